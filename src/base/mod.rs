@@ -1,0 +1,10 @@
+//! Plain values that every floor uses: ids, names and paths, time, the canonical codec, and the
+//! [`Monitor`](monitor::Monitor) through which long work reports. Nothing here does input or output.
+
+pub mod codec;
+pub mod escape;
+pub mod id;
+pub mod monitor;
+pub mod path;
+pub mod size;
+pub mod time;

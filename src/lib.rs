@@ -1,0 +1,7 @@
+//! Pentimento: version control for creative work.
+//!
+//! The modules form floors; each imports only from floors below its own (`tests/floors.rs` holds
+//! that true). `docs/architecture.md` draws the way the data takes through them.
+
+pub mod base;
+pub mod object;
