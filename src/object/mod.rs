@@ -6,10 +6,13 @@
 
 pub mod asset;
 pub mod commit;
+pub mod memory;
 pub mod metadata;
 pub mod source;
 pub mod tree;
 pub mod tree_build;
+pub mod tree_edit;
+pub mod tree_walk;
 
 /// The kinds of objects that hash under a context of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
