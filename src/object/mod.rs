@@ -7,6 +7,7 @@
 pub mod asset;
 pub mod chunker;
 pub mod commit;
+pub mod file_hash;
 pub mod metadata;
 pub mod source;
 pub mod tree;
