@@ -7,6 +7,7 @@ use crate::base::codec::{DecodeError, DecodeErrorKind, Decoder, Encoder};
 use crate::base::id::{AssetId, FileId, MetadataId, TreeId};
 use crate::base::path::{NAME_BYTES_MAX, check_name};
 use crate::object::{ObjectKind, hash_object};
+use serde::{Deserialize, Serialize};
 
 /// Version of the encoding.
 const VERSION: u8 = 1;
@@ -32,7 +33,8 @@ const HAS_ASSET: u8 = 0x10;
 const HAS_METADATA: u8 = 0x20;
 
 /// The hash by which content known only elsewhere is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ForeignAlgorithm {
     /// SHA-256, as Git LFS uses it.
     Sha256,
@@ -70,7 +72,8 @@ impl ForeignAlgorithm {
 }
 
 /// What an entry is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Content {
     /// A file: its id and size say everything about its bytes.
     File { id: FileId, size: u64, executable: bool },
@@ -79,7 +82,58 @@ pub enum Content {
     /// A symbolic link; its target is kept as a file's bytes.
     Symlink { id: FileId, size: u64 },
     /// Content known only by another hash. It stays as it is for ever.
-    Foreign { algorithm: ForeignAlgorithm, digest: Vec<u8>, size: u64, executable: bool },
+    Foreign {
+        algorithm: ForeignAlgorithm,
+        #[serde(with = "hex_digest")]
+        digest: Vec<u8>,
+        size: u64,
+        executable: bool,
+    },
+}
+
+/// Digests of foreign entries as hexadecimal text.
+mod hex_digest {
+    use crate::base::id::write_hex;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    struct Hex<'a>(&'a [u8]);
+
+    impl std::fmt::Display for Hex<'_> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write_hex(f, self.0)
+        }
+    }
+
+    pub fn serialize<S: Serializer>(digest: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Hex(digest))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let pairs = text.as_bytes().chunks(2);
+        pairs
+            .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+            .collect::<Option<Vec<u8>>>()
+            .ok_or_else(|| D::Error::custom("a digest is written in hexadecimal"))
+    }
+}
+
+impl Content {
+    /// Its size in bytes; `None` for a directory.
+    pub const fn size(&self) -> Option<u64> {
+        match self {
+            Self::File { size, .. } | Self::Symlink { size, .. } | Self::Foreign { size, .. } => Some(*size),
+            Self::Directory { .. } => None,
+        }
+    }
+
+    /// The file id of content that the repository itself can hold.
+    pub const fn file_id(&self) -> Option<FileId> {
+        match self {
+            Self::File { id, .. } | Self::Symlink { id, .. } => Some(*id),
+            Self::Directory { .. } | Self::Foreign { .. } => None,
+        }
+    }
 }
 
 /// One entry of a directory.
