@@ -6,3 +6,4 @@
 pub mod base;
 pub mod diff;
 pub mod object;
+pub mod store;
