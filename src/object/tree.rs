@@ -134,6 +134,16 @@ impl Content {
             Self::Directory { .. } | Self::Foreign { .. } => None,
         }
     }
+
+    /// Whether the executable bit is set.
+    pub const fn is_executable(&self) -> bool {
+        matches!(self, Self::File { executable: true, .. } | Self::Foreign { executable: true, .. })
+    }
+
+    /// Whether it is a directory.
+    pub const fn is_directory(&self) -> bool {
+        matches!(self, Self::Directory { .. })
+    }
 }
 
 /// One entry of a directory.

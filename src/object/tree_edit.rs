@@ -15,13 +15,16 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 /// What stands at a path: an entry without its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct EntryValue {
     /// Which asset it is; a directory has one only when it is an asset itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub asset: Option<AssetId>,
     /// Its metadata, when it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<MetadataId>,
     /// What it is.
+    #[serde(flatten)]
     pub content: Content,
 }
 
@@ -66,9 +69,9 @@ pub enum EditError<S: std::error::Error + 'static, W: std::error::Error + 'stati
 
 /// Applies `edits`, which must be in [`tree_order`] with every path at most once, to the tree `root`.
 ///
-/// Folders are made as needed. A folder that the edits leave empty disappears, unless it is an
-/// asset, has metadata, or was put there by an edit of its own. A change of a folder comes before
-/// the changes inside it, and these apply to what it put there. Removing what is not there does
+/// Folders are made as needed. A folder that the edits inside it leave empty disappears, unless it
+/// is an asset or has metadata. A change of a folder comes before the changes inside it, and these
+/// apply to what it put there. Removing what is not there does
 /// nothing. New nodes go to `emit` with their canonical bytes, parts before what they are part of;
 /// nodes that the old tree has are not repeated. Returns the id of the new top.
 pub fn edit_tree<S: ObjectSource, W: std::error::Error + 'static>(
@@ -203,29 +206,24 @@ impl<S: ObjectSource, W: std::error::Error + 'static> Editor<'_, '_, S, W> {
         let Some(name) = self.edits.name_in(folder).map(<[u8]>::to_vec) else { return Ok(old) };
         let path = folder.join(&name).map_err(WalkError::Path)?;
         let mut value = old.map(EntryValue::from);
-        let mut keep = value.as_ref().is_some_and(|value| value.asset.is_some() || value.metadata.is_some());
         if self.edits.is_at(&path) {
             value = self.take_edit()?.and_then(|edit| edit.value);
-            keep = true;
         }
         if self.edits.name_in(&path).is_some() {
-            value = self.inside(&path, value, keep)?;
+            value = self.inside(&path, value)?;
         }
         Ok(value.map(|value| value.named(&name)))
     }
 
-    /// Applies the changes below `path`, where `value` stands. An empty folder stays only if `keep`.
+    /// Applies the changes below `path`, where `value` stands.
     fn inside(
         &mut self,
         path: &AssetPath,
         value: Option<EntryValue>,
-        keep: bool,
     ) -> Result<Option<EntryValue>, EditError<S::Error, W>> {
-        let (asset, metadata, old, keep) = match value {
-            None => (None, None, TreeNode::empty_id(), false),
-            Some(EntryValue { asset, metadata, content: Content::Directory { id } }) => {
-                (asset, metadata, id, keep)
-            }
+        let (asset, metadata, old) = match value {
+            None => (None, None, TreeNode::empty_id()),
+            Some(EntryValue { asset, metadata, content: Content::Directory { id } }) => (asset, metadata, id),
             Some(other) => {
                 self.skip_removals(path)?;
                 return Ok(Some(other));
@@ -233,7 +231,7 @@ impl<S: ObjectSource, W: std::error::Error + 'static> Editor<'_, '_, S, W> {
         };
         let id = match self.folder(old, path)? {
             Some(child) => child.id,
-            None if keep => self.emit_empty()?,
+            None if asset.is_some() || metadata.is_some() => self.emit_empty()?,
             None => return Ok(None),
         };
         Ok(Some(EntryValue { asset, metadata, content: Content::Directory { id } }))

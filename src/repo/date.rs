@@ -9,7 +9,8 @@ use crate::repo::error::RepoError;
 pub fn parse_date(text: &str, now: Timestamp) -> Result<Timestamp, RepoError> {
     let refuse = || RepoError::Date { text: text.to_owned() };
     let zone = jiff::tz::Offset::from_seconds(i32::from(now.offset_minutes) * 60).map_err(|_| refuse())?;
-    let zoned = jiff::Timestamp::from_millisecond(now.unix_ms).map_err(|_| refuse())?.to_zoned(zone.to_time_zone());
+    let zoned =
+        jiff::Timestamp::from_millisecond(now.unix_ms).map_err(|_| refuse())?.to_zoned(zone.to_time_zone());
     let time = gix::date::parse(text, Some(zoned)).map_err(|_| refuse())?;
     let seconds = if is_bare_day(text) {
         // gix reads a bare day as its start in UTC; people mean their own day, to its end.

@@ -13,8 +13,8 @@ use crate::repo::view::{SHELF_PREFIX, STATE_KEY};
 use crate::store::{Space, Staged, Transaction};
 
 /// A change under way. Dropped without [`Edit::commit`], nothing happened.
-pub struct Edit<'a> {
-    transaction: Transaction<'a>,
+pub struct Edit {
+    transaction: Transaction,
     moves: Vec<RefMove>,
 }
 
@@ -35,13 +35,13 @@ pub struct JournalNote {
     pub reverses: Option<Reversal>,
 }
 
-impl<'a> Edit<'a> {
-    pub(crate) const fn over(transaction: Transaction<'a>) -> Self {
+impl Edit {
+    pub(crate) const fn over(transaction: Transaction) -> Self {
         Self { transaction, moves: Vec::new() }
     }
 
     /// The change as bytes, for records that have no typed form here.
-    pub const fn transaction(&mut self) -> &mut Transaction<'a> {
+    pub const fn transaction(&mut self) -> &mut Transaction {
         &mut self.transaction
     }
 
@@ -78,7 +78,7 @@ impl<'a> Edit<'a> {
     pub fn reference(&self, name: &RefName) -> Result<Option<RefTarget>, RepoError> {
         let bytes = self.transaction.get(Space::Refs, name.as_str().as_bytes())?;
         bytes
-            .map(|bytes| RefTarget::decode(&bytes))
+            .map(|bytes: Vec<u8>| RefTarget::decode(&bytes))
             .transpose()
             .map_err(|source| RepoError::Damaged { kind: "ref", id: name.as_str().into(), source })
     }
@@ -98,7 +98,9 @@ impl<'a> Edit<'a> {
         let after = target.as_ref().map(|target| target.commit);
         match target {
             Some(target) => self.transaction.put(Space::Refs, key, &target.encode())?,
-            None => self.transaction.delete(Space::Refs, key)?,
+            None => {
+                self.transaction.delete(Space::Refs, key)?;
+            }
         }
         if expected != after {
             self.moves.push(RefMove { name: name.clone(), before: expected, after });
@@ -125,7 +127,10 @@ impl<'a> Edit<'a> {
         let key = format!("{SHELF_PREFIX}{}", branch.as_str());
         match shelf {
             Some(shelf) => self.put_record(Space::WorktreeState, key.as_bytes(), "shelf", shelf),
-            None => Ok(self.transaction.delete(Space::WorktreeState, key.as_bytes())?),
+            None => {
+                self.transaction.delete(Space::WorktreeState, key.as_bytes())?;
+                Ok(())
+            }
         }
     }
 

@@ -115,7 +115,11 @@ pub fn first_parent_at<S: ObjectSource>(
 }
 
 /// Whether `ancestor` can be reached from `from` (or is it).
-pub fn is_ancestor<S: ObjectSource>(source: &S, ancestor: CommitId, from: CommitId) -> Result<bool, S::Error> {
+pub fn is_ancestor<S: ObjectSource>(
+    source: &S,
+    ancestor: CommitId,
+    from: CommitId,
+) -> Result<bool, S::Error> {
     for item in Walk::from(source, [from])? {
         if item?.0 == ancestor {
             return Ok(true);
@@ -147,7 +151,10 @@ pub fn common_ancestors<S: ObjectSource>(
     }
     let mut sides: HashMap<CommitId, Sides> = HashMap::new();
     let mut queue = BinaryHeap::new();
-    for (id, side) in [(ours, Sides { ours: true, ..Sides::default() }), (theirs, Sides { theirs: true, ..Sides::default() })] {
+    for (id, side) in [
+        (ours, Sides { ours: true, ..Sides::default() }),
+        (theirs, Sides { theirs: true, ..Sides::default() }),
+    ] {
         sides.insert(id, side);
         queue.push(Waiting { time: source.commit(id)?.committer.time, id });
     }

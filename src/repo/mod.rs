@@ -95,7 +95,7 @@ impl Repository {
     }
 
     /// Begins a change; waits while another process is changing the repository.
-    pub fn edit(&self) -> Result<Edit<'_>, RepoError> {
+    pub fn edit(&self) -> Result<Edit, RepoError> {
         Ok(Edit::over(self.store.begin()?))
     }
 }

@@ -46,9 +46,7 @@ impl View {
 
     fn resolve_anchor(&self, anchor: &Anchor) -> Result<Resolved, RepoError> {
         match anchor {
-            Anchor::Current => {
-                Ok(Resolved { commit: self.head()?.ok_or(RepoError::NoCommits)?, path: None })
-            }
+            Anchor::Current => Ok(Resolved { commit: self.head()?.ok_or(RepoError::NoCommits)?, path: None }),
             Anchor::Name(name) => Ok(Resolved { commit: self.resolve_name(name)?, path: None }),
             Anchor::Version { path, version } => self.resolve_version(path, *version),
         }

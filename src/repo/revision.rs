@@ -91,7 +91,11 @@ fn parse_anchor(text: &str) -> Result<Anchor, &'static str> {
             return Err("versions are counted from 1");
         }
         let path = AssetPath::from_bytes(path).map_err(|_| "before the `@` stands the path of an asset")?;
-        return if path.is_root() { Err("before the `@` stands the path of an asset") } else { Ok(Anchor::Version { path, version }) };
+        return if path.is_root() {
+            Err("before the `@` stands the path of an asset")
+        } else {
+            Ok(Anchor::Version { path, version })
+        };
     }
     Ok(Anchor::Name(text.to_owned()))
 }
@@ -108,11 +112,8 @@ fn parse_steps(mut rest: &str) -> Result<Vec<Step>, &'static str> {
         let sign = rest.chars().next().unwrap_or('~');
         let after = &rest[sign.len_utf8()..];
         let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let number = if digits == 0 {
-            1
-        } else {
-            after[..digits].parse().map_err(|_| "the number is too large")?
-        };
+        let number =
+            if digits == 0 { 1 } else { after[..digits].parse().map_err(|_| "the number is too large")? };
         match sign {
             '~' => steps.push(Step::Back(number)),
             '^' if number == 0 => {}
@@ -154,7 +155,8 @@ mod tests {
 
     #[test]
     fn what_is_no_revision_says_why() {
-        for bad in ["logo@x", "logo@0", "@5", "main@{today", "main~99999999999999999999", "main~x", "main~3é"] {
+        for bad in ["logo@x", "logo@0", "@5", "main@{today", "main~99999999999999999999", "main~x", "main~3é"]
+        {
             assert!(Revision::parse(bad).is_err(), "{bad}");
         }
     }

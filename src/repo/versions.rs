@@ -192,7 +192,9 @@ pub fn find_asset<S: ObjectSource>(
 fn number(changes: &mut [AssetChange]) {
     let mut numbers: HashMap<FileId, u64> = HashMap::new();
     for change in changes.iter_mut().rev() {
-        let Some(id) = change.after.as_ref().and_then(|placed| placed.entry.content.file_id()) else { continue };
+        let Some(id) = change.after.as_ref().and_then(|placed| placed.entry.content.file_id()) else {
+            continue;
+        };
         let next = numbers.len() as u64 + 1;
         change.version = *numbers.entry(id).or_insert(next);
     }

@@ -113,10 +113,8 @@ impl View {
         decode: impl Fn(&[u8]) -> Result<T, DecodeError>,
     ) -> Result<T, RepoError> {
         let name = || crate::base::id::TreeId::from_bytes(*id).to_string();
-        let bytes = self
-            .snapshot
-            .get(space, id)?
-            .ok_or_else(|| RepoError::Missing { kind: kind.0, id: name() })?;
+        let bytes =
+            self.snapshot.get(space, id)?.ok_or_else(|| RepoError::Missing { kind: kind.0, id: name() })?;
         if hash_object(kind.1, &bytes) != *id {
             return Err(RepoError::Altered { kind: kind.0, id: name() });
         }
