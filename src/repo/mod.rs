@@ -10,6 +10,7 @@ pub mod error;
 pub mod history;
 pub mod journal;
 pub mod people;
+pub mod reach;
 pub mod refs;
 pub mod resolve;
 pub mod revision;
