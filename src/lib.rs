@@ -6,4 +6,5 @@
 pub mod base;
 pub mod diff;
 pub mod object;
+pub mod rules;
 pub mod store;
