@@ -1,0 +1,3 @@
+//! Joins two lines of work.
+
+pub mod text;
