@@ -14,6 +14,7 @@ use crate::object::source::ObjectSource;
 use crate::object::tree::{Content, TreeNode};
 use crate::object::tree_edit::{EntryValue, TreeEdit};
 use crate::object::tree_walk::{TreeWalk, entry_at, tree_order};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What is added to the name of something whose path is taken.
@@ -58,10 +59,10 @@ impl<'a, S: ObjectSource> Places<'a, S> {
             let value = self.on_our_ground(&path, result.value.clone())?;
             edits.insert(path, Some(value));
         }
-        for path in self.vacated.clone() {
-            if !edits.contains_key(&path) {
-                let left = self.what_is_left(&path)?;
-                edits.insert(path, left);
+        for path in std::mem::take(&mut self.vacated) {
+            if let Entry::Vacant(place) = edits.entry(path) {
+                let left = self.what_is_left(place.key())?;
+                place.insert(left);
             }
         }
         merge.edits.extend(edits.into_iter().map(|(path, value)| TreeEdit { path, value }));
