@@ -5,7 +5,12 @@
 //! a context of its own ([`hash_object`]), so that a file can never pose as a tree.
 
 pub mod asset;
+pub mod chunker;
 pub mod commit;
+pub mod file_hash;
+pub mod manifest;
+pub mod manifest_build;
+pub mod manifest_read;
 pub mod memory;
 pub mod metadata;
 pub mod source;
