@@ -7,6 +7,9 @@
 //!
 //! Nothing here reads files or knows a store: objects and content come through traits.
 
+pub mod merge;
+pub mod metadata;
+pub mod text;
 pub mod tree;
 
 use crate::base::id::TreeId;
