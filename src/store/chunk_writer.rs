@@ -1,0 +1,423 @@
+//! Stores chunks: looks whether they are known, groups small ones, packs, writes, and publishes by
+//! itself before its memory grows.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use crate::base::id::{ChunkId, PackId};
+use crate::base::monitor::Monitor;
+use crate::store::Store;
+use crate::store::compress;
+use crate::store::error::{IoContext, Result, StoreError};
+use crate::store::lock::{self, WritersLock};
+use crate::store::pack::CHUNK_BYTES_MAX;
+use crate::store::pack::block::{Codec, Record};
+use crate::store::pack_writer::{Batch, OpenPack, PendingObject, PendingRow, block_header};
+use crate::store::snapshot::Snapshot;
+use crate::store::space::{ChunkLocation, Space};
+
+/// Chunks below this length in bytes share blocks.
+const SMALL_BYTES: usize = 16 * 1024;
+/// Raw length at which a shared block is closed, in bytes.
+const GROUP_BYTES: usize = 96 * 1024;
+/// Kinds of small chunks gathered at a time.
+const GROUPS_MAX: usize = 64;
+/// Bytes of objects that are gathered before they are published.
+const OBJECT_BYTES_MAX: usize = 16 << 20;
+const SHARDS: usize = 16;
+
+/// Which small chunks are alike, so that they go into one block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct GroupHint(u32);
+
+impl GroupHint {
+    /// Nothing is known about the chunk.
+    pub const NONE: Self = Self(0);
+
+    /// By the extension of a file name, upper and lower case alike.
+    pub fn of_name(name: &[u8]) -> Self {
+        let Some(dot) = name.iter().rposition(|byte| *byte == b'.') else { return Self::NONE };
+        // FNV-1a, 32 bits: only has to tell extensions apart within one run.
+        let hash = name[dot + 1..].iter().fold(0x811c_9dc5u32, |hash, byte| {
+            (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
+        });
+        Self(hash)
+    }
+}
+
+/// What became of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It was in the store, or was put before.
+    Known,
+    /// It is new. A small chunk counts with its raw length, since it shares a block with others;
+    /// [`WriterTotals`] is exact.
+    New {
+        /// Bytes that it takes in a pack.
+        stored_bytes: u64,
+    },
+}
+
+/// What a writer has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriterTotals {
+    /// Chunks that were new.
+    pub chunks: u64,
+    /// Their raw bytes.
+    pub raw_bytes: u64,
+    /// Bytes written to packs for them, block headers included.
+    pub stored_bytes: u64,
+}
+
+/// Chunk ids are hashes: eight of their bytes serve as the hash.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk::<8>() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+}
+
+type IdSet = HashSet<ChunkId, BuildHasherDefault<IdHasher>>;
+
+/// Small chunks of one kind on their way into a block.
+#[derive(Debug, Default)]
+struct Group {
+    raw: Vec<u8>,
+    records: Vec<Record>,
+}
+
+/// The packs of a writer, in the order of [`PendingRow::pack`].
+#[derive(Debug, Default)]
+struct Packs {
+    open: Vec<Arc<OpenPack>>,
+    created: bool,
+}
+
+/// Takes chunks from several threads. What it wrote counts once [`ChunkWriter::finish`] and a
+/// transaction have published it; until then nobody sees it and nobody needs to clean up after it.
+pub struct ChunkWriter<'m> {
+    store: Store,
+    monitor: &'m dyn Monitor,
+    lock: WritersLock,
+    /// Held shared by every put, exclusively while publishing.
+    gate: RwLock<Snapshot>,
+    seen: [Mutex<IdSet>; SHARDS],
+    groups: Mutex<HashMap<GroupHint, Group>>,
+    packs: Mutex<Packs>,
+    rows: Mutex<Vec<PendingRow>>,
+    objects: Mutex<Vec<PendingObject>>,
+    object_bytes: AtomicUsize,
+    failed: AtomicBool,
+    chunks: AtomicU64,
+    raw_bytes: AtomicU64,
+    stored_bytes: AtomicU64,
+}
+
+impl fmt::Debug for ChunkWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChunkWriter").field("totals", &self.totals()).finish_non_exhaustive()
+    }
+}
+
+/// Everything written and durable, waiting for [`Transaction::publish`](crate::store::Transaction::publish).
+#[derive(Debug)]
+pub struct Staged {
+    pub(crate) batch: Batch,
+    totals: WriterTotals,
+    /// Keep others from appending to the packs until the rows are published.
+    _packs: Vec<Arc<OpenPack>>,
+    _lock: WritersLock,
+}
+
+impl Staged {
+    /// What the writer has done, all that it published by itself included.
+    pub fn totals(&self) -> WriterTotals {
+        self.totals
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'m> ChunkWriter<'m> {
+    pub(crate) fn new(store: Store, monitor: &'m dyn Monitor) -> Result<Self> {
+        let lock = lock::lock_writers(store.disk(), &store.lock_path("writers"), monitor)?;
+        let snapshot = store.snapshot()?;
+        Ok(Self {
+            store,
+            monitor,
+            lock,
+            gate: RwLock::new(snapshot),
+            seen: Default::default(),
+            groups: Mutex::default(),
+            packs: Mutex::default(),
+            rows: Mutex::default(),
+            objects: Mutex::default(),
+            object_bytes: AtomicUsize::new(0),
+            failed: AtomicBool::new(false),
+            chunks: AtomicU64::new(0),
+            raw_bytes: AtomicU64::new(0),
+            stored_bytes: AtomicU64::new(0),
+        })
+    }
+
+    /// What was done so far.
+    pub fn totals(&self) -> WriterTotals {
+        WriterTotals {
+            chunks: self.chunks.load(Ordering::Relaxed),
+            raw_bytes: self.raw_bytes.load(Ordering::Relaxed),
+            stored_bytes: self.stored_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Stores a chunk unless it is known. The caller vouches that `id` is the hash of `bytes`.
+    ///
+    /// An empty chunk is always known. After an error the writer takes nothing more.
+    pub fn put(&self, id: ChunkId, bytes: &[u8], hint: GroupHint) -> Result<Put> {
+        if bytes.is_empty() {
+            return Ok(Put::Known);
+        }
+        if bytes.len() > CHUNK_BYTES_MAX {
+            return Err(StoreError::ChunkTooLarge { length: bytes.len(), limit: CHUNK_BYTES_MAX });
+        }
+        let outcome = self.put_gated(id, bytes, hint);
+        if outcome.is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        let put = outcome?;
+        if locked(&self.rows).len() >= self.store.options().pending_rows_max {
+            self.publish_pending()?;
+        }
+        Ok(put)
+    }
+
+    /// Whether a chunk is in the store or was put before.
+    pub fn has(&self, id: ChunkId) -> Result<bool> {
+        let snapshot = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        if locked(self.shard(id)).contains(&id) {
+            return Ok(true);
+        }
+        snapshot.has_chunk(id)
+    }
+
+    /// Stores an object beside the chunks that it refers to, which were put before. It is published
+    /// with them or after them, never before.
+    pub fn put_object(&self, space: Space, key: &[u8], value: &[u8]) -> Result<()> {
+        {
+            let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+            locked(&self.objects).push((space, key.into(), value.into()));
+        }
+        let added = key.len() + value.len() + 64;
+        if self.object_bytes.fetch_add(added, Ordering::Relaxed) + added >= OBJECT_BYTES_MAX {
+            self.publish_pending()?;
+        }
+        Ok(())
+    }
+
+    /// The value of a key in the store as of the writer's last look at it.
+    pub fn stored_object(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.gate.read().unwrap_or_else(PoisonError::into_inner).get(space, key)
+    }
+
+    fn shard(&self, id: ChunkId) -> &Mutex<IdSet> {
+        // The first bytes choose the bucket within a set, so the last one chooses the set.
+        &self.seen[usize::from(id.as_bytes()[31]) % SHARDS]
+    }
+
+    fn put_gated(&self, id: ChunkId, bytes: &[u8], hint: GroupHint) -> Result<Put> {
+        let snapshot = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(StoreError::WriterFailed);
+        }
+        if self.monitor.is_cancelled() {
+            return Err(StoreError::Cancelled);
+        }
+        if !locked(self.shard(id)).insert(id) {
+            return Ok(Put::Known);
+        }
+        if snapshot.has_chunk(id)? {
+            locked(self.shard(id)).remove(&id);
+            return Ok(Put::Known);
+        }
+        self.chunks.fetch_add(1, Ordering::Relaxed);
+        self.raw_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let record = Record { id, length: bytes.len() as u32 };
+        let stored_bytes = if bytes.len() >= SMALL_BYTES {
+            self.write_block(vec![record], bytes)?
+        } else {
+            self.put_small(record, bytes, hint)?;
+            bytes.len() as u64
+        };
+        Ok(Put::New { stored_bytes })
+    }
+
+    fn put_small(&self, record: Record, bytes: &[u8], hint: GroupHint) -> Result<()> {
+        let full = {
+            let mut groups = locked(&self.groups);
+            let group = groups.entry(hint).or_default();
+            group.raw.extend_from_slice(bytes);
+            group.records.push(record);
+            if group.raw.len() >= GROUP_BYTES || group.records.len() >= 1024 {
+                groups.remove(&hint)
+            } else if groups.len() > GROUPS_MAX {
+                let largest = groups.iter().max_by_key(|(_, group)| group.raw.len()).map(|(hint, _)| *hint);
+                largest.and_then(|hint| groups.remove(&hint))
+            } else {
+                None
+            }
+        };
+        match full {
+            Some(group) => self.write_block(group.records, &group.raw).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// Packs and writes one block; gives its length in the pack in bytes.
+    fn write_block(&self, records: Vec<Record>, raw: &[u8]) -> Result<u64> {
+        let mut packed = Vec::new();
+        let codec = compress::pack(raw, &mut packed);
+        let payload = if codec == Codec::Raw { raw } else { &packed };
+        let header = block_header(records, codec, payload.len());
+        let block_length = header.block_length();
+        let (pack, position, offset) = self.reserve(block_length)?;
+        let rows = rows_of(&header.records, position, offset, block_length);
+        pack.write(offset, header, payload)?;
+        self.stored_bytes.fetch_add(block_length, Ordering::Relaxed);
+        locked(&self.rows).extend(rows);
+        Ok(block_length)
+    }
+
+    /// Finds the place for a block, in a new pack when the last one is full.
+    fn reserve(&self, length: u64) -> Result<(Arc<OpenPack>, usize, u64)> {
+        let mut packs = locked(&self.packs);
+        let full = packs.open.last().is_none_or(|pack| {
+            let state = pack.state();
+            state.update.record.sealed
+                || state.update.record.length + length > self.store.options().pack_seal_bytes
+        });
+        if full {
+            if let Some(pack) = packs.open.last() {
+                pack.close()?;
+            }
+            let pack = self.begin_pack()?;
+            packs.open.push(Arc::new(pack));
+            packs.created = true;
+        }
+        let position = packs.open.len() - 1;
+        let pack = packs.open[position].clone();
+        let offset = pack.reserve(length);
+        Ok((pack, position, offset))
+    }
+
+    fn begin_pack(&self) -> Result<OpenPack> {
+        let mut id = [0u8; PackId::SIZE];
+        getrandom::fill(&mut id)
+            .map_err(|error| std::io::Error::other(error.to_string()))
+            .during("naming a pack in", self.store.dir())?;
+        let id = PackId::from_bytes(id);
+        OpenPack::create(self.store.disk(), self.store.pack_path(id), id)
+    }
+
+    /// Writes what is still gathered, and makes all packs durable.
+    fn settle(&self) -> Result<()> {
+        let groups = std::mem::take(&mut *locked(&self.groups));
+        for group in groups.into_values() {
+            self.write_block(group.records, &group.raw)?;
+        }
+        let mut packs = locked(&self.packs);
+        for pack in &packs.open {
+            pack.sync()?;
+        }
+        if std::mem::take(&mut packs.created) {
+            let dir = self.store.packs_dir();
+            self.store.disk().sync_dir(&dir).during("syncing", &dir)?;
+        }
+        Ok(())
+    }
+
+    fn take_batch(&self) -> Batch {
+        Batch {
+            rows: std::mem::take(&mut *locked(&self.rows)),
+            packs: locked(&self.packs).open.iter().map(|pack| pack.state().update).collect(),
+            objects: std::mem::take(&mut *locked(&self.objects)),
+        }
+    }
+
+    /// Publishes what was gathered, so that memory stays bounded and a break costs little. Chunks
+    /// and manifests that nothing refers to yet do no harm.
+    fn publish_pending(&self) -> Result<()> {
+        let mut snapshot = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let enough = locked(&self.rows).len() >= self.store.options().pending_rows_max
+            || self.object_bytes.load(Ordering::Relaxed) >= OBJECT_BYTES_MAX;
+        if !enough {
+            // Another thread was quicker.
+            return Ok(());
+        }
+        let published = self.publish_gated();
+        if published.is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+            return published;
+        }
+        *snapshot = self.store.snapshot()?;
+        Ok(())
+    }
+
+    fn publish_gated(&self) -> Result<()> {
+        self.settle()?;
+        let mut batch = self.take_batch();
+        let mut transaction = self.store.begin_watched(self.monitor)?;
+        transaction.apply(&mut batch)?;
+        transaction.commit()?;
+        self.object_bytes.store(0, Ordering::Relaxed);
+        for shard in &self.seen {
+            locked(shard).clear();
+        }
+        let mut packs = locked(&self.packs);
+        for (pack, update) in packs.open.iter().zip(&batch.packs) {
+            pack.state().update.number = update.number;
+        }
+        packs.open.retain(|pack| !pack.state().update.record.sealed);
+        Ok(())
+    }
+
+    /// Writes and syncs everything; what comes back waits for its transaction.
+    pub fn finish(self) -> Result<Staged> {
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(StoreError::WriterFailed);
+        }
+        self.settle()?;
+        let batch = self.take_batch();
+        let totals = self.totals();
+        let packs = std::mem::take(&mut locked(&self.packs).open);
+        Ok(Staged { batch, totals, _packs: packs, _lock: self.lock })
+    }
+}
+
+/// Rows of the chunks of one block.
+fn rows_of(records: &[Record], pack: usize, offset: u64, block_length: u64) -> Vec<PendingRow> {
+    let mut raw_offset = 0;
+    let mut rows = Vec::with_capacity(records.len());
+    for record in records {
+        let place = ChunkLocation {
+            pack: 0,
+            block_offset: offset as u32,
+            raw_offset,
+            length: record.length,
+            block_length: block_length as u32,
+        };
+        rows.push(PendingRow { id: record.id, pack, place });
+        raw_offset += record.length;
+    }
+    rows
+}

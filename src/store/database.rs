@@ -1,0 +1,149 @@
+//! The database handle: opened for reading as long as nobody writes, for writing from then on.
+
+use std::fmt;
+use std::io;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use redb::{
+    BackendError, Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction,
+    ReadableDatabase, StorageBackend, TransactionError, WriteTransaction,
+};
+
+use crate::store::disk::{DatabaseAccess, Disk};
+use crate::store::error::{DatabaseContext, IoContext, Result, StoreError, database_error};
+
+/// Memory that the database may use for pages, in bytes.
+const CACHE_BYTES: usize = 32 << 20;
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES).set_concurrency_mode(ConcurrencyMode::MultiWriter);
+    builder
+}
+
+enum Handle {
+    Reader(ReadOnlyDatabase),
+    Writer(Database),
+}
+
+/// The one database of a store.
+pub(crate) struct DatabaseHandle {
+    path: PathBuf,
+    disk: Arc<dyn Disk>,
+    writable: bool,
+    handle: RwLock<Handle>,
+}
+
+impl fmt::Debug for DatabaseHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseHandle").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl DatabaseHandle {
+    /// Creates the database and hands it out for its first transaction.
+    pub(crate) fn create(disk: Arc<dyn Disk>, path: PathBuf) -> Result<Self> {
+        let backend = disk.database(&path, DatabaseAccess::Create).during("creating", &path)?;
+        let database = builder().create_with_backend(Seam(backend)).stored()?;
+        Ok(Self { path, disk, writable: true, handle: RwLock::new(Handle::Writer(database)) })
+    }
+
+    /// Opens an existing database for reading; it turns to writing when first asked to.
+    ///
+    /// A database that a crash left is put in order first, which needs the right to write.
+    pub(crate) fn open(disk: Arc<dyn Disk>, path: PathBuf, writable: bool) -> Result<Self> {
+        let backend = disk.database(&path, DatabaseAccess::Read).during("opening", &path)?;
+        let handle = match builder().open_read_only_with_backend(Seam(backend)) {
+            Ok(reader) => Handle::Reader(reader),
+            Err(DatabaseError::RepairAborted) => Handle::Writer(open_writer(&*disk, &path)?),
+            Err(error) => return Err(database_error(error)),
+        };
+        Ok(Self { path, disk, writable, handle: RwLock::new(handle) })
+    }
+
+    pub(crate) fn begin_read(&self) -> Result<ReadTransaction> {
+        match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
+            Handle::Reader(database) => database.begin_read().stored(),
+            Handle::Writer(database) => database.begin_read().stored(),
+        }
+    }
+
+    /// Begins a write transaction unless somebody else is in one.
+    pub(crate) fn try_begin_write(&self) -> Result<Option<WriteTransaction>> {
+        if !self.writable {
+            return Err(StoreError::ReadOnly);
+        }
+        if let Handle::Writer(database) = &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
+            return try_begin(database);
+        }
+        let mut handle = self.handle.write().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*handle, Handle::Reader(_)) {
+            *handle = Handle::Writer(open_writer(&*self.disk, &self.path)?);
+        }
+        match &*handle {
+            Handle::Writer(database) => try_begin(database),
+            Handle::Reader(_) => Err(StoreError::ReadOnly),
+        }
+    }
+}
+
+fn try_begin(database: &Database) -> Result<Option<WriteTransaction>> {
+    match database.try_begin_write() {
+        Ok(transaction) => Ok(Some(transaction)),
+        Err(TransactionError::WouldBlock) => Ok(None),
+        Err(error) => Err(database_error(error)),
+    }
+}
+
+fn open_writer(disk: &dyn Disk, path: &Path) -> Result<Database> {
+    let backend = disk.database(path, DatabaseAccess::Write).during("opening", path)?;
+    if backend.len().during("opening", path)? == 0 {
+        return Err(StoreError::DatabaseDamaged { detail: "the file is empty".to_owned() });
+    }
+    builder().create_with_backend(Seam(backend)).stored()
+}
+
+/// Gives the database a backend whose type the seam keeps to itself.
+#[derive(Debug)]
+struct Seam(Box<dyn StorageBackend>);
+
+impl StorageBackend for Seam {
+    fn len(&self) -> Result<u64, io::Error> {
+        self.0.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
+        self.0.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> Result<(), io::Error> {
+        self.0.set_len(len)
+    }
+    fn sync_data(&self) -> Result<(), io::Error> {
+        self.0.sync_data()
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
+        self.0.write(offset, data)
+    }
+    fn close(&self) -> Result<(), io::Error> {
+        self.0.close()
+    }
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.try_lock_range(start, end)
+    }
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.try_lock_shared_range(start, end)
+    }
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.lock_range(start, end)
+    }
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.lock_shared_range(start, end)
+    }
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.unlock_range(start, end)
+    }
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.query_lock_range(start, end)
+    }
+}

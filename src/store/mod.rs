@@ -1,0 +1,407 @@
+//! Bytes at rest: one redb database that is the authority, and pack files that hold the bulk.
+//!
+//! ```text
+//! ChunkWriter -> pack bytes -> fsync -> Staged -> Transaction::publish -> commit -> success
+//! ChunkReader <- pack bytes <- chunk index <- Snapshot
+//! ```
+//!
+//! The order of writes is the promise: a row in the database never points to bytes that are not
+//! durable, and what the database does not record is not there. All file operations go through the
+//! seam [`disk::Disk`], so that a crash can be rehearsed at each of them.
+
+mod chunk_reader;
+mod chunk_writer;
+mod compress;
+mod database;
+pub mod disk;
+mod error;
+mod lock;
+pub mod pack;
+mod pack_writer;
+mod settings;
+mod snapshot;
+mod space;
+mod transaction;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use redb::ReadableTable;
+
+use crate::base::id::PackId;
+use crate::base::monitor::{Monitor, SilentMonitor};
+use crate::store::chunk_reader::PackView;
+use crate::store::database::DatabaseHandle;
+use crate::store::disk::{Disk, RealDisk};
+use crate::store::error::{DatabaseContext, IoContext};
+use crate::store::space::{SETTINGS_KEY, STORE};
+
+pub use chunk_reader::ChunkReader;
+pub use chunk_writer::{ChunkWriter, GroupHint, Put, Staged, WriterTotals};
+pub use disk::DiskSpace;
+pub use error::{Damage, Result, StoreError};
+pub use lock::{SweepLock, WritersLock};
+pub use settings::{ChunkerSettings, FORMAT, FormatFile, KNOWN_FEATURES, StoreSettings};
+pub use snapshot::{ChunkScan, Scan, Snapshot};
+pub use space::{ChunkLocation, PackRecord, Space};
+pub use transaction::Transaction;
+
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading and writing.
+    ReadWrite,
+    /// Reading; works without the right to write.
+    ReadOnly,
+}
+
+/// How a store behaves, apart from what lies in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// Whether a repository of another user may be opened.
+    pub foreign_owner_allowed: bool,
+    /// Length at which a pack is sealed in bytes.
+    pub pack_seal_bytes: u64,
+    /// Number of rows that a writer gathers before it publishes them by itself.
+    pub pending_rows_max: usize,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            foreign_owner_allowed: false,
+            pack_seal_bytes: pack::PACK_SEAL_BYTES,
+            pending_rows_max: 128 * 1024,
+        }
+    }
+}
+
+/// A repository's bytes. Cheap to clone; clones share everything. Callable from several threads.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    access: Access,
+    options: StoreOptions,
+    settings: StoreSettings,
+    database: DatabaseHandle,
+    views: Mutex<HashMap<PackId, Arc<PackView>>>,
+}
+
+const FORMAT_FILE: &str = "format";
+const DATABASE_FILE: &str = "db.redb";
+const FOLDERS: [&str; 3] = ["packs", "tmp", "locks"];
+
+impl Store {
+    /// Creates a store in `dir`, the `.pent` folder, making the folder when it is missing.
+    pub fn create(dir: &Path, settings: &StoreSettings) -> Result<Self> {
+        Self::create_on(Arc::new(RealDisk), dir, settings, StoreOptions::default())
+    }
+
+    /// Creates a store on the given disk.
+    ///
+    /// The `format` file comes last: without it there is no repository, and a creation that was cut
+    /// short can be made again.
+    pub fn create_on(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        settings: &StoreSettings,
+        options: StoreOptions,
+    ) -> Result<Self> {
+        let format = dir.join(FORMAT_FILE);
+        if disk.exists(&format).during("looking for", &format)? {
+            return Err(StoreError::AlreadyExists { path: dir.to_owned() });
+        }
+        for folder in FOLDERS {
+            let path = dir.join(folder);
+            disk.create_dir_all(&path).during("creating", &path)?;
+        }
+        let database = DatabaseHandle::create(disk.clone(), dir.join(DATABASE_FILE))?;
+        write_settings(&database, dir, settings)?;
+        disk.sync_dir(dir).during("syncing", dir)?;
+        write_new_file(&*disk, dir, FORMAT_FILE, FormatFile::new().encode().as_bytes())?;
+        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            disk.sync_dir(parent).during("syncing", parent)?;
+        }
+        let inner = Inner {
+            disk,
+            dir: dir.to_owned(),
+            access: Access::ReadWrite,
+            options,
+            settings: settings.clone(),
+            database,
+            views: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Opens the store in `dir`, the `.pent` folder.
+    pub fn open(dir: &Path, access: Access) -> Result<Self> {
+        Self::open_on(Arc::new(RealDisk), dir, access, StoreOptions::default())
+    }
+
+    /// Opens a store on the given disk.
+    pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, access: Access, options: StoreOptions) -> Result<Self> {
+        check_format(&*disk, dir)?;
+        if !options.foreign_owner_allowed
+            && let Some((owner, user)) = disk.owner(dir).during("looking at", dir)?
+            && owner != user
+        {
+            return Err(StoreError::ForeignOwner { path: dir.to_owned(), owner });
+        }
+        let writable = access == Access::ReadWrite;
+        let database = DatabaseHandle::open(disk.clone(), dir.join(DATABASE_FILE), writable)?;
+        let settings = read_settings(&database)?;
+        let dir = dir.to_owned();
+        let inner = Inner { disk, dir, access, options, settings, database, views: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Settings that the repository was born with.
+    pub fn settings(&self) -> &StoreSettings {
+        &self.inner.settings
+    }
+
+    /// The `.pent` folder.
+    pub fn dir(&self) -> &Path {
+        &self.inner.dir
+    }
+
+    /// What the store was opened for.
+    pub fn access(&self) -> Access {
+        self.inner.access
+    }
+
+    /// The state of this moment.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Ok(Snapshot::new(self.inner.database.begin_read()?))
+    }
+
+    /// Begins the one write transaction, waiting while another is going on, here or elsewhere.
+    ///
+    /// A thread that holds a [`Transaction`] must not call [`ChunkWriter::put`]: the writer may have
+    /// to publish and would wait for it for ever.
+    pub fn begin(&self) -> Result<Transaction> {
+        self.begin_watched(&SilentMonitor)
+    }
+
+    /// Like [`Store::begin`]; says so when the wait is long, stops when the user asks.
+    pub fn begin_watched(&self, monitor: &dyn Monitor) -> Result<Transaction> {
+        self.writable()?;
+        let ask = || self.inner.database.try_begin_write();
+        let transaction = lock::wait_for(monitor, "Waiting for another process", ask)?;
+        Ok(Transaction::new(transaction))
+    }
+
+    /// Begins to store content.
+    pub fn chunk_writer<'m>(&self, monitor: &'m dyn Monitor) -> Result<ChunkWriter<'m>> {
+        self.writable()?;
+        ChunkWriter::new(self.clone(), monitor)
+    }
+
+    /// Reads content as of this moment.
+    pub fn chunk_reader(&self) -> Result<ChunkReader> {
+        ChunkReader::new(self.clone())
+    }
+
+    /// Keeps everybody from storing content until the lock is dropped; waits for those who do.
+    pub fn lock_sweep(&self, monitor: &dyn Monitor) -> Result<SweepLock> {
+        self.writable()?;
+        lock::lock_sweep(self.disk(), &self.lock_path("writers"), monitor)
+    }
+
+    /// Space of the file system that holds the store.
+    pub fn disk_space(&self) -> Result<DiskSpace> {
+        self.inner.disk.space(&self.inner.dir).during("asking for the space of", &self.inner.dir)
+    }
+
+    fn writable(&self) -> Result<()> {
+        if self.inner.access == Access::ReadOnly { Err(StoreError::ReadOnly) } else { Ok(()) }
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &*self.inner.disk
+    }
+
+    pub(crate) fn options(&self) -> &StoreOptions {
+        &self.inner.options
+    }
+
+    pub(crate) fn packs_dir(&self) -> PathBuf {
+        self.inner.dir.join("packs")
+    }
+
+    pub(crate) fn pack_path(&self, id: PackId) -> PathBuf {
+        self.packs_dir().join(format!("{id}.pack"))
+    }
+
+    pub(crate) fn lock_path(&self, name: &str) -> PathBuf {
+        self.inner.dir.join("locks").join(name)
+    }
+}
+
+/// Writes a small file durably under a temporary name, then gives it its own.
+fn write_new_file(disk: &dyn Disk, dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let temporary = dir.join("tmp").join(name);
+    if disk.exists(&temporary).during("looking for", &temporary)? {
+        disk.remove(&temporary).during("removing", &temporary)?;
+    }
+    let file = disk.create(&temporary).during("creating", &temporary)?;
+    file.write_all_at(&[bytes], 0).during("writing", &temporary)?;
+    file.sync().during("syncing", &temporary)?;
+    let path = dir.join(name);
+    disk.rename(&temporary, &path).during("renaming", &path)?;
+    disk.sync_dir(dir).during("syncing", dir)
+}
+
+/// The settings record is the database's first transaction: with it the database is a store.
+fn write_settings(database: &DatabaseHandle, dir: &Path, settings: &StoreSettings) -> Result<()> {
+    let begun = lock::wait_for(&SilentMonitor, "Waiting for another process", || database.try_begin_write())?;
+    {
+        let mut table = begun.open_table(STORE).stored()?;
+        if table.get(SETTINGS_KEY).stored()?.is_some() {
+            return Err(StoreError::AlreadyExists { path: dir.to_owned() });
+        }
+        table.insert(SETTINGS_KEY, settings.encode().as_slice()).stored()?;
+    }
+    begun.commit().stored()
+}
+
+fn read_settings(database: &DatabaseHandle) -> Result<StoreSettings> {
+    let table = database.begin_read()?.open_table(STORE).stored()?;
+    let missing = || StoreError::DatabaseDamaged { detail: "it has no settings".to_owned() };
+    let value = table.get(SETTINGS_KEY).stored()?.ok_or_else(missing)?;
+    StoreSettings::decode(value.value()).map_err(|source| StoreError::Settings { source })
+}
+
+/// Reads the `format` file and refuses what this program does not know.
+fn check_format(disk: &dyn Disk, dir: &Path) -> Result<()> {
+    let path = dir.join(FORMAT_FILE);
+    if !disk.exists(&path).during("looking for", &path)? {
+        return Err(StoreError::NotARepository { path: dir.to_owned() });
+    }
+    let file = disk.open(&path, false).during("opening", &path)?;
+    let length = file.len().during("reading", &path)?.min(64 * 1024);
+    let mut bytes = vec![0; length as usize];
+    file.read_exact_at(&mut bytes, 0).during("reading", &path)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let format = FormatFile::decode(&text).map_err(|line| StoreError::FormatFile { path, line })?;
+    if format.version != FORMAT.to_string() {
+        return Err(StoreError::UnknownFormat { found: format.version, known: FORMAT });
+    }
+    match format.requires.into_iter().find(|feature| !KNOWN_FEATURES.contains(&feature.as_str())) {
+        Some(feature) => Err(StoreError::UnknownFeature { feature }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::{ChunkId, RepositoryId};
+
+    fn settings() -> StoreSettings {
+        let chunker = ChunkerSettings { id: 1, min: 16384, normal: 65536, max: 262_144 };
+        StoreSettings { repository: RepositoryId::from_bytes([7; 16]), chunker }
+    }
+
+    /// Bytes that look random, the same for the same seed.
+    fn noise(seed: u64, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+        bytes
+    }
+
+    fn put_all(store: &Store, contents: &[Vec<u8>]) -> WriterTotals {
+        let writer = store.chunk_writer(&SilentMonitor).unwrap();
+        for bytes in contents {
+            writer.put(ChunkId::of(bytes), bytes, GroupHint::of_name(b"a.svg")).unwrap();
+        }
+        let staged = writer.finish().unwrap();
+        let totals = staged.totals();
+        let mut transaction = store.begin().unwrap();
+        transaction.publish(staged).unwrap();
+        transaction.commit().unwrap();
+        totals
+    }
+
+    fn assert_all(store: &Store, contents: &[Vec<u8>]) {
+        let reader = store.chunk_reader().unwrap();
+        let mut bytes = Vec::new();
+        for expected in contents {
+            reader.read(ChunkId::of(expected), &mut bytes).unwrap();
+            assert_eq!(&bytes, expected);
+        }
+    }
+
+    fn mixed() -> Vec<Vec<u8>> {
+        let text = "all work and no play makes jack a dull boy\n".repeat(900);
+        let mut contents: Vec<Vec<u8>> = (0..200).map(|n| noise(n, 50 + n as usize * 313)).collect();
+        contents.extend((1..60).map(|n| text.as_bytes()[..n * 600].to_vec()));
+        contents
+    }
+
+    #[test]
+    fn chunks_come_back_after_closing_and_opening() {
+        let folder = tempfile::tempdir().unwrap();
+        let contents = mixed();
+        let store = Store::create(&folder.path().join(".pent"), &settings()).unwrap();
+        let totals = put_all(&store, &contents);
+        assert_eq!(totals.chunks, contents.len() as u64);
+        assert_all(&store, &contents);
+        drop(store);
+        let store = Store::open(&folder.path().join(".pent"), Access::ReadOnly).unwrap();
+        assert_eq!(store.settings(), &settings());
+        assert_all(&store, &contents);
+        assert!(matches!(store.begin(), Err(StoreError::ReadOnly)));
+    }
+
+    #[test]
+    fn what_is_known_is_not_stored_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::create(&folder.path().join(".pent"), &settings()).unwrap();
+        put_all(&store, &mixed());
+        assert_eq!(put_all(&store, &mixed()), WriterTotals::default());
+    }
+
+    #[test]
+    fn many_rows_are_published_on_the_way_and_packs_are_sealed() {
+        let folder = tempfile::tempdir().unwrap();
+        let options =
+            StoreOptions { pack_seal_bytes: 1 << 20, pending_rows_max: 10, ..StoreOptions::default() };
+        let dir = folder.path().join(".pent");
+        let store = Store::create_on(Arc::new(RealDisk), &dir, &settings(), options).unwrap();
+        let contents = mixed();
+        put_all(&store, &contents);
+        assert_all(&store, &contents);
+        let packs = store.snapshot().unwrap().packs().unwrap();
+        assert!(packs.iter().filter(|(_, pack)| pack.sealed).count() >= 3, "{packs:?}");
+    }
+
+    #[test]
+    fn spaces_keep_keys_in_order_and_transactions_are_all_or_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::create(&folder.path().join(".pent"), &settings()).unwrap();
+        let mut transaction = store.begin().unwrap();
+        for key in [b"b2", b"a1", b"b1", b"c1"] {
+            transaction.put(Space::Refs, key, b"x").unwrap();
+        }
+        assert_eq!(transaction.scan_prefix(Space::Refs, b"b").unwrap().len(), 2);
+        transaction.commit().unwrap();
+        let mut dropped = store.begin().unwrap();
+        assert!(dropped.delete(Space::Refs, b"a1").unwrap());
+        drop(dropped);
+        let snapshot = store.snapshot().unwrap();
+        let keys: Vec<_> =
+            snapshot.scan_prefix(Space::Refs, b"b").unwrap().map(|row| row.unwrap().0).collect();
+        assert_eq!(keys, [b"b1".to_vec(), b"b2".to_vec()]);
+        assert_eq!(snapshot.count(Space::Refs).unwrap(), 4);
+        assert_eq!(snapshot.get(Space::Refs, b"zz").unwrap(), None);
+    }
+}

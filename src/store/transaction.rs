@@ -1,0 +1,140 @@
+//! The one write transaction: all of it becomes durable at once, or nothing does.
+
+use std::fmt;
+use std::ops::{Bound, RangeBounds};
+
+use redb::{ReadableTable, WriteTransaction};
+
+use crate::store::chunk_writer::Staged;
+use crate::store::error::{DatabaseContext, Result};
+use crate::store::pack_writer::Batch;
+use crate::store::snapshot::after_prefix;
+use crate::store::space::{CHUNKS, ChunkLocation, PACKS, STORE, Space};
+
+/// Key of the next free pack number in [`STORE`].
+const NEXT_PACK_KEY: &str = "next-pack";
+
+/// Changes that become visible and durable together on [`Transaction::commit`]. Dropped without
+/// it, nothing happened.
+pub struct Transaction {
+    inner: WriteTransaction,
+    /// Locks on packs whose rows are part of this transaction.
+    held: Vec<Staged>,
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}
+
+impl Transaction {
+    pub(crate) fn new(inner: WriteTransaction) -> Self {
+        Self { inner, held: Vec::new() }
+    }
+
+    /// The value of a key as this transaction left it.
+    pub fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let table = self.inner.open_table(space.table()).stored()?;
+        Ok(table.get(key).stored()?.map(|value| value.value().to_vec()))
+    }
+
+    /// Gives a key a value.
+    pub fn put(&mut self, space: Space, key: &[u8], value: &[u8]) -> Result<()> {
+        let mut table = self.inner.open_table(space.table()).stored()?;
+        table.insert(key, value).stored()?;
+        Ok(())
+    }
+
+    /// Gives many keys their values; fastest when they come sorted.
+    pub fn put_all<'a>(
+        &mut self,
+        space: Space,
+        entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Result<()> {
+        let mut table = self.inner.open_table(space.table()).stored()?;
+        for (key, value) in entries {
+            table.insert(key, value).stored()?;
+        }
+        Ok(())
+    }
+
+    /// Takes a key away; tells whether it had a value.
+    pub fn delete(&mut self, space: Space, key: &[u8]) -> Result<bool> {
+        let mut table = self.inner.open_table(space.table()).stored()?;
+        Ok(table.remove(key).stored()?.is_some())
+    }
+
+    /// Keys and values in a range as this transaction left them, in the order of their bytes.
+    pub fn scan<'k>(
+        &self,
+        space: Space,
+        range: impl RangeBounds<&'k [u8]> + 'k,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let table = self.inner.open_table(space.table()).stored()?;
+        let mut rows = Vec::new();
+        for row in table.range::<&[u8]>(range).stored()? {
+            let (key, value) = row.stored()?;
+            rows.push((key.value().to_vec(), value.value().to_vec()));
+        }
+        Ok(rows)
+    }
+
+    /// Keys and values whose key begins with `prefix`, as this transaction left them.
+    pub fn scan_prefix(&self, space: Space, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let after = after_prefix(prefix);
+        let end = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        self.scan(space, (Bound::Included(prefix), end))
+    }
+
+    /// Makes what a [`ChunkWriter`](crate::store::ChunkWriter) wrote part of this transaction.
+    pub fn publish(&mut self, mut staged: Staged) -> Result<()> {
+        self.apply(&mut staged.batch)?;
+        self.held.push(staged);
+        Ok(())
+    }
+
+    /// Inserts the rows of a batch and gives its new packs their numbers.
+    pub(crate) fn apply(&mut self, batch: &mut Batch) -> Result<()> {
+        self.apply_packs(batch)?;
+        batch.rows.sort_unstable_by_key(|row| row.id);
+        {
+            let mut table = self.inner.open_table(CHUNKS).stored()?;
+            for row in &batch.rows {
+                // Somebody else may have stored the same chunk meanwhile; that place stands.
+                if table.get(row.id.as_bytes()).stored()?.is_some() {
+                    continue;
+                }
+                let pack = batch.packs[row.pack].number.unwrap_or_default();
+                let place = ChunkLocation { pack, ..row.place };
+                table.insert(row.id.as_bytes(), &place.encode()).stored()?;
+            }
+        }
+        batch.objects.sort_unstable_by(|a, b| (a.0.index(), &a.1).cmp(&(b.0.index(), &b.1)));
+        for group in batch.objects.chunk_by(|a, b| a.0 == b.0) {
+            self.put_all(group[0].0, group.iter().map(|(_, key, value)| (&**key, &**value)))?;
+        }
+        Ok(())
+    }
+
+    fn apply_packs(&mut self, batch: &mut Batch) -> Result<()> {
+        let mut store = self.inner.open_table(STORE).stored()?;
+        let mut packs = self.inner.open_table(PACKS).stored()?;
+        let recorded = store.get(NEXT_PACK_KEY).stored()?.and_then(|value| value.value().try_into().ok());
+        let mut next = recorded.map_or(0, u32::from_le_bytes);
+        for pack in &mut batch.packs {
+            let number = *pack.number.get_or_insert_with(|| {
+                next += 1;
+                next
+            });
+            packs.insert(number, &pack.record.encode()).stored()?;
+        }
+        store.insert(NEXT_PACK_KEY, next.to_le_bytes().as_slice()).stored()?;
+        Ok(())
+    }
+
+    /// Makes everything durable and visible. When this returns, it survives a power loss.
+    pub fn commit(self) -> Result<()> {
+        self.inner.commit().stored()
+    }
+}
