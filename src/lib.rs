@@ -4,5 +4,6 @@
 //! that true). `docs/architecture.md` draws the way the data takes through them.
 
 pub mod base;
+pub mod diff;
 pub mod object;
 pub mod store;

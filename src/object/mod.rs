@@ -12,10 +12,13 @@ pub mod manifest;
 pub mod manifest_build;
 pub mod manifest_diff;
 pub mod manifest_read;
+pub mod memory;
 pub mod metadata;
 pub mod source;
 pub mod tree;
 pub mod tree_build;
+pub mod tree_edit;
+pub mod tree_walk;
 
 /// The kinds of objects that hash under a context of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@
 //! (see `tree_build`), so one change in a directory of a million files rewrites a few nodes only.
 
 use crate::base::codec::{DecodeError, DecodeErrorKind, Decoder, Encoder};
-use crate::base::id::{AssetId, FileId, MetadataId, TreeId};
+use crate::base::id::{AssetId, FileId, MetadataId, TreeId, write_hex};
 use crate::base::path::{NAME_BYTES_MAX, check_name};
 use crate::object::{ObjectKind, hash_object};
 
@@ -32,7 +32,8 @@ const HAS_ASSET: u8 = 0x10;
 const HAS_METADATA: u8 = 0x20;
 
 /// The hash by which content known only elsewhere is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ForeignAlgorithm {
     /// SHA-256, as Git LFS uses it.
     Sha256,
@@ -70,7 +71,8 @@ impl ForeignAlgorithm {
 }
 
 /// What an entry is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Content {
     /// A file: its id and size say everything about its bytes.
     File { id: FileId, size: u64, executable: bool },
@@ -79,7 +81,43 @@ pub enum Content {
     /// A symbolic link; its target is kept as a file's bytes.
     Symlink { id: FileId, size: u64 },
     /// Content known only by another hash. It stays as it is for ever.
-    Foreign { algorithm: ForeignAlgorithm, digest: Vec<u8>, size: u64, executable: bool },
+    Foreign {
+        algorithm: ForeignAlgorithm,
+        #[serde(serialize_with = "serialize_hex")]
+        digest: Vec<u8>,
+        size: u64,
+        executable: bool,
+    },
+}
+
+impl Content {
+    /// Size in bytes; `None` for a directory.
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            Self::File { size, .. } | Self::Symlink { size, .. } | Self::Foreign { size, .. } => Some(*size),
+            Self::Directory { .. } => None,
+        }
+    }
+
+    /// Whether the executable bit is set.
+    pub fn is_executable(&self) -> bool {
+        matches!(self, Self::File { executable: true, .. } | Self::Foreign { executable: true, .. })
+    }
+
+    /// Whether it is a directory.
+    pub fn is_directory(&self) -> bool {
+        matches!(self, Self::Directory { .. })
+    }
+}
+
+fn serialize_hex<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    struct Hex<'a>(&'a [u8]);
+    impl std::fmt::Display for Hex<'_> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write_hex(f, self.0)
+        }
+    }
+    serializer.collect_str(&Hex(bytes))
 }
 
 /// One entry of a directory.
