@@ -6,4 +6,5 @@
 pub mod base;
 pub mod diff;
 pub mod object;
+pub mod repo;
 pub mod store;
