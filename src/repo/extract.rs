@@ -8,9 +8,10 @@ use crate::base::id::FileId;
 use crate::base::monitor::{Advance, Monitor};
 use crate::object::file_hash::{ChainingValue, FileHasher, PIECE_BYTES, ValueMerger, piece_value};
 use crate::object::manifest_read::{ChunkCursor, ChunkSpan};
-use crate::repo::content::{ContentError, StoredManifests};
+use crate::repo::content::{ContentError, file_chunks};
 use crate::repo::crew::{Crew, crew_threads, with_crew};
-use crate::store::{ChunkReader, Snapshot};
+use crate::repo::view::View;
+use crate::store::ChunkReader;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::ops::Range;
@@ -24,7 +25,7 @@ const STRETCHES_AHEAD: usize = 2;
 /// Gives files out as of one moment. Callable from several threads.
 pub struct Extractor<'a> {
     reader: &'a ChunkReader,
-    manifests: StoredManifests<'a>,
+    view: &'a View,
     monitor: &'a dyn Monitor,
     /// Held by whoever writes a large file.
     large: Mutex<()>,
@@ -37,9 +38,9 @@ impl std::fmt::Debug for Extractor<'_> {
 }
 
 impl<'a> Extractor<'a> {
-    /// Reads chunks with `reader` and manifests from `snapshot`.
-    pub fn new(reader: &'a ChunkReader, snapshot: &'a Snapshot, monitor: &'a dyn Monitor) -> Self {
-        Self { reader, manifests: StoredManifests::new(snapshot), monitor, large: Mutex::default() }
+    /// Reads chunks with `reader` and manifests from `view`.
+    pub fn new(reader: &'a ChunkReader, view: &'a View, monitor: &'a dyn Monitor) -> Self {
+        Self { reader, view, monitor, large: Mutex::default() }
     }
 
     /// Writes a whole file.
@@ -47,7 +48,7 @@ impl<'a> Extractor<'a> {
     /// After an error, `out` may have got a part of it. That part is sound chunk by chunk, but
     /// only success says that the whole is the file.
     pub fn write_file(&self, file: FileId, size: u64, out: &mut dyn Write) -> Result<(), ContentError> {
-        let spans = self.manifests.chunks(file, size)?;
+        let spans = file_chunks(self.view, file, size)?;
         let found = if size > STRETCH_BYTES as u64 {
             let _alone = self.large.lock().unwrap_or_else(PoisonError::into_inner);
             self.write_large(file, size, spans, out)?
@@ -67,7 +68,7 @@ impl<'a> Extractor<'a> {
         into: &mut Vec<u8>,
     ) -> Result<(), ContentError> {
         into.clear();
-        let mut spans = self.manifests.chunks(file, size)?;
+        let mut spans = file_chunks(self.view, file, size)?;
         spans.seek(range.start)?;
         for span in spans {
             let span = span?;
@@ -82,7 +83,7 @@ impl<'a> Extractor<'a> {
 
     /// A stream of a file's bytes from the first to the last, or an error in their place.
     pub fn open_file(&self, file: FileId, size: u64) -> Result<FileStream<'_, 'a>, ContentError> {
-        let spans = self.manifests.chunks(file, size)?;
+        let spans = file_chunks(self.view, file, size)?;
         Ok(FileStream {
             extractor: self,
             file,
@@ -124,7 +125,7 @@ impl<'a> Extractor<'a> {
     fn write_small(
         &self,
         file: FileId,
-        spans: ChunkCursor<'_, StoredManifests<'_>>,
+        spans: ChunkCursor<'_, View>,
         out: &mut dyn Write,
     ) -> Result<FileId, ContentError> {
         self.check_cancelled()?;
@@ -152,7 +153,7 @@ impl<'a> Extractor<'a> {
         &self,
         file: FileId,
         size: u64,
-        spans: ChunkCursor<'_, StoredManifests<'_>>,
+        spans: ChunkCursor<'_, View>,
         out: &mut dyn Write,
     ) -> Result<FileId, ContentError> {
         let threads = crew_threads();
@@ -234,7 +235,7 @@ struct Done {
 
 /// Divides a file into stretches.
 struct Stretches<'a> {
-    spans: ChunkCursor<'a, StoredManifests<'a>>,
+    spans: ChunkCursor<'a, View>,
     size: u64,
     next: u64,
     /// The chunk at the end of the stretch before, when it goes on.
@@ -264,11 +265,10 @@ impl Stretches<'_> {
 ///
 /// The end of the stream is reached only when what came out is the file; otherwise the last read
 /// is an error.
-#[derive(Debug)]
 pub struct FileStream<'e, 'a> {
     extractor: &'e Extractor<'a>,
     file: FileId,
-    spans: ChunkCursor<'e, StoredManifests<'a>>,
+    spans: ChunkCursor<'e, View>,
     hasher: Option<FileHasher>,
     chunk: Vec<u8>,
     at: usize,

@@ -11,11 +11,12 @@
 use crate::base::id::{ChunkId, FileId};
 use crate::base::monitor::{Advance, Monitor};
 use crate::object::chunker::{Chunker, ChunkerId, ChunkerParameters};
-use crate::object::file_hash::{FileHasher, PIECE_BYTES};
+use crate::object::file_hash::{ChainingValue, FileHasher, PIECE_BYTES};
 use crate::object::manifest::{ChunkEntry, verified_key};
 use crate::object::manifest_build::ManifestBuilder;
 use crate::repo::content::ContentError;
 use crate::repo::ingest_large::ingest_large;
+use crate::repo::view::View;
 use crate::store::{ChunkWriter, GroupHint, Put, Snapshot, Space, StoreError};
 use std::collections::HashSet;
 use std::io::{self, Read};
@@ -43,10 +44,9 @@ pub struct Ingested {
 }
 
 /// What is done with chunks.
-#[derive(Debug)]
 pub(crate) enum Sink<'a> {
     Store(&'a ChunkWriter<'a>),
-    Measure { snapshot: &'a Snapshot, seen: Mutex<HashSet<u64>> },
+    Measure { view: &'a View, seen: Mutex<HashSet<u64>> },
     Hash,
 }
 
@@ -65,7 +65,7 @@ pub struct Ingester<'a> {
 
 impl std::fmt::Debug for Ingester<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ingester").field("sink", &self.sink).finish_non_exhaustive()
+        f.debug_struct("Ingester").field("parameters", &self.parameters).finish_non_exhaustive()
     }
 }
 
@@ -80,12 +80,8 @@ impl<'a> Ingester<'a> {
     }
 
     /// Stores nothing and counts what would be new; what repeats within all files taken counts once.
-    pub fn measuring(
-        snapshot: &'a Snapshot,
-        parameters: &ChunkerParameters,
-        monitor: &'a dyn Monitor,
-    ) -> Self {
-        Self::new(Sink::Measure { snapshot, seen: Mutex::default() }, parameters, monitor)
+    pub fn measuring(view: &'a View, parameters: &ChunkerParameters, monitor: &'a dyn Monitor) -> Self {
+        Self::new(Sink::Measure { view, seen: Mutex::default() }, parameters, monitor)
     }
 
     /// Finds file ids and nothing else, at twice the speed.
@@ -215,7 +211,7 @@ impl Sink<'_> {
         let id = ChunkId::of(bytes);
         let put = match self {
             Self::Store(writer) => writer.put(id, bytes, hint)?,
-            Self::Measure { snapshot, seen } => measure(snapshot, seen, id)?,
+            Self::Measure { view, seen } => measure(view.snapshot(), seen, id)?,
             Self::Hash => Put::Known,
         };
         if let Put::New { stored_bytes } = put {
@@ -261,10 +257,7 @@ impl<'a> Record<'a> {
         })
     }
 
-    pub(crate) fn push_value(
-        &mut self,
-        value: crate::object::file_hash::ChainingValue,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn push_value(&mut self, value: ChainingValue) -> Result<(), StoreError> {
         let Some(writer) = self.writer else { return Ok(()) };
         self.builder.push_value(value, &mut |id, bytes| {
             put_unless_stored(writer, Space::ManifestNodes, id.as_bytes(), &bytes)

@@ -6,10 +6,12 @@ use pentimento::object::chunker::ChunkerParameters;
 use pentimento::object::manifest::{ChunkList, Manifest, verified_key};
 use pentimento::object::manifest_diff::shared_and_changed;
 use pentimento::object::manifest_read;
-use pentimento::repo::content::{ContentError, StoredManifests};
+use pentimento::repo::Repository;
+use pentimento::repo::content::{ContentError, file_chunks};
 use pentimento::repo::extract::Extractor;
 use pentimento::repo::ingest::{Ingested, Ingester};
-use pentimento::store::{ChunkerSettings, GroupHint, Space, Store, StoreError, StoreSettings};
+use pentimento::repo::view::View;
+use pentimento::store::{GroupHint, Space, StoreError, StoreSettings};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::TempDir;
@@ -28,26 +30,29 @@ fn plain(bytes: &[u8]) -> FileId {
 }
 
 struct World {
-    store: Store,
+    repository: Repository,
     _folder: TempDir,
 }
 
 impl World {
     fn new() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let chunker = ChunkerSettings { id: 1, min: 16_384, normal: 65_536, max: 262_144 };
-        let settings = StoreSettings { repository: RepositoryId::from_bytes([7; 16]), chunker };
-        let store = Store::create(&folder.path().join(".pent"), &settings).expect("a new store");
-        Self { store, _folder: folder }
+        let settings = StoreSettings::new(RepositoryId::from_bytes([7; 16]));
+        let repository = Repository::create(folder.path(), &settings).expect("a new repository");
+        Self { repository, _folder: folder }
+    }
+
+    fn view(&self) -> View {
+        self.repository.view().expect("a readable repository")
     }
 
     fn ingest_with(&self, input: &mut dyn Read, monitor: &dyn Monitor) -> Result<Ingested, ContentError> {
-        let writer = self.store.chunk_writer(monitor)?;
+        let writer = self.repository.store().chunk_writer(monitor)?;
         let ingester = Ingester::storing(&writer, &ChunkerParameters::default(), monitor);
         let ingested = ingester.ingest_file(input, GroupHint::NONE)?;
         drop(ingester);
         let staged = writer.finish()?;
-        let mut transaction = self.store.begin()?;
+        let mut transaction = self.repository.store().begin()?;
         transaction.publish(staged)?;
         transaction.commit()?;
         Ok(ingested)
@@ -58,14 +63,14 @@ impl World {
     }
 
     fn extract(&self, file: FileId, size: u64) -> Result<Vec<u8>, ContentError> {
-        let (reader, snapshot) = (self.store.chunk_reader()?, self.store.snapshot()?);
+        let (reader, view) = (self.repository.store().chunk_reader()?, self.view());
         let mut out = Vec::new();
-        Extractor::new(&reader, &snapshot, &SilentMonitor).write_file(file, size, &mut out)?;
+        Extractor::new(&reader, &view, &SilentMonitor).write_file(file, size, &mut out)?;
         Ok(out)
     }
 
     fn put(&self, space: Space, key: &[u8], value: &[u8]) {
-        let mut transaction = self.store.begin().expect("a transaction");
+        let mut transaction = self.repository.store().begin().expect("a transaction");
         transaction.put(space, key, value).expect("a row");
         transaction.commit().expect("durable");
     }
@@ -109,8 +114,8 @@ fn ranges_and_streams_are_parts_of_the_whole() {
     let world = World::new();
     let bytes = noise("ranges", 6 * MIB + 5);
     let Ingested { file, size, .. } = world.ingest(&bytes);
-    let (reader, snapshot) = (world.store.chunk_reader().unwrap(), world.store.snapshot().unwrap());
-    let extractor = Extractor::new(&reader, &snapshot, &SilentMonitor);
+    let (reader, view) = (world.repository.store().chunk_reader().unwrap(), world.view());
+    let extractor = Extractor::new(&reader, &view, &SilentMonitor);
     let mut part = Vec::new();
     for (start, end) in [(0, 0), (0, 1), (5, 300_000), (1_000_000, 5_000_000), (6_291_455, 6_291_461)] {
         extractor.read_range(file, size, start..end, &mut part).expect("sound content");
@@ -212,9 +217,8 @@ fn an_insertion_stores_little_more_than_what_was_inserted() {
     assert_eq!(second.file, plain(&after));
     assert!(second.new_bytes < 1_400_000, "{} bytes are new", second.new_bytes);
 
-    let snapshot = world.store.snapshot().unwrap();
-    let manifests = StoredManifests::new(&snapshot);
-    let chunks = |ingested: Ingested| manifests.chunks(ingested.file, ingested.size).expect("a manifest");
+    let view = world.view();
+    let chunks = |ingested: Ingested| file_chunks(&view, ingested.file, ingested.size).expect("a manifest");
     let comparison = shared_and_changed(chunks(first), chunks(second)).expect("sound manifests");
     assert_eq!(comparison.shared_bytes, second.size - second.new_bytes);
     let [change] = &comparison.ranges[..] else { panic!("one change, not {:?}", comparison.ranges) };
@@ -227,9 +231,9 @@ fn measuring_and_hashing_say_what_storing_would() {
     world.ingest(&noise("known", 7 * MIB));
     for size in [0, 5000, 200_000, 3 * MIB, 12 * MIB] {
         let bytes = [noise("known", 7 * MIB), noise("unknown", size)].concat();
-        let snapshot = world.store.snapshot().unwrap();
+        let view = world.view();
         let parameters = ChunkerParameters::default();
-        let measured = Ingester::measuring(&snapshot, &parameters, &SilentMonitor)
+        let measured = Ingester::measuring(&view, &parameters, &SilentMonitor)
             .ingest_file(&mut &bytes[..], GroupHint::NONE)
             .expect("content");
         let hashed =
@@ -245,11 +249,10 @@ fn stored_manifests_hold_together() {
     let world = World::new();
     let bytes = noise("manifests", 80 * MIB);
     let Ingested { file, .. } = world.ingest(&bytes);
-    let snapshot = world.store.snapshot().unwrap();
-    let manifests = StoredManifests::new(&snapshot);
-    let manifest = manifests.find(file).expect("a sound manifest").expect("a manifest");
+    let view = world.view();
+    let manifest = view.manifest(file).expect("a sound manifest").expect("a manifest");
     assert!(matches!(manifest.chunks, ChunkList::InNodes { .. }));
-    manifest_read::check(&manifest, &manifests).expect("a sound manifest");
+    manifest_read::check(&manifest, &view).expect("a sound manifest");
 }
 
 #[test]
@@ -263,8 +266,8 @@ fn what_is_missing_or_wrong_is_named() {
     );
     assert!(matches!(world.extract(file, size + 1), Err(ContentError::Size { found, .. }) if found == size));
 
-    let snapshot = world.store.snapshot().unwrap();
-    let mut manifest = StoredManifests::new(&snapshot).find(file).unwrap().expect("a manifest");
+    let view = world.view();
+    let mut manifest = view.manifest(file).unwrap().expect("a manifest");
     let ChunkList::Here(entries) = &mut manifest.chunks else { panic!("a short list") };
     let missing = ChunkId::from_bytes([3; 32]);
     let first = std::mem::replace(&mut entries[0].id, missing);
@@ -286,7 +289,7 @@ fn what_is_missing_or_wrong_is_named() {
     );
 
     world.put(Space::Manifests, &verified_key(file), b"noise");
-    assert!(matches!(world.extract(file, size), Err(ContentError::ManifestRecord { .. })));
+    assert!(matches!(world.extract(file, size), Err(ContentError::Repository { .. })));
 }
 
 #[test]
@@ -294,8 +297,8 @@ fn a_large_file_put_together_wrongly_is_found_out() {
     let world = World::new();
     let good = world.ingest(&noise("large one", 9 * MIB));
     let other = world.ingest(&noise("large two", 9 * MIB));
-    let snapshot = world.store.snapshot().unwrap();
-    let manifest = StoredManifests::new(&snapshot).find(other.file).unwrap().expect("a manifest");
+    let view = world.view();
+    let manifest = view.manifest(other.file).unwrap().expect("a manifest");
     let swapped = Manifest { file: good.file, ..manifest };
     world.put(Space::Manifests, &verified_key(good.file), &swapped.encode());
     let failed = world.extract(good.file, good.size);
