@@ -3,7 +3,9 @@
 //! The modules form floors; each imports only from floors below its own (`tests/floors.rs` holds
 //! that true). `docs/architecture.md` draws the way the data takes through them.
 
+pub mod app;
 pub mod base;
 pub mod diff;
 pub mod object;
+pub mod repo;
 pub mod store;

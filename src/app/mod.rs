@@ -1,0 +1,4 @@
+//! Use cases, one per file: options in, report out. What a report serialises to is what `--json`
+//! prints.
+
+pub mod config;

@@ -1,0 +1,3 @@
+//! One repository.
+
+pub mod config;
