@@ -1,5 +1,6 @@
 //! `config`: settings of the person and of the repository.
 
+use crate::app::error::AppError;
 use crate::repo::config::{
     ConfigError, ConfigPaths, KEYS, Key, Reach, Scope, Settings, SettingsFile, find_key,
 };
@@ -63,7 +64,7 @@ pub struct Line {
 }
 
 /// Lists, shows, sets or removes settings.
-pub fn run(paths: &ConfigPaths, options: &Options) -> Result<Report, ConfigError> {
+pub fn run(paths: &ConfigPaths, options: &Options) -> Result<Report, AppError> {
     match options {
         Options::List => list(paths),
         Options::Describe => describe(paths),
@@ -89,7 +90,7 @@ pub fn run(paths: &ConfigPaths, options: &Options) -> Result<Report, ConfigError
             if file.unset(name) {
                 file.write()?;
             } else if find_key(name).is_none() {
-                return Err(ConfigError::UnknownKey { name: name.clone() });
+                return Err(ConfigError::UnknownKey { name: name.clone() }.into());
             }
             finish(paths, name, scope, before, None)
         }
@@ -111,7 +112,7 @@ fn finish(
     scope: Scope,
     before: Option<String>,
     after: Option<String>,
-) -> Result<Report, ConfigError> {
+) -> Result<Report, AppError> {
     let settings = match find_key(name) {
         Some(key) => vec![line(&Settings::read(paths)?, key)?],
         None => Vec::new(),
@@ -119,7 +120,7 @@ fn finish(
     Ok(Report { changed: Some(Change { name: name.to_owned(), scope, before, after }), settings })
 }
 
-fn list(paths: &ConfigPaths) -> Result<Report, ConfigError> {
+fn list(paths: &ConfigPaths) -> Result<Report, AppError> {
     let settings = Settings::read(paths)?;
     let mut lines = Vec::new();
     for key in KEYS {
@@ -132,7 +133,7 @@ fn list(paths: &ConfigPaths) -> Result<Report, ConfigError> {
     Ok(Report { changed: None, settings: lines })
 }
 
-fn describe(paths: &ConfigPaths) -> Result<Report, ConfigError> {
+fn describe(paths: &ConfigPaths) -> Result<Report, AppError> {
     let mut report = list(paths)?;
     report.settings.retain(|line| line.known);
     for line in &mut report.settings {
@@ -155,6 +156,7 @@ fn line(settings: &Settings, key: &'static Key) -> Result<Line, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repo::RepoError;
 
     fn set(name: &str, value: &str) -> Options {
         Options::Set { name: name.to_owned(), value: value.to_owned(), scope: None }
@@ -177,7 +179,10 @@ mod tests {
         let path = folder.path().join("mine.toml");
         std::fs::write(&path, "[ui]\ncolor = 7\n").expect("a file");
         let paths = ConfigPaths { person: Some(path), repository: None };
-        assert!(matches!(run(&paths, &Options::List), Err(ConfigError::Stored { .. })));
+        assert!(matches!(
+            run(&paths, &Options::List),
+            Err(AppError::Repo(RepoError::Config(ConfigError::Stored { .. })))
+        ));
         run(&paths, &set("ui.color", "never")).expect("a set colour");
         assert!(run(&paths, &Options::List).is_ok());
     }
@@ -187,7 +192,11 @@ mod tests {
         let options =
             Options::Set { name: "user.name".into(), value: "A".into(), scope: Some(Scope::Repository) };
         let refused = run(&ConfigPaths::default(), &options);
-        assert!(matches!(refused, Err(ConfigError::NoPlace { scope: Scope::Repository })));
+        let refused = refused.map_err(|error| error.to_string());
+        assert_eq!(
+            refused.err().as_deref(),
+            Some("there is nowhere to keep settings that are this repository's")
+        );
     }
 
     #[test]

@@ -2,3 +2,11 @@
 //! prints.
 
 pub mod config;
+pub mod describe;
+pub mod draft;
+pub mod error;
+pub mod field_value;
+pub mod journal;
+pub mod log;
+pub mod meta;
+pub mod tag;

@@ -4,9 +4,10 @@
 //! (see `tree_build`), so one change in a directory of a million files rewrites a few nodes only.
 
 use crate::base::codec::{DecodeError, DecodeErrorKind, Decoder, Encoder};
-use crate::base::id::{AssetId, FileId, MetadataId, TreeId, write_hex};
+use crate::base::id::{AssetId, FileId, MetadataId, TreeId};
 use crate::base::path::{NAME_BYTES_MAX, check_name};
 use crate::object::{ObjectKind, hash_object};
+use serde::{Deserialize, Serialize};
 
 /// Version of the encoding.
 const VERSION: u8 = 1;
@@ -32,7 +33,7 @@ const HAS_ASSET: u8 = 0x10;
 const HAS_METADATA: u8 = 0x20;
 
 /// The hash by which content known only elsewhere is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForeignAlgorithm {
     /// SHA-256, as Git LFS uses it.
@@ -71,7 +72,7 @@ impl ForeignAlgorithm {
 }
 
 /// What an entry is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Content {
     /// A file: its id and size say everything about its bytes.
@@ -83,41 +84,66 @@ pub enum Content {
     /// Content known only by another hash. It stays as it is for ever.
     Foreign {
         algorithm: ForeignAlgorithm,
-        #[serde(serialize_with = "serialize_hex")]
+        #[serde(with = "hex_digest")]
         digest: Vec<u8>,
         size: u64,
         executable: bool,
     },
 }
 
+/// Digests of foreign entries as hexadecimal text.
+mod hex_digest {
+    use crate::base::id::write_hex;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    struct Hex<'a>(&'a [u8]);
+
+    impl std::fmt::Display for Hex<'_> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write_hex(f, self.0)
+        }
+    }
+
+    pub fn serialize<S: Serializer>(digest: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Hex(digest))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let pairs = text.as_bytes().chunks(2);
+        pairs
+            .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+            .collect::<Option<Vec<u8>>>()
+            .ok_or_else(|| D::Error::custom("a digest is written in hexadecimal"))
+    }
+}
+
 impl Content {
-    /// Size in bytes; `None` for a directory.
-    pub fn size(&self) -> Option<u64> {
+    /// Its size in bytes; `None` for a directory.
+    pub const fn size(&self) -> Option<u64> {
         match self {
             Self::File { size, .. } | Self::Symlink { size, .. } | Self::Foreign { size, .. } => Some(*size),
             Self::Directory { .. } => None,
         }
     }
 
+    /// The file id of content that the repository itself can hold.
+    pub const fn file_id(&self) -> Option<FileId> {
+        match self {
+            Self::File { id, .. } | Self::Symlink { id, .. } => Some(*id),
+            Self::Directory { .. } | Self::Foreign { .. } => None,
+        }
+    }
+
     /// Whether the executable bit is set.
-    pub fn is_executable(&self) -> bool {
+    pub const fn is_executable(&self) -> bool {
         matches!(self, Self::File { executable: true, .. } | Self::Foreign { executable: true, .. })
     }
 
     /// Whether it is a directory.
-    pub fn is_directory(&self) -> bool {
+    pub const fn is_directory(&self) -> bool {
         matches!(self, Self::Directory { .. })
     }
-}
-
-fn serialize_hex<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    struct Hex<'a>(&'a [u8]);
-    impl std::fmt::Display for Hex<'_> {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            write_hex(f, self.0)
-        }
-    }
-    serializer.collect_str(&Hex(bytes))
 }
 
 /// One entry of a directory.

@@ -122,8 +122,11 @@ impl<'a, S: ObjectSource> DirectoryCursor<'a, S> {
             return if is_top { Ok(()) } else { Err(malformed) };
         };
         let rises = is_top || first.first_name() == node.child.first_name;
-        let fits =
-            node.until.as_ref().zip(items.last()).is_none_or(|(until, last)| last.first_name() < until);
+        let fits = node
+            .until
+            .as_ref()
+            .zip(items.last())
+            .is_none_or(|(until, last)| last.first_name() < until.as_slice());
         let follows = self.last_name.is_empty() || self.last_name.as_slice() < first.first_name();
         if !rises || !fits || !follows {
             return Err(malformed);

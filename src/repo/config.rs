@@ -270,11 +270,10 @@ impl SettingsFile {
         let (groups, last) = split(key.name);
         let mut table = self.document.as_table_mut();
         for group in groups {
-            table = table
-                .entry(group)
-                .or_insert_with(|| Item::Table(Table::new()))
-                .as_table_mut()
-                .ok_or_else(|| ConfigError::NotATable { path: self.path.clone(), key: key.name.to_owned() })?;
+            table =
+                table.entry(group).or_insert_with(|| Item::Table(Table::new())).as_table_mut().ok_or_else(
+                    || ConfigError::NotATable { path: self.path.clone(), key: key.name.to_owned() },
+                )?;
         }
         match table.get_mut(last).and_then(Item::as_value_mut) {
             Some(old) => {
@@ -318,8 +317,11 @@ impl SettingsFile {
             Scope::Person => self.path.canonicalize().unwrap_or_else(|_| self.path.clone()),
             Scope::Repository => self.path.clone(),
         };
-        write_atomically(&target, self.document.to_string().as_bytes())
-            .map_err(|source| ConfigError::Io { action: "writing", path: target, source })
+        write_atomically(&target, self.document.to_string().as_bytes()).map_err(|source| ConfigError::Io {
+            action: "writing",
+            path: target,
+            source,
+        })
     }
 
     fn item(&self, name: &str) -> Option<&Item> {

@@ -1,3 +1,103 @@
-//! One repository.
+//! One repository: its folder, its typed objects, its names, its journal and what its worktree
+//! stands on.
+//!
+//! Reading goes through a [`View`], a consistent state of everything; changing goes through an
+//! [`Edit`], which becomes real as a whole or not at all.
 
 pub mod config;
+pub mod date;
+pub mod edit;
+pub mod error;
+pub mod history;
+pub mod journal;
+pub mod people;
+pub mod reach;
+pub mod refs;
+pub mod resolve;
+pub mod revision;
+pub mod state;
+pub mod versions;
+pub mod view;
+
+pub use edit::Edit;
+pub use error::RepoError;
+pub use view::View;
+
+use crate::base::id::RepositoryId;
+use crate::store::{Access, Store, StoreSettings};
+use std::path::{Path, PathBuf};
+
+/// Name of the folder that holds a repository.
+pub const PENT_DIR: &str = ".pent";
+
+/// One repository with its worktree.
+pub struct Repository {
+    store: Store,
+    root: PathBuf,
+    pent_dir: PathBuf,
+}
+
+impl Repository {
+    /// Makes a repository in `root`, which may hold any amount of work already.
+    pub fn create(root: &Path, settings: &StoreSettings) -> Result<Self, RepoError> {
+        let pent_dir = root.join(PENT_DIR);
+        if pent_dir.symlink_metadata().is_ok() {
+            return Err(RepoError::Exists { root: root.to_owned() });
+        }
+        let store = Store::create(&pent_dir, settings)?;
+        let repository = Self { store, root: root.to_owned(), pent_dir };
+        let mut edit = repository.edit()?;
+        edit.put_state(&state::WorktreeState::on_branch(refs::RefName::branch(refs::DEFAULT_BRANCH)?))?;
+        edit.commit()?;
+        Ok(repository)
+    }
+
+    /// Finds the repository that `start` lies in.
+    pub fn discover(start: &Path) -> Result<PathBuf, RepoError> {
+        let mut folder = Some(start);
+        while let Some(candidate) = folder {
+            if candidate.join(PENT_DIR).symlink_metadata().is_ok_and(|found| found.is_dir()) {
+                return Ok(candidate.to_owned());
+            }
+            folder = candidate.parent();
+        }
+        Err(RepoError::NotFound { start: start.to_owned() })
+    }
+
+    /// Opens the repository whose worktree is `root`.
+    pub fn open(root: &Path, access: Access) -> Result<Self, RepoError> {
+        let pent_dir = root.join(PENT_DIR);
+        let store = Store::open(&pent_dir, access)?;
+        Ok(Self { store, root: root.to_owned(), pent_dir })
+    }
+
+    /// The folder that people work in.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder that holds the repository itself.
+    pub fn pent_dir(&self) -> &Path {
+        &self.pent_dir
+    }
+
+    /// Content and records at rest.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The id that all clones share.
+    pub fn id(&self) -> RepositoryId {
+        self.store.settings().repository
+    }
+
+    /// A consistent state to read from.
+    pub fn view(&self) -> Result<View, RepoError> {
+        Ok(View::over(self.store.snapshot()?))
+    }
+
+    /// Begins a change; waits while another process is changing the repository.
+    pub fn edit(&self) -> Result<Edit, RepoError> {
+        Ok(Edit::over(self.store.begin()?))
+    }
+}

@@ -42,7 +42,7 @@ pub use chunk_writer::{ChunkWriter, GroupHint, Put, Staged, WriterTotals};
 pub use disk::DiskSpace;
 pub use error::{Damage, Result, StoreError};
 pub use lock::{SweepLock, WritersLock};
-pub use settings::{ChunkerSettings, FORMAT, FormatFile, KNOWN_FEATURES, StoreSettings};
+pub use settings::{FORMAT, FormatFile, KNOWN_FEATURES, StoreSettings};
 pub use snapshot::{ChunkScan, Scan, Snapshot};
 pub use space::{ChunkLocation, PackRecord, Space};
 pub use transaction::Transaction;
@@ -307,8 +307,7 @@ mod tests {
     use crate::base::id::{ChunkId, RepositoryId};
 
     fn settings() -> StoreSettings {
-        let chunker = ChunkerSettings { id: 1, min: 16384, normal: 65536, max: 262_144 };
-        StoreSettings { repository: RepositoryId::from_bytes([7; 16]), chunker }
+        StoreSettings::new(RepositoryId::from_bytes([7; 16]))
     }
 
     /// Bytes that look random, the same for the same seed.

@@ -1,7 +1,8 @@
 //! What a repository is set to for good, and the `format` file that says whether a program may open it.
 
-use crate::base::codec::{DecodeError, DecodeErrorKind, Decoder, Encoder};
+use crate::base::codec::{DecodeError, Decoder, Encoder};
 use crate::base::id::RepositoryId;
+use crate::object::chunker::{ChunkerId, ChunkerParameters};
 
 /// The format version that this program writes.
 pub const FORMAT: u32 = 1;
@@ -9,34 +10,24 @@ pub const FORMAT: u32 = 1;
 /// Features that this program knows. Format 1 needs none beyond itself.
 pub const KNOWN_FEATURES: &[&str] = &[];
 
-/// The chunker of a repository; part of its settings because cut points decide what is shared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChunkerSettings {
-    /// Which chunker.
-    pub id: u16,
-    /// Smallest chunk in bytes.
-    pub min: u32,
-    /// Aimed-for chunk in bytes.
-    pub normal: u32,
-    /// Largest chunk in bytes.
-    pub max: u32,
-}
-
 /// Settings that a repository is born with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSettings {
     /// Names the repository and all its clones.
     pub repository: RepositoryId,
     /// How content is cut.
-    pub chunker: ChunkerSettings,
+    pub chunker: ChunkerParameters,
 }
 
 impl StoreSettings {
+    /// The settings of a new repository: the default chunker.
+    pub fn new(repository: RepositoryId) -> Self {
+        Self { repository, chunker: ChunkerParameters::default() }
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut encoder = Encoder::with_version(1);
-        encoder.raw(self.repository.as_bytes());
-        encoder.uint(u64::from(self.chunker.id)).uint(u64::from(self.chunker.min));
-        encoder.uint(u64::from(self.chunker.normal)).uint(u64::from(self.chunker.max));
+        encoder.raw(self.repository.as_bytes()).raw(self.chunker.id().as_bytes());
         encoder.finish()
     }
 
@@ -44,17 +35,9 @@ impl StoreSettings {
         let mut decoder = Decoder::new("settings", bytes);
         decoder.version(1)?;
         let repository = RepositoryId::from_bytes(decoder.array()?);
-        let mut number = |limit: u64| {
-            let start = decoder.clone();
-            let value = decoder.uint()?;
-            if value <= limit { Ok(value) } else { Err(start.error(DecodeErrorKind::Limit)) }
-        };
-        let id = number(u64::from(u16::MAX))? as u16;
-        let min = number(u64::from(u32::MAX))? as u32;
-        let normal = number(u64::from(u32::MAX))? as u32;
-        let max = number(u64::from(u32::MAX))? as u32;
+        let chunker = ChunkerParameters::decode(decoder.raw(ChunkerId::SIZE)?)?;
         decoder.finish()?;
-        Ok(Self { repository, chunker: ChunkerSettings { id, min, normal, max } })
+        Ok(Self { repository, chunker })
     }
 }
 

@@ -87,6 +87,12 @@ impl Transaction {
         self.scan(space, (Bound::Included(prefix), end))
     }
 
+    /// The last key of a space as this transaction left it.
+    pub fn last_key(&self, space: Space) -> Result<Option<Vec<u8>>> {
+        let table = self.inner.open_table(space.table()).stored()?;
+        Ok(table.last().stored()?.map(|(key, _)| key.value().to_vec()))
+    }
+
     /// Makes what a [`ChunkWriter`](crate::store::ChunkWriter) wrote part of this transaction.
     pub fn publish(&mut self, mut staged: Staged) -> Result<()> {
         self.apply(&mut staged.batch)?;

@@ -1,0 +1,142 @@
+//! Commits and entries in the form in which reports show them.
+
+use crate::app::error::AppError;
+use crate::base::id::{AssetId, CommitId, FileId, MetadataId, PersonId};
+use crate::base::path::AssetPath;
+use crate::base::time::Timestamp;
+use crate::object::commit::Commit;
+use crate::object::tree::{Content, TreeEntry};
+use crate::repo::refs::RefName;
+use crate::repo::{RepoError, View};
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// Who did something, as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PersonLine {
+    /// The opaque id.
+    pub id: PersonId,
+    /// The name; `None` when the record was erased or never came along.
+    pub name: Option<String>,
+    /// The address; `None` when there is none.
+    pub email: Option<String>,
+}
+
+/// A moment, exact and as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TimeLine {
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub unix_ms: i64,
+    /// RFC 3339 in the zone in which it was noted.
+    pub text: String,
+    /// Minutes east of UTC.
+    pub offset_minutes: i16,
+}
+
+impl From<Timestamp> for TimeLine {
+    fn from(time: Timestamp) -> Self {
+        Self { unix_ms: time.unix_ms, text: time.rfc3339(), offset_minutes: time.offset_minutes }
+    }
+}
+
+/// A commit as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CommitLine {
+    /// Its id.
+    pub id: CommitId,
+    /// Its parents' ids.
+    pub parents: Vec<CommitId>,
+    /// Who made the change.
+    pub author: PersonLine,
+    /// When it was made.
+    pub time: TimeLine,
+    /// The whole message.
+    pub message: String,
+    /// Branches and tags that point at it.
+    pub names: Vec<RefName>,
+}
+
+/// An entry as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EntryLine {
+    /// Where it stands.
+    pub path: AssetPath,
+    /// `file`, `directory`, `symlink` or `foreign`.
+    pub kind: &'static str,
+    /// The file id; `None` for folders and foreign entries.
+    pub file: Option<FileId>,
+    /// Size in bytes; `None` for folders.
+    pub size: Option<u64>,
+    /// Whether it may be run.
+    pub executable: bool,
+    /// Which asset it is.
+    pub asset: Option<AssetId>,
+    /// Its metadata.
+    pub metadata: Option<MetadataId>,
+}
+
+impl EntryLine {
+    /// Describes an entry that stands at `path`.
+    pub fn new(path: &AssetPath, entry: &TreeEntry) -> Self {
+        let (kind, executable) = match &entry.content {
+            Content::File { executable, .. } => ("file", *executable),
+            Content::Directory { .. } => ("directory", false),
+            Content::Symlink { .. } => ("symlink", false),
+            Content::Foreign { executable, .. } => ("foreign", *executable),
+        };
+        Self {
+            path: path.clone(),
+            kind,
+            file: entry.content.file_id(),
+            size: entry.content.size(),
+            executable,
+            asset: entry.asset,
+            metadata: entry.metadata,
+        }
+    }
+}
+
+/// Turns commits into lines; remembers people and names so that each is looked up once.
+pub struct Describer<'a> {
+    view: &'a View,
+    people: HashMap<PersonId, PersonLine>,
+    names: HashMap<CommitId, Vec<RefName>>,
+}
+
+impl<'a> Describer<'a> {
+    /// Prepares to describe commits of one state of the repository.
+    pub fn new(view: &'a View) -> Result<Self, AppError> {
+        let mut names: HashMap<CommitId, Vec<RefName>> = HashMap::new();
+        for (name, target) in view.references()? {
+            names.entry(target.commit).or_default().push(name);
+        }
+        Ok(Self { view, people: HashMap::new(), names })
+    }
+
+    /// Describes a person.
+    pub fn person(&mut self, id: PersonId) -> Result<PersonLine, RepoError> {
+        if let Some(known) = self.people.get(&id) {
+            return Ok(known.clone());
+        }
+        let record = self.view.person(id)?;
+        let line = PersonLine {
+            id,
+            name: record.as_ref().map(|person| person.name.clone()),
+            email: record.map(|person| person.email).filter(|email| !email.is_empty()),
+        };
+        self.people.insert(id, line.clone());
+        Ok(line)
+    }
+
+    /// Describes a commit.
+    pub fn commit(&mut self, id: CommitId, commit: &Commit) -> Result<CommitLine, AppError> {
+        Ok(CommitLine {
+            id,
+            parents: commit.parents.clone(),
+            author: self.person(commit.author.person)?,
+            time: commit.author.time.into(),
+            message: commit.message.clone(),
+            names: self.names.get(&id).cloned().unwrap_or_default(),
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! What a use case can fail with, in terms that a person can act on.
+
+use crate::base::path::AssetPath;
+use crate::repo::RepoError;
+use crate::repo::config::ConfigError;
+use crate::repo::refs::{RefName, RefNameError};
+use crate::repo::revision::RevisionError;
+use crate::store::StoreError;
+use std::path::PathBuf;
+
+/// Errors of floor 5.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The repository failed.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+    /// The user asked to stop; nothing that was reported as saved is lost.
+    #[error("stopped as you asked")]
+    Cancelled,
+    /// Commits need a name to stand under.
+    #[error("who are you? commits need a name")]
+    NoIdentity,
+    /// `--author` is no name.
+    #[error("{text:?} is no author; write `Name <address>`")]
+    Author { text: String },
+    /// A path that is in no state that was asked about.
+    #[error("{path} is not there")]
+    NotInRevision { path: AssetPath },
+    /// A path outside the worktree.
+    #[error("{path} is outside this repository ({root})")]
+    OutsideWorktree { path: PathBuf, root: PathBuf },
+    /// A path that cannot be one.
+    #[error("{text:?} cannot be a path here: {reason}")]
+    Path { text: String, reason: String },
+    /// A branch, draft or tag of that name exists already.
+    #[error("{name} exists already")]
+    NameTaken { name: RefName },
+    /// No branch, draft or tag is called so.
+    #[error("there is no {kind} called {name:?}")]
+    NameUnknown { kind: &'static str, name: String },
+    /// The branch that the worktree is on cannot be removed.
+    #[error("the worktree is on {name}")]
+    CurrentBranch { name: RefName },
+    /// A branch that holds commits which nothing else reaches.
+    #[error("{name} has {commits} commits that are nowhere else")]
+    NotMerged { name: RefName, commits: u64 },
+    /// A branch with which uncommitted work was set aside.
+    #[error("{name} has uncommitted work waiting ({paths} paths)")]
+    ShelvedWork { name: RefName, paths: u64 },
+    /// A merge waits for decisions.
+    #[error("{} waiting for a decision", count_paths(paths.len()))]
+    Unresolved { paths: Vec<AssetPath> },
+    /// No merge is under way.
+    #[error("no merge is under way")]
+    NoMerge,
+    /// A merge is under way.
+    #[error("a merge of {name} is under way")]
+    MergeUnderWay { name: String },
+    /// Nothing left to undo or redo.
+    #[error("there is nothing to {verb}")]
+    NothingTo { verb: &'static str },
+    /// Something is in the way of a new file.
+    #[error("{path} exists already")]
+    PathTaken { path: AssetPath },
+    /// A text that is no value of a metadata field.
+    #[error("{text:?} is no {kind}")]
+    FieldValue { kind: &'static str, text: String },
+    /// A file of the worktree could not be read or written.
+    #[error("{action} {path} failed")]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+fn count_paths(count: usize) -> String {
+    if count == 1 { "1 path is".to_owned() } else { format!("{count} paths are") }
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        Self::Repo(error.into())
+    }
+}
+
+impl From<ConfigError> for AppError {
+    fn from(error: ConfigError) -> Self {
+        Self::Repo(error.into())
+    }
+}
+
+impl From<RefNameError> for AppError {
+    fn from(error: RefNameError) -> Self {
+        Self::Repo(error.into())
+    }
+}
+
+impl From<RevisionError> for AppError {
+    fn from(error: RevisionError) -> Self {
+        Self::Repo(error.into())
+    }
+}

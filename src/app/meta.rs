@@ -1,0 +1,235 @@
+//! `meta` and `label`: what is said about an asset beside its bytes.
+//!
+//! Edits are worktree state until they are committed; they cost bytes whatever the size of the
+//! asset, and `undo` takes them back.
+
+use crate::app::error::AppError;
+use crate::app::field_value;
+use crate::base::id::{AssetId, MetadataId, TreeId};
+use crate::base::path::AssetPath;
+use crate::base::time::Clock;
+use crate::object::metadata::{FieldName, FieldValue, Metadata, MetadataError};
+use crate::object::source::ObjectSource;
+use crate::object::tree::{TreeEntry, TreeNode};
+use crate::object::tree_walk::entry_at;
+use crate::repo::edit::JournalNote;
+use crate::repo::journal::StateChange;
+use crate::repo::state::WorktreeState;
+use crate::repo::{RepoError, Repository, View};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Metadata of some paths as it stands in the worktree.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The paths, in the order in which they were named.
+    pub assets: Vec<AssetLine>,
+}
+
+/// One asset's metadata.
+#[derive(Debug, Clone, Serialize)]
+pub struct AssetLine {
+    /// Where it stands.
+    pub path: AssetPath,
+    /// Which asset it is; `None` before its first commit.
+    pub asset: Option<AssetId>,
+    /// Whether there are edits that are not committed.
+    pub pending: bool,
+    /// Its fields.
+    pub fields: BTreeMap<FieldName, FieldLine>,
+}
+
+/// One field.
+#[derive(Debug, Clone, Serialize)]
+pub struct FieldLine {
+    /// Type and value.
+    #[serde(flatten)]
+    pub value: FieldValue,
+    /// The value as people read it.
+    pub text: String,
+}
+
+/// A change of metadata.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Sets a field; the text is read as `kind`, or as the type that the field has already.
+    Set { field: String, text: String, kind: Option<String> },
+    /// Removes a field.
+    Unset { field: String },
+    /// Adds and removes labels.
+    Labels { add: Vec<String>, remove: Vec<String> },
+}
+
+/// Shows the metadata of some paths.
+pub fn get(repository: &Repository, paths: &[AssetPath]) -> Result<Report, AppError> {
+    let view = repository.view()?;
+    let state = view.state()?;
+    let base = base_tree(&view)?;
+    let assets = paths.iter().map(|path| line(&view, &state, base, path)).collect::<Result<_, _>>()?;
+    Ok(Report { assets })
+}
+
+/// Changes the metadata of some paths; all or none.
+///
+/// `exists` says whether a path that no commit has stands in the worktree.
+pub fn change(
+    repository: &Repository,
+    paths: &[AssetPath],
+    changes: &[Change],
+    exists: &dyn Fn(&AssetPath) -> bool,
+    clock: &dyn Clock,
+) -> Result<Report, AppError> {
+    let view = repository.view()?;
+    let base = base_tree(&view)?;
+    let mut edit = repository.edit()?;
+    let before = edit.state()?;
+    let mut after = before.clone();
+    for path in paths {
+        let committed = entry_at(&view, base, path).map_err(RepoError::from)?;
+        if committed.is_none() && !exists(path) {
+            return Err(AppError::NotInRevision { path: path.clone() });
+        }
+        let committed_id = committed.and_then(|entry| entry.metadata);
+        let current = after.pending.metadata.get(path).copied().unwrap_or(committed_id);
+        let mut metadata = current.map(|id| view.metadata(id)).transpose()?.unwrap_or_default();
+        for change in changes {
+            apply(&mut metadata, change)?;
+        }
+        let id = if metadata.is_empty() { None } else { Some(edit.put_metadata(&metadata)?) };
+        if id == committed_id {
+            after.pending.metadata.remove(path);
+        } else {
+            after.pending.metadata.insert(path.clone(), id);
+        }
+    }
+    if before != after {
+        edit.put_state(&after)?;
+        let summary = describe(paths, changes);
+        let state = Some(StateChange { before, after });
+        edit.record(JournalNote { verb: "meta", summary, state, ..JournalNote::default() }, clock.now())?;
+    }
+    edit.commit()?;
+    get(repository, paths)
+}
+
+fn describe(paths: &[AssetPath], changes: &[Change]) -> String {
+    let what: Vec<String> = changes
+        .iter()
+        .map(|change| match change {
+            Change::Set { field, .. } => format!("set {field}"),
+            Change::Unset { field } => format!("removed {field}"),
+            Change::Labels { .. } => "changed labels".to_owned(),
+        })
+        .collect();
+    let on = match paths {
+        [one] => one.to_string(),
+        many => format!("{} assets", many.len()),
+    };
+    format!("{} of {on}", what.join(", "))
+}
+
+fn apply(metadata: &mut Metadata, change: &Change) -> Result<(), AppError> {
+    match change {
+        Change::Set { field, text, kind } => {
+            let name = field_name(field)?;
+            let value = match kind {
+                Some(kind) => field_value::parse(kind, text)?,
+                None => field_value::parse_like(metadata.fields.get(&name), text)?,
+            };
+            metadata.fields.insert(name, value);
+        }
+        Change::Unset { field } => {
+            metadata.fields.remove(&field_name(field)?);
+        }
+        Change::Labels { add, remove } => {
+            let mut labels = metadata.labels();
+            for label in remove {
+                labels.remove(label.trim());
+            }
+            labels.extend(add.iter().map(|label| label.trim().to_owned()).filter(|label| !label.is_empty()));
+            metadata.set_labels(labels);
+        }
+    }
+    Ok(())
+}
+
+fn field_name(text: &str) -> Result<FieldName, AppError> {
+    FieldName::new(text).map_err(|error| match error {
+        MetadataError::FieldName(text) => AppError::FieldValue {
+            kind: "name of a field (lower-case letters, digits, '-', '_', groups parted by '.')",
+            text,
+        },
+        MetadataError::Value { kind, text } => AppError::FieldValue { kind, text },
+    })
+}
+
+/// The tree of the branch's newest commit; the empty tree before the first.
+pub fn base_tree(view: &View) -> Result<TreeId, AppError> {
+    Ok(match view.head()? {
+        Some(id) => view.commit(id)?.tree,
+        None => TreeNode::empty_id(),
+    })
+}
+
+/// The metadata that a path has in the worktree.
+pub fn current_metadata(
+    state: &WorktreeState,
+    path: &AssetPath,
+    committed: Option<&TreeEntry>,
+) -> Option<MetadataId> {
+    let committed = committed.and_then(|entry| entry.metadata);
+    state.pending.metadata.get(path).copied().unwrap_or(committed)
+}
+
+fn line(view: &View, state: &WorktreeState, base: TreeId, path: &AssetPath) -> Result<AssetLine, AppError> {
+    let committed = entry_at(view, base, path).map_err(RepoError::from)?;
+    let pending = state.pending.metadata.contains_key(path);
+    let metadata = current_metadata(state, path, committed.as_ref());
+    let metadata = metadata.map(|id| view.metadata(id)).transpose()?.unwrap_or_default();
+    let fields = metadata
+        .fields
+        .into_iter()
+        .map(|(name, value)| (name, FieldLine { text: field_value::show(&value), value }))
+        .collect();
+    let asset = state.pending.assets.get(path).copied().or(committed.and_then(|entry| entry.asset));
+    Ok(AssetLine { path: path.clone(), asset, pending, fields })
+}
+
+/// Says that the asset at `path` is the one that stood at `other` (in the current commit, or by id):
+/// it gets that one's asset id, and with it its history.
+pub fn adopt(
+    repository: &Repository,
+    path: &AssetPath,
+    other: &AssetPath,
+    revision: Option<&str>,
+    clock: &dyn Clock,
+) -> Result<AssetId, AppError> {
+    let view = repository.view()?;
+    let commit = view.resolve(revision.unwrap_or("@"), clock.now())?.commit;
+    let tree = view.commit(commit)?.tree;
+    let asset = entry_at(&view, tree, other)
+        .map_err(RepoError::from)?
+        .and_then(|entry| entry.asset)
+        .ok_or_else(|| AppError::NotInRevision { path: other.clone() })?;
+    let mut edit = repository.edit()?;
+    let before = edit.state()?;
+    let mut after = before.clone();
+    after.pending.assets.insert(path.clone(), asset);
+    edit.put_state(&after)?;
+    let summary = format!("took {path} for the asset that was {other}");
+    let state = Some(StateChange { before, after });
+    edit.record(JournalNote { verb: "meta adopt", summary, state, ..JournalNote::default() }, clock.now())?;
+    edit.commit()?;
+    Ok(asset)
+}
+
+/// All labels that are in use in the worktree's branch, with how many assets have each.
+pub fn label_counts(fields: impl Iterator<Item = BTreeSet<String>>) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for labels in fields {
+        for label in labels {
+            *counts.entry(label).or_insert(0) += 1;
+        }
+    }
+    counts
+}

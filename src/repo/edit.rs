@@ -1,0 +1,171 @@
+//! A change of a repository: objects, names, state and journal entry together, all or nothing.
+
+use crate::base::id::{CommitId, MetadataId, PersonId, TreeId};
+use crate::base::time::Timestamp;
+use crate::object::commit::Commit;
+use crate::object::metadata::Metadata;
+use crate::repo::error::RepoError;
+use crate::repo::journal::{FilesChange, JournalEntry, RefMove, Reversal, StateChange};
+use crate::repo::people::Person;
+use crate::repo::refs::{RefName, RefTarget};
+use crate::repo::state::{Shelf, WorktreeState};
+use crate::repo::view::{SHELF_PREFIX, STATE_KEY};
+use crate::store::{Space, Staged, Transaction};
+
+/// A change under way. Dropped without [`Edit::commit`], nothing happened.
+pub struct Edit {
+    transaction: Transaction,
+    moves: Vec<RefMove>,
+}
+
+/// What a journal entry says beyond the names that moved.
+#[derive(Debug, Default)]
+pub struct JournalNote {
+    /// The verb: `commit`, `switch`...
+    pub verb: &'static str,
+    /// What happened, as a sentence without its full stop.
+    pub summary: String,
+    /// The worktree's state before and after, where it changed.
+    pub state: Option<StateChange>,
+    /// Under which name replaced files are kept.
+    pub displaced: Option<String>,
+    /// What the worktree held before and after.
+    pub files: Option<FilesChange>,
+    /// The entry that this one reverses.
+    pub reverses: Option<Reversal>,
+}
+
+impl Edit {
+    pub(crate) const fn over(transaction: Transaction) -> Self {
+        Self { transaction, moves: Vec::new() }
+    }
+
+    /// The change as bytes, for records that have no typed form here.
+    pub const fn transaction(&mut self) -> &mut Transaction {
+        &mut self.transaction
+    }
+
+    /// Makes content that was written before part of the repository.
+    pub fn publish(&mut self, staged: Staged) -> Result<(), RepoError> {
+        Ok(self.transaction.publish(staged)?)
+    }
+
+    /// Stores one node of a directory.
+    pub fn put_tree_node(&mut self, id: TreeId, bytes: &[u8]) -> Result<(), RepoError> {
+        Ok(self.transaction.put(Space::Trees, id.as_bytes(), bytes)?)
+    }
+
+    /// Stores metadata and says its id.
+    pub fn put_metadata(&mut self, metadata: &Metadata) -> Result<MetadataId, RepoError> {
+        let id = metadata.id();
+        self.transaction.put(Space::Metadata, id.as_bytes(), &metadata.encode())?;
+        Ok(id)
+    }
+
+    /// Stores a commit and says its id.
+    pub fn put_commit(&mut self, commit: &Commit) -> Result<CommitId, RepoError> {
+        let id = commit.id();
+        self.transaction.put(Space::Commits, id.as_bytes(), &commit.encode())?;
+        Ok(id)
+    }
+
+    /// Records how a person is shown.
+    pub fn put_person(&mut self, id: PersonId, person: &Person) -> Result<(), RepoError> {
+        self.put_record(Space::People, id.as_bytes(), "person", person)
+    }
+
+    /// Where a name points, changes of this edit included.
+    pub fn reference(&self, name: &RefName) -> Result<Option<RefTarget>, RepoError> {
+        let bytes = self.transaction.get(Space::Refs, name.as_str().as_bytes())?;
+        bytes
+            .map(|bytes: Vec<u8>| RefTarget::decode(&bytes))
+            .transpose()
+            .map_err(|source| RepoError::Damaged { kind: "ref", id: name.as_str().into(), source })
+    }
+
+    /// Points a name at a commit, or removes it, if it still points where the caller believes.
+    pub fn set_reference(
+        &mut self,
+        name: &RefName,
+        expected: Option<CommitId>,
+        target: Option<RefTarget>,
+    ) -> Result<(), RepoError> {
+        let actual = self.reference(name)?.map(|found| found.commit);
+        if actual != expected {
+            return Err(RepoError::RefMoved { name: name.clone(), expected, actual });
+        }
+        let key = name.as_str().as_bytes();
+        let after = target.as_ref().map(|target| target.commit);
+        match target {
+            Some(target) => self.transaction.put(Space::Refs, key, &target.encode())?,
+            None => {
+                self.transaction.delete(Space::Refs, key)?;
+            }
+        }
+        if expected != after {
+            self.moves.push(RefMove { name: name.clone(), before: expected, after });
+        }
+        Ok(())
+    }
+
+    /// The worktree's state as this edit sees it.
+    pub fn state(&self) -> Result<WorktreeState, RepoError> {
+        let bytes = self
+            .transaction
+            .get(Space::WorktreeState, STATE_KEY)?
+            .ok_or_else(|| RepoError::Missing { kind: "record", id: "worktree state".into() })?;
+        serde_json::from_slice(&bytes).map_err(|source| RepoError::Record { what: "worktree state", source })
+    }
+
+    /// Replaces the worktree's state.
+    pub fn put_state(&mut self, state: &WorktreeState) -> Result<(), RepoError> {
+        self.put_record(Space::WorktreeState, STATE_KEY, "worktree state", state)
+    }
+
+    /// Sets work aside with a branch, or takes note that it was taken up again.
+    pub fn put_shelf(&mut self, branch: &RefName, shelf: Option<&Shelf>) -> Result<(), RepoError> {
+        let key = format!("{SHELF_PREFIX}{}", branch.as_str());
+        match shelf {
+            Some(shelf) => self.put_record(Space::WorktreeState, key.as_bytes(), "shelf", shelf),
+            None => {
+                self.transaction.delete(Space::WorktreeState, key.as_bytes())?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the journal entry of this change, with all names that it moved.
+    pub fn record(&mut self, note: JournalNote, time: Timestamp) -> Result<u64, RepoError> {
+        let last = self.transaction.last_key(Space::Journal)?;
+        let sequence = last.and_then(|key| key.try_into().ok()).map_or(1, |key| u64::from_be_bytes(key) + 1);
+        let entry = JournalEntry {
+            sequence,
+            time,
+            verb: note.verb.to_owned(),
+            summary: note.summary,
+            refs: std::mem::take(&mut self.moves),
+            state: note.state,
+            displaced: note.displaced,
+            files: note.files,
+            reverses: note.reverses,
+        };
+        self.put_record(Space::Journal, &JournalEntry::key(sequence), "journal", &entry)?;
+        Ok(sequence)
+    }
+
+    /// Makes the change real. When this returns, it survives power loss.
+    pub fn commit(self) -> Result<(), RepoError> {
+        Ok(self.transaction.commit()?)
+    }
+
+    fn put_record<T: serde::Serialize>(
+        &mut self,
+        space: Space,
+        key: &[u8],
+        what: &'static str,
+        record: &T,
+    ) -> Result<(), RepoError> {
+        let bytes = serde_json::to_vec(record).map_err(|source| RepoError::Record { what, source })?;
+        Ok(self.transaction.put(space, key, &bytes)?)
+    }
+}

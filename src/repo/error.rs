@@ -1,0 +1,86 @@
+//! What can go wrong with a repository as a whole.
+
+use crate::base::codec::DecodeError;
+use crate::base::id::CommitId;
+use crate::base::path::AssetPath;
+use crate::repo::config::ConfigError;
+use crate::repo::refs::{RefName, RefNameError};
+use crate::repo::revision::RevisionError;
+use crate::store::StoreError;
+use std::path::PathBuf;
+
+/// Errors of floor 3.
+#[derive(Debug, thiserror::Error)]
+pub enum RepoError {
+    /// No `.pent` here or in any folder above.
+    #[error("{start} is in no repository")]
+    NotFound { start: PathBuf },
+    /// `init` where a repository is already.
+    #[error("{root} is a repository already")]
+    Exists { root: PathBuf },
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Stored bytes are not what they should be.
+    #[error("{kind} {id} is damaged")]
+    Damaged {
+        kind: &'static str,
+        id: String,
+        #[source]
+        source: DecodeError,
+    },
+    /// Stored bytes no longer hash to their id.
+    #[error("{kind} {id} was altered in storage")]
+    Altered { kind: &'static str, id: String },
+    /// Objects that do not fit together.
+    #[error("the repository's trees do not fit together: {message}")]
+    Structure { message: String },
+    /// An object that something names is not here.
+    #[error("{kind} {id} is missing from the repository")]
+    Missing { kind: &'static str, id: String },
+    /// A local record cannot be read.
+    #[error("the {what} record of this repository cannot be read")]
+    Record {
+        what: &'static str,
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A name moved between being read and being written.
+    #[error("{name} moved meanwhile")]
+    RefMoved { name: RefName, expected: Option<CommitId>, actual: Option<CommitId> },
+    /// A name that is none.
+    #[error(transparent)]
+    RefName(#[from] RefNameError),
+    /// Text that is no revision expression.
+    #[error(transparent)]
+    RevisionSyntax(#[from] RevisionError),
+    /// A revision expression that names nothing.
+    #[error("no revision is called {text:?}")]
+    UnknownRevision { text: String },
+    /// The start of an id that fits several commits.
+    #[error("{text} is the start of {} commit ids", candidates.len())]
+    AmbiguousRevision { text: String, candidates: Vec<CommitId> },
+    /// An expression that goes back beyond the first commit or before its date.
+    #[error("{text:?} goes back further than the history does")]
+    BeyondHistory { text: String },
+    /// A version number that the asset does not have.
+    #[error("{path} has {versions} versions, not {version}")]
+    UnknownVersion { path: AssetPath, version: u64, versions: u64 },
+    /// A date in words that is not understood.
+    #[error("{text:?} is no date")]
+    Date { text: String },
+    /// A repository without commits was asked for one.
+    #[error("there is no commit yet")]
+    NoCommits,
+    /// Settings could not be read or changed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file operation failed.
+    #[error("{action} {path} failed")]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,129 @@
+//! The journal: what this clone did, with before and after. Local, unsigned, the basis of `undo`.
+
+use crate::base::id::{CommitId, TreeId};
+use crate::base::time::Timestamp;
+use crate::repo::refs::RefName;
+use crate::repo::state::WorktreeState;
+use serde::{Deserialize, Serialize};
+
+/// How long entries protect what they name from gc, in days.
+pub const WINDOW_DAYS: i64 = 90;
+
+/// One name that moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefMove {
+    /// The name.
+    pub name: RefName,
+    /// Where it pointed; `None` when it did not exist.
+    pub before: Option<CommitId>,
+    /// Where it points now; `None` when it was removed.
+    pub after: Option<CommitId>,
+}
+
+/// One thing that this clone did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// Position in the journal, from 1.
+    pub sequence: u64,
+    /// When.
+    pub time: Timestamp,
+    /// The verb: `commit`, `switch`, `restore`...
+    pub verb: String,
+    /// What happened, as a sentence without its full stop.
+    pub summary: String,
+    /// Names that moved.
+    #[serde(default)]
+    pub refs: Vec<RefMove>,
+    /// The worktree's state before and after, where it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<StateChange>,
+    /// Under which name the files that it replaced are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub displaced: Option<String>,
+    /// What the worktree held before and after, where files were replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<FilesChange>,
+    /// The entry that this one took back or did again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverses: Option<Reversal>,
+}
+
+/// The worktree's state before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateChange {
+    /// Before.
+    pub before: WorktreeState,
+    /// After.
+    pub after: WorktreeState,
+}
+
+/// What the worktree held before and after, as trees that gc spares inside the window.
+///
+/// Files that were in no tree (edited, untracked) are in the entry's displaced set on top of `before`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesChange {
+    /// What was there, as far as it was committed.
+    pub before: TreeId,
+    /// What was put there.
+    pub after: TreeId,
+}
+
+/// Whether an entry takes another back or does it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "sequence", rename_all = "kebab-case")]
+pub enum Reversal {
+    /// Takes that entry back.
+    Undo(u64),
+    /// Does that entry again.
+    Redo(u64),
+}
+
+impl JournalEntry {
+    /// Whether there is something to take back.
+    pub fn can_be_undone(&self) -> bool {
+        !self.refs.is_empty() || self.state.is_some() || self.files.is_some()
+    }
+
+    /// The key under which it is stored: big-endian, so that scans run in order.
+    pub fn key(sequence: u64) -> [u8; 8] {
+        sequence.to_be_bytes()
+    }
+}
+
+/// Finds what `undo` would take back and `redo` would do again, given the entries newest first.
+///
+/// An `undo` marks its entry as taken back; a `redo` unmarks it; any other undoable entry after an
+/// `undo` ends what could be redone.
+#[derive(Debug, Default)]
+pub struct UndoCursor {
+    /// The entry that `undo` would take back.
+    pub undo: Option<u64>,
+    /// The entry that `redo` would do again.
+    pub redo: Option<u64>,
+}
+
+impl UndoCursor {
+    /// Looks at entries in order from the oldest.
+    pub fn over<'a>(entries: impl Iterator<Item = &'a JournalEntry>) -> Self {
+        let mut done: Vec<u64> = Vec::new();
+        let mut undone: Vec<u64> = Vec::new();
+        for entry in entries {
+            match entry.reverses {
+                Some(Reversal::Undo(sequence)) => {
+                    done.retain(|other| *other != sequence);
+                    undone.push(sequence);
+                }
+                Some(Reversal::Redo(sequence)) => {
+                    undone.retain(|other| *other != sequence);
+                    done.push(sequence);
+                }
+                None if entry.can_be_undone() => {
+                    done.push(entry.sequence);
+                    undone.clear();
+                }
+                None => {}
+            }
+        }
+        Self { undo: done.last().copied(), redo: undone.last().copied() }
+    }
+}

@@ -1,0 +1,122 @@
+//! What the worktree stands on: its branch, edits that are no bytes, a merge under way, what of the
+//! repository is shown. Local to one clone.
+
+use crate::base::id::{AssetId, CommitId, MetadataId, TreeId};
+use crate::base::path::AssetPath;
+use crate::object::metadata::FieldName;
+use crate::object::tree::Content;
+use crate::repo::refs::RefName;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The state of the worktree apart from its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorktreeState {
+    /// The branch that the next commit goes to.
+    pub branch: RefName,
+    /// Edits that are not in the files' bytes.
+    #[serde(default)]
+    pub pending: PendingEdits,
+    /// A merge that waits for decisions or for its commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<MergeState>,
+    /// The folders and files that the worktree shows; `None` shows everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sparse: Option<BTreeSet<AssetPath>>,
+}
+
+/// Uncommitted edits of names, identity and metadata.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingEdits {
+    /// New metadata by path; `None` removes it.
+    #[serde(default)]
+    pub metadata: BTreeMap<AssetPath, Option<MetadataId>>,
+    /// Which asset a new path continues: set by `mv` and `meta adopt`.
+    #[serde(default)]
+    pub assets: BTreeMap<AssetPath, AssetId>,
+}
+
+impl PendingEdits {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.metadata.is_empty() && self.assets.is_empty()
+    }
+}
+
+/// A merge that is not finished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeState {
+    /// What is merged in.
+    pub theirs: CommitId,
+    /// The name by which it was asked for.
+    pub name: String,
+    /// The message that its commit will have unless another is given.
+    pub message: String,
+    /// Paths that wait for a decision.
+    pub conflicts: Vec<PendingConflict>,
+    /// Descent to be recorded by its commit: the id that stays and its other name.
+    #[serde(default)]
+    pub aliases: Vec<(AssetId, AssetId)>,
+}
+
+/// One side of a conflict: an entry as that side's tree has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConflictSide {
+    /// Where it stands on that side.
+    pub path: AssetPath,
+    /// Which asset it is.
+    pub asset: Option<AssetId>,
+    /// Its metadata.
+    pub metadata: Option<MetadataId>,
+    /// Its content.
+    pub content: Content,
+}
+
+/// A path that two sides changed in ways that do not fit together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingConflict {
+    /// Where the worktree shows it.
+    pub path: AssetPath,
+    /// The kind of conflict, a stable word.
+    pub kind: String,
+    /// As it was where both began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<ConflictSide>,
+    /// As this branch has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ours: Option<ConflictSide>,
+    /// As the other branch has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theirs: Option<ConflictSide>,
+    /// The metadata fields that differ, when that is what the conflict is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldName>,
+}
+
+/// Uncommitted work that was set aside with its branch by `switch`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shelf {
+    /// The commit that the work stands on.
+    pub base: Option<CommitId>,
+    /// The worktree's files as a tree.
+    pub tree: TreeId,
+    /// Edits that are no bytes.
+    pub pending: PendingEdits,
+    /// A merge that was under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<MergeState>,
+    /// How many paths differ from the base.
+    pub changed_paths: u64,
+}
+
+impl WorktreeState {
+    /// The state of a new repository: on `branch`, nothing pending.
+    pub fn on_branch(branch: RefName) -> Self {
+        Self { branch, pending: PendingEdits::default(), merge: None, sparse: None }
+    }
+
+    /// Whether the worktree shows `path`.
+    pub fn shows(&self, path: &AssetPath) -> bool {
+        self.sparse.as_ref().is_none_or(|folders| folders.iter().any(|folder| path.is_within(folder)))
+    }
+}

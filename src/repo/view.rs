@@ -1,0 +1,179 @@
+//! A consistent state of a repository, read as typed values.
+
+use crate::base::codec::DecodeError;
+use crate::base::id::{CommitId, FileId, ManifestNodeId, MetadataId, PersonId, TreeId};
+use crate::object::commit::Commit;
+use crate::object::manifest::{Manifest, ManifestNode, verified_key};
+use crate::object::manifest_read::ManifestSource;
+use crate::object::metadata::Metadata;
+use crate::object::source::ObjectSource;
+use crate::object::tree::TreeNode;
+use crate::object::{ObjectKind, hash_object};
+use crate::repo::error::RepoError;
+use crate::repo::journal::JournalEntry;
+use crate::repo::people::Person;
+use crate::repo::refs::{RefName, RefTarget};
+use crate::repo::state::{Shelf, WorktreeState};
+use crate::store::{Snapshot, Space};
+use std::sync::LazyLock;
+
+static EMPTY_TREE: LazyLock<TreeId> = LazyLock::new(TreeNode::empty_id);
+
+/// Key of the worktree's state.
+pub(crate) const STATE_KEY: &[u8] = b"state";
+/// Prefix of the keys of work set aside.
+pub(crate) const SHELF_PREFIX: &str = "shelf/";
+
+/// A consistent state of everything; later changes do not show in it.
+pub struct View {
+    snapshot: Snapshot,
+}
+
+impl View {
+    pub(crate) const fn over(snapshot: Snapshot) -> Self {
+        Self { snapshot }
+    }
+
+    /// The state as bytes.
+    pub const fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Where a name points.
+    pub fn reference(&self, name: &RefName) -> Result<Option<RefTarget>, RepoError> {
+        self.snapshot
+            .get(Space::Refs, name.as_str().as_bytes())?
+            .map(|bytes| RefTarget::decode(&bytes).map_err(|source| damaged("ref", name.as_str(), source)))
+            .transpose()
+    }
+
+    /// All names with where they point, in order.
+    pub fn references(&self) -> Result<Vec<(RefName, RefTarget)>, RepoError> {
+        let mut all = Vec::new();
+        for item in self.snapshot.scan_prefix(Space::Refs, b"")? {
+            let (key, bytes) = item?;
+            let text = String::from_utf8_lossy(&key).into_owned();
+            let target = RefTarget::decode(&bytes).map_err(|source| damaged("ref", &text, source))?;
+            all.push((RefName::parse(&text)?, target));
+        }
+        Ok(all)
+    }
+
+    /// What the worktree stands on.
+    pub fn state(&self) -> Result<WorktreeState, RepoError> {
+        let bytes = self
+            .snapshot
+            .get(Space::WorktreeState, STATE_KEY)?
+            .ok_or_else(|| RepoError::Missing { kind: "record", id: "worktree state".into() })?;
+        parse_record("worktree state", &bytes)
+    }
+
+    /// The newest commit of the branch that the worktree is on; `None` before the first.
+    pub fn head(&self) -> Result<Option<CommitId>, RepoError> {
+        Ok(self.reference(&self.state()?.branch)?.map(|target| target.commit))
+    }
+
+    /// Work that `switch` set aside with a branch.
+    pub fn shelf(&self, branch: &RefName) -> Result<Option<Shelf>, RepoError> {
+        let key = format!("{SHELF_PREFIX}{}", branch.as_str());
+        let bytes = self.snapshot.get(Space::WorktreeState, key.as_bytes())?;
+        bytes.map(|bytes| parse_record("shelf", &bytes)).transpose()
+    }
+
+    /// All work set aside, by branch.
+    pub fn shelves(&self) -> Result<Vec<(RefName, Shelf)>, RepoError> {
+        let mut all = Vec::new();
+        for item in self.snapshot.scan_prefix(Space::WorktreeState, SHELF_PREFIX.as_bytes())? {
+            let (key, bytes) = item?;
+            let text = String::from_utf8_lossy(&key[SHELF_PREFIX.len()..]).into_owned();
+            all.push((RefName::parse(&text)?, parse_record("shelf", &bytes)?));
+        }
+        Ok(all)
+    }
+
+    /// The journal, oldest first.
+    pub fn journal(&self) -> Result<Vec<JournalEntry>, RepoError> {
+        let mut entries = Vec::new();
+        for item in self.snapshot.scan_prefix(Space::Journal, b"")? {
+            entries.push(parse_record("journal", &item?.1)?);
+        }
+        Ok(entries)
+    }
+
+    /// A person's record; `None` when it was erased or never came along.
+    pub fn person(&self, id: PersonId) -> Result<Option<Person>, RepoError> {
+        let bytes = self.snapshot.get(Space::People, id.as_bytes())?;
+        bytes.map(|bytes| parse_record("person", &bytes)).transpose()
+    }
+
+    /// How a file is put together; `None` for a file of one chunk or none, and for what is not here.
+    ///
+    /// Gives the manifest that the file's content has confirmed, never a claim.
+    pub fn manifest(&self, file: FileId) -> Result<Option<Manifest>, RepoError> {
+        let bytes = self.snapshot.get(Space::Manifests, &verified_key(file))?;
+        let manifest = bytes
+            .map(|bytes: Vec<u8>| Manifest::decode(&bytes))
+            .transpose()
+            .map_err(|source| damaged("manifest", &file.to_string(), source))?;
+        match manifest {
+            Some(manifest) if manifest.file != file => {
+                Err(RepoError::Altered { kind: "manifest", id: file.to_string() })
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// Reads an object, insists that its bytes hash to its id, and decodes it.
+    fn object<T>(
+        &self,
+        space: Space,
+        kind: (&'static str, ObjectKind),
+        id: &[u8; 32],
+        decode: impl Fn(&[u8]) -> Result<T, DecodeError>,
+    ) -> Result<T, RepoError> {
+        let name = || crate::base::id::TreeId::from_bytes(*id).to_string();
+        let bytes =
+            self.snapshot.get(space, id)?.ok_or_else(|| RepoError::Missing { kind: kind.0, id: name() })?;
+        if hash_object(kind.1, &bytes) != *id {
+            return Err(RepoError::Altered { kind: kind.0, id: name() });
+        }
+        decode(&bytes).map_err(|source| RepoError::Damaged { kind: kind.0, id: name(), source })
+    }
+}
+
+impl ObjectSource for View {
+    type Error = RepoError;
+
+    fn tree_node(&self, id: TreeId) -> Result<TreeNode, RepoError> {
+        // Before the first commit the empty tree is talked about without having been stored.
+        if id == *EMPTY_TREE {
+            return Ok(TreeNode::Leaf(Vec::new()));
+        }
+        self.object(Space::Trees, ("tree", ObjectKind::Tree), id.as_bytes(), TreeNode::decode)
+    }
+
+    fn metadata(&self, id: MetadataId) -> Result<Metadata, RepoError> {
+        self.object(Space::Metadata, ("metadata", ObjectKind::Metadata), id.as_bytes(), Metadata::decode)
+    }
+
+    fn commit(&self, id: CommitId) -> Result<Commit, RepoError> {
+        self.object(Space::Commits, ("commit", ObjectKind::Commit), id.as_bytes(), Commit::decode)
+    }
+}
+
+impl ManifestSource for View {
+    type Error = RepoError;
+
+    fn manifest_node(&self, id: ManifestNodeId) -> Result<ManifestNode, RepoError> {
+        let kind = ("manifest node", ObjectKind::ManifestNode);
+        self.object(Space::ManifestNodes, kind, id.as_bytes(), ManifestNode::decode)
+    }
+}
+
+fn damaged(kind: &'static str, id: &str, source: DecodeError) -> RepoError {
+    RepoError::Damaged { kind, id: id.to_owned(), source }
+}
+
+fn parse_record<T: serde::de::DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, RepoError> {
+    serde_json::from_slice(bytes).map_err(|source| RepoError::Record { what, source })
+}
