@@ -3,6 +3,7 @@
 //! The modules form floors; each imports only from floors below its own (`tests/suite/floors.rs`
 //! holds that true). `docs/architecture.md` draws the way the data takes through them.
 
+pub mod app;
 pub mod base;
 pub mod diff;
 pub mod object;

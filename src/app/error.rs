@@ -2,6 +2,7 @@
 
 use crate::base::path::AssetPath;
 use crate::repo::RepoError;
+use crate::repo::config::ConfigError;
 use crate::repo::refs::{RefName, RefNameError};
 use crate::repo::revision::RevisionError;
 use crate::store::StoreError;
@@ -80,6 +81,12 @@ fn count_paths(count: usize) -> String {
 
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
+        Self::Repo(error.into())
+    }
+}
+
+impl From<ConfigError> for AppError {
+    fn from(error: ConfigError) -> Self {
         Self::Repo(error.into())
     }
 }

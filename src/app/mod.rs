@@ -1,0 +1,14 @@
+//! Use cases, one per file: options in, report out. What a report serialises to is what `--json`
+//! prints.
+
+pub mod assign;
+pub mod config;
+pub mod describe;
+pub mod draft;
+pub mod error;
+pub mod field_value;
+pub mod init;
+pub mod journal;
+pub mod log;
+pub mod meta;
+pub mod tag;
