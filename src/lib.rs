@@ -8,3 +8,4 @@ pub mod diff;
 pub mod object;
 pub mod rules;
 pub mod store;
+pub mod worktree;
