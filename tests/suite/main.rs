@@ -1,4 +1,7 @@
 //! All integration tests in one binary, so that they link once.
 
+mod command_line;
+mod command_reference;
 mod floors;
 mod repository;
+mod support;
