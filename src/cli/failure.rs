@@ -210,7 +210,7 @@ impl From<AppError> for Failure {
             message: shown(&error.to_string()),
             reasons: causes(&error),
             hints: advice.hints,
-            closed_pipe: false,
+            closed_pipe: is_closed_pipe(&error),
         }
     }
 }
@@ -232,6 +232,13 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::io("the result could not be written out", &error)
     }
+}
+
+/// Whether an error comes from a reader that closed its end.
+fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// What caused an error, outermost first, without what the error says itself.

@@ -2,6 +2,7 @@
 
 mod command_line;
 mod command_reference;
+mod content;
 mod floors;
 mod repository;
 mod support;

@@ -3,9 +3,12 @@
 
 use crate::app::error::AppError;
 use crate::cli::failure::ExitStatus;
+use crate::diff::DiffError;
 use crate::repo::RepoError;
 use crate::repo::config::{ConfigError, KEYS};
+use crate::repo::content::ContentError;
 use crate::store::StoreError;
+use crate::worktree::error::WorktreeError;
 
 /// How to end and what to try.
 pub(super) struct Advice {
@@ -58,6 +61,12 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::NotInRevision { .. } => {
             Advice::not_found("`pent log` with the path tells when it was there and where it moved")
         }
+        AppError::IsFolder { .. } => Advice::usage("name a file in it"),
+        AppError::Foreign { .. } => foreign(),
+        AppError::TargetTaken { .. } => Advice::refused(&["name a folder that is new or empty"]),
+        AppError::Content(error) => content(error),
+        AppError::Worktree(error) => worktree(error),
+        AppError::Diff(error) => diff(error),
         AppError::OutsideWorktree { .. } => {
             Advice::usage("name paths inside the repository's folder, or go there with `-C`")
         }
@@ -130,6 +139,55 @@ fn repo(error: &RepoError) -> Advice {
         RepoError::NoCommits => Advice::not_found("pent commit -m \"First state\""),
         RepoError::Config(error) => config(error),
         RepoError::Io { source, .. } => io(source),
+    }
+}
+
+fn foreign() -> Advice {
+    Advice::not_found("bring the file in from where it came from, and commit it")
+}
+
+fn content(error: &ContentError) -> Advice {
+    match error {
+        ContentError::Read { source } | ContentError::Write { source } => io(source),
+        ContentError::Cancelled => Advice::none(ExitStatus::Interrupted),
+        ContentError::Store { source } => store(source),
+        ContentError::Repository { source } => repo(source),
+        ContentError::Chunk { source, .. } => store(source),
+        ContentError::Missing { .. }
+        | ContentError::Manifest { .. }
+        | ContentError::Size { .. }
+        | ContentError::Content { .. } => Advice::damaged(),
+    }
+}
+
+fn worktree(error: &WorktreeError) -> Advice {
+    match error {
+        WorktreeError::Io { source, .. } | WorktreeError::OwnIo { source, .. } => io(source),
+        WorktreeError::Hazard { .. } => {
+            Advice::refused(&["give it another name with `pent mv`, or bring it back elsewhere with `--to`"])
+        }
+        WorktreeError::Obstructed { obstacle, .. } => {
+            Advice::refused(&[&format!("move {obstacle} out of the way, then try again")])
+        }
+        WorktreeError::Content { .. } | WorktreeError::DisplacedRecord { .. } => Advice::damaged(),
+        WorktreeError::Foreign { .. } => foreign(),
+        WorktreeError::DiskFull { .. } => {
+            Advice::of(ExitStatus::Disk, &["make room on the disk and try again"])
+        }
+        WorktreeError::DisplacedUnknown { .. } => {
+            Advice::not_found("they are kept for 30 days, then they go")
+        }
+        WorktreeError::Cancelled => Advice::none(ExitStatus::Interrupted),
+    }
+}
+
+fn diff(error: &DiffError) -> Advice {
+    match error {
+        DiffError::Object(_)
+        | DiffError::Content(_)
+        | DiffError::MalformedTree { .. }
+        | DiffError::Path(_) => Advice::damaged(),
+        DiffError::Cancelled => Advice::none(ExitStatus::Interrupted),
     }
 }
 
