@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod base;
+pub mod cli;
 pub mod diff;
 pub mod object;
 pub mod repo;
