@@ -8,7 +8,12 @@
 //!   in a person's terms.
 //! - [`checkout`] plans and carries out changes of the files; [`displaced`] keeps what they replace.
 
+pub mod clock;
 pub mod error;
 pub mod index;
+pub mod probe;
 pub mod root;
+pub mod scan;
+pub mod seen;
 pub mod stat;
+pub mod status;

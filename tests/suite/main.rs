@@ -1,3 +1,5 @@
 //! All integration tests in one binary, so that they link once.
 
 mod floors;
+mod worktree_status;
+mod worktree_support;
