@@ -21,14 +21,19 @@ mod open_packs;
 pub mod pack;
 mod pack_walk;
 mod pack_writer;
+mod reindex;
+mod rewrite;
 mod settings;
 mod snapshot;
 mod space;
+#[cfg(test)]
+mod tests_care;
 mod transaction;
+mod upkeep;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::{ReadableTableMetadata, TableHandle};
 
@@ -45,10 +50,14 @@ pub use chunk_writer::{ChunkWriter, GroupHint, Put, Staged, WriterTotals};
 pub use disk::DiskSpace;
 pub use error::{Damage, Result, StoreError};
 pub use lock::{SweepLock, WritersLock};
+pub use pack_walk::Salvage;
+pub use reindex::Reindexed;
+pub use rewrite::Rewritten;
 pub use settings::{FORMAT, FormatFile, KNOWN_FEATURES, StoreSettings};
 pub use snapshot::{ChunkScan, Scan, Snapshot};
 pub use space::{ChunkLocation, PackRecord, Space};
 pub use transaction::Transaction;
+pub use upkeep::{CheckedChunk, PackFile, PackInspector, PackUsage};
 
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,14 +136,26 @@ impl Store {
             let path = dir.join(folder);
             disk.create_dir_all(&path).during("creating", &path)?;
         }
-        remove_stub(&*disk, &dir.join(DATABASE_FILE))?;
-        let database = DatabaseHandle::create(disk.clone(), dir.join(DATABASE_FILE))?;
+        let store = Self::create_database_on(disk, dir, settings, options)?;
+        write_new_file(store.disk(), dir, FORMAT_FILE, FormatFile::new().encode().as_bytes())?;
+        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            store.disk().sync_dir(parent).during("syncing", parent)?;
+        }
+        Ok(store)
+    }
+
+    /// Creates the database of a store and makes its settings durable.
+    fn create_database_on(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        settings: &StoreSettings,
+        options: StoreOptions,
+    ) -> Result<Self> {
+        let path = dir.join(DATABASE_FILE);
+        remove_stub(&*disk, &path)?;
+        let database = DatabaseHandle::create(disk.clone(), path)?;
         write_settings(&database, dir, settings)?;
         disk.sync_dir(dir).during("syncing", dir)?;
-        write_new_file(&*disk, dir, FORMAT_FILE, FormatFile::new().encode().as_bytes())?;
-        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            disk.sync_dir(parent).during("syncing", parent)?;
-        }
         let inner = Inner {
             disk,
             dir: dir.to_owned(),
@@ -237,6 +258,11 @@ impl Store {
 
     pub(crate) fn options(&self) -> &StoreOptions {
         &self.inner.options
+    }
+
+    /// Lets go of the mapping of a pack that is about to be removed.
+    pub(crate) fn forget_view(&self, pack: PackId) {
+        self.inner.views.lock().unwrap_or_else(PoisonError::into_inner).remove(&pack);
     }
 
     pub(crate) fn packs_dir(&self) -> PathBuf {
