@@ -202,7 +202,7 @@ impl<'m> ChunkWriter<'m> {
         if bytes.len() > CHUNK_BYTES_MAX {
             return Err(StoreError::ChunkTooLarge { length: bytes.len(), limit: CHUNK_BYTES_MAX });
         }
-        let outcome = self.put_gated(id, bytes, hint);
+        let outcome = self.store.explain(self.put_gated(id, bytes, hint), bytes.len() as u64);
         if outcome.is_err() {
             self.failed.store(true, Ordering::Relaxed);
         }
@@ -386,7 +386,7 @@ impl<'m> ChunkWriter<'m> {
         if self.failed.load(Ordering::Relaxed) {
             return Err(StoreError::WriterFailed);
         }
-        self.settle()?;
+        self.store.explain(self.settle(), GROUP_BYTES as u64)?;
         let batch = self.take_batch();
         let totals = self.totals();
         Ok(Staged { batch, totals, _packs: self.packs.into_held(), _lock: self.lock })

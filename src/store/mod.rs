@@ -18,6 +18,7 @@ mod error;
 pub mod fault;
 mod lock;
 mod open_packs;
+mod overlay;
 pub mod pack;
 mod pack_walk;
 mod pack_writer;
@@ -223,7 +224,7 @@ impl Store {
         self.writable()?;
         let ask = || self.inner.database.try_begin_write();
         let transaction = lock::wait_for(monitor, "Waiting for another process", ask)?;
-        Ok(Transaction::new(transaction))
+        Ok(Transaction::new(self.clone(), transaction))
     }
 
     /// Begins to store content.
@@ -246,6 +247,17 @@ impl Store {
     /// Space of the file system that holds the store.
     pub fn disk_space(&self) -> Result<DiskSpace> {
         self.inner.disk.space(&self.inner.dir).during("asking for the space of", &self.inner.dir)
+    }
+
+    /// Says how much was needed, at least, and how much there is, when the disk is full.
+    pub(crate) fn explain<T>(&self, result: Result<T>, needed: u64) -> Result<T> {
+        result.map_err(|error| match error {
+            StoreError::DiskFull { path, needed: 0, .. } => {
+                let available = self.disk_space().map_or(0, |space| space.available);
+                StoreError::DiskFull { path, needed, available }
+            }
+            error => error,
+        })
     }
 
     fn writable(&self) -> Result<()> {

@@ -239,3 +239,63 @@ fn a_full_disk_is_said_and_leaves_the_store_as_it_was() {
         assert_all(&store);
     }
 }
+
+#[test]
+fn a_store_that_a_crash_left_can_be_read_without_the_right_to_write() {
+    let disk = FaultDisk::new();
+    let store = filled(&disk);
+    let mut transaction = store.begin().unwrap();
+    transaction.put(Space::Refs, b"main", b"x").unwrap();
+    transaction.commit().unwrap();
+    let found = disk.restart(fault::Loss::Everything);
+    found.set_read_only(true);
+    let open = |access| Store::open_on(Arc::new(found.clone()), Path::new(DIR), access, options());
+    let (read, also) = (open(Access::ReadOnly).unwrap(), open(Access::ReadOnly).unwrap());
+    assert_eq!(read.snapshot().unwrap().get(Space::Refs, b"main").unwrap(), Some(b"x".to_vec()));
+    assert_all(&read);
+    assert!(matches!(read.chunk_writer(&SilentMonitor), Err(StoreError::ReadOnly)));
+    // Somebody who may write goes on meanwhile; what was opened before keeps its state.
+    found.set_read_only(false);
+    let writer = open(Access::ReadWrite).unwrap();
+    for value in 0..200u32 {
+        let mut transaction = writer.begin().unwrap();
+        transaction.put(Space::Refs, b"main", &value.to_be_bytes().repeat(300)).unwrap();
+        transaction.commit().unwrap();
+    }
+    assert_eq!(read.snapshot().unwrap().get(Space::Refs, b"main").unwrap(), Some(b"x".to_vec()));
+    assert_all(&read);
+    let followed = also.snapshot().unwrap().get(Space::Refs, b"main").unwrap().unwrap();
+    assert!(followed == b"x" || followed == 199u32.to_be_bytes().repeat(300));
+    assert_all(&also);
+}
+
+#[test]
+fn a_pack_is_shared_by_small_commits_and_never_by_two_writers_at_once() {
+    let disk = FaultDisk::new();
+    let store = filled(&disk);
+    let count = || pack_paths(&disk).len();
+    let before = count();
+    let store_one = |seed: u64| {
+        let writer = store.chunk_writer(&SilentMonitor).unwrap();
+        let bytes = noise(seed, 2000);
+        writer.put(ChunkId::of(&bytes), &bytes, GroupHint::NONE).unwrap();
+        writer.finish().unwrap()
+    };
+    for seed in 7000..7010 {
+        let mut transaction = store.begin().unwrap();
+        transaction.publish(store_one(seed)).unwrap();
+        transaction.commit().unwrap();
+    }
+    assert_eq!(count(), before);
+    let (first, second) = (store_one(8000), store_one(8001));
+    assert_eq!(count(), before + 1);
+    let mut transaction = store.begin().unwrap();
+    transaction.publish(second).unwrap();
+    transaction.publish(first).unwrap();
+    transaction.commit().unwrap();
+    let reader = store.chunk_reader().unwrap();
+    for seed in (7000..7010).chain(8000..8002) {
+        let bytes = noise(seed, 2000);
+        reader.with(ChunkId::of(&bytes), |found| assert_eq!(found, bytes)).unwrap();
+    }
+}

@@ -6,11 +6,15 @@ use std::ops::{Bound, RangeBounds};
 use redb::{ReadableTable, WriteTransaction};
 
 use crate::base::id::ChunkId;
+use crate::store::Store;
 use crate::store::chunk_writer::Staged;
 use crate::store::error::{DatabaseContext, Result};
 use crate::store::pack_writer::{Batch, PackUpdate};
 use crate::store::snapshot::after_prefix;
 use crate::store::space::{CHUNKS, ChunkLocation, PACKS, PackRecord, STORE, Space};
+
+/// What the smallest transaction may take in bytes.
+const COMMIT_BYTES: u64 = 64 * 1024;
 
 /// Key of the next free pack number in [`STORE`].
 const NEXT_PACK_KEY: &str = "next-pack";
@@ -18,6 +22,7 @@ const NEXT_PACK_KEY: &str = "next-pack";
 /// Changes that become visible and durable together on [`Transaction::commit`]. Dropped without
 /// it, nothing happened.
 pub struct Transaction {
+    store: Store,
     inner: WriteTransaction,
     /// Locks on packs whose rows are part of this transaction.
     held: Vec<Staged>,
@@ -30,8 +35,8 @@ impl fmt::Debug for Transaction {
 }
 
 impl Transaction {
-    pub(crate) fn new(inner: WriteTransaction) -> Self {
-        Self { inner, held: Vec::new() }
+    pub(crate) fn new(store: Store, inner: WriteTransaction) -> Self {
+        Self { store, inner, held: Vec::new() }
     }
 
     /// The value of a key as this transaction left it.
@@ -96,7 +101,9 @@ impl Transaction {
 
     /// Makes what a [`ChunkWriter`](crate::store::ChunkWriter) wrote part of this transaction.
     pub fn publish(&mut self, mut staged: Staged) -> Result<()> {
-        self.apply(&mut staged.batch)?;
+        let needed = staged.batch.rows_bytes();
+        let applied = self.apply(&mut staged.batch);
+        self.store.explain(applied, needed)?;
         self.held.push(staged);
         Ok(())
     }
@@ -193,6 +200,8 @@ impl Transaction {
 
     /// Makes everything durable and visible. When this returns, it survives a power loss.
     pub fn commit(self) -> Result<()> {
-        self.inner.commit().stored()
+        let needed = self.held.iter().map(|staged| staged.batch.rows_bytes()).sum::<u64>();
+        let committed = self.inner.commit().stored();
+        self.store.explain(committed, needed + COMMIT_BYTES)
     }
 }
