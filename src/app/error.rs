@@ -62,6 +62,9 @@ pub enum AppError {
     /// The branch that the worktree is on cannot be removed.
     #[error("the worktree is on {name}")]
     CurrentBranch { name: RefName },
+    /// The worktree is on that branch already.
+    #[error("the worktree is on {name} already")]
+    AlreadyThere { name: RefName },
     /// A branch that holds commits which nothing else reaches.
     #[error("{name} has {commits} commits that are nowhere else")]
     NotMerged { name: RefName, commits: u64 },

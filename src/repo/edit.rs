@@ -1,6 +1,7 @@
 //! A change of a repository: objects, names, state and journal entry together, all or nothing.
 
 use crate::base::id::{CommitId, MetadataId, PersonId, TreeId};
+use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::object::commit::Commit;
 use crate::object::metadata::Metadata;
@@ -31,6 +32,8 @@ pub struct JournalNote {
     pub displaced: Option<String>,
     /// What the worktree held before and after.
     pub files: Option<FilesChange>,
+    /// A file or folder that was given another place, from and to.
+    pub renamed: Option<(AssetPath, AssetPath)>,
     /// The entry that this one reverses.
     pub reverses: Option<Reversal>,
 }
@@ -147,6 +150,7 @@ impl Edit {
             state: note.state,
             displaced: note.displaced,
             files: note.files,
+            renamed: note.renamed,
             reverses: note.reverses,
         };
         self.put_record(Space::Journal, &JournalEntry::key(sequence), "journal", &entry)?;

@@ -77,6 +77,7 @@ pub(super) fn app(error: &AppError) -> Advice {
             _ => "`pent draft list` lists drafts and branches",
         }),
         AppError::CurrentBranch { .. } => Advice::refused(&["go to another with `pent switch` first"]),
+        AppError::AlreadyThere { .. } => Advice::refused(&["`pent draft list` lists where else to go"]),
         AppError::NotMerged { name, .. } => {
             let merge = format!("pent merge {name}, to keep them");
             Advice::refused(&[&merge, "add --force to remove it all the same; `pent undo` brings it back"])
