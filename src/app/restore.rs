@@ -7,7 +7,9 @@ use crate::app::error::AppError;
 use crate::app::export::ProblemLine;
 use crate::app::locate::{Located, locate};
 use crate::app::session::Session;
-use crate::app::transition::{FilesLine, KnownFiles, carry_out, clean_content, finish_interrupted, prepare};
+use crate::app::transition::{
+    FilesLine, KnownFiles, carry_out, clean_content, finish_interrupted, prepare, settle_change,
+};
 use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
@@ -251,10 +253,10 @@ fn here(
     if plan.is_empty() && plan.problems.is_empty() && after == session.state {
         return Ok(report);
     }
-    let change = announce(&session, &plan, &wanted, after)?;
+    let sequence = announce(&session, &plan, &wanted, after, &report, clock)?;
     let view = session.repository.view()?;
     let done = carry_out(&session, &view, plan, "restore", clock, monitor)?;
-    finish(&session, change, &done.line, clock, &report)?;
+    settle_change(&session, Some(sequence), &done.line)?;
     session.remember(done.fresh, monitor)?;
     report.files = done.line;
     Ok(report)
@@ -280,13 +282,15 @@ fn pending_after(session: &Session<'_>, wanted: &[Wanted]) -> Result<WorktreeSta
     Ok(state)
 }
 
-/// Writes the trees that undo needs, and the note that files are about to change.
+/// Writes the journal entry with the trees that undo needs, and the note that files are about to change.
 fn announce(
     session: &Session<'_>,
     plan: &CheckoutPlan,
     wanted: &[Wanted],
     mut after: WorktreeState,
-) -> Result<(FilesChange, StateChange), AppError> {
+    report: &Report,
+    clock: &dyn Clock,
+) -> Result<u64, AppError> {
     let mut edit = session.repository.edit()?;
     let gone: Vec<TreeEdit> = sorted(
         plan.writes
@@ -302,40 +306,24 @@ fn announce(
     let before = edit_tree(&session.view, session.base, gone, &mut emit).map_err(AppError::from_edit)?;
     let after_tree = edit_tree(&session.view, session.base, put, &mut emit).map_err(AppError::from_edit)?;
     let files = FilesChange { before, after: after_tree };
-    let state_before = edit.state()?;
-    let change = StateChange { before: state_before, after: after.clone() };
+    let state = StateChange { before: edit.state()?, after: after.clone() };
     after.underway = Some(files);
     edit.put_state(&after)?;
+    let from: Vec<String> = report.commits.iter().map(|id| id.short()).collect();
+    let count = report.write.len() + report.remove.len();
+    let note = JournalNote {
+        verb: "restore",
+        summary: format!("restored {count} files from {}", from.join(", ")),
+        state: (state.before != state.after).then_some(state),
+        files: Some(files),
+        ..JournalNote::default()
+    };
+    let sequence = edit.record(note, clock.now())?;
     edit.commit()?;
-    Ok((files, change))
+    Ok(sequence)
 }
 
 fn sorted(mut edits: Vec<TreeEdit>) -> Vec<TreeEdit> {
     edits.sort_by(|left, right| tree_order(&left.path, &right.path));
     edits
-}
-
-/// Writes the journal entry and takes the note away.
-fn finish(
-    session: &Session<'_>,
-    (files, state): (FilesChange, StateChange),
-    line: &FilesLine,
-    clock: &dyn Clock,
-    report: &Report,
-) -> Result<(), AppError> {
-    let mut edit = session.repository.edit()?;
-    edit.put_state(&state.after)?;
-    let from: Vec<String> = report.commits.iter().map(|id| id.short()).collect();
-    let summary = format!("restored {} files from {}", line.written + line.removed, from.join(", "));
-    let state = (state.before != state.after).then_some(state);
-    let note = JournalNote {
-        verb: "restore",
-        summary,
-        state,
-        displaced: line.set_aside_as.clone(),
-        files: Some(files),
-        ..JournalNote::default()
-    };
-    edit.record(note, clock.now())?;
-    Ok(edit.commit()?)
 }

@@ -5,7 +5,7 @@ use crate::app::error::AppError;
 use crate::app::session::Session;
 use crate::app::snapshot::{self, Snapshot};
 use crate::app::transition::{
-    FilesLine, KnownFiles, carry_out, clear_note, finish_interrupted, prepare, targets_between,
+    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
 use crate::base::id::{CommitId, TreeId};
 use crate::base::monitor::{Monitor, Phase};
@@ -110,21 +110,29 @@ fn go(
     let shelf = session.view.shelf(&target)?;
     let change = Change { target, head_tree, shelf };
     let from = session.state.branch.clone();
-    let (files, shelved_paths) = change.announce(&session, snapshot, clock)?;
+    let announced = change.announce(&session, snapshot, clock)?;
+    let files = announced.files;
     let view = session.repository.view()?;
     let targets = targets_between(&session, &view, files.before, files.after, monitor)?;
     let plan = prepare(&session, targets, &known, monitor)?;
     let done = carry_out(&session, &view, plan, "switch", clock, monitor)?;
-    clear_note(&session)?;
+    settle_change(&session, Some(announced.sequence), &done.line)?;
     session.remember(done.fresh, monitor)?;
     Ok(Report {
         branch: change.target.name().to_owned(),
         commit: head,
         from: from.name().to_owned(),
-        shelved_paths,
+        shelved_paths: announced.shelved_paths,
         taken_up_paths: change.shelf.map_or(0, |shelf| shelf.changed_paths),
         files: done.line,
     })
+}
+
+/// What the first transaction of a switch settled.
+struct Announced {
+    files: FilesChange,
+    shelved_paths: u64,
+    sequence: u64,
 }
 
 struct Change {
@@ -142,7 +150,7 @@ impl Change {
         session: &Session<'_>,
         snapshot: Snapshot,
         clock: &dyn Clock,
-    ) -> Result<(FilesChange, u64), AppError> {
+    ) -> Result<Announced, AppError> {
         let mut edit = session.repository.edit()?;
         edit.publish(snapshot.staged)?;
         let mut paths: Vec<AssetPath> =
@@ -187,8 +195,9 @@ impl Change {
             files: Some(files),
             ..JournalNote::default()
         };
-        edit.record(note, clock.now())?;
+        let sequence = edit.record(note, clock.now())?;
         edit.commit()?;
-        Ok((files, if is_clean { 0 } else { paths.len() as u64 }))
+        let shelved_paths = if is_clean { 0 } else { paths.len() as u64 };
+        Ok(Announced { files, shelved_paths, sequence })
     }
 }

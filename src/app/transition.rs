@@ -199,7 +199,7 @@ pub fn finish_interrupted(
     targets.retain(|target| !is_there(session, target));
     let plan = prepare(session, targets, &KnownFiles::default(), monitor)?;
     let done = carry_out(session, &view, plan, "recovery", clock, monitor)?;
-    clear_note(session)?;
+    settle_change(session, None, &done.line)?;
     session.remember(done.fresh, monitor)?;
     Ok(Some(done.line))
 }
@@ -218,13 +218,16 @@ fn is_there(session: &Session<'_>, target: &Target) -> bool {
     }
 }
 
-/// Takes note that the files are as the state says.
-pub fn clear_note(session: &Session<'_>) -> Result<(), AppError> {
+/// Takes note that the files are as the state says, and of what the command of journal entry
+/// `sequence` set aside.
+pub fn settle_change(session: &Session<'_>, sequence: Option<u64>, line: &FilesLine) -> Result<(), AppError> {
     let mut edit = session.repository.edit()?;
     let mut state = edit.state()?;
     if state.underway.take().is_some() {
         edit.put_state(&state)?;
-        edit.commit()?;
     }
-    Ok(())
+    if let (Some(sequence), Some(id)) = (sequence, &line.set_aside_as) {
+        edit.note_displaced(sequence, id)?;
+    }
+    Ok(edit.commit()?)
 }

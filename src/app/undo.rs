@@ -4,7 +4,7 @@ use crate::app::error::AppError;
 use crate::app::mv::rename_in_worktree;
 use crate::app::session::Session;
 use crate::app::transition::{
-    FilesLine, KnownFiles, carry_out, clear_note, finish_interrupted, prepare, targets_between,
+    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
@@ -93,7 +93,7 @@ impl Reverse<'_> {
             let (from, to) = self.turned(to, from);
             rename_in_worktree(&session, to, from)?;
         }
-        let refs = self.announce(&session, files, clock)?;
+        let (refs, sequence) = self.announce(&session, files, clock)?;
         let mut report = Report {
             sequence: self.entry.sequence,
             verb: self.entry.verb.clone(),
@@ -106,7 +106,7 @@ impl Reverse<'_> {
         if let Some(files) = files {
             let done = self.change_files(&session, files, &mut report, clock, monitor)?;
             fresh = done;
-            clear_note(&session)?;
+            settle_change(&session, Some(sequence), &report.files)?;
         }
         session.remember(fresh, monitor)?;
         Ok(report)
@@ -126,7 +126,7 @@ impl Reverse<'_> {
         session: &Session<'_>,
         files: Option<FilesChange>,
         clock: &dyn Clock,
-    ) -> Result<Vec<RefMove>, AppError> {
+    ) -> Result<(Vec<RefMove>, u64), AppError> {
         let mut edit = session.repository.edit()?;
         let mut moved = Vec::new();
         for RefMove { name, before, after } in &self.entry.refs {
@@ -154,13 +154,13 @@ impl Reverse<'_> {
             reverses: Some(reverses),
             ..JournalNote::default()
         };
-        edit.record(note, clock.now())?;
+        let sequence = edit.record(note, clock.now())?;
         state.underway = files;
         if state != present {
             edit.put_state(&state)?;
         }
         edit.commit()?;
-        Ok(moved)
+        Ok((moved, sequence))
     }
 
     /// Work that a switch set aside is in the files again, or waits with its branch again.

@@ -157,6 +157,16 @@ impl Edit {
         Ok(sequence)
     }
 
+    /// Adds to a journal entry under which name the files are kept that its command replaced.
+    pub fn note_displaced(&mut self, sequence: u64, displaced: &str) -> Result<(), RepoError> {
+        let key = JournalEntry::key(sequence);
+        let Some(bytes) = self.transaction.get(Space::Journal, &key)? else { return Ok(()) };
+        let mut entry: JournalEntry =
+            serde_json::from_slice(&bytes).map_err(|source| RepoError::Record { what: "journal", source })?;
+        entry.displaced = Some(displaced.to_owned());
+        self.put_record(Space::Journal, &key, "journal", &entry)
+    }
+
     /// Makes the change real. When this returns, it survives power loss.
     pub fn commit(self) -> Result<(), RepoError> {
         Ok(self.transaction.commit()?)

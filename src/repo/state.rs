@@ -95,6 +95,9 @@ pub struct PendingConflict {
     /// As the other branch has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub theirs: Option<ConflictSide>,
+    /// Where theirs was put because ours has its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placed: Option<AssetPath>,
     /// The metadata fields that differ, when that is what the conflict is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldName>,

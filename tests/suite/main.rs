@@ -1,5 +1,6 @@
 //! All integration tests in one binary, so that they link once.
 
+mod app_changes;
 mod app_flow;
 mod command_line;
 mod command_reference;

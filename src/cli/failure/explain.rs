@@ -90,6 +90,11 @@ pub(super) fn app(error: &AppError) -> Advice {
             "`pent status` lists them",
             "pent resolve --ours, --theirs or --both, with the path",
         ]),
+        AppError::NoConflict { .. } => Advice::not_found("`pent status` lists what waits for a decision"),
+        AppError::Uncommitted { .. } => Advice::refused(&[
+            "pent commit, to keep that work first; the merge then takes it into account",
+            "pent restore, to put the committed state back; what it replaces is kept",
+        ]),
         AppError::NoMerge => Advice::refused(&["`pent merge` with the name of a draft begins one"]),
         AppError::MergeUnderWay { .. } => Advice::refused(&[
             "`pent status` shows what waits for a decision; `pent commit` finishes the merge",
