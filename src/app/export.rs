@@ -12,7 +12,7 @@ use crate::object::tree_walk::TreeWalk;
 use crate::repo::{RepoError, Repository, View};
 use crate::worktree::checkout::{Target, execute, plan};
 use crate::worktree::displaced::Displaced;
-use crate::worktree::folder::Folder;
+use crate::worktree::root::Worktree;
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{BufWriter, Read as _, Write};
@@ -144,7 +144,7 @@ fn write_folder(
     if fs::read_dir(target).map_err(io("reading", target))?.next().is_some() {
         return Err(AppError::TargetTaken { path: target.clone() });
     }
-    let root = Folder::root(target)?;
+    let root = Worktree::open(target)?;
     let targets =
         entries.into_iter().map(|(path, entry)| Target { path, content: Some(entry.content) }).collect();
     let plan = plan(&root, targets, &|_, _| true, monitor)?;

@@ -7,7 +7,7 @@
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::worktree::error::WorktreeError;
-use crate::worktree::stat::{FileKind, FileStat};
+use crate::worktree::stat::{Node, NodeKind};
 use rustix::fs::{CWD, renameat};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -167,7 +167,7 @@ impl DisplacedSet {
 
     /// Gives numbers to things that are about to be moved in. Their lines are on disk when this
     /// returns, so that whatever stops the moves, nothing lies in the set without its name.
-    pub fn announce(&self, things: &[(&AssetPath, FileStat)]) -> Result<Vec<u64>, WorktreeError> {
+    pub fn announce(&self, things: &[(&AssetPath, Node)]) -> Result<Vec<u64>, WorktreeError> {
         if things.is_empty() {
             return Ok(Vec::new());
         }
@@ -178,13 +178,13 @@ impl DisplacedSet {
         };
         let mut text = Vec::new();
         let mut numbers = Vec::with_capacity(things.len());
-        for (path, stat) in things {
+        for (path, node) in things {
             let item = open.items;
             let line = DisplacedItem {
                 item,
                 path: (*path).clone(),
-                kind: kind_name(stat.kind).into(),
-                size: stat.size,
+                kind: kind_name(node.kind).into(),
+                size: node.stat.size,
             };
             serde_json::to_writer(&mut text, &line)
                 .map_err(|error| own_io("writing", &open.folder, error.into()))?;
@@ -206,17 +206,15 @@ impl DisplacedSet {
         folder: impl AsFd,
         name: &[u8],
         path: &AssetPath,
-        stat: &FileStat,
+        node: &Node,
     ) -> Result<(), WorktreeError> {
         let Some(target) = self.lock().as_ref().map(|open| open.folder.join(item.to_string())) else {
             return Err(own_io("finding", &self.parent, std::io::ErrorKind::NotFound.into()));
         };
         match renameat(&folder, name, CWD, &target) {
             Ok(()) => Ok(()),
-            Err(rustix::io::Errno::XDEV) => move_across(folder, name, path, stat, &target),
-            Err(errno) => {
-                Err(WorktreeError::Io { action: "setting aside", path: path.clone(), source: errno.into() })
-            }
+            Err(rustix::io::Errno::XDEV) => move_across(folder, name, path, node, &target),
+            Err(errno) => Err(WorktreeError::Aside { path: path.clone(), source: errno.into() }),
         }
     }
 
@@ -247,12 +245,12 @@ impl DisplacedSet {
     }
 }
 
-const fn kind_name(kind: FileKind) -> &'static str {
+const fn kind_name(kind: NodeKind) -> &'static str {
     match kind {
-        FileKind::File => "file",
-        FileKind::Symlink => "symlink",
-        FileKind::Directory => "directory",
-        FileKind::Special => "special",
+        NodeKind::File { .. } => "file",
+        NodeKind::Symlink => "symlink",
+        NodeKind::Directory => "directory",
+        NodeKind::Special(_) => "special",
     }
 }
 
@@ -261,28 +259,29 @@ fn move_across(
     folder: impl AsFd,
     name: &[u8],
     path: &AssetPath,
-    stat: &FileStat,
+    node: &Node,
     target: &Path,
 ) -> Result<(), WorktreeError> {
     use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat, unlinkat};
-    let io =
-        |source: std::io::Error| WorktreeError::Io { action: "setting aside", path: path.clone(), source };
-    match stat.kind {
-        FileKind::File => {
+    let io = |source: std::io::Error| WorktreeError::Aside { path: path.clone(), source };
+    match node.kind {
+        NodeKind::File { .. } => {
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let mut from = File::from(openat(&folder, name, flags, Mode::empty()).map_err(|e| io(e.into()))?);
             let mut to = File::create_new(target).map_err(io)?;
             std::io::copy(&mut from, &mut to).and_then(|_| to.sync_all()).map_err(io)?;
         }
-        FileKind::Symlink => {
+        NodeKind::Symlink => {
             let link = readlinkat(&folder, name, Vec::new()).map_err(|e| io(e.into()))?;
             rustix::fs::symlinkat(&link, CWD, target).map_err(|e| io(e.into()))?;
         }
-        FileKind::Directory | FileKind::Special => return Err(io(std::io::ErrorKind::CrossesDevices.into())),
+        NodeKind::Directory | NodeKind::Special(_) => {
+            return Err(io(std::io::ErrorKind::CrossesDevices.into()));
+        }
     }
     unlinkat(&folder, name, AtFlags::empty()).map_err(|e| io(e.into()))
 }
 
 fn own_io(action: &'static str, path: &Path, source: std::io::Error) -> WorktreeError {
-    WorktreeError::OwnIo { action, path: path.to_owned(), source }
+    WorktreeError::Io { action, path: path.to_owned(), source }
 }

@@ -10,3 +10,5 @@ mod floors;
 mod licences;
 mod repository;
 mod support;
+mod worktree_status;
+mod worktree_support;

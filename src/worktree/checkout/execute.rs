@@ -7,11 +7,13 @@ use crate::object::tree::Content;
 use crate::rules::portable::TEMPORARY_PREFIX;
 use crate::worktree::checkout::{CheckoutPlan, ContentSource, PlannedItem};
 use crate::worktree::displaced::DisplacedSet;
-use crate::worktree::error::WorktreeError;
-use crate::worktree::folder::Folder;
-use crate::worktree::stat::{FileKind, FileStat};
+use crate::worktree::error::{During as _, WorktreeError};
+use crate::worktree::root::Worktree;
+use crate::worktree::stat::{FileStat, Node, NodeKind};
 use rayon::prelude::*;
+use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, symlinkat, unlinkat};
+use rustix::io::Errno;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::sync::Mutex;
@@ -47,7 +49,7 @@ static TEMPORARY_NUMBER: AtomicU64 = AtomicU64::new(0);
 /// Carries out a plan. One path that fails does not stop the others; a stop asked for through the
 /// monitor leaves every path either as it was or as it shall be.
 pub fn execute<S: ContentSource>(
-    root: &Folder,
+    root: &Worktree,
     plan: CheckoutPlan,
     source: &S,
     displaced: &DisplacedSet,
@@ -90,14 +92,14 @@ pub fn execute<S: ContentSource>(
 
 /// Writes down everything that the plan sets aside, before any of it moves.
 fn announce(plan: &CheckoutPlan, displaced: &DisplacedSet) -> Result<HashMap<AssetPath, u64>, WorktreeError> {
-    let things: Vec<(&AssetPath, FileStat)> =
-        plan.set_aside().filter_map(|item| item.existing.map(|stat| (&item.path, stat))).collect();
+    let things: Vec<(&AssetPath, Node)> =
+        plan.set_aside().filter_map(|item| item.existing.map(|node| (&item.path, node))).collect();
     let numbers = displaced.announce(&things)?;
     Ok(things.into_iter().map(|(path, _)| path.clone()).zip(numbers).collect())
 }
 
 struct Work<'a, S> {
-    root: &'a Folder,
+    root: &'a Worktree,
     source: &'a S,
     displaced: &'a DisplacedSet,
     announced: &'a HashMap<AssetPath, u64>,
@@ -124,7 +126,7 @@ impl<S: ContentSource> Work<'_, S> {
 
     fn write_group(&self, group: &[PlannedItem]) {
         let Some(parent) = group.first().and_then(|item| item.path.parent()) else { return };
-        let folder = match self.root.open_or_make(&parent) {
+        let folder = match self.root.make_dir(&parent) {
             Ok(folder) => folder,
             Err(error) => {
                 for item in group {
@@ -141,11 +143,10 @@ impl<S: ContentSource> Work<'_, S> {
     }
 
     fn remove(&self, item: &PlannedItem) -> Result<(), WorktreeError> {
-        let parent = item.path.parent().unwrap_or_default();
-        if let Some(folder) = self.root.open(&parent)? {
+        let full_path = self.root.full_path(&item.path);
+        if let Some(folder) = self.root.open_parent(&item.path).during("opening", &full_path)? {
             if !self.clear(&folder, item)? {
-                unlinkat(&folder, item.path.name(), AtFlags::empty())
-                    .map_err(|e| io("removing", &item.path, e))?;
+                unlinkat(&folder, item.path.name(), AtFlags::empty()).during("removing", &full_path)?;
             }
         }
         self.monitor.advance(Advance { files: 1, ..Advance::default() });
@@ -154,14 +155,13 @@ impl<S: ContentSource> Work<'_, S> {
     }
 
     /// Sets aside what stands at a path when it must not be lost. True when nothing stands there now.
-    fn clear(&self, folder: &Folder, item: &PlannedItem) -> Result<bool, WorktreeError> {
+    fn clear(&self, folder: &OwnedFd, item: &PlannedItem) -> Result<bool, WorktreeError> {
         let name = item.path.name();
-        let current = FileStat::at(folder, name).map_err(|source| WorktreeError::Io {
-            action: "looking at",
-            path: item.path.clone(),
-            source,
-        })?;
-        let Some(current) = current else { return Ok(true) };
+        let current = match Node::at(folder, name) {
+            Ok(node) => node,
+            Err(Errno::NOENT) => return Ok(true),
+            Err(errno) => return Err(errno).during("looking at", &self.root.full_path(&item.path)),
+        };
         // Somebody may have changed it since the plan was made: then it is kept whatever the plan says.
         let is_as_planned = item.existing == Some(current);
         let number = match self.announced.get(&item.path) {
@@ -176,7 +176,7 @@ impl<S: ContentSource> Work<'_, S> {
         Ok(true)
     }
 
-    fn write(&self, folder: &Folder, item: &PlannedItem) -> Result<(), WorktreeError> {
+    fn write(&self, folder: &OwnedFd, item: &PlannedItem) -> Result<(), WorktreeError> {
         let Some(content) = &item.content else { return Ok(()) };
         let (temporary, size) = match content {
             Content::File { id, size, executable } => {
@@ -201,25 +201,25 @@ impl<S: ContentSource> Work<'_, S> {
     /// Puts a finished temporary file in its place.
     fn place(
         &self,
-        folder: &Folder,
+        folder: &OwnedFd,
         item: &PlannedItem,
         temporary: &[u8],
     ) -> Result<FileStat, WorktreeError> {
         let name = item.path.name();
         let cleared = self.clear(folder, item)?;
-        let is_folder = item.existing.is_some_and(|stat| stat.kind == FileKind::Directory);
+        let is_folder = item.existing.is_some_and(|node| node.kind == NodeKind::Directory);
         if !cleared && is_folder {
-            unlinkat(folder, name, AtFlags::REMOVEDIR).map_err(|e| io("removing", &item.path, e))?;
+            unlinkat(folder, name, AtFlags::REMOVEDIR)
+                .during("removing", &self.root.full_path(&item.path))?;
         }
-        renameat(folder, temporary, folder, name).map_err(|e| io("writing", &item.path, e))?;
-        FileStat::at(folder, name)
-            .and_then(|stat| stat.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
-            .map_err(|source| WorktreeError::Io { action: "looking at", path: item.path.clone(), source })
+        renameat(folder, temporary, folder, name).during("writing", &self.root.full_path(&item.path))?;
+        let node = Node::at(folder, name).during("looking at", &self.root.full_path(&item.path))?;
+        Ok(node.stat)
     }
 
     fn write_file(
         &self,
-        folder: &Folder,
+        folder: &OwnedFd,
         path: &AssetPath,
         id: FileId,
         size: u64,
@@ -228,7 +228,8 @@ impl<S: ContentSource> Work<'_, S> {
         let temporary = temporary_name();
         let mode = Mode::from_raw_mode(if executable { 0o777 } else { 0o666 });
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let handle = openat(folder, temporary.as_slice(), flags, mode).map_err(|e| io("writing", path, e))?;
+        let handle = openat(folder, temporary.as_slice(), flags, mode)
+            .during("writing", &self.root.full_path(path))?;
         let mut file = File::from(handle);
         if let Err(error) = self.source.write_to(id, size, &mut file) {
             let _ = unlinkat(folder, temporary.as_slice(), AtFlags::empty());
@@ -239,7 +240,7 @@ impl<S: ContentSource> Work<'_, S> {
 
     fn write_link(
         &self,
-        folder: &Folder,
+        folder: &OwnedFd,
         path: &AssetPath,
         id: FileId,
         size: u64,
@@ -249,7 +250,8 @@ impl<S: ContentSource> Work<'_, S> {
             .read_small(id, size)
             .map_err(|error| WorktreeError::Content { path: path.clone(), source: Box::new(error) })?;
         let temporary = temporary_name();
-        symlinkat(target.as_slice(), folder, temporary.as_slice()).map_err(|e| io("writing", path, e))?;
+        symlinkat(target.as_slice(), folder, temporary.as_slice())
+            .during("writing", &self.root.full_path(path))?;
         Ok(temporary)
     }
 }
@@ -261,10 +263,6 @@ fn temporary_name() -> Vec<u8> {
     let mut name = TEMPORARY_PREFIX.to_vec();
     name.extend_from_slice(format!("{:08x}{:08x}", process & 0xffff_ffff, number & 0xffff_ffff).as_bytes());
     name
-}
-
-fn io(action: &'static str, path: &AssetPath, errno: rustix::io::Errno) -> WorktreeError {
-    WorktreeError::Io { action, path: path.clone(), source: errno.into() }
 }
 
 /// The error with its causes in one line.

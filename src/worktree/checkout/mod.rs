@@ -3,7 +3,7 @@
 //! Nothing that could be missed is ever overwritten. What stands where something is to be written,
 //! and is not known to be in the store, is set aside (`displaced`). Files are written under a
 //! temporary name in their folder, verified by the content source, and renamed into place; folders
-//! are opened so that no link leads out of the worktree (`folder`).
+//! are opened so that no link leads out of the worktree (`root`).
 //!
 //! Written files are not synced one by one: their content is in the store already, so a power loss
 //! costs at most a repeated restore. Their modification time is the moment of writing.
@@ -19,7 +19,7 @@ pub use plan::{CheckoutPlan, PlannedItem, plan};
 use crate::base::id::FileId;
 use crate::base::path::AssetPath;
 use crate::object::tree::Content;
-use crate::worktree::stat::FileStat;
+use crate::worktree::stat::Node;
 use std::fs::File;
 
 /// Gives out verified content.
@@ -44,4 +44,4 @@ pub struct Target {
 }
 
 /// Says whether what stands at a path is known to be in the store, so that replacing it loses nothing.
-pub type IsStored<'a> = &'a (dyn Fn(&AssetPath, &FileStat) -> bool + Sync);
+pub type IsStored<'a> = &'a (dyn Fn(&AssetPath, &Node) -> bool + Sync);

@@ -5,9 +5,11 @@ use crate::base::path::AssetPath;
 use crate::object::tree::Content;
 use crate::rules::portable::check_entry_name;
 use crate::worktree::checkout::{IsStored, Target};
-use crate::worktree::error::WorktreeError;
-use crate::worktree::folder::Folder;
-use crate::worktree::stat::{FileKind, FileStat};
+use crate::worktree::error::{During as _, WorktreeError};
+use crate::worktree::root::Worktree;
+use crate::worktree::stat::{Node, NodeKind};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 use std::collections::{BTreeMap, HashSet};
 
 /// One path of a plan.
@@ -18,7 +20,7 @@ pub struct PlannedItem {
     /// What to put there; `None` for nothing.
     pub content: Option<Content>,
     /// What stands there now; `None` for nothing.
-    pub existing: Option<FileStat>,
+    pub existing: Option<Node>,
     /// Whether what stands there is set aside, because it is nowhere else.
     pub set_aside: bool,
 }
@@ -51,7 +53,7 @@ impl CheckoutPlan {
 /// Plans to make `targets` true. Each path stands at most once among them; folders are not named,
 /// they come and go with what is in them.
 pub fn plan(
-    root: &Folder,
+    root: &Worktree,
     targets: Vec<Target>,
     is_stored: IsStored<'_>,
     monitor: &dyn Monitor,
@@ -86,16 +88,11 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn removal(&mut self, root: &Folder, path: AssetPath) -> Result<(), WorktreeError> {
-        let parent = path.parent().unwrap_or_default();
-        let folder = match root.open(&parent) {
-            Ok(Some(folder)) => folder,
-            // Nothing is there, or something else stands in the way, so the path itself is gone already.
-            Ok(None) | Err(WorktreeError::Obstructed { .. }) => return Ok(()),
-            Err(error) => return Err(error),
+    fn removal(&mut self, root: &Worktree, path: AssetPath) -> Result<(), WorktreeError> {
+        let Some(existing) = root.look(&path).during("looking at", &root.full_path(&path))? else {
+            return Ok(());
         };
-        let Some(existing) = look(&folder, &path)? else { return Ok(()) };
-        if existing.kind == FileKind::Directory {
+        if existing.kind == NodeKind::Directory {
             return Ok(());
         }
         let set_aside = !(self.is_stored)(&path, &existing);
@@ -106,28 +103,26 @@ impl Planner<'_> {
 
     fn writes(
         &mut self,
-        root: &Folder,
+        root: &Worktree,
         folder: &AssetPath,
         targets: Vec<Target>,
     ) -> Result<(), WorktreeError> {
         if let Some(hazard) = folder.names().find_map(|name| check_entry_name(name).err()) {
             for target in targets {
-                let error = WorktreeError::Hazard { path: target.path.clone(), hazard };
+                let error = WorktreeError::Refused { path: target.path.clone(), hazard };
                 self.plan.problems.push(Problem { path: target.path, message: error.to_string() });
             }
             return Ok(());
         }
-        let open = match root.open(folder) {
-            Ok(open) => open,
-            Err(WorktreeError::Obstructed { obstacle, .. }) => {
-                self.clear_obstacle(root, obstacle)?;
-                None
-            }
-            Err(error) => return Err(error),
-        };
+        if let Some(obstacle) = root.obstacle(folder)? {
+            self.clear_obstacle(root, obstacle)?;
+        }
+        let full_path = root.full_path(folder);
+        let inside = targets.first().map(|target| target.path.clone()).unwrap_or_default();
+        let open = root.open_parent(&inside).during("opening", &full_path)?;
         for target in targets {
             let existing = match &open {
-                Some(open) => look(open, &target.path)?,
+                Some(open) => look(open, &target.path).during("looking at", &root.full_path(&target.path))?,
                 None => None,
             };
             self.write(target, existing);
@@ -136,14 +131,14 @@ impl Planner<'_> {
     }
 
     /// A file or link stands where a folder is needed: it goes.
-    fn clear_obstacle(&mut self, root: &Folder, obstacle: AssetPath) -> Result<(), WorktreeError> {
+    fn clear_obstacle(&mut self, root: &Worktree, obstacle: AssetPath) -> Result<(), WorktreeError> {
         if self.cleared.contains(&obstacle) { Ok(()) } else { self.removal(root, obstacle) }
     }
 
-    fn write(&mut self, target: Target, existing: Option<FileStat>) {
+    fn write(&mut self, target: Target, existing: Option<Node>) {
         let Some(content) = target.content else { return };
         if let Err(hazard) = check_entry_name(target.path.name()) {
-            let error = WorktreeError::Hazard { path: target.path.clone(), hazard };
+            let error = WorktreeError::Refused { path: target.path.clone(), hazard };
             self.plan.problems.push(Problem { path: target.path, message: error.to_string() });
             return;
         }
@@ -162,10 +157,10 @@ impl Planner<'_> {
     }
 }
 
-fn look(folder: &Folder, path: &AssetPath) -> Result<Option<FileStat>, WorktreeError> {
-    FileStat::at(folder, path.name()).map_err(|source| WorktreeError::Io {
-        action: "looking at",
-        path: path.clone(),
-        source,
-    })
+fn look(folder: &OwnedFd, path: &AssetPath) -> std::io::Result<Option<Node>> {
+    match Node::at(folder, path.name()) {
+        Ok(node) => Ok(Some(node)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::base::monitor::SilentMonitor;
 use crate::base::time::Timestamp;
 use crate::worktree::displaced::Displaced;
-use crate::worktree::folder::Folder;
+use crate::worktree::root::Worktree;
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write as _;
@@ -50,7 +50,7 @@ fn check_out(
     texts: &[&str],
 ) -> (CheckoutReport, Displaced) {
     let source = Memory(texts.iter().map(|text| (id(text), text.as_bytes().to_vec())).collect());
-    let folder = Folder::root(root).expect("the root");
+    let folder = Worktree::open(root).expect("the root");
     let targets = targets.iter().map(|(at, content)| Target { path: path(at), content: content.clone() });
     let plan = plan(&folder, targets.collect(), &|_, _| false, &SilentMonitor).expect("a plan");
     let displaced = Displaced::of(&root.join(".pent"));
