@@ -2,6 +2,7 @@
 //! prints.
 
 pub mod assign;
+pub mod author;
 pub mod cat;
 pub mod commit;
 pub mod config;

@@ -1,7 +1,9 @@
 //! How results look: few styles, one accent, columns, dates as people say them.
 
+pub mod changes;
 pub mod columns;
 pub mod dates;
+pub mod words;
 
 use crate::base::escape;
 use crate::cli::arguments::ColorChoice;
