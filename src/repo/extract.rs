@@ -19,6 +19,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// How much of a large file one thread puts together at a time, in bytes: a whole number of MiB.
 const STRETCH_BYTES: usize = 4 * PIECE_BYTES;
+/// How much is written at once, in bytes. Linux 6.18 on ext4 spends two to three times as long on
+/// writes of 4 MiB as on writes of 64 KiB to 1 MiB.
+const WRITE_BYTES: usize = 256 << 10;
 /// Stretches beyond two for each thread of the crew.
 const STRETCHES_AHEAD: usize = 2;
 
@@ -184,7 +187,9 @@ impl<'a> Extractor<'a> {
             let Some((index, done)) = crew.next() else { break };
             waiting.insert(index, done?);
             while let Some(done) = waiting.remove(&written) {
-                out.write_all(&done.bytes).map_err(|source| ContentError::Write { source })?;
+                for part in done.bytes.chunks(WRITE_BYTES) {
+                    out.write_all(part).map_err(|source| ContentError::Write { source })?;
+                }
                 done.values.into_iter().for_each(|value| merger.push(value));
                 self.advance(done.bytes.len() as u64);
                 buffers.push(done.bytes);
