@@ -7,15 +7,16 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::base::id::{ChunkId, PackId};
+use crate::base::id::ChunkId;
 use crate::base::monitor::Monitor;
 use crate::store::Store;
 use crate::store::compress;
-use crate::store::error::{IoContext, Result, StoreError};
+use crate::store::error::{Result, StoreError};
 use crate::store::lock::{self, WritersLock};
+use crate::store::open_packs::OpenPacks;
 use crate::store::pack::CHUNK_BYTES_MAX;
-use crate::store::pack::block::{Codec, Record};
-use crate::store::pack_writer::{Batch, OpenPack, PendingObject, PendingRow, block_header};
+use crate::store::pack::block::{BlockHeader, Codec, Record};
+use crate::store::pack_writer::{Batch, OpenPack, PendingObject, PendingRow};
 use crate::store::snapshot::Snapshot;
 use crate::store::space::{ChunkLocation, Space};
 
@@ -96,13 +97,6 @@ struct Group {
     records: Vec<Record>,
 }
 
-/// The packs of a writer, in the order of [`PendingRow::pack`].
-#[derive(Debug, Default)]
-struct Packs {
-    open: Vec<Arc<OpenPack>>,
-    created: bool,
-}
-
 /// Takes chunks from several threads. What it wrote counts once [`ChunkWriter::finish`] and a
 /// transaction have published it; until then nobody sees it and nobody needs to clean up after it.
 pub struct ChunkWriter<'m> {
@@ -113,7 +107,7 @@ pub struct ChunkWriter<'m> {
     gate: RwLock<Snapshot>,
     seen: [Mutex<IdSet>; SHARDS],
     groups: Mutex<HashMap<GroupHint, Group>>,
-    packs: Mutex<Packs>,
+    packs: OpenPacks,
     rows: Mutex<Vec<PendingRow>>,
     objects: Mutex<Vec<PendingObject>>,
     object_bytes: AtomicUsize,
@@ -154,6 +148,7 @@ impl<'m> ChunkWriter<'m> {
     pub(crate) fn new(store: Store, monitor: &'m dyn Monitor) -> Result<Self> {
         let lock = lock::lock_writers(store.disk(), &store.lock_path("writers"), monitor)?;
         let snapshot = store.snapshot()?;
+        let packs = OpenPacks::new(store.clone());
         Ok(Self {
             store,
             monitor,
@@ -161,7 +156,7 @@ impl<'m> ChunkWriter<'m> {
             gate: RwLock::new(snapshot),
             seen: Default::default(),
             groups: Mutex::default(),
-            packs: Mutex::default(),
+            packs,
             rows: Mutex::default(),
             objects: Mutex::default(),
             object_bytes: AtomicUsize::new(0),
@@ -288,45 +283,14 @@ impl<'m> ChunkWriter<'m> {
         let mut packed = Vec::new();
         let codec = compress::pack(raw, &mut packed);
         let payload = if codec == Codec::Raw { raw } else { &packed };
-        let header = block_header(records, codec, payload.len());
+        let header = BlockHeader { codec, stored_length: payload.len() as u32, records };
         let block_length = header.block_length();
-        let (pack, position, offset) = self.reserve(block_length)?;
-        let rows = rows_of(&header.records, position, offset, block_length);
-        pack.write(offset, header, payload)?;
+        let place = self.packs.reserve(block_length)?;
+        let rows = rows_of(&header.records, place.position, place.offset, block_length);
+        self.packs.write(&place, header, payload)?;
         self.stored_bytes.fetch_add(block_length, Ordering::Relaxed);
         locked(&self.rows).extend(rows);
         Ok(block_length)
-    }
-
-    /// Finds the place for a block, in a new pack when the last one is full.
-    fn reserve(&self, length: u64) -> Result<(Arc<OpenPack>, usize, u64)> {
-        let mut packs = locked(&self.packs);
-        let full = packs.open.last().is_none_or(|pack| {
-            let state = pack.state();
-            state.update.record.sealed
-                || state.update.record.length + length > self.store.options().pack_seal_bytes
-        });
-        if full {
-            if let Some(pack) = packs.open.last() {
-                pack.close()?;
-            }
-            let pack = self.begin_pack()?;
-            packs.open.push(Arc::new(pack));
-            packs.created = true;
-        }
-        let position = packs.open.len() - 1;
-        let pack = packs.open[position].clone();
-        let offset = pack.reserve(length);
-        Ok((pack, position, offset))
-    }
-
-    fn begin_pack(&self) -> Result<OpenPack> {
-        let mut id = [0u8; PackId::SIZE];
-        getrandom::fill(&mut id)
-            .map_err(|error| std::io::Error::other(error.to_string()))
-            .during("naming a pack in", self.store.dir())?;
-        let id = PackId::from_bytes(id);
-        OpenPack::create(self.store.disk(), self.store.pack_path(id), id)
     }
 
     /// Writes what is still gathered, and makes all packs durable.
@@ -335,21 +299,13 @@ impl<'m> ChunkWriter<'m> {
         for group in groups.into_values() {
             self.write_block(group.records, &group.raw)?;
         }
-        let mut packs = locked(&self.packs);
-        for pack in &packs.open {
-            pack.sync()?;
-        }
-        if std::mem::take(&mut packs.created) {
-            let dir = self.store.packs_dir();
-            self.store.disk().sync_dir(&dir).during("syncing", &dir)?;
-        }
-        Ok(())
+        self.packs.settle()
     }
 
     fn take_batch(&self) -> Batch {
         Batch {
             rows: std::mem::take(&mut *locked(&self.rows)),
-            packs: locked(&self.packs).open.iter().map(|pack| pack.state().update).collect(),
+            packs: self.packs.updates(),
             objects: std::mem::take(&mut *locked(&self.objects)),
         }
     }
@@ -383,11 +339,7 @@ impl<'m> ChunkWriter<'m> {
         for shard in &self.seen {
             locked(shard).clear();
         }
-        let mut packs = locked(&self.packs);
-        for (pack, update) in packs.open.iter().zip(&batch.packs) {
-            pack.state().update.number = update.number;
-        }
-        packs.open.retain(|pack| !pack.state().update.record.sealed);
+        self.packs.published(&batch.packs);
         Ok(())
     }
 
@@ -399,8 +351,7 @@ impl<'m> ChunkWriter<'m> {
         self.settle()?;
         let batch = self.take_batch();
         let totals = self.totals();
-        let packs = std::mem::take(&mut locked(&self.packs).open);
-        Ok(Staged { batch, totals, _packs: packs, _lock: self.lock })
+        Ok(Staged { batch, totals, _packs: self.packs.into_held(), _lock: self.lock })
     }
 }
 

@@ -88,6 +88,11 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     fn set_len(&self, length: u64) -> io::Result<()>;
     /// Makes the bytes durable.
     fn sync(&self) -> io::Result<()>;
+    /// Asks the system to begin writing these bytes to the disk, without waiting and without a
+    /// promise. A hint: a later [`DiskFile::sync`] has less to do.
+    fn start_writeback(&self, offset: u64, length: u64) {
+        let _ = (offset, length);
+    }
     /// Takes an exclusive lock on the file for as long as it is open, unless somebody else has it.
     fn try_lock_exclusive(&self) -> io::Result<bool>;
     /// Maps the first `length` bytes for reading, where the system can; the file must not be
@@ -264,6 +269,17 @@ impl DiskFile for RealFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn start_writeback(&self, offset: u64, length: u64) {
+        use std::os::fd::AsRawFd;
+        let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(length)) else { return };
+        // SAFETY: the call takes no pointers, and the descriptor is open as long as `self`.
+        // A failure means only that the sync has more to do, so its answer does not matter.
+        unsafe {
+            libc::sync_file_range(self.0.as_raw_fd(), offset, length, libc::SYNC_FILE_RANGE_WRITE);
+        }
     }
 
     fn try_lock_exclusive(&self) -> io::Result<bool> {

@@ -6,10 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::base::id::{ChunkId, PackId};
 use crate::store::disk::{Disk, DiskFile};
 use crate::store::error::{IoContext, Result};
-use crate::store::pack::block::{BlockHeader, Codec, Record};
+use crate::store::pack::block::BlockHeader;
 use crate::store::pack::footer::{self, BlockEntry};
 use crate::store::pack::header::{self, HEADER_BYTES};
+use crate::store::pack_walk as walk;
 use crate::store::space::{ChunkLocation, PackRecord, Space};
+
+/// Bytes gathered before the system is asked to write them out: large enough for large requests,
+/// small enough that the disk never waits for us.
+const WRITEBACK_BYTES: u64 = 4 << 20;
 
 /// A chunk that was written and waits for its row. Its `place.pack` means nothing yet.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +61,8 @@ pub(crate) struct PackState {
     outstanding: usize,
     /// Whether no further place will be given out.
     closed: bool,
+    /// End of the bytes that the system was asked to write out.
+    kicked: u64,
     /// Blocks written by this process.
     blocks: Vec<BlockEntry>,
 }
@@ -72,12 +79,21 @@ impl OpenPack {
     }
 
     pub(crate) fn new(path: PathBuf, file: Arc<dyn DiskFile>, update: PackUpdate) -> Self {
-        let state = PackState { update, dirty: true, outstanding: 0, closed: false, blocks: Vec::new() };
+        let kicked = update.record.length;
+        let state =
+            PackState { update, dirty: true, outstanding: 0, closed: false, kicked, blocks: Vec::new() };
         Self { path, file, state: Mutex::new(state) }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, PackState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a block of `length` bytes may still go into this pack.
+    pub(crate) fn fits(&self, length: u64, limit: u64) -> bool {
+        let state = self.state();
+        let empty = state.update.record.length <= HEADER_BYTES as u64;
+        !state.closed && (empty || state.update.record.length + length <= limit)
     }
 
     /// Gives out the place for a block of `length` bytes.
@@ -90,8 +106,8 @@ impl OpenPack {
         offset
     }
 
-    /// Writes a block to its place.
-    pub(crate) fn write(&self, offset: u64, header: BlockHeader, payload: &[u8]) -> Result<()> {
+    /// Writes a block to its place; tells whether that sealed the pack.
+    pub(crate) fn write(&self, offset: u64, header: BlockHeader, payload: &[u8]) -> Result<bool> {
         let mut bytes = Vec::with_capacity(header.header_length());
         header.encode(&mut bytes);
         let written = self.file.write_all_at(&[&bytes, payload], offset).during("writing", &self.path);
@@ -101,25 +117,35 @@ impl OpenPack {
         state.update.record.blocks += 1;
         state.update.record.chunks += header.records.len() as u32;
         state.update.record.raw_bytes += header.raw_length();
+        let end = offset + header.block_length();
         state.blocks.push(BlockEntry { offset, header });
+        if end >= state.kicked + WRITEBACK_BYTES {
+            self.file.start_writeback(state.kicked, end - state.kicked);
+            state.kicked = end;
+        }
         self.seal_if_done(&mut state)
     }
 
-    /// Gives out no further place; the footer follows as soon as every block is written.
-    pub(crate) fn close(&self) -> Result<()> {
+    /// Gives out no further place; the footer follows as soon as every block is written. Tells
+    /// whether that was at once.
+    pub(crate) fn close(&self) -> Result<bool> {
         let mut state = self.state();
         state.closed = true;
         self.seal_if_done(&mut state)
     }
 
-    fn seal_if_done(&self, state: &mut PackState) -> Result<()> {
+    fn seal_if_done(&self, state: &mut PackState) -> Result<bool> {
         if !state.closed || state.outstanding > 0 || state.update.record.sealed {
-            return Ok(());
+            return Ok(false);
         }
         let end = state.update.record.length;
         let first_own = state.blocks.iter().map(|block| block.offset).min().unwrap_or(end);
-        let mut blocks = walk(&*self.file, HEADER_BYTES as u64, first_own)
-            .map_err(|(offset, kind)| kind.at(state.update.record.id, offset, &self.path))?;
+        let walked = walk::blocks(&*self.file, &self.path, state.update.record.id, first_own);
+        let Ok(mut blocks) = walked else {
+            // Blocks of an earlier writer are damaged. The pack stays without a footer: care finds
+            // and names the damage, and what is stored now does not depend on it.
+            return Ok(false);
+        };
         blocks.append(&mut state.blocks);
         blocks.sort_unstable_by_key(|block| block.offset);
         let bytes = footer::encode(&blocks);
@@ -127,7 +153,7 @@ impl OpenPack {
         state.update.record.length += bytes.len() as u64;
         state.update.record.sealed = true;
         state.dirty = true;
-        Ok(())
+        Ok(true)
     }
 
     /// Makes what was written durable.
@@ -142,52 +168,4 @@ impl OpenPack {
         }
         synced
     }
-}
-
-/// Why a pack could not be walked.
-#[derive(Debug)]
-pub(crate) enum WalkError {
-    Io(std::io::Error),
-    Damage(crate::store::error::Damage),
-}
-
-impl WalkError {
-    pub(crate) fn at(self, pack: PackId, offset: u64, path: &std::path::Path) -> crate::store::StoreError {
-        match self {
-            Self::Io(source) => {
-                crate::store::StoreError::Io { action: "reading", path: path.to_owned(), source }
-            }
-            Self::Damage(damage) => {
-                crate::store::StoreError::PackDamaged { pack, offset, chunk: None, damage }
-            }
-        }
-    }
-}
-
-/// Reads block headers from `start` to `end`, without the payloads.
-pub(crate) fn walk(file: &dyn DiskFile, start: u64, end: u64) -> Result<Vec<BlockEntry>, (u64, WalkError)> {
-    use crate::store::error::Damage;
-    use crate::store::pack::block::{PREFIX_BYTES, Prefix};
-    let mut blocks = Vec::new();
-    let mut offset = start;
-    while offset < end {
-        let fail = |kind| (offset, kind);
-        let mut bytes = vec![0; PREFIX_BYTES];
-        file.read_exact_at(&mut bytes, offset).map_err(|error| fail(WalkError::Io(error)))?;
-        let prefix = Prefix::decode(&bytes).map_err(|damage| fail(WalkError::Damage(damage)))?;
-        if prefix.block_length() > end - offset {
-            return Err(fail(WalkError::Damage(Damage::BlockLength)));
-        }
-        bytes.resize(prefix.header_length(), 0);
-        file.read_exact_at(&mut bytes, offset).map_err(|error| fail(WalkError::Io(error)))?;
-        let header = BlockHeader::decode(&bytes).map_err(|damage| fail(WalkError::Damage(damage)))?;
-        blocks.push(BlockEntry { offset, header });
-        offset += prefix.block_length();
-    }
-    Ok(blocks)
-}
-
-/// A header for a block of these chunks.
-pub(crate) fn block_header(records: Vec<Record>, codec: Codec, stored: usize) -> BlockHeader {
-    BlockHeader { codec, stored_length: stored as u32, records }
 }

@@ -140,6 +140,23 @@ impl Snapshot {
         }
         Ok(packs)
     }
+
+    /// The youngest packs that are not sealed, at most `limit`, youngest first.
+    ///
+    /// Only the last few packs are looked at: unsealed packs are being filled, so they are young.
+    pub(crate) fn unsealed_packs(&self, limit: usize) -> Result<Vec<(u32, PackRecord)>> {
+        const LOOKED_AT: usize = 64;
+        let Some(table) = opened(self.transaction.open_table(PACKS))? else { return Ok(Vec::new()) };
+        let mut packs = Vec::new();
+        for row in table.iter().stored()?.rev().take(LOOKED_AT) {
+            let (number, record) = row.stored()?;
+            let record = PackRecord::decode(record.value());
+            if !record.sealed && packs.len() < limit {
+                packs.push((number.value(), record));
+            }
+        }
+        Ok(packs)
+    }
 }
 
 /// The smallest key that is larger than every key with this prefix; `None` when there is none.

@@ -1,5 +1,8 @@
 //! All integration tests in one binary, so that they link once.
 
+mod command_line;
+mod command_reference;
 mod content;
 mod floors;
 mod repository;
+mod support;

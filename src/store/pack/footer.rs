@@ -73,3 +73,15 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<BlockEntry>, Damage> {
     }
     if blocks.len() as u64 == count { Ok(blocks) } else { Err(Damage::Footer) }
 }
+
+/// Whether the blocks follow one another without a gap from `start` to `end`.
+pub fn contiguous(blocks: &[BlockEntry], start: u64, end: u64) -> bool {
+    let mut offset = start;
+    for block in blocks {
+        if block.offset != offset {
+            return false;
+        }
+        offset += block.header.block_length();
+    }
+    offset == end
+}
