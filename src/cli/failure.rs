@@ -236,9 +236,14 @@ impl From<io::Error> for Failure {
 
 /// Whether an error comes from a reader that closed its end.
 fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source())
-        .filter_map(|error| error.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    let mut current = Some(error);
+    while let Some(error) = current {
+        if error.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe) {
+            return true;
+        }
+        current = error.source();
+    }
+    false
 }
 
 /// What caused an error, outermost first, without what the error says itself.

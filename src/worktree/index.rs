@@ -11,6 +11,7 @@
 mod format;
 mod write;
 
+pub(in crate::worktree) use write::temporary_beside;
 pub use write::{Fresh, IndexBuild, build_index, empty_path_set};
 
 use super::error::{Result, WorktreeError};

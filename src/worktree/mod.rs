@@ -9,10 +9,15 @@
 //! - [`checkout`] plans and carries out changes of the files; [`displaced`] keeps what they replace.
 
 pub mod checkout;
+pub mod clock;
 pub mod displaced;
 pub mod error;
 pub mod index;
+pub mod probe;
 pub mod root;
+pub mod scan;
+pub mod seen;
 pub mod stat;
+pub mod status;
 
 pub use error::WorktreeError;

@@ -53,8 +53,13 @@ impl FileStat {
     }
 
     /// Whether a change after `since` is bound to give the file another time.
+    ///
+    /// A modification time far in the future was set on purpose and is as good as one in the past:
+    /// no change comes by it.
     pub fn is_settled(&self, since: FsTime) -> bool {
-        self.mtime_ns.max(self.ctime_ns) < since.0.saturating_sub(TICK_MARGIN_NS)
+        let past = since.0.saturating_sub(TICK_MARGIN_NS);
+        let future = since.0.saturating_add(10 * NS);
+        self.ctime_ns < past && (self.mtime_ns < past || self.mtime_ns > future)
     }
 
     /// Whether it is the same file with the same bytes although it was renamed, which on most file
@@ -163,5 +168,12 @@ mod tests {
         let stat = FileStat { size: 1, mtime_ns: 5, ctime_ns: 900, inode: 1 };
         assert!(!stat.is_settled(FsTime(100)));
         assert!(stat.is_settled(FsTime(901 + TICK_MARGIN_NS)));
+    }
+
+    #[test]
+    fn a_modification_time_set_far_ahead_does_not_unsettle_a_file() {
+        let stat = FileStat { size: 1, mtime_ns: 3600 * NS, ctime_ns: 1, inode: 1 };
+        assert!(stat.is_settled(FsTime(NS)));
+        assert!(!FileStat { mtime_ns: 2 * NS, ..stat }.is_settled(FsTime(NS)));
     }
 }

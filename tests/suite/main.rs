@@ -6,3 +6,5 @@ mod content;
 mod floors;
 mod repository;
 mod support;
+mod worktree_status;
+mod worktree_support;

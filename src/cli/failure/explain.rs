@@ -173,9 +173,7 @@ fn worktree(error: &WorktreeError) -> Advice {
         | WorktreeError::DisplacedRecord { .. }
         | WorktreeError::Source { .. }
         | WorktreeError::IndexDamaged => Advice::damaged(),
-        WorktreeError::IndexTooLarge { .. } => {
-            Advice::refused(&["spread its files over several folders"])
-        }
+        WorktreeError::IndexTooLarge { .. } => Advice::refused(&["spread its files over several folders"]),
         WorktreeError::Occupied { path } => {
             Advice::refused(&[&format!("move {path} out of the way, then try again")])
         }
