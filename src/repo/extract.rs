@@ -9,7 +9,7 @@ use crate::base::monitor::{Advance, Monitor};
 use crate::object::file_hash::{ChainingValue, FileHasher, PIECE_BYTES, ValueMerger, piece_value};
 use crate::object::manifest_read::{ChunkCursor, ChunkSpan};
 use crate::repo::content::{ContentError, file_chunks};
-use crate::repo::crew::{Crew, crew_threads, with_crew};
+use crate::repo::crew::{Crew, crew_buffers, crew_threads, with_crew};
 use crate::repo::view::View;
 use crate::store::ChunkReader;
 use std::collections::{BTreeMap, VecDeque};
@@ -22,8 +22,6 @@ const STRETCH_BYTES: usize = 4 * PIECE_BYTES;
 /// How much is written at once, in bytes. Linux 6.18 on ext4 spends two to three times as long on
 /// writes of 4 MiB as on writes of 64 KiB to 1 MiB.
 const WRITE_BYTES: usize = 256 << 10;
-/// Stretches beyond two for each thread of the crew.
-const STRETCHES_AHEAD: usize = 2;
 
 /// Gives files out as of one moment. Callable from several threads.
 pub struct Extractor<'a> {
@@ -163,7 +161,7 @@ impl<'a> Extractor<'a> {
         let work = |job: Stretch| (job.index, self.put_together(file, job));
         with_crew(threads, work, |crew| {
             let stretches = Stretches { spans, size, next: 0, over: VecDeque::new() };
-            let buffers = vec![Vec::new(); 2 * threads + STRETCHES_AHEAD];
+            let buffers = vec![Vec::new(); crew_buffers(threads)];
             self.write_in_order(stretches, buffers, crew, out)
         })
     }
