@@ -80,12 +80,11 @@ fn a_pack_tells_all_its_chunks_without_the_database() {
 fn every_flipped_byte_of_a_pack_is_noticed_and_named() {
     let disk = FaultDisk::new();
     let store = filled(&disk);
-    let path = pack_paths(&disk).remove(0);
-    let length = disk.files().into_iter().find(|(name, _)| *name == path).unwrap().1 as usize;
+    let packs = store.snapshot().unwrap().packs().unwrap();
+    let record = packs.into_iter().map(|(_, record)| record).find(|record| record.sealed).unwrap();
+    let (id, length) = (record.id, record.length as usize);
+    let path = store.pack_path(id);
     let sound = |store: &Store| -> bool {
-        let id = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
-        let record =
-            store.snapshot().unwrap().packs().unwrap().into_iter().find(|(_, r)| r.id == id).unwrap().1;
         let pack = store.inspect_pack(id, Some(record.length)).unwrap();
         let blocks = match pack.footer() {
             Ok(blocks) => blocks,
