@@ -298,3 +298,30 @@ fn a_pack_is_shared_by_small_commits_and_never_by_two_writers_at_once() {
         reader.with(ChunkId::of(&bytes), |found| assert_eq!(found, bytes)).unwrap();
     }
 }
+
+#[test]
+fn a_compacted_database_is_smaller_and_holds_the_same() {
+    let disk = FaultDisk::new();
+    let store = filled(&disk);
+    for round in 0..20u8 {
+        let mut transaction = store.begin().unwrap();
+        for key in 0..400u32 {
+            transaction.put(Space::Trees, &key.to_be_bytes(), &[round; 200]).unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+    let mut transaction = store.begin().unwrap();
+    for key in 10..400u32 {
+        transaction.delete(Space::Trees, &key.to_be_bytes()).unwrap();
+    }
+    transaction.commit().unwrap();
+    let sweep = store.lock_sweep(&SilentMonitor).unwrap();
+    let before = disk.used_bytes();
+    let reading = store.snapshot().unwrap();
+    assert!(!store.compact_database(&sweep).unwrap());
+    drop(reading);
+    assert!(store.compact_database(&sweep).unwrap());
+    assert!(disk.used_bytes() < before);
+    assert_eq!(store.snapshot().unwrap().count(Space::Trees).unwrap(), 10);
+    assert_all(&store);
+}
