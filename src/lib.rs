@@ -1,10 +1,14 @@
 //! Pentimento: version control for creative work.
 //!
-//! The modules form floors; each imports only from floors below its own (`tests/floors.rs` holds
-//! that true). `docs/architecture.md` draws the way the data takes through them.
+//! The modules form floors; each imports only from floors below its own (`tests/suite/floors.rs`
+//! holds that true). `docs/architecture.md` draws the way the data takes through them.
 
+pub mod app;
 pub mod base;
+pub mod cli;
 pub mod diff;
 pub mod object;
 pub mod repo;
+pub mod rules;
 pub mod store;
+pub mod worktree;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `pent` program: everything it does is in the library.
+
+fn main() -> std::process::ExitCode {
+    pentimento::cli::main()
+}

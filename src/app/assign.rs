@@ -234,7 +234,8 @@ mod tests {
     fn content_that_disappears_here_and_appears_there_has_moved() {
         let removed = vec![(path("a/x.png"), entry(1, 7)), (path("b/y.png"), entry(1, 8))];
         let added = vec![(path("c/y.png"), file(1)), (path("c/z.png"), file(1))];
-        let assignment = run(Differences { removed, added, ..Differences::default() }, &PendingEdits::default());
+        let assignment =
+            run(Differences { removed, added, ..Differences::default() }, &PendingEdits::default());
         assert_eq!(asset_at(&assignment, "c/y.png"), Some(AssetId::from_bytes([8; 16])), "same name first");
         assert_eq!(asset_at(&assignment, "c/z.png"), Some(AssetId::from_bytes([7; 16])));
         assert_eq!(assignment.moves.len(), 2);
@@ -254,10 +255,12 @@ mod tests {
     #[test]
     fn empty_files_move_only_under_the_same_name() {
         let empty = Content::File { id: FileId::empty(), size: 0, executable: false };
-        let old = EntryValue { asset: Some(AssetId::from_bytes([7; 16])), metadata: None, content: empty.clone() };
+        let old =
+            EntryValue { asset: Some(AssetId::from_bytes([7; 16])), metadata: None, content: empty.clone() };
         let removed = vec![(path("a"), old)];
         let added = vec![(path("b"), empty)];
-        let assignment = run(Differences { removed, added, ..Differences::default() }, &PendingEdits::default());
+        let assignment =
+            run(Differences { removed, added, ..Differences::default() }, &PendingEdits::default());
         assert!(assignment.moves.is_empty());
     }
 

@@ -5,8 +5,8 @@ use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::base::time::Clock;
 use crate::object::source::ObjectSource;
-use crate::repo::history::Walk;
 use crate::repo::edit::JournalNote;
+use crate::repo::history::Walk;
 use crate::repo::journal::StateChange;
 use crate::repo::refs::{RefKind, RefName, RefTarget};
 use crate::repo::{Repository, View};
@@ -107,7 +107,12 @@ pub fn create(
 }
 
 /// Gives a draft another name; work shelved with it comes along.
-pub fn rename(repository: &Repository, from: &str, to: &str, clock: &dyn Clock) -> Result<ChangeReport, AppError> {
+pub fn rename(
+    repository: &Repository,
+    from: &str,
+    to: &str,
+    clock: &dyn Clock,
+) -> Result<ChangeReport, AppError> {
     let (from, to) = (find_branch(&repository.view()?, from)?, RefName::draft(to)?);
     let view = repository.view()?;
     if view.reference(&to)?.is_some() {
@@ -126,7 +131,11 @@ pub fn rename(repository: &Repository, from: &str, to: &str, clock: &dyn Clock) 
         edit.put_shelf(&to, Some(shelf))?;
     }
     let before = edit.state()?;
-    let mut note = JournalNote { verb: "draft rename", summary: format!("renamed {from} to {to}"), ..JournalNote::default() };
+    let mut note = JournalNote {
+        verb: "draft rename",
+        summary: format!("renamed {from} to {to}"),
+        ..JournalNote::default()
+    };
     if before.branch == from {
         let mut after = before.clone();
         after.branch = to.clone();
@@ -140,7 +149,12 @@ pub fn rename(repository: &Repository, from: &str, to: &str, clock: &dyn Clock) 
 
 /// Removes a draft. Refuses when that would leave commits or shelved work that nothing else reaches,
 /// unless `force` is given; even then `undo` brings it back.
-pub fn delete(repository: &Repository, name: &str, force: bool, clock: &dyn Clock) -> Result<ChangeReport, AppError> {
+pub fn delete(
+    repository: &Repository,
+    name: &str,
+    force: bool,
+    clock: &dyn Clock,
+) -> Result<ChangeReport, AppError> {
     let view = repository.view()?;
     let name = find_branch(&view, name)?;
     if view.state()?.branch == name {
@@ -158,7 +172,10 @@ pub fn delete(repository: &Repository, name: &str, force: bool, clock: &dyn Cloc
     }
     let mut edit = repository.edit()?;
     edit.set_reference(&name, commit, None)?;
-    let summary = format!("removed {name}{}", commit.map(|id| format!(", which was at {}", id.short())).unwrap_or_default());
+    let summary = format!(
+        "removed {name}{}",
+        commit.map(|id| format!(", which was at {}", id.short())).unwrap_or_default()
+    );
     edit.record(JournalNote { verb: "draft delete", summary, ..JournalNote::default() }, clock.now())?;
     edit.commit()?;
     Ok(ChangeReport { name: name.name().to_owned(), renamed_from: None, commit })

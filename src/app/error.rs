@@ -1,10 +1,14 @@
 //! What a use case can fail with, in terms that a person can act on.
 
 use crate::base::path::AssetPath;
+use crate::diff::DiffError;
 use crate::repo::RepoError;
+use crate::repo::config::ConfigError;
+use crate::repo::content::ContentError;
 use crate::repo::refs::{RefName, RefNameError};
 use crate::repo::revision::RevisionError;
 use crate::store::StoreError;
+use crate::worktree::WorktreeError;
 use std::path::PathBuf;
 
 /// Errors of floor 5.
@@ -25,6 +29,24 @@ pub enum AppError {
     /// A path that is in no state that was asked about.
     #[error("{path} is not there")]
     NotInRevision { path: AssetPath },
+    /// A folder where a file was asked for.
+    #[error("{path} is a folder")]
+    IsFolder { path: AssetPath },
+    /// Content that is known only by another system's hash.
+    #[error("the content of {path} is not in this repository: it is known only by another system's hash")]
+    Foreign { path: AssetPath },
+    /// Something is where an export is to go.
+    #[error("{} is there already and not empty", path.display())]
+    TargetTaken { path: PathBuf },
+    /// Content could not be taken in or given out.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// The worktree failed.
+    #[error(transparent)]
+    Worktree(#[from] WorktreeError),
+    /// States could not be compared or joined.
+    #[error(transparent)]
+    Diff(#[from] DiffError),
     /// A path outside the worktree.
     #[error("{path} is outside this repository ({root})")]
     OutsideWorktree { path: PathBuf, root: PathBuf },
@@ -80,6 +102,12 @@ fn count_paths(count: usize) -> String {
 
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
+        Self::Repo(error.into())
+    }
+}
+
+impl From<ConfigError> for AppError {
+    fn from(error: ConfigError) -> Self {
         Self::Repo(error.into())
     }
 }

@@ -7,9 +7,14 @@
 //!
 //! Nothing here reads files or knows a store: objects and content come through traits.
 
+pub mod bytes;
+pub mod merge;
+pub mod metadata;
+pub mod model;
+pub mod text;
 pub mod tree;
 
-use crate::base::id::TreeId;
+use crate::base::id::{ManifestNodeId, TreeId};
 use crate::base::path::PathError;
 use crate::object::tree_walk::WalkError;
 
@@ -25,6 +30,9 @@ pub enum DiffError {
     /// A tree node does not fit what the node above says of it.
     #[error("tree node {node} does not fit the node above it")]
     MalformedTree { node: TreeId },
+    /// The lengths in a manifest node do not add up to what the node above says.
+    #[error("manifest node {node} does not fit the node above it")]
+    MalformedManifest { node: ManifestNodeId },
     /// A path in a tree is too long or too deep.
     #[error("a path in a tree cannot be used")]
     Path(#[from] PathError),

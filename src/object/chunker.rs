@@ -6,12 +6,12 @@
 //!
 //! The hash restarts 64 bytes before the minimum size of each chunk. It therefore depends on the
 //! last 64 bytes alone, and what follows a cut depends on nothing before that cut. Both
-//! [`Chunker`], which takes input in slices of any length, and [`cut_in_parallel`] rest on that.
+//! [`Chunker`], which takes input in slices of any length, and [`CutGuess`], by which segments of one
+//! stream are cut at the same time, rest on that.
 //! `docs/format/chunks-and-manifests.md` states the rule byte by byte.
 
 use crate::base::codec::{DecodeError, DecodeErrorKind, Decoder};
 use gearhash::Hasher;
-use rayon::prelude::*;
 
 /// Longest chunk that any chunker may make, in bytes: what a reader has to be ready for.
 pub const CHUNK_BYTES_MAX: usize = 4 << 20;
@@ -26,8 +26,6 @@ const EXPONENT_MAX: u8 = CHUNK_BYTES_MAX.trailing_zeros() as u8;
 const NORMAL_EXPONENT_MAX: u8 = 19;
 /// By how many bits the masks are stricter below the normal size and looser above it.
 const NORMALISATION_BITS: u8 = 2;
-/// Least bytes that are worth a task of their own.
-const SEGMENT_BYTES_MIN: usize = 2 << 20;
 
 /// How files are cut: the algorithm and its sizes, in four bytes.
 ///
@@ -218,74 +216,58 @@ impl Chunker {
         self.hash = 0;
     }
 
-    /// Appends every cut in `bytes` to `cuts`, as offsets from `base`, and takes all bytes.
-    fn cut_all(&mut self, bytes: &[u8], base: usize, cuts: &mut Vec<usize>) {
+    /// Takes all of `bytes` and returns every cut in them, as offsets into them in rising order.
+    pub fn cut_all(&mut self, bytes: &[u8]) -> Vec<usize> {
+        let mut cuts = Vec::with_capacity(bytes.len() / self.parameters.normal() + 1);
         let mut at = 0;
         while let Some(length) = self.next_cut(&bytes[at..]) {
             at += length;
-            cuts.push(base + at);
+            cuts.push(at);
         }
+        cuts
+    }
+
+    /// Does what [`Self::cut_all`] does, with the help of what [`CutGuess::new`] made of the bytes.
+    ///
+    /// Bytes are hashed only up to the first true cut that was guessed, some chunks into them as a
+    /// rule. In bytes in which there is none, all are hashed once more, and the cuts are as true.
+    pub fn cut_all_with(&mut self, bytes: &[u8], guess: CutGuess) -> Vec<usize> {
+        if self.pending == 0 {
+            *self = guess.end;
+            return guess.cuts;
+        }
+        let mut cuts = Vec::with_capacity(guess.cuts.len() + 1);
+        let mut at = 0;
+        while let Some(length) = self.next_cut(&bytes[at..]) {
+            at += length;
+            cuts.push(at);
+            if let Ok(met) = guess.cuts.binary_search(&at) {
+                cuts.extend_from_slice(&guess.cuts[met + 1..]);
+                *self = guess.end;
+                break;
+            }
+        }
+        cuts
     }
 }
 
-/// Finds all cuts in `bytes` with all threads of the current rayon pool.
+/// The cuts that bytes from the middle of a stream would have if a chunk began with them.
 ///
-/// The result, offsets into `bytes` in rising order, and the state in which `chunker` is left are
-/// those of calling [`Chunker::next_cut`] again and again. Segments are cut as if each began a
-/// stream; where a segment's cuts first meet those that come from the left, the rest are the same.
-/// On input in which they never meet, the work is done twice and the result is still the same.
-pub fn cut_in_parallel(chunker: &mut Chunker, bytes: &[u8]) -> Vec<usize> {
-    let segment_bytes = bytes.len().div_ceil(rayon::current_num_threads().max(1)).max(SEGMENT_BYTES_MIN);
-    cut_in_segments(chunker, bytes, segment_bytes)
+/// After the first that is a true cut, all the others are true too: what follows a cut depends on
+/// nothing before it. So segments of one stream can be cut at the same time, and
+/// [`Chunker::cut_all_with`] joins them.
+#[derive(Debug, Clone)]
+pub struct CutGuess {
+    cuts: Vec<usize>,
+    end: Chunker,
 }
 
-/// Does what [`cut_in_parallel`] promises, with segments of a chosen length.
-fn cut_in_segments(chunker: &mut Chunker, bytes: &[u8], segment_bytes: usize) -> Vec<usize> {
-    let fresh = Chunker::new(&chunker.parameters);
-    let segments: Vec<(Vec<usize>, Chunker)> = bytes
-        .par_chunks(segment_bytes)
-        .enumerate()
-        .map(|(index, segment)| {
-            let mut speculative = if index == 0 { chunker.clone() } else { fresh.clone() };
-            let mut cuts = Vec::with_capacity(segment.len() / fresh.parameters.normal() + 1);
-            speculative.cut_all(segment, index * segment_bytes, &mut cuts);
-            (cuts, speculative)
-        })
-        .collect();
-    let mut cuts = Vec::with_capacity(bytes.len() / fresh.parameters.normal() + 1);
-    for (index, (guesses, guessed_end)) in segments.into_iter().enumerate() {
-        let start = index * segment_bytes;
-        let segment = &bytes[start..bytes.len().min(start + segment_bytes)];
-        if index == 0 || chunker.pending == 0 {
-            cuts.extend(guesses);
-            *chunker = guessed_end;
-        } else if let Some(met) = cut_until_met(chunker, segment, start, &guesses, &mut cuts) {
-            cuts.extend_from_slice(&guesses[met..]);
-            *chunker = guessed_end;
-        }
+impl CutGuess {
+    /// Cuts one segment.
+    pub fn new(parameters: &ChunkerParameters, bytes: &[u8]) -> Self {
+        let mut end = Chunker::new(parameters);
+        Self { cuts: end.cut_all(bytes), end }
     }
-    cuts
-}
-
-/// Cuts a segment from the true state until a cut is one of `guesses`, which rise.
-///
-/// Returns the index of the first guess after that cut, or `None` when the segment ended first.
-fn cut_until_met(
-    chunker: &mut Chunker,
-    segment: &[u8],
-    base: usize,
-    guesses: &[usize],
-    cuts: &mut Vec<usize>,
-) -> Option<usize> {
-    let mut at = 0;
-    while let Some(length) = chunker.next_cut(&segment[at..]) {
-        at += length;
-        cuts.push(base + at);
-        if let Ok(index) = guesses.binary_search(&(base + at)) {
-            return Some(index + 1);
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -300,10 +282,21 @@ mod tests {
         bytes
     }
 
-    fn cuts_of(parameters: &ChunkerParameters, bytes: &[u8]) -> Vec<usize> {
+    /// Cuts as several threads would: guesses first, joined from left to right.
+    fn cut_in_segments(chunker: &mut Chunker, bytes: &[u8], segment_bytes: usize) -> Vec<usize> {
+        let parameters = chunker.parameters;
+        let segments = bytes.chunks(segment_bytes);
+        let guesses: Vec<_> = segments.clone().map(|segment| CutGuess::new(&parameters, segment)).collect();
         let mut cuts = Vec::new();
-        Chunker::new(parameters).cut_all(bytes, 0, &mut cuts);
+        for (index, (segment, guess)) in segments.zip(guesses).enumerate() {
+            let start = index * segment_bytes;
+            cuts.extend(chunker.cut_all_with(segment, guess).into_iter().map(|cut| start + cut));
+        }
         cuts
+    }
+
+    fn cuts_of(parameters: &ChunkerParameters, bytes: &[u8]) -> Vec<usize> {
+        Chunker::new(parameters).cut_all(bytes)
     }
 
     /// The rule as the format document states it, byte by byte.
@@ -359,14 +352,14 @@ mod tests {
             while at < bytes.len() {
                 // One byte more than drawn, so that slices of nothing cannot go on for ever.
                 let end = bytes.len().min(at + 1 + slices[turn % slices.len()]);
-                chunker.cut_all(&bytes[at..end], at, &mut cuts);
+                cuts.extend(chunker.cut_all(&bytes[at..end]).into_iter().map(|cut| at + cut));
                 (at, turn) = (end, turn + 1);
             }
             prop_assert_eq!(cuts, cuts_of(&parameters, &bytes));
         }
 
         #[test]
-        fn cuts_in_parallel_are_those_in_sequence(
+        fn cuts_of_segments_cut_apart_are_those_in_sequence(
             bytes in pieces(),
             before in prop_oneof![Just(0usize), 0usize..270_000],
             segment_bytes in prop_oneof![1usize..600_000, Just(65_536), Just(262_144)],
@@ -374,10 +367,9 @@ mod tests {
             let parameters = ChunkerParameters::default();
             let before = before.min(bytes.len());
             let mut sequential = Chunker::new(&parameters);
-            let mut expected = Vec::new();
-            sequential.cut_all(&bytes[..before], 0, &mut Vec::new());
+            sequential.cut_all(&bytes[..before]);
             let mut parallel = sequential.clone();
-            sequential.cut_all(&bytes[before..], 0, &mut expected);
+            let expected = sequential.cut_all(&bytes[before..]);
             // Segments of a few bytes would make this test slow without testing more.
             let segment_bytes = segment_bytes.max(bytes.len() / 200 + 1);
             prop_assert_eq!(cut_in_segments(&mut parallel, &bytes[before..], segment_bytes), expected);
@@ -439,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_around_every_limit_are_cut_alike_in_parallel() {
+    fn sizes_around_every_limit_are_cut_alike_in_segments() {
         let parameters = ChunkerParameters::default();
         for limit in [64, parameters.min(), parameters.normal(), parameters.max(), 3 * parameters.max()] {
             for length in [limit - 1, limit, limit + 1] {

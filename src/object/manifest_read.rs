@@ -5,6 +5,7 @@
 //! where that shows, and no chunk ever appears at a wrong offset.
 
 use crate::base::id::{ChunkId, FileId, ManifestNodeId};
+use crate::object::chunker::CHUNK_BYTES_MAX;
 use crate::object::file_hash::{ChainingValue, PIECE_BYTES, ValueMerger, value_count};
 use crate::object::manifest::{
     ChunkChild, ChunkEntry, ChunkList, Manifest, ManifestNode, NODE_ENTRIES_MAX, ValueChild, ValueList,
@@ -105,6 +106,18 @@ impl<'a, S: ManifestSource> ChunkCursor<'a, S> {
         Self { source, file: manifest.file, offset: 0, path: vec![frame] }
     }
 
+    /// Walks a file that has no manifest: one chunk, or none when it is empty.
+    ///
+    /// A size that no single chunk can have is treated as the longest one's; the caller has no
+    /// manifest for a file that needs one, and reading the chunk will say so.
+    pub fn without_manifest(file: FileId, size: u64, source: &'a S) -> Self {
+        let length = size.min(CHUNK_BYTES_MAX as u64) as u32;
+        let entry = ChunkEntry { id: ChunkId::from(file), length };
+        let frame = Frame::Chunks { entries: vec![entry], next: 0 };
+        let path = if size == 0 { Vec::new() } else { vec![frame] };
+        Self { source, file, offset: 0, path }
+    }
+
     /// Where the next item begins, in bytes.
     pub fn offset(&self) -> u64 {
         self.offset
@@ -124,7 +137,7 @@ impl<'a, S: ManifestSource> ChunkCursor<'a, S> {
     }
 
     /// Goes past what stands next without loading it.
-    pub fn skip(&mut self) {
+    pub fn pass(&mut self) {
         match self.path.last_mut() {
             Some(Frame::Nodes { children, next, .. }) => {
                 self.offset += children[*next].bytes;
@@ -176,7 +189,7 @@ impl<'a, S: ManifestSource> ChunkCursor<'a, S> {
                 ChunkItem::Chunk(span) => u64::from(span.length),
             };
             if self.offset + length <= offset {
-                self.skip();
+                self.pass();
             } else if matches!(item, ChunkItem::Subtree { .. }) {
                 self.enter()?;
             } else {
@@ -194,7 +207,7 @@ impl<S: ManifestSource> Iterator for ChunkCursor<'_, S> {
         loop {
             match self.peek()? {
                 ChunkItem::Chunk(span) => {
-                    self.skip();
+                    self.pass();
                     return Some(Ok(span));
                 }
                 ChunkItem::Subtree { .. } => {

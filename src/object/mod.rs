@@ -10,6 +10,7 @@ pub mod commit;
 pub mod file_hash;
 pub mod manifest;
 pub mod manifest_build;
+pub mod manifest_diff;
 pub mod manifest_read;
 pub mod memory;
 pub mod metadata;

@@ -3,6 +3,7 @@
 use crate::base::codec::DecodeError;
 use crate::base::id::CommitId;
 use crate::base::path::AssetPath;
+use crate::repo::config::ConfigError;
 use crate::repo::refs::{RefName, RefNameError};
 use crate::repo::revision::RevisionError;
 use crate::store::StoreError;
@@ -71,9 +72,9 @@ pub enum RepoError {
     /// A repository without commits was asked for one.
     #[error("there is no commit yet")]
     NoCommits,
-    /// A settings file that is not well-formed.
-    #[error("{path} cannot be read as settings: {message}")]
-    Config { path: PathBuf, message: String },
+    /// Settings could not be read or changed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A file operation failed.
     #[error("{action} {path} failed")]
     Io {

@@ -4,12 +4,19 @@
 //! Reading goes through a [`View`], a consistent state of everything; changing goes through an
 //! [`Edit`], which becomes real as a whole or not at all.
 
+pub mod config;
+pub mod content;
+mod crew;
 pub mod date;
 pub mod edit;
 pub mod error;
+pub mod extract;
 pub mod history;
+pub mod ingest;
+mod ingest_large;
 pub mod journal;
 pub mod people;
+pub mod reach;
 pub mod refs;
 pub mod resolve;
 pub mod revision;

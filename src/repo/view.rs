@@ -1,8 +1,10 @@
 //! A consistent state of a repository, read as typed values.
 
 use crate::base::codec::DecodeError;
-use crate::base::id::{CommitId, MetadataId, PersonId, TreeId};
+use crate::base::id::{CommitId, FileId, ManifestNodeId, MetadataId, PersonId, TreeId};
 use crate::object::commit::Commit;
+use crate::object::manifest::{Manifest, ManifestNode, verified_key};
+use crate::object::manifest_read::ManifestSource;
 use crate::object::metadata::Metadata;
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
@@ -104,6 +106,23 @@ impl View {
         bytes.map(|bytes| parse_record("person", &bytes)).transpose()
     }
 
+    /// How a file is put together; `None` for a file of one chunk or none, and for what is not here.
+    ///
+    /// Gives the manifest that the file's content has confirmed, never a claim.
+    pub fn manifest(&self, file: FileId) -> Result<Option<Manifest>, RepoError> {
+        let bytes = self.snapshot.get(Space::Manifests, &verified_key(file))?;
+        let manifest = bytes
+            .map(|bytes: Vec<u8>| Manifest::decode(&bytes))
+            .transpose()
+            .map_err(|source| damaged("manifest", &file.to_string(), source))?;
+        match manifest {
+            Some(manifest) if manifest.file != file => {
+                Err(RepoError::Altered { kind: "manifest", id: file.to_string() })
+            }
+            other => Ok(other),
+        }
+    }
+
     /// Reads an object, insists that its bytes hash to its id, and decodes it.
     fn object<T>(
         &self,
@@ -139,6 +158,15 @@ impl ObjectSource for View {
 
     fn commit(&self, id: CommitId) -> Result<Commit, RepoError> {
         self.object(Space::Commits, ("commit", ObjectKind::Commit), id.as_bytes(), Commit::decode)
+    }
+}
+
+impl ManifestSource for View {
+    type Error = RepoError;
+
+    fn manifest_node(&self, id: ManifestNodeId) -> Result<ManifestNode, RepoError> {
+        let kind = ("manifest node", ObjectKind::ManifestNode);
+        self.object(Space::ManifestNodes, kind, id.as_bytes(), ManifestNode::decode)
     }
 }
 

@@ -50,7 +50,7 @@ pub use chunk_reader::ChunkReader;
 pub use chunk_writer::{ChunkWriter, GroupHint, Put, Staged, WriterTotals};
 pub use disk::DiskSpace;
 pub use error::{Damage, Result, StoreError};
-pub use lock::{SweepLock, WritersLock};
+pub use lock::{SweepLock, WorktreeLock, WritersLock};
 pub use pack_walk::Salvage;
 pub use reindex::Reindexed;
 pub use rewrite::Rewritten;
@@ -242,6 +242,12 @@ impl Store {
     pub fn lock_sweep(&self, monitor: &dyn Monitor) -> Result<SweepLock> {
         self.writable()?;
         lock::lock_sweep(self.disk(), &self.lock_path("writers"), monitor)
+    }
+
+    /// Keeps other commands from changing the worktree until the lock is dropped; waits for those that do.
+    pub fn lock_worktree(&self, monitor: &dyn Monitor) -> Result<WorktreeLock> {
+        self.writable()?;
+        lock::lock_worktree(self.disk(), &self.lock_path("worktree"), monitor)
     }
 
     /// Space of the file system that holds the store.

@@ -1,5 +1,12 @@
 //! All integration tests in one binary, so that they link once.
 
+mod app_flow;
+mod command_line;
+mod command_reference;
+mod content;
 mod crash_store;
 mod floors;
 mod repository;
+mod support;
+mod worktree_status;
+mod worktree_support;

@@ -1,0 +1,282 @@
+//! `export`: a state of everything, or of a part, in a folder or an archive of its own.
+
+use crate::app::content::{CheckoutContent, StoredContent};
+use crate::app::error::AppError;
+use crate::base::id::CommitId;
+use crate::base::monitor::{Advance, Monitor, Phase, Problem};
+use crate::base::path::AssetPath;
+use crate::base::time::Clock;
+use crate::object::source::ObjectSource;
+use crate::object::tree::{Content, TreeEntry};
+use crate::object::tree_walk::TreeWalk;
+use crate::repo::{RepoError, Repository, View};
+use crate::worktree::checkout::{Target, execute, plan};
+use crate::worktree::displaced::Displaced;
+use crate::worktree::root::Worktree;
+use serde::Serialize;
+use std::fs::{self, File};
+use std::io::{BufWriter, Read as _, Write};
+use std::path::{Path, PathBuf};
+
+/// What to export.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Which revision.
+    pub revision: String,
+    /// Where to: a folder that is not there or empty, or a `.tar` or `.tar.zst` that is not there.
+    pub target: PathBuf,
+    /// Only these paths; everything when empty.
+    pub paths: Vec<AssetPath>,
+}
+
+/// What was exported.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The commit.
+    pub commit: CommitId,
+    /// Where to.
+    pub target: PathBuf,
+    /// How many files and links.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Paths that could not be exported.
+    pub problems: Vec<ProblemLine>,
+}
+
+/// A path that could not be dealt with, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProblemLine {
+    /// The path.
+    pub path: AssetPath,
+    /// Why, as a sentence without its full stop.
+    pub message: String,
+}
+
+impl From<Problem> for ProblemLine {
+    fn from(problem: Problem) -> Self {
+        Self { path: problem.path, message: problem.message }
+    }
+}
+
+/// How an archive is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Archive {
+    Plain,
+    Zstd,
+}
+
+/// Exports.
+pub fn run(
+    repository: &Repository,
+    options: &Options,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    let view = repository.view()?;
+    let id = view.resolve(&options.revision, clock.now())?.commit;
+    let commit = view.commit(id)?;
+    let entries = collect(&view, commit.tree, &options.paths)?;
+    let stored = StoredContent::new(repository, &view, monitor)?;
+    let mut report =
+        Report { commit: id, target: options.target.clone(), files: 0, bytes: 0, problems: Vec::new() };
+    match archive_kind(&options.target) {
+        Some(kind) => {
+            let seconds = u64::try_from(commit.committer.time.unix_seconds()).unwrap_or(0);
+            write_archive(&options.target, kind, &entries, &stored, seconds, monitor, &mut report)?;
+        }
+        None => write_folder(options, entries, &stored, clock, monitor, &mut report)?,
+    }
+    Ok(report)
+}
+
+/// All files and links below the wanted paths, in order.
+fn collect(
+    view: &View,
+    tree: crate::base::id::TreeId,
+    paths: &[AssetPath],
+) -> Result<Vec<(AssetPath, TreeEntry)>, AppError> {
+    let mut entries = Vec::new();
+    let mut found = vec![false; paths.len()];
+    for item in TreeWalk::new(view, tree, AssetPath::root()) {
+        let (path, entry) = item.map_err(RepoError::from)?;
+        if entry.content.is_directory() {
+            continue;
+        }
+        let mut wanted = paths.is_empty();
+        for (index, folder) in paths.iter().enumerate() {
+            if path.is_within(folder) {
+                wanted = true;
+                found[index] = true;
+            }
+        }
+        if wanted {
+            entries.push((path, entry));
+        }
+    }
+    match found.iter().position(|found| !found) {
+        Some(missing) => Err(AppError::NotInRevision { path: paths[missing].clone() }),
+        None => Ok(entries),
+    }
+}
+
+fn archive_kind(target: &Path) -> Option<Archive> {
+    let name = target.file_name()?.to_string_lossy().to_ascii_lowercase();
+    if name.ends_with(".tar") {
+        Some(Archive::Plain)
+    } else if name.ends_with(".tar.zst") || name.ends_with(".tzst") {
+        Some(Archive::Zstd)
+    } else {
+        None
+    }
+}
+
+fn write_folder(
+    options: &Options,
+    entries: Vec<(AssetPath, TreeEntry)>,
+    stored: &StoredContent<'_>,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+    report: &mut Report,
+) -> Result<(), AppError> {
+    let target = &options.target;
+    fs::create_dir_all(target).map_err(io("making", target))?;
+    if fs::read_dir(target).map_err(io("reading", target))?.next().is_some() {
+        return Err(AppError::TargetTaken { path: target.clone() });
+    }
+    let root = Worktree::open(target)?;
+    let targets =
+        entries.into_iter().map(|(path, entry)| Target { path, content: Some(entry.content) }).collect();
+    let plan = plan(&root, targets, &|_, _| true, monitor)?;
+    // Nothing stands in an empty folder, so nothing is ever put into this set.
+    let unused = Displaced::of(target).begin("export", clock.now());
+    let done = execute(&root, plan, &CheckoutContent(stored.extractor()), &unused, monitor)?;
+    report.files = done.written.len() as u64;
+    report.bytes = done.written.iter().filter_map(|written| written.content.size()).sum();
+    report.problems = done.problems.into_iter().map(ProblemLine::from).collect();
+    if monitor.is_cancelled() { Err(AppError::Cancelled) } else { Ok(()) }
+}
+
+fn write_archive(
+    target: &Path,
+    kind: Archive,
+    entries: &[(AssetPath, TreeEntry)],
+    stored: &StoredContent<'_>,
+    mtime: u64,
+    monitor: &dyn Monitor,
+    report: &mut Report,
+) -> Result<(), AppError> {
+    if target.symlink_metadata().is_ok() {
+        return Err(AppError::TargetTaken { path: target.to_owned() });
+    }
+    let bytes_total = entries.iter().filter_map(|(_, entry)| entry.content.size()).sum();
+    monitor.phase(Phase {
+        name: "Exporting",
+        files_total: Some(entries.len() as u64),
+        bytes_total: Some(bytes_total),
+    });
+    // The archive appears under its name only when it is whole.
+    let mut partial = target.as_os_str().to_owned();
+    partial.push(".part");
+    let partial = PathBuf::from(partial);
+    let written = write_partial(&partial, kind, entries, stored, mtime, monitor, report);
+    if written.is_err() {
+        // Best effort; the error that is reported matters more.
+        let _ = fs::remove_file(&partial);
+    }
+    written?;
+    fs::rename(&partial, target).map_err(io("writing", target))
+}
+
+fn write_partial(
+    partial: &Path,
+    kind: Archive,
+    entries: &[(AssetPath, TreeEntry)],
+    stored: &StoredContent<'_>,
+    mtime: u64,
+    monitor: &dyn Monitor,
+    report: &mut Report,
+) -> Result<(), AppError> {
+    let file = File::create_new(partial).map_err(io("writing", partial))?;
+    let out = BufWriter::with_capacity(1 << 20, file);
+    match kind {
+        Archive::Plain => {
+            let out = append_all(out, entries, stored, mtime, monitor, report, partial)?;
+            finish(out, partial)
+        }
+        Archive::Zstd => {
+            let encoder = zstd::Encoder::new(out, 3).map_err(io("writing", partial))?;
+            let encoder = append_all(encoder, entries, stored, mtime, monitor, report, partial)?;
+            finish(encoder.finish().map_err(io("writing", partial))?, partial)
+        }
+    }
+}
+
+fn finish(out: BufWriter<File>, partial: &Path) -> Result<(), AppError> {
+    let file = out.into_inner().map_err(|error| io("writing", partial)(error.into_error()))?;
+    file.sync_all().map_err(io("writing", partial))
+}
+
+/// Appends all entries; the same commit always gives the same archive.
+fn append_all<W: Write>(
+    out: W,
+    entries: &[(AssetPath, TreeEntry)],
+    stored: &StoredContent<'_>,
+    mtime: u64,
+    monitor: &dyn Monitor,
+    report: &mut Report,
+    target: &Path,
+) -> Result<W, AppError> {
+    let mut archive = tar::Builder::new(out);
+    let extractor = stored.extractor();
+    for (path, entry) in entries {
+        if monitor.is_cancelled() {
+            return Err(AppError::Cancelled);
+        }
+        let mut header = tar::Header::new_gnu();
+        header.set_mtime(mtime);
+        let name = name_of(path);
+        match &entry.content {
+            Content::File { id, size, executable } => {
+                header.set_size(*size);
+                header.set_mode(if *executable { 0o755 } else { 0o644 });
+                let mut stream = extractor.open_file(*id, *size)?;
+                archive.append_data(&mut header, &name, &mut stream).map_err(io("writing", target))?;
+            }
+            Content::Symlink { id, size } => {
+                let mut link = Vec::new();
+                extractor.open_file(*id, *size)?.read_to_end(&mut link).map_err(io("reading", target))?;
+                header.set_entry_type(tar::EntryType::Symlink);
+                header.set_size(0);
+                header.set_mode(0o777);
+                archive
+                    .append_link(&mut header, &name, bytes_to_path(&link))
+                    .map_err(io("writing", target))?;
+            }
+            Content::Foreign { .. } => {
+                let message = AppError::Foreign { path: path.clone() }.to_string();
+                report.problems.push(ProblemLine { path: path.clone(), message });
+                continue;
+            }
+            Content::Directory { .. } => continue,
+        }
+        report.files += 1;
+        report.bytes += entry.content.size().unwrap_or(0);
+        monitor.advance(Advance { files: 1, bytes: entry.content.size().unwrap_or(0), ..Advance::default() });
+    }
+    archive.into_inner().map_err(io("writing", target))
+}
+
+fn name_of(path: &AssetPath) -> PathBuf {
+    bytes_to_path(path.as_bytes())
+}
+
+fn bytes_to_path(bytes: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt as _;
+    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
+}
+
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AppError + use<> {
+    let path = path.to_owned();
+    move |source| AppError::Io { action, path, source }
+}

@@ -1,0 +1,23 @@
+//! Use cases, one per file: options in, report out. What a report serialises to is what `--json`
+//! prints.
+
+pub mod assign;
+pub mod cat;
+pub mod commit;
+pub mod config;
+pub mod content;
+pub mod describe;
+pub mod draft;
+pub mod error;
+pub mod export;
+pub mod field_value;
+pub mod init;
+pub mod journal;
+pub mod locate;
+pub mod log;
+pub mod meta;
+pub mod probe;
+pub mod session;
+pub mod snapshot;
+pub mod status;
+pub mod tag;

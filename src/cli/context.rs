@@ -1,0 +1,255 @@
+//! What a running command has at hand.
+
+use crate::app::error::AppError;
+use crate::base::monitor::Monitor;
+use crate::base::path::AssetPath;
+use crate::base::time::Clock;
+use crate::cli::arguments::{ColorChoice, GlobalArguments};
+use crate::cli::environment::{Environment, SystemClock};
+use crate::cli::failure::Failure;
+use crate::cli::interrupt;
+use crate::cli::output::dates::Dates;
+use crate::cli::output::{ACCENT, DIM, Page, Styles, place};
+use crate::cli::paths;
+use crate::cli::progress::{Progress, Showing};
+use crate::repo::config::{ConfigPaths, Scope, Settings, SettingsFile, ensure_person};
+use crate::repo::people::{Identity, Person};
+use crate::repo::{PENT_DIR, RepoError, Repository};
+use crate::store::Access;
+use serde::Serialize;
+use std::io::{self, BufRead as _, Write as _};
+use std::path::{Path, PathBuf};
+
+/// What is known about whoever reads the results.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader {
+    pub(super) styles: Styles,
+    pub(super) columns: Option<usize>,
+    pub(super) dates: Dates,
+    pub(super) unicode: bool,
+    pub(super) verbose: u8,
+}
+
+/// Everything that a command needs beside its own arguments.
+pub struct Context {
+    environment: Environment,
+    globals: GlobalArguments,
+    folder: PathBuf,
+    config_paths: ConfigPaths,
+    clock: SystemClock,
+    reader: Reader,
+    error_styles: Styles,
+    progress: Progress,
+}
+
+/// The envelope of every result under `--json`.
+#[derive(Serialize)]
+struct Envelope<'a, R> {
+    schema: String,
+    #[serde(flatten)]
+    report: &'a R,
+}
+
+impl Context {
+    /// Reads the settings that hold here and begins to listen for Ctrl-C.
+    pub fn new(environment: Environment, globals: GlobalArguments) -> Result<Self, Failure> {
+        let folder = match &globals.directory {
+            Some(folder) => environment.current_dir.join(folder).canonicalize().map_err(|error| {
+                Failure::not_found(format!("the folder {} cannot be entered: {error}", place(folder)))
+            })?,
+            None => environment.current_dir.clone(),
+        };
+        let repository =
+            Repository::discover(&folder).ok().map(|root| root.join(PENT_DIR).join("config.toml"));
+        let config_paths = ConfigPaths { person: environment.config_file.clone(), repository };
+        // A settings file that cannot be read must not keep `pent config` from mending it: its
+        // error is met again by whoever asks for a setting.
+        let settings = Settings::read(&config_paths).unwrap_or_else(|_| Settings::none());
+        let color = globals.color.or_else(|| configured_color(&settings));
+        let clock = environment.clock();
+        let exact = settings.text("ui.dates").is_ok_and(|text| text.as_deref() == Some("exact"));
+        let reader = Reader {
+            styles: Styles::for_results(&environment, color),
+            columns: environment.columns,
+            dates: if exact { Dates::Exact } else { Dates::Relative { now: clock.now() } },
+            unicode: environment.unicode,
+            verbose: globals.verbose,
+        };
+        let wanted = !globals.no_progress && !globals.quiet && settings.truth("ui.progress").unwrap_or(true);
+        let showing = match (wanted, environment.terminals.error) {
+            (false, _) => Showing::Never,
+            (true, true) => Showing::Line { columns: environment.columns.unwrap_or(80) },
+            (true, false) => Showing::Reports,
+        };
+        let error_styles = Styles::for_errors(&environment, color);
+        let progress = Progress::new(showing, interrupt::is_requested);
+        interrupt::listen()?;
+        Ok(Self { environment, globals, folder, config_paths, clock, reader, error_styles, progress })
+    }
+
+    /// The folder that the command works in: the current one, or that of `-C`.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where settings are kept.
+    pub fn config_paths(&self) -> &ConfigPaths {
+        &self.config_paths
+    }
+
+    /// Settings that hold here. Refuses when a file cannot be read.
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        Ok(Settings::read(&self.config_paths)?)
+    }
+
+    /// The clock to go by.
+    pub fn clock(&self) -> &dyn Clock {
+        &self.clock
+    }
+
+    /// Where long work reports to.
+    pub fn monitor(&self) -> &dyn Monitor {
+        &self.progress
+    }
+
+    /// Whether results are for programs.
+    pub fn json(&self) -> bool {
+        self.globals.json
+    }
+
+    /// Opens the repository around the folder, for changing it.
+    pub fn repository(&self) -> Result<Repository, Failure> {
+        self.open(Access::ReadWrite)
+    }
+
+    /// Opens the repository around the folder, for reading; needs no right to write.
+    pub fn repository_to_read(&self) -> Result<Repository, Failure> {
+        self.open(Access::ReadOnly)
+    }
+
+    fn open(&self, access: Access) -> Result<Repository, Failure> {
+        let root = Repository::discover(&self.folder)?;
+        let root =
+            root.canonicalize().map_err(|source| RepoError::Io { action: "finding", path: root, source })?;
+        Ok(Repository::open(&root, access)?)
+    }
+
+    /// A path that the user typed, from the top of the repository.
+    pub fn asset_path(&self, repository: &Repository, typed: &Path) -> Result<AssetPath, Failure> {
+        Ok(paths::asset_path(repository.root(), &self.folder, typed)?)
+    }
+
+    /// Paths that the user typed, from the top of the repository.
+    pub fn asset_paths(&self, repository: &Repository, typed: &[PathBuf]) -> Result<Vec<AssetPath>, Failure> {
+        typed.iter().map(|path| self.asset_path(repository, path)).collect()
+    }
+
+    /// Who works here, by the settings; `None` when no name is set. A person without an id gets one.
+    pub fn identity(&self) -> Result<Option<Identity>, Failure> {
+        let settings = self.settings()?;
+        let Some(name) = settings.text("user.name")? else { return Ok(None) };
+        let email = settings.text("user.email")?.unwrap_or_default();
+        let id = match settings.text("user.person")?.and_then(|text| text.parse().ok()) {
+            Some(id) => id,
+            None => self.new_person()?,
+        };
+        Ok(Some(Identity { id, person: Person { name, email } }))
+    }
+
+    /// Who works here; refuses when no name is set.
+    pub fn require_identity(&self) -> Result<Identity, Failure> {
+        Ok(self.identity()?.ok_or(AppError::NoIdentity)?)
+    }
+
+    fn new_person(&self) -> Result<crate::base::id::PersonId, Failure> {
+        let (scope, path) = match (&self.config_paths.person, &self.config_paths.repository) {
+            (Some(path), _) => (Scope::Person, path),
+            (None, Some(path)) => (Scope::Repository, path),
+            (None, None) => return Err(AppError::NoIdentity.into()),
+        };
+        Ok(ensure_person(&mut SettingsFile::read(path, scope)?)?)
+    }
+
+    /// Prints a report: as JSON with its schema's name and version, or as `human` writes it.
+    pub fn print<R: Serialize>(
+        &mut self,
+        verb: &str,
+        report: &R,
+        human: impl FnOnce(&mut Page<'_>, &R) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        self.progress.finish();
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        if self.globals.json {
+            let envelope = Envelope { schema: format!("pent.{verb}/1"), report };
+            serde_json::to_writer(&mut out, &envelope).map_err(io::Error::from)?;
+            writeln!(out)?;
+        } else {
+            human(&mut Page::new(&mut out, &self.reader), report)?;
+        }
+        Ok(out.flush()?)
+    }
+
+    /// Opens the way for raw bytes to standard output.
+    pub fn raw_output(&mut self) -> io::Stdout {
+        self.progress.finish();
+        io::stdout()
+    }
+
+    /// Gives advice on standard error, unless the user wants quiet or a program reads.
+    pub fn hint(&mut self, text: &str) {
+        if !self.globals.quiet && !self.globals.json {
+            self.say(DIM, "hint:", text);
+        }
+    }
+
+    /// Warns on standard error.
+    pub fn warn(&mut self, text: &str) {
+        self.say(ACCENT, "Note:", text);
+    }
+
+    fn say(&mut self, style: anstyle::Style, lead: &str, text: &str) {
+        self.progress.finish();
+        // Without a standard error nobody is there to be told.
+        let _ = writeln!(io::stderr(), "{} {text}", self.error_styles.paint(style, lead));
+    }
+
+    /// Asks whether to go on. Refuses, with a hint to `--yes`, where nobody can answer.
+    pub fn confirm(&mut self, question: &str) -> Result<(), Failure> {
+        if self.globals.yes {
+            return Ok(());
+        }
+        match self.ask(&format!("{question} [y/N]"))? {
+            Some(answer) if matches!(answer.to_lowercase().as_str(), "y" | "yes") => Ok(()),
+            Some(_) => Err(Failure::refused("you said no")),
+            None => Err(Failure::refused(format!("this needs a yes: {question}"))
+                .hint("add --yes when you are sure, or look first with --dry-run")),
+        }
+    }
+
+    /// Asks for a line of text; `None` where nobody can answer.
+    pub fn ask(&mut self, question: &str) -> Result<Option<String>, Failure> {
+        self.progress.finish();
+        let terminals = self.environment.terminals;
+        if !terminals.input || !terminals.error || self.globals.json {
+            return Ok(None);
+        }
+        write!(io::stderr(), "{} ", self.error_styles.paint(ACCENT, question))?;
+        io::stderr().flush()?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        Ok(Some(answer.trim().to_owned()))
+    }
+
+    /// Ends what may still be drawing.
+    pub fn finish(&mut self) {
+        self.progress.finish();
+    }
+}
+
+fn configured_color(settings: &Settings) -> Option<ColorChoice> {
+    match settings.text("ui.color").ok()??.as_str() {
+        "always" => Some(ColorChoice::Always),
+        "never" => Some(ColorChoice::Never),
+        _ => None,
+    }
+}

@@ -1,0 +1,305 @@
+//! The exit code of each error of the library, and what to try next. Every match is exhaustive, so
+//! that a new error does not compile until someone has decided what to tell the user.
+
+use crate::app::error::AppError;
+use crate::cli::failure::ExitStatus;
+use crate::diff::DiffError;
+use crate::repo::RepoError;
+use crate::repo::config::{ConfigError, KEYS};
+use crate::repo::content::ContentError;
+use crate::store::StoreError;
+use crate::worktree::error::WorktreeError;
+
+/// How to end and what to try.
+pub(super) struct Advice {
+    pub status: ExitStatus,
+    pub hints: Vec<String>,
+}
+
+impl Advice {
+    fn none(status: ExitStatus) -> Self {
+        Self { status, hints: Vec::new() }
+    }
+
+    fn of(status: ExitStatus, hints: &[&str]) -> Self {
+        Self { status, hints: hints.iter().map(|hint| (*hint).to_owned()).collect() }
+    }
+
+    fn usage(hint: &str) -> Self {
+        Self::of(ExitStatus::Usage, &[hint])
+    }
+
+    fn not_found(hint: &str) -> Self {
+        Self::of(ExitStatus::NotFound, &[hint])
+    }
+
+    fn refused(hints: &[&str]) -> Self {
+        Self::of(ExitStatus::Refused, hints)
+    }
+
+    fn unavailable(hint: &str) -> Self {
+        Self::of(ExitStatus::Unavailable, &[hint])
+    }
+
+    fn damaged() -> Self {
+        Self::of(
+            ExitStatus::Damaged,
+            &["`pent fsck` finds out what else is damaged; `pent repair` mends what can be mended"],
+        )
+    }
+}
+
+/// Advice on errors of use cases.
+pub(super) fn app(error: &AppError) -> Advice {
+    match error {
+        AppError::Repo(error) => repo(error),
+        AppError::Cancelled => Advice::none(ExitStatus::Interrupted),
+        AppError::NoIdentity => {
+            Advice::of(ExitStatus::Refused, &["pent config user.name \"Your Name\", once and for all"])
+        }
+        AppError::Author { .. } => Advice::usage("--author \"Anna Lind <anna@example.org>\""),
+        AppError::NotInRevision { .. } => {
+            Advice::not_found("`pent log` with the path tells when it was there and where it moved")
+        }
+        AppError::IsFolder { .. } => Advice::usage("name a file in it"),
+        AppError::Foreign { .. } => foreign(),
+        AppError::TargetTaken { .. } => Advice::refused(&["name a folder that is new or empty"]),
+        AppError::Content(error) => content(error),
+        AppError::Worktree(error) => worktree(error),
+        AppError::Diff(error) => diff(error),
+        AppError::OutsideWorktree { .. } => {
+            Advice::usage("name paths inside the repository's folder, or go there with `-C`")
+        }
+        AppError::Path { .. } => Advice::none(ExitStatus::Usage),
+        AppError::NameTaken { .. } => Advice::refused(&["choose another name, or remove the old one first"]),
+        AppError::NameUnknown { kind, .. } => Advice::not_found(match *kind {
+            "tag" => "`pent tag` lists the tags",
+            _ => "`pent draft list` lists drafts and branches",
+        }),
+        AppError::CurrentBranch { .. } => Advice::refused(&["go to another with `pent switch` first"]),
+        AppError::NotMerged { name, .. } => {
+            let merge = format!("pent merge {name}, to keep them");
+            Advice::refused(&[&merge, "add --force to remove it all the same; `pent undo` brings it back"])
+        }
+        AppError::ShelvedWork { name, .. } => {
+            let switch = format!("pent switch {name}, to look at that work");
+            Advice::refused(&[&switch, "add --force to remove it all the same; `pent undo` brings it back"])
+        }
+        AppError::Unresolved { .. } => Advice::refused(&[
+            "`pent status` lists them",
+            "pent resolve --ours, --theirs or --both, with the path",
+        ]),
+        AppError::NoMerge => Advice::refused(&["`pent merge` with the name of a draft begins one"]),
+        AppError::MergeUnderWay { .. } => Advice::refused(&[
+            "`pent status` shows what waits for a decision; `pent commit` finishes the merge",
+            "`pent undo` takes the merge back",
+        ]),
+        AppError::NothingTo { .. } => Advice::refused(&["`pent journal` lists what was done"]),
+        AppError::PathTaken { .. } => Advice::refused(&["choose another name, or move that file away first"]),
+        AppError::FieldValue { .. } => Advice::usage("`pent meta set --help` lists the kinds of values"),
+        AppError::Io { source, .. } => io(source),
+    }
+}
+
+fn repo(error: &RepoError) -> Advice {
+    match error {
+        RepoError::NotFound { .. } => Advice::of(
+            ExitStatus::NotFound,
+            &[
+                "pent init, to begin one in this folder",
+                "go to a folder inside a repository, or name it with `-C`",
+            ],
+        ),
+        RepoError::Exists { .. } => Advice::refused(&["`pent status` shows how things stand"]),
+        RepoError::Store(error) => store(error),
+        RepoError::Damaged { .. }
+        | RepoError::Altered { .. }
+        | RepoError::Structure { .. }
+        | RepoError::Missing { .. }
+        | RepoError::Record { .. } => Advice::damaged(),
+        RepoError::RefMoved { .. } => Advice::of(
+            ExitStatus::Unavailable,
+            &["another command got there first; look with `pent log` and try again"],
+        ),
+        RepoError::RefName(_) => Advice::usage("letters, digits, '-', '_' and '/' always work"),
+        RepoError::RevisionSyntax(_) => Advice::usage(
+            "a revision is @ (the newest), a name, the start of an id, @~3, main@{yesterday} or logo.psd@40",
+        ),
+        RepoError::UnknownRevision { .. } => {
+            Advice::not_found("`pent log --all` lists commits, `pent draft list` and `pent tag` list names")
+        }
+        RepoError::AmbiguousRevision { candidates, .. } => {
+            let hint = candidates.iter().take(5).map(|id| id.short()).collect::<Vec<_>>().join(", ");
+            Advice::not_found(&format!("write more of it: {hint}"))
+        }
+        RepoError::BeyondHistory { .. } | RepoError::UnknownVersion { .. } => {
+            Advice::not_found("`pent log` shows how far it goes back")
+        }
+        RepoError::Date { .. } => Advice::usage("2026-03-01, yesterday, or \"2 weeks ago\""),
+        RepoError::NoCommits => Advice::not_found("pent commit -m \"First state\""),
+        RepoError::Config(error) => config(error),
+        RepoError::Io { source, .. } => io(source),
+    }
+}
+
+fn foreign() -> Advice {
+    Advice::not_found("bring the file in from where it came from, and commit it")
+}
+
+fn content(error: &ContentError) -> Advice {
+    match error {
+        ContentError::Read { source } | ContentError::Write { source } => io(source),
+        ContentError::Cancelled => Advice::none(ExitStatus::Interrupted),
+        ContentError::Store { source } => store(source),
+        ContentError::Repository { source } => repo(source),
+        ContentError::Chunk { source, .. } => store(source),
+        ContentError::Missing { .. }
+        | ContentError::Manifest { .. }
+        | ContentError::Size { .. }
+        | ContentError::Content { .. } => Advice::damaged(),
+    }
+}
+
+fn worktree(error: &WorktreeError) -> Advice {
+    match error {
+        WorktreeError::Io { source, .. } | WorktreeError::Aside { source, .. } => io(source),
+        WorktreeError::Refused { .. } => {
+            Advice::refused(&["give it another name with `pent mv`, or bring it back elsewhere with `--to`"])
+        }
+        WorktreeError::Obstructed { obstacle, .. } => {
+            Advice::refused(&[&format!("move {obstacle} out of the way, then try again")])
+        }
+        WorktreeError::Content { .. }
+        | WorktreeError::DisplacedRecord { .. }
+        | WorktreeError::Source { .. }
+        | WorktreeError::IndexDamaged => Advice::damaged(),
+        WorktreeError::IndexTooLarge { .. } => Advice::refused(&["spread its files over several folders"]),
+        WorktreeError::Occupied { path } => {
+            Advice::refused(&[&format!("move {path} out of the way, then try again")])
+        }
+        WorktreeError::Foreign { .. } => foreign(),
+        WorktreeError::DiskFull { .. } => {
+            Advice::of(ExitStatus::Disk, &["make room on the disk and try again"])
+        }
+        WorktreeError::DisplacedUnknown { .. } => {
+            Advice::not_found("they are kept for 30 days, then they go")
+        }
+        WorktreeError::Cancelled => Advice::none(ExitStatus::Interrupted),
+    }
+}
+
+fn diff(error: &DiffError) -> Advice {
+    match error {
+        DiffError::Object(_)
+        | DiffError::Content(_)
+        | DiffError::MalformedTree { .. }
+        | DiffError::MalformedManifest { .. }
+        | DiffError::Path(_) => Advice::damaged(),
+        DiffError::Cancelled => Advice::none(ExitStatus::Interrupted),
+    }
+}
+
+fn config(error: &ConfigError) -> Advice {
+    match error {
+        ConfigError::UnknownKey { name } => {
+            let near = nearest_key(name).map(|key| format!("did you mean {key}?"));
+            let all = "`pent config --keys` lists what can be set".to_owned();
+            Advice { status: ExitStatus::Usage, hints: near.into_iter().chain([all]).collect() }
+        }
+        ConfigError::Value { .. } => Advice::usage("`pent config --keys` says what each setting takes"),
+        ConfigError::Stored { key, .. } => {
+            Advice::usage(&format!("set it anew with `pent config {key} VALUE`, or remove it with --unset"))
+        }
+        ConfigError::PersonOnly { .. } => Advice::usage("leave out --here"),
+        ConfigError::NoPlace { .. } => {
+            Advice::not_found("--everywhere needs a home folder, --here a repository around you")
+        }
+        ConfigError::Syntax { path, .. } => {
+            Advice::usage(&format!("mend {} with any text editor", crate::cli::output::place(path)))
+        }
+        ConfigError::NotATable { .. } => Advice::usage("mend the file with any text editor"),
+        ConfigError::Random => Advice::none(ExitStatus::Disk),
+        ConfigError::Io { source, .. } => io(source),
+    }
+}
+
+fn store(error: &StoreError) -> Advice {
+    match error {
+        StoreError::NotARepository { .. } => Advice::not_found("pent init, to begin one"),
+        StoreError::AlreadyExists { .. } => Advice::refused(&["`pent status` shows how things stand"]),
+        StoreError::ForeignOwner { .. } => {
+            Advice::unavailable("work as the user who owns it, or copy the folder so that it is yours")
+        }
+        StoreError::UnknownFeature { .. }
+        | StoreError::UnknownFormat { .. }
+        | StoreError::PackFeature { .. } => Advice::unavailable("use a newer Pentimento"),
+        StoreError::ReadOnly => Advice::unavailable("you need the right to write in its folder"),
+        StoreError::DiskFull { .. } => Advice::of(
+            ExitStatus::Disk,
+            &[
+                "make room and try again: what arrived already is not sent again",
+                "`pent gc --dry-run` says what could go",
+            ],
+        ),
+        StoreError::Locked { .. } => Advice::unavailable("wait for the other command to end, then try again"),
+        StoreError::Cancelled => Advice::none(ExitStatus::Interrupted),
+        StoreError::FormatFile { .. }
+        | StoreError::Settings { .. }
+        | StoreError::MissingChunk { .. }
+        | StoreError::MissingPack { .. }
+        | StoreError::PackTruncated { .. }
+        | StoreError::PackDamaged { .. }
+        | StoreError::DatabaseDamaged { .. } => Advice::damaged(),
+        StoreError::ChunkTooLarge { .. } | StoreError::WriterFailed | StoreError::Database { .. } => {
+            Advice::none(ExitStatus::Disk)
+        }
+        StoreError::Io { source, .. } => io(source),
+    }
+}
+
+fn io(error: &std::io::Error) -> Advice {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            Advice::of(ExitStatus::Disk, &["make room on the disk and try again"])
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            Advice::of(ExitStatus::Disk, &["you need the right to read and write there"])
+        }
+        _ => Advice::none(ExitStatus::Disk),
+    }
+}
+
+/// The known key that shares the most with what was typed, if it shares half of it.
+fn nearest_key(name: &str) -> Option<&'static str> {
+    let likeness = |key: &str| {
+        let pairs = |text: &str| text.as_bytes().windows(2).map(<[u8]>::to_vec).collect::<Vec<_>>();
+        let (left, right) = (pairs(name), pairs(key));
+        left.iter().filter(|pair| right.contains(pair)).count() * 2 * 100 / (left.len() + right.len()).max(1)
+    };
+    KEYS.iter()
+        .map(|key| (likeness(key.name), key.name))
+        .max()
+        .filter(|(score, _)| *score >= 50)
+        .map(|(_, key)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_key_is_recognised() {
+        assert_eq!(nearest_key("user.nam"), Some("user.name"));
+        assert_eq!(nearest_key("usr.email"), Some("user.email"));
+        assert_eq!(nearest_key("zzz"), None);
+    }
+
+    #[test]
+    fn errors_deep_below_keep_their_exit_code() {
+        let full = AppError::from(StoreError::DiskFull { path: "p".into(), needed: 2, available: 1 });
+        assert_eq!(app(&full).status, ExitStatus::Disk);
+        let held = AppError::from(StoreError::Locked { lock: "writers" });
+        assert_eq!(app(&held).status, ExitStatus::Unavailable);
+        assert_eq!(app(&AppError::from(StoreError::Cancelled)).status, ExitStatus::Interrupted);
+    }
+}

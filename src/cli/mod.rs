@@ -1,0 +1,78 @@
+//! The command line: arguments become options, one use case runs, its report is printed.
+//!
+//! [`environment`] is the one place that reads what surrounds the process. [`verb`] says what a
+//! command is and [`commands`] lists them all. Results go to standard output through [`output`];
+//! progress, warnings and hints go to standard error.
+
+pub mod arguments;
+pub mod commands;
+pub mod context;
+pub mod environment;
+pub mod failure;
+mod interrupt;
+pub mod output;
+pub mod paths;
+pub mod progress;
+pub mod reference;
+pub mod verb;
+
+use crate::cli::arguments::GlobalArguments;
+use crate::cli::context::Context;
+use crate::cli::environment::Environment;
+use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::Styles;
+use clap::FromArgMatches as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// Runs the program for the arguments and the environment of this process.
+pub fn main() -> ExitCode {
+    let environment = match Environment::read() {
+        Ok(environment) => environment,
+        Err(failure) => return report_failure(&failure, None, false, false),
+    };
+    let matches = match arguments::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return refuse_arguments(&error),
+    };
+    let globals = match GlobalArguments::from_arg_matches(&matches) {
+        Ok(globals) => globals,
+        Err(error) => return refuse_arguments(&error),
+    };
+    let Some((name, verb_matches)) = matches.subcommand() else {
+        return refuse_arguments(&arguments::command().error(
+            clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+            "say what to do; `pent --help` lists it all",
+        ));
+    };
+    let Some(entry) = commands::VERBS.iter().find(|entry| entry.name == name) else {
+        return ExitCode::from(ExitStatus::Usage.code());
+    };
+    let json = globals.json;
+    let styles = Styles::for_errors(&environment, globals.color);
+    let status = Context::new(environment, globals).and_then(|mut context| {
+        let status = (entry.run)(verb_matches, &mut context);
+        context.finish();
+        status
+    });
+    match status {
+        Ok(status) => ExitCode::from(status.code()),
+        Err(failure) => report_failure(&failure, Some(entry.changes), json, styles.enabled()),
+    }
+}
+
+/// Shows help, the version, or what is wrong with the arguments.
+fn refuse_arguments(error: &clap::Error) -> ExitCode {
+    // Help goes to standard output; when nobody reads on, there is nothing more to do.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { ExitStatus::Usage.code() } else { ExitStatus::Done.code() })
+}
+
+fn report_failure(failure: &Failure, changes: Option<bool>, json: bool, color: bool) -> ExitCode {
+    if !failure.is_closed_pipe() {
+        let text = if json { failure.to_json() } else { failure.to_text(changes, Styles::new(color)) };
+        // Without a standard error the exit code still says it.
+        let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+    }
+    ExitCode::from(failure.status().code())
+}

@@ -1,0 +1,258 @@
+//! What can be reached, and so must stay: from names, the journal inside its window, work set
+//! aside, the worktree's own state.
+//!
+//! Objects are remembered by their whole ids. Chunks, of which there may be many millions, are
+//! remembered by eight bytes of their ids: two chunks that share these are both kept, which costs a
+//! little space and never loses anything.
+
+use crate::base::id::{ChunkId, CommitId, FileId, ManifestNodeId, MetadataId, TreeId};
+use crate::base::monitor::{Advance, Monitor};
+use crate::base::time::Timestamp;
+use crate::object::manifest::{ChunkList, ManifestNode, ValueList};
+use crate::object::manifest_read::ManifestSource;
+use crate::object::source::ObjectSource;
+use crate::object::tree::{Content, TreeNode};
+use crate::repo::error::RepoError;
+use crate::repo::journal::{JournalEntry, WINDOW_DAYS};
+use crate::repo::state::{ConflictSide, MergeState, WorktreeState};
+use crate::repo::view::View;
+use std::collections::HashSet;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Where reaching begins.
+#[derive(Debug, Default, Clone)]
+pub struct Roots {
+    /// Commits.
+    pub commits: Vec<CommitId>,
+    /// Trees that no commit has: files before and after a restore, work set aside.
+    pub trees: Vec<TreeId>,
+    /// Metadata that no commit has.
+    pub metadata: Vec<MetadataId>,
+    /// Content that no tree has.
+    pub content: Vec<Content>,
+}
+
+impl Roots {
+    /// All roots of a repository as it is at `now`.
+    pub fn of(view: &View, now: Timestamp) -> Result<Self, RepoError> {
+        let mut roots = Self::default();
+        for (_, target) in view.references()? {
+            roots.commits.push(target.commit);
+        }
+        roots.add_state(&view.state()?);
+        for (_, shelf) in view.shelves()? {
+            roots.trees.push(shelf.tree);
+            roots.commits.extend(shelf.base);
+            roots.metadata.extend(shelf.pending.metadata.values().flatten());
+            if let Some(merge) = &shelf.merge {
+                roots.add_merge(merge);
+            }
+        }
+        let oldest_ms = now.unix_ms - WINDOW_DAYS * DAY_MS;
+        for entry in view.journal()? {
+            // An entry from the future is one of a clock that was wrong: it stays protected.
+            if entry.time.unix_ms >= oldest_ms {
+                roots.add_journal_entry(&entry);
+            }
+        }
+        Ok(roots)
+    }
+
+    fn add_state(&mut self, state: &WorktreeState) {
+        self.metadata.extend(state.pending.metadata.values().flatten());
+        if let Some(merge) = &state.merge {
+            self.add_merge(merge);
+        }
+    }
+
+    fn add_merge(&mut self, merge: &MergeState) {
+        self.commits.push(merge.theirs);
+        for conflict in &merge.conflicts {
+            for ConflictSide { metadata, content, .. } in
+                [&conflict.base, &conflict.ours, &conflict.theirs].into_iter().flatten()
+            {
+                self.metadata.extend(*metadata);
+                self.content.push(content.clone());
+            }
+        }
+    }
+
+    fn add_journal_entry(&mut self, entry: &JournalEntry) {
+        for moved in &entry.refs {
+            self.commits.extend(moved.before);
+            self.commits.extend(moved.after);
+        }
+        if let Some(change) = &entry.state {
+            self.add_state(&change.before);
+            self.add_state(&change.after);
+        }
+        if let Some(files) = &entry.files {
+            self.trees.extend([files.before, files.after]);
+        }
+    }
+}
+
+/// Everything that was reached.
+#[derive(Debug, Default)]
+pub struct Reached {
+    /// Commits.
+    pub commits: HashSet<CommitId>,
+    /// Tree nodes.
+    pub trees: HashSet<TreeId>,
+    /// Metadata objects.
+    pub metadata: HashSet<MetadataId>,
+    /// Files that have a manifest.
+    pub manifests: HashSet<FileId>,
+    /// Nodes of manifests.
+    pub manifest_nodes: HashSet<ManifestNodeId>,
+    chunks: HashSet<u64>,
+    /// Objects that something names and that are not here, each as a sentence part.
+    pub missing: Vec<String>,
+}
+
+impl Reached {
+    /// Whether a chunk was reached. May say yes for a chunk that was not; never no for one that was.
+    pub fn has_chunk(&self, id: ChunkId) -> bool {
+        self.chunks.contains(&fingerprint(id))
+    }
+
+    /// How many chunks were reached, give or take collisions.
+    pub fn chunk_count(&self) -> usize {
+        self.chunks.len()
+    }
+}
+
+/// The first eight bytes of a chunk id.
+fn fingerprint(id: ChunkId) -> u64 {
+    let mut bytes = [0u8; 8];
+    bytes.copy_from_slice(&id.as_bytes()[..8]);
+    u64::from_le_bytes(bytes)
+}
+
+/// Walks everything that the roots reach.
+///
+/// Missing objects are noted and walked around; damaged ones are errors, since what they would
+/// reach is unknown.
+pub fn reach(view: &View, roots: &Roots, monitor: &dyn Monitor) -> Result<Reached, RepoError> {
+    let mut walker = Walker { view, monitor, reached: Reached::default() };
+    walker.commits(roots.commits.clone())?;
+    for tree in &roots.trees {
+        walker.tree(*tree)?;
+    }
+    walker.reached.metadata.extend(roots.metadata.iter().copied());
+    for content in &roots.content {
+        walker.content(content)?;
+    }
+    Ok(walker.reached)
+}
+
+struct Walker<'a> {
+    view: &'a View,
+    monitor: &'a dyn Monitor,
+    reached: Reached,
+}
+
+impl Walker<'_> {
+    fn commits(&mut self, mut waiting: Vec<CommitId>) -> Result<(), RepoError> {
+        while let Some(id) = waiting.pop() {
+            if !self.reached.commits.insert(id) {
+                continue;
+            }
+            if let Some(commit) = self.note_missing(self.view.commit(id))? {
+                self.tree(commit.tree)?;
+                waiting.extend(commit.parents);
+            }
+        }
+        Ok(())
+    }
+
+    fn tree(&mut self, root: TreeId) -> Result<(), RepoError> {
+        let mut waiting = vec![root];
+        while let Some(id) = waiting.pop() {
+            if !self.reached.trees.insert(id) {
+                continue;
+            }
+            match self.note_missing(self.view.tree_node(id))? {
+                Some(TreeNode::Inner { children, .. }) => {
+                    waiting.extend(children.iter().map(|child| child.id))
+                }
+                Some(TreeNode::Leaf(entries)) => {
+                    self.monitor.advance(Advance { files: entries.len() as u64, ..Advance::default() });
+                    for entry in entries {
+                        self.reached.metadata.extend(entry.metadata);
+                        match entry.content {
+                            Content::Directory { id } => waiting.push(id),
+                            content => self.content(&content)?,
+                        }
+                    }
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn content(&mut self, content: &Content) -> Result<(), RepoError> {
+        match content {
+            Content::Directory { id } => self.tree(*id),
+            Content::Foreign { .. } => Ok(()),
+            Content::File { id, size, .. } | Content::Symlink { id, size } => self.file(*id, *size),
+        }
+    }
+
+    /// A file is its one chunk, or has a manifest. Both are marked, since the size in a tree that
+    /// came from elsewhere is only what it says.
+    fn file(&mut self, id: FileId, size: u64) -> Result<(), RepoError> {
+        if size == 0 || self.reached.manifests.contains(&id) {
+            return Ok(());
+        }
+        self.reached.chunks.insert(fingerprint(id.into()));
+        let Some(manifest) = self.view.manifest(id)? else { return Ok(()) };
+        self.reached.manifests.insert(id);
+        match &manifest.chunks {
+            ChunkList::Here(entries) => {
+                self.reached.chunks.extend(entries.iter().map(|entry| fingerprint(entry.id)));
+            }
+            ChunkList::InNodes { root, .. } => self.manifest_nodes(*root)?,
+        }
+        if let ValueList::InNodes { root } = &manifest.values {
+            self.manifest_nodes(*root)?;
+        }
+        Ok(())
+    }
+
+    fn manifest_nodes(&mut self, root: ManifestNodeId) -> Result<(), RepoError> {
+        let mut waiting = vec![root];
+        while let Some(id) = waiting.pop() {
+            if !self.reached.manifest_nodes.insert(id) {
+                continue;
+            }
+            match self.note_missing(self.view.manifest_node(id))? {
+                Some(ManifestNode::Chunks(entries)) => {
+                    self.reached.chunks.extend(entries.iter().map(|entry| fingerprint(entry.id)));
+                }
+                Some(ManifestNode::ChunkNodes { children, .. }) => {
+                    waiting.extend(children.iter().map(|child| child.id));
+                }
+                Some(ManifestNode::ValueNodes { children, .. }) => {
+                    waiting.extend(children.iter().map(|child| child.id));
+                }
+                Some(ManifestNode::Values(_)) | None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns a missing object into a note.
+    fn note_missing<T>(&mut self, found: Result<T, RepoError>) -> Result<Option<T>, RepoError> {
+        match found {
+            Ok(value) => Ok(Some(value)),
+            Err(RepoError::Missing { kind, id }) => {
+                self.reached.missing.push(format!("{kind} {id}"));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

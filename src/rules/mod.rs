@@ -1,0 +1,6 @@
+//! Decisions, pure: which files are left out, which names other systems cannot have.
+//!
+//! Nothing here looks at a disk or at the system it runs on, so every rule is tested everywhere.
+
+pub mod ignore;
+pub mod portable;

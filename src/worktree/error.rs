@@ -1,0 +1,69 @@
+//! Why something could not be done with the user's files.
+
+use crate::base::path::AssetPath;
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Result of worktree operations.
+pub type Result<T, E = WorktreeError> = std::result::Result<T, E>;
+
+/// What can go wrong in the worktree. One file that cannot be read or written is no error of the
+/// whole: it is reported beside the result.
+#[derive(Debug, thiserror::Error)]
+pub enum WorktreeError {
+    /// The remembered state is damaged: it is to be built anew from the commit.
+    #[error("the remembered state of the files is damaged")]
+    IndexDamaged,
+    /// A folder has too many entries or too long names to be remembered.
+    #[error("{folder} has too many entries to be remembered")]
+    IndexTooLarge { folder: AssetPath },
+    /// An object that describes what the files should be could not be had.
+    #[error("the committed state could not be read")]
+    Source { source: Box<dyn Error + Send + Sync> },
+    /// There is too little room for what would be written.
+    #[error("{needed} bytes are needed and {available} are free")]
+    DiskFull { needed: u64, available: u64 },
+    /// Nothing was put aside under this id.
+    #[error("nothing was put aside as {id:?}")]
+    DisplacedUnknown { id: String },
+    /// The place to which something should come back is taken.
+    #[error("{path} is taken")]
+    Occupied { path: AssetPath },
+    /// The name may not be written on any system.
+    #[error("{path} may not be written: {hazard}")]
+    Refused { path: AssetPath, hazard: crate::rules::portable::NameHazard },
+    /// Something that is no folder stands where a folder is needed.
+    #[error("{path} cannot be written: {obstacle} is no folder")]
+    Obstructed { path: AssetPath, obstacle: AssetPath },
+    /// Content could not be had.
+    #[error("the content of {path} could not be had")]
+    Content { path: AssetPath, source: Box<dyn Error + Send + Sync> },
+    /// Content known only by another system's hash.
+    #[error("the content of {path} is not in this repository: it is known only by another system's hash")]
+    Foreign { path: AssetPath },
+    /// A file that must not be lost could not be set aside; it stands where it stood.
+    #[error("{path} could not be set aside and was left as it is")]
+    Aside { path: AssetPath, source: io::Error },
+    /// A record of set-aside files that cannot be read.
+    #[error("the record of set-aside files in {} cannot be read", path.display())]
+    DisplacedRecord { path: PathBuf },
+    /// The user asked to stop.
+    #[error("stopped on request")]
+    Cancelled,
+    /// A file operation failed.
+    #[error("{action} {} failed", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+}
+
+/// Says what was being done when an I/O error happened.
+pub(crate) trait During<T> {
+    /// Names the action and the path.
+    fn during(self, action: &'static str, path: &Path) -> Result<T>;
+}
+
+impl<T, E: Into<io::Error>> During<T> for Result<T, E> {
+    fn during(self, action: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|source| WorktreeError::Io { action, path: path.to_owned(), source: source.into() })
+    }
+}

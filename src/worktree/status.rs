@@ -1,0 +1,181 @@
+//! What a person is told about their files: new, changed, moved, removed, and what could not be read.
+//!
+//! A scan says which files may differ; here those are read, as few as possible: a changed size needs
+//! no reading, a new file is read only if a removed one has its size (it may be that one, moved),
+//! and what was read before and looks the same is remembered.
+
+mod model;
+mod moves;
+mod read;
+
+pub use model::{Change, Status, What};
+
+use super::clock::FsClock;
+use super::error::Result;
+use super::index::{Fresh, Index};
+use super::probe::ContentProbe;
+use super::root::Worktree;
+use super::scan::{Found, Scan, ScanInput, ScanItem, scan};
+use super::seen::{Seen, SeenFile, write_seen};
+use crate::base::monitor::Monitor;
+use crate::base::path::AssetPath;
+use crate::object::tree::TreeNode;
+use crate::rules::ignore::IgnoreStack;
+use read::{Answer, Reader, Reading};
+use std::collections::HashSet;
+use std::path::Path;
+
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// Only what must be read to tell changed from unchanged and moved from new.
+    Needed,
+    /// Every new and changed file, to say how many bytes would be new to the repository.
+    All,
+    /// Every new and changed file, even if it was read before: the probe keeps what it reads.
+    Store,
+}
+
+/// What to tell about.
+pub struct StatusInput<'a, P> {
+    /// The user's folder.
+    pub worktree: &'a Worktree,
+    /// The remembered state; `None` when nothing was ever committed.
+    pub index: Option<&'a Index>,
+    /// Where the remembered hashes lie, `.pent/worktree`. Written when it can be.
+    pub state_dir: &'a Path,
+    /// The rules that hold in the top folder, without its own `.pentignore`.
+    pub ignore: &'a IgnoreStack,
+    /// Look at these paths and what lies below them only; empty means everything.
+    pub within: &'a [AssetPath],
+    /// Moves that the user made by command, from and to; they hold whatever the content.
+    pub moves: &'a [(AssetPath, AssetPath)],
+    /// Reads files.
+    pub probe: &'a P,
+    /// How much is read.
+    pub measure: Measure,
+}
+
+/// Name of the file of remembered hashes in the state folder.
+pub const SEEN_FILE: &str = "seen";
+
+/// Compares the files with the committed state.
+///
+/// # Errors
+/// As [`scan`], and when the repository cannot be asked about content.
+pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor) -> Result<Status> {
+    let clock = FsClock::new(input.state_dir);
+    let scanned = scan(
+        &ScanInput {
+            worktree: input.worktree,
+            index: input.index,
+            ignore: input.ignore,
+            within: input.within,
+        },
+        monitor,
+    )?;
+    let seen_path = input.state_dir.join(SEEN_FILE);
+    let storing = input.measure == Measure::Store;
+    let seen = if scanned.items.is_empty() || storing { None } else { Seen::open(&seen_path) };
+    let base = input.index.map_or_else(TreeNode::empty_id, Index::base);
+    let reader = Reader {
+        worktree: input.worktree,
+        clock: &clock,
+        probe: input.probe,
+        seen: seen.as_ref(),
+        measure: input.measure != Measure::Needed,
+        new_bytes_known: seen.as_ref().is_some_and(|seen| seen.base() == base),
+        monitor,
+    };
+    let wanted = what_to_read(&scanned.items, input);
+    let answers = reader.read(&scanned.items, &wanted)?;
+    let any_new =
+        answers.iter().flatten().any(|answer| matches!(answer, Answer::Read(read) if !read.remembered));
+    if any_new && !storing {
+        let mut remembered = remember(&scanned.items, &answers);
+        if let (Some(seen), false) = (&seen, input.within.is_empty()) {
+            keep_others(&mut remembered, seen);
+        }
+        // Where nothing can be written, the next status reads again what this one read.
+        let _ = write_seen(&seen_path, base, remembered);
+    }
+    Ok(conclude(scanned, answers, input.moves))
+}
+
+/// Which items are to be read.
+fn what_to_read<P>(items: &[ScanItem], input: &StatusInput<'_, P>) -> Vec<bool> {
+    let everything = input.measure != Measure::Needed;
+    let removed_sizes: HashSet<u64> = items
+        .iter()
+        .filter_map(|item| match &item.found {
+            Found::Removed { base } => model::size_of(&base.content),
+            _ => None,
+        })
+        .collect();
+    let moved_to: HashSet<&AssetPath> = input.moves.iter().map(|(_, to)| to).collect();
+    items
+        .iter()
+        .map(|item| match &item.found {
+            Found::Suspect { node, base } => {
+                everything || model::size_of(&base.content) == Some(node.stat.size)
+            }
+            Found::New { node } => {
+                everything
+                    || (node.stat.size > 0 && removed_sizes.contains(&node.stat.size))
+                    || moved_to.contains(&item.path)
+            }
+            _ => false,
+        })
+        .collect()
+}
+
+/// What the next status need not read.
+fn remember(items: &[ScanItem], answers: &[Option<Answer>]) -> Vec<SeenFile> {
+    let read = items.iter().zip(answers).filter_map(|(item, answer)| match answer {
+        Some(Answer::Read(read)) => Some((item, read)),
+        _ => None,
+    });
+    read.filter(|(_, read)| read.settled)
+        .map(|(item, read)| SeenFile {
+            path: item.path.clone(),
+            stat: read.node.stat,
+            id: read.id,
+            new_bytes: read.new_bytes,
+        })
+        .collect()
+}
+
+/// Adds what is remembered of files that were not asked about this time.
+fn keep_others(remembered: &mut Vec<SeenFile>, seen: &Seen) {
+    let told: HashSet<AssetPath> = remembered.iter().map(|file| file.path.clone()).collect();
+    remembered.extend(seen.files().filter(|file| !told.contains(&file.path)));
+}
+
+/// Puts together what was scanned and what was read.
+fn conclude(scanned: Scan, answers: Vec<Option<Answer>>, moves: &[(AssetPath, AssetPath)]) -> Status {
+    let mut status = Status {
+        changes: Vec::with_capacity(scanned.items.len()),
+        refreshed: Vec::new(),
+        tallies: scanned.tallies,
+        nested: scanned.nested,
+        leftovers: scanned.leftovers,
+    };
+    for (item, answer) in scanned.items.into_iter().zip(answers) {
+        let path = item.path.clone();
+        match model::change(item, answer) {
+            model::Outcome::Change(change) => status.changes.push(*change),
+            model::Outcome::Unchanged(reading) => {
+                status.tallies.unchanged_files += 1;
+                status.tallies.unchanged_bytes += reading.node.stat.size;
+                status.refreshed.push(fresh(path, &reading));
+            }
+            model::Outcome::Nothing => {}
+        }
+    }
+    moves::find_moves(&mut status.changes, moves);
+    status
+}
+
+fn fresh(path: AssetPath, reading: &Reading) -> Fresh {
+    Fresh { path, id: reading.id, stat: reading.node.stat, settled: reading.settled }
+}

@@ -1,0 +1,124 @@
+//! What the program says and how it ends, whatever the verb.
+
+use crate::support::{World, assert_snapshot};
+use std::io::Read as _;
+use std::process::Stdio;
+
+#[test]
+fn help_lists_the_commands_under_their_headings() {
+    let world = World::new();
+    assert_snapshot("help", &world.session(&[&["--help"]]));
+}
+
+#[test]
+fn without_a_command_the_help_is_shown_as_a_refusal() {
+    let run = World::new().pent(&[]);
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    assert_eq!(run.stderr, World::new().ok(&["--help"]));
+}
+
+#[test]
+fn help_of_a_command_ends_with_examples() {
+    let world = World::new();
+    assert_snapshot("help_of_a_command", &world.session(&[&["config", "--help"]]));
+}
+
+#[test]
+fn settings_are_set_shown_listed_and_removed() {
+    let world = World::new();
+    assert_snapshot(
+        "config",
+        &world.session(&[
+            &["config", "user.name", "Anna Lind"],
+            &["config", "user.name"],
+            &["config", "ui.dates", "exact"],
+            &["config"],
+            &["config", "--json", "user.name"],
+            &["config", "ui.dates", "--unset"],
+            &["config", "--keys"],
+        ]),
+    );
+    let file = std::fs::read_to_string(world.home().join(".config/pent/config.toml"));
+    assert_eq!(file.expect("a settings file"), "[user]\nname = \"Anna Lind\"\n\n[ui]\n");
+}
+
+#[test]
+fn failures_say_what_is_safe_and_what_to_try_and_have_their_exit_code() {
+    let world = World::new();
+    assert_snapshot(
+        "failures",
+        &world.session(&[
+            &["config", "user.nam", "Anna"],
+            &["config", "ui.color", "green"],
+            &["config", "user.name", "Anna", "--here"],
+            &["--json", "config", "user.nam"],
+            &["-C", "nowhere", "config"],
+            &["conifg"],
+        ]),
+    );
+}
+
+#[test]
+fn a_settings_file_that_cannot_be_read_is_named_and_can_be_mended() {
+    let world = World::new();
+    let place = world.home().join(".config/pent");
+    std::fs::create_dir_all(&place).expect("a folder");
+    std::fs::write(place.join("config.toml"), "[ui\n").expect("a file");
+    assert_snapshot("settings_that_cannot_be_read", &world.session(&[&["config"]]));
+}
+
+#[test]
+fn a_date_that_is_none_is_refused() {
+    let world = World::new().with("PENT_DATE", "soon");
+    assert_eq!(world.pent(&["config"]).code, 2);
+}
+
+#[test]
+fn colour_is_only_for_terminals_and_those_who_ask() {
+    let world = World::new();
+    assert!(!world.ok(&["config"]).contains('\x1b'));
+    assert!(world.ok(&["--color", "always", "config"]).contains('\x1b'));
+    let forced = World::new().with("CLICOLOR_FORCE", "1");
+    assert!(forced.ok(&["config"]).contains('\x1b'));
+    assert!(!forced.with("NO_COLOR", "1").ok(&["config"]).contains('\x1b'));
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let world = World::new();
+    let mut child = world
+        .command(&["completions", "zsh"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a program that starts");
+    drop(child.stdout.take());
+    let status = child.wait().expect("an end");
+    let mut said = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
+    assert_eq!((status.code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn every_shell_gets_completions_that_know_the_commands() {
+    let world = World::new();
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = world.ok(&["completions", shell]);
+        assert!(script.contains("completions") && script.contains("config"), "{shell}");
+    }
+}
+
+#[test]
+fn there_is_a_manual_page_for_every_command() {
+    let world = World::new();
+    let report = world.json(&["man", "pages"]);
+    assert_eq!(report["schema"], "pent.man/1");
+    let pages = report["pages"].as_array().expect("a list");
+    for entry in pentimento::cli::commands::VERBS {
+        let name = format!("pent-{}.1", entry.name);
+        assert!(pages.iter().any(|page| page == name.as_str()), "{name}");
+        let text = std::fs::read_to_string(world.studio().join("pages").join(&name)).expect("a page");
+        assert!(text.contains(".SH SYNOPSIS"), "{name}");
+    }
+    assert!(world.ok(&["man"]).contains(".TH pent"));
+}
