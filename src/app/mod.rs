@@ -6,6 +6,7 @@ pub mod cat;
 pub mod config;
 pub mod content;
 pub mod describe;
+pub mod diff;
 pub mod draft;
 pub mod error;
 pub mod export;
