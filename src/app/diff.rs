@@ -17,14 +17,18 @@ use crate::app::content::StoredContent;
 use crate::app::describe::EntryLine;
 use crate::app::error::AppError;
 use crate::app::export::ProblemLine;
-use crate::base::id::AssetId;
+use crate::base::id::{AssetId, CommitId};
 use crate::base::monitor::{Advance, Monitor, Phase, Problem};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
+use crate::diff::bytes::{ByteDiff, diff_bytes};
 use crate::diff::metadata::FieldChange;
 use crate::diff::model::ContentDiff;
 use crate::diff::tree::ChangeKinds;
+use crate::object::tree::Content;
+use crate::repo::extract::Extractor;
 use crate::repo::{Repository, View};
+use access::StoredAccess;
 use changes::{Changes, find_changes};
 use compare::Comparer;
 use serde::Serialize;
@@ -249,4 +253,31 @@ fn compare(
         monitor.advance(Advance { files: 1, ..Advance::default() });
     }
     Ok(report)
+}
+
+/// What a commit changed since its first parent.
+pub(super) fn of_commit(
+    repository: &Repository,
+    view: &View,
+    id: CommitId,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    let sides = Sides::of_commit(view, id, options.paths.clone())?;
+    compare(repository, view, sides, options, monitor)
+}
+
+/// Compares two stored contents as bytes; `None` when the repository can hold one of them only by name.
+pub(super) fn bytes_between(
+    view: &View,
+    extractor: &Extractor<'_>,
+    before: &Content,
+    after: &Content,
+) -> Result<Option<ByteDiff>, AppError> {
+    let access = |content: &Content| {
+        let (file, size) = (content.file_id()?, content.size()?);
+        Some(StoredAccess { view, extractor, file, size })
+    };
+    let Some((before, after)) = access(before).zip(access(after)) else { return Ok(None) };
+    Ok(Some(diff_bytes(&before, &after)?))
 }

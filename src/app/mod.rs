@@ -16,4 +16,5 @@ pub mod journal;
 pub mod locate;
 pub mod log;
 pub mod meta;
+pub mod show;
 pub mod tag;

@@ -6,7 +6,7 @@ use crate::app::diff::worktree::{look, overlay};
 use crate::app::error::AppError;
 use crate::app::export::ProblemLine;
 use crate::app::locate::Located as Found;
-use crate::base::id::{CommitId, TreeId};
+use crate::base::id::{AssetId, CommitId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::diff::tree::{
@@ -104,7 +104,7 @@ fn alias_pairs(
     view: &View,
     commits: [Option<CommitId>; 2],
     monitor: &dyn Monitor,
-) -> Result<Vec<(crate::base::id::AssetId, crate::base::id::AssetId)>, AppError> {
+) -> Result<Vec<(AssetId, AssetId)>, AppError> {
     let mut pairs = Vec::new();
     for item in Walk::from(view, commits.into_iter().flatten())? {
         if monitor.is_cancelled() {
