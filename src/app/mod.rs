@@ -3,6 +3,7 @@
 
 pub mod assign;
 pub mod cat;
+pub mod commit;
 pub mod config;
 pub mod content;
 pub mod describe;
@@ -16,5 +17,9 @@ pub mod journal;
 pub mod locate;
 pub mod log;
 pub mod meta;
+pub mod probe;
+pub mod session;
 pub mod show;
+pub mod snapshot;
+pub mod status;
 pub mod tag;

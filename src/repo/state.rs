@@ -34,12 +34,15 @@ pub struct PendingEdits {
     /// Which asset a new path continues: set by `mv` and `meta adopt`.
     #[serde(default)]
     pub assets: BTreeMap<AssetPath, AssetId>,
+    /// Where a path that `mv` made came from.
+    #[serde(default)]
+    pub moves: BTreeMap<AssetPath, AssetPath>,
 }
 
 impl PendingEdits {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.metadata.is_empty() && self.assets.is_empty()
+        self.metadata.is_empty() && self.assets.is_empty() && self.moves.is_empty()
     }
 }
 

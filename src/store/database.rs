@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{
     BackendError, Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction,
-    ReadableDatabase, StorageBackend, TransactionError, WriteTransaction,
+    ReadableDatabase, StorageBackend, StorageError, TransactionError, WriteTransaction,
 };
 
 use crate::store::disk::{DatabaseAccess, Disk};
@@ -54,19 +54,24 @@ impl DatabaseHandle {
     ///
     /// A database that a crash left is put in order first, which needs the right to write.
     pub(crate) fn open(disk: Arc<dyn Disk>, path: PathBuf, writable: bool) -> Result<Self> {
-        let backend = disk.database(&path, DatabaseAccess::Read).during("opening", &path)?;
-        let handle = match builder().open_read_only_with_backend(Seam(backend)) {
-            Ok(reader) => Handle::Reader(reader),
-            Err(DatabaseError::RepairAborted) => Handle::Writer(open_writer(&*disk, &path)?),
-            Err(error) => return Err(database_error(error)),
-        };
+        let handle = open_reader(&*disk, &path)?;
         Ok(Self { path, disk, writable, handle: RwLock::new(handle) })
     }
 
     pub(crate) fn begin_read(&self) -> Result<ReadTransaction> {
-        match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
-            Handle::Reader(database) => database.begin_read().stored(),
-            Handle::Writer(database) => database.begin_read().stored(),
+        let begun = match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
+            Handle::Reader(database) => database.begin_read(),
+            Handle::Writer(database) => database.begin_read(),
+        };
+        match begun {
+            Err(TransactionError::Storage(StorageError::PreviousIo)) => {
+                self.reopen()?;
+                match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
+                    Handle::Reader(database) => database.begin_read().stored(),
+                    Handle::Writer(database) => database.begin_read().stored(),
+                }
+            }
+            begun => begun.stored(),
         }
     }
 
@@ -75,24 +80,50 @@ impl DatabaseHandle {
         if !self.writable {
             return Err(StoreError::ReadOnly);
         }
-        if let Handle::Writer(database) = &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
-            return try_begin(database);
+        let begun = match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
+            Handle::Reader(_) => None,
+            Handle::Writer(database) => Some(database.try_begin_write()),
+        };
+        match begun {
+            Some(Ok(transaction)) => return Ok(Some(transaction)),
+            Some(Err(TransactionError::WouldBlock)) => return Ok(None),
+            Some(Err(TransactionError::Storage(StorageError::PreviousIo))) | None => self.reopen()?,
+            Some(Err(error)) => return Err(database_error(error)),
         }
-        let mut handle = self.handle.write().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*handle, Handle::Reader(_)) {
-            *handle = Handle::Writer(open_writer(&*self.disk, &self.path)?);
-        }
-        match &*handle {
-            Handle::Writer(database) => try_begin(database),
+        match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
             Handle::Reader(_) => Err(StoreError::ReadOnly),
+            Handle::Writer(database) => match database.try_begin_write() {
+                Err(TransactionError::WouldBlock) => Ok(None),
+                begun => begun.stored().map(Some),
+            },
         }
+    }
+
+    /// Opens the database again: for writing where that is allowed, and after a failed write, which
+    /// leaves a handle that refuses everything.
+    fn reopen(&self) -> Result<()> {
+        let mut handle = self.handle.write().unwrap_or_else(PoisonError::into_inner);
+        if let Handle::Writer(database) = &*handle
+            && database.begin_read().is_ok()
+        {
+            // Another thread was quicker.
+            return Ok(());
+        }
+        *handle = if self.writable {
+            Handle::Writer(open_writer(&*self.disk, &self.path)?)
+        } else {
+            open_reader(&*self.disk, &self.path)?
+        };
+        Ok(())
     }
 }
 
-fn try_begin(database: &Database) -> Result<Option<WriteTransaction>> {
-    match database.try_begin_write() {
-        Ok(transaction) => Ok(Some(transaction)),
-        Err(TransactionError::WouldBlock) => Ok(None),
+/// Opens the database for reading. One that a crash left is put in order first.
+fn open_reader(disk: &dyn Disk, path: &Path) -> Result<Handle> {
+    let backend = disk.database(path, DatabaseAccess::Read).during("opening", path)?;
+    match builder().open_read_only_with_backend(Seam(backend)) {
+        Ok(reader) => Ok(Handle::Reader(reader)),
+        Err(DatabaseError::RepairAborted) => Ok(Handle::Writer(open_writer(disk, path)?)),
         Err(error) => Err(database_error(error)),
     }
 }

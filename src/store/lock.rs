@@ -19,6 +19,12 @@ pub struct SweepLock {
     _lock: Box<dyn DiskLock>,
 }
 
+/// Held by whoever changes the worktree: its files, what is remembered of them, what it stands on.
+#[derive(Debug)]
+pub struct WorktreeLock {
+    _lock: Box<dyn DiskLock>,
+}
+
 /// How long a wait is kept to oneself.
 const QUIET: Duration = Duration::from_secs(1);
 const STEP_MIN: Duration = Duration::from_millis(1);
@@ -52,6 +58,12 @@ pub(crate) fn lock_writers(disk: &dyn Disk, path: &Path, monitor: &dyn Monitor) 
     let ask = || disk.try_lock(path, LockKind::Shared).during("locking", path);
     let lock = wait_for(monitor, "Waiting for clean-up by another process", ask)?;
     Ok(WritersLock { _lock: lock })
+}
+
+pub(crate) fn lock_worktree(disk: &dyn Disk, path: &Path, monitor: &dyn Monitor) -> Result<WorktreeLock> {
+    let ask = || disk.try_lock(path, LockKind::Exclusive).during("locking", path);
+    let lock = wait_for(monitor, "Waiting for another command in this folder", ask)?;
+    Ok(WorktreeLock { _lock: lock })
 }
 
 pub(crate) fn lock_sweep(disk: &dyn Disk, path: &Path, monitor: &dyn Monitor) -> Result<SweepLock> {

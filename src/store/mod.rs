@@ -15,6 +15,7 @@ mod compress;
 mod database;
 pub mod disk;
 mod error;
+pub mod fault;
 mod lock;
 mod open_packs;
 pub mod pack;
@@ -29,7 +30,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use redb::ReadableTable;
+use redb::{ReadableTableMetadata, TableHandle};
 
 use crate::base::id::PackId;
 use crate::base::monitor::{Monitor, SilentMonitor};
@@ -43,7 +44,7 @@ pub use chunk_reader::ChunkReader;
 pub use chunk_writer::{ChunkWriter, GroupHint, Put, Staged, WriterTotals};
 pub use disk::DiskSpace;
 pub use error::{Damage, Result, StoreError};
-pub use lock::{SweepLock, WritersLock};
+pub use lock::{SweepLock, WorktreeLock, WritersLock};
 pub use settings::{FORMAT, FormatFile, KNOWN_FEATURES, StoreSettings};
 pub use snapshot::{ChunkScan, Scan, Snapshot};
 pub use space::{ChunkLocation, PackRecord, Space};
@@ -98,6 +99,8 @@ struct Inner {
 
 const FORMAT_FILE: &str = "format";
 const DATABASE_FILE: &str = "db.redb";
+/// The first bytes of every redb file.
+const DATABASE_MAGIC: &[u8; 9] = b"redb\x1a\x0a\xa9\x0d\x0a";
 const FOLDERS: [&str; 3] = ["packs", "tmp", "locks"];
 
 impl Store {
@@ -124,6 +127,7 @@ impl Store {
             let path = dir.join(folder);
             disk.create_dir_all(&path).during("creating", &path)?;
         }
+        remove_stub(&*disk, &dir.join(DATABASE_FILE))?;
         let database = DatabaseHandle::create(disk.clone(), dir.join(DATABASE_FILE))?;
         write_settings(&database, dir, settings)?;
         disk.sync_dir(dir).during("syncing", dir)?;
@@ -218,6 +222,12 @@ impl Store {
         lock::lock_sweep(self.disk(), &self.lock_path("writers"), monitor)
     }
 
+    /// Keeps other commands from changing the worktree until the lock is dropped; waits for those that do.
+    pub fn lock_worktree(&self, monitor: &dyn Monitor) -> Result<WorktreeLock> {
+        self.writable()?;
+        lock::lock_worktree(self.disk(), &self.lock_path("worktree"), monitor)
+    }
+
     /// Space of the file system that holds the store.
     pub fn disk_space(&self) -> Result<DiskSpace> {
         self.inner.disk.space(&self.inner.dir).during("asking for the space of", &self.inner.dir)
@@ -262,17 +272,54 @@ fn write_new_file(disk: &dyn Disk, dir: &Path, name: &str, bytes: &[u8]) -> Resu
     disk.sync_dir(dir).during("syncing", dir)
 }
 
+/// Removes what a creation that was cut short left of a database file: it lacks the first bytes of
+/// one, which are written last.
+fn remove_stub(disk: &dyn Disk, path: &Path) -> Result<()> {
+    if !disk.exists(path).during("looking for", path)? {
+        return Ok(());
+    }
+    let file = disk.open(path, false).during("opening", path)?;
+    let mut magic = [0; DATABASE_MAGIC.len()];
+    let is_database = match file.read_exact_at(&mut magic, 0) {
+        Ok(()) => &magic == DATABASE_MAGIC,
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => false,
+        Err(error) => return Err(error).during("reading", path),
+    };
+    if is_database { Ok(()) } else { disk.remove(path).during("removing", path) }
+}
+
 /// The settings record is the database's first transaction: with it the database is a store.
+///
+/// A database with settings but nothing else is left from a creation that was cut short before the
+/// `format` file; one with content is a repository whose `format` file was lost, and stays as it is.
 fn write_settings(database: &DatabaseHandle, dir: &Path, settings: &StoreSettings) -> Result<()> {
     let begun = lock::wait_for(&SilentMonitor, "Waiting for another process", || database.try_begin_write())?;
     {
-        let mut table = begun.open_table(STORE).stored()?;
-        if table.get(SETTINGS_KEY).stored()?.is_some() {
+        if has_content(&begun)? {
             return Err(StoreError::AlreadyExists { path: dir.to_owned() });
         }
+        let mut table = begun.open_table(STORE).stored()?;
         table.insert(SETTINGS_KEY, settings.encode().as_slice()).stored()?;
     }
     begun.commit().stored()
+}
+
+/// Whether any table besides the store's own record has rows.
+fn has_content(transaction: &redb::WriteTransaction) -> Result<bool> {
+    for table in transaction.list_tables().stored()? {
+        if table.name() == STORE.name() {
+            continue;
+        }
+        let space = Space::ALL.into_iter().find(|space| space.table_name() == table.name());
+        let empty = match space {
+            Some(space) => transaction.open_table(space.table()).stored()?.is_empty().stored()?,
+            None => false,
+        };
+        if !empty {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn read_settings(database: &DatabaseHandle) -> Result<StoreSettings> {

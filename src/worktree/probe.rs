@@ -32,7 +32,16 @@ pub enum ProbeError {
 /// while it was read, each time with the file at its start.
 pub trait ContentProbe: Sync {
     /// Reads the whole file. With `measure`, also tells how many bytes would be new.
+    ///
+    /// Reports the bytes it read to the monitor by itself, as far as anybody wants to know.
     fn probe(&self, file: &File, path: &AssetPath, measure: bool) -> Result<Probed, ProbeError>;
+
+    /// Takes the target of a symbolic link.
+    fn probe_link(&self, target: &[u8], _: &AssetPath) -> Result<Probed, ProbeError> {
+        let id = FileId::from_bytes(*blake3::hash(target).as_bytes());
+        let size = target.len() as u64;
+        Ok(Probed { id, size, new_bytes: Some(size) })
+    }
 }
 
 /// Tells the id only, without any repository.

@@ -32,6 +32,8 @@ pub enum Measure {
     Needed,
     /// Every new and changed file, to say how many bytes would be new to the repository.
     All,
+    /// Every new and changed file, even if it was read before: the probe keeps what it reads.
+    Store,
 }
 
 /// What to tell about.
@@ -73,14 +75,15 @@ pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor
         monitor,
     )?;
     let seen_path = input.state_dir.join(SEEN_FILE);
-    let seen = if scanned.items.is_empty() { None } else { Seen::open(&seen_path) };
+    let storing = input.measure == Measure::Store;
+    let seen = if scanned.items.is_empty() || storing { None } else { Seen::open(&seen_path) };
     let base = input.index.map_or_else(TreeNode::empty_id, Index::base);
     let reader = Reader {
         worktree: input.worktree,
         clock: &clock,
         probe: input.probe,
         seen: seen.as_ref(),
-        measure: input.measure == Measure::All,
+        measure: input.measure != Measure::Needed,
         new_bytes_known: seen.as_ref().is_some_and(|seen| seen.base() == base),
         monitor,
     };
@@ -88,7 +91,7 @@ pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor
     let answers = reader.read(&scanned.items, &wanted)?;
     let any_new =
         answers.iter().flatten().any(|answer| matches!(answer, Answer::Read(read) if !read.remembered));
-    if any_new {
+    if any_new && !storing {
         let mut remembered = remember(&scanned.items, &answers);
         if let (Some(seen), false) = (&seen, input.within.is_empty()) {
             keep_others(&mut remembered, seen);
@@ -101,7 +104,7 @@ pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor
 
 /// Which items are to be read.
 fn what_to_read<P>(items: &[ScanItem], input: &StatusInput<'_, P>) -> Vec<bool> {
-    let everything = input.measure == Measure::All;
+    let everything = input.measure != Measure::Needed;
     let removed_sizes: HashSet<u64> = items
         .iter()
         .filter_map(|item| match &item.found {

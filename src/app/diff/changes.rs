@@ -58,7 +58,7 @@ fn with_worktree(
     paths: Vec<AssetPath>,
     monitor: &dyn Monitor,
 ) -> Result<Changes, AppError> {
-    let seen = look(repository, view, &paths, monitor)?;
+    let seen = look(repository, &paths, monitor)?;
     let overlay = overlay(view, (before.1, seen.head_tree), &seen.changes, &seen.pending, monitor)?;
     let differences = &overlay.differences;
     let list = with_aliases(view, [before.0, seen.head], paths, monitor, &|options| {

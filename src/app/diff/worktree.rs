@@ -5,20 +5,23 @@
 
 use crate::app::error::AppError;
 use crate::app::export::ProblemLine;
+use crate::app::probe::IngestProbe;
+use crate::app::session::Session;
+use crate::app::status::problems_of;
 use crate::base::id::{CommitId, FileId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::diff::DiffError;
 use crate::diff::tree::{Difference, PathSet, compare_trees};
-use crate::object::source::ObjectSource as _;
 use crate::object::tree::Content;
 use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::entry_at;
+use crate::repo::ingest::Ingester;
 use crate::repo::state::PendingEdits;
 use crate::repo::{Repository, View};
 use crate::worktree::root::Worktree;
 use crate::worktree::stat::NodeKind;
-use crate::worktree::status::{Change, What};
+use crate::worktree::status::{Change, Measure, What};
 use std::collections::{BTreeMap, HashMap};
 
 /// Stands for the content of a file on disk that nobody has read: nothing has this id.
@@ -171,43 +174,23 @@ pub struct Seen {
 }
 
 /// Looks at the worktree, at or below some paths.
-pub fn look(
-    repository: &Repository,
-    view: &View,
-    within: &[AssetPath],
-    monitor: &dyn Monitor,
-) -> Result<Seen, AppError> {
-    use crate::worktree::index::*;
-    let head = view.head()?;
-    let head_tree = match head {
-        Some(id) => view.commit(id)?.tree,
-        None => crate::object::tree::TreeNode::empty_id(),
-    };
-    let worktree = Worktree::open(repository.root())?;
-    let state_dir = repository.pent_dir().join("worktree");
-    let index = build_index(
-        &IndexBuild {
-            source: view,
-            tree: head_tree,
-            previous: None,
-            fresh: &[],
-            path_set: empty_path_set(),
-            is_expected: &|_| true,
-        },
-        &state_dir.join("index"),
-        monitor,
-    )?;
-    let input = crate::worktree::status::StatusInput {
-        worktree: &worktree,
-        index: Some(&index),
-        state_dir: &state_dir,
-        ignore: &crate::rules::ignore::IgnoreStack::new(b""),
-        within,
-        moves: &[],
-        probe: &crate::worktree::probe::HashProbe,
-        measure: crate::worktree::status::Measure::Needed,
-    };
-    let status = crate::worktree::status::status(&input, monitor)?;
-    let pending = view.state()?.pending;
-    Ok(Seen { worktree, head, head_tree, changes: status.changes, pending, problems: Vec::new() })
+pub fn look(repository: &Repository, within: &[AssetPath], monitor: &dyn Monitor) -> Result<Seen, AppError> {
+    let session = Session::look(repository, monitor)?;
+    let parameters = repository.store().settings().chunker;
+    let measuring = Ingester::measuring(&session.view, &parameters, monitor);
+    let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
+    let status = session.status(within, &probe, Measure::Needed, monitor)?;
+    drop(probe);
+    let is_within = |path: &AssetPath| within.is_empty() || within.iter().any(|top| path.is_within(top));
+    let mut pending = session.state.pending;
+    pending.metadata.retain(|path, _| is_within(path));
+    pending.assets.retain(|path, _| is_within(path));
+    Ok(Seen {
+        worktree: session.worktree,
+        head: session.head,
+        head_tree: session.base,
+        problems: problems_of(&status.changes),
+        changes: status.changes,
+        pending,
+    })
 }

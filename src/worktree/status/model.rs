@@ -50,6 +50,8 @@ pub struct Change {
     pub file_id: Option<FileId>,
     /// Bytes that are new to the repository, when measured.
     pub new_bytes: Option<u64>,
+    /// Whether what the system said of it when it was read can be trusted later.
+    pub settled: bool,
 }
 
 impl Change {
@@ -108,8 +110,15 @@ pub enum Outcome {
 
 /// Says what became of an item, given what reading it told.
 pub fn change(item: ScanItem, answer: Option<Answer>) -> Outcome {
-    let mut change =
-        Change { path: item.path, what: What::New, base: None, node: None, file_id: None, new_bytes: None };
+    let mut change = Change {
+        path: item.path,
+        what: What::New,
+        base: None,
+        node: None,
+        file_id: None,
+        new_bytes: None,
+        settled: false,
+    };
     match item.found {
         Found::New { node } => {
             if matches!(answer, Some(Answer::Gone)) {
@@ -149,6 +158,7 @@ fn apply(change: &mut Change, answer: Option<Answer>) {
             change.node = Some(reading.node);
             change.file_id = Some(reading.id);
             change.new_bytes = reading.new_bytes;
+            change.settled = reading.settled;
         }
         Some(Answer::Busy) => change.what = What::Busy,
         Some(Answer::Failed(error)) => change.what = What::Unreadable { error },

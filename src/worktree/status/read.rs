@@ -9,7 +9,7 @@ use crate::worktree::probe::{ContentProbe, ProbeError, Probed};
 use crate::worktree::root::Worktree;
 use crate::worktree::scan::{Found, ScanItem};
 use crate::worktree::seen::Seen;
-use crate::worktree::stat::{Node, NodeKind};
+use crate::worktree::stat::{FileStat, Node, NodeKind};
 use rayon::prelude::*;
 use std::io;
 
@@ -87,10 +87,10 @@ impl<P: ContentProbe> Reader<'_, P> {
             return Ok(Answer::Read(known));
         }
         let answer = match node.kind {
-            NodeKind::Symlink => self.read_link(path, node),
+            NodeKind::Symlink => self.read_link(path, node)?,
             _ => self.read_file(path)?,
         };
-        self.monitor.advance(Advance { files: 1, bytes: node.stat.size, bytes_shared: 0 });
+        self.monitor.advance(Advance { files: 1, ..Advance::default() });
         Ok(answer)
     }
 
@@ -103,17 +103,20 @@ impl<P: ContentProbe> Reader<'_, P> {
         Some(Reading { id: seen.id, node: *node, settled: true, new_bytes, remembered: true })
     }
 
-    fn read_link(&self, path: &AssetPath, node: &Node) -> Answer {
+    fn read_link(&self, path: &AssetPath, node: &Node) -> Result<Answer> {
         let settled = self.clock.settle(&node.stat);
-        match self.worktree.read_link(path) {
-            Ok(target) => {
-                let id = FileId::from_bytes(*blake3::hash(&target).as_bytes());
-                let size = target.len() as u64;
-                let node = Node { stat: crate::worktree::stat::FileStat { size, ..node.stat }, ..*node };
-                Answer::Read(Reading { id, node, settled, new_bytes: Some(size), remembered: false })
-            }
-            Err(error) => failed(&error),
-        }
+        let target = match self.worktree.read_link(path) {
+            Ok(target) => target,
+            Err(error) => return Ok(failed(&error)),
+        };
+        let probed = match self.probe.probe_link(&target, path) {
+            Ok(probed) => probed,
+            Err(ProbeError::Io(error)) => return Ok(failed(&error)),
+            Err(ProbeError::Repository(source)) => return Err(WorktreeError::Source { source }),
+        };
+        let stat = FileStat { size: probed.size, ..node.stat };
+        let (id, new_bytes) = (probed.id, probed.new_bytes);
+        Ok(Answer::Read(Reading { id, node: Node { stat, ..*node }, settled, new_bytes, remembered: false }))
     }
 
     fn read_file(&self, path: &AssetPath) -> Result<Answer> {

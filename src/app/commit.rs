@@ -1,0 +1,217 @@
+//! `commit`: makes the worktree's changes part of the branch.
+
+use crate::app::describe::{CommitLine, Describer};
+use crate::app::error::AppError;
+use crate::app::export::ProblemLine;
+use crate::app::session::Session;
+use crate::app::snapshot::{self, Snapshot};
+use crate::app::status::{ChangeLine, Counts, problems_of};
+use crate::base::id::CommitId;
+use crate::base::monitor::{Monitor, Phase};
+use crate::base::path::AssetPath;
+use crate::base::time::{Clock, Timestamp};
+use crate::object::commit::{AssetNote, Commit, Signature};
+use crate::object::source::ObjectSource;
+use crate::object::tree_edit::edit_tree;
+use crate::repo::edit::JournalNote;
+use crate::repo::journal::StateChange;
+use crate::repo::people::Identity;
+use crate::repo::refs::RefTarget;
+use crate::repo::state::{MergeState, PendingEdits};
+use crate::repo::{RepoError, Repository};
+use serde::Serialize;
+
+/// What to commit, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Why. A merge has a message of its own, which holds when this is `None`.
+    pub message: Option<String>,
+    /// Only what changed at or below these paths; everything when empty.
+    pub paths: Vec<AssetPath>,
+    /// Who commits.
+    pub identity: Option<Identity>,
+    /// Who made the change, when that is somebody else.
+    pub author: Option<Identity>,
+    /// When the change was made, when that is not now.
+    pub date: Option<Timestamp>,
+}
+
+/// What was committed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The branch.
+    pub branch: String,
+    /// The commit; `None` when there was nothing to commit.
+    pub commit: Option<CommitLine>,
+    /// How many paths changed, by what happened to them.
+    pub counts: Counts,
+    /// The paths.
+    pub changes: Vec<ChangeLine>,
+    /// Bytes of new and changed files.
+    pub bytes: u64,
+    /// Of these, bytes that the repository did not have.
+    pub bytes_new: u64,
+    /// Bytes by which the repository's packs grew.
+    pub bytes_stored: u64,
+    /// Paths that could not be committed, each with its reason.
+    pub problems: Vec<ProblemLine>,
+}
+
+/// Commits.
+pub fn run(
+    repository: &Repository,
+    options: &Options,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    let identity = options.identity.clone().ok_or(AppError::NoIdentity)?;
+    monitor.phase(Phase { name: "Looking for changes", files_total: None, bytes_total: None });
+    let mut session = Session::begin(repository, monitor)?;
+    let merge = session.state.merge.clone();
+    check_merge(merge.as_ref(), &options.paths)?;
+    let parents: Vec<CommitId> =
+        session.head.into_iter().chain(merge.as_ref().map(|merge| merge.theirs)).collect();
+    let mut snapshot = snapshot::take(&session, &options.paths, &parents, monitor)?;
+    let fresh = std::mem::take(&mut snapshot.fresh);
+    let mut report = describe(&session, &snapshot);
+    if snapshot.assignment.edits.is_empty() && merge.is_none() {
+        if !fresh.is_empty() {
+            session.remember(fresh, monitor)?;
+        }
+        return Ok(report);
+    }
+    if monitor.is_cancelled() {
+        return Err(AppError::Cancelled);
+    }
+    let message = message(options, merge.as_ref());
+    let person = Signature { person: identity.id, time: clock.now() };
+    let author = options.author.clone().unwrap_or_else(|| identity.clone());
+    let author_time = options.date.unwrap_or(person.time);
+    let making = Making {
+        parents,
+        author: Signature { person: author.id, time: author_time },
+        committer: person,
+        message,
+        people: vec![identity, author],
+        merge,
+    };
+    let id = making.write(&session, snapshot, clock)?;
+    session.remember(fresh, monitor)?;
+    let commit = session.view.commit(id)?;
+    report.commit = Some(Describer::new(&session.view)?.commit(id, &commit)?);
+    Ok(report)
+}
+
+fn check_merge(merge: Option<&MergeState>, paths: &[AssetPath]) -> Result<(), AppError> {
+    let Some(merge) = merge else { return Ok(()) };
+    if !merge.conflicts.is_empty() {
+        let paths = merge.conflicts.iter().map(|conflict| conflict.path.clone()).collect();
+        return Err(AppError::Unresolved { paths });
+    }
+    // A merge commit says that both sides are in it; half of one would not be true.
+    if paths.is_empty() { Ok(()) } else { Err(AppError::MergeUnderWay { name: merge.name.clone() }) }
+}
+
+fn message(options: &Options, merge: Option<&MergeState>) -> String {
+    let given = options.message.clone().or_else(|| merge.map(|merge| merge.message.clone()));
+    given.unwrap_or_default().trim_end().to_owned()
+}
+
+fn describe(session: &Session<'_>, snapshot: &Snapshot) -> Report {
+    let described = snapshot.assignment.edits.len();
+    let mut changes: Vec<ChangeLine> =
+        snapshot.changes.iter().filter(|change| change.is_committable()).map(ChangeLine::of).collect();
+    if described > changes.len() {
+        let known: std::collections::HashSet<AssetPath> = changes
+            .iter()
+            .flat_map(|line| std::iter::once(line.path.clone()).chain(line.from.clone()))
+            .collect();
+        let extra = snapshot.assignment.edits.iter().filter(|edit| !known.contains(&edit.path));
+        changes.extend(extra.map(|edit| ChangeLine::metadata(&edit.path, edit.value.as_ref())));
+        changes.sort_by(|left, right| left.path.cmp(&right.path));
+    }
+    Report {
+        branch: session.state.branch.name().to_owned(),
+        commit: None,
+        counts: Counts::of(&changes),
+        changes,
+        bytes: snapshot.bytes,
+        bytes_new: snapshot.bytes_new,
+        bytes_stored: snapshot.bytes_stored,
+        problems: problems_of(&snapshot.changes),
+    }
+}
+
+/// Everything that a commit is made of apart from its tree.
+struct Making {
+    parents: Vec<CommitId>,
+    author: Signature,
+    committer: Signature,
+    message: String,
+    people: Vec<Identity>,
+    merge: Option<MergeState>,
+}
+
+impl Making {
+    /// Writes tree, commit, branch, state and journal entry in one transaction.
+    fn write(
+        self,
+        session: &Session<'_>,
+        snapshot: Snapshot,
+        clock: &dyn Clock,
+    ) -> Result<CommitId, AppError> {
+        let mut edit = session.repository.edit()?;
+        edit.publish(snapshot.staged)?;
+        let tree = edit_tree(&session.view, session.base, snapshot.assignment.edits, &mut |id, bytes| {
+            edit.put_tree_node(id, &bytes)
+        })
+        .map_err(AppError::from_edit)?;
+        let aliases = self.merge.iter().flat_map(|merge| &merge.aliases);
+        let aliases = aliases.map(|(asset, other)| AssetNote::AliasOf { asset: *asset, other: *other });
+        let mut notes: Vec<AssetNote> = snapshot.assignment.notes.into_iter().chain(aliases).collect();
+        notes.sort_unstable();
+        notes.dedup();
+        let commit = Commit {
+            tree,
+            parents: self.parents,
+            author: self.author,
+            committer: self.committer,
+            message: self.message,
+            notes,
+            extensions: Vec::new(),
+        };
+        let id = edit.put_commit(&commit)?;
+        for identity in &self.people {
+            edit.put_person(identity.id, &identity.person)?;
+        }
+        edit.set_reference(&session.state.branch, session.head, Some(RefTarget::plain(id)))?;
+        let mut note = JournalNote {
+            verb: "commit",
+            summary: format!("committed {} to {}: {}", id.short(), session.state.branch, commit.subject()),
+            ..JournalNote::default()
+        };
+        let before = edit.state()?;
+        let mut after = before.clone();
+        after.pending = PendingEdits::clone(&snapshot.still_pending);
+        after.merge = None;
+        if before != after {
+            edit.put_state(&after)?;
+            note.state = Some(StateChange { before, after });
+        }
+        edit.record(note, clock.now())?;
+        edit.commit()?;
+        Ok(id)
+    }
+}
+
+impl AppError {
+    /// Takes apart why a tree could not be edited.
+    pub fn from_edit(error: crate::object::tree_edit::EditError<RepoError, RepoError>) -> Self {
+        use crate::object::tree_edit::EditError;
+        match error {
+            EditError::Walk(error) => Self::Repo(error.into()),
+            EditError::Emit(error) => Self::Repo(error),
+            other => Self::Repo(RepoError::Structure { message: other.to_string() }),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Reads files of the worktree for status and commit, through the same code that takes content in.
+
+use crate::base::path::AssetPath;
+use crate::repo::content::ContentError;
+use crate::repo::ingest::{Ingested, Ingester};
+use crate::store::GroupHint;
+use crate::worktree::probe::{ContentProbe, ProbeError, Probed};
+use std::fs::File;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Asks an [`Ingester`]: one that stores, one that measures, or one that only hashes.
+pub struct IngestProbe<'a> {
+    full: Ingester<'a>,
+    hashing: Option<Ingester<'a>>,
+    /// Bytes read, new bytes and files so far.
+    bytes: AtomicU64,
+    new_bytes: AtomicU64,
+}
+
+impl<'a> IngestProbe<'a> {
+    /// Everything goes to `full`.
+    pub const fn storing(full: Ingester<'a>) -> Self {
+        Self { full, hashing: None, bytes: AtomicU64::new(0), new_bytes: AtomicU64::new(0) }
+    }
+
+    /// What is to be measured goes to `measuring`, what is only to be identified to `hashing`.
+    pub const fn looking(measuring: Ingester<'a>, hashing: Ingester<'a>) -> Self {
+        Self {
+            full: measuring,
+            hashing: Some(hashing),
+            bytes: AtomicU64::new(0),
+            new_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Bytes read so far, and how many of them were new to the repository.
+    pub fn totals(&self) -> (u64, u64) {
+        (self.bytes.load(Ordering::Relaxed), self.new_bytes.load(Ordering::Relaxed))
+    }
+
+    fn count(&self, ingested: &Ingested) {
+        self.bytes.fetch_add(ingested.size, Ordering::Relaxed);
+        self.new_bytes.fetch_add(ingested.new_bytes, Ordering::Relaxed);
+    }
+}
+
+impl ContentProbe for IngestProbe<'_> {
+    fn probe(&self, mut file: &File, path: &AssetPath, measure: bool) -> Result<Probed, ProbeError> {
+        let hint = GroupHint::of_name(path.name());
+        if let (Some(hashing), false) = (&self.hashing, measure) {
+            let ingested = hashing.ingest_file(&mut file, hint).map_err(problem)?;
+            return Ok(Probed { id: ingested.file, size: ingested.size, new_bytes: None });
+        }
+        let ingested = self.full.ingest_file(&mut file, hint).map_err(problem)?;
+        self.count(&ingested);
+        Ok(Probed { id: ingested.file, size: ingested.size, new_bytes: Some(ingested.new_bytes) })
+    }
+
+    fn probe_link(&self, mut target: &[u8], _: &AssetPath) -> Result<Probed, ProbeError> {
+        let ingested = self.full.ingest_file(&mut target, GroupHint::NONE).map_err(problem)?;
+        self.count(&ingested);
+        Ok(Probed { id: ingested.file, size: ingested.size, new_bytes: Some(ingested.new_bytes) })
+    }
+}
+
+fn problem(error: ContentError) -> ProbeError {
+    match error {
+        ContentError::Read { source } => ProbeError::Io(source),
+        other => ProbeError::Repository(Box::new(other)),
+    }
+}

@@ -1,0 +1,187 @@
+//! What every command that touches the worktree begins with: the lock, the state, the base tree,
+//! the index.
+
+use crate::app::error::AppError;
+use crate::base::id::{CommitId, TreeId};
+use crate::base::monitor::Monitor;
+use crate::base::path::AssetPath;
+use crate::object::source::ObjectSource;
+use crate::object::tree::TreeNode;
+use crate::object::tree_walk::tree_order;
+use crate::repo::state::WorktreeState;
+use crate::repo::{Repository, View};
+use crate::rules::ignore::IgnoreStack;
+use crate::store::WorktreeLock;
+use crate::worktree::index::{Fresh, Index, IndexBuild, PathSetId, build_index, empty_path_set};
+use crate::worktree::probe::ContentProbe;
+use crate::worktree::root::Worktree;
+use crate::worktree::status::{Measure, Status, StatusInput, status};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// Folder of what is remembered of the worktree, inside `.pent`.
+const STATE_DIR: &str = "worktree";
+const INDEX_FILE: &str = "index";
+/// Context of the fingerprint of a set of paths.
+const PATH_SET_CONTEXT: &str = "pentimento path set v1";
+
+/// The worktree as a command finds it.
+pub struct Session<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// The user's folder.
+    pub worktree: Worktree,
+    /// A consistent state of the repository.
+    pub view: View,
+    /// What the worktree stands on.
+    pub state: WorktreeState,
+    /// The branch's newest commit; `None` before the first.
+    pub head: Option<CommitId>,
+    /// That commit's tree.
+    pub base: TreeId,
+    /// What is remembered of the base's files.
+    pub index: Option<Index>,
+    ignore: IgnoreStack,
+    _lock: Option<WorktreeLock>,
+}
+
+impl<'a> Session<'a> {
+    /// Opens the worktree to change it; waits for other commands that do.
+    pub fn begin(repository: &'a Repository, monitor: &dyn Monitor) -> Result<Self, AppError> {
+        let lock = repository.store().lock_worktree(monitor)?;
+        Self::open(repository, Some(lock), monitor)
+    }
+
+    /// Opens the worktree to look at it. Works without the right to write.
+    pub fn look(repository: &'a Repository, monitor: &dyn Monitor) -> Result<Self, AppError> {
+        Self::open(repository, None, monitor)
+    }
+
+    fn open(
+        repository: &'a Repository,
+        lock: Option<WorktreeLock>,
+        monitor: &dyn Monitor,
+    ) -> Result<Self, AppError> {
+        let view = repository.view()?;
+        let state = view.state()?;
+        let head = view.reference(&state.branch)?.map(|target| target.commit);
+        let base = match head {
+            Some(id) => view.commit(id)?.tree,
+            None => TreeNode::empty_id(),
+        };
+        let worktree = Worktree::open(repository.root())?;
+        let mut session = Self {
+            repository,
+            worktree,
+            view,
+            state,
+            head,
+            base,
+            index: None,
+            ignore: IgnoreStack::new(b""),
+            _lock: lock,
+        };
+        session.index = session.load_index(monitor)?;
+        Ok(session)
+    }
+
+    /// Folder of what is remembered of the worktree.
+    pub fn state_dir(&self) -> PathBuf {
+        self.repository.pent_dir().join(STATE_DIR)
+    }
+
+    fn index_path(&self) -> PathBuf {
+        self.state_dir().join(INDEX_FILE)
+    }
+
+    /// Takes the index as it lies there, or builds it for the present base.
+    fn load_index(&self, monitor: &dyn Monitor) -> Result<Option<Index>, AppError> {
+        let found = Index::open(&self.index_path());
+        let wanted = path_set_id(self.state.sparse.as_ref());
+        if let Some(index) = &found {
+            if index.base() == self.base && index.path_set() == wanted {
+                return Ok(found);
+            }
+        }
+        if self.head.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(self.build(self.base, found.as_ref(), &[], monitor)?))
+    }
+
+    fn build(
+        &self,
+        tree: TreeId,
+        previous: Option<&Index>,
+        fresh: &[Fresh],
+        monitor: &dyn Monitor,
+    ) -> Result<Index, AppError> {
+        let state = &self.state;
+        let is_expected = |bytes: &[u8]| {
+            state.sparse.is_none() || AssetPath::from_bytes(bytes).is_ok_and(|path| state.shows(&path))
+        };
+        let build = IndexBuild {
+            source: &self.view,
+            tree,
+            previous,
+            fresh,
+            path_set: path_set_id(state.sparse.as_ref()),
+            is_expected: &is_expected,
+        };
+        Ok(build_index(&build, &self.index_path(), monitor)?)
+    }
+
+    /// Remembers what was seen of files, on top of the tree that the worktree stands on now.
+    ///
+    /// Looks at the repository again, since the branch may just have moved.
+    pub fn remember(&mut self, mut fresh: Vec<Fresh>, monitor: &dyn Monitor) -> Result<(), AppError> {
+        self.view = self.repository.view()?;
+        self.state = self.view.state()?;
+        self.head = self.view.reference(&self.state.branch)?.map(|target| target.commit);
+        self.base = match self.head {
+            Some(id) => self.view.commit(id)?.tree,
+            None => TreeNode::empty_id(),
+        };
+        fresh.sort_by(|left, right| tree_order(&left.path, &right.path));
+        fresh.dedup_by(|later, kept| later.path == kept.path);
+        let previous = self.index.take();
+        self.index = Some(self.build(self.base, previous.as_ref(), &fresh, monitor)?);
+        Ok(())
+    }
+
+    /// Compares the files with the base.
+    pub fn status<P: ContentProbe>(
+        &self,
+        within: &[AssetPath],
+        probe: &P,
+        measure: Measure,
+        monitor: &dyn Monitor,
+    ) -> Result<Status, AppError> {
+        let moves: Vec<(AssetPath, AssetPath)> =
+            self.state.pending.moves.iter().map(|(to, from)| (from.clone(), to.clone())).collect();
+        let input = StatusInput {
+            worktree: &self.worktree,
+            index: self.index.as_ref(),
+            state_dir: &self.state_dir(),
+            ignore: &self.ignore,
+            within,
+            moves: &moves,
+            probe,
+            measure,
+        };
+        Ok(status(&input, monitor)?)
+    }
+}
+
+/// The fingerprint of a set of paths; all zero for everything.
+fn path_set_id(sparse: Option<&BTreeSet<AssetPath>>) -> PathSetId {
+    let Some(paths) = sparse else { return empty_path_set() };
+    let mut hasher = blake3::Hasher::new_derive_key(PATH_SET_CONTEXT);
+    for path in paths {
+        hasher.update(&(path.as_bytes().len() as u64).to_le_bytes()).update(path.as_bytes());
+    }
+    let mut id = PathSetId::default();
+    let length = id.len();
+    id.copy_from_slice(&hasher.finalize().as_bytes()[..length]);
+    id
+}

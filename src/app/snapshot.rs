@@ -1,0 +1,195 @@
+//! Takes the worktree's changes into the store and says what they make of the base tree: the part
+//! that a commit and a switch have in common.
+
+use crate::app::assign::{Assignment, Differences, assign};
+use crate::app::error::AppError;
+use crate::app::probe::IngestProbe;
+use crate::app::session::Session;
+use crate::base::id::{AssetId, CommitId, FileId};
+use crate::base::monitor::Monitor;
+use crate::base::path::AssetPath;
+use crate::object::tree::Content;
+use crate::object::tree_edit::EntryValue;
+use crate::object::tree_walk::entry_at;
+use crate::repo::RepoError;
+use crate::repo::ingest::Ingester;
+use crate::repo::state::PendingEdits;
+use crate::store::Staged;
+use crate::worktree::index::{Folder, Fresh, Index};
+use crate::worktree::scan::Tracked;
+use crate::worktree::stat::NodeKind;
+use crate::worktree::status::{Change, Measure, Status, What};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Changes that were taken in.
+pub struct Snapshot {
+    /// What they make of the base tree, with the assets they are.
+    pub assignment: Assignment,
+    /// The content, on disk, to be published with whatever refers to it.
+    pub staged: Staged,
+    /// What was seen of the files, for the index.
+    pub fresh: Vec<Fresh>,
+    /// What happened, for people.
+    pub changes: Vec<Change>,
+    /// Bytes of new and changed files.
+    pub bytes: u64,
+    /// Of these, bytes that the store did not have.
+    pub bytes_new: u64,
+    /// Bytes by which the packs grew.
+    pub bytes_stored: u64,
+    /// Pending edits of paths that were not asked for, which stay pending.
+    pub still_pending: PendingEdits,
+}
+
+/// Takes in what changed at or below `within` (everywhere when empty).
+///
+/// `parents` are the commits that the result will stand on: ids of new assets follow from them.
+pub fn take(
+    session: &Session<'_>,
+    within: &[AssetPath],
+    parents: &[CommitId],
+    monitor: &dyn Monitor,
+) -> Result<Snapshot, AppError> {
+    let writer = session.repository.store().chunk_writer(monitor)?;
+    let parameters = session.repository.store().settings().chunker;
+    let (status, (bytes, bytes_new)) = {
+        let probe = IngestProbe::storing(Ingester::storing(&writer, &parameters, monitor));
+        let status = session.status(within, &probe, Measure::Store, monitor)?;
+        (status, probe.totals())
+    };
+    if monitor.is_cancelled() {
+        return Err(AppError::Cancelled);
+    }
+    let staged = writer.finish()?;
+    let bytes_stored = staged.totals().stored_bytes;
+    let (pending, still_pending) = split_pending(&session.state.pending, within);
+    let Status { changes, refreshed, .. } = status;
+    let mut fresh = refreshed;
+    fresh.extend(changes.iter().filter_map(seen));
+    let (differences, pending) = differences(session, &changes, pending)?;
+    let sources = copy_sources(session.index.as_ref(), &differences)?;
+    let assignment = assign(parents, differences, &pending, &sources);
+    Ok(Snapshot { assignment, staged, fresh, changes, bytes, bytes_new, bytes_stored, still_pending })
+}
+
+/// Pending edits inside and outside of the wanted paths.
+fn split_pending(pending: &PendingEdits, within: &[AssetPath]) -> (PendingEdits, PendingEdits) {
+    let wanted = |path: &AssetPath| within.is_empty() || within.iter().any(|folder| path.is_within(folder));
+    fn part<V: Clone>(
+        map: &BTreeMap<AssetPath, V>,
+        keep: impl Fn(&AssetPath) -> bool,
+    ) -> BTreeMap<AssetPath, V> {
+        map.iter().filter(|(path, _)| keep(path)).map(|(path, value)| (path.clone(), value.clone())).collect()
+    }
+    let split = |inside: bool| PendingEdits {
+        metadata: part(&pending.metadata, |path| wanted(path) == inside),
+        assets: part(&pending.assets, |path| wanted(path) == inside),
+        moves: part(&pending.moves, |path| wanted(path) == inside),
+    };
+    (split(true), split(false))
+}
+
+/// What was seen of a file that was read.
+fn seen(change: &Change) -> Option<Fresh> {
+    let (node, id) = (change.node?, change.file_id?);
+    change.is_committable().then(|| Fresh {
+        path: change.path.clone(),
+        id,
+        stat: node.stat,
+        settled: change.settled,
+    })
+}
+
+/// The content of a file or link that was read.
+pub fn content_of(change: &Change) -> Option<Content> {
+    let (node, id) = (change.node?, change.file_id?);
+    let size = node.stat.size;
+    match node.kind {
+        NodeKind::File { executable } => Some(Content::File { id, size, executable }),
+        NodeKind::Symlink => Some(Content::Symlink { id, size }),
+        NodeKind::Directory | NodeKind::Special(_) => None,
+    }
+}
+
+fn value_of(tracked: &Tracked) -> EntryValue {
+    EntryValue { asset: tracked.asset, metadata: tracked.metadata, content: tracked.content.clone() }
+}
+
+/// Sorts changes by what they mean for the tree. What status took for a move is told to the
+/// assignment as the user's own word, so that both always agree.
+fn differences(
+    session: &Session<'_>,
+    changes: &[Change],
+    mut pending: PendingEdits,
+) -> Result<(Differences, PendingEdits), AppError> {
+    let mut differences = Differences::default();
+    let mut touched: HashSet<&AssetPath> = HashSet::new();
+    for change in changes.iter().filter(|change| change.is_committable()) {
+        touched.insert(&change.path);
+        let base = change.base.as_deref().map(value_of);
+        match (&change.what, base, content_of(change)) {
+            (What::Removed, Some(base), _) => differences.removed.push((change.path.clone(), base)),
+            (What::Moved { from, .. }, Some(base), Some(content)) => {
+                if let Some(asset) = base.asset {
+                    pending.assets.entry(change.path.clone()).or_insert(asset);
+                }
+                differences.removed.push((from.clone(), base));
+                differences.added.push((change.path.clone(), content));
+            }
+            (_, Some(base), Some(content)) => {
+                differences.changed.push((change.path.clone(), base, content));
+            }
+            (_, None, Some(content)) => differences.added.push((change.path.clone(), content)),
+            // A file that was not read has a problem, which status tells.
+            _ => {}
+        }
+    }
+    let described = pending.metadata.keys().chain(pending.assets.keys()).cloned();
+    let mut described: Vec<AssetPath> = described.filter(|path| !touched.contains(path)).collect();
+    described.sort();
+    described.dedup();
+    for path in described {
+        let entry = entry_at(&session.view, session.base, &path).map_err(RepoError::from)?;
+        if let Some(entry) = entry {
+            differences.described.push((path, entry.into()));
+        }
+    }
+    Ok((differences, pending))
+}
+
+/// For content of new paths: an asset that has the same content in the base.
+fn copy_sources(
+    index: Option<&Index>,
+    differences: &Differences,
+) -> Result<HashMap<FileId, AssetId>, AppError> {
+    let empty = FileId::empty();
+    let wanted: HashSet<FileId> = differences
+        .added
+        .iter()
+        .filter_map(|(_, content)| content.file_id())
+        .filter(|id| *id != empty)
+        .collect();
+    let mut sources = HashMap::new();
+    if let (Some(index), false) = (index, wanted.is_empty()) {
+        collect_sources(index.root()?, &wanted, &mut sources)?;
+    }
+    Ok(sources)
+}
+
+fn collect_sources(
+    folder: Folder<'_>,
+    wanted: &HashSet<FileId>,
+    sources: &mut HashMap<FileId, AssetId>,
+) -> Result<(), AppError> {
+    for position in 0..folder.len() {
+        let Some(record) = folder.record(position) else { continue };
+        if record.is_directory() {
+            collect_sources(folder.child(&record)?, wanted, sources)?;
+        } else if let (Some(id), Some(asset)) = (record.file_id(), record.asset()) {
+            if wanted.contains(&id) {
+                sources.entry(id).or_insert(asset);
+            }
+        }
+    }
+    Ok(())
+}

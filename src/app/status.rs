@@ -1,0 +1,261 @@
+//! `status`: what changed since the last commit, and what waits for a decision.
+
+use crate::app::error::AppError;
+use crate::app::export::ProblemLine;
+use crate::app::probe::IngestProbe;
+use crate::app::session::Session;
+use crate::base::id::{AssetId, CommitId, FileId};
+use crate::base::monitor::{Monitor, Phase};
+use crate::base::path::AssetPath;
+use crate::object::tree_edit::EntryValue;
+use crate::repo::Repository;
+use crate::repo::ingest::Ingester;
+use crate::worktree::status::{Change, Measure, What};
+use serde::Serialize;
+
+/// What to look at.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Only at or below these paths; everywhere when empty.
+    pub paths: Vec<AssetPath>,
+    /// Read all new and changed files to say how much of them the repository has already.
+    pub measure: bool,
+}
+
+/// What changed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The branch.
+    pub branch: String,
+    /// Its newest commit; `None` before the first.
+    pub commit: Option<CommitId>,
+    /// A merge that is not finished.
+    pub merge: Option<MergeLine>,
+    /// Folders and files that the worktree shows; `None` when it shows everything.
+    pub sparse: Option<Vec<AssetPath>>,
+    /// How many paths changed, by what happened to them.
+    pub counts: Counts,
+    /// The paths, in order.
+    pub changes: Vec<ChangeLine>,
+    /// Files that are as committed.
+    pub unchanged_files: u64,
+    /// Files and folders that are left out by rules.
+    pub ignored: u64,
+    /// Bytes of new and changed files.
+    pub bytes: u64,
+    /// Of these, at most so many are new to the repository.
+    pub bytes_new_at_most: u64,
+    /// Whether that number is exact because everything was read.
+    pub measured: bool,
+    /// Paths that a commit could not take, each with its reason.
+    pub problems: Vec<ProblemLine>,
+    /// Folders that hold repositories of their own and are left alone.
+    pub nested: Vec<AssetPath>,
+}
+
+/// A merge that is not finished.
+#[derive(Debug, Clone, Serialize)]
+pub struct MergeLine {
+    /// What is merged in, as it was called.
+    pub name: String,
+    /// Its commit.
+    pub commit: CommitId,
+    /// Paths that wait for a decision.
+    pub undecided: Vec<AssetPath>,
+}
+
+/// How many paths changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// New paths.
+    pub new: u64,
+    /// Paths with other content.
+    pub changed: u64,
+    /// Assets that stand elsewhere.
+    pub moved: u64,
+    /// Paths that are gone.
+    pub removed: u64,
+    /// Paths of which only the mode or metadata changed.
+    pub described: u64,
+}
+
+/// One path.
+#[derive(Debug, Clone, Serialize)]
+pub struct ChangeLine {
+    /// Where it stands; of something removed, where it stood.
+    pub path: AssetPath,
+    /// `new`, `changed`, `mode`, `kind`, `moved`, `moved-and-changed`, `removed` or `metadata`.
+    pub what: &'static str,
+    /// Where it stood before it was moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<AssetPath>,
+    /// Size in bytes; of something removed, as it was.
+    pub size: u64,
+    /// Size before, when that is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_before: Option<u64>,
+    /// Its file id, when it was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileId>,
+    /// Which asset it is, when it was committed before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asset: Option<AssetId>,
+    /// Bytes that are new to the repository, when they were measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_new: Option<u64>,
+    /// Whether its metadata has edits that are not committed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub metadata_pending: bool,
+}
+
+impl ChangeLine {
+    /// Describes a change that can be committed.
+    pub fn of(change: &Change) -> Self {
+        let (what, from) = match &change.what {
+            What::New => ("new", None),
+            What::ModeChanged => ("mode", None),
+            What::KindChanged => ("kind", None),
+            What::Moved { from, edited: false } => ("moved", Some(from.clone())),
+            What::Moved { from, edited: true } => ("moved-and-changed", Some(from.clone())),
+            What::Removed => ("removed", None),
+            _ => ("changed", None),
+        };
+        let size = change.size();
+        let before = change.base.as_ref().and_then(|base| base.content.size());
+        Self {
+            path: change.path.clone(),
+            what,
+            from,
+            size,
+            size_before: before.filter(|before| *before != size),
+            file: change.file_id,
+            asset: change.base.as_ref().and_then(|base| base.asset),
+            bytes_new: change.new_bytes,
+            metadata_pending: false,
+        }
+    }
+
+    /// Describes a path of which only metadata or identity is edited.
+    pub fn metadata(path: &AssetPath, value: Option<&EntryValue>) -> Self {
+        Self {
+            path: path.clone(),
+            what: "metadata",
+            from: None,
+            size: value.and_then(|value| value.content.size()).unwrap_or(0),
+            size_before: None,
+            file: value.and_then(|value| value.content.file_id()),
+            asset: value.and_then(|value| value.asset),
+            bytes_new: None,
+            metadata_pending: true,
+        }
+    }
+}
+
+impl Counts {
+    /// Counts lines by what happened.
+    pub fn of(lines: &[ChangeLine]) -> Self {
+        let mut counts = Self::default();
+        for line in lines {
+            *match line.what {
+                "new" => &mut counts.new,
+                "moved" | "moved-and-changed" => &mut counts.moved,
+                "removed" => &mut counts.removed,
+                "mode" | "metadata" => &mut counts.described,
+                _ => &mut counts.changed,
+            } += 1;
+        }
+        counts
+    }
+
+    /// All of them.
+    pub const fn total(&self) -> u64 {
+        self.new + self.changed + self.moved + self.removed + self.described
+    }
+}
+
+/// The paths that a commit cannot take, with reasons.
+pub fn problems_of(changes: &[Change]) -> Vec<ProblemLine> {
+    changes
+        .iter()
+        .filter_map(|change| {
+            let message = match &change.what {
+                What::Unreadable { error } => format!("it cannot be read: {error}"),
+                What::Busy => "a program is writing to it; commit again when it is done".to_owned(),
+                What::Special { .. } => "it is no file but a pipe, socket or device".to_owned(),
+                What::Refused { hazard } => hazard.to_string(),
+                _ => return None,
+            };
+            Some(ProblemLine { path: change.path.clone(), message })
+        })
+        .collect()
+}
+
+/// Looks.
+pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) -> Result<Report, AppError> {
+    monitor.phase(Phase { name: "Looking for changes", files_total: None, bytes_total: None });
+    let session = Session::look(repository, monitor)?;
+    let parameters = repository.store().settings().chunker;
+    let measuring = Ingester::measuring(&session.view, &parameters, monitor);
+    let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
+    let measure = if options.measure { Measure::All } else { Measure::Needed };
+    let status = session.status(&options.paths, &probe, measure, monitor)?;
+    let problems = problems_of(&status.changes);
+    let mut changes: Vec<ChangeLine> =
+        status.changes.iter().filter(|change| change.is_committable()).map(ChangeLine::of).collect();
+    add_pending(&session, &options.paths, &mut changes)?;
+    let is_file = |line: &&ChangeLine| !matches!(line.what, "removed" | "metadata" | "mode");
+    let bytes = changes.iter().filter(is_file).map(|line| line.size).sum();
+    let at_most = |line: &ChangeLine| match line.what {
+        // The very content is in the repository, at the place where it was before.
+        "moved" => 0,
+        _ => line.bytes_new.unwrap_or(line.size),
+    };
+    Ok(Report {
+        branch: session.state.branch.name().to_owned(),
+        commit: session.head,
+        merge: session.state.merge.as_ref().map(|merge| MergeLine {
+            name: merge.name.clone(),
+            commit: merge.theirs,
+            undecided: merge.conflicts.iter().map(|conflict| conflict.path.clone()).collect(),
+        }),
+        sparse: session.state.sparse.as_ref().map(|paths| paths.iter().cloned().collect()),
+        counts: Counts::of(&changes),
+        bytes_new_at_most: changes.iter().filter(is_file).map(at_most).sum(),
+        changes,
+        unchanged_files: status.tallies.unchanged_files,
+        ignored: status.tallies.ignored,
+        bytes,
+        measured: options.measure,
+        problems,
+        nested: status.nested,
+    })
+}
+
+/// Marks paths whose metadata or identity is edited, and adds those that have no other change.
+fn add_pending(
+    session: &Session<'_>,
+    within: &[AssetPath],
+    changes: &mut Vec<ChangeLine>,
+) -> Result<(), AppError> {
+    let pending = &session.state.pending;
+    for path in pending.metadata.keys() {
+        if !within.is_empty() && !within.iter().any(|folder| path.is_within(folder)) {
+            continue;
+        }
+        if let Some(line) = changes.iter_mut().find(|line| line.path == *path) {
+            line.metadata_pending = true;
+            continue;
+        }
+        let found = match &session.index {
+            Some(index) => index.find(path)?,
+            None => None,
+        };
+        if let Some(record) = found {
+            let content = record.content()?;
+            let value = EntryValue { asset: record.asset(), metadata: record.metadata(), content };
+            changes.push(ChangeLine::metadata(path, Some(&value)));
+        }
+    }
+    changes.sort_by(|left, right| left.path.cmp(&right.path));
+    Ok(())
+}
