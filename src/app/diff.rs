@@ -17,6 +17,7 @@ use crate::app::content::StoredContent;
 use crate::app::describe::EntryLine;
 use crate::app::error::AppError;
 use crate::app::export::ProblemLine;
+use crate::app::session::Session;
 use crate::base::id::{AssetId, CommitId};
 use crate::base::monitor::{Advance, Monitor, Phase, Problem};
 use crate::base::path::AssetPath;
@@ -29,7 +30,7 @@ use crate::object::tree::Content;
 use crate::repo::extract::Extractor;
 use crate::repo::{Repository, View};
 use access::StoredAccess;
-use changes::{Changes, find_changes};
+use changes::Changes;
 use compare::Comparer;
 use serde::Serialize;
 use sides::Sides;
@@ -97,7 +98,7 @@ pub struct FileDiff {
     /// As it is; `None` when it is gone. The file id of a file on disk is there only when it had
     /// to be found out.
     pub after: Option<EntryLine>,
-    /// Number of its version before, when asked for or cheap to tell.
+    /// Number of its version before, when it was asked for by that, or a commit is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version_before: Option<u64>,
     /// Number of its version after, likewise.
@@ -211,48 +212,23 @@ pub fn run(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
-    let view = repository.view()?;
-    let sides = Sides::find(&view, options, clock.now())?;
-    compare(repository, &view, sides, options, monitor)
-}
-
-/// Compares two sides that were found.
-fn compare(
-    repository: &Repository,
-    view: &View,
-    sides: Sides,
-    options: &Options,
-    monitor: &dyn Monitor,
-) -> Result<Report, AppError> {
-    let mut report = Report {
-        before: sides.before,
-        after: sides.after,
-        files: Vec::new(),
-        totals: Totals::default(),
-        problems: Vec::new(),
-    };
-    let Changes { list, disk, problems } = find_changes(repository, view, sides.pair, monitor)?;
-    report.problems = problems;
-    let stored = StoredContent::new(repository, view, monitor)?;
-    let closeness = (options.detail, options.context_lines);
-    let parameters = repository.store().settings().chunker;
-    let mut comparer = Comparer::new(view, stored.extractor(), disk.as_ref(), parameters, closeness, monitor);
-    monitor.phase(Phase { name: "Comparing", files_total: Some(list.len() as u64), bytes_total: None });
-    for change in list {
-        if monitor.is_cancelled() {
-            return Err(AppError::Cancelled);
+    let (before, paths) = (options.before.as_ref(), options.paths.clone());
+    match &options.after {
+        Some(after) => {
+            let view = repository.view()?;
+            let sides = Sides::find(&view, before, after, paths, clock.now())?;
+            let changes = changes::between(&view, sides.pair, monitor)?;
+            let report = Report::new(sides.before, sides.after);
+            compare(repository, &view, changes, options, report, monitor)
         }
-        let Some(file) = comparer.compare(change)? else { continue };
-        if let Some(message) = &file.problem {
-            let problem = Problem { path: file.path.clone(), message: message.clone() };
-            report.problems.push(problem.clone().into());
-            monitor.problem(problem);
+        None => {
+            let session = Session::look(repository, monitor)?;
+            let sides = Sides::with_worktree(&session.view, before, paths, clock.now())?;
+            let changes = changes::with_worktree(&session, sides.pair, monitor)?;
+            let report = Report::new(sides.before, sides.after);
+            compare(repository, &session.view, changes, options, report, monitor)
         }
-        report.totals.add(&file);
-        report.files.push(file);
-        monitor.advance(Advance { files: 1, ..Advance::default() });
     }
-    Ok(report)
 }
 
 /// What a commit changed since its first parent.
@@ -264,7 +240,55 @@ pub(super) fn of_commit(
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
     let sides = Sides::of_commit(view, id, options.paths.clone())?;
-    compare(repository, view, sides, options, monitor)
+    let changes = changes::between(view, sides.pair, monitor)?;
+    compare(repository, view, changes, options, Report::new(sides.before, sides.after), monitor)
+}
+
+impl Report {
+    fn new(before: Side, after: Side) -> Self {
+        Self { before, after, files: Vec::new(), totals: Totals::default(), problems: Vec::new() }
+    }
+
+    fn problem(&mut self, problem: Problem, monitor: &dyn Monitor) {
+        self.problems.push(problem.clone().into());
+        monitor.problem(problem);
+    }
+}
+
+/// Compares what differs, asset by asset, and completes the report.
+fn compare(
+    repository: &Repository,
+    view: &View,
+    changes: Changes,
+    options: &Options,
+    mut report: Report,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    report.problems = changes.problems;
+    let stored = StoredContent::new(repository, view, monitor)?;
+    let closeness = (options.detail, options.context_lines);
+    let parameters = repository.store().settings().chunker;
+    let disk = changes.disk.as_ref();
+    let mut comparer = Comparer::new(view, stored.extractor(), disk, parameters, closeness, monitor);
+    let files_total = Some(changes.list.len() as u64);
+    monitor.phase(Phase { name: "Comparing", files_total, bytes_total: None });
+    for change in changes.list {
+        if monitor.is_cancelled() {
+            return Err(AppError::Cancelled);
+        }
+        let Some(file) = comparer.compare(change)? else { continue };
+        if let Some(message) = &file.problem {
+            report.problem(Problem { path: file.path.clone(), message: message.clone() }, monitor);
+        }
+        report.totals.add(&file);
+        report.files.push(file);
+        monitor.advance(Advance { files: 1, ..Advance::default() });
+    }
+    if let [file] = report.files.as_mut_slice() {
+        file.version_before = report.before.version();
+        file.version_after = report.after.version();
+    }
+    Ok(report)
 }
 
 /// Compares two stored contents as bytes; `None` when the repository can hold one of them only by name.

@@ -7,6 +7,7 @@ mod content;
 mod crash_store;
 mod floors;
 mod repository;
+mod show_diff;
 mod support;
 mod worktree_status;
 mod worktree_support;

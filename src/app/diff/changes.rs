@@ -1,12 +1,13 @@
 //! Which assets differ, before anything is said about their content.
 
 use crate::app::diff::compare::Disk;
-use crate::app::diff::sides::Pair;
+use crate::app::diff::sides::{Stored, WithWorktree};
 use crate::app::diff::worktree::{look, overlay};
 use crate::app::error::AppError;
 use crate::app::export::ProblemLine;
 use crate::app::locate::Located as Found;
-use crate::base::id::{AssetId, CommitId, TreeId};
+use crate::app::session::Session;
+use crate::base::id::{AssetId, CommitId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::diff::tree::{
@@ -15,7 +16,8 @@ use crate::diff::tree::{
 use crate::object::commit::AssetNote;
 use crate::object::tree_edit::EntryValue;
 use crate::repo::history::Walk;
-use crate::repo::{RepoError, Repository, View};
+use crate::repo::{RepoError, View};
+use crate::worktree::root::Worktree;
 
 /// Assets that differ.
 #[derive(Default)]
@@ -28,44 +30,38 @@ pub(super) struct Changes {
     pub problems: Vec<ProblemLine>,
 }
 
-/// Finds what differs between two sides.
-pub(super) fn find_changes(
-    repository: &Repository,
-    view: &View,
-    pair: Pair,
-    monitor: &dyn Monitor,
-) -> Result<Changes, AppError> {
-    match pair {
-        Pair::Trees { before, after, paths } => {
-            let commits = [before.0, after.0];
-            let list = with_aliases(view, commits, paths, monitor, &|options| {
+/// Finds what differs between two stored states.
+pub(super) fn between(view: &View, pair: Stored, monitor: &dyn Monitor) -> Result<Changes, AppError> {
+    let list = match pair {
+        Stored::Trees { before, after, paths } => {
+            with_aliases(view, [before.0, after.0], paths, monitor, &|options| {
                 Ok(diff_trees(view, before.1, after.1, options, monitor)?)
-            })?;
-            Ok(Changes { list, ..Changes::default() })
+            })?
         }
-        Pair::Worktree { before, paths } => with_worktree(repository, view, before, paths, monitor),
-        Pair::Assets { before, after } => {
-            let list = assets(*before, *after).into_iter().collect();
-            Ok(Changes { list, ..Changes::default() })
-        }
-    }
+        Stored::Assets { before, after } => assets(*before, *after).into_iter().collect(),
+    };
+    Ok(Changes { list, ..Changes::default() })
 }
 
-fn with_worktree(
-    repository: &Repository,
-    view: &View,
-    before: (Option<CommitId>, TreeId),
-    paths: Vec<AssetPath>,
+/// Finds what differs between a stored state and the worktree.
+pub(super) fn with_worktree(
+    session: &Session<'_>,
+    pair: WithWorktree,
     monitor: &dyn Monitor,
 ) -> Result<Changes, AppError> {
-    let seen = look(repository, &paths, monitor)?;
-    let overlay = overlay(view, (before.1, seen.head_tree), &seen.changes, &seen.pending, monitor)?;
-    let differences = &overlay.differences;
-    let list = with_aliases(view, [before.0, seen.head], paths, monitor, &|options| {
-        Ok(match_differences(differences.iter().cloned(), options))
+    let WithWorktree { before, paths, asset } = pair;
+    let looked = look(session, &paths, monitor)?;
+    let view = &session.view;
+    let overlay = overlay(view, (before.1, session.base), &looked.changes, &looked.pending, monitor)?;
+    let mut list = with_aliases(view, [before.0, session.head], paths, monitor, &|options| {
+        Ok(match_differences(overlay.differences.iter().cloned(), options))
     })?;
-    let disk = Some(Disk { worktree: seen.worktree, files: overlay.files });
-    Ok(Changes { list, disk, problems: seen.problems })
+    if asset.is_some() {
+        list.retain(|change| change.asset == asset);
+    }
+    let worktree = Worktree::open(session.repository.root())?;
+    let disk = Some(Disk { worktree, files: overlay.files });
+    Ok(Changes { list, disk, problems: looked.problems })
 }
 
 /// Two states that were asked for by name are compared whatever their assets and paths are.

@@ -1,10 +1,9 @@
 //! The two sides of a comparison: what people ask for, and what that is.
 
 use crate::app::describe::{CommitLine, Describer};
-use crate::app::diff::Options;
 use crate::app::error::AppError;
 use crate::app::locate::{Located, locate_version};
-use crate::base::id::{CommitId, TreeId};
+use crate::base::id::{AssetId, CommitId, TreeId};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::object::source::ObjectSource;
@@ -53,24 +52,43 @@ pub enum Side {
     },
 }
 
+impl Side {
+    /// The number of the version, when it was asked for by that.
+    pub fn version(&self) -> Option<u64> {
+        match self {
+            Self::Asset { version, .. } => *version,
+            Self::Nothing | Self::Worktree | Self::Commit { .. } => None,
+        }
+    }
+}
+
 /// Both sides, found.
-pub(super) struct Sides {
+pub(super) struct Sides<P> {
     /// The older side, for the report.
     pub before: Side,
     /// The newer side, for the report.
     pub after: Side,
     /// What is compared.
-    pub pair: Pair,
+    pub pair: P,
 }
 
-/// What is compared.
-pub(super) enum Pair {
-    /// Two trees, at or below some paths.
-    Trees { before: (Option<CommitId>, TreeId), after: (Option<CommitId>, TreeId), paths: Vec<AssetPath> },
-    /// A tree and the worktree, at or below some paths.
-    Worktree { before: (Option<CommitId>, TreeId), paths: Vec<AssetPath> },
-    /// Two states of one asset, or of two.
+/// A commit, where there is one, and its tree.
+pub(super) type State = (Option<CommitId>, TreeId);
+
+/// Two stored states.
+pub(super) enum Stored {
+    /// Of everything, at or below some paths.
+    Trees { before: State, after: State, paths: Vec<AssetPath> },
+    /// Of one asset, or of two.
     Assets { before: Box<Located>, after: Box<Located> },
+}
+
+/// A stored state, to be compared with the worktree at or below some paths.
+pub(super) struct WithWorktree {
+    pub before: State,
+    pub paths: Vec<AssetPath>,
+    /// Only this asset, wherever it stands.
+    pub asset: Option<AssetId>,
 }
 
 /// A point that was found.
@@ -79,21 +97,21 @@ enum Found {
     Version { located: Box<Located>, version: u64 },
 }
 
-impl Sides {
-    /// Finds what the options name.
-    pub fn find(view: &View, options: &Options, now: Timestamp) -> Result<Self, AppError> {
-        let before = options.before.as_ref().map(|point| find(view, point, now)).transpose()?;
-        let after = options.after.as_ref().map(|point| find(view, point, now)).transpose()?;
-        let mut namer = Namer(Describer::new(view)?, view);
-        let paths = options.paths.clone();
-        match (before, after) {
-            (Some(before), Some(after)) => pair_of(view, &mut namer, before, after, paths),
-            (before, None) => with_worktree(view, &mut namer, before, paths),
-            (None, Some(after)) => {
-                let before = current(view)?.ok_or(RepoError::NoCommits)?;
-                pair_of(view, &mut namer, before, after, paths)
-            }
-        }
+impl Sides<Stored> {
+    /// Finds two stored states; without `before`, the older is the current branch's newest commit.
+    pub fn find(
+        view: &View,
+        before: Option<&Point>,
+        after: &Point,
+        paths: Vec<AssetPath>,
+        now: Timestamp,
+    ) -> Result<Self, AppError> {
+        let before = match before {
+            Some(point) => find(view, point, now)?,
+            None => current(view)?.ok_or(RepoError::NoCommits)?,
+        };
+        let after = find(view, after, now)?;
+        pair_of(view, &mut Namer(Describer::new(view)?, view), before, after, paths)
     }
 
     /// What a commit did to its first parent.
@@ -106,8 +124,42 @@ impl Sides {
             None => (Side::Nothing, TreeNode::empty_id()),
         };
         let before_tree = (commit.parents.first().copied(), tree_before);
-        let pair = Pair::Trees { before: before_tree, after: (Some(id), commit.tree), paths };
+        let pair = Stored::Trees { before: before_tree, after: (Some(id), commit.tree), paths };
         Ok(Self { before, after, pair })
+    }
+}
+
+impl Sides<WithWorktree> {
+    /// Finds the older side of a comparison with the worktree; the current branch's newest commit
+    /// when `before` is `None`.
+    pub fn with_worktree(
+        view: &View,
+        before: Option<&Point>,
+        paths: Vec<AssetPath>,
+        now: Timestamp,
+    ) -> Result<Self, AppError> {
+        let mut namer = Namer(Describer::new(view)?, view);
+        let found = match before {
+            Some(point) => Some(find(view, point, now)?),
+            None => current(view)?,
+        };
+        let pair = |before, paths, asset| WithWorktree { before, paths, asset };
+        let (before, pair) = match found {
+            None => (Side::Nothing, pair((None, TreeNode::empty_id()), paths, None)),
+            Some(Found::Commit { id, tree }) => {
+                (Side::Commit { commit: namer.commit(id)? }, pair((Some(id), tree), paths, None))
+            }
+            Some(Found::Version { located, version }) => {
+                let side = namer.asset(&located, Some(version))?;
+                let state = (Some(located.commit), located.tree);
+                // An asset is followed to where it stands now; what never was one stays put.
+                match located.entry.asset {
+                    Some(asset) => (side, pair(state, Vec::new(), Some(asset))),
+                    None => (side, pair(state, vec![located.path], None)),
+                }
+            }
+        };
+        Ok(Self { before, after: Side::Worktree, pair })
     }
 }
 
@@ -135,13 +187,13 @@ fn pair_of(
     before: Found,
     after: Found,
     paths: Vec<AssetPath>,
-) -> Result<Sides, AppError> {
+) -> Result<Sides<Stored>, AppError> {
     let (before, after) = match (before, after) {
         (Found::Commit { id, tree }, Found::Commit { id: other, tree: other_tree }) => {
             return Ok(Sides {
                 before: Side::Commit { commit: namer.commit(id)? },
                 after: Side::Commit { commit: namer.commit(other)? },
-                pair: Pair::Trees { before: (Some(id), tree), after: (Some(other), other_tree), paths },
+                pair: Stored::Trees { before: (Some(id), tree), after: (Some(other), other_tree), paths },
             });
         }
         (Found::Version { located, version }, Found::Commit { id, tree }) => {
@@ -159,31 +211,8 @@ fn pair_of(
     Ok(Sides {
         before: namer.asset(&before.0, before.1)?,
         after: namer.asset(&after.0, after.1)?,
-        pair: Pair::Assets { before: before.0, after: after.0 },
+        pair: Stored::Assets { before: before.0, after: after.0 },
     })
-}
-
-fn with_worktree(
-    view: &View,
-    namer: &mut Namer<'_>,
-    before: Option<Found>,
-    paths: Vec<AssetPath>,
-) -> Result<Sides, AppError> {
-    let before = match before {
-        Some(found) => Some(found),
-        None => current(view)?,
-    };
-    let (side, tree, paths) = match before {
-        None => (Side::Nothing, (None, TreeNode::empty_id()), paths),
-        Some(Found::Commit { id, tree }) => {
-            (Side::Commit { commit: namer.commit(id)? }, (Some(id), tree), paths)
-        }
-        Some(Found::Version { located, version }) => {
-            let side = namer.asset(&located, Some(version))?;
-            (side, (Some(located.commit), located.tree), vec![located.path])
-        }
-    };
-    Ok(Sides { before: side, after: Side::Worktree, pair: Pair::Worktree { before: tree, paths } })
 }
 
 /// Finds in a commit what is an asset of another: at its path, else wherever it stands there.

@@ -8,7 +8,7 @@ use crate::app::export::ProblemLine;
 use crate::app::probe::IngestProbe;
 use crate::app::session::Session;
 use crate::app::status::problems_of;
-use crate::base::id::{CommitId, FileId, TreeId};
+use crate::base::id::{FileId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::diff::DiffError;
@@ -16,10 +16,9 @@ use crate::diff::tree::{Difference, PathSet, compare_trees};
 use crate::object::tree::Content;
 use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::entry_at;
+use crate::repo::View;
 use crate::repo::ingest::Ingester;
 use crate::repo::state::PendingEdits;
-use crate::repo::{Repository, View};
-use crate::worktree::root::Worktree;
 use crate::worktree::stat::NodeKind;
 use crate::worktree::status::{Change, Measure, What};
 use std::collections::{BTreeMap, HashMap};
@@ -157,15 +156,9 @@ fn content_of(on_disk: &OnDisk) -> Option<Content> {
     }
 }
 
-/// What is known of the worktree.
-pub struct Seen {
-    /// The user's folder.
-    pub worktree: Worktree,
-    /// The newest commit of the current branch.
-    pub head: Option<CommitId>,
-    /// Its tree.
-    pub head_tree: TreeId,
-    /// How the files differ from it.
+/// What was seen of the worktree.
+pub struct Looked {
+    /// How the files differ from the newest commit.
     pub changes: Vec<Change>,
     /// Edits that are not in the files' bytes, at or below the paths of interest.
     pub pending: PendingEdits,
@@ -174,23 +167,14 @@ pub struct Seen {
 }
 
 /// Looks at the worktree, at or below some paths.
-pub fn look(repository: &Repository, within: &[AssetPath], monitor: &dyn Monitor) -> Result<Seen, AppError> {
-    let session = Session::look(repository, monitor)?;
-    let parameters = repository.store().settings().chunker;
+pub fn look(session: &Session<'_>, within: &[AssetPath], monitor: &dyn Monitor) -> Result<Looked, AppError> {
+    let parameters = session.repository.store().settings().chunker;
     let measuring = Ingester::measuring(&session.view, &parameters, monitor);
     let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
     let status = session.status(within, &probe, Measure::Needed, monitor)?;
-    drop(probe);
     let is_within = |path: &AssetPath| within.is_empty() || within.iter().any(|top| path.is_within(top));
-    let mut pending = session.state.pending;
+    let mut pending = session.state.pending.clone();
     pending.metadata.retain(|path, _| is_within(path));
     pending.assets.retain(|path, _| is_within(path));
-    Ok(Seen {
-        worktree: session.worktree,
-        head: session.head,
-        head_tree: session.base,
-        problems: problems_of(&status.changes),
-        changes: status.changes,
-        pending,
-    })
+    Ok(Looked { problems: problems_of(&status.changes), changes: status.changes, pending })
 }
