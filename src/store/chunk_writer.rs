@@ -12,7 +12,7 @@ use crate::base::monitor::Monitor;
 use crate::store::Store;
 use crate::store::compress;
 use crate::store::error::{Result, StoreError};
-use crate::store::lock::{self, WritersLock};
+use crate::store::lock::{self, SweepLock, WritersLock};
 use crate::store::open_packs::OpenPacks;
 use crate::store::pack::CHUNK_BYTES_MAX;
 use crate::store::pack::block::{BlockHeader, Codec, Record};
@@ -102,7 +102,8 @@ struct Group {
 pub struct ChunkWriter<'m> {
     store: Store,
     monitor: &'m dyn Monitor,
-    lock: WritersLock,
+    /// `None` for a rewrite, which runs under the sweep lock.
+    lock: Option<WritersLock>,
     /// Held shared by every put, exclusively while publishing.
     gate: RwLock<Snapshot>,
     seen: [Mutex<IdSet>; SHARDS],
@@ -130,7 +131,7 @@ pub struct Staged {
     totals: WriterTotals,
     /// Keep others from appending to the packs until the rows are published.
     _packs: Vec<Arc<OpenPack>>,
-    _lock: WritersLock,
+    _lock: Option<WritersLock>,
 }
 
 impl Staged {
@@ -147,8 +148,23 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl<'m> ChunkWriter<'m> {
     pub(crate) fn new(store: Store, monitor: &'m dyn Monitor) -> Result<Self> {
         let lock = lock::lock_writers(store.disk(), &store.lock_path("writers"), monitor)?;
+        Self::with_lock(store, Some(lock), monitor, true)
+    }
+
+    /// A writer for moving chunks while nobody else stores. It always begins a new pack, and
+    /// publishes nothing by itself.
+    pub(crate) fn for_rewrite(store: Store, _: &SweepLock, monitor: &'m dyn Monitor) -> Result<Self> {
+        Self::with_lock(store, None, monitor, false)
+    }
+
+    fn with_lock(
+        store: Store,
+        lock: Option<WritersLock>,
+        monitor: &'m dyn Monitor,
+        adopt: bool,
+    ) -> Result<Self> {
         let snapshot = store.snapshot()?;
-        let packs = OpenPacks::new(store.clone());
+        let packs = OpenPacks::new(store.clone(), adopt);
         Ok(Self {
             store,
             monitor,
@@ -186,7 +202,7 @@ impl<'m> ChunkWriter<'m> {
         if bytes.len() > CHUNK_BYTES_MAX {
             return Err(StoreError::ChunkTooLarge { length: bytes.len(), limit: CHUNK_BYTES_MAX });
         }
-        let outcome = self.put_gated(id, bytes, hint);
+        let outcome = self.store.explain(self.put_gated(id, bytes, hint), bytes.len() as u64);
         if outcome.is_err() {
             self.failed.store(true, Ordering::Relaxed);
         }
@@ -245,6 +261,15 @@ impl<'m> ChunkWriter<'m> {
             locked(self.shard(id)).remove(&id);
             return Ok(Put::Known);
         }
+        self.store_new(id, bytes, hint)
+    }
+
+    /// Writes a chunk although it is in the store, for a rewrite.
+    pub(crate) fn put_again(&self, id: ChunkId, bytes: &[u8], hint: GroupHint) -> Result<()> {
+        self.store_new(id, bytes, hint).map(|_| ())
+    }
+
+    fn store_new(&self, id: ChunkId, bytes: &[u8], hint: GroupHint) -> Result<Put> {
         self.chunks.fetch_add(1, Ordering::Relaxed);
         self.raw_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         let record = Record { id, length: bytes.len() as u32 };
@@ -293,12 +318,18 @@ impl<'m> ChunkWriter<'m> {
         Ok(block_length)
     }
 
-    /// Writes what is still gathered, and makes all packs durable.
-    fn settle(&self) -> Result<()> {
+    /// Writes what is still gathered.
+    fn flush_groups(&self) -> Result<()> {
         let groups = std::mem::take(&mut *locked(&self.groups));
         for group in groups.into_values() {
             self.write_block(group.records, &group.raw)?;
         }
+        Ok(())
+    }
+
+    /// Writes what is still gathered, and makes all packs durable.
+    fn settle(&self) -> Result<()> {
+        self.flush_groups()?;
         self.packs.settle()
     }
 
@@ -343,12 +374,19 @@ impl<'m> ChunkWriter<'m> {
         Ok(())
     }
 
+    /// Ends a rewrite: like [`ChunkWriter::finish`], with the pack sealed, since nobody will add to it.
+    pub(crate) fn finish_rewrite(self) -> Result<Staged> {
+        self.flush_groups()?;
+        self.packs.close_all()?;
+        self.finish()
+    }
+
     /// Writes and syncs everything; what comes back waits for its transaction.
     pub fn finish(self) -> Result<Staged> {
         if self.failed.load(Ordering::Relaxed) {
             return Err(StoreError::WriterFailed);
         }
-        self.settle()?;
+        self.store.explain(self.settle(), GROUP_BYTES as u64)?;
         let batch = self.take_batch();
         let totals = self.totals();
         Ok(Staged { batch, totals, _packs: self.packs.into_held(), _lock: self.lock })

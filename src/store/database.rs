@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,6 +14,7 @@ use redb::{
 
 use crate::store::disk::{DatabaseAccess, Disk};
 use crate::store::error::{DatabaseContext, IoContext, Result, StoreError, database_error};
+use crate::store::overlay::Overlay;
 
 /// Memory that the database may use for pages, in bytes.
 const CACHE_BYTES: usize = 32 << 20;
@@ -26,6 +28,20 @@ fn builder() -> Builder {
 enum Handle {
     Reader(ReadOnlyDatabase),
     Writer(Database),
+    /// Put in order in memory, because the file may not be written.
+    Overlay {
+        database: Database,
+        _pin: ReadTransaction,
+    },
+}
+
+impl Handle {
+    fn begin_read(&self) -> std::result::Result<ReadTransaction, TransactionError> {
+        match self {
+            Self::Reader(database) => database.begin_read(),
+            Self::Writer(database) | Self::Overlay { database, .. } => database.begin_read(),
+        }
+    }
 }
 
 /// The one database of a store.
@@ -46,7 +62,7 @@ impl DatabaseHandle {
     /// Creates the database and hands it out for its first transaction.
     pub(crate) fn create(disk: Arc<dyn Disk>, path: PathBuf) -> Result<Self> {
         let backend = disk.database(&path, DatabaseAccess::Create).during("creating", &path)?;
-        let database = builder().create_with_backend(Seam(backend)).stored()?;
+        let database = guarded(|| builder().create_with_backend(Seam(backend)))?.stored()?;
         Ok(Self { path, disk, writable: true, handle: RwLock::new(Handle::Writer(database)) })
     }
 
@@ -59,17 +75,11 @@ impl DatabaseHandle {
     }
 
     pub(crate) fn begin_read(&self) -> Result<ReadTransaction> {
-        let begun = match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
-            Handle::Reader(database) => database.begin_read(),
-            Handle::Writer(database) => database.begin_read(),
-        };
+        let begun = self.handle.read().unwrap_or_else(PoisonError::into_inner).begin_read();
         match begun {
             Err(TransactionError::Storage(StorageError::PreviousIo)) => {
                 self.reopen()?;
-                match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
-                    Handle::Reader(database) => database.begin_read().stored(),
-                    Handle::Writer(database) => database.begin_read().stored(),
-                }
+                self.handle.read().unwrap_or_else(PoisonError::into_inner).begin_read().stored()
             }
             begun => begun.stored(),
         }
@@ -81,7 +91,7 @@ impl DatabaseHandle {
             return Err(StoreError::ReadOnly);
         }
         let begun = match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
-            Handle::Reader(_) => None,
+            Handle::Reader(_) | Handle::Overlay { .. } => None,
             Handle::Writer(database) => Some(database.try_begin_write()),
         };
         match begun {
@@ -91,7 +101,7 @@ impl DatabaseHandle {
             Some(Err(error)) => return Err(database_error(error)),
         }
         match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
-            Handle::Reader(_) => Err(StoreError::ReadOnly),
+            Handle::Reader(_) | Handle::Overlay { .. } => Err(StoreError::ReadOnly),
             Handle::Writer(database) => match database.try_begin_write() {
                 Err(TransactionError::WouldBlock) => Ok(None),
                 begun => begun.stored().map(Some),
@@ -118,14 +128,37 @@ impl DatabaseHandle {
     }
 }
 
-/// Opens the database for reading. One that a crash left is put in order first.
+/// Opens the database for reading. One that a crash left is put in order first: in its file where
+/// that may be written, else in memory.
 fn open_reader(disk: &dyn Disk, path: &Path) -> Result<Handle> {
     let backend = disk.database(path, DatabaseAccess::Read).during("opening", path)?;
-    match builder().open_read_only_with_backend(Seam(backend)) {
+    let opened = guarded(|| builder().open_read_only_with_backend(Seam(backend)))?;
+    match opened {
         Ok(reader) => Ok(Handle::Reader(reader)),
-        Err(DatabaseError::RepairAborted) => Ok(Handle::Writer(open_writer(disk, path)?)),
+        Err(DatabaseError::RepairAborted | DatabaseError::Storage(StorageError::Unsupported)) => {
+            match open_writer(disk, path) {
+                Ok(writer) => Ok(Handle::Writer(writer)),
+                Err(StoreError::Io { source, .. }) if may_not_write(&source) => open_in_memory(disk, path),
+                Err(error) => Err(error),
+            }
+        }
         Err(error) => Err(database_error(error)),
     }
+}
+
+fn may_not_write(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// Opens a database that cannot be written, keeping in memory what putting it in order writes.
+fn open_in_memory(disk: &dyn Disk, path: &Path) -> Result<Handle> {
+    let backend = disk.database(path, DatabaseAccess::Read).during("opening", path)?;
+    let overlay = Overlay::new(backend).during("reading", path)?;
+    let database = guarded(|| builder().create_with_backend(Seam(Box::new(overlay))))?.stored()?;
+    // A read transaction for as long as the handle lives: whoever writes the file meanwhile leaves
+    // the pages of this state alone.
+    let pin = database.begin_read().stored()?;
+    Ok(Handle::Overlay { database, _pin: pin })
 }
 
 fn open_writer(disk: &dyn Disk, path: &Path) -> Result<Database> {
@@ -133,7 +166,17 @@ fn open_writer(disk: &dyn Disk, path: &Path) -> Result<Database> {
     if backend.len().during("opening", path)? == 0 {
         return Err(StoreError::DatabaseDamaged { detail: "the file is empty".to_owned() });
     }
-    builder().create_with_backend(Seam(backend)).stored()
+    guarded(|| builder().create_with_backend(Seam(backend)))?.stored()
+}
+
+/// Opens, with a panic taken for what it is: redb trusts a file that it closed itself, and may
+/// panic over one that somebody else changed.
+fn guarded<T>(open: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(open)).map_err(|panic| {
+        let said = panic.downcast_ref::<String>().cloned();
+        let said = said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        StoreError::DatabaseDamaged { detail: said.unwrap_or_else(|| "it cannot be opened".to_owned()) }
+    })
 }
 
 /// Gives the database a backend whose type the seam keeps to itself.

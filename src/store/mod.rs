@@ -18,17 +18,23 @@ mod error;
 pub mod fault;
 mod lock;
 mod open_packs;
+mod overlay;
 pub mod pack;
 mod pack_walk;
 mod pack_writer;
+mod reindex;
+mod rewrite;
 mod settings;
 mod snapshot;
 mod space;
+#[cfg(test)]
+mod tests_care;
 mod transaction;
+mod upkeep;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::{ReadableTableMetadata, TableHandle};
 
@@ -45,10 +51,14 @@ pub use chunk_writer::{ChunkWriter, GroupHint, Put, Staged, WriterTotals};
 pub use disk::DiskSpace;
 pub use error::{Damage, Result, StoreError};
 pub use lock::{SweepLock, WorktreeLock, WritersLock};
+pub use pack_walk::Salvage;
+pub use reindex::Reindexed;
+pub use rewrite::Rewritten;
 pub use settings::{FORMAT, FormatFile, KNOWN_FEATURES, StoreSettings};
 pub use snapshot::{ChunkScan, Scan, Snapshot};
 pub use space::{ChunkLocation, PackRecord, Space};
 pub use transaction::Transaction;
+pub use upkeep::{CheckedChunk, PackFile, PackInspector, PackUsage};
 
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,14 +137,26 @@ impl Store {
             let path = dir.join(folder);
             disk.create_dir_all(&path).during("creating", &path)?;
         }
-        remove_stub(&*disk, &dir.join(DATABASE_FILE))?;
-        let database = DatabaseHandle::create(disk.clone(), dir.join(DATABASE_FILE))?;
+        let store = Self::create_database_on(disk, dir, settings, options)?;
+        write_new_file(store.disk(), dir, FORMAT_FILE, FormatFile::new().encode().as_bytes())?;
+        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            store.disk().sync_dir(parent).during("syncing", parent)?;
+        }
+        Ok(store)
+    }
+
+    /// Creates the database of a store and makes its settings durable.
+    fn create_database_on(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        settings: &StoreSettings,
+        options: StoreOptions,
+    ) -> Result<Self> {
+        let path = dir.join(DATABASE_FILE);
+        remove_stub(&*disk, &path)?;
+        let database = DatabaseHandle::create(disk.clone(), path)?;
         write_settings(&database, dir, settings)?;
         disk.sync_dir(dir).during("syncing", dir)?;
-        write_new_file(&*disk, dir, FORMAT_FILE, FormatFile::new().encode().as_bytes())?;
-        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            disk.sync_dir(parent).during("syncing", parent)?;
-        }
         let inner = Inner {
             disk,
             dir: dir.to_owned(),
@@ -202,7 +224,7 @@ impl Store {
         self.writable()?;
         let ask = || self.inner.database.try_begin_write();
         let transaction = lock::wait_for(monitor, "Waiting for another process", ask)?;
-        Ok(Transaction::new(transaction))
+        Ok(Transaction::new(self.clone(), transaction))
     }
 
     /// Begins to store content.
@@ -233,6 +255,17 @@ impl Store {
         self.inner.disk.space(&self.inner.dir).during("asking for the space of", &self.inner.dir)
     }
 
+    /// Says how much was needed, at least, and how much there is, when the disk is full.
+    pub(crate) fn explain<T>(&self, result: Result<T>, needed: u64) -> Result<T> {
+        result.map_err(|error| match error {
+            StoreError::DiskFull { path, needed: 0, .. } => {
+                let available = self.disk_space().map_or(0, |space| space.available);
+                StoreError::DiskFull { path, needed, available }
+            }
+            error => error,
+        })
+    }
+
     fn writable(&self) -> Result<()> {
         if self.inner.access == Access::ReadOnly { Err(StoreError::ReadOnly) } else { Ok(()) }
     }
@@ -243,6 +276,11 @@ impl Store {
 
     pub(crate) fn options(&self) -> &StoreOptions {
         &self.inner.options
+    }
+
+    /// Lets go of the mapping of a pack that is about to be removed.
+    pub(crate) fn forget_view(&self, pack: PackId) {
+        self.inner.views.lock().unwrap_or_else(PoisonError::into_inner).remove(&pack);
     }
 
     pub(crate) fn packs_dir(&self) -> PathBuf {

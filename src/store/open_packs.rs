@@ -48,8 +48,10 @@ pub(crate) struct Place {
 }
 
 impl OpenPacks {
-    pub(crate) fn new(store: Store) -> Self {
-        Self { store, state: Mutex::default(), failed: Arc::default() }
+    /// With `adopt`, an unsealed pack of an earlier writer is taken up first.
+    pub(crate) fn new(store: Store, adopt: bool) -> Self {
+        let state = State { adopted: !adopt, ..State::default() };
+        Self { store, state: Mutex::new(state), failed: Arc::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -135,6 +137,11 @@ impl OpenPacks {
             return Ok(Some(OpenPack::new(path, file, PackUpdate { number: Some(number), record })));
         }
         Ok(None)
+    }
+
+    /// Seals every pack. Nobody is writing meanwhile.
+    pub(crate) fn close_all(&self) -> Result<()> {
+        self.state().open.iter().try_for_each(|pack| pack.close().map(|_| ()))
     }
 
     /// Makes all packs and their names durable. Nobody is writing meanwhile.

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::base::id::PackId;
 use crate::store::disk::DiskFile;
 use crate::store::error::{Damage, IoContext, Result, StoreError};
-use crate::store::pack::block::{BlockHeader, PREFIX_BYTES, Prefix};
+use crate::store::pack::block::{BlockHeader, MARKER, PREFIX_BYTES, Prefix};
 use crate::store::pack::footer::{self, BlockEntry, TRAILER_BYTES};
 use crate::store::pack::header::{self, HEADER_BYTES, HeaderError};
 
@@ -97,4 +97,57 @@ fn cut_short(error: StoreError, pack: PackId, expected: u64, file: &dyn DiskFile
         }
         other => other,
     }
+}
+
+/// What was found in a pack that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Salvage {
+    /// Blocks whose headers are whole, in the order of their places.
+    pub blocks: Vec<BlockEntry>,
+    /// Runs of bytes that belong to no block: offset and length.
+    pub gaps: Vec<(u64, u64)>,
+}
+
+/// Finds all blocks of a pack up to `end`, looking for the next one wherever one is damaged.
+///
+/// A footer counts as a gap. Works in a bounded window, whatever the length of the pack.
+pub(crate) fn salvage(file: &dyn DiskFile, path: &Path, pack: PackId, end: u64) -> Result<Salvage> {
+    let mut found = Salvage { blocks: Vec::new(), gaps: Vec::new() };
+    let mut offset = (HEADER_BYTES as u64).min(end);
+    while offset < end {
+        match block_at(file, path, pack, offset, end) {
+            Ok(block) => {
+                offset += block.header.block_length();
+                found.blocks.push(block);
+            }
+            Err(StoreError::PackDamaged { .. } | StoreError::PackTruncated { .. }) => {
+                let next = next_block(file, path, pack, offset + 1, end)?;
+                found.gaps.push((offset, next - offset));
+                offset = next;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// Offset of the next whole block header at `start` or after, or `end`.
+fn next_block(file: &dyn DiskFile, path: &Path, pack: PackId, start: u64, end: u64) -> Result<u64> {
+    const WINDOW_BYTES: u64 = 1 << 20;
+    let mut window_start = start;
+    while window_start < end {
+        let length = WINDOW_BYTES.min(end - window_start);
+        let mut window = vec![0; length as usize];
+        read(file, path, &mut window, window_start).map_err(|error| cut_short(error, pack, end, file))?;
+        for (position, marker) in window.windows(MARKER.len()).enumerate() {
+            let offset = window_start + position as u64;
+            if marker == MARKER && block_at(file, path, pack, offset, end).is_ok() {
+                return Ok(offset);
+            }
+        }
+        // A marker may lie across the border of two windows.
+        let overlap = MARKER.len() as u64 - 1;
+        window_start += if length == WINDOW_BYTES { length - overlap } else { length };
+    }
+    Ok(end)
 }

@@ -44,6 +44,14 @@ pub(crate) struct Batch {
     pub objects: Vec<PendingObject>,
 }
 
+impl Batch {
+    /// Bytes that the rows and objects take in the database, at least.
+    pub(crate) fn rows_bytes(&self) -> u64 {
+        let objects: usize = self.objects.iter().map(|(_, key, value)| key.len() + value.len()).sum();
+        (self.rows.len() * size_of::<PendingRow>() + objects) as u64
+    }
+}
+
 /// A pack being written. Its file is locked for as long as this lives.
 #[derive(Debug)]
 pub(crate) struct OpenPack {

@@ -5,11 +5,16 @@ use std::ops::{Bound, RangeBounds};
 
 use redb::{ReadableTable, WriteTransaction};
 
+use crate::base::id::ChunkId;
+use crate::store::Store;
 use crate::store::chunk_writer::Staged;
 use crate::store::error::{DatabaseContext, Result};
-use crate::store::pack_writer::Batch;
+use crate::store::pack_writer::{Batch, PackUpdate};
 use crate::store::snapshot::after_prefix;
-use crate::store::space::{CHUNKS, ChunkLocation, PACKS, STORE, Space};
+use crate::store::space::{CHUNKS, ChunkLocation, PACKS, PackRecord, STORE, Space};
+
+/// What the smallest transaction may take in bytes.
+const COMMIT_BYTES: u64 = 64 * 1024;
 
 /// Key of the next free pack number in [`STORE`].
 const NEXT_PACK_KEY: &str = "next-pack";
@@ -17,6 +22,7 @@ const NEXT_PACK_KEY: &str = "next-pack";
 /// Changes that become visible and durable together on [`Transaction::commit`]. Dropped without
 /// it, nothing happened.
 pub struct Transaction {
+    store: Store,
     inner: WriteTransaction,
     /// Locks on packs whose rows are part of this transaction.
     held: Vec<Staged>,
@@ -29,8 +35,8 @@ impl fmt::Debug for Transaction {
 }
 
 impl Transaction {
-    pub(crate) fn new(inner: WriteTransaction) -> Self {
-        Self { inner, held: Vec::new() }
+    pub(crate) fn new(store: Store, inner: WriteTransaction) -> Self {
+        Self { store, inner, held: Vec::new() }
     }
 
     /// The value of a key as this transaction left it.
@@ -95,8 +101,61 @@ impl Transaction {
 
     /// Makes what a [`ChunkWriter`](crate::store::ChunkWriter) wrote part of this transaction.
     pub fn publish(&mut self, mut staged: Staged) -> Result<()> {
-        self.apply(&mut staged.batch)?;
+        let needed = staged.batch.rows_bytes();
+        let applied = self.apply(&mut staged.batch);
+        self.store.explain(applied, needed)?;
         self.held.push(staged);
+        Ok(())
+    }
+
+    /// Like [`Transaction::publish`], but the new places replace those that the chunks have.
+    pub(crate) fn publish_over(&mut self, mut staged: Staged) -> Result<()> {
+        let rows = std::mem::take(&mut staged.batch.rows);
+        self.apply(&mut staged.batch)?;
+        let mut placed: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                let pack = staged.batch.packs[row.pack].number.unwrap_or_default();
+                (row.id, ChunkLocation { pack, ..row.place })
+            })
+            .collect();
+        placed.sort_unstable();
+        self.set_chunks(&placed)?;
+        self.held.push(staged);
+        Ok(())
+    }
+
+    /// Gives chunks their places, whatever they had. Fastest when sorted.
+    pub(crate) fn set_chunks(&mut self, rows: &[(ChunkId, ChunkLocation)]) -> Result<()> {
+        let mut table = self.inner.open_table(CHUNKS).stored()?;
+        for (id, place) in rows {
+            table.insert(id.as_bytes(), &place.encode()).stored()?;
+        }
+        Ok(())
+    }
+
+    /// Takes chunks out of the index; gives how many were there. Their bytes stay in their packs
+    /// until these are rewritten.
+    pub fn drop_chunks(&mut self, chunks: &[ChunkId]) -> Result<u64> {
+        let mut table = self.inner.open_table(CHUNKS).stored()?;
+        let mut dropped = 0;
+        for id in chunks {
+            dropped += u64::from(table.remove(id.as_bytes()).stored()?.is_some());
+        }
+        Ok(dropped)
+    }
+
+    /// Records a pack under its number, or under the next free one, which is given back.
+    pub(crate) fn record_pack(&mut self, number: Option<u32>, record: &PackRecord) -> Result<u32> {
+        let update = PackUpdate { number, record: *record };
+        let mut batch = Batch { packs: vec![update], ..Batch::default() };
+        self.apply_packs(&mut batch)?;
+        Ok(batch.packs[0].number.unwrap_or_default())
+    }
+
+    /// Takes a pack out of the records.
+    pub(crate) fn forget_pack(&mut self, number: u32) -> Result<()> {
+        self.inner.open_table(PACKS).stored()?.remove(number).stored()?;
         Ok(())
     }
 
@@ -141,6 +200,8 @@ impl Transaction {
 
     /// Makes everything durable and visible. When this returns, it survives a power loss.
     pub fn commit(self) -> Result<()> {
-        self.inner.commit().stored()
+        let needed = self.held.iter().map(|staged| staged.batch.rows_bytes()).sum::<u64>();
+        let committed = self.inner.commit().stored();
+        self.store.explain(committed, needed + COMMIT_BYTES)
     }
 }

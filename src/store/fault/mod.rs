@@ -54,6 +54,7 @@ struct State {
     stop_at: Option<u64>,
     stopped: bool,
     capacity_bytes: Option<u64>,
+    read_only: bool,
     locks: Locks,
 }
 
@@ -74,6 +75,10 @@ impl World {
 }
 
 impl State {
+    fn check_writable(&self) -> io::Result<()> {
+        if self.read_only { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
+    }
+
     /// Counts an operation. `true` when the machine stops with it: what it changes is then on its
     /// way to the disk, like everything that was not synced.
     fn stops_now(&mut self) -> bool {
@@ -84,6 +89,7 @@ impl State {
 
     /// Counts an operation that changes a name.
     fn change_name(&mut self, op: NameOp) -> io::Result<()> {
+        self.check_writable()?;
         op.apply(&mut self.names);
         self.name_ops.push(op);
         if self.stops_now() { Err(machine_stopped()) } else { Ok(()) }
@@ -117,6 +123,7 @@ impl State {
     }
 
     fn create_file(&mut self, path: &Path) -> io::Result<u64> {
+        self.check_writable()?;
         self.inode_last += 1;
         let inode = self.inode_last;
         self.files.insert(inode, FileState::default());
@@ -153,6 +160,11 @@ impl FaultDisk {
     /// Lets files take up to `bytes` in all; `None` lifts the limit.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.world.state().capacity_bytes = bytes;
+    }
+
+    /// Refuses, or allows again, everything that needs the right to write.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.world.state().read_only = read_only;
     }
 
     /// Bytes that all files take.
@@ -218,8 +230,11 @@ impl Disk for FaultDisk {
         Ok(Arc::new(self.handle(&mut state, inode)))
     }
 
-    fn open(&self, path: &Path, _: bool) -> io::Result<Arc<dyn DiskFile>> {
+    fn open(&self, path: &Path, writable: bool) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.world.running()?;
+        if writable {
+            state.check_writable()?;
+        }
         let inode = state.inode(path)?;
         Ok(Arc::new(self.handle(&mut state, inode)))
     }
@@ -254,6 +269,9 @@ impl Disk for FaultDisk {
 
     fn database(&self, path: &Path, access: DatabaseAccess) -> io::Result<Box<dyn StorageBackend>> {
         let mut state = self.world.running()?;
+        if access != DatabaseAccess::Read {
+            state.check_writable()?;
+        }
         let inode = match state.inode(path) {
             Err(_) if access == DatabaseAccess::Create => state.create_file(path)?,
             found => found?,
@@ -263,6 +281,7 @@ impl Disk for FaultDisk {
 
     fn try_lock(&self, path: &Path, kind: LockKind) -> io::Result<Option<Box<dyn DiskLock>>> {
         let mut state = self.world.running()?;
+        state.check_writable()?;
         let owner = state.new_owner();
         let taken = state.locks.try_file(path, owner, kind);
         let world = self.world.clone();

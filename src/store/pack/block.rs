@@ -11,7 +11,8 @@ pub const PREFIX_BYTES: usize = 16;
 /// Length of one record.
 pub const RECORD_BYTES: usize = 36;
 const CHECKSUM_BYTES: usize = 8;
-const MARKER: &[u8; 4] = b"PBLK";
+/// The first bytes of every block.
+pub const MARKER: &[u8; 4] = b"PBLK";
 
 /// How the bytes of a block are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,150 @@
+//! Rewrites packs: what stays goes into a new pack, the rows are moved in one transaction, and only
+//! then the old file goes. A stop in between leaves a file that nobody refers to.
+
+use std::collections::HashSet;
+
+use crate::base::id::ChunkId;
+use crate::base::monitor::{Monitor, SilentMonitor};
+use crate::store::Store;
+use crate::store::chunk_writer::{ChunkWriter, GroupHint};
+use crate::store::error::{Damage, IoContext, Result, StoreError};
+use crate::store::lock::SweepLock;
+use crate::store::pack::footer::BlockEntry;
+use crate::store::snapshot::Snapshot;
+use crate::store::space::PackRecord;
+use crate::store::upkeep::{PackInspector, places};
+
+/// What rewriting a pack came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rewritten {
+    /// Chunks that stayed.
+    pub chunks_kept: u64,
+    /// Chunks whose rows were dropped.
+    pub chunks_dropped: u64,
+    /// Bytes of the old pack.
+    pub bytes_before: u64,
+    /// Bytes that the kept chunks take now.
+    pub bytes_after: u64,
+}
+
+impl Store {
+    /// Moves the chunks of a pack that are indexed there and that `keep` wants into another pack,
+    /// drops the rows of the others, and removes the old file.
+    ///
+    /// Every chunk that moves is verified first: a damaged one ends the rewrite with its name, and
+    /// the pack stays as it is.
+    pub fn rewrite_pack(
+        &self,
+        number: u32,
+        keep: &dyn Fn(ChunkId) -> bool,
+        sweep: &SweepLock,
+        monitor: &dyn Monitor,
+    ) -> Result<Rewritten> {
+        let snapshot = self.snapshot()?;
+        let Some(record) = snapshot.pack(number)? else { return Ok(Rewritten::default()) };
+        let inspector = self.inspect_pack(record.id, Some(record.length))?;
+        let blocks = if record.sealed { inspector.blocks()?.0 } else { inspector.walk()? };
+        // The sweep lock keeps every other writer out, so this one goes without the writers' lock.
+        let writer = ChunkWriter::for_rewrite(self.clone(), sweep, &SilentMonitor)?;
+        let mut outcome = Rewritten { bytes_before: record.length, ..Rewritten::default() };
+        let mut dropped = Vec::new();
+        for block in &blocks {
+            if monitor.is_cancelled() {
+                return Err(StoreError::Cancelled);
+            }
+            let kept = self.indexed(&snapshot, number, block, keep, &mut dropped)?;
+            outcome.chunks_kept += kept.len() as u64;
+            if !kept.is_empty() {
+                copy(&inspector, block, &kept, &writer)?;
+            }
+        }
+        outcome.chunks_dropped = dropped.len() as u64;
+        let staged = writer.finish_rewrite()?;
+        outcome.bytes_after = staged.totals().stored_bytes;
+        let mut transaction = self.begin()?;
+        transaction.drop_chunks(&dropped)?;
+        transaction.publish_over(staged)?;
+        transaction.forget_pack(number)?;
+        transaction.commit()?;
+        self.remove_pack(&record)?;
+        Ok(outcome)
+    }
+
+    /// Removes the bytes of chunks for good: from every pack that holds them, indexed or not.
+    /// Gives the number of packs that were rewritten.
+    pub fn erase_chunks(
+        &self,
+        chunks: &HashSet<ChunkId>,
+        sweep: &SweepLock,
+        monitor: &dyn Monitor,
+    ) -> Result<u64> {
+        let mut rewritten = 0;
+        for (number, record) in self.snapshot()?.packs()? {
+            let inspector = self.inspect_pack(record.id, Some(record.length))?;
+            let (blocks, _) = inspector.blocks()?;
+            let holds = blocks
+                .iter()
+                .flat_map(|block| &block.header.records)
+                .any(|record| chunks.contains(&record.id));
+            if holds {
+                self.rewrite_pack(number, &|id| !chunks.contains(&id), sweep, monitor)?;
+                rewritten += 1;
+            }
+        }
+        Ok(rewritten)
+    }
+
+    /// The chunks of a block that stay, as positions; those that go are added to `dropped`.
+    fn indexed(
+        &self,
+        snapshot: &Snapshot,
+        number: u32,
+        block: &BlockEntry,
+        keep: &dyn Fn(ChunkId) -> bool,
+        dropped: &mut Vec<ChunkId>,
+    ) -> Result<Vec<usize>> {
+        let mut kept = Vec::new();
+        for (position, (id, place)) in places(number, block).enumerate() {
+            if snapshot.chunk_location(id)? != Some(place) {
+                continue;
+            }
+            if keep(id) {
+                kept.push(position);
+            } else {
+                dropped.push(id);
+            }
+        }
+        Ok(kept)
+    }
+
+    fn remove_pack(&self, record: &PackRecord) -> Result<()> {
+        self.forget_view(record.id);
+        let (path, dir) = (self.pack_path(record.id), self.packs_dir());
+        self.disk().remove(&path).during("removing", &path)?;
+        self.disk().sync_dir(&dir).during("syncing", &dir)
+    }
+}
+
+/// Verifies the chunks that stay and writes them anew, as one group.
+fn copy(
+    inspector: &PackInspector,
+    block: &BlockEntry,
+    kept: &[usize],
+    writer: &ChunkWriter<'_>,
+) -> Result<()> {
+    let raw = inspector.raw(block)?;
+    let mut kept = kept.iter().copied().peekable();
+    let mut start = 0;
+    for (position, record) in block.header.records.iter().enumerate() {
+        let end = start + record.length as usize;
+        if kept.next_if_eq(&position).is_some() {
+            let bytes = &raw[start..end];
+            if ChunkId::of(bytes) != record.id {
+                return Err(inspector.damaged(block.offset, Some(record.id), Damage::Content));
+            }
+            writer.put_again(record.id, bytes, GroupHint::NONE)?;
+        }
+        start = end;
+    }
+    Ok(())
+}

@@ -1,0 +1,301 @@
+//! Tests of what care needs: looking at packs, damage, rewriting, rebuilding.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::fault::FaultDisk;
+use super::*;
+use crate::base::id::{ChunkId, RepositoryId};
+
+const DIR: &str = "/r/.pent";
+
+fn settings() -> StoreSettings {
+    StoreSettings::new(RepositoryId::from_bytes([7; 16]))
+}
+
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+fn contents() -> Vec<Vec<u8>> {
+    let mut all: Vec<Vec<u8>> = (0..40).map(|n| noise(n, 500 + n as usize * 900)).collect();
+    all.extend((1..30).map(|n| "all work and no play ".repeat(n * 20).into_bytes()));
+    all
+}
+
+fn options() -> StoreOptions {
+    StoreOptions { pack_seal_bytes: 200 * 1024, ..StoreOptions::default() }
+}
+
+fn filled(disk: &FaultDisk) -> Store {
+    let store = Store::create_on(Arc::new(disk.clone()), Path::new(DIR), &settings(), options()).unwrap();
+    let writer = store.chunk_writer(&SilentMonitor).unwrap();
+    for bytes in contents() {
+        writer.put(ChunkId::of(&bytes), &bytes, GroupHint::NONE).unwrap();
+    }
+    let staged = writer.finish().unwrap();
+    let mut transaction = store.begin().unwrap();
+    transaction.publish(staged).unwrap();
+    transaction.commit().unwrap();
+    store
+}
+
+fn assert_all(store: &Store) {
+    let reader = store.chunk_reader().unwrap();
+    let mut bytes = Vec::new();
+    for expected in contents() {
+        reader.read(ChunkId::of(&expected), &mut bytes).unwrap();
+        assert_eq!(bytes, expected);
+    }
+}
+
+fn pack_paths(disk: &FaultDisk) -> Vec<PathBuf> {
+    let named = disk.files().into_iter().map(|(path, _)| path);
+    named.filter(|path| path.extension().is_some_and(|extension| extension == "pack")).collect()
+}
+
+#[test]
+fn a_pack_tells_all_its_chunks_without_the_database() {
+    let disk = FaultDisk::new();
+    let store = filled(&disk);
+    let mut found = HashSet::new();
+    for (_, record) in store.snapshot().unwrap().packs().unwrap() {
+        let pack = store.inspect_pack(record.id, Some(record.length)).unwrap();
+        pack.check_header().unwrap();
+        let (blocks, by_footer) = pack.blocks().unwrap();
+        assert_eq!(by_footer, record.sealed);
+        assert_eq!(pack.salvage().unwrap().blocks, blocks);
+        for block in &blocks {
+            assert!(pack.check(block).unwrap().iter().all(|chunk| chunk.damage.is_none()));
+            found.extend(block.header.records.iter().map(|record| record.id));
+        }
+    }
+    assert_eq!(found, contents().iter().map(|bytes| ChunkId::of(bytes)).collect());
+}
+
+#[test]
+fn every_flipped_byte_of_a_pack_is_noticed_and_named() {
+    let disk = FaultDisk::new();
+    let store = filled(&disk);
+    let path = pack_paths(&disk).remove(0);
+    let length = disk.files().into_iter().find(|(name, _)| *name == path).unwrap().1 as usize;
+    let sound = |store: &Store| -> bool {
+        let id = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        let record =
+            store.snapshot().unwrap().packs().unwrap().into_iter().find(|(_, r)| r.id == id).unwrap().1;
+        let pack = store.inspect_pack(id, Some(record.length)).unwrap();
+        let blocks = match pack.footer() {
+            Ok(blocks) => blocks,
+            Err(StoreError::PackDamaged { damage: Damage::Footer, .. }) => return false,
+            Err(error) => panic!("{error:?}"),
+        };
+        let header = pack.check_header().is_ok();
+        let walked =
+            blocks.iter().all(|block| pack.block_at(block.offset).is_ok_and(|found| found == *block));
+        let checked =
+            blocks.iter().all(|block| pack.check(block).unwrap().iter().all(|c| c.damage.is_none()));
+        header && walked && checked
+    };
+    assert!(sound(&store));
+    for at in (0..length).step_by(997).chain(0..64).chain(length - 60..length) {
+        disk.damage(&path, |bytes| bytes[at] ^= 0x10).unwrap();
+        assert!(!sound(&store), "byte {at} of {length}");
+        // Reading never panics: it gives the right bytes or a named error.
+        let reader = store.chunk_reader().unwrap();
+        for bytes in contents() {
+            let read = reader.with(ChunkId::of(&bytes), |found| assert_eq!(found, bytes));
+            assert!(matches!(read, Ok(()) | Err(StoreError::PackDamaged { .. })), "{read:?}");
+        }
+        disk.damage(&path, |bytes| bytes[at] ^= 0x10).unwrap();
+    }
+}
+
+#[test]
+fn a_short_or_missing_pack_is_named() {
+    let disk = FaultDisk::new();
+    drop(filled(&disk));
+    let open =
+        || Store::open_on(Arc::new(disk.clone()), Path::new(DIR), Access::ReadWrite, options()).unwrap();
+    let path = pack_paths(&disk).remove(0);
+    disk.damage(&path, |bytes| bytes.truncate(bytes.len() / 2)).unwrap();
+    let errors = |store: &Store| -> Vec<StoreError> {
+        let reader = store.chunk_reader().unwrap();
+        contents().iter().filter_map(|bytes| reader.with(ChunkId::of(bytes), |_| ()).err()).collect()
+    };
+    let found = errors(&open());
+    assert!(!found.is_empty());
+    assert!(found.iter().all(|error| matches!(error, StoreError::PackTruncated { .. })), "{found:?}");
+    disk::Disk::remove(&disk, &path).unwrap();
+    let found = errors(&open());
+    assert!(found.iter().all(|error| matches!(error, StoreError::MissingPack { .. })), "{found:?}");
+}
+
+#[test]
+fn a_lost_index_comes_back_from_the_packs_but_what_was_removed_does_not() {
+    let disk = FaultDisk::new();
+    drop(filled(&disk));
+    disk.damage(&Path::new(DIR).join("db.redb"), |bytes| bytes.fill(0x5a)).unwrap();
+    let shared: Arc<dyn disk::Disk> = Arc::new(disk.clone());
+    let opened = Store::open_on(shared.clone(), Path::new(DIR), Access::ReadWrite, options());
+    assert!(opened.is_err());
+    let (store, kept) = Store::replace_database(shared, Path::new(DIR), &settings(), options()).unwrap();
+    assert!(disk::Disk::exists(&disk, &kept).unwrap());
+    let removed = ChunkId::of(&contents()[3]);
+    let sweep = store.lock_sweep(&SilentMonitor).unwrap();
+    let found = store.reindex(&|id| id != removed, &sweep, &SilentMonitor).unwrap();
+    assert!(found.refused.is_empty());
+    assert_eq!(found.rows_written, contents().len() as u64 - 1);
+    assert!(!store.snapshot().unwrap().has_chunk(removed).unwrap());
+    store.reindex(&|_| true, &sweep, &SilentMonitor).unwrap();
+    assert_all(&store);
+    let again = store.reindex(&|_| true, &sweep, &SilentMonitor).unwrap();
+    assert_eq!(again.rows_written, 0);
+}
+
+#[test]
+fn a_rewritten_pack_keeps_what_is_wanted_and_nothing_else() {
+    let disk = FaultDisk::new();
+    let store = filled(&disk);
+    let gone: HashSet<ChunkId> = contents().iter().step_by(3).map(|bytes| ChunkId::of(bytes)).collect();
+    let before = disk.used_bytes();
+    let sweep = store.lock_sweep(&SilentMonitor).unwrap();
+    assert!(store.erase_chunks(&gone, &sweep, &SilentMonitor).unwrap() > 1);
+    assert!(disk.used_bytes() < before);
+    let reader = store.chunk_reader().unwrap();
+    for bytes in contents() {
+        let id = ChunkId::of(&bytes);
+        let read = reader.with(id, |found| assert_eq!(found, bytes));
+        assert_eq!(read.is_ok(), !gone.contains(&id));
+    }
+    for path in pack_paths(&disk) {
+        let pack =
+            store.inspect_pack(path.file_stem().unwrap().to_str().unwrap().parse().unwrap(), None).unwrap();
+        let records = pack.blocks().unwrap().0.into_iter().flat_map(|block| block.header.records);
+        assert!(records.into_iter().all(|record| !gone.contains(&record.id)));
+    }
+}
+
+#[test]
+fn nobody_stores_while_sweeping_and_orphans_go() {
+    let disk = FaultDisk::new();
+    let store = filled(&disk);
+    let packs = pack_paths(&disk).len();
+    let writer = store.chunk_writer(&SilentMonitor).unwrap();
+    let bytes = noise(999, 300_000);
+    writer.put(ChunkId::of(&bytes), &bytes, GroupHint::NONE).unwrap();
+    struct Impatient;
+    impl Monitor for Impatient {
+        fn phase(&self, _: crate::base::monitor::Phase) {}
+        fn advance(&self, _: crate::base::monitor::Advance) {}
+        fn problem(&self, _: crate::base::monitor::Problem) {}
+        fn is_cancelled(&self) -> bool {
+            true
+        }
+    }
+    assert!(matches!(store.lock_sweep(&Impatient), Err(StoreError::Cancelled)));
+    drop(writer.finish().unwrap());
+    assert_eq!(pack_paths(&disk).len(), packs + 1);
+    let sweep = store.lock_sweep(&SilentMonitor).unwrap();
+    assert_eq!(store.remove_orphan_packs(&sweep).unwrap().0, 1);
+    assert_eq!(pack_paths(&disk).len(), packs);
+    assert!(matches!(store.chunk_writer(&Impatient), Err(StoreError::Cancelled)));
+    assert_all(&store);
+}
+
+#[test]
+fn a_full_disk_is_said_and_leaves_the_store_as_it_was() {
+    let disk = FaultDisk::new();
+    let store = filled(&disk);
+    for spare in [0, 1000, 50_000, 200_000, 300_000] {
+        disk.set_capacity(Some(disk.used_bytes() + spare));
+        let store_some = || -> Result<()> {
+            let writer = store.chunk_writer(&SilentMonitor)?;
+            for seed in 0..8 {
+                let bytes = noise(5000 + spare + seed, 60_000);
+                writer.put(ChunkId::of(&bytes), &bytes, GroupHint::NONE)?;
+            }
+            let staged = writer.finish()?;
+            let mut transaction = store.begin()?;
+            for key in 0..3000u32 {
+                transaction.put(Space::Refs, &key.to_be_bytes(), &[7; 100])?;
+            }
+            transaction.publish(staged)?;
+            transaction.commit()
+        };
+        let stored = store_some();
+        assert!(matches!(stored, Err(StoreError::DiskFull { .. })), "{spare}: {stored:?}");
+        assert_all(&store);
+        disk.set_capacity(None);
+        let sweep = store.lock_sweep(&SilentMonitor).unwrap();
+        store.remove_orphan_packs(&sweep).unwrap();
+        drop(sweep);
+        // With room again, work goes on.
+        let mut transaction = store.begin().unwrap();
+        transaction.put(Space::Refs, b"main", b"x").unwrap();
+        transaction.commit().unwrap();
+        assert_all(&store);
+    }
+}
+
+#[test]
+fn a_store_that_a_crash_left_can_be_read_without_the_right_to_write() {
+    let disk = FaultDisk::new();
+    let store = filled(&disk);
+    let mut transaction = store.begin().unwrap();
+    transaction.put(Space::Refs, b"main", b"x").unwrap();
+    transaction.commit().unwrap();
+    let found = disk.restart(fault::Loss::Everything);
+    found.set_read_only(true);
+    let open = |access| Store::open_on(Arc::new(found.clone()), Path::new(DIR), access, options());
+    let (read, also) = (open(Access::ReadOnly).unwrap(), open(Access::ReadOnly).unwrap());
+    assert_eq!(read.snapshot().unwrap().get(Space::Refs, b"main").unwrap(), Some(b"x".to_vec()));
+    assert_all(&read);
+    assert!(matches!(read.chunk_writer(&SilentMonitor), Err(StoreError::ReadOnly)));
+    // Somebody who may write goes on meanwhile; what was opened before keeps its state.
+    found.set_read_only(false);
+    let writer = open(Access::ReadWrite).unwrap();
+    for value in 0..200u32 {
+        let mut transaction = writer.begin().unwrap();
+        transaction.put(Space::Refs, b"main", &value.to_be_bytes().repeat(300)).unwrap();
+        transaction.commit().unwrap();
+    }
+    assert_eq!(read.snapshot().unwrap().get(Space::Refs, b"main").unwrap(), Some(b"x".to_vec()));
+    assert_all(&read);
+    let followed = also.snapshot().unwrap().get(Space::Refs, b"main").unwrap().unwrap();
+    assert!(followed == b"x" || followed == 199u32.to_be_bytes().repeat(300));
+    assert_all(&also);
+}
+
+#[test]
+fn a_pack_is_shared_by_small_commits_and_never_by_two_writers_at_once() {
+    let disk = FaultDisk::new();
+    let store = filled(&disk);
+    let count = || pack_paths(&disk).len();
+    let before = count();
+    let store_one = |seed: u64| {
+        let writer = store.chunk_writer(&SilentMonitor).unwrap();
+        let bytes = noise(seed, 2000);
+        writer.put(ChunkId::of(&bytes), &bytes, GroupHint::NONE).unwrap();
+        writer.finish().unwrap()
+    };
+    for seed in 7000..7010 {
+        let mut transaction = store.begin().unwrap();
+        transaction.publish(store_one(seed)).unwrap();
+        transaction.commit().unwrap();
+    }
+    assert_eq!(count(), before);
+    let (first, second) = (store_one(8000), store_one(8001));
+    assert_eq!(count(), before + 1);
+    let mut transaction = store.begin().unwrap();
+    transaction.publish(second).unwrap();
+    transaction.publish(first).unwrap();
+    transaction.commit().unwrap();
+    let reader = store.chunk_reader().unwrap();
+    for seed in (7000..7010).chain(8000..8002) {
+        let bytes = noise(seed, 2000);
+        reader.with(ChunkId::of(&bytes), |found| assert_eq!(found, bytes)).unwrap();
+    }
+}
