@@ -62,9 +62,8 @@ pub fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand_value_name("COMMAND")
         .max_term_width(100)
-        .help_template("{about}\n\n{usage-heading} {usage}\n\n{before-help}{after-help}\n")
+        .help_template("{about}\n\n{usage-heading} {usage}\n\n{before-help}")
         .before_help(root_text())
-        .after_help("`pent <command> --help` tells more about each, with examples.")
         .disable_help_flag(true)
         .arg(help_flag());
     for entry in commands::VERBS {
@@ -131,5 +130,6 @@ fn root_text() -> clap::builder::StyledStr {
         let help = option.get_help().map(ToString::to_string).unwrap_or_default();
         text.push_str(&format!("\n  {BOLD}{form:<24}{BOLD:#}  {help}"));
     }
+    text.push_str("\n\n`pent <command> --help` tells more about each, with examples.");
     text.into()
 }

@@ -236,12 +236,13 @@ impl From<io::Error> for Failure {
 
 /// Whether an error comes from a reader that closed its end.
 fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
-    let mut current = Some(error);
-    while let Some(error) = current {
-        if error.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe) {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let cause = error.downcast_ref::<io::Error>();
+        if cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe) {
             return true;
         }
-        current = error.source();
+        next = error.source();
     }
     false
 }
@@ -294,9 +295,12 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_is_no_failure() {
-        let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
-        assert!(failure.is_closed_pipe());
-        assert_eq!(failure.status(), ExitStatus::Done);
+        let pipe = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let deep = AppError::from(crate::repo::content::ContentError::Write { source: pipe() });
+        for failure in [Failure::from(pipe()), Failure::from(deep)] {
+            assert!(failure.is_closed_pipe());
+            assert_eq!(failure.status(), ExitStatus::Done);
+        }
     }
 
     #[test]

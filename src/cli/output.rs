@@ -2,6 +2,7 @@
 
 pub mod columns;
 pub mod dates;
+pub mod words;
 
 use crate::base::escape;
 use crate::cli::arguments::ColorChoice;

@@ -59,6 +59,31 @@ fn failures_say_what_is_safe_and_what_to_try_and_have_their_exit_code() {
 }
 
 #[test]
+fn a_new_repository_says_what_comes_next_and_keeps_what_is_said_about_assets() {
+    let world = World::new();
+    std::fs::write(world.studio().join("a.psd"), "pixels").expect("a file");
+    assert_snapshot(
+        "a_new_repository",
+        &world.session(&[
+            &["log"],
+            &["init"],
+            &["init"],
+            &["log"],
+            &["draft"],
+            &["draft", "new", "night"],
+            &["tag"],
+            &["label", "a.psd", "--add", "spring,cover"],
+            &["meta", "set", "rights.until", "2027-03-01", "a.psd", "--type", "date"],
+            &["meta", "set", "rights.until", "soon", "a.psd"],
+            &["meta", "get", "a.psd", "../elsewhere"],
+            &["meta", "get", "a.psd"],
+            &["journal"],
+            &["cat", "a.psd"],
+        ]),
+    );
+}
+
+#[test]
 fn a_settings_file_that_cannot_be_read_is_named_and_can_be_mended() {
     let world = World::new();
     let place = world.home().join(".config/pent");

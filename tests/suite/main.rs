@@ -1,11 +1,15 @@
 //! All integration tests in one binary, so that they link once.
 
+// A test fails by panicking, and so do the helpers of tests.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 mod app_flow;
 mod command_line;
 mod command_reference;
 mod content;
 mod crash_store;
 mod floors;
+mod licences;
 mod repository;
 mod show_diff;
 mod support;

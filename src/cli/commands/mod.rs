@@ -1,14 +1,35 @@
 //! One file per verb, and the table that makes them the program.
 
+pub mod cat;
 pub mod completions;
 pub mod config;
+pub mod draft;
+pub mod export;
+pub mod init;
+pub mod journal;
+pub mod label;
+pub mod log;
 pub mod man;
+pub mod meta;
+pub mod tag;
 
 use crate::cli::verb::Entry;
 
 /// Every verb that the program has, in the order in which the help lists those of a group.
-pub const VERBS: &[Entry] =
-    &[Entry::of::<config::Arguments>(), Entry::of::<completions::Arguments>(), Entry::of::<man::Arguments>()];
+pub const VERBS: &[Entry] = &[
+    Entry::of::<init::Arguments>(),
+    Entry::of::<config::Arguments>(),
+    Entry::of::<log::Arguments>(),
+    Entry::of::<cat::Arguments>(),
+    Entry::of::<export::Arguments>(),
+    Entry::of::<journal::Arguments>(),
+    Entry::of::<draft::Arguments>(),
+    Entry::of::<tag::Arguments>(),
+    Entry::of::<label::Arguments>(),
+    Entry::of::<meta::Arguments>(),
+    Entry::of::<completions::Arguments>(),
+    Entry::of::<man::Arguments>(),
+];
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 //! that a new error does not compile until someone has decided what to tell the user.
 
 use crate::app::error::AppError;
+use crate::base::id::CommitId;
 use crate::cli::failure::ExitStatus;
 use crate::diff::DiffError;
 use crate::repo::RepoError;
@@ -129,7 +130,7 @@ fn repo(error: &RepoError) -> Advice {
             Advice::not_found("`pent log --all` lists commits, `pent draft list` and `pent tag` list names")
         }
         RepoError::AmbiguousRevision { candidates, .. } => {
-            let hint = candidates.iter().take(5).map(|id| id.short()).collect::<Vec<_>>().join(", ");
+            let hint = candidates.iter().take(5).map(CommitId::short).collect::<Vec<_>>().join(", ");
             Advice::not_found(&format!("write more of it: {hint}"))
         }
         RepoError::BeyondHistory { .. } | RepoError::UnknownVersion { .. } => {

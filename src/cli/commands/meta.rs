@@ -1,0 +1,155 @@
+//! `pent meta`.
+
+use crate::app::meta::{self, Change, Report};
+use crate::cli::context::Context;
+use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::columns::{Cell, Columns};
+use crate::cli::output::{BOLD, DIM, Page, safe};
+use crate::cli::paths::worktree_path;
+use crate::cli::verb::{Describe, Example, Group, Verb};
+use serde::Serialize;
+use std::io;
+use std::path::PathBuf;
+
+/// Say things about assets: title, rights, price, anything
+///
+/// What you say is versioned with the asset and costs no copy of it, however large it is. It waits for the next
+/// commit like any other change.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Show what is said about assets
+    Get {
+        /// Which assets
+        #[arg(value_name = "PATH", required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Set a field
+    Set {
+        /// Which field: lower-case letters, digits, '-', '_', groups parted by '.'
+        #[arg(value_name = "FIELD")]
+        field: String,
+        /// What to set it to
+        #[arg(value_name = "VALUE", allow_hyphen_values = true)]
+        value: String,
+        /// Which assets
+        #[arg(value_name = "PATH", required = true)]
+        paths: Vec<PathBuf>,
+        /// What kind of value: text, integer, decimal, boolean, date or set; else the kind that it has, or text
+        #[arg(long = "type", value_name = "KIND")]
+        kind: Option<String>,
+    },
+    /// Remove a field
+    Unset {
+        /// Which field
+        #[arg(value_name = "FIELD")]
+        field: String,
+        /// Which assets
+        #[arg(value_name = "PATH", required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Say that a file is an asset that was elsewhere, so that it keeps that one's history
+    Adopt {
+        /// The file as it is called now
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+        /// The asset as it was called
+        #[arg(value_name = "OLD-PATH")]
+        other: PathBuf,
+        /// Where the old path is to be looked up; the newest commit when you name none
+        #[arg(short, long, value_name = "REVISION")]
+        revision: Option<String>,
+    },
+}
+
+#[derive(Serialize)]
+struct AdoptReport {
+    /// The file.
+    path: crate::base::path::AssetPath,
+    /// The asset that it is.
+    asset: crate::base::id::AssetId,
+}
+
+impl Describe for Arguments {
+    const NAME: &'static str = "meta";
+    const GROUP: Group = Group::Describe;
+    const CHANGES: bool = true;
+    const EXAMPLES: &'static [Example] = &[
+        Example { line: "pent meta set title \"Harbour at dawn\" harbour.psd", what: "give it a title" },
+        Example { line: "pent meta set rights.until 2027-03-01 harbour.psd --type date", what: "note a day" },
+        Example { line: "pent meta get harbour.psd", what: "see what is said about it" },
+        Example {
+            line: "pent meta adopt harbour-final.psd harbour.psd",
+            what: "keep the history after a rename and an edit",
+        },
+    ];
+}
+
+impl Verb for Arguments {
+    fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
+        match self.action {
+            Action::Get { paths } => {
+                let repository = context.repository_to_read()?;
+                let paths = context.asset_paths(&repository, &paths)?;
+                let report = meta::get(&repository, &paths)?;
+                context.print("meta-get", &report, show)?;
+            }
+            Action::Set { field, value, paths, kind } => {
+                let change = Change::Set { field, text: value, kind };
+                apply(context, "meta-set", &paths, &[change])?;
+            }
+            Action::Unset { field, paths } => {
+                apply(context, "meta-unset", &paths, &[Change::Unset { field }])?
+            }
+            Action::Adopt { path, other, revision } => {
+                let repository = context.repository()?;
+                let path = context.asset_path(&repository, &path)?;
+                let other = context.asset_path(&repository, &other)?;
+                let asset = meta::adopt(&repository, &path, &other, revision.as_deref(), context.clock())?;
+                context.print("meta-adopt", &AdoptReport { path, asset }, |page, report| {
+                    page.line(format_args!("{} goes on with the history of {other}.", report.path))
+                })?;
+            }
+        }
+        Ok(ExitStatus::Done)
+    }
+}
+
+/// Changes what is said about assets, and shows it.
+pub(super) fn apply(
+    context: &mut Context,
+    schema: &str,
+    paths: &[PathBuf],
+    changes: &[Change],
+) -> Result<(), Failure> {
+    let repository = context.repository()?;
+    let paths = context.asset_paths(&repository, paths)?;
+    let root = repository.root().to_owned();
+    let exists = |path: &crate::base::path::AssetPath| {
+        worktree_path(&root, path).is_some_and(|place| place.symlink_metadata().is_ok())
+    };
+    let report = meta::change(&repository, &paths, changes, &exists, context.clock())?;
+    context.print(schema, &report, show)
+}
+
+pub(super) fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    for asset in &report.assets {
+        let pending = page.styles.paint(DIM, if asset.pending { "  (not committed yet)" } else { "" });
+        let path = page.styles.paint(BOLD, &asset.path);
+        page.line(format_args!("{path}{pending}"))?;
+        let mut columns = Columns::indented(2);
+        for (name, field) in &asset.fields {
+            columns.row([Cell::new(name.as_str()).styled(DIM), Cell::new(safe(&field.text))]);
+        }
+        if asset.fields.is_empty() {
+            page.remark("  nothing is said about it")?;
+        }
+        columns.write(page)?;
+    }
+    Ok(())
+}
