@@ -12,6 +12,7 @@ mod crash_store;
 mod floors;
 mod licences;
 mod repository;
+mod show_diff;
 mod support;
 mod worktree_status;
 mod worktree_support;
