@@ -26,6 +26,7 @@ pub mod restore;
 pub mod session;
 pub mod show;
 pub mod snapshot;
+pub mod sparse;
 pub mod status;
 pub mod switch;
 pub mod tag;
