@@ -3,6 +3,7 @@
 // A test fails by panicking, and so do the helpers of tests.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod app_changes;
 mod app_flow;
 mod command_line;
 mod command_reference;
