@@ -78,7 +78,17 @@ pub struct EntryLine {
 impl EntryLine {
     /// Describes an entry that stands at `path`.
     pub fn new(path: &AssetPath, entry: &TreeEntry) -> Self {
-        let (kind, executable) = match &entry.content {
+        Self::of(path, entry.asset, entry.metadata, &entry.content)
+    }
+
+    /// Describes what stands at `path`, given in parts.
+    pub fn of(
+        path: &AssetPath,
+        asset: Option<AssetId>,
+        metadata: Option<MetadataId>,
+        content: &Content,
+    ) -> Self {
+        let (kind, executable) = match content {
             Content::File { executable, .. } => ("file", *executable),
             Content::Directory { .. } => ("directory", false),
             Content::Symlink { .. } => ("symlink", false),
@@ -87,11 +97,11 @@ impl EntryLine {
         Self {
             path: path.clone(),
             kind,
-            file: entry.content.file_id(),
-            size: entry.content.size(),
+            file: content.file_id(),
+            size: content.size(),
             executable,
-            asset: entry.asset,
-            metadata: entry.metadata,
+            asset,
+            metadata,
         }
     }
 }

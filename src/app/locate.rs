@@ -7,6 +7,7 @@ use crate::base::time::Timestamp;
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeEntry;
 use crate::object::tree_walk::entry_at;
+use crate::repo::versions::{asset_line, find_version, version_count};
 use crate::repo::{RepoError, View};
 
 /// An entry found in a commit.
@@ -49,10 +50,55 @@ pub fn locate(
     Err(AppError::NotInRevision { path: path.clone() })
 }
 
+/// Finds version `version` of the asset that stands, or last stood, at `path` of the current branch.
+pub fn locate_version(view: &View, path: &AssetPath, version: u64) -> Result<Located, AppError> {
+    let head = view.head()?.ok_or(RepoError::NoCommits)?;
+    let line = asset_line(view, head, path).map_err(RepoError::from)?;
+    let change = find_version(&line, version);
+    let found = change.and_then(|change| Some((change.id, change.commit.tree, change.after.clone()?)));
+    let Some((commit, tree, placed)) = found else {
+        let versions = version_count(&line);
+        return Err(RepoError::UnknownVersion { path: path.clone(), version, versions }.into());
+    };
+    Ok(Located { commit, tree, path: placed.path, entry: placed.entry })
+}
+
+/// A path and the number of a version, when the path ends in `@` and a number: of `logo.psd@40`
+/// `logo.psd` and 40.
+pub fn split_version(path: &AssetPath) -> Option<(AssetPath, u64)> {
+    let bytes = path.as_bytes();
+    let at = bytes.iter().rposition(|byte| *byte == b'@')?;
+    let digits = &bytes[at + 1..];
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let version = std::str::from_utf8(digits).ok()?.parse().ok().filter(|version| *version > 0)?;
+    let before = AssetPath::from_bytes(&bytes[..at]).ok().filter(|path| !path.name().is_empty())?;
+    Some((before, version))
+}
+
 /// The path as a revision expression when it ends in `@` and a number.
 pub fn version_expression(path: &AssetPath) -> Option<String> {
     let text = std::str::from_utf8(path.as_bytes()).ok()?;
     let (before, number) = text.rsplit_once('@')?;
     let is_version = !before.is_empty() && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
     is_version.then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_after_an_at_sign_is_a_version() {
+        let split = |text: &str| {
+            let (path, version) = split_version(&AssetPath::from_bytes(text).expect("a path"))?;
+            Some((path.to_string(), version))
+        };
+        assert_eq!(split("brand/logo.psd@40"), Some(("brand/logo.psd".into(), 40)));
+        assert_eq!(split("a@b@7"), Some(("a@b".into(), 7)));
+        for none in ["logo@2x", "logo@", "logo@0", "logo", "@4", "a/@4", "logo@99999999999999999999"] {
+            assert_eq!(split(none), None, "{none}");
+        }
+    }
 }

@@ -47,6 +47,21 @@ pub struct TagLine {
     pub message: Option<String>,
 }
 
+impl TagLine {
+    /// Describes a tag.
+    pub fn of(name: &RefName, target: RefTarget, describer: &mut Describer<'_>) -> Result<Self, AppError> {
+        let RefTarget { commit, annotation } = target;
+        let by = annotation.as_ref().map(|note| describer.person(note.signature.person)).transpose()?;
+        Ok(Self {
+            name: name.name().to_owned(),
+            commit,
+            by,
+            time: annotation.as_ref().map(|note| note.signature.time.into()),
+            message: annotation.map(|note| note.message),
+        })
+    }
+}
+
 /// Lists, sets or removes tags.
 pub fn run(repository: &Repository, options: Options, clock: &dyn Clock) -> Result<Report, AppError> {
     let changed = match options {
@@ -111,15 +126,7 @@ fn list(repository: &Repository) -> Result<Vec<TagLine>, AppError> {
         if name.kind() != RefKind::Tag {
             continue;
         }
-        let annotation = target.annotation;
-        let by = annotation.as_ref().map(|note| describer.person(note.signature.person)).transpose()?;
-        tags.push(TagLine {
-            name: name.name().to_owned(),
-            commit: target.commit,
-            by,
-            time: annotation.as_ref().map(|note| note.signature.time.into()),
-            message: annotation.map(|note| note.message),
-        });
+        tags.push(TagLine::of(&name, target, &mut describer)?);
     }
     Ok(tags)
 }

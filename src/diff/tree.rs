@@ -229,6 +229,24 @@ pub fn diff_trees<S: ObjectSource>(
     Ok(found.finish())
 }
 
+/// Recognises moves among differences that were found in another way, as [`diff_trees`] does.
+///
+/// Differences outside the path set count only as the other side of a move.
+pub fn match_differences(
+    differences: impl IntoIterator<Item = Difference>,
+    options: TreeDiffOptions<'_>,
+) -> Vec<Change> {
+    let mut found = matching::Matcher::new(options);
+    for difference in differences {
+        if options.paths.includes(&difference.path) {
+            found.add(difference);
+        } else {
+            found.add_from_outside(difference);
+        }
+    }
+    found.finish()
+}
+
 /// Hands out every path below `paths` at which two trees differ, in tree order, without regard to moves.
 pub fn compare_trees<S: ObjectSource>(
     source: &S,

@@ -1,6 +1,7 @@
 //! All integration tests in one binary, so that they link once.
 
 // A test fails by panicking, and so do the helpers of tests.
+// A test that cannot go on has failed: saying so by a panic is its job.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod app_changes;
@@ -12,6 +13,7 @@ mod crash_store;
 mod floors;
 mod licences;
 mod repository;
+mod show_diff;
 mod support;
 mod worktree_status;
 mod worktree_support;

@@ -1,0 +1,307 @@
+//! `diff`: what differs between two revisions, a revision and the worktree, or two versions of one
+//! asset - asset by asset, and inside each in the language of its medium.
+//!
+//! Memory is bounded whatever is compared: content is looked at one file at a time, text up to a
+//! limit, anything larger through its list of chunks; and what the report may repeat of the content
+//! has a limit over all files together. Where a limit was met the report says so.
+
+mod access;
+mod changes;
+mod compare;
+mod sides;
+mod worktree;
+
+pub use sides::{Point, Side};
+
+use crate::app::content::StoredContent;
+use crate::app::describe::EntryLine;
+use crate::app::error::AppError;
+use crate::app::export::ProblemLine;
+use crate::app::session::Session;
+use crate::base::id::{AssetId, CommitId};
+use crate::base::monitor::{Advance, Monitor, Phase, Problem};
+use crate::base::path::AssetPath;
+use crate::base::time::Clock;
+use crate::diff::bytes::{ByteDiff, diff_bytes};
+use crate::diff::metadata::FieldChange;
+use crate::diff::model::ContentDiff;
+use crate::diff::tree::ChangeKinds;
+use crate::object::tree::Content;
+use crate::repo::extract::Extractor;
+use crate::repo::{Repository, View};
+use access::StoredAccess;
+use changes::Changes;
+use compare::Comparer;
+use serde::Serialize;
+use sides::Sides;
+
+/// What to compare, and how closely.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The older side; the current branch's newest commit when `None`.
+    pub before: Option<Point>,
+    /// The newer side; the worktree when `None`.
+    pub after: Option<Point>,
+    /// Only what lies at or below these paths on either side; everything when empty.
+    pub paths: Vec<AssetPath>,
+    /// How much to say about each file.
+    pub detail: Detail,
+    /// Unchanged lines shown around a change of text.
+    pub context_lines: u32,
+}
+
+impl Default for Options {
+    /// The newest commit against the worktree, in full, with three lines of context.
+    fn default() -> Self {
+        Self { before: None, after: None, paths: Vec::new(), detail: Detail::Content, context_lines: 3 }
+    }
+}
+
+/// How much is said about each file. Less is also faster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// Which files, and what happened to them. No content is read.
+    Names,
+    /// How much of each changed, in numbers.
+    Summary,
+    /// What changed.
+    Content,
+}
+
+/// What differs. Serialised, it is what `pent diff --json` prints.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The older side.
+    pub before: Side,
+    /// The newer side.
+    pub after: Side,
+    /// One entry for each asset that differs, in the order of their paths.
+    pub files: Vec<FileDiff>,
+    /// Sums over all of them.
+    pub totals: Totals,
+    /// Paths that could not be compared, each with its reason. The rest was.
+    pub problems: Vec<ProblemLine>,
+}
+
+/// How one asset differs.
+#[derive(Debug, Clone, Serialize)]
+pub struct FileDiff {
+    /// Where it stands; where it stood when it is gone.
+    pub path: AssetPath,
+    /// What happened, of `added`, `removed`, `moved`, `replaced` (another asset took the path),
+    /// `content`, `metadata`, `mode` and `kind`; several may hold.
+    pub kinds: ChangeKinds,
+    /// Which asset it is; `None` when it was never committed.
+    pub asset: Option<AssetId>,
+    /// As it was; `None` when it is new.
+    pub before: Option<EntryLine>,
+    /// As it is; `None` when it is gone. The file id of a file on disk is there only when it had
+    /// to be found out.
+    pub after: Option<EntryLine>,
+    /// Number of its version before, when it was asked for by that, or a commit is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version_before: Option<u64>,
+    /// Number of its version after, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version_after: Option<u64>,
+    /// The change of content in numbers, when content was compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
+    /// The change of content itself, when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<ContentDiff>,
+    /// The metadata fields that differ, by name.
+    pub fields: Vec<FieldChange>,
+    /// Limits that were met, so that not everything is told.
+    pub limits: Vec<Limit>,
+    /// Why its content could not be compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// A change of content in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "medium", rename_all = "kebab-case")]
+pub enum Summary {
+    /// Text.
+    Text {
+        /// Lines that are new.
+        lines_added: u64,
+        /// Lines that are gone.
+        lines_removed: u64,
+    },
+    /// Anything else.
+    Bytes {
+        /// Bytes after, in chunks that the side before has too: stored once.
+        bytes_shared: u64,
+        /// Bytes after, in chunks of its own.
+        bytes_new: u64,
+        /// Bytes inside the ranges that differ, on the longer side of each; finer than chunks where
+        /// only a few ranges differ.
+        bytes_changed: u64,
+        /// How many ranges differ, also when `content` lists fewer.
+        ranges: u64,
+    },
+}
+
+/// A limit on what is told about one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Limit {
+    /// It reads as text and is too large to be compared by line, so its bytes were compared.
+    TooLargeForText,
+    /// Lines that changed are counted and not shown.
+    LinesOmitted,
+    /// Ranges of bytes that changed are counted and not listed.
+    RangesOmitted,
+}
+
+/// Sums over all files that differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Assets that are new.
+    pub added: u64,
+    /// Assets that are gone.
+    pub removed: u64,
+    /// Assets whose content changed where they stand.
+    pub changed: u64,
+    /// Assets that stand elsewhere, whether changed or not.
+    pub moved: u64,
+    /// Assets of which only metadata or mode changed.
+    pub described: u64,
+    /// Lines that are new, over all files compared as text.
+    pub lines_added: u64,
+    /// Lines that are gone, likewise.
+    pub lines_removed: u64,
+    /// Length after of all files compared as bytes.
+    pub bytes_compared: u64,
+    /// Of these, bytes in chunks that the side before does not have.
+    pub bytes_new: u64,
+}
+
+impl Totals {
+    fn add(&mut self, file: &FileDiff) {
+        let kinds = file.kinds;
+        *match kinds {
+            ChangeKinds { added: true, .. } => &mut self.added,
+            ChangeKinds { removed: true, .. } => &mut self.removed,
+            ChangeKinds { moved: true, .. } => &mut self.moved,
+            ChangeKinds { content: true, .. }
+            | ChangeKinds { replaced: true, .. }
+            | ChangeKinds { kind: true, .. } => &mut self.changed,
+            _ => &mut self.described,
+        } += 1;
+        match file.summary {
+            Some(Summary::Text { lines_added, lines_removed }) => {
+                self.lines_added += lines_added;
+                self.lines_removed += lines_removed;
+            }
+            Some(Summary::Bytes { bytes_shared, bytes_new, .. }) => {
+                self.bytes_compared += bytes_shared + bytes_new;
+                self.bytes_new += bytes_new;
+            }
+            None => {}
+        }
+    }
+}
+
+/// Compares.
+pub fn run(
+    repository: &Repository,
+    options: &Options,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    let (before, paths) = (options.before.as_ref(), options.paths.clone());
+    match &options.after {
+        Some(after) => {
+            let view = repository.view()?;
+            let sides = Sides::find(&view, before, after, paths, clock.now())?;
+            let changes = changes::between(&view, sides.pair, monitor)?;
+            let report = Report::new(sides.before, sides.after);
+            compare(repository, &view, changes, options, report, monitor)
+        }
+        None => {
+            let session = Session::look(repository, monitor)?;
+            let sides = Sides::with_worktree(&session.view, before, paths, clock.now())?;
+            let changes = changes::with_worktree(&session, sides.pair, monitor)?;
+            let report = Report::new(sides.before, sides.after);
+            compare(repository, &session.view, changes, options, report, monitor)
+        }
+    }
+}
+
+/// What a commit changed since its first parent.
+pub(super) fn of_commit(
+    repository: &Repository,
+    view: &View,
+    id: CommitId,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    let sides = Sides::of_commit(view, id, options.paths.clone())?;
+    let changes = changes::between(view, sides.pair, monitor)?;
+    compare(repository, view, changes, options, Report::new(sides.before, sides.after), monitor)
+}
+
+impl Report {
+    fn new(before: Side, after: Side) -> Self {
+        Self { before, after, files: Vec::new(), totals: Totals::default(), problems: Vec::new() }
+    }
+
+    fn problem(&mut self, problem: Problem, monitor: &dyn Monitor) {
+        self.problems.push(problem.clone().into());
+        monitor.problem(problem);
+    }
+}
+
+/// Compares what differs, asset by asset, and completes the report.
+fn compare(
+    repository: &Repository,
+    view: &View,
+    changes: Changes,
+    options: &Options,
+    mut report: Report,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    report.problems = changes.problems;
+    let stored = StoredContent::new(repository, view, monitor)?;
+    let closeness = (options.detail, options.context_lines);
+    let parameters = repository.store().settings().chunker;
+    let disk = changes.disk.as_ref();
+    let mut comparer = Comparer::new(view, stored.extractor(), disk, parameters, closeness, monitor);
+    let files_total = Some(changes.list.len() as u64);
+    monitor.phase(Phase { name: "Comparing", files_total, bytes_total: None });
+    for change in changes.list {
+        if monitor.is_cancelled() {
+            return Err(AppError::Cancelled);
+        }
+        let Some(file) = comparer.compare(change)? else { continue };
+        if let Some(message) = &file.problem {
+            report.problem(Problem { path: file.path.clone(), message: message.clone() }, monitor);
+        }
+        report.totals.add(&file);
+        report.files.push(file);
+        monitor.advance(Advance { files: 1, ..Advance::default() });
+    }
+    if let [file] = report.files.as_mut_slice() {
+        file.version_before = report.before.version();
+        file.version_after = report.after.version();
+    }
+    Ok(report)
+}
+
+/// Compares two stored contents as bytes; `None` when the repository can hold one of them only by name.
+pub(super) fn bytes_between(
+    view: &View,
+    extractor: &Extractor<'_>,
+    before: &Content,
+    after: &Content,
+) -> Result<Option<ByteDiff>, AppError> {
+    let access = |content: &Content| {
+        let (file, size) = (content.file_id()?, content.size()?);
+        Some(StoredAccess { view, extractor, file, size })
+    };
+    let Some((before, after)) = access(before).zip(access(after)) else { return Ok(None) };
+    Ok(Some(diff_bytes(&before, &after)?))
+}
