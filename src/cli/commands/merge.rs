@@ -44,6 +44,7 @@ impl Verb for Arguments {
         if report.outcome == Outcome::Undecided {
             context.hint("look at the other side: pent cat PATH --side theirs > other-file");
             context.hint("decide: pent resolve PATH --ours, --theirs or --both; then pent commit");
+            return Ok(ExitStatus::Problems);
         }
         Ok(status_of(&report.files))
     }
