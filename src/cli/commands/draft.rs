@@ -1,6 +1,7 @@
 //! `pent draft`.
 
 use crate::app::draft::{self, BranchLine, ChangeReport, ListReport};
+use crate::cli::commands::switch::go;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::columns::{Cell, Columns};
@@ -32,6 +33,12 @@ enum Action {
     },
     /// List drafts and branches
     List,
+    /// Go to a draft; the same as `pent switch`
+    Switch {
+        /// Which
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
     /// Give a draft another name
     Rename {
         /// What it is called
@@ -78,6 +85,7 @@ impl Verb for Arguments {
                 })?;
                 context.hint(&format!("go there: pent switch {}", safe(&report.name)));
             }
+            Action::Switch { name } => return go(context, &name),
             Action::Rename { from, to } => {
                 let report = draft::rename(&context.repository()?, &from, &to, context.clock())?;
                 context.print("draft-rename", &report, show_rename)?;
