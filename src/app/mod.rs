@@ -7,6 +7,7 @@ pub mod cat;
 pub mod commit;
 pub mod config;
 pub mod content;
+pub mod demo;
 pub mod describe;
 pub mod diff;
 pub mod draft;

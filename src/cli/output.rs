@@ -29,6 +29,11 @@ pub struct Styles {
 }
 
 impl Styles {
+    /// Whether nothing is ever styled.
+    pub const fn is_plain(self) -> bool {
+        !self.enabled
+    }
+
     /// Styles that are shown or not.
     pub const fn new(enabled: bool) -> Self {
         Self { enabled }
