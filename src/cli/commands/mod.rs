@@ -105,7 +105,11 @@ mod tests {
         let words = line.split(" | ").next().map(split_words).unwrap_or_default();
         let words = words.into_iter().take_while(|word| word != ">");
         let parsed = parser.try_get_matches_from(words);
-        assert!(parsed.is_ok(), "{line}: {}", parsed.err().map(|error| error.to_string()).unwrap_or_default());
+        assert!(
+            parsed.is_ok(),
+            "{line}: {}",
+            parsed.err().map(|error| error.to_string()).unwrap_or_default()
+        );
     }
 
     /// Every command and every option says what it is for.
