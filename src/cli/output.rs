@@ -2,6 +2,7 @@
 
 pub mod columns;
 pub mod dates;
+pub mod difference;
 pub mod words;
 
 use crate::base::escape;

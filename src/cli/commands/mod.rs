@@ -3,6 +3,7 @@
 pub mod cat;
 pub mod completions;
 pub mod config;
+pub mod diff;
 pub mod draft;
 pub mod export;
 pub mod init;
@@ -11,6 +12,7 @@ pub mod label;
 pub mod log;
 pub mod man;
 pub mod meta;
+pub mod show;
 pub mod tag;
 
 use crate::cli::verb::Entry;
@@ -20,6 +22,8 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<init::Arguments>(),
     Entry::of::<config::Arguments>(),
     Entry::of::<log::Arguments>(),
+    Entry::of::<show::Arguments>(),
+    Entry::of::<diff::Arguments>(),
     Entry::of::<cat::Arguments>(),
     Entry::of::<export::Arguments>(),
     Entry::of::<journal::Arguments>(),
