@@ -68,7 +68,7 @@ pub enum Subject {
 
 /// What is shown. Serialised, it is what `pent show --json` prints.
 #[derive(Debug, Clone, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "subject", rename_all = "kebab-case")]
 pub enum Report {
     /// A commit.
     Commit(Box<CommitReport>),

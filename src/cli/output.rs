@@ -3,6 +3,7 @@
 pub mod changes;
 pub mod columns;
 pub mod dates;
+pub mod difference;
 pub mod files;
 pub mod words;
 

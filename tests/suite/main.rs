@@ -14,6 +14,7 @@ mod floors;
 mod licences;
 mod repository;
 mod show_diff;
+mod show_diff_lines;
 mod support;
 mod worktree_status;
 mod worktree_support;

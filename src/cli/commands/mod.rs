@@ -41,6 +41,8 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<commit::Arguments>(),
     Entry::of::<mv::Arguments>(),
     Entry::of::<log::Arguments>(),
+    Entry::of::<show::Arguments>(),
+    Entry::of::<diff::Arguments>(),
     Entry::of::<cat::Arguments>(),
     Entry::of::<restore::Arguments>(),
     Entry::of::<export::Arguments>(),
