@@ -59,6 +59,7 @@ fn restore_brings_an_old_version_back_and_undo_brings_uncommitted_work_back() {
     assert_eq!(report.files.set_aside, [path("logo.svg")]);
     assert_eq!(lab.text("logo.svg").as_deref(), Some("version one"));
     let undone = lab.undo();
+    assert!(undone.files.set_aside.is_empty(), "what the restore had written is in the repository");
     assert_eq!(undone.brought_back, [path("logo.svg")]);
     assert_eq!(lab.text("logo.svg").as_deref(), Some("never committed"));
     lab.redo();
