@@ -38,14 +38,14 @@ pub fn locate(
     if let Some(entry) = entry_at(view, tree, path).map_err(RepoError::from)? {
         return Ok(Located { commit, tree, path: path.clone(), entry });
     }
-    if revision.is_none() {
-        if let Some(text) = version_expression(path) {
-            let resolved = view.resolve(&text, now)?;
-            let path = resolved.path.unwrap_or_else(|| path.clone());
-            let tree = view.commit(resolved.commit)?.tree;
-            if let Some(entry) = entry_at(view, tree, &path).map_err(RepoError::from)? {
-                return Ok(Located { commit: resolved.commit, tree, path, entry });
-            }
+    if revision.is_none()
+        && let Some(text) = version_expression(path)
+    {
+        let resolved = view.resolve(&text, now)?;
+        let path = resolved.path.unwrap_or_else(|| path.clone());
+        let tree = view.commit(resolved.commit)?.tree;
+        if let Some(entry) = entry_at(view, tree, &path).map_err(RepoError::from)? {
+            return Ok(Located { commit: resolved.commit, tree, path, entry });
         }
     }
     Err(AppError::NotInRevision { path: path.clone() })

@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn changed_words_are_emphasised_and_signs_stay_without_colour() {
-        let changed = line(LineKind::Added, "fill red now", vec![5..8]);
+        let changed = line(LineKind::Added, "fill red now", std::iter::once(5..8).collect());
         assert_eq!(line_text(Styles::new(false), &changed, false), "+fill red now");
         let painted = line_text(Styles::new(true), &changed, false);
         assert!(painted.contains("\u{1b}[1m\u{1b}[4m\u{1b}[32mred\u{1b}[0m"), "{painted:?}");
@@ -137,7 +137,11 @@ mod tests {
     #[test]
     fn of_a_very_long_line_the_part_around_the_change_is_shown() {
         let long = format!("{}CHANGED{}", "é".repeat(5_000), "z".repeat(5_000));
-        let text = line_text(Styles::new(false), &line(LineKind::Added, &long, vec![10_000..10_007]), false);
+        let text = line_text(
+            Styles::new(false),
+            &line(LineKind::Added, &long, std::iter::once(10_000..10_007).collect()),
+            false,
+        );
         assert!(text.starts_with("+...é") && text.contains("éCHANGEDz"), "{text}");
         assert!(text.ends_with("bytes more)") && text.len() < 1_100);
     }
