@@ -178,7 +178,7 @@ impl Walker<'_> {
             }
             match self.note_missing(self.view.tree_node(id))? {
                 Some(TreeNode::Inner { children, .. }) => {
-                    waiting.extend(children.iter().map(|child| child.id))
+                    waiting.extend(children.iter().map(|child| child.id));
                 }
                 Some(TreeNode::Leaf(entries)) => {
                     self.monitor.advance(Advance { files: entries.len() as u64, ..Advance::default() });

@@ -177,6 +177,17 @@ fn a_rewritten_pack_keeps_what_is_wanted_and_nothing_else() {
     }
 }
 
+/// Stops as soon as it is asked.
+struct Impatient;
+impl Monitor for Impatient {
+    fn phase(&self, _: crate::base::monitor::Phase) {}
+    fn advance(&self, _: crate::base::monitor::Advance) {}
+    fn problem(&self, _: crate::base::monitor::Problem) {}
+    fn is_cancelled(&self) -> bool {
+        true
+    }
+}
+
 #[test]
 fn nobody_stores_while_sweeping_and_orphans_go() {
     let disk = FaultDisk::new();
@@ -185,15 +196,6 @@ fn nobody_stores_while_sweeping_and_orphans_go() {
     let writer = store.chunk_writer(&SilentMonitor).unwrap();
     let bytes = noise(999, 300_000);
     writer.put(ChunkId::of(&bytes), &bytes, GroupHint::NONE).unwrap();
-    struct Impatient;
-    impl Monitor for Impatient {
-        fn phase(&self, _: crate::base::monitor::Phase) {}
-        fn advance(&self, _: crate::base::monitor::Advance) {}
-        fn problem(&self, _: crate::base::monitor::Problem) {}
-        fn is_cancelled(&self) -> bool {
-            true
-        }
-    }
     assert!(matches!(store.lock_sweep(&Impatient), Err(StoreError::Cancelled)));
     drop(writer.finish().unwrap());
     assert_eq!(pack_paths(&disk).len(), packs + 1);
