@@ -11,6 +11,7 @@ mod content;
 mod crash_store;
 mod floors;
 mod licences;
+mod model;
 mod repository;
 mod show_diff;
 mod support;
