@@ -289,6 +289,7 @@ pub fn ids(files: &Files) -> HashSet<[u8; 32]> {
 /// What of the files the program looks at: not the ignored, unless they are committed.
 pub fn visible(files: &Files, head: &Files) -> Files {
     let has_rules = files.contains_key(".pentignore");
-    let is_seen = |name: &String| !has_rules || !name.ends_with(".tmp") || head.contains_key(name);
+    let is_left_out = |name: &str| name.split('/').any(|part| part.ends_with(".tmp"));
+    let is_seen = |name: &String| !has_rules || !is_left_out(name) || head.contains_key(name);
     files.iter().filter(|(name, _)| is_seen(name)).map(|(name, thing)| (name.clone(), thing.clone())).collect()
 }
