@@ -8,9 +8,12 @@
 //!   in a person's terms.
 //! - [`checkout`] plans and carries out changes of the files; [`displaced`] keeps what they replace.
 
+pub mod checkout;
 pub mod clock;
+pub mod displaced;
 pub mod error;
 pub mod index;
+mod moving;
 pub mod probe;
 pub mod root;
 pub mod scan;

@@ -75,6 +75,20 @@ impl Worktree {
         }
     }
 
+    /// Opens a folder, making it and those above it where they are missing.
+    pub fn make_folders(&self, path: &AssetPath) -> io::Result<OwnedFd> {
+        match self.open_dir(path.as_bytes()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            outcome => return outcome,
+        }
+        let above = self.make_folders(&path.parent().unwrap_or_default())?;
+        match rustix::fs::mkdirat(&above, path.name(), Mode::from_raw_mode(0o777)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        rustix::fs::openat(&above, path.name(), FOLDER, Mode::empty()).map_err(|error| plain(error).into())
+    }
+
     /// Opens a regular file for reading. Anything else is refused, and a pipe put in its place does
     /// not block.
     pub fn open_file(&self, path: &AssetPath) -> io::Result<File> {

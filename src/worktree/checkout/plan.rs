@@ -1,0 +1,237 @@
+//! Looks at what is there and says what would be done.
+
+use super::{Action, CheckoutPlan, Replaces, Step, Wanted, check_path};
+use crate::base::id::FileId;
+use crate::base::monitor::Monitor;
+use crate::base::path::AssetPath;
+use crate::object::tree::Content;
+use crate::object::tree_walk::tree_order;
+use crate::rules::portable::portability;
+use crate::worktree::error::{Result, WorktreeError};
+use crate::worktree::index::Index;
+use crate::worktree::root::Worktree;
+use crate::worktree::seen::Seen;
+use crate::worktree::stat::{Node, NodeKind};
+use rayon::prelude::*;
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use std::collections::HashSet;
+use std::io;
+
+/// Paths looked at by one task.
+const PATHS_PER_TASK: usize = 256;
+
+/// What a plan is made from.
+#[derive(Debug)]
+pub struct PlanInput<'a> {
+    /// The user's folder.
+    pub worktree: &'a Worktree,
+    /// The remembered state: what it says is unchanged need not be kept.
+    pub index: Option<&'a Index>,
+    /// Remembered hashes of files that are not as committed.
+    pub seen: Option<&'a Seen>,
+    /// What the paths should become.
+    pub wanted: &'a [Wanted],
+}
+
+/// Makes a plan. Only looks; changes nothing.
+///
+/// # Errors
+/// When the index is damaged or the user asked to stop.
+pub fn plan(input: &PlanInput<'_>, monitor: &dyn Monitor) -> Result<CheckoutPlan> {
+    let mut wanted: Vec<&Wanted> = input.wanted.iter().collect();
+    wanted.sort_by(|left, right| tree_order(&left.path, &right.path));
+    wanted.dedup_by(|later, earlier| later.path == earlier.path);
+    let removed: HashSet<&AssetPath> =
+        wanted.iter().filter(|wanted| wanted.content.is_none()).map(|wanted| &wanted.path).collect();
+    let parts: Result<Vec<CheckoutPlan>> = wanted
+        .par_chunks(PATHS_PER_TASK)
+        .map(|paths| {
+            if monitor.is_cancelled() {
+                return Err(WorktreeError::Cancelled);
+            }
+            let mut planner = Planner {
+                input,
+                removed: &removed,
+                part: CheckoutPlan::default(),
+                folder: None,
+                ways_checked: false,
+            };
+            paths.iter().try_for_each(|wanted| planner.path(wanted))?;
+            Ok(planner.part)
+        })
+        .collect();
+    let mut whole = CheckoutPlan::default();
+    for part in parts? {
+        whole.steps.extend(part.steps);
+        whole.unchanged += part.unchanged;
+        whole.refused.extend(part.refused);
+        whole.unavailable.extend(part.unavailable);
+        whole.hazards.extend(part.hazards);
+        whole.unreadable.extend(part.unreadable);
+        whole.bytes_to_write = whole.bytes_to_write.saturating_add(part.bytes_to_write);
+    }
+    // Several files below one thing in the way each found it.
+    whole.steps.sort_by(|left, right| tree_order(&left.path, &right.path));
+    whole.steps.dedup_by(|later, earlier| later.path == earlier.path);
+    Ok(whole)
+}
+
+/// Plans some of the paths, which come in tree order.
+struct Planner<'a> {
+    input: &'a PlanInput<'a>,
+    removed: &'a HashSet<&'a AssetPath>,
+    part: CheckoutPlan,
+    /// The folder of the last path, held open when it exists.
+    folder: Option<(AssetPath, Option<OwnedFd>)>,
+    /// Whether what stands in the way of that folder was planned for.
+    ways_checked: bool,
+}
+
+impl Planner<'_> {
+    fn path(&mut self, wanted: &Wanted) -> Result<()> {
+        let path = &wanted.path;
+        if let Err(hazard) = check_path(path) {
+            self.part.refused.push((path.clone(), hazard));
+            return Ok(());
+        }
+        let node = match self.look(path) {
+            Ok(node) => node,
+            Err(error) => {
+                self.part.unreadable.push((path.clone(), error.kind()));
+                return Ok(());
+            }
+        };
+        match &wanted.content {
+            None => return self.removal(path, node),
+            Some(Content::Directory { .. }) => return Ok(()),
+            Some(Content::Foreign { .. }) => self.part.unavailable.push(path.clone()),
+            Some(content) => {
+                if let Some(hazard) = portability(path.name()) {
+                    self.part.hazards.push((path.clone(), hazard));
+                }
+                if matches!(self.folder, Some((_, None))) && !self.ways_checked {
+                    self.what_blocks(&path.parent().unwrap_or_default());
+                    self.ways_checked = true;
+                }
+                return self.write(path, content, node);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at a path through its folder, which is opened once for all its files.
+    fn look(&mut self, path: &AssetPath) -> io::Result<Option<Node>> {
+        let parent = path.parent().unwrap_or_default();
+        if self.folder.as_ref().is_none_or(|(open, _)| *open != parent) {
+            self.folder = Some((parent, self.input.worktree.open_parent(path)?));
+            self.ways_checked = false;
+        }
+        let Some((_, Some(folder))) = &self.folder else { return Ok(None) };
+        match Node::at(folder, path.name()) {
+            Ok(node) => Ok(Some(node)),
+            Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn removal(&mut self, path: &AssetPath, node: Option<Node>) -> Result<()> {
+        match node {
+            // A folder in the place of a file that should go is somebody's work: it stays.
+            None | Some(Node { kind: NodeKind::Directory, .. }) => self.part.unchanged += 1,
+            Some(node) => {
+                let replaces = known(self.input, path, &node)?.replaces(node);
+                self.part.steps.push(Step { path: path.clone(), action: Action::Remove, replaces });
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, path: &AssetPath, content: &Content, node: Option<Node>) -> Result<()> {
+        let part = &mut self.part;
+        let Some(node) = node else {
+            part.write(path, content, Replaces::Nothing);
+            return Ok(());
+        };
+        if node.kind == NodeKind::Directory {
+            part.write(path, content, Replaces::Folder);
+            return Ok(());
+        }
+        let known = known(self.input, path, &node)?;
+        match (content, node.kind) {
+            (Content::Symlink { id, .. }, NodeKind::Symlink) if known.id == Some(*id) => part.unchanged += 1,
+            (Content::File { id, executable, .. }, NodeKind::File { executable: now })
+                if known.id == Some(*id) =>
+            {
+                if *executable == now {
+                    part.unchanged += 1;
+                } else {
+                    let action = Action::SetMode { id: *id, executable: *executable };
+                    part.steps.push(Step { path: path.clone(), action, replaces: Replaces::Committed(node) });
+                }
+            }
+            _ => part.write(path, content, known.replaces(node)),
+        }
+        Ok(())
+    }
+
+    /// Plans to put aside a file or link that stands where a folder must be, unless it goes anyway.
+    fn what_blocks(&mut self, folder: &AssetPath) {
+        let mut above = Some(folder.clone());
+        while let Some(folder) = above.filter(|folder| !folder.is_root()) {
+            match self.input.worktree.look(&folder) {
+                Ok(Some(Node { kind: NodeKind::Directory, .. })) => return,
+                Ok(Some(_)) if self.removed.contains(&folder) => return,
+                Ok(Some(node)) => {
+                    let replaces = Replaces::Kept(node);
+                    self.part.steps.push(Step { path: folder, action: Action::Remove, replaces });
+                    return;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.part.unreadable.push((folder, error.kind()));
+                    return;
+                }
+            }
+            above = folder.parent();
+        }
+    }
+}
+
+impl CheckoutPlan {
+    fn write(&mut self, path: &AssetPath, content: &Content, replaces: Replaces) {
+        if let Content::File { size, .. } = content {
+            self.bytes_to_write = self.bytes_to_write.saturating_add(*size);
+        }
+        let action = Action::Write { content: content.clone() };
+        self.steps.push(Step { path: path.clone(), action, replaces });
+    }
+}
+
+/// What is known about the content of something on disk without reading it.
+struct Known {
+    id: Option<FileId>,
+    /// Whether the repository has it.
+    is_committed: bool,
+}
+
+impl Known {
+    fn replaces(&self, node: Node) -> Replaces {
+        if self.is_committed { Replaces::Committed(node) } else { Replaces::Kept(node) }
+    }
+}
+
+fn known(input: &PlanInput<'_>, path: &AssetPath, node: &Node) -> Result<Known> {
+    let record = input.index.map(|index| index.find(path)).transpose()?.flatten();
+    let same_kind = record.filter(|record| match node.kind {
+        NodeKind::File { .. } => record.is_file(),
+        NodeKind::Symlink => record.is_symlink(),
+        _ => false,
+    });
+    let committed = same_kind.and_then(|record| record.file_id());
+    if same_kind.is_some_and(|record| record.stat() == Some(node.stat)) {
+        return Ok(Known { id: committed, is_committed: true });
+    }
+    let seen = input.seen.and_then(|seen| seen.find(path, &node.stat)).map(|seen| seen.id);
+    Ok(Known { id: seen, is_committed: seen.is_some() && seen == committed })
+}

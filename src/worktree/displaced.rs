@@ -1,0 +1,280 @@
+//! Keeps what a restore, switch, merge or undo replaces, so that it can be brought back.
+//!
+//! What was modified, untracked or ignored is renamed aside into `.pent/displaced/<id>/<number>`,
+//! neither copied nor chunked, so it costs nothing. A list beside it says where each thing was; its
+//! line is synced before the thing is moved. Sets are kept for thirty days and never removed
+//! earlier, however full the disk is.
+
+mod manifest;
+
+use super::error::{During, Result, WorktreeError};
+use super::moving::move_new;
+use super::root::Worktree;
+use super::stat::{Node, NodeKind};
+use crate::base::path::AssetPath;
+use crate::base::time::Timestamp;
+use manifest::{Heading, Line, MANIFEST_FILE};
+use rustix::fd::OwnedFd;
+use rustix::fs::{CWD, Mode, OFlags};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// Folder inside `.pent`.
+pub const DISPLACED_FOLDER: &str = "displaced";
+/// How long sets are kept, in days.
+pub const KEPT_DAYS: i64 = 30;
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// Puts things aside for one command. Nothing is made on disk until there is something to keep.
+#[derive(Debug)]
+pub struct Displacer {
+    folder: PathBuf,
+    heading: Heading,
+    set: Mutex<Option<OpenSet>>,
+}
+
+#[derive(Debug)]
+struct OpenSet {
+    id: String,
+    folder: OwnedFd,
+    manifest: File,
+    lines: Vec<Line>,
+}
+
+/// A place made ready for one thing: its line is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot(u64);
+
+impl Slot {
+    /// The number under which the thing lies.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl Displacer {
+    /// For a command called `reason`, in the repository folder `pent_dir`.
+    pub fn new(pent_dir: &Path, reason: &str, now: Timestamp) -> Self {
+        let heading = Heading { created: now, reason: reason.to_owned() };
+        Self { folder: pent_dir.join(DISPLACED_FOLDER), heading, set: Mutex::new(None) }
+    }
+
+    /// The id of the set, when anything was put aside.
+    pub fn id(&self) -> Option<String> {
+        self.set.lock().ok().and_then(|set| set.as_ref().map(|set| set.id.clone()))
+    }
+
+    /// What was announced, by number.
+    pub fn announced(&self) -> Vec<(u64, AssetPath)> {
+        let set = self.set.lock().ok();
+        let lines = set.as_deref().and_then(|set| set.as_ref()).map(|set| set.lines.as_slice());
+        lines.unwrap_or_default().iter().map(|line| (line.number, line.path.clone())).collect()
+    }
+
+    /// Writes durably where things are that will be put aside, and makes room for them.
+    pub fn announce(&self, paths: &[AssetPath]) -> Result<Vec<Slot>> {
+        let mut guard = self.set.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if guard.is_none() && !paths.is_empty() {
+            *guard = Some(self.open_set().during("creating", &self.folder)?);
+        }
+        let Some(set) = guard.as_mut() else { return Ok(Vec::new()) };
+        set.announce(paths).during("writing", &self.folder)
+    }
+
+    /// Moves a thing out of an open folder into its place. It is durable once [`Displacer::sync`] was called.
+    pub fn take(&self, slot: Slot, folder: &OwnedFd, name: &[u8]) -> io::Result<()> {
+        let to = {
+            let guard = self.set.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let set = guard.as_ref().ok_or_else(|| io::Error::other("nothing was announced"))?;
+            set.folder.try_clone()?
+        };
+        move_new(folder, name, &to, slot.0.to_string().as_bytes())
+    }
+
+    /// Makes durable what was put aside.
+    pub fn sync(&self) -> Result<()> {
+        let guard = self.set.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        guard.as_ref().map_or(Ok(()), |set| rustix::fs::fsync(&set.folder).during("syncing", &self.folder))
+    }
+
+    fn open_set(&self) -> io::Result<OpenSet> {
+        fs::create_dir_all(&self.folder)?;
+        let (year, month, day, hour, minute, second) = self.heading.created.civil();
+        let time = format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}");
+        let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
+        let id = format!("{time}-{random:08x}");
+        let path = self.folder.join(&id);
+        fs::create_dir(&path)?;
+        let mut manifest = File::create_new(path.join(MANIFEST_FILE))?;
+        manifest.write_all(&manifest::line(&self.heading))?;
+        let folder = open_folder(&path)?;
+        rustix::fs::fsync(&folder)?;
+        File::open(&self.folder)?.sync_all()?;
+        Ok(OpenSet { id, folder, manifest, lines: Vec::new() })
+    }
+}
+
+impl OpenSet {
+    fn announce(&mut self, paths: &[AssetPath]) -> io::Result<Vec<Slot>> {
+        let first = self.lines.len() as u64 + 1;
+        let lines: Vec<_> =
+            (first..).zip(paths).map(|(number, path)| Line { number, path: path.clone() }).collect();
+        let bytes: Vec<u8> = lines.iter().flat_map(manifest::line).collect();
+        self.manifest.write_all(&bytes)?;
+        self.manifest.sync_data()?;
+        let slots = lines.iter().map(|line| Slot(line.number)).collect();
+        self.lines.extend(lines);
+        Ok(slots)
+    }
+}
+
+/// One thing that was put aside.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct DisplacedItem {
+    /// Its number in the set.
+    pub number: u64,
+    /// Where it was; `None` when the list does not say (it was damaged).
+    pub path: Option<AssetPath>,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+    /// Size in bytes; 0 for a folder.
+    pub size: u64,
+}
+
+/// What one command put aside.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct DisplacedSet {
+    /// Its id.
+    pub id: String,
+    /// When; `None` when the list is damaged.
+    pub created: Option<Timestamp>,
+    /// The command.
+    pub reason: String,
+    /// What is still there, by number.
+    pub items: Vec<DisplacedItem>,
+}
+
+/// Lists what was put aside, the latest first.
+pub fn list(pent_dir: &Path) -> Result<Vec<DisplacedSet>> {
+    let folder = pent_dir.join(DISPLACED_FOLDER);
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).during("reading", &folder),
+    };
+    let mut sets = Vec::new();
+    for entry in entries {
+        let entry = entry.during("reading", &folder)?;
+        if let Ok(id) = entry.file_name().into_string() {
+            sets.push(read_set(&entry.path(), id)?);
+        }
+    }
+    sets.sort_by(|left, right| (&right.created, &right.id).cmp(&(&left.created, &left.id)));
+    Ok(sets)
+}
+
+/// Looks up one set.
+pub fn find(pent_dir: &Path, id: &str) -> Result<DisplacedSet> {
+    let known = list(pent_dir)?.into_iter().find(|set| set.id == id);
+    known.ok_or_else(|| WorktreeError::DisplacedUnknown { id: id.to_owned() })
+}
+
+fn read_set(path: &Path, id: String) -> Result<DisplacedSet> {
+    let list = fs::read(path.join(MANIFEST_FILE)).unwrap_or_default();
+    let (heading, lines) =
+        manifest::read(&list).map_or((None, Vec::new()), |(heading, lines)| (Some(heading), lines));
+    let paths: BTreeMap<u64, AssetPath> = lines.into_iter().map(|line| (line.number, line.path)).collect();
+    let mut items = Vec::new();
+    for entry in fs::read_dir(path).during("reading", path)? {
+        let entry = entry.during("reading", path)?;
+        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let data = entry.metadata().during("looking at", path)?;
+        let size = if data.is_dir() { 0 } else { data.len() };
+        items.push(DisplacedItem {
+            number,
+            path: paths.get(&number).cloned(),
+            is_folder: data.is_dir(),
+            size,
+        });
+    }
+    items.sort_by_key(|item| item.number);
+    let created = heading.as_ref().map(|heading| heading.created);
+    Ok(DisplacedSet { id, created, reason: heading.map(|heading| heading.reason).unwrap_or_default(), items })
+}
+
+/// Brings one thing back to `to`, which must be free; missing folders on the way are made.
+/// A set from which everything was brought back is removed.
+pub fn restore(pent_dir: &Path, id: &str, number: u64, worktree: &Worktree, to: &AssetPath) -> Result<()> {
+    let set = find(pent_dir, id)?;
+    if !set.items.iter().any(|item| item.number == number) {
+        return Err(WorktreeError::DisplacedUnknown { id: format!("{id}/{number}") });
+    }
+    super::checkout::check_path(to).map_err(|hazard| WorktreeError::Refused { path: to.clone(), hazard })?;
+    let path = pent_dir.join(DISPLACED_FOLDER).join(id);
+    let from = open_folder(&path).during("opening", &path)?;
+    let full = worktree.full_path(to);
+    let parent =
+        worktree.make_folders(&to.parent().unwrap_or_default()).during("creating the folder of", &full)?;
+    match move_new(&from, number.to_string().as_bytes(), &parent, to.name()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(WorktreeError::Occupied { path: to.clone() });
+        }
+        Err(error) => return Err(error).during("bringing back", &full),
+    }
+    if set.items.len() == 1 {
+        fs::remove_dir_all(&path).during("removing", &path)?;
+    }
+    Ok(())
+}
+
+/// What pruning removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Pruned {
+    /// Ids of the sets.
+    pub sets: Vec<String>,
+}
+
+/// Removes sets that are older than [`KEPT_DAYS`]. One whose age is unknown or in the future is kept.
+pub fn prune(pent_dir: &Path, now: Timestamp) -> Result<Pruned> {
+    let mut pruned = Pruned::default();
+    for set in list(pent_dir)? {
+        let Some(created) = set.created else { continue };
+        if now.unix_ms.saturating_sub(created.unix_ms) <= KEPT_DAYS * DAY_MS {
+            continue;
+        }
+        let path = pent_dir.join(DISPLACED_FOLDER).join(&set.id);
+        fs::remove_dir_all(&path).during("removing", &path)?;
+        pruned.sets.push(set.id);
+    }
+    Ok(pruned)
+}
+
+fn open_folder(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(CWD, path, flags, Mode::empty())?)
+}
+
+/// Moves half-written files that a cut-off checkout left behind out of the way. They are put aside
+/// rather than removed: in rare cases one holds what a checkout was replacing.
+pub fn sweep_leftovers(worktree: &Worktree, leftovers: &[AssetPath], displacer: &Displacer) -> Result<u64> {
+    let slots = displacer.announce(leftovers)?;
+    let mut swept = 0;
+    for (path, slot) in leftovers.iter().zip(slots) {
+        let full = worktree.full_path(path);
+        let Some(folder) = worktree.open_parent(path).during("opening the folder of", &full)? else {
+            continue;
+        };
+        let is_ours = crate::rules::portable::is_temporary_name(path.name());
+        let found = Node::at(&folder, path.name()).is_ok_and(|node| node.kind != NodeKind::Directory);
+        if is_ours && found {
+            displacer.take(slot, &folder, path.name()).during("putting aside", &full)?;
+            swept += 1;
+        }
+    }
+    displacer.sync()?;
+    Ok(swept)
+}
