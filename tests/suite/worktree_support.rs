@@ -89,7 +89,7 @@ impl Studio {
     /// Takes everything on disk for committed: makes its tree and an index that knows all files.
     pub fn commit(&mut self) -> TreeId {
         let mut seen = Vec::new();
-        let tree = self.store_folder(&self.root().to_owned(), &AssetPath::root(), &mut seen);
+        let tree = self.store_folder(self.root().to_owned().as_path(), &AssetPath::root(), &mut seen);
         seen.sort_by(|left, right| tree_order(&left.path, &right.path));
         self.index = Some(self.build_index(tree, None, &seen));
         tree

@@ -299,7 +299,7 @@ impl<S: ContentSource> Run<'_, S> {
         let placed = self
             .source
             .write_to(id, size, &mut file)
-            .map_err(|error| content_failure(error))
+            .map_err(content_failure)
             .and_then(|()| check_size(&file, size))
             .and_then(|()| Ok(self.placer.put(folder, &temporary, &step.path, step.replaces)?));
         if placed.is_err() {
@@ -312,7 +312,7 @@ impl<S: ContentSource> Run<'_, S> {
     }
 
     fn write_link(&self, folder: &OwnedFd, step: &Step, id: FileId, size: u64) -> Result<Done, Failure> {
-        let target = self.source.read(id, size).map_err(|error| content_failure(error))?;
+        let target = self.source.read(id, size).map_err(content_failure)?;
         let leads_outside = link_leads_outside(step.path.as_bytes(), &target);
         if self.links == LinkPolicy::InsideOnly && leads_outside {
             return Err(Failure::LinkOutside);
