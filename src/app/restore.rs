@@ -4,11 +4,10 @@
 
 use crate::app::content::{CheckoutContent, StoredContent};
 use crate::app::error::AppError;
-use crate::app::export::ProblemLine;
 use crate::app::locate::{Located, locate};
 use crate::app::session::Session;
 use crate::app::transition::{
-    FilesLine, KnownFiles, carry_out, clean_content, finish_interrupted, prepare, settle_change,
+    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, told,
 };
 use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;
@@ -22,8 +21,10 @@ use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::state::WorktreeState;
 use crate::repo::{RepoError, Repository, View};
-use crate::worktree::checkout::{CheckoutPlan, Target, execute, plan};
-use crate::worktree::displaced::Displaced;
+use crate::worktree::checkout::{
+    self, CheckoutPlan, LinkPolicy, PlanInput, Replaces, Step, execute, plan,
+};
+use crate::worktree::displaced::Displacer;
 use crate::worktree::root::Worktree;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -66,6 +67,13 @@ pub struct Report {
 struct Wanted {
     path: AssetPath,
     value: Option<EntryValue>,
+}
+
+impl Wanted {
+    fn target(&self) -> checkout::Wanted {
+        let content = self.value.as_ref().map(|value| value.content.clone());
+        checkout::Wanted { path: self.path.clone(), content }
+    }
 }
 
 /// Restores.
@@ -197,22 +205,17 @@ fn elsewhere(
         return Ok(report);
     }
     let root = Worktree::open(&folder)?;
-    let targets = wanted
-        .into_iter()
-        .filter_map(|item| Some(Target { path: item.path, content: Some(item.value?.content) }))
-        .collect();
-    let plan = plan(&root, targets, &|_, _| false, monitor)?;
+    let targets: Vec<checkout::Wanted> =
+        wanted.iter().filter(|item| item.value.is_some()).map(Wanted::target).collect();
+    let input = PlanInput { worktree: &root, index: None, seen: None, stored: &|_, _| None, wanted: &targets };
+    let plan = plan(&input, monitor)?;
+    plan.check_space(&root)?;
     let stored = StoredContent::new(session.repository, &session.view, monitor)?;
-    let displaced = Displaced::of(session.repository.pent_dir());
-    let set = displaced.begin("restore", clock.now());
-    let done = execute(&root, plan, &CheckoutContent(stored.extractor()), &set, monitor)?;
-    report.files.written = done.written.len() as u64;
-    report.files.bytes = done.written.iter().filter_map(|written| written.content.size()).sum();
-    report.files.set_aside_as = set.id();
-    if let Some(id) = &report.files.set_aside_as {
-        report.files.set_aside = displaced.read(id)?.items.into_iter().map(|item| item.path).collect();
-    }
-    report.files.problems = done.problems.into_iter().map(ProblemLine::from).collect();
+    let source = CheckoutContent(stored.extractor());
+    let pent_dir = session.repository.pent_dir();
+    let displacer = Displacer::new(pent_dir, "restore", clock.now());
+    let done = execute(&plan, &root, &source, &displacer, LinkPolicy::Any, None, monitor)?;
+    report.files = told(&plan, &done, pent_dir, monitor)?;
     Ok(report)
 }
 
@@ -225,37 +228,28 @@ fn here(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
-    let mut targets = Vec::new();
-    let mut unchanged = 0;
-    for item in &wanted {
-        let content = item.value.as_ref().map(|value| value.content.clone());
-        if content.is_some() && clean_content(&session, &item.path)? == content {
-            unchanged += 1;
-        } else {
-            targets.push(Target { path: item.path.clone(), content });
-        }
-    }
-    let plan = prepare(&session, targets, &KnownFiles::default(), monitor)?;
+    let targets: Vec<checkout::Wanted> = wanted.iter().map(Wanted::target).collect();
+    let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
     let mut report = Report {
         commits,
         to: None,
         preview: options.preview,
-        write: plan.writes.iter().map(|item| item.path.clone()).collect(),
-        remove: plan.removals.iter().map(|item| item.path.clone()).collect(),
-        unchanged,
+        write: paths(plan.writes()),
+        remove: paths(plan.removals()),
+        unchanged: plan.unchanged,
         files: FilesLine::default(),
     };
     if options.preview {
-        report.files.set_aside = plan.set_aside().map(|item| item.path.clone()).collect();
+        report.files.set_aside = paths(plan.kept());
         return Ok(report);
     }
     let after = pending_after(&session, &wanted)?;
-    if plan.is_empty() && plan.problems.is_empty() && after == session.state {
+    if plan.is_empty() && plan.problems().is_empty() && after == session.state {
         return Ok(report);
     }
     let sequence = announce(&session, &plan, &wanted, after, &report, clock)?;
     let view = session.repository.view()?;
-    let done = carry_out(&session, &view, plan, "restore", clock, monitor)?;
+    let done = carry_out(&session, &view, &plan, "restore", clock, monitor)?;
     settle_change(&session, Some(sequence), &done.line)?;
     session.remember(done.fresh, monitor)?;
     report.files = done.line;
@@ -293,10 +287,9 @@ fn announce(
 ) -> Result<u64, AppError> {
     let mut edit = session.repository.edit()?;
     let gone: Vec<TreeEdit> = sorted(
-        plan.writes
-            .iter()
-            .filter(|item| item.existing.is_none())
-            .map(|item| TreeEdit { path: item.path.clone(), value: None })
+        plan.writes()
+            .filter(|step| step.replaces == Replaces::Nothing)
+            .map(|step| TreeEdit { path: step.path.clone(), value: None })
             .collect(),
     );
     let put = sorted(
@@ -321,6 +314,10 @@ fn announce(
     let sequence = edit.record(note, clock.now())?;
     edit.commit()?;
     Ok(sequence)
+}
+
+fn paths<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<AssetPath> {
+    steps.map(|step| step.path.clone()).collect()
 }
 
 fn sorted(mut edits: Vec<TreeEdit>) -> Vec<TreeEdit> {

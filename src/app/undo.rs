@@ -7,14 +7,15 @@ use crate::app::transition::{
     FilesLine, KnownFiles, carry_out, clean_content, finish_interrupted, prepare, settle_change,
     targets_between,
 };
-use crate::base::monitor::Monitor;
+use crate::base::monitor::{Monitor, Problem};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::repo::Repository;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor};
 use crate::repo::refs::RefTarget;
-use crate::worktree::displaced::{Displaced, DisplacedItem};
+use crate::worktree::checkout::Wanted;
+use crate::worktree::displaced;
 use crate::worktree::stat::Node;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -175,27 +176,29 @@ impl Reverse<'_> {
         monitor: &dyn Monitor,
     ) -> Result<Vec<crate::worktree::index::Fresh>, AppError> {
         let view = session.repository.view()?;
-        let displaced = Displaced::of(session.repository.pent_dir());
-        let kept: Vec<DisplacedItem> = match (&self.kept, self.direction) {
-            (Some(id), Direction::Undo) => displaced.read(id)?.items,
-            _ => Vec::new(),
+        let pent_dir = session.repository.pent_dir();
+        let kept = match (&self.kept, self.direction) {
+            (Some(id), Direction::Undo) => Some(displaced::find(pent_dir, id)?),
+            _ => None,
         };
-        let coming_back: HashSet<&AssetPath> = kept.iter().map(|item| &item.path).collect();
+        let coming_back: HashSet<&AssetPath> =
+            kept.iter().flat_map(|set| &set.items).filter_map(|item| item.path.as_ref()).collect();
         let mut targets = targets_between(session, &view, files.before, files.after, monitor)?;
         targets.retain(|target| !coming_back.contains(&target.path));
         // The place of what comes back is cleared like any other: what stands there may be new.
-        for item in &kept {
-            targets.push(crate::worktree::checkout::Target { path: item.path.clone(), content: None });
-        }
+        targets.extend(coming_back.iter().map(|path| Wanted { path: (*path).clone(), content: None }));
         let known = WrittenBefore { session, view: &view, tree: files.before };
         let plan_paths: Vec<AssetPath> = targets.iter().map(|target| target.path.clone()).collect();
-        let plan = prepare(session, targets, &known.files(&plan_paths), monitor)?;
-        let done = carry_out(session, &view, plan, report_verb(self.direction), clock, monitor)?;
+        let plan = prepare(session, &targets, &known.files(&plan_paths), monitor)?;
+        let done = carry_out(session, &view, &plan, report_verb(self.direction), clock, monitor)?;
         report.files = done.line;
-        if let Some(id) = &self.kept {
-            for item in &kept {
-                displaced.bring_back(id, item, &session.worktree)?;
-                report.brought_back.push(item.path.clone());
+        if let Some(set) = &kept {
+            let back = displaced::restore_all(pent_dir, set, &session.worktree)?;
+            report.brought_back = back.paths;
+            for (path, error) in back.failed {
+                let problem = Problem { path, message: error.to_string() };
+                monitor.problem(problem.clone());
+                report.files.problems.push(problem.into());
             }
         }
         Ok(done.fresh)
@@ -226,7 +229,7 @@ impl WrittenBefore<'_> {
             if let (Some(id), Some(node)) = (id, self.look(path)) {
                 let is_clean = clean_content(self.session, path).ok().flatten().is_some();
                 if !is_clean && self.hash(path).is_some_and(|found| found == id) {
-                    known.add(path.clone(), node.stat);
+                    known.add(path.clone(), node.stat, id);
                 }
             }
         }

@@ -1,0 +1,278 @@
+//! Files are brought to another state, and nothing that could be missed is lost.
+
+use crate::worktree_support::{Studio, path, want, want_gone};
+use pentimento::base::time::Timestamp;
+use pentimento::object::tree::{Content, ForeignAlgorithm};
+use pentimento::worktree::checkout::{Failure, LinkPolicy, Replaces};
+use pentimento::worktree::displaced::{self, Displacer};
+use pentimento::worktree::error::WorktreeError;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+fn studio() -> Studio {
+    let mut studio = Studio::new();
+    studio.write("a.txt", "alpha");
+    studio.write("brand/logo.svg", "<svg/>");
+    studio.write("brand/old/logo.svg", "<old/>");
+    studio.commit();
+    studio
+}
+
+fn names(studio: &Studio, folder: &str) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(studio.at(folder))
+        .expect("readable")
+        .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn unchanged_tracked_files_are_replaced_and_nothing_is_kept() {
+    let mut studio = studio();
+    let new = studio.file("beta");
+    let plan = studio.plan(&[want("a.txt", new.clone())]);
+    assert!(matches!(plan.steps[0].replaces, Replaces::Committed(_)));
+    let report = studio.execute(&plan);
+    assert_eq!(studio.read("a.txt"), Some(b"beta".to_vec()));
+    assert_eq!(report.displaced, None);
+    assert!(!studio.pent().join("displaced").exists());
+    assert_eq!(names(&studio, "."), [".pent", "a.txt", "brand"]);
+    assert_eq!(report.written[0].stat.inode, fs::metadata(studio.at("a.txt")).expect("there").ino());
+}
+
+#[test]
+fn modified_untracked_and_ignored_files_are_put_aside_and_come_back() {
+    let mut studio = studio();
+    studio.write("a.txt", "alpha, edited");
+    studio.write("new.psd", "never committed");
+    studio.write(".DS_Store", "ignored");
+    let new = studio.file("beta");
+    let wanted = [want("a.txt", new.clone()), want("new.psd", new.clone()), want(".DS_Store", new)];
+    assert_eq!(studio.plan(&wanted).kept().count(), 3);
+    let report = studio.checkout(&wanted);
+    let expected = [(".DS_Store", "ignored"), ("a.txt", "alpha, edited"), ("new.psd", "never committed")];
+    assert_eq!(
+        studio.displaced(),
+        expected.map(|(path, bytes)| (path.to_owned(), bytes.as_bytes().to_vec()))
+    );
+    let id = report.displaced.expect("a set");
+    let set = displaced::find(&studio.pent(), &id).expect("found");
+    assert_eq!((set.reason.as_str(), set.items.len()), ("restore", 3));
+    let number = set.items.iter().find(|item| item.path == Some(path("a.txt"))).expect("there").number;
+    let worktree = studio.worktree();
+    let back = displaced::restore(&studio.pent(), &id, number, &worktree, &path("a.txt"));
+    assert!(matches!(back, Err(WorktreeError::Occupied { .. })));
+    displaced::restore(&studio.pent(), &id, number, &worktree, &path("rescued/deep/a.txt"))
+        .expect("restored");
+    assert_eq!(studio.read("rescued/deep/a.txt"), Some(b"alpha, edited".to_vec()));
+    assert_eq!(studio.displaced().len(), 2);
+    let back = displaced::restore(&studio.pent(), &id, 99, &worktree, &path("x"));
+    assert!(matches!(back, Err(WorktreeError::DisplacedUnknown { .. })));
+    let back = displaced::restore(&studio.pent(), &id, set.items[0].number, &worktree, &path(".PENT/x"));
+    assert!(matches!(back, Err(WorktreeError::Refused { .. })));
+}
+
+#[test]
+fn a_set_from_which_all_came_back_is_gone() {
+    let mut studio = studio();
+    studio.write("a.txt", "edited");
+    let new = studio.file("beta");
+    let id = studio.checkout(&[want("a.txt", new)]).displaced.expect("a set");
+    displaced::restore(&studio.pent(), &id, 1, &studio.worktree(), &path("b.txt")).expect("restored");
+    assert!(displaced::list(&studio.pent()).expect("a list").is_empty());
+    assert!(names(&studio, ".pent/displaced").is_empty());
+}
+
+#[test]
+fn sets_are_kept_thirty_days_whatever_the_clock_says() {
+    let studio = studio();
+    let day = 24 * 3600 * 1000;
+    for (name, created) in [("old", 0), ("young", 20 * day), ("future", 900 * day)] {
+        studio.write(name, name);
+        let displacer = Displacer::new(&studio.pent(), "restore", Timestamp::utc(created));
+        let slots = displacer.announce(&[path(name)]).expect("announced");
+        let folder = studio.worktree().open_dir(b"").expect("opened");
+        displacer.take(slots[0], &folder, name.as_bytes()).expect("taken");
+    }
+    let pruned = displaced::prune(&studio.pent(), Timestamp::utc(31 * day)).expect("pruned");
+    assert_eq!(pruned.sets.len(), 1);
+    let left: Vec<_> = studio.displaced().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(left, ["future", "young"]);
+}
+
+#[test]
+fn what_is_as_wanted_is_left_alone() {
+    let mut studio = studio();
+    let same = studio.file("alpha");
+    let before = fs::metadata(studio.at("a.txt")).expect("there").ino();
+    let plan = studio.plan(&[want("a.txt", same), want_gone("nowhere")]);
+    assert!(plan.is_empty());
+    assert_eq!(plan.unchanged, 2);
+    assert_eq!(fs::metadata(studio.at("a.txt")).expect("there").ino(), before);
+}
+
+#[test]
+fn only_the_executable_bit_changes_where_only_it_differs() {
+    let mut studio = studio();
+    let Content::File { id, size, .. } = studio.file("alpha") else { unreachable!("it is a file") };
+    studio.checkout(&[want("a.txt", Content::File { id, size, executable: true })]);
+    let mode = fs::metadata(studio.at("a.txt")).expect("there").permissions().mode();
+    assert_eq!(mode & 0o111, (mode & 0o444) >> 2);
+    assert_eq!(studio.read("a.txt"), Some(b"alpha".to_vec()));
+}
+
+#[test]
+fn removed_files_take_their_empty_folders_with_them_and_no_others() {
+    let studio = studio();
+    studio.write("brand/untracked", "x");
+    studio.checkout(&[want_gone("brand/old/logo.svg"), want_gone("brand/logo.svg")]);
+    assert_eq!(names(&studio, "brand"), ["untracked"]);
+    assert!(studio.displaced().is_empty());
+    studio.checkout(&[want_gone("brand/untracked")]);
+    assert_eq!(names(&studio, "."), [".pent", "a.txt"]);
+    assert_eq!(studio.displaced(), [("brand/untracked".to_owned(), b"x".to_vec())]);
+}
+
+#[test]
+fn a_file_takes_the_place_of_a_folder_whose_untracked_rest_is_kept() {
+    let mut studio = studio();
+    studio.write("brand/notes/idea.txt", "untracked");
+    let new = studio.file("a file now");
+    studio.checkout(&[want_gone("brand/logo.svg"), want_gone("brand/old/logo.svg"), want("brand", new)]);
+    assert_eq!(studio.read("brand"), Some(b"a file now".to_vec()));
+    assert_eq!(studio.displaced(), [("brand".to_owned(), b"folder".to_vec())]);
+    let set = &displaced::list(&studio.pent()).expect("a list")[0];
+    let kept = studio.pent().join("displaced").join(&set.id).join("1/notes/idea.txt");
+    assert_eq!(fs::read(kept).expect("kept"), b"untracked");
+}
+
+#[test]
+fn folders_take_the_place_of_files_and_links() {
+    let mut studio = studio();
+    studio.write("untracked", "mine");
+    std::os::unix::fs::symlink("/tmp", studio.at("link")).expect("linked");
+    let new = studio.file("inner");
+    studio.checkout(&[
+        want_gone("a.txt"),
+        want("a.txt/deep/inner", new.clone()),
+        want("untracked/inner", new.clone()),
+        want("untracked/inner2", new.clone()),
+        want("link/inner", new),
+    ]);
+    for name in ["a.txt/deep/inner", "untracked/inner", "untracked/inner2", "link/inner"] {
+        assert_eq!(studio.read(name), Some(b"inner".to_vec()), "{name}");
+    }
+    let kept: Vec<_> = studio.displaced().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(kept, ["link", "untracked"]);
+    assert!(fs::symlink_metadata(studio.at("link")).expect("there").is_dir());
+}
+
+#[test]
+fn removing_below_a_file_that_is_in_the_way_of_nothing_leaves_it() {
+    let studio = studio();
+    studio.write("other", "mine");
+    studio.checkout(&[want_gone("other/inner")]);
+    assert_eq!(studio.read("other"), Some(b"mine".to_vec()));
+}
+
+#[test]
+fn a_touched_file_whose_content_is_known_to_be_committed_is_not_kept() {
+    let mut studio = studio();
+    studio.write("a.txt", "alpha");
+    assert!(studio.changes().is_empty());
+    let new = studio.file("beta");
+    let report = studio.checkout(&[want("a.txt", new)]);
+    assert_eq!(report.displaced, None);
+}
+
+#[test]
+fn links_are_written_as_links_and_those_that_lead_outside_only_when_allowed() {
+    let mut studio = studio();
+    let link = |studio: &mut Studio, target: &str| {
+        let kind = pentimento::worktree::stat::NodeKind::Symlink;
+        studio.store(kind, target.as_bytes().to_vec())
+    };
+    let (inside, outside) = (link(&mut studio, "brand/logo.svg"), link(&mut studio, "/etc/passwd"));
+    let plan = studio.plan(&[want("in", inside), want("out", outside)]);
+    let report = studio.execute_with(&plan, LinkPolicy::InsideOnly);
+    assert!(matches!(report.failed[..], [ref failed] if matches!(failed.failure, Failure::LinkOutside)));
+    assert_eq!(fs::read_link(studio.at("in")).expect("a link").to_str(), Some("brand/logo.svg"));
+    assert!(fs::symlink_metadata(studio.at("out")).is_err());
+    studio.execute(&plan);
+    assert_eq!(fs::read_link(studio.at("out")).expect("a link").to_str(), Some("/etc/passwd"));
+}
+
+#[test]
+fn content_that_is_missing_or_of_another_size_fails_alone_and_replaces_nothing() {
+    let mut studio = studio();
+    let good = studio.file("good");
+    let Content::File { id, .. } = studio.file("short") else { unreachable!("it is a file") };
+    let missing = Content::File { id: crate::worktree_support::file_id(b"?"), size: 1, executable: false };
+    let report = studio.execute(&studio.plan(&[
+        want("a.txt", Content::File { id, size: 999, executable: false }),
+        want("brand/logo.svg", missing),
+        want("brand/new.svg", good),
+    ]));
+    assert_eq!(report.failed.len(), 2);
+    assert!(matches!(report.failed[0].failure, Failure::Size { expected: 999, actual: 5 }));
+    assert_eq!(studio.read("a.txt"), Some(b"alpha".to_vec()));
+    assert_eq!(studio.read("brand/logo.svg"), Some(b"<svg/>".to_vec()));
+    assert_eq!(names(&studio, "brand"), ["logo.svg", "new.svg", "old"]);
+}
+
+#[test]
+fn foreign_content_is_told_and_not_written() {
+    let studio = studio();
+    let foreign = Content::Foreign {
+        algorithm: ForeignAlgorithm::Sha256,
+        digest: vec![1; 32],
+        size: 9,
+        executable: false,
+    };
+    let plan = studio.plan(&[want("a.txt", foreign)]);
+    assert_eq!((plan.unavailable, plan.steps.len()), (vec![path("a.txt")], 0));
+}
+
+#[test]
+fn what_is_written_is_unchanged_in_the_next_status() {
+    let mut studio = studio();
+    let mut wanted = Vec::new();
+    for number in 0..300 {
+        let content = studio.file(format!("content {number}"));
+        wanted.push(want(format!("many/{}/{number}", number % 7), content));
+    }
+    let report = studio.checkout(&wanted);
+    assert_eq!(report.written.len(), 300);
+    assert!(report.written.iter().all(|fresh| fresh.settled));
+    let tree = studio.commit();
+    let index = studio.build_index(tree, None, &report.written);
+    studio.index = Some(index);
+    let status = studio.status();
+    assert!(status.changes.is_empty());
+    // The three files that were there before are not among those written.
+    assert_eq!((status.refreshed.len(), status.tallies.unchanged_files), (3, 303));
+}
+
+#[test]
+fn too_little_space_is_said_before_anything_is_touched() {
+    let studio = studio();
+    let huge = Content::File { id: crate::worktree_support::file_id(b"?"), size: 1 << 60, executable: false };
+    let plan = studio.plan(&[want("huge", huge)]);
+    let outcome = plan.check_space(&studio.worktree());
+    assert!(matches!(outcome, Err(WorktreeError::DiskFull { needed, .. }) if needed > 1 << 60));
+}
+
+#[test]
+fn half_written_files_of_a_cut_off_checkout_are_found_and_put_aside() {
+    let studio = studio();
+    studio.write("brand/.pent-tmp-0123456789abcdef", "half");
+    let status = studio.status();
+    assert!(status.changes.is_empty());
+    assert_eq!(status.leftovers, [path("brand/.pent-tmp-0123456789abcdef")]);
+    let displacer = Displacer::new(&studio.pent(), "clean", Timestamp::utc(0));
+    let swept = displaced::sweep_leftovers(&studio.worktree(), &status.leftovers, &displacer);
+    assert_eq!(swept.expect("swept"), 1);
+    assert!(studio.status().leftovers.is_empty());
+    assert_eq!(studio.displaced()[0].1, b"half");
+}
