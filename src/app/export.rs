@@ -159,7 +159,8 @@ fn write_folder(
     report.files = done.written.len() as u64;
     report.bytes = done.bytes_written;
     let problems = plan.problems().into_iter().chain(done.problems());
-    report.problems = problems.inspect(|problem| monitor.problem(problem.clone())).map(ProblemLine::from).collect();
+    report.problems =
+        problems.inspect(|problem| monitor.problem(problem.clone())).map(ProblemLine::from).collect();
     if monitor.is_cancelled() { Err(AppError::Cancelled) } else { Ok(()) }
 }
 

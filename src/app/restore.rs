@@ -21,9 +21,7 @@ use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::state::WorktreeState;
 use crate::repo::{RepoError, Repository, View};
-use crate::worktree::checkout::{
-    self, CheckoutPlan, LinkPolicy, PlanInput, Replaces, Step, execute, plan,
-};
+use crate::worktree::checkout::{self, CheckoutPlan, LinkPolicy, PlanInput, Replaces, Step, execute, plan};
 use crate::worktree::displaced::Displacer;
 use crate::worktree::root::Worktree;
 use serde::Serialize;
@@ -207,7 +205,8 @@ fn elsewhere(
     let root = Worktree::open(&folder)?;
     let targets: Vec<checkout::Wanted> =
         wanted.iter().filter(|item| item.value.is_some()).map(Wanted::target).collect();
-    let input = PlanInput { worktree: &root, index: None, seen: None, stored: &|_, _| None, wanted: &targets };
+    let input =
+        PlanInput { worktree: &root, index: None, seen: None, stored: &|_, _| None, wanted: &targets };
     let plan = plan(&input, monitor)?;
     plan.check_space(&root)?;
     let stored = StoredContent::new(session.repository, &session.view, monitor)?;

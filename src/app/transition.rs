@@ -21,9 +21,11 @@ use crate::worktree::checkout::{CheckoutPlan, CheckoutReport, LinkPolicy, PlanIn
 use crate::worktree::clock::FsClock;
 use crate::worktree::displaced::{self, Displacer};
 use crate::worktree::index::Fresh;
+use crate::worktree::root::Worktree;
 use crate::worktree::seen::Seen;
 use crate::worktree::stat::{FileStat, Node};
 use crate::worktree::status::SEEN_FILE;
+use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::Path;
@@ -61,14 +63,10 @@ pub struct KnownFiles {
 }
 
 impl KnownFiles {
-    /// Takes what a snapshot saw.
+    /// Takes what a snapshot saw, as far as every later edit would show.
     pub fn of(fresh: &[Fresh]) -> Self {
-        Self { files: fresh.iter().map(|seen| (seen.path.clone(), (seen.stat, seen.id))).collect() }
-    }
-
-    /// Takes note of one file.
-    pub fn add(&mut self, path: AssetPath, stat: FileStat, id: FileId) {
-        self.files.insert(path, (stat, id));
+        let settled = fresh.iter().filter(|seen| seen.settled);
+        settled.map(|seen| (seen.path.clone(), seen.stat, seen.id)).collect()
     }
 
     fn find(&self, path: &AssetPath, node: &Node) -> Option<FileId> {
@@ -77,14 +75,9 @@ impl KnownFiles {
     }
 }
 
-/// The content of a file that is as committed, if it is.
-pub fn clean_content(session: &Session<'_>, path: &AssetPath) -> Result<Option<Content>, AppError> {
-    let Some(index) = &session.index else { return Ok(None) };
-    let Some(record) = index.find(path)? else { return Ok(None) };
-    let found = session.worktree.look(path).ok().flatten();
-    match found {
-        Some(node) if record.stat() == Some(node.stat) => Ok(Some(record.content()?)),
-        _ => Ok(None),
+impl FromIterator<(AssetPath, FileStat, FileId)> for KnownFiles {
+    fn from_iter<T: IntoIterator<Item = (AssetPath, FileStat, FileId)>>(files: T) -> Self {
+        Self { files: files.into_iter().map(|(path, stat, id)| (path, (stat, id))).collect() }
     }
 }
 
@@ -189,7 +182,9 @@ pub fn finish_interrupted(
     let view = session.repository.view()?;
     let mut targets = targets_between(session, &view, before, after, monitor)?;
     // What was written before the stop is there already.
-    targets.retain(|target| !is_there(session, target));
+    let there: Vec<bool> = targets.par_iter().map(|target| is_there(&session.worktree, target)).collect();
+    let mut there = there.into_iter();
+    targets.retain(|_| !there.next().unwrap_or(false));
     let plan = prepare(session, &targets, &KnownFiles::default(), monitor)?;
     let done = carry_out(session, &view, &plan, "recovery", clock, monitor)?;
     settle_change(session, None, &done.line)?;
@@ -198,12 +193,12 @@ pub fn finish_interrupted(
 }
 
 /// Whether a target is true already, by reading the file.
-fn is_there(session: &Session<'_>, target: &Wanted) -> bool {
-    let found = session.worktree.look(&target.path).ok().flatten();
+fn is_there(worktree: &Worktree, target: &Wanted) -> bool {
+    let found = worktree.look(&target.path).ok().flatten();
     match (&target.content, found) {
         (None, found) => found.is_none(),
         (Some(Content::File { id, size, .. }), Some(node)) if node.stat.size == *size => {
-            let Ok(file) = session.worktree.open_file(&target.path) else { return false };
+            let Ok(file) = worktree.open_file(&target.path) else { return false };
             let mut hasher = blake3::Hasher::new();
             hasher.update_reader(file).is_ok() && hasher.finalize().as_bytes() == id.as_bytes()
         }

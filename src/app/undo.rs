@@ -4,21 +4,31 @@ use crate::app::error::AppError;
 use crate::app::mv::rename_in_worktree;
 use crate::app::session::Session;
 use crate::app::transition::{
-    FilesLine, KnownFiles, carry_out, clean_content, finish_interrupted, prepare, settle_change,
-    targets_between,
+    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
+use crate::base::id::{FileId, TreeId};
 use crate::base::monitor::{Monitor, Problem};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
-use crate::repo::Repository;
+use crate::object::tree_walk::entry_at;
 use crate::repo::edit::JournalNote;
-use crate::repo::journal::{FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor};
+use crate::repo::journal::{
+    FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
+};
 use crate::repo::refs::RefTarget;
+use crate::repo::{Repository, View};
 use crate::worktree::checkout::Wanted;
+use crate::worktree::clock::{FsClock, read_stably};
 use crate::worktree::displaced;
-use crate::worktree::stat::Node;
+use crate::worktree::probe::{ContentProbe as _, HashProbe};
+use crate::worktree::root::Worktree;
+use crate::worktree::seen::Seen;
+use crate::worktree::stat::{FileStat, NodeKind};
+use crate::worktree::status::SEEN_FILE;
+use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::HashSet;
+use std::path::Path;
 
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,9 +197,9 @@ impl Reverse<'_> {
         targets.retain(|target| !coming_back.contains(&target.path));
         // The place of what comes back is cleared like any other: what stands there may be new.
         targets.extend(coming_back.iter().map(|path| Wanted { path: (*path).clone(), content: None }));
-        let known = WrittenBefore { session, view: &view, tree: files.before };
-        let plan_paths: Vec<AssetPath> = targets.iter().map(|target| target.path.clone()).collect();
-        let plan = prepare(session, &targets, &known.files(&plan_paths), monitor)?;
+        let (worktree, state_dir) = (&session.worktree, &session.state_dir());
+        let known = WrittenBefore { worktree, state_dir, view: &view, tree: files.before };
+        let plan = prepare(session, &targets, &known.files(&targets), monitor)?;
         let done = carry_out(session, &view, &plan, report_verb(self.direction), clock, monitor)?;
         report.files = done.line;
         if let Some(set) = &kept {
@@ -214,36 +224,45 @@ const fn report_verb(direction: Direction) -> &'static str {
 
 /// Finds which files still are what the command being taken back had put there.
 struct WrittenBefore<'a> {
-    session: &'a Session<'a>,
-    view: &'a crate::repo::View,
-    tree: crate::base::id::TreeId,
+    worktree: &'a Worktree,
+    state_dir: &'a Path,
+    view: &'a View,
+    tree: TreeId,
 }
 
 impl WrittenBefore<'_> {
     /// Files at the given paths whose bytes are those of the tree: replacing them loses nothing.
-    fn files(&self, paths: &[AssetPath]) -> KnownFiles {
-        let mut known = KnownFiles::default();
-        for path in paths {
-            let entry = crate::object::tree_walk::entry_at(self.view, self.tree, path).ok().flatten();
-            let id = entry.and_then(|entry| entry.content.file_id());
-            if let (Some(id), Some(node)) = (id, self.look(path)) {
-                let is_clean = clean_content(self.session, path).ok().flatten().is_some();
-                if !is_clean && self.hash(path).is_some_and(|found| found == id) {
-                    known.add(path.clone(), node.stat, id);
-                }
-            }
+    fn files(&self, targets: &[Wanted]) -> KnownFiles {
+        let seen = Seen::open(&self.state_dir.join(SEEN_FILE));
+        let clock = FsClock::new(self.state_dir);
+        let known: Vec<_> =
+            targets.par_iter().filter_map(|target| self.known(&target.path, seen.as_ref(), &clock)).collect();
+        known.into_iter().collect()
+    }
+
+    fn known(
+        &self,
+        path: &AssetPath,
+        seen: Option<&Seen>,
+        clock: &FsClock,
+    ) -> Option<(AssetPath, FileStat, FileId)> {
+        let entry = entry_at(self.view, self.tree, path).ok().flatten()?;
+        let id = entry.content.file_id()?;
+        let node = self.worktree.look(path).ok().flatten()?;
+        if seen.and_then(|seen| seen.find(path, &node.stat)).is_some_and(|seen| seen.id == id) {
+            return Some((path.clone(), node.stat, id));
         }
-        known
-    }
-
-    fn look(&self, path: &AssetPath) -> Option<Node> {
-        self.session.worktree.look(path).ok().flatten()
-    }
-
-    fn hash(&self, path: &AssetPath) -> Option<crate::base::id::FileId> {
-        let file = self.session.worktree.open_file(path).ok()?;
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(file).ok()?;
-        Some(crate::base::id::FileId::from_bytes(*hasher.finalize().as_bytes()))
+        if node.kind == NodeKind::Symlink {
+            let is_settled = clock.settle(&node.stat);
+            let target = self.worktree.read_link(path).ok()?;
+            let is_same = HashProbe.probe_link(&target, path).is_ok_and(|probed| probed.id == id);
+            return (is_settled && is_same).then(|| (path.clone(), node.stat, id));
+        }
+        if entry.content.size() != Some(node.stat.size) {
+            return None;
+        }
+        let open = || self.worktree.open_file(path);
+        let read = read_stably(clock, open, |file, _| HashProbe.probe(file, path, false)).ok()?;
+        (read.settled && read.value.id == id).then(|| (path.clone(), read.node.stat, id))
     }
 }

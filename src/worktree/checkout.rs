@@ -190,8 +190,10 @@ impl CheckoutReport {
             .collect();
         if self.not_begun > 0 {
             let reason = if self.disk_full { "the disk is full" } else { "on request" };
-            let message =
-                format!("stopped before everything was written ({reason}); {} files are left", self.not_begun);
+            let message = format!(
+                "stopped before everything was written ({reason}); {} files are left",
+                self.not_begun
+            );
             problems.push(Problem { path: AssetPath::root(), message });
         }
         problems

@@ -187,6 +187,68 @@ fn a_touched_file_whose_content_is_known_to_be_committed_is_not_kept() {
 }
 
 #[test]
+fn a_file_known_to_be_in_the_repository_is_not_kept_and_one_that_changed_since_is() {
+    let mut studio = studio();
+    studio.write("a.txt", "taken in, not committed");
+    studio.write("untracked", "taken in as well");
+    for name in ["a.txt", "untracked"] {
+        let node = studio.worktree().look(&path(name)).expect("looked").expect("there");
+        let id = crate::worktree_support::file_id(&studio.read(name).expect("read"));
+        studio.stored.insert(path(name), (node.stat, id));
+    }
+    let new = studio.file("beta");
+    let same = studio.file("taken in as well");
+    let plan = studio.plan(&[want("a.txt", new.clone()), want("untracked", same)]);
+    assert_eq!((plan.unchanged, plan.kept().count()), (1, 0));
+    assert_eq!(studio.execute(&plan).displaced, None);
+    assert_eq!(studio.read("a.txt"), Some(b"beta".to_vec()));
+    studio.write("untracked", "edited after it was taken in");
+    studio.checkout(&[want("untracked", new)]);
+    assert_eq!(studio.displaced(), [("untracked".to_owned(), b"edited after it was taken in".to_vec())]);
+}
+
+#[test]
+fn a_tree_with_a_link_and_a_file_below_it_writes_nothing_outside() {
+    let mut studio = studio();
+    let outside = tempfile::tempdir().expect("a folder");
+    let target = outside.path().as_os_str().as_encoded_bytes().to_vec();
+    let link = studio.store(pentimento::worktree::stat::NodeKind::Symlink, target);
+    let new = studio.file("evil");
+    let report = studio.execute(&studio.plan(&[want("x", link), want("x/evil.txt", new)]));
+    assert_eq!(report.failed.len(), 1, "{:?}", report.failed);
+    assert_eq!(report.problems().len(), 1);
+    assert_eq!(fs::read_dir(outside.path()).expect("a folder").count(), 0);
+}
+
+#[test]
+fn everything_put_aside_comes_back_at_once_except_where_a_place_is_taken() {
+    let mut studio = studio();
+    let new = studio.file("beta");
+    for name in ["deep/er/one", "two", "three"] {
+        studio.write(name, name);
+    }
+    let id = studio
+        .checkout(&[want_gone("deep/er/one"), want("two", new), want_gone("three")])
+        .displaced
+        .expect("a set");
+    let set = displaced::find(&studio.pent(), &id).expect("found");
+    let back = displaced::restore_all(&studio.pent(), &set, &studio.worktree()).expect("brought back");
+    assert_eq!(back.paths.len(), 2);
+    assert!(matches!(back.failed[..], [(ref at, WorktreeError::Occupied { .. })] if *at == path("two")));
+    assert_eq!(studio.read("deep/er/one"), Some(b"deep/er/one".to_vec()));
+    assert_eq!(studio.read("two"), Some(b"beta".to_vec()));
+    assert_eq!(studio.displaced(), [("two".to_owned(), b"two".to_vec())]);
+    fs::remove_file(studio.at("two")).expect("removed");
+    let set = displaced::find(&studio.pent(), &id).expect("found");
+    displaced::restore_all(&studio.pent(), &set, &studio.worktree()).expect("brought back");
+    assert_eq!(studio.read("two"), Some(b"two".to_vec()));
+    let gone = displaced::find(&studio.pent(), &id);
+    assert!(matches!(gone, Err(WorktreeError::DisplacedUnknown { .. })));
+    let outside = displaced::find(&studio.pent(), "../worktree");
+    assert!(matches!(outside, Err(WorktreeError::DisplacedUnknown { .. })));
+}
+
+#[test]
 fn links_are_written_as_links_and_those_that_lead_outside_only_when_allowed() {
     let mut studio = studio();
     let link = |studio: &mut Studio, target: &str| {

@@ -217,7 +217,9 @@ impl Studio {
             worktree: &worktree,
             index: self.index.as_ref(),
             seen: seen.as_ref(),
-            stored: &|path, node| self.stored.get(path).filter(|(stat, _)| *stat == node.stat).map(|(_, id)| *id),
+            stored: &|path, node| {
+                self.stored.get(path).filter(|(stat, _)| *stat == node.stat).map(|(_, id)| *id)
+            },
             wanted,
         };
         plan(&input, &SilentMonitor).expect("a plan")
@@ -230,7 +232,8 @@ impl Studio {
     pub fn execute_with(&self, plan: &CheckoutPlan, links: LinkPolicy) -> CheckoutReport {
         let displacer = Displacer::new(&self.pent(), "restore", Timestamp::utc(1_772_381_999_000));
         let clock = FsClock::new(&self.state());
-        execute(plan, &self.worktree(), self, &displacer, links, Some(&clock), &SilentMonitor).expect("carried out")
+        execute(plan, &self.worktree(), self, &displacer, links, Some(&clock), &SilentMonitor)
+            .expect("carried out")
     }
 
     /// Plans and carries out at once; nothing may fail.

@@ -152,9 +152,8 @@ impl World {
         for (name, (_, metadata)) in self.entries(&view, tree) {
             if let Some(id) = metadata {
                 let fields = view.metadata(id).expect("metadata").fields.into_iter();
-                let fields = fields.map(|(name, value)| {
-                    format!("{name:?}={}", pentimento::app::field_value::show(&value))
-                });
+                let fields = fields
+                    .map(|(name, value)| format!("{name:?}={}", pentimento::app::field_value::show(&value)));
                 labels.insert(name, fields.collect::<Vec<_>>().join(" "));
             }
         }
@@ -246,7 +245,13 @@ impl World {
     /// Ids of everything that stands aside.
     pub fn set_aside(&self) -> HashSet<[u8; 32]> {
         let folder = self.lab.repository.pent_dir().join("displaced");
-        if folder.is_dir() { ids(&read_folder(&folder)) } else { HashSet::new() }
+        if !folder.is_dir() {
+            return HashSet::new();
+        }
+        let mut files = read_folder(&folder);
+        // The list goes with the last thing that it lists.
+        files.retain(|path, _| path.rsplit('/').next() != Some("manifest"));
+        ids(&files)
     }
 
     /// Learns of all trees that commits, shelves and journal name.
@@ -291,5 +296,9 @@ pub fn visible(files: &Files, head: &Files) -> Files {
     let has_rules = files.contains_key(".pentignore");
     let is_left_out = |name: &str| name.split('/').any(|part| part.ends_with(".tmp"));
     let is_seen = |name: &String| !has_rules || !is_left_out(name) || head.contains_key(name);
-    files.iter().filter(|(name, _)| is_seen(name)).map(|(name, thing)| (name.clone(), thing.clone())).collect()
+    files
+        .iter()
+        .filter(|(name, _)| is_seen(name))
+        .map(|(name, thing)| (name.clone(), thing.clone()))
+        .collect()
 }
