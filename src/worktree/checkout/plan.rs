@@ -49,6 +49,11 @@ pub fn plan(input: &PlanInput<'_>, monitor: &dyn Monitor) -> Result<CheckoutPlan
     wanted.dedup_by(|later, earlier| later.path == earlier.path);
     let removed: HashSet<&AssetPath> =
         wanted.iter().filter(|wanted| wanted.content.is_none()).map(|wanted| &wanted.path).collect();
+    let filled: HashSet<&AssetPath> = wanted
+        .iter()
+        .filter(|wanted| wanted.content.as_ref().is_some_and(|content| !content.is_directory()))
+        .map(|wanted| &wanted.path)
+        .collect();
     let parts: Result<Vec<CheckoutPlan>> = wanted
         .par_chunks(PATHS_PER_TASK)
         .map(|paths| {
@@ -58,6 +63,7 @@ pub fn plan(input: &PlanInput<'_>, monitor: &dyn Monitor) -> Result<CheckoutPlan
             let mut planner = Planner {
                 input,
                 removed: &removed,
+                filled: &filled,
                 part: CheckoutPlan::default(),
                 folder: None,
                 ways_checked: false,
@@ -86,6 +92,8 @@ pub fn plan(input: &PlanInput<'_>, monitor: &dyn Monitor) -> Result<CheckoutPlan
 struct Planner<'a> {
     input: &'a PlanInput<'a>,
     removed: &'a HashSet<&'a AssetPath>,
+    /// Paths at which files and links shall stand: nothing can stand below them.
+    filled: &'a HashSet<&'a AssetPath>,
     part: CheckoutPlan,
     /// The folder of the last path, held open when it exists.
     folder: Option<(AssetPath, Option<OwnedFd>)>,
@@ -129,6 +137,10 @@ impl Planner<'_> {
     fn look(&mut self, path: &AssetPath) -> io::Result<Option<Node>> {
         let parent = path.parent().unwrap_or_default();
         if self.folder.as_ref().is_none_or(|(open, _)| *open != parent) {
+            let mut above = std::iter::successors(Some(parent.clone()), AssetPath::parent);
+            if above.any(|folder| self.filled.contains(&folder)) {
+                return Err(io::ErrorKind::NotADirectory.into());
+            }
             self.folder = Some((parent, self.input.worktree.open_parent(path)?));
             self.ways_checked = false;
         }
