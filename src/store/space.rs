@@ -35,11 +35,13 @@ pub enum Space {
     SharedLog,
     /// The review log.
     ReviewLog,
+    /// What nothing reached any more, and since when.
+    Condemned,
 }
 
 impl Space {
     /// All spaces.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Trees,
         Self::Metadata,
         Self::Commits,
@@ -54,6 +56,7 @@ impl Space {
         Self::Foreign,
         Self::SharedLog,
         Self::ReviewLog,
+        Self::Condemned,
     ];
 
     /// Name of the table in the database.
@@ -73,6 +76,7 @@ impl Space {
             Self::Foreign => "foreign",
             Self::SharedLog => "shared-log",
             Self::ReviewLog => "review-log",
+            Self::Condemned => "condemned",
         }
     }
 

@@ -198,7 +198,7 @@ fn nobody_stores_while_sweeping_and_orphans_go() {
     drop(writer.finish().unwrap());
     assert_eq!(pack_paths(&disk).len(), packs + 1);
     let sweep = store.lock_sweep(&SilentMonitor).unwrap();
-    assert_eq!(store.remove_orphan_packs(&sweep).unwrap().0, 1);
+    assert_eq!(store.remove_orphan_packs(&|_| true, &sweep).unwrap().0, 1);
     assert_eq!(pack_paths(&disk).len(), packs);
     assert!(matches!(store.chunk_writer(&Impatient), Err(StoreError::Cancelled)));
     assert_all(&store);
@@ -229,7 +229,7 @@ fn a_full_disk_is_said_and_leaves_the_store_as_it_was() {
         assert_all(&store);
         disk.set_capacity(None);
         let sweep = store.lock_sweep(&SilentMonitor).unwrap();
-        store.remove_orphan_packs(&sweep).unwrap();
+        store.remove_orphan_packs(&|_| true, &sweep).unwrap();
         drop(sweep);
         // With room again, work goes on.
         let mut transaction = store.begin().unwrap();

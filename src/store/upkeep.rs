@@ -120,14 +120,23 @@ impl Store {
         self.inner.database.compact()
     }
 
-    /// Removes pack files that the database does not know: left by writers that did not get to
-    /// publish. Gives their number and bytes.
-    pub fn remove_orphan_packs(&self, _: &SweepLock) -> Result<(u64, u64)> {
+    /// Whether there is a file of that pack.
+    pub fn has_pack_file(&self, id: PackId) -> bool {
+        self.disk().exists(&self.pack_path(id)).unwrap_or(true)
+    }
+
+    /// Removes pack files that the database does not know and `unwanted` does not want: left by
+    /// writers that did not get to publish. Gives their number and bytes.
+    pub fn remove_orphan_packs(
+        &self,
+        unwanted: &dyn Fn(PackId) -> bool,
+        _: &SweepLock,
+    ) -> Result<(u64, u64)> {
         let recorded: HashSet<PackId> =
             self.snapshot()?.packs()?.into_iter().map(|(_, record)| record.id).collect();
         let (mut count, mut bytes) = (0, 0);
         for file in self.pack_files()? {
-            if file.id.is_some_and(|id| !recorded.contains(&id)) {
+            if file.id.is_some_and(|id| !recorded.contains(&id) && unwanted(id)) {
                 self.disk().remove(&file.path).during("removing", &file.path)?;
                 count += 1;
                 bytes += file.length;

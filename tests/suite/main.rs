@@ -10,6 +10,7 @@ mod command_reference;
 mod content;
 mod crash_store;
 mod floors;
+mod gc;
 mod licences;
 mod repository;
 mod show_diff;

@@ -6,6 +6,7 @@ pub mod completions;
 pub mod config;
 pub mod draft;
 pub mod export;
+pub mod gc;
 pub mod init;
 pub mod journal;
 pub mod label;
@@ -31,6 +32,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<tag::Arguments>(),
     Entry::of::<label::Arguments>(),
     Entry::of::<meta::Arguments>(),
+    Entry::of::<gc::Arguments>(),
     Entry::of::<completions::Arguments>(),
     Entry::of::<man::Arguments>(),
 ];

@@ -1,0 +1,11 @@
+//! Care of a repository: what nothing needs any more goes, damage is found and named, what can be
+//! mended is mended, and what has to be forgotten is.
+//!
+//! - [`gc`] plans and carries out the removal of what nothing reaches, in two phases.
+
+pub mod condemned;
+pub mod error;
+pub mod gc;
+mod repair_marker;
+
+pub use error::CareError;
