@@ -13,6 +13,7 @@ pub mod draft;
 pub mod error;
 pub mod export;
 pub mod field_value;
+pub mod fsck;
 pub mod gc;
 pub mod init;
 pub mod journal;

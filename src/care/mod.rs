@@ -1,10 +1,12 @@
 //! Care of a repository: what nothing needs any more goes, damage is found and named, what can be
 //! mended is mended, and what has to be forgotten is.
 //!
+//! - [`fsck`] reads everything again and says what is damaged and whom it concerns.
 //! - [`gc`] plans and carries out the removal of what nothing reaches, in two phases.
 
 pub mod condemned;
 pub mod error;
+pub mod fsck;
 pub mod gc;
 mod repair_marker;
 

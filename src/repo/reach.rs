@@ -137,6 +137,8 @@ pub struct Reached {
     chunks: HashSet<u64>,
     /// Objects that something names and that are not here. What they reach is unknown.
     pub missing: Vec<MissingObject>,
+    /// Objects that are here and cannot be read, when they were walked around.
+    pub damaged: Vec<MissingObject>,
 }
 
 /// An object that something names and that is not here.
@@ -185,15 +187,15 @@ pub fn reach_further(
     before: Reached,
     monitor: &dyn Monitor,
 ) -> Result<Reached, RepoError> {
-    let mut walker = Walker { view, monitor, reached: before };
-    walker.commits(roots.commits.clone())?;
-    for tree in &roots.trees {
-        walker.tree(*tree)?;
-    }
-    walker.reached.metadata.extend(roots.metadata.iter().copied());
-    for content in &roots.content {
-        walker.content(content)?;
-    }
+    let mut walker = Walker { view, monitor, reached: before, tolerant: false };
+    walker.walk(roots)?;
+    Ok(walker.reached)
+}
+
+/// Walks everything that can be walked: damaged objects are noted like missing ones.
+pub fn reach_around_damage(view: &View, roots: &Roots, monitor: &dyn Monitor) -> Result<Reached, RepoError> {
+    let mut walker = Walker { view, monitor, reached: Reached::default(), tolerant: true };
+    walker.walk(roots)?;
     Ok(walker.reached)
 }
 
@@ -201,9 +203,22 @@ struct Walker<'a> {
     view: &'a View,
     monitor: &'a dyn Monitor,
     reached: Reached,
+    tolerant: bool,
 }
 
 impl Walker<'_> {
+    fn walk(&mut self, roots: &Roots) -> Result<(), RepoError> {
+        self.commits(roots.commits.clone())?;
+        for tree in &roots.trees {
+            self.tree(*tree)?;
+        }
+        self.reached.metadata.extend(roots.metadata.iter().copied());
+        for content in &roots.content {
+            self.content(content)?;
+        }
+        Ok(())
+    }
+
     fn commits(&mut self, mut waiting: Vec<CommitId>) -> Result<(), RepoError> {
         while let Some(id) = waiting.pop() {
             if !self.reached.commits.insert(id) {
@@ -268,7 +283,7 @@ impl Walker<'_> {
             return Ok(());
         }
         self.reached.chunks.insert(fingerprint(id.into()));
-        match self.view.manifest(id)? {
+        match self.note_missing(self.view.manifest(id))?.flatten() {
             Some(manifest) => self.manifest(id, &manifest),
             None if self.view.snapshot().has_chunk(id.into())? => Ok(()),
             None => self.claims(id),
@@ -332,6 +347,10 @@ impl Walker<'_> {
             Ok(value) => Ok(Some(value)),
             Err(RepoError::Missing { kind, id }) => {
                 self.reached.missing.push(MissingObject { kind, id });
+                Ok(None)
+            }
+            Err(RepoError::Damaged { kind, id, .. } | RepoError::Altered { kind, id }) if self.tolerant => {
+                self.reached.damaged.push(MissingObject { kind, id });
                 Ok(None)
             }
             Err(error) => Err(error),

@@ -58,7 +58,7 @@ pub use settings::{FORMAT, FormatFile, KNOWN_FEATURES, StoreSettings};
 pub use snapshot::{ChunkScan, Scan, Snapshot};
 pub use space::{ChunkLocation, PackRecord, Space};
 pub use transaction::Transaction;
-pub use upkeep::{CheckedChunk, PackFile, PackInspector, PackUsage};
+pub use upkeep::{CheckedChunk, PackFile, PackInspector, PackUsage, places as chunk_places};
 
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

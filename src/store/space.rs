@@ -99,7 +99,7 @@ pub(crate) const STORE: TableDefinition<'static, &str, &[u8]> = TableDefinition:
 pub(crate) const SETTINGS_KEY: &str = "settings";
 
 /// Where a chunk lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChunkLocation {
     /// Local number of the pack.
     pub pack: u32,

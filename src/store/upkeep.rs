@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use crate::base::id::{ChunkId, PackId};
+use crate::base::monitor::Monitor;
 use crate::store::Store;
 use crate::store::compress;
 use crate::store::disk::DiskFile;
@@ -111,6 +112,19 @@ impl Store {
             return Err(StoreError::PackTruncated { pack: id, expected: length, actual });
         }
         Ok(PackInspector { id, path, file, length })
+    }
+
+    /// Reads every page of the database and compares it with its checksum. Others wait with writing
+    /// meanwhile, where this process may write at all.
+    pub fn verify_database(&self, monitor: &dyn Monitor) -> Result<()> {
+        let pause = match self.begin_watched(monitor) {
+            Ok(transaction) => Some(transaction),
+            Err(StoreError::ReadOnly | StoreError::Io { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let verified = self.inner.database.verify();
+        drop(pause);
+        verified
     }
 
     /// Gives back to the file system what the database file holds without need. Does nothing, and says
@@ -264,7 +278,7 @@ impl PackInspector {
 }
 
 /// Places of the chunks of a block, in their order.
-pub(crate) fn places(pack: u32, block: &BlockEntry) -> impl Iterator<Item = (ChunkId, ChunkLocation)> + '_ {
+pub fn places(pack: u32, block: &BlockEntry) -> impl Iterator<Item = (ChunkId, ChunkLocation)> + '_ {
     let (block_offset, block_length) = (block.offset as u32, block.header.block_length() as u32);
     let mut raw_offset = 0;
     block.header.records.iter().map(move |record| {

@@ -121,6 +121,8 @@ fn what_is_needed_again_is_taken_off_the_list() {
 #[test]
 fn nothing_goes_while_records_are_missing() {
     let lab = Lab::with_dropped_draft();
+    lab.write("more.txt", "more");
+    lab.commit("More");
     let view = lab.repository.view().expect("a view");
     let head = view.head().expect("a head").expect("a commit");
     let tree = view.commit(head).expect("a commit").tree;

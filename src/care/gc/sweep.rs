@@ -1,6 +1,6 @@
 //! Lists what was not reached, and drops what was listed long enough ago.
 
-use crate::base::id::ChunkId;
+use crate::base::id::{ChunkId, CommitId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::care::condemned::{Kind, decode_key, decode_moment, encode_moment, is_reached, pack_of};
 use crate::care::error::CareError;
@@ -50,6 +50,7 @@ pub fn execute(
 ) -> Result<(Plan, Done), CareError> {
     repair_marker::refuse(repository.pent_dir())?;
     let (plan, roots, reached) = condemn(repository, options, monitor)?;
+    let reached = protect_waiting(repository, options, reached, monitor)?;
     let store = repository.store();
     // In the order in which every command takes them.
     let worktree = store.lock_worktree(monitor)?;
@@ -93,6 +94,34 @@ fn condemn(
     put_on_list(store, &mut batch, options)?;
     take_off_list(store, &view, &reached)?;
     Ok((plan, roots, reached))
+}
+
+/// Adds what the commits reach that are on the list and stay for now.
+///
+/// So a commit that is there has all that it reaches, and a name may be pointed at it again.
+fn protect_waiting(
+    repository: &Repository,
+    options: &Options,
+    reached: Reached,
+    monitor: &dyn Monitor,
+) -> Result<Reached, CareError> {
+    let view = repository.view()?;
+    let mut roots = Roots::default();
+    for row in view.snapshot().scan_prefix(Space::Condemned, &[Kind::Commit.tag()])? {
+        let (key, value) = row?;
+        if !decode_moment(&value).is_some_and(|since| options.is_due(since)) {
+            roots.commits.extend(CommitId::from_slice(&key[1..]));
+        }
+    }
+    if roots.commits.is_empty() {
+        return Ok(reached);
+    }
+    let (missing, missing_files) = (reached.missing.clone(), reached.missing_files.clone());
+    let mut reached = reach_further(&view, &roots, reached, monitor)?;
+    // What a commit that nothing needs lacks is nobody's loss.
+    reached.missing = missing;
+    reached.missing_files = missing_files;
+    Ok(reached)
 }
 
 fn put_on_list(store: &Store, batch: &mut Vec<Vec<u8>>, options: &Options) -> Result<(), CareError> {
@@ -174,7 +203,7 @@ fn drop_due(
         reached = if reached.missing.is_empty() && reached.missing_files.is_empty() {
             reach_further(&view, &present, reached, monitor)?
         } else {
-            reach(&view, &present, monitor)?
+            protect_waiting(repository, options, reach(&view, &present, monitor)?, monitor)?
         };
         if !reached.missing.is_empty() && !options.accept_losses {
             return Err(CareError::Incomplete { missing: reached.missing });

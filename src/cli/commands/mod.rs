@@ -6,6 +6,7 @@ pub mod completions;
 pub mod config;
 pub mod draft;
 pub mod export;
+pub mod fsck;
 pub mod gc;
 pub mod init;
 pub mod journal;
@@ -33,6 +34,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<label::Arguments>(),
     Entry::of::<meta::Arguments>(),
     Entry::of::<gc::Arguments>(),
+    Entry::of::<fsck::Arguments>(),
     Entry::of::<completions::Arguments>(),
     Entry::of::<man::Arguments>(),
 ];
