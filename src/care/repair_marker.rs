@@ -11,7 +11,12 @@ fn place(pent_dir: &Path) -> PathBuf {
 
 /// Refuses while a repair is not finished.
 pub(super) fn refuse(pent_dir: &Path) -> Result<(), CareError> {
-    if place(pent_dir).exists() { Err(CareError::RepairUnderWay) } else { Ok(()) }
+    if is_set(pent_dir) { Err(CareError::RepairUnderWay) } else { Ok(()) }
+}
+
+/// Whether a repair was begun and not finished.
+pub(super) fn is_set(pent_dir: &Path) -> bool {
+    place(pent_dir).exists()
 }
 
 /// Says that a repair has begun, durably.

@@ -141,7 +141,7 @@ fn a_lost_index_comes_back_from_the_packs_but_what_was_removed_does_not() {
     let opened = Store::open_on(shared.clone(), Path::new(DIR), Access::ReadWrite, options());
     assert!(opened.is_err());
     let (store, kept) = Store::replace_database(shared, Path::new(DIR), &settings(), options()).unwrap();
-    assert!(disk::Disk::exists(&disk, &kept).unwrap());
+    assert!(disk::Disk::exists(&disk, &kept.unwrap()).unwrap());
     let removed = ChunkId::of(&contents()[3]);
     let sweep = store.lock_sweep(&SilentMonitor).unwrap();
     let found = store.reindex(&|id| id != removed, &sweep, &SilentMonitor).unwrap();

@@ -5,13 +5,13 @@
 //! a name.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::base::id::{ChunkId, PackId};
 use crate::base::monitor::Monitor;
 use crate::store::Store;
 use crate::store::compress;
-use crate::store::disk::DiskFile;
+use crate::store::disk::{Disk, DiskFile};
 use crate::store::error::{Damage, IoContext, Result, StoreError};
 use crate::store::lock::SweepLock;
 use crate::store::pack::block::Codec;
@@ -161,6 +161,37 @@ impl Store {
         Ok((count, bytes))
     }
 
+    /// Copies a pack file into the `quarantine` folder, where nothing looks for packs; gives the path of
+    /// the copy, or `None` when there is no such file.
+    pub fn set_pack_aside(&self, id: PackId) -> Result<Option<PathBuf>> {
+        let path = self.pack_path(id);
+        if !self.disk().exists(&path).during("looking for", &path)? {
+            return Ok(None);
+        }
+        self.set_file_aside(&path).map(Some)
+    }
+
+    /// Copies a file of the store into the `quarantine` folder under a name that is not taken there.
+    pub fn set_file_aside(&self, from: &Path) -> Result<PathBuf> {
+        const PIECE_BYTES: u64 = 1 << 20;
+        let to = free_name(self.disk(), self.dir(), from)?;
+        let source = self.disk().open(from, false).during("opening", from)?;
+        let target = self.disk().create(&to).during("creating", &to)?;
+        let length = source.len().during("reading", from)?;
+        let mut offset = 0;
+        while offset < length {
+            let mut piece = vec![0; PIECE_BYTES.min(length - offset) as usize];
+            source.read_exact_at(&mut piece, offset).during("reading", from)?;
+            target.write_all_at(&[&piece], offset).during("writing", &to)?;
+            offset += piece.len() as u64;
+        }
+        target.sync().during("syncing", &to)?;
+        if let Some(folder) = to.parent() {
+            self.disk().sync_dir(folder).during("syncing", folder)?;
+        }
+        Ok(to)
+    }
+
     /// Moves a pack file into the `quarantine` folder, where nothing looks for packs.
     pub fn quarantine_pack(&self, id: PackId, _: &SweepLock) -> Result<PathBuf> {
         let (from, folder) = (self.pack_path(id), self.dir().join("quarantine"));
@@ -215,6 +246,17 @@ impl PackInspector {
             Ok(blocks) => Ok((blocks, false)),
             Err(_) => Ok((self.salvage()?.blocks, false)),
         }
+    }
+
+    /// Every block that anything still tells of: the footer, or a header wherever it lies.
+    pub fn whatever_blocks(&self) -> Result<Vec<BlockEntry>> {
+        let mut blocks = self.salvage()?.blocks;
+        if let Ok(listed) = self.footer() {
+            blocks.extend(listed);
+        }
+        blocks.sort_unstable_by_key(|block| block.offset);
+        blocks.dedup();
+        Ok(blocks)
     }
 
     /// Reads the header of the block at `offset`.
@@ -274,6 +316,22 @@ impl PackInspector {
 
     pub(crate) fn damaged(&self, offset: u64, chunk: Option<ChunkId>, damage: Damage) -> StoreError {
         StoreError::PackDamaged { pack: self.id, offset, chunk, damage }
+    }
+}
+
+/// A name in the `quarantine` folder of `dir` that is not taken, like that of a file.
+pub(crate) fn free_name(disk: &dyn Disk, dir: &Path, like: &Path) -> Result<PathBuf> {
+    let folder = dir.join("quarantine");
+    disk.create_dir_all(&folder).during("creating", &folder)?;
+    let stem = like.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let extension = like.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
+    let mut number = 1u32;
+    loop {
+        let to = folder.join(format!("{stem}-{number}{extension}"));
+        if !disk.exists(&to).during("looking for", &to)? {
+            return Ok(to);
+        }
+        number += 1;
     }
 }
 
