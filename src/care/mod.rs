@@ -3,9 +3,11 @@
 //!
 //! - [`fsck`] reads everything again and says what is damaged and whom it concerns.
 //! - [`repair`] brings back what the repository still says about itself.
+//! - [`erase`] removes the bytes of one file for good.
 //! - [`gc`] plans and carries out the removal of what nothing reaches, in two phases.
 
 pub mod condemned;
+pub mod erase;
 pub mod error;
 pub mod fsck;
 pub mod gc;

@@ -49,12 +49,18 @@ impl Store {
         Ok((store, kept))
     }
 
-    /// Writes the `format` file anew; one that is there is kept in `quarantine`.
-    pub fn rewrite_format(disk: &dyn Disk, dir: &Path) -> Result<Option<PathBuf>> {
+    /// Makes the folders of a store that are missing.
+    pub fn make_folders(disk: &dyn Disk, dir: &Path) -> Result<()> {
         for folder in FOLDERS {
             let path = dir.join(folder);
             disk.create_dir_all(&path).during("creating", &path)?;
         }
+        Ok(())
+    }
+
+    /// Writes the `format` file anew; one that is there is kept in `quarantine`.
+    pub fn rewrite_format(disk: &dyn Disk, dir: &Path) -> Result<Option<PathBuf>> {
+        Self::make_folders(disk, dir)?;
         let from = dir.join(FORMAT_FILE);
         let mut kept = None;
         if disk.exists(&from).during("looking for", &from)? {

@@ -161,6 +161,59 @@ impl Store {
         Ok((count, bytes))
     }
 
+    /// Cuts pack files to what the database records of them: what follows was never published.
+    pub fn cut_tails(&self, _: &SweepLock) -> Result<()> {
+        for (_, record) in self.snapshot()?.packs()? {
+            let path = self.pack_path(record.id);
+            let Ok(file) = self.disk().open(&path, true) else { continue };
+            if file.len().during("reading", &path)? > record.length {
+                file.set_len(record.length).during("cutting", &path)?;
+                file.sync().during("syncing", &path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Overwrites the blocks that hold any of the chunks in pack files that the database does not
+    /// know: left ones and those that were put aside. Gives the number of files.
+    pub fn blank_chunks(&self, chunks: &HashSet<ChunkId>, _: &SweepLock) -> Result<u64> {
+        let recorded: HashSet<PackId> =
+            self.snapshot()?.packs()?.into_iter().map(|(_, record)| record.id).collect();
+        let unknown = self.pack_files()?.into_iter();
+        let unknown = unknown.filter(|file| file.id.is_none_or(|id| !recorded.contains(&id)));
+        let mut paths: Vec<PathBuf> = unknown.map(|file| file.path).collect();
+        let quarantine = self.dir().join("quarantine");
+        if self.disk().exists(&quarantine).during("looking for", &quarantine)? {
+            let kept = self.disk().list(&quarantine).during("listing", &quarantine)?;
+            paths.extend(kept.into_iter().map(|(path, _)| path));
+        }
+        let mut blanked = 0;
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "pack")) {
+            blanked += u64::from(self.blank_chunks_in(path, chunks)?);
+        }
+        Ok(blanked)
+    }
+
+    fn blank_chunks_in(&self, path: &Path, chunks: &HashSet<ChunkId>) -> Result<bool> {
+        let file = self.disk().open(path, true).during("opening", path)?;
+        let length = file.len().during("reading", path)?;
+        let inspector =
+            PackInspector { id: PackId::from_bytes([0; 16]), path: path.to_owned(), file, length };
+        let mut blanked = false;
+        for block in inspector.whatever_blocks()? {
+            if block.header.records.iter().any(|record| chunks.contains(&record.id)) {
+                let start = block.offset + block.header.header_length() as u64;
+                let zeros = vec![0; block.header.stored_length as usize];
+                inspector.file.write_all_at(&[&zeros], start).during("writing", path)?;
+                blanked = true;
+            }
+        }
+        if blanked {
+            inspector.file.sync().during("syncing", path)?;
+        }
+        Ok(blanked)
+    }
+
     /// Copies a pack file into the `quarantine` folder, where nothing looks for packs; gives the path of
     /// the copy, or `None` when there is no such file.
     pub fn set_pack_aside(&self, id: PackId) -> Result<Option<PathBuf>> {

@@ -107,6 +107,11 @@ impl Displaced {
         self.folder.join(id).join(item.to_string())
     }
 
+    /// Where a set lies.
+    pub fn folder_of(&self, id: &str) -> PathBuf {
+        self.folder.join(id)
+    }
+
     /// Moves an item back to where it stood. Nothing may stand there.
     pub fn bring_back(
         &self,

@@ -84,6 +84,9 @@ struct Search<'a> {
 impl Search<'_> {
     /// Whether a file's bytes cannot be had.
     fn is_file_bad(&mut self, file: FileId, size: u64) -> Result<bool, CareError> {
+        if self.findings.has_file(file) {
+            return Ok(true);
+        }
         if size == 0 || self.view.is_erased(file)? {
             return Ok(false);
         }
@@ -92,11 +95,7 @@ impl Search<'_> {
         }
         let chunks = self.findings.chunks();
         let bad = match self.view.manifest(file) {
-            Ok(None) => {
-                self.findings.has_file(file)
-                    || chunks.contains(&file.into())
-                    || !self.view.snapshot().has_chunk(file.into())?
-            }
+            Ok(None) => chunks.contains(&file.into()) || !self.view.snapshot().has_chunk(file.into())?,
             Ok(Some(manifest)) => ChunkCursor::new(&manifest, self.view)
                 .any(|span| span.map_or(true, |span| chunks.contains(&span.id))),
             Err(RepoError::Store(error)) => return Err(error.into()),

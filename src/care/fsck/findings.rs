@@ -3,7 +3,7 @@
 use crate::base::id::{ChunkId, FileId, MetadataId, PackId};
 use crate::repo::reach::MissingObject;
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Lines that are kept; what is unreadable is always known in full.
 const LINES_MAX: usize = 10_000;
@@ -95,6 +95,8 @@ pub struct Findings {
     files: HashSet<FileId>,
     /// Descriptions that are not there or cannot be read.
     metadata: HashSet<MetadataId>,
+    /// Packs that something is wrong with.
+    packs: BTreeSet<PackId>,
     concerns_content: bool,
 }
 
@@ -124,6 +126,11 @@ impl Findings {
         &self.chunks
     }
 
+    /// Packs that something is wrong with.
+    pub const fn packs(&self) -> &BTreeSet<PackId> {
+        &self.packs
+    }
+
     /// Whether a file has nothing that says how to put it together.
     pub fn has_file(&self, file: FileId) -> bool {
         self.files.contains(&file)
@@ -137,6 +144,7 @@ impl Findings {
     /// Takes note of something.
     pub fn add(&mut self, finding: Finding) {
         self.total += 1;
+        self.packs.extend(finding.pack);
         self.concerns_content |= !matches!(
             finding.kind,
             FindingKind::PackFooter

@@ -1,12 +1,13 @@
 //! Lists what was not reached, and drops what was listed long enough ago.
 
-use crate::base::id::{ChunkId, CommitId};
+use crate::base::id::{ChunkId, CommitId, FileId, TreeId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::care::condemned::{Kind, decode_key, decode_moment, encode_moment, is_reached, pack_of};
 use crate::care::error::CareError;
 use crate::care::gc::Options;
 use crate::care::gc::plan::{PackAction, Plan, Survey, check_cancelled, mark, pack_line};
 use crate::care::repair_marker;
+use crate::object::tree::Content;
 use crate::repo::journal::JournalEntry;
 use crate::repo::reach::{Reached, Roots, protected_entries, reach, reach_further};
 use crate::repo::{RepoError, Repository, View};
@@ -96,9 +97,9 @@ fn condemn(
     Ok((plan, roots, reached))
 }
 
-/// Adds what the commits reach that are on the list and stay for now.
+/// Adds what everything reaches that is on the list and stays for now.
 ///
-/// So a commit that is there has all that it reaches, and a name may be pointed at it again.
+/// So whatever is there has all that it reaches, and a name may be pointed at it again.
 fn protect_waiting(
     repository: &Repository,
     options: &Options,
@@ -107,13 +108,24 @@ fn protect_waiting(
 ) -> Result<Reached, CareError> {
     let view = repository.view()?;
     let mut roots = Roots::default();
-    for row in view.snapshot().scan_prefix(Space::Condemned, &[Kind::Commit.tag()])? {
+    for row in view.snapshot().scan_prefix(Space::Condemned, b"")? {
         let (key, value) = row?;
-        if !decode_moment(&value).is_some_and(|since| options.is_due(since)) {
-            roots.commits.extend(CommitId::from_slice(&key[1..]));
+        let Some((kind, id)) = decode_key(&key) else { continue };
+        if decode_moment(&value).is_some_and(|since| options.is_due(since)) {
+            continue;
+        }
+        match kind {
+            Kind::Commit => roots.commits.extend(CommitId::from_slice(id)),
+            Kind::Tree => roots.trees.extend(TreeId::from_slice(id)),
+            Kind::Manifest => {
+                // The size says only that it is not the empty file.
+                let file = FileId::from_slice(id);
+                roots.content.extend(file.map(|id| Content::File { id, size: 1, executable: false }));
+            }
+            _ => {}
         }
     }
-    if roots.commits.is_empty() {
+    if roots == Roots::default() {
         return Ok(reached);
     }
     let (missing, missing_files) = (reached.missing.clone(), reached.missing_files.clone());

@@ -29,7 +29,8 @@ use crate::care::repair_marker;
 use crate::repo::reach::{Roots, reach_around_damage};
 use crate::repo::tombstone::Tombstone;
 use crate::repo::{PENT_DIR, Repository, View};
-use crate::store::{Space, StoreError, WorktreeLock};
+use crate::store::disk::RealDisk;
+use crate::store::{Space, Store, StoreError, WorktreeLock};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -72,6 +73,8 @@ pub struct Opened {
     pub repository: Repository,
     /// Keeps other commands from changing the worktree until the repair has ended.
     pub lock: WorktreeLock,
+    /// What was checked, when nothing was wrong at all.
+    pub sound: Option<Outcome>,
 }
 
 /// Makes the repository whose worktree is `root` one that opens, and mends what can be mended from the
@@ -86,6 +89,7 @@ pub fn mend(
     if !pent_dir.is_dir() {
         return Err(CareError::BeyondRepair { path: root.to_owned() });
     }
+    Store::make_folders(&RealDisk, &pent_dir)?;
     let unfinished = repair_marker::is_set(&pent_dir);
     let repository = database::open(root, options, steps, unfinished, monitor)?;
     let lock = repository.store().lock_worktree(monitor)?;
@@ -94,8 +98,9 @@ pub fn mend(
     if !outcome.findings.is_empty() || unfinished {
         repair_marker::set(&pent_dir)?;
         mend_findings(&repository, options, &outcome, steps, monitor)?;
+        return Ok(Opened { repository, lock, sound: None });
     }
-    Ok(Opened { repository, lock })
+    Ok(Opened { repository, lock, sound: Some(outcome) })
 }
 
 fn mend_findings(

@@ -1,13 +1,12 @@
 //! Packs that are damaged, and rows of the index that point nowhere.
 
-use crate::base::id::{ChunkId, PackId};
+use crate::base::id::ChunkId;
 use crate::base::monitor::Monitor;
 use crate::care::error::CareError;
-use crate::care::fsck::{FindingKind, Outcome};
+use crate::care::fsck::Outcome;
 use crate::care::repair::Steps;
 use crate::repo::Repository;
 use crate::store::SweepLock;
-use std::collections::BTreeSet;
 
 /// Moves what is sound of damaged packs into new ones and drops rows that point nowhere.
 pub(super) fn mend(
@@ -18,7 +17,7 @@ pub(super) fn mend(
     monitor: &dyn Monitor,
 ) -> Result<(), CareError> {
     let store = repository.store();
-    let damaged: BTreeSet<PackId> = outcome.findings.lines().iter().filter_map(|line| line.pack).collect();
+    let damaged = outcome.findings.packs();
     for (number, record) in store.snapshot()?.packs()? {
         if !damaged.contains(&record.id) {
             continue;
@@ -39,11 +38,16 @@ pub(super) fn mend(
 
 /// Drops rows of packs that nobody knows.
 fn drop_lost_rows(repository: &Repository, outcome: &Outcome, steps: &mut Steps) -> Result<(), CareError> {
-    let lines = outcome.findings.lines().iter();
-    let chunks: Vec<ChunkId> = lines
-        .filter(|line| line.kind == FindingKind::Index && line.pack.is_none())
-        .filter_map(|line| line.chunk)
-        .collect();
+    let snapshot = repository.store().snapshot()?;
+    let mut chunks: Vec<ChunkId> = Vec::new();
+    for chunk in outcome.findings.chunks() {
+        if let Some(place) = snapshot.chunk_location(*chunk)?
+            && snapshot.pack(place.pack)?.is_none()
+        {
+            chunks.push(*chunk);
+        }
+    }
+    chunks.sort_unstable();
     if chunks.is_empty() {
         return Ok(());
     }

@@ -5,6 +5,7 @@ pub mod commit;
 pub mod completions;
 pub mod config;
 pub mod draft;
+pub mod erase;
 pub mod export;
 pub mod fsck;
 pub mod gc;
@@ -14,6 +15,7 @@ pub mod label;
 pub mod log;
 pub mod man;
 pub mod meta;
+pub mod repair;
 pub mod status;
 pub mod tag;
 
@@ -35,6 +37,8 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<meta::Arguments>(),
     Entry::of::<gc::Arguments>(),
     Entry::of::<fsck::Arguments>(),
+    Entry::of::<repair::Arguments>(),
+    Entry::of::<erase::Arguments>(),
     Entry::of::<completions::Arguments>(),
     Entry::of::<man::Arguments>(),
 ];
