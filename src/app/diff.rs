@@ -35,6 +35,9 @@ use compare::Comparer;
 use serde::Serialize;
 use sides::Sides;
 
+/// Most assets of one commit whose content is looked at for a summary of the commit.
+const SUMMARISED_MAX: usize = 5000;
+
 /// What to compare, and how closely.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -231,7 +234,8 @@ pub fn run(
     }
 }
 
-/// What a commit changed since its first parent.
+/// What a commit changed since its first parent. Of a commit that changed very much, a summary says
+/// no more than names.
 pub(super) fn of_commit(
     repository: &Repository,
     view: &View,
@@ -241,7 +245,11 @@ pub(super) fn of_commit(
 ) -> Result<Report, AppError> {
     let sides = Sides::of_commit(view, id, options.paths.clone())?;
     let changes = changes::between(view, sides.pair, monitor)?;
-    compare(repository, view, changes, options, Report::new(sides.before, sides.after), monitor)
+    let mut options = options.clone();
+    if options.detail == Detail::Summary && changes.list.len() > SUMMARISED_MAX {
+        options.detail = Detail::Names;
+    }
+    compare(repository, view, changes, &options, Report::new(sides.before, sides.after), monitor)
 }
 
 impl Report {

@@ -30,6 +30,9 @@ pub enum AppError {
     /// A path that is in no state that was asked about.
     #[error("{path} is not there")]
     NotInRevision { path: AssetPath },
+    /// A word that is no revision, and no path in the worktree or the newest commit.
+    #[error("{text:?} is neither a revision nor a file or folder here")]
+    NamesNothing { text: String },
     /// A folder where a file was asked for.
     #[error("{path} is a folder")]
     IsFolder { path: AssetPath },

@@ -7,6 +7,7 @@ use crate::base::time::Timestamp;
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeEntry;
 use crate::object::tree_walk::entry_at;
+use crate::repo::revision::{Anchor, Revision};
 use crate::repo::versions::{asset_line, find_version, version_count};
 use crate::repo::{RepoError, View};
 
@@ -37,14 +38,14 @@ pub fn locate(
     if let Some(entry) = entry_at(view, tree, path).map_err(RepoError::from)? {
         return Ok(Located { commit, tree, path: path.clone(), entry });
     }
-    if revision.is_none() {
-        if let Some(text) = version_expression(path) {
-            let resolved = view.resolve(&text, now)?;
-            let path = resolved.path.unwrap_or_else(|| path.clone());
-            let tree = view.commit(resolved.commit)?.tree;
-            if let Some(entry) = entry_at(view, tree, &path).map_err(RepoError::from)? {
-                return Ok(Located { commit: resolved.commit, tree, path, entry });
-            }
+    if revision.is_none()
+        && let Some(text) = version_expression(path)
+    {
+        let resolved = view.resolve(&text, now)?;
+        let path = resolved.path.unwrap_or_else(|| path.clone());
+        let tree = view.commit(resolved.commit)?.tree;
+        if let Some(entry) = entry_at(view, tree, &path).map_err(RepoError::from)? {
+            return Ok(Located { commit: resolved.commit, tree, path, entry });
         }
     }
     Err(AppError::NotInRevision { path: path.clone() })
@@ -61,6 +62,63 @@ pub fn locate_version(view: &View, path: &AssetPath, version: u64) -> Result<Loc
         return Err(RepoError::UnknownVersion { path: path.clone(), version, versions }.into());
     };
     Ok(Located { commit, tree, path: placed.path, entry: placed.entry })
+}
+
+/// What a word on a command line names, where revisions and paths may both stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// A commit.
+    Revision(String),
+    /// A version of an asset.
+    Version {
+        /// Where the asset stands or last stood.
+        path: AssetPath,
+        /// The number of the version.
+        version: u64,
+    },
+    /// A path.
+    Path(AssetPath),
+}
+
+/// Whether a revision expression names a commit that is here. `logo.psd@40` alone is more than
+/// that - it names an asset - and does not count.
+pub fn names_commit(view: &View, text: &str, now: Timestamp) -> Result<bool, AppError> {
+    match Revision::parse(text) {
+        Err(_) => return Ok(false),
+        Ok(revision) if matches!(revision.anchor, Anchor::Version { .. }) && revision.steps.is_empty() => {
+            return Ok(false);
+        }
+        Ok(_) => {}
+    }
+    match view.resolve(text, now) {
+        Ok(_) => Ok(true),
+        Err(RepoError::UnknownRevision { .. } | RepoError::UnknownVersion { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says what a word names that is no commit: what stands at its path in the worktree or in the
+/// newest commit, else a version of an asset.
+///
+/// `exists` says what stands in the worktree. A word that names nothing is an error, so that a
+/// mistyped one does not pass for a path without differences.
+pub fn read_path_word(
+    view: &View,
+    text: &str,
+    path: AssetPath,
+    exists: &dyn Fn(&AssetPath) -> bool,
+) -> Result<Word, AppError> {
+    let is_committed = match view.head()? {
+        Some(head) => entry_at(view, view.commit(head)?.tree, &path).map_err(RepoError::from)?.is_some(),
+        None => false,
+    };
+    if path.is_root() || is_committed || exists(&path) {
+        return Ok(Word::Path(path));
+    }
+    match split_version(&path) {
+        Some((path, version)) => Ok(Word::Version { path, version }),
+        None => Err(AppError::NamesNothing { text: text.to_owned() }),
+    }
 }
 
 /// A path and the number of a version, when the path ends in `@` and a number: of `logo.psd@40`

@@ -68,7 +68,7 @@ pub enum Subject {
 
 /// What is shown. Serialised, it is what `pent show --json` prints.
 #[derive(Debug, Clone, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "subject", rename_all = "kebab-case")]
 pub enum Report {
     /// A commit.
     Commit(Box<CommitReport>),
@@ -207,12 +207,13 @@ impl Showing<'_> {
         let mut files = compared.files;
         let against = commit.parents.first().copied();
         self.number(&mut files, id, against)?;
-        let committer = match commit.committer == commit.author {
-            true => None,
-            false => Some(SignatureLine {
+        let committer = if commit.committer == commit.author {
+            None
+        } else {
+            Some(SignatureLine {
                 person: describer.person(commit.committer.person)?,
                 time: commit.committer.time.into(),
-            }),
+            })
         };
         Ok(Report::Commit(Box::new(CommitReport {
             commit: describer.commit(id, &commit)?,

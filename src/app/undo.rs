@@ -4,14 +4,17 @@ use crate::app::error::AppError;
 use crate::app::mv::rename_in_worktree;
 use crate::app::session::Session;
 use crate::app::transition::{
-    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
+    FilesLine, KnownFiles, carry_out, clean_content, finish_interrupted, prepare, settle_change,
+    targets_between,
 };
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::repo::Repository;
 use crate::repo::edit::JournalNote;
-use crate::repo::journal::{FilesChange, JournalEntry, RefMove, Reversal, StateChange, UndoCursor};
+use crate::repo::journal::{
+    FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
+};
 use crate::repo::refs::RefTarget;
 use crate::worktree::displaced::{Displaced, DisplacedItem};
 use crate::worktree::stat::Node;
@@ -140,8 +143,9 @@ impl Reverse<'_> {
             let (_, wanted) = self.turned(before.clone(), after.clone());
             state = wanted;
         }
-        if self.entry.verb == "switch" {
-            self.turn_shelves(session, &mut edit)?;
+        for ShelfMove { branch, before, after } in &self.entry.shelves {
+            let (_, wanted) = self.turned(before, after);
+            edit.put_shelf(branch, wanted.as_ref())?;
         }
         let reverses = match self.direction {
             Direction::Undo => Reversal::Undo(self.entry.sequence),
@@ -161,29 +165,6 @@ impl Reverse<'_> {
         }
         edit.commit()?;
         Ok((moved, sequence))
-    }
-
-    /// Work that a switch set aside is in the files again, or waits with its branch again.
-    fn turn_shelves(&self, session: &Session<'_>, edit: &mut crate::repo::Edit) -> Result<(), AppError> {
-        let Some(StateChange { before, after }) = &self.entry.state else { return Ok(()) };
-        let Some(files) = &self.entry.files else { return Ok(()) };
-        let (left, reached) = self.turned(before, after);
-        let (left_tree, _) = self.turned(files.before, files.after);
-        let base = session.view.reference(&left.branch)?.map(|target| target.commit);
-        let base_tree = match base {
-            Some(id) => crate::object::source::ObjectSource::commit(&session.view, id)?.tree,
-            None => crate::object::tree::TreeNode::empty_id(),
-        };
-        let shelf = crate::repo::state::Shelf {
-            base,
-            tree: left_tree,
-            pending: left.pending.clone(),
-            merge: left.merge.clone(),
-            changed_paths: 1,
-        };
-        let has_work = left_tree != base_tree || !left.pending.is_empty() || left.merge.is_some();
-        edit.put_shelf(&left.branch, has_work.then_some(&shelf))?;
-        Ok(edit.put_shelf(&reached.branch, None)?)
     }
 
     /// Brings the files over, and what had been set aside back to its place.
@@ -209,7 +190,8 @@ impl Reverse<'_> {
             targets.push(crate::worktree::checkout::Target { path: item.path.clone(), content: None });
         }
         let known = WrittenBefore { session, view: &view, tree: files.before };
-        let plan = prepare(session, targets, &known.files(&kept), monitor)?;
+        let plan_paths: Vec<AssetPath> = targets.iter().map(|target| target.path.clone()).collect();
+        let plan = prepare(session, targets, &known.files(&plan_paths), monitor)?;
         let done = carry_out(session, &view, plan, report_verb(self.direction), clock, monitor)?;
         report.files = done.line;
         if let Some(id) = &self.kept {
@@ -238,14 +220,15 @@ struct WrittenBefore<'a> {
 
 impl WrittenBefore<'_> {
     /// Files at the given paths whose bytes are those of the tree: replacing them loses nothing.
-    fn files(&self, items: &[DisplacedItem]) -> KnownFiles {
+    fn files(&self, paths: &[AssetPath]) -> KnownFiles {
         let mut known = KnownFiles::default();
-        for item in items {
-            let entry = crate::object::tree_walk::entry_at(self.view, self.tree, &item.path).ok().flatten();
+        for path in paths {
+            let entry = crate::object::tree_walk::entry_at(self.view, self.tree, path).ok().flatten();
             let id = entry.and_then(|entry| entry.content.file_id());
-            if let (Some(id), Some(node)) = (id, self.look(&item.path)) {
-                if self.hash(&item.path).is_some_and(|found| found == id) {
-                    known.add(item.path.clone(), node.stat);
+            if let (Some(id), Some(node)) = (id, self.look(path)) {
+                let is_clean = clean_content(self.session, path).ok().flatten().is_some();
+                if !is_clean && self.hash(path).is_some_and(|found| found == id) {
+                    known.add(path.clone(), node.stat);
                 }
             }
         }

@@ -15,6 +15,7 @@ pub mod paths;
 pub mod progress;
 pub mod reference;
 pub mod verb;
+pub mod words;
 
 use crate::cli::arguments::GlobalArguments;
 use crate::cli::context::Context;

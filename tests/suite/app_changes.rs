@@ -59,6 +59,7 @@ fn restore_brings_an_old_version_back_and_undo_brings_uncommitted_work_back() {
     assert_eq!(report.files.set_aside, [path("logo.svg")]);
     assert_eq!(lab.text("logo.svg").as_deref(), Some("version one"));
     let undone = lab.undo();
+    assert!(undone.files.set_aside.is_empty(), "what the restore had written is in the repository");
     assert_eq!(undone.brought_back, [path("logo.svg")]);
     assert_eq!(lab.text("logo.svg").as_deref(), Some("never committed"));
     lab.redo();
@@ -139,6 +140,41 @@ fn a_switch_can_be_undone_with_everything_that_was_uncommitted() {
     assert_eq!(lab.text("a.txt").as_deref(), Some("1"));
     assert_eq!(lab.status().branch, "draft/x");
     lab.switch("main");
+    assert_eq!(lab.text("a.txt").as_deref(), Some("work"));
+}
+
+#[test]
+fn removing_a_draft_removes_the_work_that_waits_with_it_and_undo_brings_it_back() {
+    let lab = Lab::new();
+    lab.write("a.txt", "1");
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.switch("x");
+    lab.write("a.txt", "work");
+    lab.switch("main");
+    draft::delete(&lab.repository, "x", true, &lab.clock).expect("a removed draft");
+    lab.new_draft("x");
+    lab.switch("x");
+    assert_eq!(lab.text("a.txt").as_deref(), Some("1"), "a new draft begins without old work");
+    for _ in 0..3 {
+        lab.undo();
+    }
+    lab.switch("x");
+    assert_eq!(lab.text("a.txt").as_deref(), Some("work"));
+}
+
+#[test]
+fn a_renamed_draft_and_its_work_go_back_together() {
+    let lab = Lab::new();
+    lab.write("a.txt", "1");
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.switch("x");
+    lab.write("a.txt", "work");
+    lab.switch("main");
+    draft::rename(&lab.repository, "x", "y", &lab.clock).expect("a renamed draft");
+    lab.undo();
+    lab.switch("x");
     assert_eq!(lab.text("a.txt").as_deref(), Some("work"));
 }
 
@@ -363,4 +399,30 @@ fn uncommitted_work_is_not_merged_over() {
     let refused = merge::run(&lab.repository, &options, &lab.clock, &SilentMonitor);
     assert!(matches!(refused, Err(pentimento::app::error::AppError::Uncommitted { .. })));
     assert_eq!(lab.text("extra.png").as_deref(), Some("mine, and not committed"));
+}
+
+#[test]
+fn a_part_can_be_shown_and_uncommitted_work_is_never_hidden() {
+    use pentimento::app::sparse;
+    let lab = Lab::new();
+    lab.write("brand/logo.svg", "logo");
+    lab.write("video/a.mov", "a");
+    lab.write("video/b.mov", "b");
+    lab.commit("Base");
+    lab.write("video/b.mov", "uncommitted");
+    let run = |options: sparse::Options| {
+        sparse::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a change of what is shown")
+    };
+    let report = run(sparse::Options::Add(vec![path("brand")]));
+    assert_eq!(report.still_here, [path("video/b.mov")]);
+    assert!(lab.read("video/a.mov").is_none());
+    assert_eq!(lab.text("video/b.mov").as_deref(), Some("uncommitted"));
+    assert_eq!(lab.changes(), ["changed video/b.mov"], "what is not shown is not missing");
+    lab.commit("With a part shown");
+    run(sparse::Options::All);
+    assert_eq!(lab.text("video/a.mov").as_deref(), Some("a"));
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    let report = run(sparse::Options::Remove(vec![path("video/a.mov")]));
+    assert_eq!(report.shown, Some(vec![path("brand"), path("video/b.mov")]));
+    assert!(lab.read("video/a.mov").is_none());
 }

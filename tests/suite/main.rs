@@ -1,5 +1,6 @@
 //! All integration tests in one binary, so that they link once.
 
+// A test fails by panicking, and so do the helpers of tests.
 // A test that cannot go on has failed: saying so by a panic is its job.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
@@ -12,8 +13,10 @@ mod crash_store;
 mod floors;
 mod gc;
 mod licences;
+mod model;
 mod repository;
 mod show_diff;
+mod show_diff_lines;
 mod support;
 mod worktree_status;
 mod worktree_support;

@@ -27,7 +27,7 @@ pub struct Arguments {
     #[arg(short, long, value_name = "REVISION")]
     revision: Option<String>,
     /// Only say what would go
-    #[arg(long)]
+    #[arg(short = 'n', long)]
     dry_run: bool,
 }
 

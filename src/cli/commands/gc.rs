@@ -17,7 +17,7 @@ use std::io;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Only say what would go, what stays, and why
-    #[arg(long)]
+    #[arg(short = 'n', long)]
     dry_run: bool,
     /// How long things stay after nothing needed them any more
     #[arg(long, value_name = "DAYS", default_value_t = GRACE_DAYS as u32)]

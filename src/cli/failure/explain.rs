@@ -63,6 +63,9 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::NotInRevision { .. } => {
             Advice::not_found("`pent log` with the path tells when it was there and where it moved")
         }
+        AppError::NamesNothing { .. } => Advice::not_found(
+            "`pent log --all` lists commits; put -- before paths that are in older revisions only",
+        ),
         AppError::IsFolder { .. } => Advice::usage("name a file in it"),
         AppError::Foreign { .. } => foreign(),
         AppError::TargetTaken { .. } => Advice::refused(&["name a folder that is new or empty"]),
