@@ -391,6 +391,44 @@ fn labels_cost_bytes_survive_moves_and_are_merged_as_sets() {
 }
 
 #[test]
+fn labels_of_a_moved_asset_are_seen_and_added_to_at_its_new_place() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.commit("Base");
+    let label = |at: &str, word: &str| {
+        let change = meta::Change::Labels { add: vec![word.to_owned()], remove: vec![] };
+        let report = meta::change(&lab.repository, &[path(at)], &[change], &|_| true, &lab.clock);
+        report.expect("a label").assets[0].fields.values().next().expect("labels").text.clone()
+    };
+    label("a.psd", "approved");
+    lab.commit("Approved");
+    mv::run(&lab.repository, &path("a.psd"), &path("b.psd"), &lab.clock, &SilentMonitor).expect("a move");
+    assert_eq!(label("b.psd", "spring"), "approved, spring");
+    lab.commit("Moved");
+    let line = meta::get(&lab.repository, &[path("b.psd")]).expect("metadata");
+    assert_eq!(line.assets[0].fields.values().next().expect("labels").text, "approved, spring");
+}
+
+#[test]
+fn an_asset_moved_over_a_removed_one_brings_its_own_metadata() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.write("b.psd", "2");
+    lab.commit("Base");
+    let change = meta::Change::Labels { add: vec!["old".into()], remove: vec![] };
+    meta::change(&lab.repository, &[path("b.psd")], &[change], &|_| true, &lab.clock).expect("a label");
+    lab.commit("Labelled");
+    let asset = |at: &str| meta::get(&lab.repository, &[path(at)]).expect("metadata").assets[0].asset;
+    let moved = asset("a.psd");
+    fs::remove_file(lab.at("b.psd")).expect("a removed file");
+    mv::run(&lab.repository, &path("a.psd"), &path("b.psd"), &lab.clock, &SilentMonitor).expect("a move");
+    lab.commit("Moved over");
+    let line = meta::get(&lab.repository, &[path("b.psd")]).expect("metadata");
+    assert_eq!(asset("b.psd"), moved);
+    assert!(line.assets[0].fields.is_empty(), "{:?}", line.assets[0].fields);
+}
+
+#[test]
 fn uncommitted_work_is_not_merged_over() {
     let lab = conflicting();
     lab.write("extra.png", "mine, and not committed");

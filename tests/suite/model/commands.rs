@@ -140,7 +140,10 @@ impl Story {
         let lab = &self.world.lab;
         let report = match mv::run(&lab.repository, &path(&from), &path(to), &lab.clock, &SilentMonitor) {
             Err(error @ AppError::PathTaken { .. }) => return Err(error),
-            Err(error @ AppError::Path { .. }) => return refused_if(is_within(to, &from), error),
+            Err(error @ AppError::Path { .. }) => {
+                let name = from.rsplit('/').next().unwrap_or_default();
+                return refused_if(is_within(to, &from) || format!("{to}/{name}") == from, error);
+            }
             Err(error @ AppError::Worktree(_)) => {
                 let above = self.now.files.keys().any(|path| is_within(to, path));
                 return refused_if(above, error);
