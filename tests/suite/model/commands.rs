@@ -164,7 +164,8 @@ impl Story {
             }
         }
         for (path, labels) in &self.now.labels {
-            if is_within(path, &from) && self.now.files.contains_key(path) {
+            let is_there = self.now.files.contains_key(path) || committed.get(path) != Some(labels);
+            if is_within(path, &from) && is_there {
                 moment.labels.insert(format!("{to}{}", &path[from.len()..]), labels.clone());
             }
         }
