@@ -88,6 +88,72 @@ fn a_removed_folder_comes_back_and_continues_its_assets() {
 }
 
 #[test]
+fn undo_of_a_restore_leaves_a_removed_file_removed() {
+    let lab = Lab::new();
+    lab.commit("Nothing yet");
+    lab.write("keep.txt", "1");
+    lab.commit("One");
+    lab.write("a.txt", "1");
+    lab.commit("Two");
+    fs::remove_file(lab.at("a.txt")).expect("a removed file");
+    let options = restore::Options {
+        revision: Some("@~1".into()),
+        paths: vec![AssetPath::root()],
+        exact: true,
+        ..restore::Options::default()
+    };
+    restore::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a restore");
+    lab.undo();
+    assert_eq!(lab.text("a.txt"), None, "it was removed by hand, before the restore");
+}
+
+#[test]
+fn a_restore_to_the_committed_state_can_be_done_again() {
+    let lab = Lab::new();
+    lab.write("a.txt", "committed");
+    lab.commit("One");
+    lab.write("a.txt", "work");
+    lab.restore(None, &["a.txt"]);
+    lab.undo();
+    assert_eq!(lab.text("a.txt").as_deref(), Some("work"));
+    lab.redo();
+    assert_eq!(lab.text("a.txt").as_deref(), Some("committed"));
+    lab.undo();
+    assert_eq!(lab.text("a.txt").as_deref(), Some("work"));
+}
+
+#[test]
+fn a_folder_is_restored_where_the_commit_has_a_file() {
+    let lab = Lab::new();
+    lab.write("a/x.txt", "in a folder");
+    lab.commit("A folder");
+    fs::remove_dir_all(lab.at("a")).expect("a removed folder");
+    lab.write("a", "a file");
+    lab.commit("A file");
+    lab.restore(Some("@~1"), &["a/x.txt"]);
+    assert_eq!(lab.text("a/x.txt").as_deref(), Some("in a folder"));
+    lab.undo();
+    assert_eq!(lab.text("a").as_deref(), Some("a file"));
+}
+
+#[test]
+fn a_folder_set_aside_by_a_restore_comes_back_whole() {
+    let lab = Lab::new();
+    lab.write("a", "a file");
+    lab.commit("A file");
+    fs::remove_file(lab.at("a")).expect("a removed file");
+    lab.write("a/x.txt", "in a folder");
+    lab.commit("A folder");
+    lab.write("a/x.txt", "edited");
+    lab.write("a/y.txt", "never committed");
+    lab.restore(Some("@~1"), &["a"]);
+    assert_eq!(lab.text("a").as_deref(), Some("a file"));
+    lab.undo();
+    assert_eq!(lab.text("a/x.txt").as_deref(), Some("edited"));
+    assert_eq!(lab.text("a/y.txt").as_deref(), Some("never committed"));
+}
+
+#[test]
 fn restoring_everything_leaves_untracked_files_alone() {
     let lab = Lab::new();
     lab.write("a.txt", "1");
