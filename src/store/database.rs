@@ -116,7 +116,7 @@ impl DatabaseHandle {
     pub(crate) fn verify(&self) -> Result<()> {
         let backend = self.disk.database(&self.path, DatabaseAccess::Read).during("opening", &self.path)?;
         let overlay = Overlay::new(backend).during("reading", &self.path)?;
-        let checked = guarded(|| -> std::result::Result<bool, DatabaseError> {
+        let checked = contained(|| -> std::result::Result<bool, DatabaseError> {
             builder().create_with_backend(Seam(Box::new(overlay)))?.check_integrity()
         })?;
         match checked {

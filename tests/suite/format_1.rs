@@ -60,11 +60,8 @@ fn every_file_of_every_revision_reads_back_as_b3sum_saw_it() {
                 found.insert(format!("{name} {id} {path}"));
             }
         }
-        let wanted: BTreeSet<String> = expected
-            .lines()
-            .filter(|line| line.split(' ').next() == Some(name))
-            .map(str::to_owned)
-            .collect();
+        let wanted: BTreeSet<String> =
+            expected.lines().filter(|line| line.split(' ').next() == Some(name)).map(str::to_owned).collect();
         assert_eq!(found, wanted, "{revision}");
     }
 }
