@@ -10,6 +10,7 @@ mod command_line;
 mod command_reference;
 mod content;
 mod crash_store;
+mod damage;
 mod floors;
 mod format_1;
 mod gc;
