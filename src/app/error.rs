@@ -65,6 +65,9 @@ pub enum AppError {
     /// The branch that the worktree is on cannot be removed.
     #[error("the worktree is on {name}")]
     CurrentBranch { name: RefName },
+    /// The worktree is on that branch already.
+    #[error("the worktree is on {name} already")]
+    AlreadyThere { name: RefName },
     /// A branch that holds commits which nothing else reaches.
     #[error("{name} has {commits} commits that are nowhere else")]
     NotMerged { name: RefName, commits: u64 },
@@ -74,6 +77,12 @@ pub enum AppError {
     /// A merge waits for decisions.
     #[error("{} waiting for a decision", count_paths(paths.len()))]
     Unresolved { paths: Vec<AssetPath> },
+    /// Nothing waits for a decision there.
+    #[error("nothing waits for a decision at {path}")]
+    NoConflict { path: AssetPath },
+    /// Uncommitted work stands where a merge would write.
+    #[error("uncommitted work is in the way of the merge: {}", first_of(paths))]
+    Uncommitted { paths: Vec<AssetPath> },
     /// No merge is under way.
     #[error("no merge is under way")]
     NoMerge,
@@ -97,6 +106,14 @@ pub enum AppError {
         #[source]
         source: std::io::Error,
     },
+}
+
+fn first_of(paths: &[AssetPath]) -> String {
+    match paths {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    }
 }
 
 fn count_paths(count: usize) -> String {

@@ -38,15 +38,8 @@ pub fn locate(
     if let Some(entry) = entry_at(view, tree, path).map_err(RepoError::from)? {
         return Ok(Located { commit, tree, path: path.clone(), entry });
     }
-    if revision.is_none() {
-        if let Some(text) = version_expression(path) {
-            let resolved = view.resolve(&text, now)?;
-            let path = resolved.path.unwrap_or_else(|| path.clone());
-            let tree = view.commit(resolved.commit)?.tree;
-            if let Some(entry) = entry_at(view, tree, &path).map_err(RepoError::from)? {
-                return Ok(Located { commit: resolved.commit, tree, path, entry });
-            }
-        }
+    if let (None, Some((path, version))) = (revision, split_version(path)) {
+        return locate_version(view, &path, version);
     }
     Err(AppError::NotInRevision { path: path.clone() })
 }
@@ -133,14 +126,6 @@ pub fn split_version(path: &AssetPath) -> Option<(AssetPath, u64)> {
     let version = std::str::from_utf8(digits).ok()?.parse().ok().filter(|version| *version > 0)?;
     let before = AssetPath::from_bytes(&bytes[..at]).ok().filter(|path| !path.name().is_empty())?;
     Some((before, version))
-}
-
-/// The path as a revision expression when it ends in `@` and a number.
-pub fn version_expression(path: &AssetPath) -> Option<String> {
-    let text = std::str::from_utf8(path.as_bytes()).ok()?;
-    let (before, number) = text.rsplit_once('@')?;
-    let is_version = !before.is_empty() && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-    is_version.then(|| text.to_owned())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! prints.
 
 pub mod assign;
+pub mod author;
 pub mod cat;
 pub mod commit;
 pub mod config;
@@ -16,10 +17,17 @@ pub mod init;
 pub mod journal;
 pub mod locate;
 pub mod log;
+pub mod merge;
 pub mod meta;
+pub mod mv;
 pub mod probe;
+pub mod resolve;
+pub mod restore;
 pub mod session;
 pub mod show;
 pub mod snapshot;
 pub mod status;
+pub mod switch;
 pub mod tag;
+pub mod transition;
+pub mod undo;

@@ -81,6 +81,15 @@ impl<'a> Session<'a> {
             ignore: IgnoreStack::new(b""),
             _lock: lock,
         };
+        if session._lock.is_some() {
+            // The clock of the file system is asked through a file in it, even before the first index.
+            let folder = session.state_dir();
+            std::fs::create_dir_all(&folder).map_err(|source| AppError::Io {
+                action: "making",
+                path: folder.clone(),
+                source,
+            })?;
+        }
         session.index = session.load_index(monitor)?;
         Ok(session)
     }

@@ -1,5 +1,6 @@
 //! What a running command has at hand.
 
+use crate::app::config;
 use crate::app::error::AppError;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
@@ -159,6 +160,22 @@ impl Context {
     /// Who works here; refuses when no name is set.
     pub fn require_identity(&self) -> Result<Identity, Failure> {
         Ok(self.identity()?.ok_or(AppError::NoIdentity)?)
+    }
+
+    /// Who works here; asks a person who has not said it yet, and remembers the answer.
+    pub fn identity_or_ask(&mut self) -> Result<Option<Identity>, Failure> {
+        if let Some(identity) = self.identity()? {
+            return Ok(Some(identity));
+        }
+        let answer = self.ask("Your name, as others shall see it on commits?")?;
+        let (Some(name), Some(path)) = (answer.filter(|name| !name.is_empty()), &self.config_paths.person)
+        else {
+            return Ok(None);
+        };
+        let options = config::Options::Set { name: "user.name".into(), value: name, scope: None };
+        config::run(&self.config_paths, &options)?;
+        self.hint(&format!("your name is kept in {}", place(path)));
+        self.identity()
     }
 
     fn new_person(&self) -> Result<crate::base::id::PersonId, Failure> {

@@ -1,5 +1,6 @@
 //! How results look: few styles, one accent, columns, dates as people say them.
 
+pub mod changes;
 pub mod columns;
 pub mod dates;
 pub mod difference;

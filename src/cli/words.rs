@@ -20,10 +20,10 @@ pub fn read_words(
         worktree_path(repository.root(), path).is_some_and(|place| place.symlink_metadata().is_ok())
     };
     let read = |word: &PathBuf| {
-        if let Some(text) = word.to_str() {
-            if names_commit(&view, text, context.clock().now())? {
-                return Ok(Word::Revision(text.to_owned()));
-            }
+        if let Some(text) = word.to_str()
+            && names_commit(&view, text, context.clock().now())?
+        {
+            return Ok(Word::Revision(text.to_owned()));
         }
         let path = context.asset_path(repository, word)?;
         Ok(read_path_word(&view, &shown(word), path, &exists)?)

@@ -451,6 +451,19 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_format_document_is_what_a_writer_writes() {
+        let mut expected = vec![1, 0];
+        expected.extend([9; 32]);
+        expected.extend([0xa0, 0xcb, 0x98, 0x01, 1, 14, 16, 18, 0, 2]);
+        expected.extend([1; 32]);
+        expected.extend([0x80, 0x89, 0x7a]);
+        expected.extend([2; 32]);
+        expected.extend([0xa0, 0xc2, 0x1e, 0, 3]);
+        expected.extend([[3; 32], [4; 32], [5; 32]].concat());
+        assert_eq!(short().encode(), expected);
+    }
+
+    #[test]
     fn lists_that_do_not_add_up_or_stand_in_the_wrong_place_are_refused() {
         let refused = [
             Manifest { size: 2_500_001, ..short() },

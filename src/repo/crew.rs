@@ -8,7 +8,9 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::thread;
 
 /// Most threads of a crew: beyond it the disk and memory are the limit.
-const CREW_THREADS_MAX: usize = 16;
+const CREW_THREADS_MAX: usize = 8;
+/// Most buffers that a crew works on, of 4 MiB each.
+const CREW_BUFFERS_MAX: usize = 16;
 
 /// The side of the thread that hands out jobs.
 pub(crate) struct Crew<J, R> {
@@ -20,6 +22,12 @@ pub(crate) struct Crew<J, R> {
 /// How many threads a crew has on this machine.
 pub(crate) fn crew_threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(CREW_THREADS_MAX)
+}
+
+/// How many buffers keep so many threads busy: one being worked on and one waiting for each, and two
+/// for the thread that hands them out.
+pub(crate) fn crew_buffers(threads: usize) -> usize {
+    (2 * threads + 2).min(CREW_BUFFERS_MAX)
 }
 
 /// Runs `lead` with a crew that does `work` on each job.

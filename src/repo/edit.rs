@@ -1,6 +1,7 @@
 //! A change of a repository: objects, names, state and journal entry together, all or nothing.
 
 use crate::base::id::{CommitId, MetadataId, PersonId, TreeId};
+use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::object::commit::Commit;
 use crate::object::metadata::Metadata;
@@ -31,6 +32,8 @@ pub struct JournalNote {
     pub displaced: Option<String>,
     /// What the worktree held before and after.
     pub files: Option<FilesChange>,
+    /// A file or folder that was given another place, from and to.
+    pub renamed: Option<(AssetPath, AssetPath)>,
     /// The entry that this one reverses.
     pub reverses: Option<Reversal>,
 }
@@ -147,10 +150,21 @@ impl Edit {
             state: note.state,
             displaced: note.displaced,
             files: note.files,
+            renamed: note.renamed,
             reverses: note.reverses,
         };
         self.put_record(Space::Journal, &JournalEntry::key(sequence), "journal", &entry)?;
         Ok(sequence)
+    }
+
+    /// Adds to a journal entry under which name the files are kept that its command replaced.
+    pub fn note_displaced(&mut self, sequence: u64, displaced: &str) -> Result<(), RepoError> {
+        let key = JournalEntry::key(sequence);
+        let Some(bytes) = self.transaction.get(Space::Journal, &key)? else { return Ok(()) };
+        let mut entry: JournalEntry =
+            serde_json::from_slice(&bytes).map_err(|source| RepoError::Record { what: "journal", source })?;
+        entry.displaced = Some(displaced.to_owned());
+        self.put_record(Space::Journal, &key, "journal", &entry)
     }
 
     /// Makes the change real. When this returns, it survives power loss.

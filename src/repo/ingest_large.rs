@@ -9,7 +9,7 @@ use crate::object::chunker::{Chunker, CutGuess};
 use crate::object::file_hash::{ChainingValue, PIECE_BYTES, ValueMerger, piece_value};
 use crate::object::manifest::ChunkEntry;
 use crate::repo::content::ContentError;
-use crate::repo::crew::{Crew, crew_threads, with_crew};
+use crate::repo::crew::{Crew, crew_buffers, crew_threads, with_crew};
 use crate::repo::ingest::{Ingested, Ingester, Record, Sink, Totals, WINDOW_BYTES, fill};
 use crate::store::{GroupHint, StoreError};
 use std::collections::BTreeMap;
@@ -19,8 +19,6 @@ use std::sync::Arc;
 
 /// Bytes of chunks that make one job.
 const JOB_BYTES: usize = 512 << 10;
-/// Windows beyond two for each thread of the crew.
-const WINDOWS_AHEAD: usize = 2;
 
 /// A stretch of the file: a whole number of MiB from its start, [`WINDOW_BYTES`] long or the last.
 struct Window {
@@ -66,7 +64,7 @@ pub(crate) fn ingest_large(
             ingester,
             input,
             crew,
-            windows_left: 2 * threads + WINDOWS_AHEAD,
+            windows_left: crew_buffers(threads) - 1,
             windows_free: Vec::new(),
             windows_read: 0,
             size: 0,

@@ -1,6 +1,7 @@
 //! The journal: what this clone did, with before and after. Local, unsigned, the basis of `undo`.
 
 use crate::base::id::{CommitId, TreeId};
+use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::repo::refs::RefName;
 use crate::repo::state::WorktreeState;
@@ -43,6 +44,9 @@ pub struct JournalEntry {
     /// What the worktree held before and after, where files were replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<FilesChange>,
+    /// A file or folder that was given another place, from and to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed: Option<(AssetPath, AssetPath)>,
     /// The entry that this one took back or did again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reverses: Option<Reversal>,
@@ -81,7 +85,7 @@ pub enum Reversal {
 impl JournalEntry {
     /// Whether there is something to take back.
     pub fn can_be_undone(&self) -> bool {
-        !self.refs.is_empty() || self.state.is_some() || self.files.is_some()
+        !self.refs.is_empty() || self.state.is_some() || self.files.is_some() || self.renamed.is_some()
     }
 
     /// The key under which it is stored: big-endian, so that scans run in order.

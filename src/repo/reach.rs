@@ -64,6 +64,9 @@ impl Roots {
         if let Some(merge) = &state.merge {
             self.add_merge(merge);
         }
+        if let Some(files) = &state.underway {
+            self.trees.extend([files.before, files.after]);
+        }
     }
 
     fn add_merge(&mut self, merge: &MergeState) {

@@ -5,6 +5,7 @@ use crate::base::id::{AssetId, CommitId, MetadataId, TreeId};
 use crate::base::path::AssetPath;
 use crate::object::metadata::FieldName;
 use crate::object::tree::Content;
+use crate::repo::journal::FilesChange;
 use crate::repo::refs::RefName;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,9 @@ pub struct WorktreeState {
     /// A merge that waits for decisions or for its commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge: Option<MergeState>,
+    /// A change of the files that was begun and not seen to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub underway: Option<FilesChange>,
     /// The folders and files that the worktree shows; `None` shows everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sparse: Option<BTreeSet<AssetPath>>,
@@ -91,6 +95,9 @@ pub struct PendingConflict {
     /// As the other branch has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub theirs: Option<ConflictSide>,
+    /// Where theirs was put because ours has its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placed: Option<AssetPath>,
     /// The metadata fields that differ, when that is what the conflict is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldName>,
@@ -115,7 +122,7 @@ pub struct Shelf {
 impl WorktreeState {
     /// The state of a new repository: on `branch`, nothing pending.
     pub fn on_branch(branch: RefName) -> Self {
-        Self { branch, pending: PendingEdits::default(), merge: None, sparse: None }
+        Self { branch, pending: PendingEdits::default(), merge: None, underway: None, sparse: None }
     }
 
     /// Whether the worktree shows `path`.

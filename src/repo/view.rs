@@ -106,6 +106,18 @@ impl View {
         bytes.map(|bytes| parse_record("person", &bytes)).transpose()
     }
 
+    /// All people whose records are here, by id.
+    pub fn people(&self) -> Result<Vec<(PersonId, Person)>, RepoError> {
+        let mut all = Vec::new();
+        for item in self.snapshot.scan_prefix(Space::People, b"")? {
+            let (key, bytes) = item?;
+            let missing = || RepoError::Missing { kind: "person", id: "with such a key".into() };
+            let id = PersonId::from_slice(&key).ok_or_else(missing)?;
+            all.push((id, parse_record("person", &bytes)?));
+        }
+        Ok(all)
+    }
+
     /// How a file is put together; `None` for a file of one chunk or none, and for what is not here.
     ///
     /// Gives the manifest that the file's content has confirmed, never a claim.

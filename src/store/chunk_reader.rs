@@ -62,6 +62,9 @@ impl ChunkReader {
     /// Shows the bytes of a chunk, straight from the mapped pack where they lie there as they are.
     pub fn with<R>(&self, id: ChunkId, look: impl FnOnce(&[u8]) -> R) -> Result<R> {
         let (place, pack) = self.locate(id)?;
+        if let Some(raw) = self.kept((pack.record.id, place.block_offset)) {
+            return verified(&raw, id, &place, &pack).map(look);
+        }
         let owned;
         let block = match &pack.map {
             Some(map) => {
@@ -134,59 +137,45 @@ impl ChunkReader {
         if payload.len() != prefix.stored_length as usize {
             return Err(damaged(Damage::Index));
         }
-        let start = place.raw_offset as usize;
-        let range = start..start + place.length as usize;
-        if range.end > prefix.raw_length as usize {
-            return Err(damaged(Damage::Index));
-        }
-        let verified = |bytes: &[u8]| {
-            if ChunkId::of(bytes) == id { Ok(()) } else { Err(damaged(Damage::Content)) }
-        };
         match prefix.codec {
-            Codec::Raw => {
-                verified(&payload[range.clone()])?;
-                Ok(look(&payload[range]))
-            }
+            Codec::Raw => verified(payload, id, place, pack).map(look),
             Codec::Zstd => {
-                let key = (pack.record.id, place.block_offset);
-                let raw = self
-                    .unpacked(key, payload, prefix.raw_length as usize, prefix.records > 1)
-                    .map_err(damaged)?;
-                verified(&raw[range.clone()])?;
-                Ok(look(&raw[range]))
+                let mut raw = Vec::new();
+                compress::unpack(payload, prefix.raw_length as usize, &mut raw).map_err(damaged)?;
+                let shown = verified(&raw, id, place, pack).map(look)?;
+                if prefix.records > 1 {
+                    self.keep((pack.record.id, place.block_offset), raw);
+                }
+                Ok(shown)
             }
         }
     }
 
-    /// Unpacks a block, or finds it among those unpacked lately when others may ask for it too.
-    fn unpacked(
-        &self,
-        key: BlockKey,
-        payload: &[u8],
-        raw_length: usize,
-        shared: bool,
-    ) -> Result<Arc<Vec<u8>>, Damage> {
-        if shared {
-            let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(position) = blocks.iter().position(|(kept, _)| *kept == key) {
-                let found = blocks.remove(position);
-                let bytes = found.1.clone();
-                blocks.push(found);
-                return Ok(bytes);
-            }
-        }
-        let mut raw = Vec::new();
-        compress::unpack(payload, raw_length, &mut raw)?;
-        let raw = Arc::new(raw);
-        if shared {
-            let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-            if blocks.len() >= BLOCKS_KEPT {
-                blocks.remove(0);
-            }
-            blocks.push((key, raw.clone()));
-        }
-        Ok(raw)
+    /// An unpacked block, if it was among those asked for lately.
+    fn kept(&self, key: BlockKey) -> Option<Arc<Vec<u8>>> {
+        let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let position = blocks.iter().rposition(|(kept, _)| *kept == key)?;
+        // The one asked for last stands last.
+        blocks[position..].rotate_left(1);
+        blocks.last().map(|(_, raw)| raw.clone())
     }
+
+    /// Keeps an unpacked block that others may ask for too.
+    fn keep(&self, key: BlockKey, raw: Vec<u8>) {
+        let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        if blocks.len() >= BLOCKS_KEPT {
+            blocks.remove(0);
+        }
+        blocks.push((key, Arc::new(raw)));
+    }
+}
+
+/// The bytes of a chunk among the raw bytes of its block, once their hash has been compared.
+fn verified<'a>(raw: &'a [u8], id: ChunkId, place: &ChunkLocation, pack: &PackView) -> Result<&'a [u8]> {
+    let start = place.raw_offset as usize;
+    let bytes = raw.get(start..start + place.length as usize);
+    let bytes = bytes.ok_or_else(|| pack.damaged(place, id, Damage::Index))?;
+    if ChunkId::of(bytes) == id { Ok(bytes) } else { Err(pack.damaged(place, id, Damage::Content)) }
 }
 
 fn block_of_map<'a>(map: &'a [u8], place: &ChunkLocation) -> Option<&'a [u8]> {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use crate::base::id::ChunkId;
 use crate::base::monitor::Monitor;
 use crate::store::Store;
-use crate::store::compress;
+use crate::store::compress::{self, Effort, Outlook};
 use crate::store::error::{Result, StoreError};
 use crate::store::lock::{self, SweepLock, WritersLock};
 use crate::store::open_packs::OpenPacks;
@@ -105,9 +105,12 @@ pub struct ChunkWriter<'m> {
     /// `None` for a rewrite, which runs under the sweep lock.
     lock: Option<WritersLock>,
     /// Held shared by every put, exclusively while publishing.
-    gate: RwLock<Snapshot>,
+    ///
+    /// `None` while publishing: a snapshot that is kept keeps the database from reusing pages.
+    gate: RwLock<Option<Snapshot>>,
     seen: [Mutex<IdSet>; SHARDS],
     groups: Mutex<HashMap<GroupHint, Group>>,
+    outlook: Outlook<GroupHint>,
     packs: OpenPacks,
     rows: Mutex<Vec<PendingRow>>,
     objects: Mutex<Vec<PendingObject>>,
@@ -169,9 +172,10 @@ impl<'m> ChunkWriter<'m> {
             store,
             monitor,
             lock,
-            gate: RwLock::new(snapshot),
+            gate: RwLock::new(Some(snapshot)),
             seen: Default::default(),
             groups: Mutex::default(),
+            outlook: Outlook::default(),
             packs,
             rows: Mutex::default(),
             objects: Mutex::default(),
@@ -215,11 +219,11 @@ impl<'m> ChunkWriter<'m> {
 
     /// Whether a chunk is in the store or was put before.
     pub fn has(&self, id: ChunkId) -> Result<bool> {
-        let snapshot = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         if locked(self.shard(id)).contains(&id) {
             return Ok(true);
         }
-        snapshot.has_chunk(id)
+        gate.as_ref().ok_or(StoreError::WriterFailed)?.has_chunk(id)
     }
 
     /// Stores an object beside the chunks that it refers to, which were put before. It is published
@@ -238,7 +242,8 @@ impl<'m> ChunkWriter<'m> {
 
     /// The value of a key in the store as of the writer's last look at it.
     pub fn stored_object(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.gate.read().unwrap_or_else(PoisonError::into_inner).get(space, key)
+        let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        gate.as_ref().ok_or(StoreError::WriterFailed)?.get(space, key)
     }
 
     fn shard(&self, id: ChunkId) -> &Mutex<IdSet> {
@@ -247,7 +252,8 @@ impl<'m> ChunkWriter<'m> {
     }
 
     fn put_gated(&self, id: ChunkId, bytes: &[u8], hint: GroupHint) -> Result<Put> {
-        let snapshot = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = gate.as_ref().ok_or(StoreError::WriterFailed)?;
         if self.failed.load(Ordering::Relaxed) {
             return Err(StoreError::WriterFailed);
         }
@@ -274,7 +280,7 @@ impl<'m> ChunkWriter<'m> {
         self.raw_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         let record = Record { id, length: bytes.len() as u32 };
         let stored_bytes = if bytes.len() >= SMALL_BYTES {
-            self.write_block(vec![record], bytes)?
+            self.write_large(record, bytes, hint)?
         } else {
             self.put_small(record, bytes, hint)?;
             bytes.len() as u64
@@ -298,16 +304,29 @@ impl<'m> ChunkWriter<'m> {
             }
         };
         match full {
-            Some(group) => self.write_block(group.records, &group.raw).map(|_| ()),
+            Some(group) => self.write_group(&group).map(|_| ()),
             None => Ok(()),
         }
     }
 
-    /// Packs and writes one block; gives its length in the pack in bytes.
-    fn write_block(&self, records: Vec<Record>, raw: &[u8]) -> Result<u64> {
+    /// Writes a chunk as a block of its own.
+    fn write_large(&self, record: Record, raw: &[u8], hint: GroupHint) -> Result<u64> {
         let mut packed = Vec::new();
-        let codec = compress::pack(raw, &mut packed);
-        let payload = if codec == Codec::Raw { raw } else { &packed };
+        let codec = compress::pack(raw, self.outlook.effort(&hint), &mut packed);
+        self.outlook.note(hint, codec);
+        self.write_block(vec![record], codec, raw, &packed)
+    }
+
+    /// Writes small chunks as one block. Alike as they are, they are always tried in earnest.
+    fn write_group(&self, group: &Group) -> Result<u64> {
+        let mut packed = Vec::new();
+        let codec = compress::pack(&group.raw, Effort::Full, &mut packed);
+        self.write_block(group.records.clone(), codec, &group.raw, &packed)
+    }
+
+    /// Writes one block; gives its length in the pack in bytes.
+    fn write_block(&self, records: Vec<Record>, codec: Codec, raw: &[u8], packed: &[u8]) -> Result<u64> {
+        let payload = if codec == Codec::Raw { raw } else { packed };
         let header = BlockHeader { codec, stored_length: payload.len() as u32, records };
         let block_length = header.block_length();
         let place = self.packs.reserve(block_length)?;
@@ -322,7 +341,7 @@ impl<'m> ChunkWriter<'m> {
     fn flush_groups(&self) -> Result<()> {
         let groups = std::mem::take(&mut *locked(&self.groups));
         for group in groups.into_values() {
-            self.write_block(group.records, &group.raw)?;
+            self.write_group(&group)?;
         }
         Ok(())
     }
@@ -344,19 +363,20 @@ impl<'m> ChunkWriter<'m> {
     /// Publishes what was gathered, so that memory stays bounded and a break costs little. Chunks
     /// and manifests that nothing refers to yet do no harm.
     fn publish_pending(&self) -> Result<()> {
-        let mut snapshot = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let mut gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         let enough = locked(&self.rows).len() >= self.store.options().pending_rows_max
             || self.object_bytes.load(Ordering::Relaxed) >= OBJECT_BYTES_MAX;
         if !enough {
             // Another thread was quicker.
             return Ok(());
         }
+        *gate = None;
         let published = self.publish_gated();
         if published.is_err() {
             self.failed.store(true, Ordering::Relaxed);
             return published;
         }
-        *snapshot = self.store.snapshot()?;
+        *gate = Some(self.store.snapshot()?);
         Ok(())
     }
 

@@ -1,6 +1,13 @@
-//! Compression of blocks: a cheap probe, then zstd, kept only when it pays.
+//! Compression of blocks: zstd, kept only when it pays, and a cheap probe where it rarely does.
+//!
+//! A probe looks at samples and so misses repetition that lies further apart; trying in earnest finds
+//! it, for three times the time. So kinds of content that pack now and then are always tried, and the
+//! probe is for those that have not packed for a while.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, PoisonError};
 
 use crate::store::error::Damage;
 use crate::store::pack::block::Codec;
@@ -13,6 +20,55 @@ const PROBE_LEVEL: i32 = 1;
 const PROBE_SAMPLE_BYTES: usize = 4096;
 /// Raw length up to which a block is tried without a probe, in bytes.
 const PROBE_FROM_BYTES: usize = 16 * 1024;
+/// Blocks of one kind in a row that did not pack, after which the probe decides.
+const PATIENCE: u32 = 8;
+/// One in so many is then tried in earnest all the same.
+const RETRY: u32 = 16;
+/// Kinds that are kept in mind.
+const KINDS_MAX: usize = 1024;
+
+/// How hard a block is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// In earnest.
+    Full,
+    /// When a look at samples promises something.
+    Probe,
+}
+
+/// Remembers which kinds of content have packed lately.
+#[derive(Debug)]
+pub struct Outlook<K> {
+    /// Failures in a row.
+    failures: Mutex<HashMap<K, u32>>,
+}
+
+impl<K> Default for Outlook<K> {
+    fn default() -> Self {
+        Self { failures: Mutex::default() }
+    }
+}
+
+impl<K: Eq + Hash> Outlook<K> {
+    /// How hard a block of this kind is to be tried.
+    pub fn effort(&self, kind: &K) -> Effort {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        match failures.get(kind) {
+            Some(count) if *count >= PATIENCE && !count.is_multiple_of(RETRY) => Effort::Probe,
+            _ => Effort::Full,
+        }
+    }
+
+    /// Notes how it went.
+    pub fn note(&self, kind: K, codec: Codec) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.len() >= KINDS_MAX {
+            failures.clear();
+        }
+        let count = failures.entry(kind).or_default();
+        *count = if codec == Codec::Raw { count.wrapping_add(1) } else { 0 };
+    }
+}
 
 struct Contexts {
     fast: zstd::bulk::Compressor<'static>,
@@ -33,9 +89,9 @@ fn contexts() -> std::io::Result<Contexts> {
     })
 }
 
-/// Whether a saving is worth unpacking again: one part in 32.
+/// Whether a saving is worth unpacking again: one part in 64.
 fn pays(stored: usize, raw: usize) -> bool {
-    stored + raw / 32 < raw
+    stored + raw / 64 < raw
 }
 
 impl Contexts {
@@ -56,9 +112,9 @@ impl Contexts {
         })
     }
 
-    fn pack(&mut self, raw: &[u8], into: &mut Vec<u8>) -> Codec {
+    fn pack(&mut self, raw: &[u8], effort: Effort, into: &mut Vec<u8>) -> Codec {
         into.clear();
-        if !self.promises(raw) {
+        if effort == Effort::Probe && !self.promises(raw) {
             return Codec::Raw;
         }
         into.reserve(zstd::zstd_safe::compress_bound(raw.len()));
@@ -71,12 +127,12 @@ impl Contexts {
 }
 
 /// Packs `raw` into `into` when that pays; with [`Codec::Raw`], `into` means nothing.
-pub fn pack(raw: &[u8], into: &mut Vec<u8>) -> Codec {
+pub fn pack(raw: &[u8], effort: Effort, into: &mut Vec<u8>) -> Codec {
     COMPRESS.with_borrow_mut(|slot| {
         if slot.is_none() {
             *slot = contexts().ok();
         }
-        slot.as_mut().map_or(Codec::Raw, |contexts| contexts.pack(raw, into))
+        slot.as_mut().map_or(Codec::Raw, |contexts| contexts.pack(raw, effort, into))
     })
 }
 
@@ -94,4 +150,49 @@ pub fn unpack(stored: &[u8], raw_length: usize, into: &mut Vec<u8>) -> Result<()
             _ => Err(Damage::Compression),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_packed_unpacks_to_the_same(seed in proptest::collection::vec(any::<u8>(), 1..400), times in 1usize..300) {
+            let raw = seed.repeat(times);
+            let mut packed = Vec::new();
+            for effort in [Effort::Full, Effort::Probe] {
+                if pack(&raw, effort, &mut packed) == Codec::Zstd {
+                    prop_assert!(packed.len() < raw.len());
+                    let mut unpacked = Vec::new();
+                    prop_assert_eq!(unpack(&packed, raw.len(), &mut unpacked), Ok(()));
+                    prop_assert_eq!(&unpacked, &raw);
+                    // A frame that says less, or more, than it holds is damage.
+                    prop_assert_eq!(unpack(&packed, raw.len() - 1, &mut unpacked), Err(Damage::Compression));
+                    prop_assert_eq!(unpack(&packed, raw.len() + 1, &mut unpacked), Err(Damage::Compression));
+                }
+            }
+        }
+
+        #[test]
+        fn unpacking_anything_never_panics_and_never_exceeds_its_bound(bytes in proptest::collection::vec(any::<u8>(), 0..300), length in 0usize..5000) {
+            let mut unpacked = Vec::new();
+            let _ = unpack(&bytes, length, &mut unpacked);
+            prop_assert!(unpacked.len() <= length);
+        }
+    }
+
+    #[test]
+    fn a_kind_that_never_packs_is_only_probed_until_it_packs_again() {
+        let outlook = Outlook::default();
+        for _ in 0..PATIENCE {
+            assert_eq!(outlook.effort(&1), Effort::Full);
+            outlook.note(1, Codec::Raw);
+        }
+        assert_eq!(outlook.effort(&1), Effort::Probe);
+        assert_eq!(outlook.effort(&2), Effort::Full);
+        outlook.note(1, Codec::Zstd);
+        assert_eq!(outlook.effort(&1), Effort::Full);
+    }
 }

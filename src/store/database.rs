@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{
-    BackendError, Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction,
-    ReadableDatabase, StorageBackend, StorageError, TransactionError, WriteTransaction,
+    BackendError, Builder, CompactionError, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase,
+    ReadTransaction, ReadableDatabase, StorageBackend, StorageError, TransactionError, WriteTransaction,
 };
 
 use crate::store::disk::{DatabaseAccess, Disk};
@@ -106,6 +106,18 @@ impl DatabaseHandle {
                 Err(TransactionError::WouldBlock) => Ok(None),
                 begun => begun.stored().map(Some),
             },
+        }
+    }
+
+    /// Moves the pages of the database together and gives the rest back to the file system, unless
+    /// somebody is reading or writing. Tells whether anything was gained.
+    pub(crate) fn compact(&self) -> Result<bool> {
+        self.reopen()?;
+        let mut handle = self.handle.write().unwrap_or_else(PoisonError::into_inner);
+        let Handle::Writer(database) = &mut *handle else { return Err(StoreError::ReadOnly) };
+        match database.compact() {
+            Err(CompactionError::TransactionInProgress) => Ok(false),
+            compacted => compacted.stored(),
         }
     }
 

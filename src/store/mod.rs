@@ -85,7 +85,7 @@ impl Default for StoreOptions {
         Self {
             foreign_owner_allowed: false,
             pack_seal_bytes: pack::PACK_SEAL_BYTES,
-            pending_rows_max: 128 * 1024,
+            pending_rows_max: 64 * 1024,
         }
     }
 }

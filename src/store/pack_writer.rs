@@ -16,6 +16,10 @@ use crate::store::space::{ChunkLocation, PackRecord, Space};
 /// small enough that the disk never waits for us.
 const WRITEBACK_BYTES: u64 = 4 << 20;
 
+/// Chunks after which a writer begins another pack, so that what it remembers for the footer stays
+/// bounded: a few MiB.
+const PACK_CHUNKS_MAX: usize = 64 * 1024;
+
 /// A chunk that was written and waits for its row. Its `place.pack` means nothing yet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PendingRow {
@@ -73,6 +77,8 @@ pub(crate) struct PackState {
     kicked: u64,
     /// Blocks written by this process.
     blocks: Vec<BlockEntry>,
+    /// Chunks in them.
+    blocks_chunks: usize,
 }
 
 impl OpenPack {
@@ -88,8 +94,15 @@ impl OpenPack {
 
     pub(crate) fn new(path: PathBuf, file: Arc<dyn DiskFile>, update: PackUpdate) -> Self {
         let kicked = update.record.length;
-        let state =
-            PackState { update, dirty: true, outstanding: 0, closed: false, kicked, blocks: Vec::new() };
+        let state = PackState {
+            update,
+            dirty: true,
+            outstanding: 0,
+            closed: false,
+            kicked,
+            blocks: Vec::new(),
+            blocks_chunks: 0,
+        };
         Self { path, file, state: Mutex::new(state) }
     }
 
@@ -101,7 +114,8 @@ impl OpenPack {
     pub(crate) fn fits(&self, length: u64, limit: u64) -> bool {
         let state = self.state();
         let empty = state.update.record.length <= HEADER_BYTES as u64;
-        !state.closed && (empty || state.update.record.length + length <= limit)
+        let full = state.update.record.length + length > limit || state.blocks_chunks >= PACK_CHUNKS_MAX;
+        !state.closed && (empty || !full)
     }
 
     /// Gives out the place for a block of `length` bytes.
@@ -126,6 +140,7 @@ impl OpenPack {
         state.update.record.chunks += header.records.len() as u32;
         state.update.record.raw_bytes += header.raw_length();
         let end = offset + header.block_length();
+        state.blocks_chunks += header.records.len();
         state.blocks.push(BlockEntry { offset, header });
         if end >= state.kicked + WRITEBACK_BYTES {
             self.file.start_writeback(state.kicked, end - state.kicked);

@@ -80,12 +80,11 @@ fn a_pack_tells_all_its_chunks_without_the_database() {
 fn every_flipped_byte_of_a_pack_is_noticed_and_named() {
     let disk = FaultDisk::new();
     let store = filled(&disk);
-    let path = pack_paths(&disk).remove(0);
-    let length = disk.files().into_iter().find(|(name, _)| *name == path).unwrap().1 as usize;
+    let packs = store.snapshot().unwrap().packs().unwrap();
+    let record = packs.into_iter().map(|(_, record)| record).find(|record| record.sealed).unwrap();
+    let (id, length) = (record.id, record.length as usize);
+    let path = store.pack_path(id);
     let sound = |store: &Store| -> bool {
-        let id = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
-        let record =
-            store.snapshot().unwrap().packs().unwrap().into_iter().find(|(_, r)| r.id == id).unwrap().1;
         let pack = store.inspect_pack(id, Some(record.length)).unwrap();
         let blocks = match pack.footer() {
             Ok(blocks) => blocks,
@@ -298,4 +297,31 @@ fn a_pack_is_shared_by_small_commits_and_never_by_two_writers_at_once() {
         let bytes = noise(seed, 2000);
         reader.with(ChunkId::of(&bytes), |found| assert_eq!(found, bytes)).unwrap();
     }
+}
+
+#[test]
+fn a_compacted_database_is_smaller_and_holds_the_same() {
+    let disk = FaultDisk::new();
+    let store = filled(&disk);
+    for round in 0..20u8 {
+        let mut transaction = store.begin().unwrap();
+        for key in 0..400u32 {
+            transaction.put(Space::Trees, &key.to_be_bytes(), &[round; 200]).unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+    let mut transaction = store.begin().unwrap();
+    for key in 10..400u32 {
+        transaction.delete(Space::Trees, &key.to_be_bytes()).unwrap();
+    }
+    transaction.commit().unwrap();
+    let sweep = store.lock_sweep(&SilentMonitor).unwrap();
+    let before = disk.used_bytes();
+    let reading = store.snapshot().unwrap();
+    assert!(!store.compact_database(&sweep).unwrap());
+    drop(reading);
+    assert!(store.compact_database(&sweep).unwrap());
+    assert!(disk.used_bytes() < before);
+    assert_eq!(store.snapshot().unwrap().count(Space::Trees).unwrap(), 10);
+    assert_all(&store);
 }

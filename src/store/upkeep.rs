@@ -113,6 +113,13 @@ impl Store {
         Ok(PackInspector { id, path, file, length })
     }
 
+    /// Gives back to the file system what the database file holds without need. Does nothing, and says
+    /// so with `false`, while anybody reads or writes the database.
+    pub fn compact_database(&self, _: &SweepLock) -> Result<bool> {
+        self.writable()?;
+        self.inner.database.compact()
+    }
+
     /// Removes pack files that the database does not know: left by writers that did not get to
     /// publish. Gives their number and bytes.
     pub fn remove_orphan_packs(&self, _: &SweepLock) -> Result<(u64, u64)> {

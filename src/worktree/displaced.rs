@@ -7,6 +7,7 @@
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::worktree::error::WorktreeError;
+use crate::worktree::root::Worktree;
 use crate::worktree::stat::{Node, NodeKind};
 use rustix::fs::{CWD, renameat};
 use serde::{Deserialize, Serialize};
@@ -115,6 +116,24 @@ impl Displaced {
     /// Where an item lies.
     pub fn path_of(&self, id: &str, item: u64) -> PathBuf {
         self.folder.join(id).join(item.to_string())
+    }
+
+    /// Moves an item back to where it stood. Nothing may stand there.
+    pub fn bring_back(
+        &self,
+        id: &str,
+        item: &DisplacedItem,
+        worktree: &Worktree,
+    ) -> Result<(), WorktreeError> {
+        let from = self.path_of(id, item.item);
+        let folder = worktree.make_dir(&item.path.parent().unwrap_or_default())?;
+        let flags = rustix::fs::RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(CWD, &from, &folder, item.path.name(), flags) {
+            Ok(()) => Ok(()),
+            Err(rustix::io::Errno::EXIST) => Err(WorktreeError::Occupied { path: item.path.clone() }),
+            Err(rustix::io::Errno::XDEV) => copy_back(&from, &worktree.full_path(&item.path)),
+            Err(errno) => Err(own_io("bringing back", &from, errno.into())),
+        }
     }
 
     /// Removes sets that are older than [`KEPT_DAYS`]; says how many.
@@ -280,6 +299,18 @@ fn move_across(
         }
     }
     unlinkat(&folder, name, AtFlags::empty()).map_err(|e| io(e.into()))
+}
+
+/// Brings a file back from another file system.
+fn copy_back(from: &Path, to: &Path) -> Result<(), WorktreeError> {
+    let copy = || -> std::io::Result<()> {
+        let mut source = File::open(from)?;
+        let mut target = File::create_new(to)?;
+        std::io::copy(&mut source, &mut target)?;
+        target.sync_all()?;
+        fs::remove_file(from)
+    };
+    copy().map_err(|source| own_io("bringing back", from, source))
 }
 
 fn own_io(action: &'static str, path: &Path, source: std::io::Error) -> WorktreeError {

@@ -130,7 +130,9 @@ fn a_first_commit_takes_everything_and_a_second_only_what_changed() {
     let second = lab.commit("A warmer sky");
     assert_eq!(lines(&second.changes), ["changed poster.psd"]);
     assert!(second.bytes_new < 300_000, "{} of {} bytes are new", second.bytes_new, second.bytes);
-    assert!(lab.commit("Nothing").commit.is_none());
+    let third = lab.commit("Nothing");
+    assert!(third.commit.is_none());
+    assert_eq!(third.bytes, 0, "what was committed a moment ago need not be read again");
 }
 
 #[test]

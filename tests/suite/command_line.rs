@@ -84,6 +84,63 @@ fn a_new_repository_says_what_comes_next_and_keeps_what_is_said_about_assets() {
 }
 
 #[test]
+fn a_day_of_work_is_kept_and_found_again() {
+    let world = World::new();
+    let studio = world.studio();
+    let write = |name: &str, bytes: &str| std::fs::write(studio.join(name), bytes).expect("a file");
+    std::fs::create_dir(studio.join("brand")).expect("a folder");
+    write("brand/logo.svg", "<svg>circle</svg>");
+    write("notes.txt", "first idea\n");
+    write("old.txt", "to be thrown away\n");
+    let morning = world.session(&[
+        &["init"],
+        &["config", "user.name", "Anna Lind"],
+        &["status"],
+        &["commit"],
+        &["commit", "-m", "First state\n\nEverything that the client sent."],
+        &["status"],
+    ]);
+    write("brand/logo.svg", "<svg>circle and square</svg>");
+    std::fs::rename(studio.join("notes.txt"), studio.join("ideas.txt")).expect("a move");
+    std::fs::remove_file(studio.join("old.txt")).expect("a removal");
+    write("new.txt", "a new thing\n");
+    let afternoon = world.session(&[
+        &["status"],
+        &["commit", "-m", "Only the brand", "brand"],
+        &["commit", "-m", "The rest"],
+        &["commit", "-m", "Nothing"],
+        &["tag", "sent", "-m", "Sent to the client"],
+        &["tag"],
+        &["log", "-v", "--first-parent"],
+        &["log", "brand/logo.svg"],
+        &["log", "ideas.txt"],
+        &["cat", "brand/logo.svg@1"],
+        &["export", "@~2", "../first"],
+        &["export", "@~2", "../first"],
+        &["draft", "new", "night"],
+        &["draft"],
+        &["journal"],
+    ]);
+    assert_snapshot("a_day_of_work", &without_ids(&format!("{morning}{afternoon}")));
+    assert_eq!(std::fs::read(studio.join("../first/notes.txt")).expect("a file"), b"first idea\n");
+}
+
+/// Short ids follow from the person's random id, so they differ every time.
+fn without_ids(text: &str) -> String {
+    let is_id = |word: &str| word.len() == 10 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let mut result = String::new();
+    for piece in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let word = piece.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        if is_id(word) {
+            result.push_str(&piece.replace(word, "(commit)"));
+        } else {
+            result.push_str(piece);
+        }
+    }
+    result
+}
+
+#[test]
 fn a_settings_file_that_cannot_be_read_is_named_and_can_be_mended() {
     let world = World::new();
     let place = world.home().join(".config/pent");

@@ -304,3 +304,12 @@ fn a_large_file_put_together_wrongly_is_found_out() {
     let failed = world.extract(good.file, good.size);
     assert!(matches!(failed, Err(ContentError::Content { found, .. }) if found == other.file));
 }
+
+#[test]
+fn the_table_in_the_format_document_is_the_one_in_use() {
+    let document = include_str!("../../docs/format/chunks-and-manifests.md");
+    let (_, table) = document.rsplit_once("## The table").expect("a table");
+    let words = table.split_whitespace().filter(|word| word.len() == 16);
+    let numbers: Vec<u64> = words.filter_map(|word| u64::from_str_radix(word, 16).ok()).collect();
+    assert_eq!(numbers, gearhash::DEFAULT_TABLE);
+}

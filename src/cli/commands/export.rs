@@ -43,17 +43,13 @@ impl Verb for Arguments {
         let repository = context.repository_to_read()?;
         let options = Options {
             revision: self.revision,
-            target: context.folder().join(self.target),
+            target: context.folder().join(&self.target),
             paths: context.asset_paths(&repository, &self.paths)?,
         };
         let report = export::run(&repository, &options, context.clock(), context.monitor())?;
         context.print("export", &report, |page, report| {
             let files = count(report.files, "file", "files");
-            page.line(format_args!(
-                "{files}, {}, are in {}.",
-                human_bytes(report.bytes),
-                place(&report.target)
-            ))
+            page.line(format_args!("{files}, {}, are in {}.", human_bytes(report.bytes), place(&self.target)))
         })?;
         Ok(if report.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems })
     }

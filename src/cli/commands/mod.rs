@@ -1,6 +1,7 @@
 //! One file per verb, and the table that makes them the program.
 
 pub mod cat;
+pub mod commit;
 pub mod completions;
 pub mod config;
 pub mod diff;
@@ -13,6 +14,7 @@ pub mod log;
 pub mod man;
 pub mod meta;
 pub mod show;
+pub mod status;
 pub mod tag;
 
 use crate::cli::verb::Entry;
@@ -21,6 +23,8 @@ use crate::cli::verb::Entry;
 pub const VERBS: &[Entry] = &[
     Entry::of::<init::Arguments>(),
     Entry::of::<config::Arguments>(),
+    Entry::of::<status::Arguments>(),
+    Entry::of::<commit::Arguments>(),
     Entry::of::<log::Arguments>(),
     Entry::of::<show::Arguments>(),
     Entry::of::<diff::Arguments>(),

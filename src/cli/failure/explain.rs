@@ -81,6 +81,7 @@ pub(super) fn app(error: &AppError) -> Advice {
             _ => "`pent draft list` lists drafts and branches",
         }),
         AppError::CurrentBranch { .. } => Advice::refused(&["go to another with `pent switch` first"]),
+        AppError::AlreadyThere { .. } => Advice::refused(&["`pent draft list` lists where else to go"]),
         AppError::NotMerged { name, .. } => {
             let merge = format!("pent merge {name}, to keep them");
             Advice::refused(&[&merge, "add --force to remove it all the same; `pent undo` brings it back"])
@@ -92,6 +93,11 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Unresolved { .. } => Advice::refused(&[
             "`pent status` lists them",
             "pent resolve --ours, --theirs or --both, with the path",
+        ]),
+        AppError::NoConflict { .. } => Advice::not_found("`pent status` lists what waits for a decision"),
+        AppError::Uncommitted { .. } => Advice::refused(&[
+            "pent commit, to keep that work first; the merge then takes it into account",
+            "pent restore, to put the committed state back; what it replaces is kept",
         ]),
         AppError::NoMerge => Advice::refused(&["`pent merge` with the name of a draft begins one"]),
         AppError::MergeUnderWay { .. } => Advice::refused(&[

@@ -163,7 +163,7 @@ pub fn checked_records(bytes: &[u8]) -> Result<(Prefix, impl Iterator<Item = Rec
         Record { id: ChunkId::from_bytes(id), length: u32::from_le_bytes(length) }
     });
     let raw: u64 = records.clone().map(|record| u64::from(record.length)).sum();
-    if raw != u64::from(prefix.raw_length) {
+    if raw != u64::from(prefix.raw_length) || records.clone().any(|record| record.length == 0) {
         return Err(Damage::Lengths);
     }
     Ok((prefix, records))

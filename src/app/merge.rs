@@ -1,0 +1,435 @@
+//! `merge`: brings the work of another branch into this one.
+//!
+//! What fits together is merged. Where two sides cannot both stand, ours stays in the files, both
+//! stay at hand, and `resolve` decides; nothing else waits for that.
+
+use crate::app::content::StoredContent;
+use crate::app::describe::{CommitLine, Describer};
+use crate::app::draft::find_branch;
+use crate::app::error::AppError;
+use crate::app::probe::IngestProbe;
+use crate::app::session::Session;
+use crate::app::transition::{
+    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
+};
+use crate::base::id::{AssetId, CommitId, FileId, TreeId};
+use crate::base::monitor::{Monitor, Phase, SilentMonitor};
+use crate::base::path::AssetPath;
+use crate::base::time::Clock;
+use crate::diff::DiffError;
+use crate::diff::merge::{Conflict, ConflictKind, MergeContent, MergeTrees, TreeMerge, merge_trees};
+use crate::diff::tree::{Aliases, Located};
+use crate::object::commit::{AssetNote, Commit, Signature};
+use crate::object::source::ObjectSource;
+use crate::object::tree::TreeNode;
+use crate::object::tree_edit::edit_tree;
+use crate::object::tree_walk::entry_at;
+use crate::repo::edit::JournalNote;
+use crate::repo::extract::Extractor;
+use crate::repo::history::{Walk, common_ancestors, is_ancestor};
+use crate::repo::ingest::Ingester;
+use crate::repo::journal::{FilesChange, StateChange};
+use crate::repo::people::Identity;
+use crate::repo::refs::RefTarget;
+use crate::repo::state::{ConflictSide, MergeState, PendingConflict, WorktreeState};
+use crate::repo::{RepoError, Repository};
+use crate::store::{GroupHint, Staged};
+use crate::worktree::status::Measure;
+use serde::Serialize;
+
+/// What to merge.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// A branch, draft or revision.
+    pub name: String,
+    /// Who merges.
+    pub identity: Option<Identity>,
+    /// Why; "Merge NAME" when `None`.
+    pub message: Option<String>,
+}
+
+/// How it went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Everything of theirs was here already.
+    UpToDate,
+    /// Nothing was done here since theirs began: the branch went forward to it.
+    Forward,
+    /// A merge commit joins both.
+    Merged,
+    /// Some paths wait for a decision.
+    Undecided,
+}
+
+/// What was merged.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// How it went.
+    pub outcome: Outcome,
+    /// The branch.
+    pub branch: String,
+    /// What was merged in, as it was called.
+    pub name: String,
+    /// Its commit.
+    pub theirs: CommitId,
+    /// The branch's newest commit now.
+    pub commit: Option<CommitLine>,
+    /// Text files that were merged line by line.
+    pub texts_merged: Vec<AssetPath>,
+    /// What waits for a decision.
+    pub conflicts: Vec<PendingConflict>,
+    /// What was done to the files.
+    pub files: FilesLine,
+}
+
+/// Merges.
+pub fn run(
+    repository: &Repository,
+    options: &Options,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    let identity = options.identity.clone().ok_or(AppError::NoIdentity)?;
+    let mut session = Session::begin(repository, monitor)?;
+    finish_interrupted(&mut session, clock, monitor)?;
+    if let Some(merge) = &session.state.merge {
+        return Err(AppError::MergeUnderWay { name: merge.name.clone() });
+    }
+    let ours = session.head.ok_or(RepoError::NoCommits)?;
+    let (theirs, name) = find(&session, &options.name, clock)?;
+    let job = Job { options, identity, name, ours, theirs };
+    if is_ancestor(&session.view, theirs, ours)? {
+        return job.report(&session, Outcome::UpToDate, None, FilesLine::default());
+    }
+    if is_ancestor(&session.view, ours, theirs)? {
+        return job.forward(session, clock, monitor);
+    }
+    job.join(session, clock, monitor)
+}
+
+/// The commit to merge and the name to call it by.
+fn find(session: &Session<'_>, name: &str, clock: &dyn Clock) -> Result<(CommitId, String), AppError> {
+    if let Ok(branch) = find_branch(&session.view, name) {
+        if let Some(target) = session.view.reference(&branch)? {
+            return Ok((target.commit, branch.name().to_owned()));
+        }
+    }
+    Ok((session.view.resolve(name, clock.now())?.commit, name.to_owned()))
+}
+
+struct Job<'o> {
+    options: &'o Options,
+    identity: Identity,
+    name: String,
+    ours: CommitId,
+    theirs: CommitId,
+}
+
+impl Job<'_> {
+    fn report(
+        &self,
+        session: &Session<'_>,
+        outcome: Outcome,
+        merge: Option<TreeMerge>,
+        files: FilesLine,
+    ) -> Result<Report, AppError> {
+        let commit = match session.head {
+            Some(id) => Some(Describer::new(&session.view)?.commit(id, &session.view.commit(id)?)?),
+            None => None,
+        };
+        let conflicts = session.state.merge.as_ref().map(|merge| merge.conflicts.clone());
+        Ok(Report {
+            outcome,
+            branch: session.state.branch.name().to_owned(),
+            name: self.name.clone(),
+            theirs: self.theirs,
+            commit,
+            texts_merged: merge.map(|merge| merge.texts_merged).unwrap_or_default(),
+            conflicts: conflicts.unwrap_or_default(),
+            files,
+        })
+    }
+
+    /// Moves the branch to theirs, which has everything of ours.
+    fn forward(
+        &self,
+        mut session: Session<'_>,
+        clock: &dyn Clock,
+        monitor: &dyn Monitor,
+    ) -> Result<Report, AppError> {
+        let tree = session.view.commit(self.theirs)?.tree;
+        let files = FilesChange { before: session.base, after: tree };
+        let targets = targets_between(&session, &session.view, files.before, files.after, monitor)?;
+        refuse_dirty(
+            &session,
+            &targets.iter().map(|target| target.path.clone()).collect::<Vec<_>>(),
+            monitor,
+        )?;
+        let mut edit = session.repository.edit()?;
+        let branch = session.state.branch.clone();
+        edit.set_reference(&branch, session.head, Some(RefTarget::plain(self.theirs)))?;
+        let mut state = edit.state()?;
+        state.underway = Some(files);
+        edit.put_state(&state)?;
+        let note = JournalNote {
+            verb: "merge",
+            summary: format!("brought {branch} forward to {} ({})", self.name, self.theirs.short()),
+            files: Some(files),
+            ..JournalNote::default()
+        };
+        let sequence = edit.record(note, clock.now())?;
+        edit.commit()?;
+        let view = session.repository.view()?;
+        let plan = prepare(&session, targets, &KnownFiles::default(), monitor)?;
+        let done = carry_out(&session, &view, plan, "merge", clock, monitor)?;
+        settle_change(&session, Some(sequence), &done.line)?;
+        session.remember(done.fresh, monitor)?;
+        self.report(&session, Outcome::Forward, None, done.line)
+    }
+
+    /// Joins two lines of work.
+    fn join(
+        &self,
+        mut session: Session<'_>,
+        clock: &dyn Clock,
+        monitor: &dyn Monitor,
+    ) -> Result<Report, AppError> {
+        monitor.phase(Phase { name: "Merging", files_total: None, bytes_total: None });
+        let (merge, staged) = self.compute(&session, monitor)?;
+        let touched: Vec<AssetPath> = merge.edits.iter().map(|edit| edit.path.clone()).collect();
+        refuse_dirty(&session, &touched, monitor)?;
+        let (files, sequence) = self.announce(&session, &merge, staged, clock)?;
+        let view = session.repository.view()?;
+        let targets = targets_between(&session, &view, files.before, files.after, monitor)?;
+        let plan = prepare(&session, targets, &KnownFiles::default(), monitor)?;
+        let done = carry_out(&session, &view, plan, "merge", clock, monitor)?;
+        settle_change(&session, Some(sequence), &done.line)?;
+        session.remember(done.fresh, monitor)?;
+        let outcome = if merge.conflicts.is_empty() { Outcome::Merged } else { Outcome::Undecided };
+        self.report(&session, outcome, Some(merge), done.line)
+    }
+
+    fn compute(&self, session: &Session<'_>, monitor: &dyn Monitor) -> Result<(TreeMerge, Staged), AppError> {
+        let view = &session.view;
+        let bases = common_ancestors(view, self.ours, self.theirs)?;
+        let mut youngest: Option<(Commit, CommitId)> = None;
+        for id in bases {
+            let commit = view.commit(id)?;
+            if youngest.as_ref().is_none_or(|(other, _)| other.committer.time < commit.committer.time) {
+                youngest = Some((commit, id));
+            }
+        }
+        let base = youngest.map_or_else(TreeNode::empty_id, |(commit, _)| commit.tree);
+        let aliases = collect_aliases(session, [self.ours, self.theirs])?;
+        let trees = MergeTrees {
+            base,
+            ours: session.base,
+            theirs: view.commit(self.theirs)?.tree,
+            aliases: &aliases,
+        };
+        let writer = session.repository.store().chunk_writer(monitor)?;
+        let parameters = session.repository.store().settings().chunker;
+        let merge = {
+            let stored = StoredContent::new(session.repository, view, monitor)?;
+            let mut content = Texts {
+                extractor: stored.extractor(),
+                ingester: Ingester::storing(&writer, &parameters, &SilentMonitor),
+            };
+            merge_trees(view, trees, &mut content, monitor)?
+        };
+        Ok((merge, writer.finish()?))
+    }
+
+    /// One transaction: what was merged is stored; the branch moves if all is decided, else the
+    /// state says what waits.
+    fn announce(
+        &self,
+        session: &Session<'_>,
+        merge: &TreeMerge,
+        staged: Staged,
+        clock: &dyn Clock,
+    ) -> Result<(FilesChange, u64), AppError> {
+        let mut edit = session.repository.edit()?;
+        edit.publish(staged)?;
+        for metadata in &merge.metadata {
+            edit.put_metadata(metadata)?;
+        }
+        let tree = edit_tree(&session.view, session.base, merge.edits.iter().cloned(), &mut |id, bytes| {
+            edit.put_tree_node(id, &bytes)
+        })
+        .map_err(AppError::from_edit)?;
+        let files = FilesChange { before: session.base, after: tree };
+        let before = edit.state()?;
+        let mut after = before.clone();
+        let summary = if merge.conflicts.is_empty() {
+            let id = self.put_commit(session, &mut edit, tree, merge, clock)?;
+            format!("merged {} into {} as {}", self.name, before.branch, id.short())
+        } else {
+            self.leave_undecided(session, merge, &mut after)?;
+            format!("began to merge {} into {}", self.name, before.branch)
+        };
+        let settled = after.clone();
+        after.underway = Some(files);
+        edit.put_state(&after)?;
+        let state = (before != settled).then_some(StateChange { before, after: settled });
+        let note =
+            JournalNote { verb: "merge", summary, state, files: Some(files), ..JournalNote::default() };
+        let sequence = edit.record(note, clock.now())?;
+        edit.commit()?;
+        Ok((files, sequence))
+    }
+
+    fn message(&self) -> String {
+        self.options.message.clone().unwrap_or_else(|| format!("Merge {}", self.name))
+    }
+
+    fn put_commit(
+        &self,
+        session: &Session<'_>,
+        edit: &mut crate::repo::Edit,
+        tree: TreeId,
+        merge: &TreeMerge,
+        clock: &dyn Clock,
+    ) -> Result<CommitId, AppError> {
+        let person = Signature { person: self.identity.id, time: clock.now() };
+        edit.put_person(self.identity.id, &self.identity.person)?;
+        let commit = Commit {
+            tree,
+            parents: vec![self.ours, self.theirs],
+            author: person,
+            committer: person,
+            message: self.message(),
+            notes: merge.notes.clone(),
+            extensions: Vec::new(),
+        };
+        let id = edit.put_commit(&commit)?;
+        edit.set_reference(&session.state.branch, session.head, Some(RefTarget::plain(id)))?;
+        Ok(id)
+    }
+
+    /// Keeps in the state what the merge commit will need: which assets the merged files are, their
+    /// metadata, and what waits for a decision.
+    fn leave_undecided(
+        &self,
+        session: &Session<'_>,
+        merge: &TreeMerge,
+        state: &mut WorktreeState,
+    ) -> Result<(), AppError> {
+        for edit in &merge.edits {
+            let Some(value) = &edit.value else { continue };
+            let base = entry_at(&session.view, session.base, &edit.path).map_err(RepoError::from)?;
+            if value.asset != base.as_ref().and_then(|entry| entry.asset) {
+                if let Some(asset) = value.asset {
+                    state.pending.assets.insert(edit.path.clone(), asset);
+                }
+            }
+            if value.metadata != base.as_ref().and_then(|entry| entry.metadata) {
+                state.pending.metadata.insert(edit.path.clone(), value.metadata);
+            }
+        }
+        let aliases: Vec<(AssetId, AssetId)> = merge
+            .notes
+            .iter()
+            .filter_map(|note| match note {
+                AssetNote::AliasOf { asset, other } => Some((*asset, *other)),
+                AssetNote::CopiedFrom { .. } => None,
+            })
+            .collect();
+        state.merge = Some(MergeState {
+            theirs: self.theirs,
+            name: self.name.clone(),
+            message: self.message(),
+            conflicts: merge.conflicts.iter().map(pending_conflict).collect(),
+            aliases,
+        });
+        Ok(())
+    }
+}
+
+/// A conflict in the form in which it waits.
+fn pending_conflict(conflict: &Conflict) -> PendingConflict {
+    let side = |located: &Option<Box<Located>>| {
+        located.as_ref().map(|located| ConflictSide {
+            path: located.path.clone(),
+            asset: located.value.asset,
+            metadata: located.value.metadata,
+            content: located.value.content.clone(),
+        })
+    };
+    let (kind, fields, placed) = match &conflict.kind {
+        ConflictKind::BothEdited => ("both-edited", Vec::new(), None),
+        ConflictKind::EditedAndRemoved => ("edited-and-removed", Vec::new(), None),
+        ConflictKind::BothAdded => ("both-added", Vec::new(), None),
+        ConflictKind::MovedApart => ("moved-apart", Vec::new(), None),
+        ConflictKind::PathTaken { placed } => ("path-taken", Vec::new(), Some(placed.clone())),
+        ConflictKind::TypeChanged => ("type-changed", Vec::new(), None),
+        ConflictKind::Metadata { field } => ("metadata", vec![field.clone()], None),
+    };
+    PendingConflict {
+        path: conflict.path.clone(),
+        kind: kind.to_owned(),
+        base: side(&conflict.base),
+        ours: side(&conflict.ours),
+        theirs: side(&conflict.theirs),
+        fields,
+        placed,
+    }
+}
+
+/// Refuses to merge over uncommitted work.
+fn refuse_dirty(session: &Session<'_>, touched: &[AssetPath], monitor: &dyn Monitor) -> Result<(), AppError> {
+    let parameters = session.repository.store().settings().chunker;
+    let measuring = Ingester::measuring(&session.view, &parameters, monitor);
+    let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
+    let status = session.status(touched, &probe, Measure::Needed, monitor)?;
+    let pending = session.state.pending.metadata.keys().filter(|path| touched.contains(path));
+    let mut paths: Vec<AssetPath> = status
+        .changes
+        .iter()
+        .filter(|change| change.is_committable())
+        .map(|change| change.path.clone())
+        .chain(pending.cloned())
+        .collect();
+    paths.sort();
+    paths.dedup();
+    if touched.is_empty() || paths.is_empty() { Ok(()) } else { Err(AppError::Uncommitted { paths }) }
+}
+
+/// Other names of assets, from the notes of all commits.
+fn collect_aliases(session: &Session<'_>, tips: [CommitId; 2]) -> Result<Aliases, AppError> {
+    let mut pairs = Vec::new();
+    for item in Walk::from(&session.view, tips)? {
+        let (_, commit) = item?;
+        for note in commit.notes {
+            if let AssetNote::AliasOf { asset, other } = note {
+                pairs.push((other, asset));
+            }
+        }
+    }
+    Ok(Aliases::new(pairs))
+}
+
+/// Content of text files for the merge, and a place for what it makes of them.
+struct Texts<'a> {
+    extractor: Extractor<'a>,
+    ingester: Ingester<'a>,
+}
+
+impl MergeContent for Texts<'_> {
+    fn read(&mut self, id: FileId, size: u64) -> Result<Option<Vec<u8>>, DiffError> {
+        let mut bytes = Vec::new();
+        match self.extractor.write_file(id, size, &mut bytes) {
+            Ok(()) => Ok(Some(bytes)),
+            Err(crate::repo::content::ContentError::Missing { .. }) => Ok(None),
+            Err(error) => Err(DiffError::Content(Box::new(error))),
+        }
+    }
+
+    fn keep(&mut self, mut bytes: &[u8]) -> Result<FileId, DiffError> {
+        self.ingester
+            .ingest_file(&mut bytes, GroupHint::NONE)
+            .map(|ingested| ingested.file)
+            .map_err(|error| DiffError::Content(Box::new(error)))
+    }
+}

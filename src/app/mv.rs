@@ -1,0 +1,197 @@
+//! `mv`: gives a file or folder another name or place; its history comes along whatever happens to
+//! its bytes.
+
+use crate::app::error::AppError;
+use crate::app::session::Session;
+use crate::app::transition::finish_interrupted;
+use crate::base::monitor::Monitor;
+use crate::base::path::AssetPath;
+use crate::base::time::Clock;
+use crate::repo::Repository;
+use crate::repo::edit::JournalNote;
+use crate::repo::journal::StateChange;
+use crate::repo::state::PendingEdits;
+use crate::rules::portable::check_entry_name;
+use crate::worktree::WorktreeError;
+use crate::worktree::index::{Folder, Index};
+use crate::worktree::stat::NodeKind;
+use rustix::fs::RenameFlags;
+use serde::Serialize;
+
+/// What moved.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Where it was.
+    pub from: AssetPath,
+    /// Where it is.
+    pub to: AssetPath,
+    /// How many committed assets moved with it.
+    pub assets: u64,
+}
+
+/// Moves `from` to `to`, or into `to` when that is a folder. Never replaces anything.
+pub fn run(
+    repository: &Repository,
+    from: &AssetPath,
+    to: &AssetPath,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    let mut session = Session::begin(repository, monitor)?;
+    finish_interrupted(&mut session, clock, monitor)?;
+    let to = destination(&session, from, to)?;
+    let before = session.state.clone();
+    let mut after = before.clone();
+    let assets = follow(&session, &before.pending, &mut after.pending, from, &to)?;
+    rename_in_worktree(&session, from, &to)?;
+    let mut edit = repository.edit()?;
+    edit.put_state(&after)?;
+    let note = JournalNote {
+        verb: "mv",
+        summary: format!("moved {from} to {to}"),
+        state: Some(StateChange { before, after }),
+        renamed: Some((from.clone(), to.clone())),
+        ..JournalNote::default()
+    };
+    edit.record(note, clock.now())?;
+    edit.commit()?;
+    Ok(Report { from: from.clone(), to, assets })
+}
+
+/// The path that it will have.
+fn destination(session: &Session<'_>, from: &AssetPath, to: &AssetPath) -> Result<AssetPath, AppError> {
+    let look = |path: &AssetPath| {
+        session.worktree.look(path).map_err(|source| AppError::Io {
+            action: "looking at",
+            path: session.worktree.full_path(path),
+            source,
+        })
+    };
+    if look(from)?.is_none() || from.is_root() {
+        return Err(AppError::NotInRevision { path: from.clone() });
+    }
+    let to = match look(to)? {
+        Some(node) if node.kind == NodeKind::Directory => to
+            .join(from.name())
+            .map_err(|error| AppError::Path { text: to.to_string(), reason: error.to_string() })?,
+        _ => to.clone(),
+    };
+    if to.is_within(from) {
+        return Err(AppError::Path { text: to.to_string(), reason: "it lies in what is moved".to_owned() });
+    }
+    if look(&to)?.is_some() {
+        return Err(AppError::PathTaken { path: to });
+    }
+    for name in to.names() {
+        check_entry_name(name).map_err(|hazard| WorktreeError::Refused { path: to.clone(), hazard })?;
+    }
+    Ok(to)
+}
+
+/// Lets pending edits and asset ids follow everything at or below `from`.
+fn follow(
+    session: &Session<'_>,
+    before: &PendingEdits,
+    after: &mut PendingEdits,
+    from: &AssetPath,
+    to: &AssetPath,
+) -> Result<u64, AppError> {
+    let moved = |path: &AssetPath| -> Option<AssetPath> {
+        let below = path.below(from)?;
+        if below.is_root() { Some(to.clone()) } else { rebase(to, &below) }
+    };
+    for (path, metadata) in &before.metadata {
+        if let Some(target) = moved(path) {
+            after.metadata.remove(path);
+            after.metadata.insert(target, *metadata);
+        }
+    }
+    for (path, asset) in &before.assets {
+        if let Some(target) = moved(path) {
+            after.assets.remove(path);
+            after.assets.insert(target.clone(), *asset);
+            if let Some(origin) = after.moves.remove(path) {
+                after.moves.insert(target, origin);
+            }
+        }
+    }
+    let mut tracked = Vec::new();
+    if let Some(index) = &session.index {
+        collect(index, from, &mut tracked)?;
+    }
+    let count = tracked.len() as u64;
+    for (path, asset) in tracked {
+        let spoken_for = before.moves.values().any(|origin| *origin == path);
+        if let (Some(target), false) = (moved(&path), spoken_for) {
+            if after.moves.get(&target) != Some(&path) {
+                after.assets.insert(target.clone(), asset);
+                after.moves.insert(target, path);
+            }
+        }
+    }
+    // What came back to where the commit has it has not moved at all.
+    let home: Vec<AssetPath> =
+        after.moves.iter().filter(|(to, origin)| to == origin).map(|(to, _)| to.clone()).collect();
+    for path in home {
+        after.moves.remove(&path);
+        after.assets.remove(&path);
+    }
+    Ok(count)
+}
+
+fn rebase(folder: &AssetPath, below: &AssetPath) -> Option<AssetPath> {
+    below.names().try_fold(folder.clone(), |path, name| path.join(name).ok())
+}
+
+/// Committed files at or below a path, with their assets.
+fn collect(
+    index: &Index,
+    path: &AssetPath,
+    into: &mut Vec<(AssetPath, crate::base::id::AssetId)>,
+) -> Result<(), AppError> {
+    if let Some(folder) = index.find_folder(path)? {
+        return collect_folder(folder, path, into);
+    }
+    if let Some(record) = index.find(path)? {
+        into.extend(record.asset().map(|asset| (path.clone(), asset)));
+    }
+    Ok(())
+}
+
+fn collect_folder(
+    folder: Folder<'_>,
+    path: &AssetPath,
+    into: &mut Vec<(AssetPath, crate::base::id::AssetId)>,
+) -> Result<(), AppError> {
+    for position in 0..folder.len() {
+        let Some(record) = folder.record(position) else { continue };
+        // Names in an index come from a checked tree.
+        let Ok(at) = path.join(record.name()) else { continue };
+        if record.is_directory() {
+            collect_folder(folder.child(&record)?, &at, into)?;
+        } else {
+            into.extend(record.asset().map(|asset| (at, asset)));
+        }
+    }
+    Ok(())
+}
+
+/// Renames in the file system; never replaces anything and follows no link.
+pub fn rename_in_worktree(session: &Session<'_>, from: &AssetPath, to: &AssetPath) -> Result<(), AppError> {
+    let io = |path: &AssetPath, source: std::io::Error| AppError::Io {
+        action: "moving",
+        path: session.worktree.full_path(path),
+        source,
+    };
+    let source = session.worktree.open_parent(from).map_err(|error| io(from, error))?;
+    let source = source.ok_or_else(|| AppError::NotInRevision { path: from.clone() })?;
+    let target = session.worktree.make_dir(&to.parent().unwrap_or_default())?;
+    match rustix::fs::renameat_with(&source, from.name(), &target, to.name(), RenameFlags::NOREPLACE) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::EXIST) => return Err(AppError::PathTaken { path: to.clone() }),
+        Err(rustix::io::Errno::NOENT) => return Err(AppError::NotInRevision { path: from.clone() }),
+        Err(errno) => return Err(io(from, errno.into())),
+    }
+    session.worktree.remove_empty(&from.parent().unwrap_or_default());
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! `switch`: goes to another branch. Uncommitted work stays with the branch it was made on.
+
+use crate::app::draft::find_branch;
+use crate::app::error::AppError;
+use crate::app::session::Session;
+use crate::app::snapshot::{self, Snapshot};
+use crate::app::transition::{
+    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
+};
+use crate::base::id::{CommitId, TreeId};
+use crate::base::monitor::{Monitor, Phase};
+use crate::base::path::AssetPath;
+use crate::base::time::Clock;
+use crate::object::source::ObjectSource;
+use crate::object::tree::TreeNode;
+use crate::object::tree_edit::edit_tree;
+use crate::repo::Repository;
+use crate::repo::edit::JournalNote;
+use crate::repo::journal::{FilesChange, StateChange};
+use crate::repo::refs::{RefName, RefTarget};
+use crate::repo::state::{Shelf, WorktreeState};
+use serde::Serialize;
+
+/// What happened.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The branch that the worktree is on now.
+    pub branch: String,
+    /// Its newest commit; `None` before the first.
+    pub commit: Option<CommitId>,
+    /// The branch it was on.
+    pub from: String,
+    /// How many uncommitted paths stay with that branch.
+    pub shelved_paths: u64,
+    /// How many uncommitted paths were taken up again here.
+    pub taken_up_paths: u64,
+    /// What was done to the files.
+    pub files: FilesLine,
+}
+
+/// Goes to the branch or draft called `name`.
+pub fn run(
+    repository: &Repository,
+    name: &str,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    let mut session = Session::begin(repository, monitor)?;
+    finish_interrupted(&mut session, clock, monitor)?;
+    let target = find_branch(&session.view, name)?;
+    if target == session.state.branch {
+        return Err(AppError::AlreadyThere { name: target });
+    }
+    go(session, target, clock, monitor)
+}
+
+/// Begins a draft at the present commit and goes on there: uncommitted work comes along.
+pub fn begin_draft(
+    repository: &Repository,
+    name: &str,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    let session = Session::begin(repository, monitor)?;
+    let name = RefName::draft(name)?;
+    if session.view.reference(&name)?.is_some() {
+        return Err(AppError::NameTaken { name });
+    }
+    let head = session.head.ok_or(crate::repo::RepoError::NoCommits)?;
+    let mut edit = repository.edit()?;
+    edit.set_reference(&name, None, Some(RefTarget::plain(head)))?;
+    let before = edit.state()?;
+    let after = WorktreeState { branch: name.clone(), ..before.clone() };
+    edit.put_state(&after)?;
+    let from = before.branch.name().to_owned();
+    let note = JournalNote {
+        verb: "draft new",
+        summary: format!("began {name} at {}", head.short()),
+        state: Some(StateChange { before, after }),
+        ..JournalNote::default()
+    };
+    edit.record(note, clock.now())?;
+    edit.commit()?;
+    Ok(Report {
+        branch: name.name().to_owned(),
+        commit: Some(head),
+        from,
+        shelved_paths: 0,
+        taken_up_paths: 0,
+        files: FilesLine::default(),
+    })
+}
+
+/// Sets uncommitted work aside with its branch and brings the files to the other branch.
+fn go(
+    mut session: Session<'_>,
+    target: RefName,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    monitor.phase(Phase { name: "Keeping uncommitted work", files_total: None, bytes_total: None });
+    let parents: Vec<CommitId> = session.head.into_iter().collect();
+    let snapshot = snapshot::take(&session, &[], &parents, monitor)?;
+    let known = KnownFiles::of(&snapshot.fresh);
+    let head = session.view.reference(&target)?.map(|found| found.commit);
+    let head_tree = match head {
+        Some(id) => session.view.commit(id)?.tree,
+        None => TreeNode::empty_id(),
+    };
+    let shelf = session.view.shelf(&target)?;
+    let change = Change { target, head_tree, shelf };
+    let from = session.state.branch.clone();
+    let announced = change.announce(&session, snapshot, clock)?;
+    let files = announced.files;
+    let view = session.repository.view()?;
+    let targets = targets_between(&session, &view, files.before, files.after, monitor)?;
+    let plan = prepare(&session, targets, &known, monitor)?;
+    let done = carry_out(&session, &view, plan, "switch", clock, monitor)?;
+    settle_change(&session, Some(announced.sequence), &done.line)?;
+    session.remember(done.fresh, monitor)?;
+    Ok(Report {
+        branch: change.target.name().to_owned(),
+        commit: head,
+        from: from.name().to_owned(),
+        shelved_paths: announced.shelved_paths,
+        taken_up_paths: change.shelf.map_or(0, |shelf| shelf.changed_paths),
+        files: done.line,
+    })
+}
+
+/// What the first transaction of a switch settled.
+struct Announced {
+    files: FilesChange,
+    shelved_paths: u64,
+    sequence: u64,
+}
+
+struct Change {
+    target: RefName,
+    head_tree: TreeId,
+    /// Work that waits at the target.
+    shelf: Option<Shelf>,
+}
+
+impl Change {
+    /// One transaction: the uncommitted work is stored, the state is the target's, and a note says
+    /// that the files are still to follow.
+    fn announce(
+        &self,
+        session: &Session<'_>,
+        snapshot: Snapshot,
+        clock: &dyn Clock,
+    ) -> Result<Announced, AppError> {
+        let mut edit = session.repository.edit()?;
+        edit.publish(snapshot.staged)?;
+        let mut paths: Vec<AssetPath> =
+            snapshot.assignment.edits.iter().map(|edit| edit.path.clone()).collect();
+        paths.dedup();
+        let work = edit_tree(&session.view, session.base, snapshot.assignment.edits, &mut |id, bytes| {
+            edit.put_tree_node(id, &bytes)
+        })
+        .map_err(AppError::from_edit)?;
+        let before = edit.state()?;
+        let is_clean = work == session.base && before.pending.is_empty() && before.merge.is_none();
+        if !is_clean {
+            let shelf = Shelf {
+                base: session.head,
+                tree: work,
+                pending: before.pending.clone(),
+                merge: before.merge.clone(),
+                changed_paths: paths.len() as u64,
+            };
+            edit.put_shelf(&before.branch, Some(&shelf))?;
+        }
+        edit.put_shelf(&self.target, None)?;
+        let (tree, pending, merge) = match &self.shelf {
+            Some(shelf) => (shelf.tree, shelf.pending.clone(), shelf.merge.clone()),
+            None => (self.head_tree, Default::default(), None),
+        };
+        let files = FilesChange { before: work, after: tree };
+        let settled = WorktreeState {
+            branch: self.target.clone(),
+            pending,
+            merge,
+            underway: None,
+            sparse: before.sparse.clone(),
+        };
+        let mut underway = settled.clone();
+        underway.underway = Some(files);
+        edit.put_state(&underway)?;
+        let note = JournalNote {
+            verb: "switch",
+            summary: format!("switched from {} to {}", before.branch, self.target),
+            state: Some(StateChange { before, after: settled }),
+            files: Some(files),
+            ..JournalNote::default()
+        };
+        let sequence = edit.record(note, clock.now())?;
+        edit.commit()?;
+        let shelved_paths = if is_clean { 0 } else { paths.len() as u64 };
+        Ok(Announced { files, shelved_paths, sequence })
+    }
+}

@@ -1,0 +1,127 @@
+//! `pent commit`.
+
+use crate::app::commit::{self, Options, Report};
+use crate::app::{author, status};
+use crate::base::id::PersonId;
+use crate::base::size::{human_bytes, human_share};
+use crate::cli::context::Context;
+use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::changes::{counts_text, write_changes, write_problems};
+use crate::cli::output::words::subject;
+use crate::cli::output::{BOLD, DIM, Page, safe};
+use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::repo::Repository;
+use crate::repo::date::parse_date;
+use crate::repo::people::Identity;
+use std::io;
+use std::path::PathBuf;
+
+/// Keep everything as it is now, for good
+///
+/// There is nothing to prepare: it keeps every new, changed, moved and removed file, or only the paths that you
+/// name. It says how much of it was new; what the repository has already is never stored twice.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Only these files and folders
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// What you did, in your words; the first line is shown in lists
+    #[arg(short, long, value_name = "TEXT")]
+    message: Option<String>,
+    /// Who did it, when it was not you: "Anna Lind <anna@example.org>"
+    #[arg(long, value_name = "NAME")]
+    author: Option<String>,
+    /// When it was done, when that is not now: 2026-03-01, yesterday
+    #[arg(long, value_name = "DATE")]
+    date: Option<String>,
+}
+
+impl Describe for Arguments {
+    const NAME: &'static str = "commit";
+    const GROUP: Group = Group::Work;
+    const CHANGES: bool = true;
+    const EXAMPLES: &'static [Example] = &[
+        Example { line: "pent commit -m \"Softer shadow on the harbour\"", what: "keep everything" },
+        Example { line: "pent commit -m \"New logo\" brand", what: "keep only what changed in one folder" },
+    ];
+}
+
+impl Verb for Arguments {
+    fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
+        let repository = context.repository()?;
+        let paths = context.asset_paths(&repository, &self.paths)?;
+        let identity = context.identity_or_ask()?;
+        let author = self.author.as_deref().map(|text| named_author(&repository, text)).transpose()?;
+        let now = context.clock().now();
+        let date = self.date.as_deref().map(|text| parse_date(text, now)).transpose()?;
+        let message = match self.message {
+            Some(message) => Some(message),
+            None => message_by_hand(context, &repository, &paths)?,
+        };
+        let options = Options { message, paths, identity, author, date };
+        let report = commit::run(&repository, &options, context.clock(), context.monitor())?;
+        context.print("commit", &report, show)?;
+        Ok(if report.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems })
+    }
+}
+
+fn named_author(repository: &Repository, text: &str) -> Result<Identity, Failure> {
+    let mut id = [0u8; PersonId::SIZE];
+    getrandom::fill(&mut id).map_err(|error| {
+        Failure::io("the system gave no random bytes for a new id", &io::Error::other(error.to_string()))
+    })?;
+    Ok(author::find(repository, text, PersonId::from_bytes(id))?)
+}
+
+/// Asks for a message where somebody can answer; a merge has one of its own, and nothing needs none.
+fn message_by_hand(
+    context: &mut Context,
+    repository: &Repository,
+    paths: &[crate::base::path::AssetPath],
+) -> Result<Option<String>, Failure> {
+    let look = status::Options { paths: paths.to_vec(), measure: false };
+    let report = status::run(repository, &look, context.monitor())?;
+    if report.merge.is_some() || report.counts.total() == 0 {
+        return Ok(None);
+    }
+    let question = format!("{}. What did you do?", counts_text(&report.counts));
+    match context.ask(&question)? {
+        Some(answer) if !answer.is_empty() => Ok(Some(answer)),
+        _ => Err(Failure::usage("a commit needs a few words on what you did")
+            .hint("pent commit -m \"What you did\"")),
+    }
+}
+
+fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    if let Some(commit) = &report.commit {
+        let title = page.styles.paint(BOLD, subject(&commit.message));
+        let id = page.styles.paint(DIM, commit.id.short());
+        page.line(format_args!("Committed to {}: {title}  {id}", safe(&report.branch)))?;
+        if page.verbose > 0 {
+            write_changes(page, &report.changes)?;
+        }
+        if report.counts.total() > 0 {
+            page.line(format_args!("{}{}", counts_text(&report.counts), bytes_text(report)))?;
+        }
+    } else if report.problems.is_empty() {
+        page.line("Nothing changed since the last commit.")?;
+    } else {
+        page.line("Nothing was committed.")?;
+    }
+    write_problems(page, &report.problems)
+}
+
+/// How much of it was new: `: 1.80 GB, 6.20 MB new, 99.7% shared with what was here`.
+fn bytes_text(report: &Report) -> String {
+    let (bytes, new) = (report.bytes, report.bytes_new);
+    if bytes == 0 {
+        return ".".to_owned();
+    }
+    let shared = bytes.saturating_sub(new);
+    let share = if shared == 0 {
+        String::new()
+    } else {
+        format!(", {} shared with what was here", human_share(shared, bytes))
+    };
+    format!(": {}, {} new{share}.", human_bytes(bytes), human_bytes(new))
+}

@@ -1,0 +1,97 @@
+//! `pent status`.
+
+use crate::app::status::{self, Options, Report};
+use crate::base::size::human_bytes;
+use crate::cli::context::Context;
+use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::changes::{counts_text, write_changes, write_problems, write_undecided};
+use crate::cli::output::{BOLD, Page, count, safe};
+use crate::cli::verb::{Describe, Example, Group, Verb};
+use std::io;
+use std::path::PathBuf;
+
+/// See what changed since the last commit
+///
+/// Shows what is new, changed, moved and removed, and what could not be read. Long lists are cut short; -v
+/// shows all of them.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Only these files and folders
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Read all that changed, to say exactly how much of it is new
+    #[arg(long)]
+    measure: bool,
+}
+
+impl Describe for Arguments {
+    const NAME: &'static str = "status";
+    const GROUP: Group = Group::Work;
+    const CHANGES: bool = false;
+    const EXAMPLES: &'static [Example] = &[
+        Example { line: "pent status", what: "what changed" },
+        Example {
+            line: "pent status brand --measure",
+            what: "in one folder, and how many bytes would be new",
+        },
+    ];
+}
+
+impl Verb for Arguments {
+    fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
+        let repository = context.repository_to_read()?;
+        let options =
+            Options { paths: context.asset_paths(&repository, &self.paths)?, measure: self.measure };
+        let report = status::run(&repository, &options, context.monitor())?;
+        context.print("status", &report, show)?;
+        if report.merge.as_ref().is_some_and(|merge| !merge.undecided.is_empty()) {
+            context.hint("decide with pent resolve --ours, --theirs or --both, and the path");
+        } else if report.merge.is_some() {
+            context.hint("pent commit finishes the merge");
+        } else if report.counts.total() > 0 {
+            context.hint("keep it: pent commit -m \"What you did\"");
+        }
+        Ok(if report.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems })
+    }
+}
+
+fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let branch = page.styles.paint(BOLD, safe(&report.branch));
+    let before = if report.commit.is_none() { ", no commits yet" } else { "" };
+    page.line(format_args!("On {branch}{before}."))?;
+    if let Some(sparse) = &report.sparse {
+        let shown = count(sparse.len() as u64, "path", "paths");
+        page.remark(format_args!("Only a part of everything is here: {shown}."))?;
+    }
+    if let Some(merge) = &report.merge {
+        page.line(format_args!("{} is being merged in.", safe(&merge.name)))?;
+        write_undecided(page, &merge.undecided)?;
+    }
+    write_changes(page, &report.changes)?;
+    write_problems(page, &report.problems)?;
+    for nested in &report.nested {
+        page.remark(format_args!("{nested} is a repository of its own and is left alone."))?;
+    }
+    page.line(summary(report))
+}
+
+/// What it comes to, in a sentence.
+fn summary(report: &Report) -> String {
+    if report.counts.total() == 0 {
+        let files = count(report.unchanged_files, "file is", "files are");
+        return match (report.commit, report.unchanged_files) {
+            (None, 0) => "There is nothing to commit yet.".to_owned(),
+            _ => format!("Nothing changed: {files} as committed."),
+        };
+    }
+    let new = match (report.bytes, report.bytes_new_at_most) {
+        (0, _) => String::new(),
+        (bytes, 0) => format!("; {}, all of it here already", human_bytes(bytes)),
+        (bytes, new) if report.measured => {
+            format!("; {}, {} of it new", human_bytes(bytes), human_bytes(new))
+        }
+        (bytes, new) if new == bytes => format!("; {}", human_bytes(bytes)),
+        (bytes, new) => format!("; {}, at most {} of it new", human_bytes(bytes), human_bytes(new)),
+    };
+    format!("{}{new}.", counts_text(&report.counts))
+}

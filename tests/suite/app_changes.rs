@@ -1,0 +1,366 @@
+//! Commands that change files and names: restore, switch, merge, resolve, mv, undo. What was not
+//! committed must survive each of them.
+
+use crate::app_flow::{Lab, anna, noise, path};
+use pentimento::app::{draft, merge, meta, mv, resolve, restore, switch, undo};
+use pentimento::base::monitor::SilentMonitor;
+use pentimento::base::path::AssetPath;
+use std::fs;
+
+impl Lab {
+    fn restore(&self, revision: Option<&str>, paths: &[&str]) -> restore::Report {
+        let options = restore::Options {
+            revision: revision.map(str::to_owned),
+            paths: paths
+                .iter()
+                .map(|text| if *text == "." { AssetPath::root() } else { path(text) })
+                .collect(),
+            ..restore::Options::default()
+        };
+        restore::run(&self.repository, &options, &self.clock, &SilentMonitor).expect("a restore")
+    }
+
+    fn undo(&self) -> undo::Report {
+        undo::run(&self.repository, undo::Direction::Undo, &self.clock, &SilentMonitor).expect("an undo")
+    }
+
+    fn redo(&self) -> undo::Report {
+        undo::run(&self.repository, undo::Direction::Redo, &self.clock, &SilentMonitor).expect("a redo")
+    }
+
+    fn switch(&self, name: &str) -> switch::Report {
+        switch::run(&self.repository, name, &self.clock, &SilentMonitor).expect("a switch")
+    }
+
+    fn new_draft(&self, name: &str) {
+        draft::create(&self.repository, name, None, &self.clock).expect("a draft");
+    }
+
+    fn merge(&self, name: &str) -> merge::Report {
+        let options = merge::Options { name: name.into(), identity: Some(anna()), message: None };
+        merge::run(&self.repository, &options, &self.clock, &SilentMonitor).expect("a merge")
+    }
+
+    fn resolve(&self, paths: &[&str], decision: resolve::Decision) -> resolve::Report {
+        let paths: Vec<AssetPath> = paths.iter().map(|text| path(text)).collect();
+        resolve::run(&self.repository, &paths, decision, &self.clock, &SilentMonitor).expect("a decision")
+    }
+}
+
+#[test]
+fn restore_brings_an_old_version_back_and_undo_brings_uncommitted_work_back() {
+    let lab = Lab::new();
+    lab.write("logo.svg", "version one");
+    lab.commit("One");
+    lab.write("logo.svg", "version two");
+    lab.commit("Two");
+    lab.write("logo.svg", "never committed");
+    let report = lab.restore(None, &["logo.svg@1"]);
+    assert_eq!(report.files.set_aside, [path("logo.svg")]);
+    assert_eq!(lab.text("logo.svg").as_deref(), Some("version one"));
+    let undone = lab.undo();
+    assert_eq!(undone.brought_back, [path("logo.svg")]);
+    assert_eq!(lab.text("logo.svg").as_deref(), Some("never committed"));
+    lab.redo();
+    assert_eq!(lab.text("logo.svg").as_deref(), Some("version one"));
+    lab.undo();
+    assert_eq!(lab.text("logo.svg").as_deref(), Some("never committed"));
+}
+
+#[test]
+fn a_removed_folder_comes_back_and_continues_its_assets() {
+    let lab = Lab::new();
+    lab.write("brand/a.svg", "a");
+    lab.write("brand/b.svg", "b");
+    lab.commit("Two files");
+    fs::remove_dir_all(lab.at("brand")).expect("a removed folder");
+    lab.commit("Gone");
+    let report = lab.restore(Some("@~1"), &["brand"]);
+    assert_eq!((report.files.written, report.files.removed), (2, 0));
+    lab.commit("Back");
+    let line = meta::get(&lab.repository, &[path("brand/a.svg")]).expect("metadata");
+    let options = pentimento::app::log::Options { path: Some(path("brand/a.svg")), ..Default::default() };
+    let log =
+        pentimento::app::log::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a log");
+    assert!(line.assets[0].asset.is_some());
+    let versions: Vec<_> = log.commits.iter().filter_map(|entry| entry.change.as_ref()?.version).collect();
+    assert_eq!(versions.first(), Some(&1), "the same content is the same version again");
+}
+
+#[test]
+fn restoring_everything_leaves_untracked_files_alone() {
+    let lab = Lab::new();
+    lab.write("a.txt", "1");
+    lab.commit("One");
+    lab.write("a.txt", "2");
+    lab.write("new.txt", "untracked");
+    lab.restore(None, &["."]);
+    assert_eq!(lab.text("a.txt").as_deref(), Some("1"));
+    assert_eq!(lab.text("new.txt").as_deref(), Some("untracked"));
+    assert_eq!(lab.changes(), ["new new.txt"]);
+}
+
+#[test]
+fn uncommitted_work_stays_with_its_branch_and_is_taken_up_again() {
+    let lab = Lab::new();
+    lab.write("poster.psd", noise(1, 200_000));
+    lab.write("old.txt", "old");
+    lab.commit("Base");
+    lab.new_draft("bold");
+    let edited = noise(2, 200_000);
+    lab.write("poster.psd", &edited);
+    lab.write("notes.txt", "not committed");
+    fs::remove_file(lab.at("old.txt")).expect("a removed file");
+    let report = lab.switch("bold");
+    assert_eq!(report.shelved_paths, 3);
+    assert_eq!(lab.read("poster.psd"), Some(noise(1, 200_000)));
+    assert!(lab.read("notes.txt").is_none() && lab.read("old.txt").is_some());
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    let report = lab.switch("main");
+    assert_eq!(report.taken_up_paths, 3);
+    assert_eq!(lab.read("poster.psd"), Some(edited));
+    assert_eq!(lab.text("notes.txt").as_deref(), Some("not committed"));
+    assert_eq!(lab.changes(), ["new notes.txt", "removed old.txt", "changed poster.psd"]);
+}
+
+#[test]
+fn a_switch_can_be_undone_with_everything_that_was_uncommitted() {
+    let lab = Lab::new();
+    lab.write("a.txt", "1");
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.write("a.txt", "work");
+    lab.switch("x");
+    assert_eq!(lab.text("a.txt").as_deref(), Some("1"));
+    lab.undo();
+    assert_eq!(lab.text("a.txt").as_deref(), Some("work"));
+    assert_eq!(lab.status().branch, "main");
+    lab.redo();
+    assert_eq!(lab.text("a.txt").as_deref(), Some("1"));
+    assert_eq!(lab.status().branch, "draft/x");
+    lab.switch("main");
+    assert_eq!(lab.text("a.txt").as_deref(), Some("work"));
+}
+
+#[test]
+fn an_ignored_file_in_the_way_of_a_switch_is_kept() {
+    let lab = Lab::new();
+    lab.write(".pentignore", "cache.bin\n");
+    lab.write("a.txt", "1");
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.switch("x");
+    lab.write(".pentignore", "nothing\n");
+    lab.write("cache.bin", "from the draft");
+    lab.commit("Adds it");
+    lab.switch("main");
+    lab.write("cache.bin", "ignored and precious");
+    let report = lab.switch("x");
+    assert_eq!(report.files.set_aside, [path("cache.bin")]);
+    assert_eq!(lab.text("cache.bin").as_deref(), Some("from the draft"));
+}
+
+#[test]
+fn undo_takes_a_commit_back_without_touching_the_files() {
+    let lab = Lab::new();
+    lab.write("a.txt", "1");
+    lab.commit("One");
+    lab.write("a.txt", "2");
+    lab.commit("Two");
+    lab.undo();
+    assert_eq!(lab.text("a.txt").as_deref(), Some("2"));
+    assert_eq!(lab.changes(), ["changed a.txt"]);
+    lab.redo();
+    assert!(lab.changes().is_empty());
+}
+
+#[test]
+fn a_rename_and_an_edit_at_once_stay_one_asset_when_pent_moves_it() {
+    let lab = Lab::new();
+    lab.write("logo.svg", "one");
+    lab.commit("One");
+    mv::run(&lab.repository, &path("logo.svg"), &path("brand/mark.svg"), &lab.clock, &SilentMonitor)
+        .expect("a move");
+    lab.write("brand/mark.svg", "quite another content");
+    assert_eq!(lab.changes(), ["moved-and-changed logo.svg -> brand/mark.svg"]);
+    lab.commit("Moved and edited");
+    let options = pentimento::app::log::Options { path: Some(path("brand/mark.svg")), ..Default::default() };
+    let log =
+        pentimento::app::log::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a log");
+    let versions: Vec<_> = log.commits.iter().filter_map(|entry| entry.change.as_ref()?.version).collect();
+    assert_eq!(versions, [2, 1]);
+}
+
+#[test]
+fn moving_a_folder_moves_everything_in_it_and_undo_moves_it_back() {
+    let lab = Lab::new();
+    lab.write("a/one.txt", "1");
+    lab.write("a/deep/two.txt", "2");
+    lab.commit("Base");
+    lab.write("a/one.txt", "edited and not committed");
+    let report =
+        mv::run(&lab.repository, &path("a"), &path("b"), &lab.clock, &SilentMonitor).expect("a move");
+    assert_eq!(report.assets, 2);
+    assert_eq!(
+        lab.changes(),
+        ["moved a/deep/two.txt -> b/deep/two.txt", "moved-and-changed a/one.txt -> b/one.txt"]
+    );
+    lab.undo();
+    assert_eq!(lab.text("a/one.txt").as_deref(), Some("edited and not committed"));
+    assert_eq!(lab.changes(), ["changed a/one.txt"]);
+}
+
+#[test]
+fn work_on_different_assets_merges_and_both_histories_stay() {
+    let lab = Lab::new();
+    lab.write("a.psd", noise(1, 50_000));
+    lab.write("b.psd", noise(2, 50_000));
+    lab.write("brief.md", "one\ntwo\nthree\nfour\nfive\n");
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.switch("x");
+    lab.write("a.psd", noise(3, 50_000));
+    lab.write("brief.md", "ONE\ntwo\nthree\nfour\nfive\n");
+    lab.commit("In the draft");
+    lab.switch("main");
+    lab.write("b.psd", noise(4, 50_000));
+    lab.write("brief.md", "one\ntwo\nthree\nfour\nFIVE\n");
+    lab.commit("On main");
+    let report = lab.merge("x");
+    assert_eq!(report.outcome, merge::Outcome::Merged);
+    assert_eq!(report.texts_merged, [path("brief.md")]);
+    assert_eq!(lab.read("a.psd"), Some(noise(3, 50_000)));
+    assert_eq!(lab.text("brief.md").as_deref(), Some("ONE\ntwo\nthree\nfour\nFIVE\n"));
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    lab.undo();
+    assert_eq!(lab.read("a.psd"), Some(noise(1, 50_000)));
+}
+
+#[test]
+fn a_branch_without_work_of_its_own_goes_forward() {
+    let lab = Lab::new();
+    lab.write("a.txt", "1");
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.switch("x");
+    lab.write("a.txt", "2");
+    lab.commit("Draft");
+    lab.switch("main");
+    assert_eq!(lab.merge("x").outcome, merge::Outcome::Forward);
+    assert_eq!(lab.text("a.txt").as_deref(), Some("2"));
+    assert_eq!(lab.merge("x").outcome, merge::Outcome::UpToDate);
+}
+
+/// Two versions of one binary, and something else that merges.
+fn conflicting() -> Lab {
+    let lab = Lab::new();
+    lab.write("logo.psd", noise(1, 30_000));
+    lab.write("other.txt", "1");
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.switch("x");
+    lab.write("logo.psd", noise(2, 30_000));
+    lab.write("extra.png", noise(9, 1000));
+    lab.commit("Theirs");
+    lab.switch("main");
+    lab.write("logo.psd", noise(3, 30_000));
+    lab.commit("Ours");
+    lab
+}
+
+#[test]
+fn two_versions_of_one_binary_stop_nothing_and_both_stay_at_hand() {
+    let lab = conflicting();
+    let report = lab.merge("x");
+    assert_eq!(report.outcome, merge::Outcome::Undecided);
+    assert_eq!(report.conflicts.len(), 1);
+    assert_eq!(lab.read("extra.png"), Some(noise(9, 1000)), "the rest is merged already");
+    assert_eq!(lab.read("logo.psd"), Some(noise(3, 30_000)), "ours stays in the files");
+    let mut theirs = Vec::new();
+    let options = pentimento::app::cat::Options {
+        path: path("logo.psd"),
+        revision: None,
+        side: Some(pentimento::app::cat::Side::Theirs),
+    };
+    pentimento::app::cat::run(&lab.repository, &options, &mut theirs, &lab.clock, &SilentMonitor)
+        .expect("theirs");
+    assert_eq!(theirs, noise(2, 30_000));
+}
+
+#[test]
+fn theirs_takes_the_place_of_ours_when_decided_so() {
+    let lab = conflicting();
+    lab.merge("x");
+    let report = lab.resolve(&["logo.psd"], resolve::Decision::Theirs);
+    assert!(report.undecided.is_empty());
+    assert_eq!(lab.read("logo.psd"), Some(noise(2, 30_000)));
+    let commit = lab.commit("Merged").commit.expect("a merge commit");
+    assert_eq!(commit.parents.len(), 2);
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+}
+
+#[test]
+fn both_stand_side_by_side_when_decided_so() {
+    let lab = conflicting();
+    lab.merge("x");
+    let report = lab.resolve(&[], resolve::Decision::Both);
+    assert_eq!(report.decided[0].beside, Some(path("logo (draft-x).psd")));
+    assert_eq!(lab.read("logo.psd"), Some(noise(3, 30_000)));
+    assert_eq!(lab.read("logo (draft-x).psd"), Some(noise(2, 30_000)));
+    lab.commit("Both");
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+}
+
+#[test]
+fn a_merge_with_open_decisions_cannot_be_committed_and_can_be_undone() {
+    let lab = conflicting();
+    lab.merge("x");
+    let options = pentimento::app::commit::Options {
+        message: None,
+        paths: vec![],
+        identity: Some(anna()),
+        author: None,
+        date: None,
+    };
+    let refused = pentimento::app::commit::run(&lab.repository, &options, &lab.clock, &SilentMonitor);
+    assert!(matches!(refused, Err(pentimento::app::error::AppError::Unresolved { .. })));
+    lab.undo();
+    assert!(lab.status().merge.is_none());
+    assert!(lab.read("extra.png").is_none());
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+}
+
+#[test]
+fn labels_cost_bytes_survive_moves_and_are_merged_as_sets() {
+    let lab = Lab::new();
+    lab.write("big.mov", noise(1, 500_000));
+    lab.commit("Base");
+    let label = |word: &str| meta::Change::Labels { add: vec![word.to_owned()], remove: vec![] };
+    let set = |word: &str| {
+        meta::change(&lab.repository, &[path("big.mov")], &[label(word)], &|_| true, &lab.clock)
+            .expect("a label")
+    };
+    lab.new_draft("x");
+    lab.switch("x");
+    set("approved");
+    assert_eq!(lab.changes(), ["metadata big.mov"]);
+    let report = lab.commit("Label in the draft");
+    assert_eq!((report.bytes, report.counts.described), (0, 1));
+    lab.switch("main");
+    set("spring");
+    lab.commit("Label on main");
+    assert_eq!(lab.merge("x").outcome, merge::Outcome::Merged);
+    let line = meta::get(&lab.repository, &[path("big.mov")]).expect("metadata");
+    let labels = line.assets[0].fields.values().next().expect("labels").text.clone();
+    assert_eq!(labels, "approved, spring");
+}
+
+#[test]
+fn uncommitted_work_is_not_merged_over() {
+    let lab = conflicting();
+    lab.write("extra.png", "mine, and not committed");
+    let options = merge::Options { name: "x".into(), identity: Some(anna()), message: None };
+    let refused = merge::run(&lab.repository, &options, &lab.clock, &SilentMonitor);
+    assert!(matches!(refused, Err(pentimento::app::error::AppError::Uncommitted { .. })));
+    assert_eq!(lab.text("extra.png").as_deref(), Some("mine, and not committed"));
+}
