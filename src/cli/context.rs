@@ -206,6 +206,11 @@ impl Context {
         Ok(out.flush()?)
     }
 
+    /// How results are styled.
+    pub fn styles(&self) -> Styles {
+        self.reader.styles
+    }
+
     /// Opens the way for raw bytes to standard output.
     pub fn raw_output(&mut self) -> io::Stdout {
         self.progress.finish();

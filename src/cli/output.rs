@@ -4,6 +4,7 @@ pub mod changes;
 pub mod columns;
 pub mod dates;
 pub mod difference;
+pub mod files;
 pub mod words;
 
 use crate::base::escape;
@@ -29,6 +30,11 @@ pub struct Styles {
 }
 
 impl Styles {
+    /// Whether nothing is ever styled.
+    pub const fn is_plain(self) -> bool {
+        !self.enabled
+    }
+
     /// Styles that are shown or not.
     pub const fn new(enabled: bool) -> Self {
         Self { enabled }

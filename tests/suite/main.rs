@@ -1,5 +1,6 @@
 //! All integration tests in one binary, so that they link once.
 
+// A test fails by panicking, and so do the helpers of tests.
 // A test that cannot go on has failed: saying so by a panic is its job.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
