@@ -172,6 +172,8 @@ pub fn delete(
     }
     let mut edit = repository.edit()?;
     edit.set_reference(&name, commit, None)?;
+    // A later draft of this name has nothing to do with the work that waited here.
+    edit.put_shelf(&name, None)?;
     let summary = format!(
         "removed {name}{}",
         commit.map(|id| format!(", which was at {}", id.short())).unwrap_or_default()

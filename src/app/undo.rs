@@ -12,7 +12,7 @@ use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::repo::Repository;
 use crate::repo::edit::JournalNote;
-use crate::repo::journal::{FilesChange, JournalEntry, RefMove, Reversal, StateChange, UndoCursor};
+use crate::repo::journal::{FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor};
 use crate::repo::refs::RefTarget;
 use crate::worktree::displaced::{Displaced, DisplacedItem};
 use crate::worktree::stat::Node;
@@ -141,8 +141,9 @@ impl Reverse<'_> {
             let (_, wanted) = self.turned(before.clone(), after.clone());
             state = wanted;
         }
-        if self.entry.verb == "switch" {
-            self.turn_shelves(session, &mut edit)?;
+        for ShelfMove { branch, before, after } in &self.entry.shelves {
+            let (_, wanted) = self.turned(before, after);
+            edit.put_shelf(branch, wanted.as_ref())?;
         }
         let reverses = match self.direction {
             Direction::Undo => Reversal::Undo(self.entry.sequence),
@@ -162,29 +163,6 @@ impl Reverse<'_> {
         }
         edit.commit()?;
         Ok((moved, sequence))
-    }
-
-    /// Work that a switch set aside is in the files again, or waits with its branch again.
-    fn turn_shelves(&self, session: &Session<'_>, edit: &mut crate::repo::Edit) -> Result<(), AppError> {
-        let Some(StateChange { before, after }) = &self.entry.state else { return Ok(()) };
-        let Some(files) = &self.entry.files else { return Ok(()) };
-        let (left, reached) = self.turned(before, after);
-        let (left_tree, _) = self.turned(files.before, files.after);
-        let base = session.view.reference(&left.branch)?.map(|target| target.commit);
-        let base_tree = match base {
-            Some(id) => crate::object::source::ObjectSource::commit(&session.view, id)?.tree,
-            None => crate::object::tree::TreeNode::empty_id(),
-        };
-        let shelf = crate::repo::state::Shelf {
-            base,
-            tree: left_tree,
-            pending: left.pending.clone(),
-            merge: left.merge.clone(),
-            changed_paths: 1,
-        };
-        let has_work = left_tree != base_tree || !left.pending.is_empty() || left.merge.is_some();
-        edit.put_shelf(&left.branch, has_work.then_some(&shelf))?;
-        Ok(edit.put_shelf(&reached.branch, None)?)
     }
 
     /// Brings the files over, and what had been set aside back to its place.

@@ -6,7 +6,7 @@ use crate::base::time::Timestamp;
 use crate::object::commit::Commit;
 use crate::object::metadata::Metadata;
 use crate::repo::error::RepoError;
-use crate::repo::journal::{FilesChange, JournalEntry, RefMove, Reversal, StateChange};
+use crate::repo::journal::{FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange};
 use crate::repo::people::Person;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::state::{Shelf, WorktreeState};
@@ -17,6 +17,7 @@ use crate::store::{Space, Staged, Transaction};
 pub struct Edit {
     transaction: Transaction,
     moves: Vec<RefMove>,
+    shelves: Vec<ShelfMove>,
 }
 
 /// What a journal entry says beyond the names that moved.
@@ -40,7 +41,7 @@ pub struct JournalNote {
 
 impl Edit {
     pub(crate) const fn over(transaction: Transaction) -> Self {
-        Self { transaction, moves: Vec::new() }
+        Self { transaction, moves: Vec::new(), shelves: Vec::new() }
     }
 
     /// The change as bytes, for records that have no typed form here.
@@ -128,16 +129,28 @@ impl Edit {
     /// Sets work aside with a branch, or takes note that it was taken up again.
     pub fn put_shelf(&mut self, branch: &RefName, shelf: Option<&Shelf>) -> Result<(), RepoError> {
         let key = format!("{SHELF_PREFIX}{}", branch.as_str());
+        let before = self.shelf(&key)?;
         match shelf {
-            Some(shelf) => self.put_record(Space::WorktreeState, key.as_bytes(), "shelf", shelf),
+            Some(shelf) => self.put_record(Space::WorktreeState, key.as_bytes(), "shelf", shelf)?,
             None => {
                 self.transaction.delete(Space::WorktreeState, key.as_bytes())?;
-                Ok(())
             }
         }
+        if before.as_ref() != shelf {
+            self.shelves.push(ShelfMove { branch: branch.clone(), before, after: shelf.cloned() });
+        }
+        Ok(())
     }
 
-    /// Writes the journal entry of this change, with all names that it moved.
+    fn shelf(&self, key: &str) -> Result<Option<Shelf>, RepoError> {
+        let bytes: Option<Vec<u8>> = self.transaction.get(Space::WorktreeState, key.as_bytes())?;
+        bytes
+            .map(|bytes| serde_json::from_slice(&bytes))
+            .transpose()
+            .map_err(|source| RepoError::Record { what: "shelf", source })
+    }
+
+    /// Writes the journal entry of this change, with all names and shelved work that it moved.
     pub fn record(&mut self, note: JournalNote, time: Timestamp) -> Result<u64, RepoError> {
         let last = self.transaction.last_key(Space::Journal)?;
         let sequence = last.and_then(|key| key.try_into().ok()).map_or(1, |key| u64::from_be_bytes(key) + 1);
@@ -147,6 +160,7 @@ impl Edit {
             verb: note.verb.to_owned(),
             summary: note.summary,
             refs: std::mem::take(&mut self.moves),
+            shelves: std::mem::take(&mut self.shelves),
             state: note.state,
             displaced: note.displaced,
             files: note.files,

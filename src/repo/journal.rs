@@ -4,7 +4,7 @@ use crate::base::id::{CommitId, TreeId};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::repo::refs::RefName;
-use crate::repo::state::WorktreeState;
+use crate::repo::state::{Shelf, WorktreeState};
 use serde::{Deserialize, Serialize};
 
 /// How long entries protect what they name from gc, in days.
@@ -21,6 +21,17 @@ pub struct RefMove {
     pub after: Option<CommitId>,
 }
 
+/// Work that was set aside with a branch, was taken up again or went with the branch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShelfMove {
+    /// The branch.
+    pub branch: RefName,
+    /// What waited there before.
+    pub before: Option<Shelf>,
+    /// What waits there now.
+    pub after: Option<Shelf>,
+}
+
 /// One thing that this clone did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEntry {
@@ -35,6 +46,9 @@ pub struct JournalEntry {
     /// Names that moved.
     #[serde(default)]
     pub refs: Vec<RefMove>,
+    /// Work that was set aside or taken up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shelves: Vec<ShelfMove>,
     /// The worktree's state before and after, where it changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<StateChange>,
@@ -85,7 +99,8 @@ pub enum Reversal {
 impl JournalEntry {
     /// Whether there is something to take back.
     pub fn can_be_undone(&self) -> bool {
-        !self.refs.is_empty() || self.state.is_some() || self.files.is_some() || self.renamed.is_some()
+        let moves_names = !self.refs.is_empty() || !self.shelves.is_empty();
+        moves_names || self.state.is_some() || self.files.is_some() || self.renamed.is_some()
     }
 
     /// The key under which it is stored: big-endian, so that scans run in order.

@@ -14,7 +14,7 @@ use crate::object::source::ObjectSource;
 use crate::object::tree::{Content, TreeNode};
 use crate::repo::error::RepoError;
 use crate::repo::journal::{JournalEntry, WINDOW_DAYS};
-use crate::repo::state::{ConflictSide, MergeState, WorktreeState};
+use crate::repo::state::{ConflictSide, MergeState, Shelf, WorktreeState};
 use crate::repo::view::View;
 use std::collections::HashSet;
 
@@ -42,12 +42,7 @@ impl Roots {
         }
         roots.add_state(&view.state()?);
         for (_, shelf) in view.shelves()? {
-            roots.trees.push(shelf.tree);
-            roots.commits.extend(shelf.base);
-            roots.metadata.extend(shelf.pending.metadata.values().flatten());
-            if let Some(merge) = &shelf.merge {
-                roots.add_merge(merge);
-            }
+            roots.add_shelf(&shelf);
         }
         let oldest_ms = now.unix_ms - WINDOW_DAYS * DAY_MS;
         for entry in view.journal()? {
@@ -69,6 +64,15 @@ impl Roots {
         }
     }
 
+    fn add_shelf(&mut self, shelf: &Shelf) {
+        self.trees.push(shelf.tree);
+        self.commits.extend(shelf.base);
+        self.metadata.extend(shelf.pending.metadata.values().flatten());
+        if let Some(merge) = &shelf.merge {
+            self.add_merge(merge);
+        }
+    }
+
     fn add_merge(&mut self, merge: &MergeState) {
         self.commits.push(merge.theirs);
         for conflict in &merge.conflicts {
@@ -85,6 +89,9 @@ impl Roots {
         for moved in &entry.refs {
             self.commits.extend(moved.before);
             self.commits.extend(moved.after);
+        }
+        for shelf in entry.shelves.iter().flat_map(|moved| [&moved.before, &moved.after]).flatten() {
+            self.add_shelf(shelf);
         }
         if let Some(change) = &entry.state {
             self.add_state(&change.before);
@@ -178,7 +185,7 @@ impl Walker<'_> {
             }
             match self.note_missing(self.view.tree_node(id))? {
                 Some(TreeNode::Inner { children, .. }) => {
-                    waiting.extend(children.iter().map(|child| child.id))
+                    waiting.extend(children.iter().map(|child| child.id));
                 }
                 Some(TreeNode::Leaf(entries)) => {
                     self.monitor.advance(Advance { files: entries.len() as u64, ..Advance::default() });

@@ -52,7 +52,7 @@ impl Store {
             if monitor.is_cancelled() {
                 return Err(StoreError::Cancelled);
             }
-            let kept = self.indexed(&snapshot, number, block, keep, &mut dropped)?;
+            let kept = Self::indexed(&snapshot, number, block, keep, &mut dropped)?;
             outcome.chunks_kept += kept.len() as u64;
             if !kept.is_empty() {
                 copy(&inspector, block, &kept, &writer)?;
@@ -96,7 +96,6 @@ impl Store {
 
     /// The chunks of a block that stay, as positions; those that go are added to `dropped`.
     fn indexed(
-        &self,
         snapshot: &Snapshot,
         number: u32,
         block: &BlockEntry,

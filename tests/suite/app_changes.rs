@@ -144,6 +144,41 @@ fn a_switch_can_be_undone_with_everything_that_was_uncommitted() {
 }
 
 #[test]
+fn removing_a_draft_removes_the_work_that_waits_with_it_and_undo_brings_it_back() {
+    let lab = Lab::new();
+    lab.write("a.txt", "1");
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.switch("x");
+    lab.write("a.txt", "work");
+    lab.switch("main");
+    draft::delete(&lab.repository, "x", true, &lab.clock).expect("a removed draft");
+    lab.new_draft("x");
+    lab.switch("x");
+    assert_eq!(lab.text("a.txt").as_deref(), Some("1"), "a new draft begins without old work");
+    for _ in 0..3 {
+        lab.undo();
+    }
+    lab.switch("x");
+    assert_eq!(lab.text("a.txt").as_deref(), Some("work"));
+}
+
+#[test]
+fn a_renamed_draft_and_its_work_go_back_together() {
+    let lab = Lab::new();
+    lab.write("a.txt", "1");
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.switch("x");
+    lab.write("a.txt", "work");
+    lab.switch("main");
+    draft::rename(&lab.repository, "x", "y", &lab.clock).expect("a renamed draft");
+    lab.undo();
+    lab.switch("x");
+    assert_eq!(lab.text("a.txt").as_deref(), Some("work"));
+}
+
+#[test]
 fn an_ignored_file_in_the_way_of_a_switch_is_kept() {
     let lab = Lab::new();
     lab.write(".pentignore", "cache.bin\n");

@@ -12,6 +12,7 @@ mod content;
 mod crash_store;
 mod floors;
 mod licences;
+mod model;
 mod repository;
 mod show_diff;
 mod show_diff_lines;

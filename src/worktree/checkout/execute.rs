@@ -144,10 +144,10 @@ impl<S: ContentSource> Work<'_, S> {
 
     fn remove(&self, item: &PlannedItem) -> Result<(), WorktreeError> {
         let full_path = self.root.full_path(&item.path);
-        if let Some(folder) = self.root.open_parent(&item.path).during("opening", &full_path)? {
-            if !self.clear(&folder, item)? {
-                unlinkat(&folder, item.path.name(), AtFlags::empty()).during("removing", &full_path)?;
-            }
+        if let Some(folder) = self.root.open_parent(&item.path).during("opening", &full_path)?
+            && !self.clear(&folder, item)?
+        {
+            unlinkat(&folder, item.path.name(), AtFlags::empty()).during("removing", &full_path)?;
         }
         self.monitor.advance(Advance { files: 1, ..Advance::default() });
         self.results().removed.push(item.path.clone());

@@ -1,0 +1,337 @@
+//! What a person asks of the program, and what the model says should come of it.
+
+use super::steps::{DRAFTS, PATHS, Step, WORDS};
+use super::story::{Expected, Outcome, Story};
+use super::things::{Files, carry_over, differing, is_within, overlay};
+use super::user::{nth_folder, nth_of};
+use super::world::text;
+use crate::app_flow::{anna, path};
+use pentimento::app::error::AppError;
+use pentimento::app::{commit, draft, meta, mv, restore, switch};
+use pentimento::base::monitor::SilentMonitor;
+use pentimento::base::path::AssetPath;
+use std::collections::BTreeSet;
+
+fn path_of(at: u8) -> &'static str {
+    PATHS[usize::from(at) % PATHS.len()]
+}
+
+fn refused_if<T>(expected: bool, error: AppError) -> Result<T, AppError> {
+    assert!(expected, "refused without need: {error:?}");
+    Err(error)
+}
+
+impl Story {
+    /// One command other than undo and redo.
+    pub fn act(&mut self, step: &Step) -> Outcome {
+        match *step {
+            Step::Commit => self.commit(None),
+            Step::CommitPath { at } => self.commit(Some(path_of(at))),
+            Step::Label { nth, word, remove } => self.label(nth, WORDS[usize::from(word) % WORDS.len()], remove),
+            Step::Mv { nth, at } => self.mv(nth_of(&self.now.files, nth), path_of(at)),
+            Step::MvFolder { nth, at } => self.mv(nth_folder(&self.now.files, nth), path_of(at)),
+            Step::DraftCreate { name } => self.draft_new(name, false),
+            Step::DraftBegin { name } => self.draft_new(name, true),
+            Step::DraftDelete { nth, force } => self.draft_delete(nth, force),
+            Step::DraftRename { nth, name } => self.draft_rename(nth, name),
+            Step::Switch { nth } => self.switch(nth),
+            Step::Merge { nth } => self.merge(nth),
+            Step::Resolve { nth, decision } => self.resolve(nth, decision),
+            Step::Restore { commit, at, exact } => self.restore(commit, at, exact),
+            _ => unreachable!("{step:?} is no command"),
+        }
+    }
+
+    /// The nth branch by its full name and by the name that people use.
+    pub fn nth_branch(&self, nth: u8) -> Option<(String, String)> {
+        let names: Vec<&String> = self.now.refs.keys().collect();
+        let full = (*names.get(usize::from(nth) % names.len().max(1))?).clone();
+        let short = full.split_once('/').expect("a kind and a name").1.to_owned();
+        Some((full, short))
+    }
+
+    fn commit(&mut self, within: Option<&str>) -> Outcome {
+        let (head, seen) = (self.head_files(), self.seen());
+        let options = commit::Options {
+            message: Some("Next".into()),
+            paths: within.iter().map(|text| path(text)).collect(),
+            identity: Some(anna()),
+            author: None,
+            date: None,
+        };
+        let lab = &self.world.lab;
+        let report = match commit::run(&lab.repository, &options, &lab.clock, &SilentMonitor) {
+            Err(error @ AppError::Unresolved { .. }) => {
+                return refused_if(self.now.undecided.as_ref().is_some_and(|paths| !paths.is_empty()), error);
+            }
+            Err(error @ AppError::MergeUnderWay { .. }) => {
+                return refused_if(self.now.undecided.is_some() && within.is_some(), error);
+            }
+            report => report.expect("a commit"),
+        };
+        assert!(report.problems.is_empty(), "{:?}", report.problems);
+        let mut wanted: BTreeSet<String> = differing(&head, &seen);
+        let moves: Vec<(String, String)> = report
+            .changes
+            .iter()
+            .filter_map(|line| Some((text(line.from.as_ref()?), text(&line.path))))
+            .collect();
+        let whole = within.is_none();
+        let is_asked = |path: &String| within.is_none_or(|folder| is_within(path, folder));
+        wanted.retain(|path| {
+            // A move is committed whole: one end of it alone would leave one asset at two places.
+            let ends = moves.iter().find(|(from, to)| from == path || to == path);
+            is_asked(path) || ends.is_some_and(|(from, to)| is_asked(from) || is_asked(to))
+        });
+        let mut moment = self.now.clone();
+        let Some(line) = report.commit else {
+            assert!(wanted.is_empty(), "{wanted:?} should have been committed");
+            return Ok(Expected { any_labels: true, ..Expected::of(moment) });
+        };
+        let put = seen.iter().filter(|(path, _)| wanted.contains(*path));
+        let put: Files = put.map(|(path, thing)| (path.clone(), thing.clone())).collect();
+        let files = overlay(&head, wanted.iter().cloned(), &put);
+        assert_eq!(files, self.world.read_commit(line.id), "the commit is not what was there");
+        self.add_commit(line.id, files.clone());
+        let committed = self.now.head().map(|id| self.world.labels_of(id)).unwrap_or_default();
+        moment.refs.insert(moment.branch.clone(), line.id);
+        moment.undecided = None;
+        moment.labels.retain(|path, _| !whole || files.contains_key(path));
+        for (from, to) in moves.iter().filter(|(_, to)| wanted.contains(to)) {
+            if let (false, Some(labels)) = (self.now.labels.contains_key(to), committed.get(from)) {
+                moment.labels.insert(to.clone(), labels.clone());
+            }
+            if !files.contains_key(from) {
+                moment.labels.remove(from);
+            }
+        }
+        if !whole {
+            moment.labels.retain(|path, _| files.contains_key(path) || !is_asked(path));
+        }
+        Ok(Expected::of(moment))
+    }
+
+    fn label(&mut self, nth: u8, word: &str, remove: bool) -> Outcome {
+        let seen = self.seen();
+        let Some(name) = nth_of(&seen, nth) else { return Ok(Expected::of(self.now.clone())) };
+        let words = |on: bool| if on { vec![word.to_owned()] } else { vec![] };
+        let change = meta::Change::Labels { add: words(!remove), remove: words(remove) };
+        let lab = &self.world.lab;
+        let report = meta::change(&lab.repository, &[path(&name)], &[change], &|_| true, &lab.clock);
+        let report = report.expect("a label");
+        let mut expected = Expected::of(self.now.clone());
+        let old = self.now.labels.get(&name).cloned().unwrap_or_default();
+        let mut set: BTreeSet<String> = BTreeSet::new();
+        if let Some((_, list)) = old.split_once('=') {
+            set.extend(list.split(", ").map(str::to_owned));
+        }
+        if remove { set.remove(word) } else { set.insert(word.to_owned()) };
+        let told = report.assets[0].fields.values().map(|field| field.text.clone()).collect::<Vec<_>>();
+        let list = set.into_iter().collect::<Vec<_>>().join(", ");
+        assert_eq!(told.join(" "), list, "labels of {name}, which had {old:?}");
+        let key = self.world.observe().labels.get(&name).cloned();
+        expected.moment.labels.remove(&name);
+        expected.moment.labels.extend(key.map(|labels| (name, labels)));
+        Ok(expected)
+    }
+
+    fn mv(&mut self, from: Option<String>, to: &str) -> Outcome {
+        let Some(from) = from else { return Ok(Expected::of(self.now.clone())) };
+        let lab = &self.world.lab;
+        let report = match mv::run(&lab.repository, &path(&from), &path(to), &lab.clock, &SilentMonitor) {
+            Err(error @ AppError::PathTaken { .. }) => return Err(error),
+            Err(error @ AppError::Path { .. }) => return refused_if(is_within(to, &from), error),
+            Err(error @ AppError::Worktree(_)) => {
+                let above = self.now.files.keys().any(|path| is_within(to, path));
+                return refused_if(above, error);
+            }
+            report => report.expect("a move"),
+        };
+        let to = text(&report.to);
+        assert!(!self.now.files.keys().any(|path| is_within(path, &to)), "{to} was there already");
+        let mut moment = self.now.clone();
+        moment.files = renamed(&self.now.files, &from, &to);
+        let committed = self.now.head().map(|id| self.world.labels_of(id)).unwrap_or_default();
+        for path in self.now.labels.keys() {
+            if is_within(path, &from) {
+                match committed.get(path) {
+                    Some(old) => moment.labels.insert(path.clone(), old.clone()),
+                    None => moment.labels.remove(path),
+                };
+            }
+        }
+        for (path, labels) in &self.now.labels {
+            if is_within(path, &from) && self.now.files.contains_key(path) {
+                moment.labels.insert(format!("{to}{}", &path[from.len()..]), labels.clone());
+            }
+        }
+        Ok(Expected { touched: BTreeSet::from([from, to]), ..Expected::of(moment) })
+    }
+
+    fn draft_new(&mut self, name: u8, go_there: bool) -> Outcome {
+        let name = DRAFTS[usize::from(name) % DRAFTS.len()];
+        let lab = &self.world.lab;
+        let made = if go_there {
+            switch::begin_draft(&lab.repository, name, &lab.clock, &SilentMonitor).map(|report| report.branch)
+        } else {
+            draft::create(&lab.repository, name, None, &lab.clock).map(|report| report.name)
+        };
+        let full = self.full_name(&format!("draft/{name}"));
+        let made = match made {
+            Err(error @ AppError::NameTaken { .. }) => {
+                return refused_if(self.now.refs.contains_key(&full), error);
+            }
+            Err(error @ AppError::Repo(_)) => return refused_if(self.now.head().is_none(), error),
+            made => made.expect("a draft"),
+        };
+        assert_eq!(made, format!("draft/{name}"));
+        let mut moment = self.now.clone();
+        moment.refs.insert(full.clone(), self.now.head().expect("a head"));
+        if go_there {
+            moment.branch = full;
+        }
+        Ok(Expected::of(moment))
+    }
+
+    /// A branch's full name, made like that of the present branch.
+    fn full_name(&self, short: &str) -> String {
+        pentimento::repo::refs::RefName::branch(short).expect("a name").as_str().to_owned()
+    }
+
+    fn draft_delete(&mut self, nth: u8, force: bool) -> Outcome {
+        let Some((full, short)) = self.nth_branch(nth) else { return Ok(Expected::of(self.now.clone())) };
+        let lab = &self.world.lab;
+        match draft::delete(&lab.repository, &short, force, &lab.clock) {
+            Err(error @ AppError::CurrentBranch { .. }) => {
+                return refused_if(full == self.now.branch, error);
+            }
+            Err(error @ AppError::NotMerged { .. }) => return refused_if(!force, error),
+            Err(error @ AppError::ShelvedWork { .. }) => {
+                return refused_if(!force && self.now.shelves.contains_key(&full), error);
+            }
+            report => drop(report.expect("a removed draft")),
+        }
+        let mut moment = self.now.clone();
+        moment.refs.remove(&full);
+        moment.shelves.remove(&full);
+        Ok(Expected::of(moment))
+    }
+
+    fn draft_rename(&mut self, nth: u8, name: u8) -> Outcome {
+        let Some((full, short)) = self.nth_branch(nth) else { return Ok(Expected::of(self.now.clone())) };
+        let name = DRAFTS[usize::from(name) % DRAFTS.len()];
+        let to = self.full_name(&format!("draft/{name}"));
+        if !full.contains("draft/") {
+            return Ok(Expected::of(self.now.clone()));
+        }
+        let lab = &self.world.lab;
+        match draft::rename(&lab.repository, &short, name, &lab.clock) {
+            Err(error @ AppError::NameTaken { .. }) => {
+                return refused_if(self.now.refs.contains_key(&to), error);
+            }
+            report => drop(report.expect("a renamed draft")),
+        }
+        let mut moment = self.now.clone();
+        let target = moment.refs.remove(&full).expect("a branch");
+        moment.refs.insert(to.clone(), target);
+        if let Some(work) = moment.shelves.remove(&full) {
+            moment.shelves.insert(to.clone(), work);
+        }
+        if let Some(labels) = self.shelved_labels.get(&full).cloned() {
+            self.shelved_labels.insert(to.clone(), labels);
+        }
+        if moment.branch == full {
+            moment.branch = to;
+        }
+        Ok(Expected::of(moment))
+    }
+
+    fn switch(&mut self, nth: u8) -> Outcome {
+        let Some((full, short)) = self.nth_branch(nth) else { return Ok(Expected::of(self.now.clone())) };
+        let seen = self.seen();
+        let lab = &self.world.lab;
+        let report = match switch::run(&lab.repository, &short, &lab.clock, &SilentMonitor) {
+            Err(error @ AppError::AlreadyThere { .. }) => return refused_if(full == self.now.branch, error),
+            report => report.expect("a switch"),
+        };
+        assert!(report.files.problems.is_empty(), "{:?}", report.files.problems);
+        let head = self.now.refs[&full];
+        let target = self.now.shelves.get(&full).unwrap_or(&self.world.commits[&head]).clone();
+        let mut moment = self.now.clone();
+        let committed = self.now.head().map(|id| self.world.labels_of(id)).unwrap_or_default();
+        let had_work =
+            seen != self.head_files() || committed != self.now.labels || self.now.undecided.is_some();
+        let shelved = self.world.observe().shelves;
+        if had_work || shelved.contains_key(&self.now.branch) {
+            moment.shelves.insert(self.now.branch.clone(), seen.clone());
+            self.shelved_labels.insert(self.now.branch.clone(), self.now.labels.clone());
+        }
+        let labels = match moment.shelves.remove(&full) {
+            Some(_) => self.shelved_labels.get(&full).cloned().unwrap_or_default(),
+            None => self.world.labels_of(head),
+        };
+        moment.labels = labels;
+        let ignored = differing(&self.now.files, &seen);
+        moment.files = carry_over(&self.now.files, &seen, &target);
+        for path in ignored.iter().filter(|path| target.contains_key(*path)) {
+            moment.files.insert(path.clone(), target[path].clone());
+        }
+        moment.branch = full.clone();
+        // Whether the target waits in a merge is only known from when it was left.
+        moment.undecided = self.world.observe().undecided;
+        Ok(Expected { touched: all_paths(&self.now.files, &target), ..Expected::of(moment) })
+    }
+
+    fn restore(&mut self, commit: u8, at: Option<u8>, exact: bool) -> Outcome {
+        let id = self.world.order[usize::from(commit) % self.world.order.len()];
+        let source = self.world.commits[&id].clone();
+        let folder = at.map_or("", path_of);
+        let wanted: Files = source
+            .iter()
+            .filter(|(path, _)| is_within(path, folder))
+            .map(|(path, thing)| (path.clone(), thing.clone()))
+            .collect();
+        let options = restore::Options {
+            revision: Some(id.to_string()),
+            paths: vec![if folder.is_empty() { AssetPath::root() } else { path(folder) }],
+            exact,
+            ..restore::Options::default()
+        };
+        let lab = &self.world.lab;
+        let report = match restore::run(&lab.repository, &options, &lab.clock, &SilentMonitor) {
+            Err(error @ AppError::NotInRevision { .. }) => return refused_if(wanted.is_empty(), error),
+            report => report.expect("a restore"),
+        };
+        assert!(report.files.problems.is_empty(), "{:?}", report.files.problems);
+        let is_folder = !source.contains_key(folder);
+        let gone: Vec<String> = self
+            .head_files()
+            .into_keys()
+            .filter(|path| exact && is_folder && is_within(path, folder) && !wanted.contains_key(path))
+            .collect();
+        let mut moment = self.now.clone();
+        moment.files = overlay(&self.now.files, gone.iter().cloned(), &wanted);
+        let labels = self.world.labels_of(id);
+        for path in wanted.keys() {
+            moment.labels.remove(path);
+            moment.labels.extend(labels.get(path).map(|labels| (path.clone(), labels.clone())));
+        }
+        let touched = wanted.into_keys().chain(gone).collect();
+        Ok(Expected { touched, ..Expected::of(moment) })
+    }
+}
+
+fn all_paths(left: &Files, right: &Files) -> BTreeSet<String> {
+    left.keys().chain(right.keys()).cloned().collect()
+}
+
+/// Files after one of them, or a folder of them, has another place.
+fn renamed(files: &Files, from: &str, to: &str) -> Files {
+    files
+        .iter()
+        .map(|(path, thing)| {
+            let path = if is_within(path, from) { format!("{to}{}", &path[from.len()..]) } else { path.clone() };
+            (path, thing.clone())
+        })
+        .collect()
+}

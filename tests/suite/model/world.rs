@@ -1,0 +1,295 @@
+//! The real side of the story: a repository, and what can be seen of it from outside.
+
+use super::things::{Files, Thing, differing, read_folder};
+use crate::app_flow::{Lab, path};
+use pentimento::app::{meta, status};
+use pentimento::base::id::{AssetId, CommitId, TreeId};
+use pentimento::base::monitor::SilentMonitor;
+use pentimento::base::path::AssetPath;
+use pentimento::object::source::ObjectSource as _;
+use pentimento::object::tree::Content;
+use pentimento::object::tree_walk::TreeWalk;
+use pentimento::repo::extract::Extractor;
+use pentimento::repo::journal::JournalEntry;
+use pentimento::repo::refs::RefKind;
+use pentimento::repo::{Repository, View};
+use pentimento::store::Access;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+/// Labels by path, as `pent meta get` tells them.
+pub type Labels = BTreeMap<String, String>;
+
+/// Everything that a person could see at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moment {
+    pub files: Files,
+    /// The branch of the worktree, by its full name.
+    pub branch: String,
+    /// Branches and where they point.
+    pub refs: BTreeMap<String, CommitId>,
+    /// Work that waits with a branch.
+    pub shelves: BTreeMap<String, Files>,
+    pub labels: Labels,
+    /// Paths that wait for a decision; `None` when no merge is under way.
+    pub undecided: Option<Vec<String>>,
+}
+
+impl Moment {
+    pub fn head(&self) -> Option<CommitId> {
+        self.refs.get(&self.branch).copied()
+    }
+
+    /// Says in which ways another moment is not this one.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for path in differing(&self.files, &other.files) {
+            let (wanted, found) = (self.files.get(&path), other.files.get(&path));
+            lines.push(format!("{path:?}: {found:?} and not {wanted:?}"));
+        }
+        for name in self.shelves.keys().chain(other.shelves.keys()) {
+            let (wanted, found) = (self.shelves.get(name), other.shelves.get(name));
+            if wanted != found {
+                lines.push(format!("shelf of {name}: {found:?} and not {wanted:?}"));
+            }
+        }
+        let rest = |moment: &Self| {
+            let Self { branch, refs, labels, undecided, .. } = moment;
+            format!("on {branch}, {refs:?}, labels {labels:?}, undecided {undecided:?}")
+        };
+        if rest(self) != rest(other) {
+            lines.push(format!("{} and not {}", rest(other), rest(self)));
+        }
+        lines
+    }
+}
+
+/// The repository with what has been learned of it on the way.
+pub struct World {
+    pub lab: Lab,
+    /// The files of every commit that was ever made here.
+    pub commits: BTreeMap<CommitId, Files>,
+    /// In the order in which they were made.
+    pub order: Vec<CommitId>,
+    /// Ids of content that some tree of commits, shelves or the journal has.
+    pub stored: HashSet<[u8; 32]>,
+    trees_known: HashSet<TreeId>,
+    journal_known: u64,
+}
+
+pub fn text(path: &AssetPath) -> String {
+    String::from_utf8(path.as_bytes().to_vec()).expect("a path in text")
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self {
+            lab: Lab::new(),
+            commits: BTreeMap::new(),
+            order: Vec::new(),
+            stored: HashSet::new(),
+            trees_known: HashSet::new(),
+            journal_known: 0,
+        }
+    }
+
+    /// Closes the repository and opens it again.
+    pub fn reopen(self) -> Self {
+        let Lab { folder, repository, clock } = self.lab;
+        drop(repository);
+        let repository = Repository::open(folder.path(), Access::ReadWrite).expect("a repository that opens");
+        Self { lab: Lab { folder, repository, clock }, ..self }
+    }
+
+    pub fn view(&self) -> View {
+        self.lab.repository.view().expect("a view")
+    }
+
+    /// Looks at everything.
+    pub fn observe(&self) -> Moment {
+        let view = self.view();
+        let state = view.state().expect("a state");
+        assert!(state.underway.is_none(), "a command left a change of files half done");
+        let refs = view.references().expect("references").into_iter();
+        let refs = refs.filter(|(name, _)| name.kind() == RefKind::Branch);
+        let shelves = view.shelves().expect("shelves").into_iter();
+        Moment {
+            files: read_folder(self.lab.folder.path()),
+            branch: state.branch.as_str().to_owned(),
+            refs: refs.map(|(name, target)| (name.as_str().to_owned(), target.commit)).collect(),
+            shelves: shelves
+                .map(|(name, shelf)| (name.as_str().to_owned(), self.tree_files(&view, shelf.tree)))
+                .collect(),
+            labels: self.labels(&view),
+            undecided: state
+                .merge
+                .map(|merge| merge.conflicts.iter().map(|conflict| text(&conflict.path)).collect()),
+        }
+    }
+
+    /// Labels of all paths that the commit has or that have pending ones.
+    fn labels(&self, view: &View) -> Labels {
+        let pending = view.state().expect("a state").pending;
+        let mut paths: BTreeSet<AssetPath> = pending.metadata.keys().cloned().collect();
+        if let Some(head) = view.head().expect("a head") {
+            let tree = view.commit(head).expect("a commit").tree;
+            paths.extend(self.entries(view, tree).into_keys().map(|name| path(&name)));
+        }
+        let paths: Vec<AssetPath> = paths.into_iter().collect();
+        let report = meta::get(&self.lab.repository, &paths).expect("metadata");
+        let lines = report.assets.into_iter().map(|line| {
+            let fields = line.fields.into_iter().map(|(name, field)| format!("{name:?}={}", field.text));
+            (text(&line.path), fields.collect::<Vec<_>>().join(" "))
+        });
+        lines.filter(|(_, labels)| !labels.is_empty()).collect()
+    }
+
+    /// The labels that a commit's tree has.
+    pub fn labels_of(&self, commit: CommitId) -> Labels {
+        let view = self.view();
+        let tree = view.commit(commit).expect("a commit").tree;
+        let mut labels = Labels::new();
+        for (name, (_, metadata)) in self.entries(&view, tree) {
+            if let Some(id) = metadata {
+                let fields = view.metadata(id).expect("metadata").fields.into_iter();
+                let fields = fields.map(|(name, value)| {
+                    format!("{name:?}={}", pentimento::app::field_value::show(&value))
+                });
+                labels.insert(name, fields.collect::<Vec<_>>().join(" "));
+            }
+        }
+        labels
+    }
+
+    /// Assets and metadata of a tree's files.
+    pub fn entries(
+        &self,
+        view: &View,
+        tree: TreeId,
+    ) -> BTreeMap<String, (Option<AssetId>, Option<pentimento::base::id::MetadataId>)> {
+        let walk = TreeWalk::new(view, tree, AssetPath::root()).map(|item| item.expect("an entry"));
+        walk.filter(|(_, entry)| !entry.content.is_directory())
+            .map(|(path, entry)| (text(&path), (entry.asset, entry.metadata)))
+            .collect()
+    }
+
+    /// Reads all files of a tree back.
+    pub fn tree_files(&self, view: &View, tree: TreeId) -> Files {
+        let reader = self.lab.repository.store().chunk_reader().expect("a reader");
+        let extractor = Extractor::new(&reader, view, &SilentMonitor);
+        let read = |id, size| {
+            let mut bytes = Vec::new();
+            extractor.write_file(id, size, &mut bytes).expect("readable content");
+            bytes
+        };
+        let walk = TreeWalk::new(view, tree, AssetPath::root()).map(|item| item.expect("an entry"));
+        walk.filter_map(|(path, entry)| {
+            let thing = match entry.content {
+                Content::File { id, size, executable } => {
+                    Thing::File { bytes: Arc::new(read(id, size)), executable }
+                }
+                Content::Symlink { id, size } => Thing::Link(read(id, size)),
+                Content::Directory { .. } | Content::Foreign { .. } => return None,
+            };
+            Some((text(&path), thing))
+        })
+        .collect()
+    }
+
+    /// The files of a commit as the repository has them.
+    pub fn read_commit(&self, id: CommitId) -> Files {
+        let view = self.view();
+        let tree = view.commit(id).expect("a commit").tree;
+        let entries = self.entries(&view, tree);
+        let assets: Vec<AssetId> = entries.values().map(|(asset, _)| asset.expect("an asset")).collect();
+        let distinct: BTreeSet<AssetId> = assets.iter().copied().collect();
+        assert_eq!(distinct.len(), assets.len(), "one asset stands at two paths: {entries:?}");
+        self.tree_files(&view, tree)
+    }
+
+    /// Checks that what `pent status` says is the difference between the commit and the files.
+    pub fn check_status(&self, moment: &Moment) {
+        let empty = Files::new();
+        let head = moment.head().map_or(&empty, |id| &self.commits[&id]);
+        let seen = visible(&moment.files, head);
+        let report =
+            status::run(&self.lab.repository, &status::Options::default(), &SilentMonitor).expect("a status");
+        assert!(report.problems.is_empty(), "{:?}", report.problems);
+        let mut told = BTreeSet::new();
+        for line in report.changes.iter().filter(|line| line.what != "metadata") {
+            let at = text(&line.path);
+            let from = line.from.as_ref().map(text);
+            if line.what == "moved" {
+                let from = from.as_ref().expect("a place before");
+                assert_eq!(seen[&at].bytes(), head[from].bytes(), "{from} -> {at} was edited too");
+            }
+            let shape = (head.contains_key(&at), seen.contains_key(&at));
+            let wanted = match line.what {
+                "new" | "moved" | "moved-and-changed" => (false, true),
+                "removed" => (true, false),
+                _ => (true, true),
+            };
+            assert_eq!(shape, wanted, "{} {at}", line.what);
+            assert!(told.insert(at.clone()), "{at} is told twice");
+            told.extend(from);
+        }
+        assert_eq!(told, differing(head, &seen), "status {:#?}", crate::app_flow::lines(&report.changes));
+        let described = report.changes.iter().filter(|line| line.what == "metadata");
+        let described: BTreeSet<String> = described.map(|line| text(&line.path)).collect();
+        let committed = moment.head().map(|id| self.labels_of(id)).unwrap_or_default();
+        for name in head.keys().filter(|name| !told.contains(*name)) {
+            let differs = committed.get(name) != moment.labels.get(name);
+            assert_eq!(described.contains(name), differs, "metadata of {name}");
+        }
+    }
+
+    /// Ids of everything that stands aside.
+    pub fn set_aside(&self) -> HashSet<[u8; 32]> {
+        let folder = self.lab.repository.pent_dir().join("displaced");
+        if folder.is_dir() { ids(&read_folder(&folder)) } else { HashSet::new() }
+    }
+
+    /// Learns of all trees that commits, shelves and journal name.
+    pub fn learn(&mut self) {
+        let view = self.view();
+        let mut trees = Vec::new();
+        for entry in view.journal().expect("a journal") {
+            if entry.sequence <= self.journal_known {
+                continue;
+            }
+            self.journal_known = entry.sequence;
+            trees.extend(entry.files.iter().flat_map(|files| [files.before, files.after]));
+            let moved = entry.refs.iter().flat_map(|moved| [moved.before, moved.after]).flatten();
+            trees.extend(moved.map(|id| view.commit(id).expect("a commit").tree));
+            let states = entry.state.iter().flat_map(|change| [&change.before, &change.after]);
+            for conflict in states.flat_map(|state| &state.merge).flat_map(|merge| &merge.conflicts) {
+                let sides = [&conflict.base, &conflict.ours, &conflict.theirs].into_iter().flatten();
+                self.stored.extend(sides.filter_map(|side| side.content.file_id()).map(|id| *id.as_bytes()));
+            }
+        }
+        trees.extend(view.shelves().expect("shelves").iter().map(|(_, shelf)| shelf.tree));
+        for tree in trees {
+            if self.trees_known.insert(tree) {
+                let walk = TreeWalk::new(&view, tree, AssetPath::root()).map(|item| item.expect("an entry"));
+                self.stored.extend(walk.filter_map(|(_, entry)| Some(*entry.content.file_id()?.as_bytes())));
+            }
+        }
+    }
+
+    pub fn last_entry(&self) -> Option<JournalEntry> {
+        self.view().journal().expect("a journal").pop()
+    }
+}
+
+/// Ids of all content.
+pub fn ids(files: &Files) -> HashSet<[u8; 32]> {
+    files.values().map(Thing::id).collect()
+}
+
+/// What of the files the program looks at: not the ignored, unless they are committed.
+pub fn visible(files: &Files, head: &Files) -> Files {
+    let has_rules = files.contains_key(".pentignore");
+    let is_left_out = |name: &str| name.split('/').any(|part| part.ends_with(".tmp"));
+    let is_seen = |name: &String| !has_rules || !is_left_out(name) || head.contains_key(name);
+    files.iter().filter(|(name, _)| is_seen(name)).map(|(name, thing)| (name.clone(), thing.clone())).collect()
+}
