@@ -12,7 +12,9 @@ use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::repo::Repository;
 use crate::repo::edit::JournalNote;
-use crate::repo::journal::{FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor};
+use crate::repo::journal::{
+    FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
+};
 use crate::repo::refs::RefTarget;
 use crate::worktree::displaced::{Displaced, DisplacedItem};
 use crate::worktree::stat::Node;

@@ -109,6 +109,24 @@ impl DatabaseHandle {
         }
     }
 
+    /// Reads every page of the file and compares it with its checksum. Nobody may be writing.
+    ///
+    /// What putting the file in order would write stays in memory.
+    pub(crate) fn verify(&self) -> Result<()> {
+        let backend = self.disk.database(&self.path, DatabaseAccess::Read).during("opening", &self.path)?;
+        let overlay = Overlay::new(backend).during("reading", &self.path)?;
+        let checked = guarded(|| -> std::result::Result<bool, DatabaseError> {
+            builder().create_with_backend(Seam(Box::new(overlay)))?.check_integrity()
+        })?;
+        match checked {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                Err(StoreError::DatabaseDamaged { detail: "its pages and their checksums differ".to_owned() })
+            }
+            Err(error) => Err(database_error(error)),
+        }
+    }
+
     /// Moves the pages of the database together and gives the rest back to the file system, unless
     /// somebody is reading or writing. Tells whether anything was gained.
     pub(crate) fn compact(&self) -> Result<bool> {

@@ -22,6 +22,7 @@ mod overlay;
 pub mod pack;
 mod pack_walk;
 mod pack_writer;
+mod page_scan;
 mod reindex;
 mod rewrite;
 mod settings;
@@ -52,13 +53,14 @@ pub use disk::DiskSpace;
 pub use error::{Damage, Result, StoreError};
 pub use lock::{SweepLock, WorktreeLock, WritersLock};
 pub use pack_walk::Salvage;
+pub use page_scan::scan_pages;
 pub use reindex::Reindexed;
 pub use rewrite::Rewritten;
 pub use settings::{FORMAT, FormatFile, KNOWN_FEATURES, StoreSettings};
 pub use snapshot::{ChunkScan, Scan, Snapshot};
 pub use space::{ChunkLocation, PackRecord, Space};
 pub use transaction::Transaction;
-pub use upkeep::{CheckedChunk, PackFile, PackInspector, PackUsage};
+pub use upkeep::{CheckedChunk, PackFile, PackInspector, PackUsage, places as chunk_places};
 
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -141,7 +141,7 @@ fn a_lost_index_comes_back_from_the_packs_but_what_was_removed_does_not() {
     let opened = Store::open_on(shared.clone(), Path::new(DIR), Access::ReadWrite, options());
     assert!(opened.is_err());
     let (store, kept) = Store::replace_database(shared, Path::new(DIR), &settings(), options()).unwrap();
-    assert!(disk::Disk::exists(&disk, &kept).unwrap());
+    assert!(disk::Disk::exists(&disk, &kept.unwrap()).unwrap());
     let removed = ChunkId::of(&contents()[3]);
     let sweep = store.lock_sweep(&SilentMonitor).unwrap();
     let found = store.reindex(&|id| id != removed, &sweep, &SilentMonitor).unwrap();
@@ -200,7 +200,7 @@ fn nobody_stores_while_sweeping_and_orphans_go() {
     drop(writer.finish().unwrap());
     assert_eq!(pack_paths(&disk).len(), packs + 1);
     let sweep = store.lock_sweep(&SilentMonitor).unwrap();
-    assert_eq!(store.remove_orphan_packs(&sweep).unwrap().0, 1);
+    assert_eq!(store.remove_orphan_packs(&|_| true, &sweep).unwrap().0, 1);
     assert_eq!(pack_paths(&disk).len(), packs);
     assert!(matches!(store.chunk_writer(&Impatient), Err(StoreError::Cancelled)));
     assert_all(&store);
@@ -231,7 +231,7 @@ fn a_full_disk_is_said_and_leaves_the_store_as_it_was() {
         assert_all(&store);
         disk.set_capacity(None);
         let sweep = store.lock_sweep(&SilentMonitor).unwrap();
-        store.remove_orphan_packs(&sweep).unwrap();
+        store.remove_orphan_packs(&|_| true, &sweep).unwrap();
         drop(sweep);
         // With room again, work goes on.
         let mut transaction = store.begin().unwrap();

@@ -71,6 +71,16 @@ impl Transaction {
         Ok(table.remove(key).stored()?.is_some())
     }
 
+    /// Takes many keys away; gives how many had a value.
+    pub fn delete_all<'a>(&mut self, space: Space, keys: impl IntoIterator<Item = &'a [u8]>) -> Result<u64> {
+        let mut table = self.inner.open_table(space.table()).stored()?;
+        let mut deleted = 0;
+        for key in keys {
+            deleted += u64::from(table.remove(key).stored()?.is_some());
+        }
+        Ok(deleted)
+    }
+
     /// Keys and values in a range as this transaction left them, in the order of their bytes.
     pub fn scan<'k>(
         &self,

@@ -76,18 +76,7 @@ impl Displaced {
 
     /// All sets, oldest first.
     pub fn list(&self) -> Result<Vec<DisplacedSummary>, WorktreeError> {
-        let mut ids = Vec::new();
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(own_io("reading", &self.folder, source)),
-        };
-        for entry in entries {
-            let entry = entry.map_err(|source| own_io("reading", &self.folder, source))?;
-            ids.extend(entry.file_name().into_string());
-        }
-        ids.sort();
-        ids.iter().map(|id| self.read(id)).collect()
+        self.ids()?.iter().map(|id| self.read(id)).collect()
     }
 
     /// One set.
@@ -118,6 +107,11 @@ impl Displaced {
         self.folder.join(id).join(item.to_string())
     }
 
+    /// Where a set lies.
+    pub fn folder_of(&self, id: &str) -> PathBuf {
+        self.folder.join(id)
+    }
+
     /// Moves an item back to where it stood. Nothing may stand there.
     pub fn bring_back(
         &self,
@@ -136,18 +130,33 @@ impl Displaced {
         }
     }
 
-    /// Removes sets that are older than [`KEPT_DAYS`]; says how many.
-    pub fn prune(&self, now: Timestamp) -> Result<u64, WorktreeError> {
-        let oldest_ms = now.unix_ms - KEPT_DAYS * 86_400_000;
-        let mut removed = 0;
-        for set in self.list()? {
-            if set.unix_ms < oldest_ms {
-                let folder = self.folder.join(&set.id);
-                fs::remove_dir_all(&folder).map_err(|source| own_io("removing", &folder, source))?;
-                removed += 1;
-            }
+    /// Names of all sets, oldest first.
+    pub fn ids(&self) -> Result<Vec<String>, WorktreeError> {
+        let mut ids = Vec::new();
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(own_io("reading", &self.folder, source)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|source| own_io("reading", &self.folder, source))?;
+            ids.extend(entry.file_name().into_string());
         }
-        Ok(removed)
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// Sets that are older than [`KEPT_DAYS`]. One whose list cannot be read is never old.
+    pub fn old(&self, now: Timestamp) -> Result<Vec<DisplacedSummary>, WorktreeError> {
+        let oldest_ms = now.unix_ms - KEPT_DAYS * 86_400_000;
+        let sets = self.ids()?.into_iter().filter_map(|id| self.read(&id).ok());
+        Ok(sets.filter(|set| set.unix_ms < oldest_ms).collect())
+    }
+
+    /// Removes a set for good.
+    pub fn remove(&self, id: &str) -> Result<(), WorktreeError> {
+        let folder = self.folder.join(id);
+        fs::remove_dir_all(&folder).map_err(|source| own_io("removing", &folder, source))
     }
 }
 
