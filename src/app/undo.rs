@@ -184,7 +184,8 @@ impl Reverse<'_> {
         };
         let coming_back: HashSet<&AssetPath> = kept.iter().map(|item| &item.path).collect();
         let mut targets = targets_between(session, &view, files.before, files.after, monitor)?;
-        targets.retain(|target| !coming_back.contains(&target.path));
+        // A folder that was set aside brings all that was in it.
+        targets.retain(|target| !coming_back.iter().any(|path| target.path.is_within(path)));
         // The place of what comes back is cleared like any other: what stands there may be new.
         for item in &kept {
             targets.push(crate::worktree::checkout::Target { path: item.path.clone(), content: None });

@@ -11,6 +11,7 @@ mod command_reference;
 mod content;
 mod crash_store;
 mod floors;
+mod format_1;
 mod gc;
 mod licences;
 mod model;
