@@ -155,6 +155,24 @@ fn a_folder_set_aside_by_a_restore_comes_back_whole() {
 }
 
 #[test]
+fn what_cannot_come_back_because_its_place_is_taken_stays_set_aside_and_is_told() {
+    let lab = Lab::new();
+    lab.write("a/x.txt", "committed");
+    lab.commit("A folder");
+    fs::remove_dir_all(lab.at("a")).expect("a removed folder");
+    lab.write("a", "a file, never committed");
+    lab.restore(None, &["a/x.txt"]);
+    lab.write("a/new.txt", "made since");
+    let undone = lab.undo();
+    assert_eq!(undone.files.problems.len(), 1, "{:?}", undone.files.problems);
+    assert_eq!(lab.text("a/new.txt").as_deref(), Some("made since"));
+    fs::rename(lab.at("a"), lab.at("b")).expect("a folder out of the way");
+    lab.redo();
+    lab.undo();
+    assert!(lab.text("a/x.txt").is_none());
+}
+
+#[test]
 fn restoring_everything_leaves_untracked_files_alone() {
     let lab = Lab::new();
     lab.write("a.txt", "1");
