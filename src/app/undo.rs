@@ -217,8 +217,7 @@ impl Reverse<'_> {
 /// or a folder that brings all that was in it, or no folder, so that nothing can stand below it.
 fn comes_with(item: &DisplacedItem, target: &Target) -> bool {
     let is_folder = item.kind == "directory";
-    target.path == item.path
-        || (target.path.is_within(&item.path) && (is_folder || target.content.is_some()))
+    target.path == item.path || (target.path.is_within(&item.path) && (is_folder || target.content.is_some()))
 }
 
 const fn report_verb(direction: Direction) -> &'static str {

@@ -64,7 +64,13 @@ impl Story {
         world.order.push(first);
         world.learn();
         let touched = BTreeSet::new();
-        let done = vec![Deed { verb: "commit".into(), before, after: now.clone(), touched, doubtful: BTreeSet::new() }];
+        let done = vec![Deed {
+            verb: "commit".into(),
+            before,
+            after: now.clone(),
+            touched,
+            doubtful: BTreeSet::new(),
+        }];
         Self { world, now, done, undone: Vec::new(), shelved_labels: BTreeMap::new() }
     }
 
