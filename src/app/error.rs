@@ -1,6 +1,7 @@
 //! What a use case can fail with, in terms that a person can act on.
 
 use crate::base::path::AssetPath;
+use crate::care::CareError;
 use crate::diff::DiffError;
 use crate::repo::RepoError;
 use crate::repo::config::ConfigError;
@@ -50,6 +51,9 @@ pub enum AppError {
     /// States could not be compared or joined.
     #[error(transparent)]
     Diff(#[from] DiffError),
+    /// Care of the repository failed.
+    #[error(transparent)]
+    Care(#[from] CareError),
     /// A path outside the worktree.
     #[error("{path} is outside this repository ({root})")]
     OutsideWorktree { path: PathBuf, root: PathBuf },

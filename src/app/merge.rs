@@ -24,6 +24,7 @@ use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
 use crate::object::tree_edit::edit_tree;
 use crate::object::tree_walk::entry_at;
+use crate::repo::content::ContentError;
 use crate::repo::edit::JournalNote;
 use crate::repo::extract::Extractor;
 use crate::repo::history::{Walk, common_ancestors, is_ancestor};
@@ -421,7 +422,7 @@ impl MergeContent for Texts<'_> {
         let mut bytes = Vec::new();
         match self.extractor.write_file(id, size, &mut bytes) {
             Ok(()) => Ok(Some(bytes)),
-            Err(crate::repo::content::ContentError::Missing { .. }) => Ok(None),
+            Err(ContentError::Missing { .. } | ContentError::Erased { .. }) => Ok(None),
             Err(error) => Err(DiffError::Content(Box::new(error))),
         }
     }

@@ -21,10 +21,14 @@ use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::state::WorktreeState;
 use crate::repo::{RepoError, Repository, View};
-use crate::worktree::checkout::{self, CheckoutPlan, LinkPolicy, PlanInput, Replaces, Step, execute, plan};
+use crate::worktree::checkout::{
+    self, Action, CheckoutPlan, LinkPolicy, PlanInput, Replaces, Step, execute, plan,
+};
 use crate::worktree::displaced::Displacer;
 use crate::worktree::root::Worktree;
+use crate::worktree::stat::NodeKind;
 use serde::Serialize;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
 /// What to bring back.
@@ -285,17 +289,13 @@ fn announce(
     clock: &dyn Clock,
 ) -> Result<u64, AppError> {
     let mut edit = session.repository.edit()?;
-    let gone: Vec<TreeEdit> = sorted(
-        plan.writes()
-            .filter(|step| step.replaces == Replaces::Nothing)
-            .map(|step| TreeEdit { path: step.path.clone(), value: None })
-            .collect(),
-    );
-    let put = sorted(
-        wanted.iter().map(|item| TreeEdit { path: item.path.clone(), value: item.value.clone() }).collect(),
-    );
+    let earlier = before_edits(session, plan, wanted)?;
+    let restored = wanted.iter().filter(|item| item.value.is_some()).map(|item| &item.path);
+    let in_the_way = in_the_way(session, restored, wanted)?;
+    let put = wanted.iter().map(|item| TreeEdit { path: item.path.clone(), value: item.value.clone() });
+    let put = sorted(put.chain(in_the_way).collect());
     let mut emit = |id, bytes: Vec<u8>| edit.put_tree_node(id, &bytes);
-    let before = edit_tree(&session.view, session.base, gone, &mut emit).map_err(AppError::from_edit)?;
+    let before = edit_tree(&session.view, session.base, earlier, &mut emit).map_err(AppError::from_edit)?;
     let after_tree = edit_tree(&session.view, session.base, put, &mut emit).map_err(AppError::from_edit)?;
     let files = FilesChange { before, after: after_tree };
     let state = StateChange { before: edit.state()?, after: after.clone() };
@@ -313,6 +313,90 @@ fn announce(
     let sequence = edit.record(note, clock.now())?;
     edit.commit()?;
     Ok(sequence)
+}
+
+/// How the files differed from the base at the paths concerned: those that were gone; those that were
+/// edited, which come back from where they are set aside; and those that were as wanted already.
+fn before_edits(
+    session: &Session<'_>,
+    plan: &CheckoutPlan,
+    wanted: &[Wanted],
+) -> Result<Vec<TreeEdit>, AppError> {
+    let steps: HashMap<&AssetPath, &Step> = plan.steps.iter().map(|step| (&step.path, step)).collect();
+    let problems = plan.problems();
+    let troubled: HashSet<&AssetPath> = problems.iter().map(|problem| &problem.path).collect();
+    let mut gone = Vec::new();
+    let mut edits = Vec::new();
+    let mut stood = Vec::new();
+    for Wanted { path, value } in wanted {
+        let was_there = match (steps.get(path), value) {
+            (Some(step), Some(value)) => match (&step.action, step.replaces) {
+                (Action::SetMode { id, executable }, Replaces::Committed(node)) => {
+                    let content = Content::File { id: *id, size: node.stat.size, executable: !executable };
+                    edits.push(TreeEdit {
+                        path: path.clone(),
+                        value: Some(EntryValue { content, ..value.clone() }),
+                    });
+                    stood.push(path);
+                    true
+                }
+                (_, Replaces::Committed(_)) => true,
+                _ => false,
+            },
+            (Some(_), None) => true,
+            (None, Some(_)) if !troubled.contains(path) => {
+                edits.push(TreeEdit { path: path.clone(), value: value.clone() });
+                stood.push(path);
+                true
+            }
+            (None, _) => {
+                let found = session.worktree.look(path).ok().flatten();
+                found.is_some_and(|node| node.kind != NodeKind::Directory)
+            }
+        };
+        if !was_there {
+            gone.push(path.clone());
+        }
+    }
+    edits.extend(in_the_way(session, stood.into_iter(), wanted)?);
+    // What stands there as a folder is no file of that name; folders of the base stay.
+    for path in gone {
+        let base = entry_at(&session.view, session.base, &path).map_err(RepoError::from)?;
+        if base.is_some_and(|entry| !entry.content.is_directory()) {
+            edits.push(TreeEdit { path, value: None });
+        }
+    }
+    let mut edits = sorted(edits);
+    edits.dedup();
+    Ok(edits)
+}
+
+/// Files of the base that stand where the given files need a folder.
+fn in_the_way<'a>(
+    session: &Session<'_>,
+    files: impl Iterator<Item = &'a AssetPath>,
+    wanted: &[Wanted],
+) -> Result<Vec<TreeEdit>, AppError> {
+    let mut folders = BTreeSet::new();
+    for path in files {
+        let mut above = path.parent();
+        while let Some(folder) = above.filter(|folder| !folder.is_root()) {
+            above = folder.parent();
+            if !folders.insert(folder) {
+                break;
+            }
+        }
+    }
+    let mut edits = Vec::new();
+    for path in folders {
+        let base = entry_at(&session.view, session.base, &path).map_err(RepoError::from)?;
+        if base.is_some_and(|entry| !entry.content.is_directory())
+            && !wanted.iter().any(|item| item.path == path)
+        {
+            edits.push(TreeEdit { path, value: None });
+        }
+    }
+    Ok(edits)
 }
 
 fn paths<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<AssetPath> {

@@ -20,8 +20,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Folder of what is remembered of the worktree, inside `.pent`.
-const STATE_DIR: &str = "worktree";
-const INDEX_FILE: &str = "index";
+pub(crate) const STATE_DIR: &str = "worktree";
+pub(crate) const INDEX_FILE: &str = "index";
 /// Context of the fingerprint of a set of paths.
 const PATH_SET_CONTEXT: &str = "pentimento path set v1";
 

@@ -1,13 +1,14 @@
 //! `undo` and `redo`: take back what a command did to names, files and pending edits, or do it again.
 
 use crate::app::error::AppError;
+use crate::app::export::ProblemLine;
 use crate::app::mv::rename_in_worktree;
 use crate::app::session::Session;
 use crate::app::transition::{
     FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
 use crate::base::id::{FileId, TreeId};
-use crate::base::monitor::{Monitor, Problem};
+use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::object::tree_walk::entry_at;
@@ -19,7 +20,7 @@ use crate::repo::refs::RefTarget;
 use crate::repo::{Repository, View};
 use crate::worktree::checkout::Wanted;
 use crate::worktree::clock::{FsClock, read_stably};
-use crate::worktree::displaced;
+use crate::worktree::displaced::{self, DisplacedSet};
 use crate::worktree::probe::{ContentProbe as _, HashProbe};
 use crate::worktree::root::Worktree;
 use crate::worktree::seen::Seen;
@@ -27,7 +28,7 @@ use crate::worktree::stat::{FileStat, NodeKind};
 use crate::worktree::status::SEEN_FILE;
 use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Which way.
@@ -191,12 +192,11 @@ impl Reverse<'_> {
             (Some(id), Direction::Undo) => Some(displaced::find(pent_dir, id)?),
             _ => None,
         };
-        let coming_back: HashSet<&AssetPath> =
-            kept.iter().flat_map(|set| &set.items).filter_map(|item| item.path.as_ref()).collect();
+        let coming = ComingBack::of(kept.as_ref());
         let mut targets = targets_between(session, &view, files.before, files.after, monitor)?;
-        targets.retain(|target| !coming_back.contains(&target.path));
+        targets.retain(|target| !coming.settles(target));
         // The place of what comes back is cleared like any other: what stands there may be new.
-        targets.extend(coming_back.iter().map(|path| Wanted { path: (*path).clone(), content: None }));
+        targets.extend(coming.places.keys().map(|path| Wanted { path: (*path).clone(), content: None }));
         let (worktree, state_dir) = (&session.worktree, &session.state_dir());
         let known = WrittenBefore { worktree, state_dir, view: &view, tree: files.before };
         let plan = prepare(session, &targets, &known.files(&targets), monitor)?;
@@ -206,12 +206,35 @@ impl Reverse<'_> {
             let back = displaced::restore_all(pent_dir, set, &session.worktree)?;
             report.brought_back = back.paths;
             for (path, error) in back.failed {
-                let problem = Problem { path, message: error.to_string() };
-                monitor.problem(problem.clone());
-                report.files.problems.push(problem.into());
+                // Something has taken its place since: it stays where it is kept.
+                let message = format!("{error}; what stood there stays set aside as {}", set.id);
+                report.files.problems.push(ProblemLine { path, message });
             }
         }
         Ok(done.fresh)
+    }
+}
+
+/// Places to which something comes back, and whether that is a folder.
+struct ComingBack<'a> {
+    places: HashMap<&'a AssetPath, bool>,
+}
+
+impl<'a> ComingBack<'a> {
+    fn of(set: Option<&'a DisplacedSet>) -> Self {
+        let items = set.into_iter().flat_map(|set| &set.items);
+        Self { places: items.filter_map(|item| Some((item.path.as_ref()?, item.is_folder))).collect() }
+    }
+
+    /// Whether what comes back settles what becomes of a target: it is that path, or a folder that
+    /// brings all that was in it, or no folder, so that nothing can stand below it.
+    fn settles(&self, target: &Wanted) -> bool {
+        let mut above = std::iter::successors(target.path.parent(), AssetPath::parent);
+        self.places.contains_key(&target.path)
+            || above.any(|folder| {
+                let is_folder = self.places.get(&folder);
+                is_folder.is_some_and(|is_folder| *is_folder || target.content.is_some())
+            })
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod changes;
 pub mod columns;
+pub mod damage;
 pub mod dates;
 pub mod difference;
 pub mod files;

@@ -121,12 +121,6 @@ pub fn command<V: Describe>() -> Command {
     arguments::with_short_help(V::augment_args(Command::new(V::NAME))).after_help(examples_text(V::EXAMPLES))
 }
 
-/// The parser and the examples of a verb that cannot run yet, for the test of its arguments.
-#[cfg(test)]
-pub(super) fn coming<V: Describe>() -> (Command, &'static [Example]) {
-    (command::<V>(), V::EXAMPLES)
-}
-
 fn run<V: Verb>(matches: &ArgMatches, context: &mut Context) -> Result<ExitStatus, Failure> {
     let arguments = V::from_arg_matches(matches).map_err(|error| Failure::usage(error.to_string()))?;
     arguments.run(context)

@@ -162,8 +162,8 @@ pub struct DisplacedSet {
     pub items: Vec<DisplacedItem>,
 }
 
-/// Lists what was put aside, the latest first.
-pub fn list(pent_dir: &Path) -> Result<Vec<DisplacedSet>> {
+/// The ids of all sets and where they lie, the oldest first.
+pub fn folders(pent_dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     let folder = pent_dir.join(DISPLACED_FOLDER);
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
@@ -173,9 +173,21 @@ pub fn list(pent_dir: &Path) -> Result<Vec<DisplacedSet>> {
     let mut sets = Vec::new();
     for entry in entries {
         let entry = entry.during("reading", &folder)?;
-        if let Ok(id) = entry.file_name().into_string() {
-            sets.push(read_set(&entry.path(), id)?);
+        if let Ok(id) = entry.file_name().into_string()
+            && entry.file_type().is_ok_and(|kind| kind.is_dir())
+        {
+            sets.push((id, entry.path()));
         }
+    }
+    sets.sort();
+    Ok(sets)
+}
+
+/// Lists what was put aside, the latest first.
+pub fn list(pent_dir: &Path) -> Result<Vec<DisplacedSet>> {
+    let mut sets = Vec::new();
+    for (id, folder) in folders(pent_dir)? {
+        sets.push(read_set(&folder, id)?);
     }
     sets.sort_by(|left, right| (&right.created, &right.id).cmp(&(&left.created, &left.id)));
     Ok(sets)
@@ -287,26 +299,19 @@ impl OpenedSet {
     }
 }
 
-/// What pruning removed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Pruned {
-    /// Ids of the sets.
-    pub sets: Vec<String>,
+/// Sets that are older than [`KEPT_DAYS`]. One whose age is unknown or in the future is not.
+pub fn old(pent_dir: &Path, now: Timestamp) -> Result<Vec<DisplacedSet>> {
+    let is_old = |set: &DisplacedSet| {
+        let age = set.created.map(|created| now.unix_ms.saturating_sub(created.unix_ms));
+        age.is_some_and(|age_ms| age_ms > KEPT_DAYS * DAY_MS)
+    };
+    Ok(list(pent_dir)?.into_iter().filter(is_old).collect())
 }
 
-/// Removes sets that are older than [`KEPT_DAYS`]. One whose age is unknown or in the future is kept.
-pub fn prune(pent_dir: &Path, now: Timestamp) -> Result<Pruned> {
-    let mut pruned = Pruned::default();
-    for set in list(pent_dir)? {
-        let Some(created) = set.created else { continue };
-        if now.unix_ms.saturating_sub(created.unix_ms) <= KEPT_DAYS * DAY_MS {
-            continue;
-        }
-        let path = pent_dir.join(DISPLACED_FOLDER).join(&set.id);
-        fs::remove_dir_all(&path).during("removing", &path)?;
-        pruned.sets.push(set.id);
-    }
-    Ok(pruned)
+/// Removes a set for good.
+pub fn remove(pent_dir: &Path, set: &DisplacedSet) -> Result<()> {
+    let path = pent_dir.join(DISPLACED_FOLDER).join(&set.id);
+    fs::remove_dir_all(&path).during("removing", &path)
 }
 
 fn open_folder(path: &Path) -> io::Result<OwnedFd> {

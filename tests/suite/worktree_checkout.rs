@@ -95,8 +95,10 @@ fn sets_are_kept_thirty_days_whatever_the_clock_says() {
         let folder = studio.worktree().open_dir(b"").expect("opened");
         displacer.take(slots[0], &folder, name.as_bytes()).expect("taken");
     }
-    let pruned = displaced::prune(&studio.pent(), Timestamp::utc(31 * day)).expect("pruned");
-    assert_eq!(pruned.sets.len(), 1);
+    assert!(displaced::old(&studio.pent(), Timestamp::utc(30 * day)).expect("a list").is_empty());
+    let old = displaced::old(&studio.pent(), Timestamp::utc(30 * day + 1)).expect("a list");
+    assert_eq!(old.len(), 1);
+    displaced::remove(&studio.pent(), &old[0]).expect("removed");
     let left: Vec<_> = studio.displaced().into_iter().map(|(path, _)| path).collect();
     assert_eq!(left, ["future", "young"]);
 }

@@ -146,7 +146,10 @@ impl Story {
         let lab = &self.world.lab;
         let report = match mv::run(&lab.repository, &path(&from), &path(to), &lab.clock, &SilentMonitor) {
             Err(error @ AppError::PathTaken { .. }) => return Err(error),
-            Err(error @ AppError::Path { .. }) => return refused_if(is_within(to, &from), error),
+            Err(error @ AppError::Path { .. }) => {
+                let name = from.rsplit('/').next().unwrap_or_default();
+                return refused_if(is_within(to, &from) || format!("{to}/{name}") == from, error);
+            }
             Err(error @ AppError::Worktree(_)) => {
                 let above = self.now.files.keys().any(|path| is_within(to, path));
                 return refused_if(above, error);
@@ -167,7 +170,8 @@ impl Story {
             }
         }
         for (path, labels) in &self.now.labels {
-            if is_within(path, &from) && self.now.files.contains_key(path) {
+            let is_there = self.now.files.contains_key(path) || committed.get(path) != Some(labels);
+            if is_within(path, &from) && is_there {
                 moment.labels.insert(format!("{to}{}", &path[from.len()..]), labels.clone());
             }
         }
