@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::ops::Bound;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -14,6 +13,7 @@ use redb::{
 
 use crate::store::disk::{DatabaseAccess, Disk};
 use crate::store::error::{DatabaseContext, IoContext, Result, StoreError, database_error};
+use crate::store::guard::guarded;
 use crate::store::overlay::Overlay;
 
 /// Memory that the database may use for pages, in bytes.
@@ -197,16 +197,6 @@ fn open_writer(disk: &dyn Disk, path: &Path) -> Result<Database> {
         return Err(StoreError::DatabaseDamaged { detail: "the file is empty".to_owned() });
     }
     guarded(|| builder().create_with_backend(Seam(backend)))?.stored()
-}
-
-/// Opens, with a panic taken for what it is: redb trusts a file that it closed itself, and may
-/// panic over one that somebody else changed.
-fn guarded<T>(open: impl FnOnce() -> T) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(open)).map_err(|panic| {
-        let said = panic.downcast_ref::<String>().cloned();
-        let said = said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        StoreError::DatabaseDamaged { detail: said.unwrap_or_else(|| "it cannot be opened".to_owned()) }
-    })
 }
 
 /// Gives the database a backend whose type the seam keeps to itself.

@@ -4,10 +4,11 @@ use std::fmt;
 use std::ops::{Bound, RangeBounds};
 use std::sync::OnceLock;
 
-use redb::{OwnedRange, ReadOnlyTable, ReadTransaction, ReadableTable, TableError};
+use redb::{OwnedAccessGuard, OwnedRange, ReadOnlyTable, ReadTransaction, ReadableTable, TableError};
 
 use crate::base::id::ChunkId;
 use crate::store::error::{DatabaseContext, Result, database_error};
+use crate::store::guard::guarded;
 use crate::store::space::{CHUNKS, ChunkLocation, PACKS, PackRecord, Space};
 
 type BytesTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -45,7 +46,7 @@ impl Snapshot {
     fn space(&self, space: Space) -> Result<Option<&BytesTable>> {
         let slot = &self.spaces[space.index()];
         if slot.get().is_none() {
-            let table = opened(self.transaction.open_table(space.table()))?;
+            let table = opened(guarded(|| self.transaction.open_table(space.table()))?)?;
             // Another thread may have been quicker; its table is the same.
             let _ = slot.set(table);
         }
@@ -54,7 +55,7 @@ impl Snapshot {
 
     fn chunks(&self) -> Result<Option<&ChunkTable>> {
         if self.chunks.get().is_none() {
-            let table = opened(self.transaction.open_table(CHUNKS))?;
+            let table = opened(guarded(|| self.transaction.open_table(CHUNKS))?)?;
             let _ = self.chunks.set(table);
         }
         Ok(self.chunks.get().and_then(Option::as_ref))
@@ -68,7 +69,9 @@ impl Snapshot {
     /// Shows the value of a key without copying it.
     pub fn with<R>(&self, space: Space, key: &[u8], look: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
         let Some(table) = self.space(space)? else { return Ok(None) };
-        Ok(table.get(key).stored()?.map(|value| look(value.value())))
+        // The guard is only around the database: whoever looks may panic as they like.
+        let found = guarded(|| table.get(key))?.stored()?;
+        Ok(found.map(|value| look(value.value())))
     }
 
     /// Whether a key has a value.
@@ -79,13 +82,13 @@ impl Snapshot {
     /// Number of keys in a space.
     pub fn count(&self, space: Space) -> Result<u64> {
         use redb::ReadableTableMetadata;
-        self.space(space)?.map_or(Ok(0), |table| table.len().stored())
+        self.space(space)?.map_or(Ok(0), |table| guarded(|| table.len())?.stored())
     }
 
     /// Keys and values in a range, in the order of their bytes.
     pub fn scan<'k>(&self, space: Space, range: impl RangeBounds<&'k [u8]>) -> Result<Scan> {
         let inner = match self.space(space)? {
-            Some(table) => Some(table.range_owned::<&[u8]>(range).stored()?),
+            Some(table) => Some(guarded(|| table.range_owned::<&[u8]>(range))?.stored()?),
             None => None,
         };
         Ok(Scan { inner })
@@ -106,19 +109,20 @@ impl Snapshot {
     /// Where a chunk lies.
     pub fn chunk_location(&self, id: ChunkId) -> Result<Option<ChunkLocation>> {
         let Some(table) = self.chunks()? else { return Ok(None) };
-        Ok(table.get(id.as_bytes()).stored()?.map(|value| ChunkLocation::decode(value.value())))
+        let found = guarded(|| table.get(id.as_bytes()))?.stored()?;
+        Ok(found.map(|value| ChunkLocation::decode(value.value())))
     }
 
     /// Number of chunks in the store.
     pub fn chunk_count(&self) -> Result<u64> {
         use redb::ReadableTableMetadata;
-        self.chunks()?.map_or(Ok(0), |table| table.len().stored())
+        self.chunks()?.map_or(Ok(0), |table| guarded(|| table.len())?.stored())
     }
 
     /// All chunks with their places, in the order of their ids.
     pub fn scan_chunks(&self) -> Result<ChunkScan> {
         let inner = match self.chunks()? {
-            Some(table) => Some(table.range_owned::<&[u8; 32]>(..).stored()?),
+            Some(table) => Some(guarded(|| table.range_owned::<&[u8; 32]>(..))?.stored()?),
             None => None,
         };
         Ok(ChunkScan { inner })
@@ -126,19 +130,22 @@ impl Snapshot {
 
     /// What is recorded of a pack.
     pub fn pack(&self, number: u32) -> Result<Option<PackRecord>> {
-        let Some(table) = opened(self.transaction.open_table(PACKS))? else { return Ok(None) };
-        Ok(table.get(number).stored()?.map(|value| PackRecord::decode(value.value())))
+        let Some(table) = opened(guarded(|| self.transaction.open_table(PACKS))?)? else { return Ok(None) };
+        let found = guarded(|| table.get(number))?.stored()?;
+        Ok(found.map(|value| PackRecord::decode(value.value())))
     }
 
     /// All packs with their local numbers, in their order.
     pub fn packs(&self) -> Result<Vec<(u32, PackRecord)>> {
-        let Some(table) = opened(self.transaction.open_table(PACKS))? else { return Ok(Vec::new()) };
-        let mut packs = Vec::new();
-        for row in table.iter().stored()? {
-            let (number, record) = row.stored()?;
-            packs.push((number.value(), PackRecord::decode(record.value())));
-        }
-        Ok(packs)
+        guarded(|| {
+            let Some(table) = opened(self.transaction.open_table(PACKS))? else { return Ok(Vec::new()) };
+            let mut packs = Vec::new();
+            for row in table.iter().stored()? {
+                let (number, record) = row.stored()?;
+                packs.push((number.value(), PackRecord::decode(record.value())));
+            }
+            Ok(packs)
+        })?
     }
 
     /// The youngest packs that are not sealed, at most `limit`, youngest first.
@@ -172,19 +179,40 @@ pub struct Scan {
     inner: Option<OwnedRange<&'static [u8], &'static [u8]>>,
 }
 
+type Row = std::result::Result<
+    (OwnedAccessGuard<&'static [u8]>, OwnedAccessGuard<&'static [u8]>),
+    redb::StorageError,
+>;
+
+impl Scan {
+    /// Takes a step; after the database failed there is none more.
+    fn step(
+        &mut self,
+        step: impl FnOnce(&mut OwnedRange<&'static [u8], &'static [u8]>) -> Option<Row>,
+    ) -> Option<Result<(Vec<u8>, Vec<u8>)>> {
+        let inner = self.inner.as_mut()?;
+        let row = match guarded(|| step(inner)) {
+            Ok(row) => row?,
+            Err(error) => {
+                self.inner = None;
+                return Some(Err(error));
+            }
+        };
+        Some(row.stored().map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
+    }
+}
+
 impl Iterator for Scan {
     type Item = Result<(Vec<u8>, Vec<u8>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let row = self.inner.as_mut()?.next()?;
-        Some(row.stored().map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
+        self.step(|inner| inner.next())
     }
 }
 
 impl DoubleEndedIterator for Scan {
     fn next_back(&mut self) -> Option<Self::Item> {
-        let row = self.inner.as_mut()?.next_back()?;
-        Some(row.stored().map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
+        self.step(|inner| inner.next_back())
     }
 }
 
@@ -197,7 +225,14 @@ impl Iterator for ChunkScan {
     type Item = Result<(ChunkId, ChunkLocation)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let row = self.inner.as_mut()?.next()?;
+        let inner = self.inner.as_mut()?;
+        let row = match guarded(|| inner.next()) {
+            Ok(row) => row?,
+            Err(error) => {
+                self.inner = None;
+                return Some(Err(error));
+            }
+        };
         Some(
             row.stored()
                 .map(|(id, place)| (ChunkId::from_bytes(*id.value()), ChunkLocation::decode(place.value()))),

@@ -9,6 +9,7 @@ use crate::base::id::ChunkId;
 use crate::store::Store;
 use crate::store::chunk_writer::Staged;
 use crate::store::error::{DatabaseContext, Result};
+use crate::store::guard::guarded;
 use crate::store::pack_writer::{Batch, PackUpdate};
 use crate::store::snapshot::after_prefix;
 use crate::store::space::{CHUNKS, ChunkLocation, PACKS, PackRecord, STORE, Space};
@@ -41,15 +42,19 @@ impl Transaction {
 
     /// The value of a key as this transaction left it.
     pub fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let table = self.inner.open_table(space.table()).stored()?;
-        Ok(table.get(key).stored()?.map(|value| value.value().to_vec()))
+        guarded(|| {
+            let table = self.inner.open_table(space.table()).stored()?;
+            Ok(table.get(key).stored()?.map(|value| value.value().to_vec()))
+        })?
     }
 
     /// Gives a key a value.
     pub fn put(&mut self, space: Space, key: &[u8], value: &[u8]) -> Result<()> {
-        let mut table = self.inner.open_table(space.table()).stored()?;
-        table.insert(key, value).stored()?;
-        Ok(())
+        guarded(|| {
+            let mut table = self.inner.open_table(space.table()).stored()?;
+            table.insert(key, value).stored()?;
+            Ok(())
+        })?
     }
 
     /// Gives many keys their values; fastest when they come sorted.
@@ -67,8 +72,10 @@ impl Transaction {
 
     /// Takes a key away; tells whether it had a value.
     pub fn delete(&mut self, space: Space, key: &[u8]) -> Result<bool> {
-        let mut table = self.inner.open_table(space.table()).stored()?;
-        Ok(table.remove(key).stored()?.is_some())
+        guarded(|| {
+            let mut table = self.inner.open_table(space.table()).stored()?;
+            Ok(table.remove(key).stored()?.is_some())
+        })?
     }
 
     /// Takes many keys away; gives how many had a value.
@@ -105,8 +112,10 @@ impl Transaction {
 
     /// The last key of a space as this transaction left it.
     pub fn last_key(&self, space: Space) -> Result<Option<Vec<u8>>> {
-        let table = self.inner.open_table(space.table()).stored()?;
-        Ok(table.last().stored()?.map(|(key, _)| key.value().to_vec()))
+        guarded(|| {
+            let table = self.inner.open_table(space.table()).stored()?;
+            Ok(table.last().stored()?.map(|(key, _)| key.value().to_vec()))
+        })?
     }
 
     /// Makes what a [`ChunkWriter`](crate::store::ChunkWriter) wrote part of this transaction.
@@ -137,22 +146,26 @@ impl Transaction {
 
     /// Gives chunks their places, whatever they had. Fastest when sorted.
     pub(crate) fn set_chunks(&mut self, rows: &[(ChunkId, ChunkLocation)]) -> Result<()> {
-        let mut table = self.inner.open_table(CHUNKS).stored()?;
-        for (id, place) in rows {
-            table.insert(id.as_bytes(), &place.encode()).stored()?;
-        }
-        Ok(())
+        guarded(|| {
+            let mut table = self.inner.open_table(CHUNKS).stored()?;
+            for (id, place) in rows {
+                table.insert(id.as_bytes(), &place.encode()).stored()?;
+            }
+            Ok(())
+        })?
     }
 
     /// Takes chunks out of the index; gives how many were there. Their bytes stay in their packs
     /// until these are rewritten.
     pub fn drop_chunks(&mut self, chunks: &[ChunkId]) -> Result<u64> {
-        let mut table = self.inner.open_table(CHUNKS).stored()?;
-        let mut dropped = 0;
-        for id in chunks {
-            dropped += u64::from(table.remove(id.as_bytes()).stored()?.is_some());
-        }
-        Ok(dropped)
+        guarded(|| {
+            let mut table = self.inner.open_table(CHUNKS).stored()?;
+            let mut dropped = 0;
+            for id in chunks {
+                dropped += u64::from(table.remove(id.as_bytes()).stored()?.is_some());
+            }
+            Ok(dropped)
+        })?
     }
 
     /// Records a pack under its number, or under the next free one, which is given back.
@@ -165,8 +178,10 @@ impl Transaction {
 
     /// Takes a pack out of the records.
     pub(crate) fn forget_pack(&mut self, number: u32) -> Result<()> {
-        self.inner.open_table(PACKS).stored()?.remove(number).stored()?;
-        Ok(())
+        guarded(|| {
+            self.inner.open_table(PACKS).stored()?.remove(number).stored()?;
+            Ok(())
+        })?
     }
 
     /// Inserts the rows of a batch and gives its new packs their numbers.
@@ -211,7 +226,7 @@ impl Transaction {
     /// Makes everything durable and visible. When this returns, it survives a power loss.
     pub fn commit(self) -> Result<()> {
         let needed = self.held.iter().map(|staged| staged.batch.rows_bytes()).sum::<u64>();
-        let committed = self.inner.commit().stored();
+        let committed = guarded(|| self.inner.commit())?.stored();
         self.store.explain(committed, needed + COMMIT_BYTES)
     }
 }
