@@ -79,9 +79,11 @@ impl Story {
             .collect();
         let whole = within.is_none();
         // A file that made room for a folder goes with whatever is committed in that folder.
+        let root = self.world.lab.folder.path().to_owned();
+        let is_folder = |path: &String| root.join(path).is_dir();
         let is_asked = |path: &String| {
             within.is_none_or(|asked| {
-                is_within(path, asked) || (is_below(asked, path) && self.world.lab.at(path).is_dir())
+                is_within(path, asked) || (is_below(asked, path) && is_folder(path))
             })
         };
         wanted.retain(|path| {
