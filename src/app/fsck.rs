@@ -81,7 +81,7 @@ pub(crate) fn sidecars(pent_dir: &Path) -> Vec<Finding> {
     }
     for (id, _) in displaced::folders(pent_dir).unwrap_or_default() {
         match displaced::find(pent_dir, &id) {
-            Ok(set) if set.created.is_some() && set.items.iter().all(|item| item.path.is_some()) => {}
+            Ok(set) if set.is_whole() => {}
             Ok(_) => note(
                 FindingKind::Sidecar,
                 format!("the list of files that were set aside as {id} is damaged"),

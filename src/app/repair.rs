@@ -52,6 +52,7 @@ pub fn run(options: &Options, clock: &dyn Clock, monitor: &dyn Monitor) -> Resul
     let mut steps = Steps::default();
     let Opened { repository, lock, sound } = repair::mend(&options.root, &how, &mut steps, monitor)?;
     put_sidecars_aside(&repository, &mut steps)?;
+    mend_set_aside(&repository, &mut steps)?;
     let everything = fsck::Options::everything(how.now);
     let mut found_in = Vec::new();
     let mut outcome = match sound {
@@ -93,6 +94,23 @@ fn look_in_files(
     Ok(repair::restore_from_files(repository, &folders, outcome, steps, monitor)?)
 }
 
+/// Writes lists of set-aside files anew that cannot be read; the old list is kept.
+fn mend_set_aside(repository: &Repository, steps: &mut Steps) -> Result<(), AppError> {
+    let pent_dir = repository.pent_dir();
+    for (id, _) in displaced::folders(pent_dir)? {
+        if displaced::find(pent_dir, &id)?.is_whole() {
+            continue;
+        }
+        let old = displaced::mend(pent_dir, &id)?;
+        let folder = pent_dir.join("quarantine");
+        let kept = folder.join(format!("{id}-manifest"));
+        let write = || fs::create_dir_all(&folder).and_then(|()| fs::write(&kept, &old));
+        write().map_err(|source| AppError::Io { action: "writing", path: kept.clone(), source })?;
+        steps.add("sidecar", format!("the list of the files set aside as {id} was written anew"), Some(kept));
+    }
+    Ok(())
+}
+
 /// Puts damaged files aside that are made anew when they are missing.
 fn put_sidecars_aside(repository: &Repository, steps: &mut Steps) -> Result<(), AppError> {
     let pent_dir = repository.pent_dir();
@@ -101,7 +119,7 @@ fn put_sidecars_aside(repository: &Repository, steps: &mut Steps) -> Result<(), 
     for finding in sidecars(pent_dir) {
         match finding.kind {
             FindingKind::Settings => {
-                places.push((pent_dir.join("config.toml"), "the settings of this repository"))
+                places.push((pent_dir.join("config.toml"), "the settings of this repository"));
             }
             FindingKind::Sidecar if finding.message.contains("worktree/index") => {
                 places.push((state.join(INDEX_FILE), "what was remembered of your files"));

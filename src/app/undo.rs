@@ -11,6 +11,7 @@ use crate::base::id::{FileId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
+use crate::object::tree::Content;
 use crate::object::tree_walk::entry_at;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{
@@ -272,6 +273,15 @@ impl WrittenBefore<'_> {
         let entry = entry_at(self.view, self.tree, path).ok().flatten()?;
         let id = entry.content.file_id()?;
         let node = self.worktree.look(path).ok().flatten()?;
+        // One that was made executable since, or no longer is, differs from what the command put there.
+        let is_same_kind = match (&entry.content, node.kind) {
+            (Content::File { executable, .. }, NodeKind::File { executable: now }) => *executable == now,
+            (Content::Symlink { .. }, NodeKind::Symlink) => true,
+            _ => false,
+        };
+        if !is_same_kind {
+            return None;
+        }
         if seen.and_then(|seen| seen.find(path, &node.stat)).is_some_and(|seen| seen.id == id) {
             return Some((path.clone(), node.stat, id));
         }

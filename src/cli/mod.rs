@@ -28,6 +28,8 @@ use std::process::ExitCode;
 
 /// Runs the program for the arguments and the environment of this process.
 pub fn main() -> ExitCode {
+    // What a damaged database makes the one who reads it do is told as an error, with advice.
+    crate::store::quiet_guarded_panics();
     let environment = match Environment::read() {
         Ok(environment) => environment,
         Err(failure) => return report_failure(&failure, None, false, false),

@@ -12,7 +12,8 @@ use redb::{
 };
 
 use crate::store::disk::{DatabaseAccess, Disk};
-use crate::store::error::{DatabaseContext, IoContext, Result, StoreError, contained, database_error};
+use crate::store::error::{DatabaseContext, IoContext, Result, StoreError, database_error};
+use crate::store::guard::guarded;
 use crate::store::overlay::Overlay;
 
 /// Memory that the database may use for pages, in bytes.
@@ -61,7 +62,7 @@ impl DatabaseHandle {
     /// Creates the database and hands it out for its first transaction.
     pub(crate) fn create(disk: Arc<dyn Disk>, path: PathBuf) -> Result<Self> {
         let backend = disk.database(&path, DatabaseAccess::Create).during("creating", &path)?;
-        let database = contained(|| builder().create_with_backend(Seam(backend)))?.stored()?;
+        let database = guarded(|| builder().create_with_backend(Seam(backend)))?.stored()?;
         Ok(Self { path, disk, writable: true, handle: RwLock::new(Handle::Writer(database)) })
     }
 
@@ -75,7 +76,7 @@ impl DatabaseHandle {
 
     pub(crate) fn begin_read(&self) -> Result<ReadTransaction> {
         let handle = self.handle.read().unwrap_or_else(PoisonError::into_inner);
-        let begun = contained(|| handle.begin_read())?;
+        let begun = guarded(|| handle.begin_read())?;
         drop(handle);
         match begun {
             Err(TransactionError::Storage(StorageError::PreviousIo)) => {
@@ -93,7 +94,7 @@ impl DatabaseHandle {
         }
         let begun = match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
             Handle::Reader(_) | Handle::Overlay { .. } => None,
-            Handle::Writer(database) => Some(contained(|| database.try_begin_write())?),
+            Handle::Writer(database) => Some(guarded(|| database.try_begin_write())?),
         };
         match begun {
             Some(Ok(transaction)) => return Ok(Some(transaction)),
@@ -103,7 +104,7 @@ impl DatabaseHandle {
         }
         match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
             Handle::Reader(_) | Handle::Overlay { .. } => Err(StoreError::ReadOnly),
-            Handle::Writer(database) => match contained(|| database.try_begin_write())? {
+            Handle::Writer(database) => match guarded(|| database.try_begin_write())? {
                 Err(TransactionError::WouldBlock) => Ok(None),
                 begun => begun.stored().map(Some),
             },
@@ -116,7 +117,7 @@ impl DatabaseHandle {
     pub(crate) fn verify(&self) -> Result<()> {
         let backend = self.disk.database(&self.path, DatabaseAccess::Read).during("opening", &self.path)?;
         let overlay = Overlay::new(backend).during("reading", &self.path)?;
-        let checked = contained(|| -> std::result::Result<bool, DatabaseError> {
+        let checked = guarded(|| -> std::result::Result<bool, DatabaseError> {
             builder().create_with_backend(Seam(Box::new(overlay)))?.check_integrity()
         })?;
         match checked {
@@ -163,7 +164,7 @@ impl DatabaseHandle {
 /// that may be written, else in memory.
 fn open_reader(disk: &dyn Disk, path: &Path) -> Result<Handle> {
     let backend = disk.database(path, DatabaseAccess::Read).during("opening", path)?;
-    let opened = contained(|| builder().open_read_only_with_backend(Seam(backend)))?;
+    let opened = guarded(|| builder().open_read_only_with_backend(Seam(backend)))?;
     match opened {
         Ok(reader) => Ok(Handle::Reader(reader)),
         Err(DatabaseError::RepairAborted | DatabaseError::Storage(StorageError::Unsupported)) => {
@@ -185,7 +186,7 @@ fn may_not_write(error: &io::Error) -> bool {
 fn open_in_memory(disk: &dyn Disk, path: &Path) -> Result<Handle> {
     let backend = disk.database(path, DatabaseAccess::Read).during("opening", path)?;
     let overlay = Overlay::new(backend).during("reading", path)?;
-    let database = contained(|| builder().create_with_backend(Seam(Box::new(overlay))))?.stored()?;
+    let database = guarded(|| builder().create_with_backend(Seam(Box::new(overlay))))?.stored()?;
     // A read transaction for as long as the handle lives: whoever writes the file meanwhile leaves
     // the pages of this state alone.
     let pin = database.begin_read().stored()?;
@@ -197,7 +198,7 @@ fn open_writer(disk: &dyn Disk, path: &Path) -> Result<Database> {
     if backend.len().during("opening", path)? == 0 {
         return Err(StoreError::DatabaseDamaged { detail: "the file is empty".to_owned() });
     }
-    contained(|| builder().create_with_backend(Seam(backend)))?.stored()
+    guarded(|| builder().create_with_backend(Seam(backend)))?.stored()
 }
 
 /// Gives the database a backend whose type the seam keeps to itself.

@@ -1,7 +1,6 @@
 //! Why something could not be stored or had back.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use crate::base::codec::DecodeError;
@@ -148,14 +147,4 @@ impl<T, E: Into<redb::Error>> DatabaseContext<T> for std::result::Result<T, E> {
     fn stored(self) -> Result<T> {
         self.map_err(database_error)
     }
-}
-
-/// Does something with the database, and takes a panic for what it is: redb trusts the pages of a file
-/// that was closed properly, and may panic over one that was changed since.
-pub(crate) fn contained<T>(work: impl FnOnce() -> T) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let said = panic.downcast_ref::<String>().cloned();
-        let said = said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        StoreError::DatabaseDamaged { detail: said.unwrap_or_else(|| "it cannot be read".to_owned()) }
-    })
 }

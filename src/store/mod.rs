@@ -16,6 +16,7 @@ mod database;
 pub mod disk;
 mod error;
 pub mod fault;
+mod guard;
 mod lock;
 mod open_packs;
 mod overlay;
@@ -44,13 +45,15 @@ use crate::base::monitor::{Monitor, SilentMonitor};
 use crate::store::chunk_reader::PackView;
 use crate::store::database::DatabaseHandle;
 use crate::store::disk::{Disk, RealDisk};
-use crate::store::error::{DatabaseContext, IoContext, contained};
+use crate::store::error::{DatabaseContext, IoContext};
+use crate::store::guard::guarded;
 use crate::store::space::{SETTINGS_KEY, STORE};
 
 pub use chunk_reader::ChunkReader;
 pub use chunk_writer::{ChunkWriter, GroupHint, Put, Staged, WriterTotals};
 pub use disk::DiskSpace;
 pub use error::{Damage, Result, StoreError};
+pub use guard::quiet_guarded_panics;
 pub use lock::{SweepLock, WorktreeLock, WritersLock};
 pub use pack_walk::Salvage;
 pub use page_scan::scan_pages;
@@ -363,7 +366,7 @@ fn has_content(transaction: &redb::WriteTransaction) -> Result<bool> {
 }
 
 fn read_settings(database: &DatabaseHandle) -> Result<StoreSettings> {
-    contained(|| read_settings_row(&database.begin_read()?))?
+    guarded(|| read_settings_row(&database.begin_read()?))?
 }
 
 fn read_settings_row(transaction: &redb::ReadTransaction) -> Result<StoreSettings> {

@@ -8,7 +8,8 @@ use redb::{ReadableTable, WriteTransaction};
 use crate::base::id::ChunkId;
 use crate::store::Store;
 use crate::store::chunk_writer::Staged;
-use crate::store::error::{DatabaseContext, Result, contained};
+use crate::store::error::{DatabaseContext, Result};
+use crate::store::guard::guarded;
 use crate::store::pack_writer::{Batch, PackUpdate};
 use crate::store::snapshot::after_prefix;
 use crate::store::space::{CHUNKS, ChunkLocation, PACKS, PackRecord, STORE, Space};
@@ -41,7 +42,7 @@ impl Transaction {
 
     /// The value of a key as this transaction left it.
     pub fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        contained(|| {
+        guarded(|| {
             let table = self.inner.open_table(space.table()).stored()?;
             Ok(table.get(key).stored()?.map(|value| value.value().to_vec()))
         })?
@@ -49,7 +50,7 @@ impl Transaction {
 
     /// Gives a key a value.
     pub fn put(&mut self, space: Space, key: &[u8], value: &[u8]) -> Result<()> {
-        contained(|| {
+        guarded(|| {
             let mut table = self.inner.open_table(space.table()).stored()?;
             table.insert(key, value).stored()?;
             Ok(())
@@ -62,7 +63,7 @@ impl Transaction {
         space: Space,
         entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Result<()> {
-        contained(|| {
+        guarded(|| {
             let mut table = self.inner.open_table(space.table()).stored()?;
             for (key, value) in entries {
                 table.insert(key, value).stored()?;
@@ -73,7 +74,7 @@ impl Transaction {
 
     /// Takes a key away; tells whether it had a value.
     pub fn delete(&mut self, space: Space, key: &[u8]) -> Result<bool> {
-        contained(|| {
+        guarded(|| {
             let mut table = self.inner.open_table(space.table()).stored()?;
             Ok(table.remove(key).stored()?.is_some())
         })?
@@ -95,7 +96,7 @@ impl Transaction {
         space: Space,
         range: impl RangeBounds<&'k [u8]> + 'k,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        contained(|| {
+        guarded(|| {
             let table = self.inner.open_table(space.table()).stored()?;
             let mut rows = Vec::new();
             for row in table.range::<&[u8]>(range).stored()? {
@@ -147,7 +148,7 @@ impl Transaction {
 
     /// Gives chunks their places, whatever they had. Fastest when sorted.
     pub(crate) fn set_chunks(&mut self, rows: &[(ChunkId, ChunkLocation)]) -> Result<()> {
-        contained(|| {
+        guarded(|| {
             let mut table = self.inner.open_table(CHUNKS).stored()?;
             for (id, place) in rows {
                 table.insert(id.as_bytes(), &place.encode()).stored()?;
@@ -159,7 +160,7 @@ impl Transaction {
     /// Takes chunks out of the index; gives how many were there. Their bytes stay in their packs
     /// until these are rewritten.
     pub fn drop_chunks(&mut self, chunks: &[ChunkId]) -> Result<u64> {
-        contained(|| {
+        guarded(|| {
             let mut table = self.inner.open_table(CHUNKS).stored()?;
             let mut dropped = 0;
             for id in chunks {
@@ -179,7 +180,7 @@ impl Transaction {
 
     /// Takes a pack out of the records.
     pub(crate) fn forget_pack(&mut self, number: u32) -> Result<()> {
-        contained(|| {
+        guarded(|| {
             self.inner.open_table(PACKS).stored()?.remove(number).stored()?;
             Ok(())
         })?
@@ -197,7 +198,7 @@ impl Transaction {
     }
 
     fn apply_rows(&mut self, batch: &mut Batch) -> Result<()> {
-        contained(|| {
+        guarded(|| {
             batch.rows.sort_unstable_by_key(|row| row.id);
             {
                 let mut table = self.inner.open_table(CHUNKS).stored()?;
@@ -216,7 +217,7 @@ impl Transaction {
     }
 
     fn apply_packs(&mut self, batch: &mut Batch) -> Result<()> {
-        contained(|| {
+        guarded(|| {
             let mut store = self.inner.open_table(STORE).stored()?;
             let mut packs = self.inner.open_table(PACKS).stored()?;
             let recorded = store.get(NEXT_PACK_KEY).stored()?.and_then(|value| value.value().try_into().ok());
@@ -236,7 +237,7 @@ impl Transaction {
     /// Makes everything durable and visible. When this returns, it survives a power loss.
     pub fn commit(self) -> Result<()> {
         let needed = self.held.iter().map(|staged| staged.batch.rows_bytes()).sum::<u64>();
-        let committed = contained(|| self.inner.commit()).and_then(DatabaseContext::stored);
+        let committed = guarded(|| self.inner.commit()).and_then(DatabaseContext::stored);
         self.store.explain(committed, needed + COMMIT_BYTES)
     }
 }

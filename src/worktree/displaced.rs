@@ -13,7 +13,7 @@ use super::root::Worktree;
 use super::stat::{Node, NodeKind};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
-use manifest::{Heading, Line, MANIFEST_FILE};
+use manifest::{Heading, Line, MANIFEST_FILE, MANIFEST_NEW};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 use std::collections::BTreeMap;
@@ -162,6 +162,13 @@ pub struct DisplacedSet {
     pub items: Vec<DisplacedItem>,
 }
 
+impl DisplacedSet {
+    /// Whether its list tells when it was made and where everything in it was.
+    pub fn is_whole(&self) -> bool {
+        self.created.is_some() && self.items.iter().all(|item| item.path.is_some())
+    }
+}
+
 /// The ids of all sets and where they lie, the oldest first.
 pub fn folders(pent_dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     let folder = pent_dir.join(DISPLACED_FOLDER);
@@ -181,6 +188,34 @@ pub fn folders(pent_dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     }
     sets.sort();
     Ok(sets)
+}
+
+/// Writes the list of a set anew from what can be read of it and from what lies there; gives the old
+/// list. A thing whose line is lost gets a place named after its number.
+pub fn mend(pent_dir: &Path, id: &str) -> Result<Vec<u8>> {
+    let set = find(pent_dir, id)?;
+    let path = pent_dir.join(DISPLACED_FOLDER).join(id);
+    let place = path.join(MANIFEST_FILE);
+    let old = fs::read(&place).unwrap_or_default();
+    let modified = fs::metadata(&path).and_then(|data| data.modified()).ok();
+    let age = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let modified_ms = age.and_then(|age| i64::try_from(age.as_millis()).ok()).unwrap_or(0);
+    let created = set.created.unwrap_or_else(|| Timestamp::utc(modified_ms));
+    let mut list = manifest::line(&Heading { created, reason: set.reason });
+    for DisplacedItem { number, path, .. } in set.items {
+        let path = path.or_else(|| AssetPath::from_bytes(format!("set-aside-{number}")).ok());
+        list.extend(path.map(|path| manifest::line(&Line { number, path })).unwrap_or_default());
+    }
+    let write = || -> io::Result<()> {
+        let fresh = path.join(MANIFEST_NEW);
+        let mut file = File::create(&fresh)?;
+        file.write_all(&list)?;
+        file.sync_all()?;
+        fs::rename(&fresh, &place)?;
+        File::open(&path)?.sync_all()
+    };
+    write().during("writing", &place)?;
+    Ok(old)
 }
 
 /// Lists what was put aside, the latest first.

@@ -495,6 +495,20 @@ fn labels_of_a_moved_asset_are_seen_and_added_to_at_its_new_place() {
 }
 
 #[test]
+fn a_label_that_waits_goes_with_an_asset_that_is_moved_by_hand() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.commit("Base");
+    let change = meta::Change::Labels { add: vec!["approved".into()], remove: vec![] };
+    meta::change(&lab.repository, &[path("a.psd")], &[change], &|_| true, &lab.clock).expect("a label");
+    fs::rename(lab.at("a.psd"), lab.at("b.psd")).expect("a moved file");
+    lab.commit("Moved");
+    let line = meta::get(&lab.repository, &[path("b.psd")]).expect("metadata");
+    assert_eq!(line.assets[0].fields.values().next().expect("labels").text, "approved");
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+}
+
+#[test]
 fn an_asset_moved_over_a_removed_one_brings_its_own_metadata() {
     let lab = Lab::new();
     lab.write("a.psd", "1");

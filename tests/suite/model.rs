@@ -62,28 +62,3 @@ fn random_stories_go_as_a_naive_model_says() {
         Err(error) => panic!("{error}"),
     }
 }
-
-#[test]
-fn replay() {
-    use Step::*;
-    let steps = [
-        RenameFolder { nth: 14, at: 82 },
-        Commit,
-        Write { at: 52, content: 44 },
-        Commit,
-        Copy { nth: 53, at: 18 },
-        Write { at: 200, content: 33 },
-        Commit,
-        Write { at: 166, content: 154 },
-        Write { at: 145, content: 117 },
-        Rename { nth: 241, at: 204 },
-        Restore { commit: 143, at: None, exact: false },
-        Undo,
-    ];
-    let mut story = Story::begin();
-    for step in steps {
-        eprintln!("{step:?}");
-        story = story.tell(&step);
-        eprintln!("   {:?}", story.now.files);
-    }
-}

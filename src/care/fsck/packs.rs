@@ -115,7 +115,11 @@ impl PackCheck<'_> {
                 Ok(blocks) => return Ok(blocks),
                 // One that is cut short has none; that was said.
                 Err(_) if inspector.length() < self.record.length => {}
-                Err(error) => self.note(FindingKind::PackFooter, None, error)?,
+                Err(error) => match inspector.walk() {
+                    // One whose end was not clear when it was indexed anew never had a footer.
+                    Ok(blocks) => return Ok(blocks),
+                    Err(_) => self.note(FindingKind::PackFooter, None, error)?,
+                },
             }
         } else if let Ok(blocks) = inspector.walk() {
             return Ok(blocks);

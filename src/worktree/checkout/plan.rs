@@ -246,12 +246,16 @@ fn known(input: &PlanInput<'_>, path: &AssetPath, node: &Node) -> Result<Known> 
         _ => false,
     });
     let committed = same_kind.and_then(|record| record.file_id());
+    let same_mode = match (same_kind.map(|record| record.content()).transpose()?, node.kind) {
+        (Some(Content::File { executable, .. }), NodeKind::File { executable: now }) => executable == now,
+        _ => true,
+    };
     if same_kind.is_some_and(|record| record.stat() == Some(node.stat)) {
-        return Ok(Known { id: committed, is_committed: true });
+        return Ok(Known { id: committed, is_committed: same_mode });
     }
     if let Some(id) = (input.stored)(path, node) {
         return Ok(Known { id: Some(id), is_committed: true });
     }
     let seen = input.seen.and_then(|seen| seen.find(path, &node.stat)).map(|seen| seen.id);
-    Ok(Known { id: seen, is_committed: seen.is_some() && seen == committed })
+    Ok(Known { id: seen, is_committed: same_mode && seen.is_some() && seen == committed })
 }

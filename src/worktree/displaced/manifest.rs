@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// Name of the list inside the folder of a set.
 pub const MANIFEST_FILE: &str = "manifest";
+/// Name of a list that is being written anew.
+pub const MANIFEST_NEW: &str = "manifest.new";
 
 /// The first line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
