@@ -226,6 +226,15 @@ fn a_tree_with_a_link_and_a_file_below_it_writes_nothing_outside() {
 }
 
 #[test]
+fn a_link_takes_the_place_of_a_folder_whose_files_go() {
+    let mut studio = studio();
+    let link = studio.store(pentimento::worktree::stat::NodeKind::Symlink, b"a.txt".to_vec());
+    studio.checkout(&[want("brand", link), want_gone("brand/logo.svg"), want_gone("brand/old/logo.svg")]);
+    assert_eq!(fs::read_link(studio.at("brand")).expect("a link").to_str(), Some("a.txt"));
+    assert!(studio.displaced().is_empty());
+}
+
+#[test]
 fn everything_put_aside_comes_back_at_once_except_where_a_place_is_taken() {
     let mut studio = studio();
     let new = studio.file("beta");

@@ -220,7 +220,7 @@ impl<S: ContentSource> Run<'_, S> {
             Action::Write { content: Content::File { id, size, executable } } => {
                 self.write_file(folder, step, *id, *size, *executable)
             }
-            Action::SetMode { id, executable } => self.set_mode(folder, step, *id, *executable),
+            Action::SetMode { id, executable } => set_mode(folder, step, *id, *executable),
             // The planner makes steps of nothing else.
             Action::Write { .. } | Action::Remove => Ok(Done::Removed),
         });
@@ -335,21 +335,21 @@ impl<S: ContentSource> Run<'_, S> {
         let stat = Node::at(folder, step.path.name())?.stat;
         Ok(Done::Written { fresh: fresh(step, id, stat), bytes: size })
     }
+}
 
-    fn set_mode(&self, folder: &OwnedFd, step: &Step, id: FileId, executable: bool) -> Result<Done, Failure> {
-        let Replaces::Committed(expected) = step.replaces else { return Ok(Done::Removed) };
-        let file = crate::worktree::root::open_file_at(folder, step.path.name())?;
-        let before = rustix::fs::fstat(&file)?;
-        if Node::from_system(&before) != expected {
-            let changed = io::Error::new(io::ErrorKind::ResourceBusy, "it changed since the plan was made");
-            return Err(Failure::Io(changed));
-        }
-        let mode = before.st_mode & 0o7777;
-        // Whoever may read it may run it.
-        let mode = if executable { mode | ((mode & 0o444) >> 2) } else { mode & !0o111 };
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
-        Ok(Done::Written { fresh: fresh(step, id, FileStat::of(&file)?), bytes: 0 })
+fn set_mode(folder: &OwnedFd, step: &Step, id: FileId, executable: bool) -> Result<Done, Failure> {
+    let Replaces::Committed(expected) = step.replaces else { return Ok(Done::Removed) };
+    let file = crate::worktree::root::open_file_at(folder, step.path.name())?;
+    let before = rustix::fs::fstat(&file)?;
+    if Node::from_system(&before) != expected {
+        let changed = io::Error::new(io::ErrorKind::ResourceBusy, "it changed since the plan was made");
+        return Err(Failure::Io(changed));
     }
+    let mode = before.st_mode & 0o7777;
+    // Whoever may read it may run it.
+    let mode = if executable { mode | ((mode & 0o444) >> 2) } else { mode & !0o111 };
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
+    Ok(Done::Written { fresh: fresh(step, id, FileStat::of(&file)?), bytes: 0 })
 }
 
 /// Removes a half-written file, if the name still means the one we wrote: after an exchange it may

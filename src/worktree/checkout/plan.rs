@@ -67,6 +67,7 @@ pub fn plan(input: &PlanInput<'_>, monitor: &dyn Monitor) -> Result<CheckoutPlan
                 part: CheckoutPlan::default(),
                 folder: None,
                 ways_checked: false,
+                is_below_file: false,
             };
             paths.iter().try_for_each(|wanted| planner.path(wanted))?;
             Ok(planner.part)
@@ -99,6 +100,8 @@ struct Planner<'a> {
     folder: Option<(AssetPath, Option<OwnedFd>)>,
     /// Whether what stands in the way of that folder was planned for.
     ways_checked: bool,
+    /// Whether a file or link is wanted in the place of that folder or of one above it.
+    is_below_file: bool,
 }
 
 impl Planner<'_> {
@@ -119,6 +122,9 @@ impl Planner<'_> {
             None => return self.removal(path, node),
             Some(Content::Directory { .. }) => return Ok(()),
             Some(Content::Foreign { .. }) => self.part.unavailable.push(path.clone()),
+            Some(_) if self.is_below_file => {
+                self.part.unreadable.push((path.clone(), io::ErrorKind::NotADirectory));
+            }
             Some(content) => {
                 if let Some(hazard) = portability(path.name()) {
                     self.part.hazards.push((path.clone(), hazard));
@@ -138,9 +144,7 @@ impl Planner<'_> {
         let parent = path.parent().unwrap_or_default();
         if self.folder.as_ref().is_none_or(|(open, _)| *open != parent) {
             let mut above = std::iter::successors(Some(parent.clone()), AssetPath::parent);
-            if above.any(|folder| self.filled.contains(&folder)) {
-                return Err(io::ErrorKind::NotADirectory.into());
-            }
+            self.is_below_file = above.any(|folder| self.filled.contains(&folder));
             self.folder = Some((parent, self.input.worktree.open_parent(path)?));
             self.ways_checked = false;
         }
