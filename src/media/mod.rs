@@ -1,0 +1,10 @@
+//! What assets are and what they look like: formats told by content, facts about them, pictures of them.
+//!
+//! Everything here is derived and can be made again. Bytes are hostile until a decoder has read
+//! them, so whatever parses runs in a child process of its own (`worker`), bounded in time, memory
+//! and output; what it answers is parsed as strictly as the bytes of a stranger.
+
+pub mod facts;
+pub mod format;
+pub mod input;
+pub mod sniff;
