@@ -28,6 +28,7 @@ pub mod probe;
 pub mod repair;
 pub mod resolve;
 pub mod restore;
+pub mod review;
 pub mod session;
 pub mod show;
 pub mod snapshot;
