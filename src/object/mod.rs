@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod manifest_build;
 pub mod manifest_diff;
 pub mod manifest_read;
+pub mod manifest_values;
 pub mod memory;
 pub mod metadata;
 pub mod source;
