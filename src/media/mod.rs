@@ -4,7 +4,12 @@
 //! them, so whatever parses runs in a child process of its own (`worker`), bounded in time, memory
 //! and output; what it answers is parsed as strictly as the bytes of a stranger.
 
+pub mod decoder;
 pub mod facts;
 pub mod format;
 pub mod input;
+pub mod photoshop;
+pub mod pixels;
+pub mod psd;
+pub mod raster;
 pub mod sniff;

@@ -1,0 +1,72 @@
+//! What a family of formats is read with, and the registry of all of them.
+
+use crate::media::facts::Facts;
+use crate::media::format::Format;
+use crate::media::input::Input;
+use crate::media::pixels::Pixels;
+
+/// Why a file could not be decoded.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes are not what their format asks for.
+    #[error("{0}")]
+    Damaged(String),
+    /// The file is of a form that is not read.
+    #[error("{0}")]
+    Unsupported(String),
+    /// It would take more memory or time than a preview may.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The bytes could not be read.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// A picture that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// The longest side in pixels; a decoder may give a larger picture when it has no cheaper one.
+    pub edge: u32,
+}
+
+/// Reads the formats of one family. It runs in a process of its own, where bytes may do no harm, and
+/// may take its time and memory only within that process's bounds.
+pub trait Decoder: Sync {
+    /// What it reads.
+    fn formats(&self) -> &'static [&'static Format];
+
+    /// Adds what it finds. What it cannot read of a file that is otherwise sound goes into
+    /// `facts.notes`.
+    fn facts(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Result<(), DecodeError>;
+
+    /// A picture of the file; `None` when the family has none to give.
+    fn picture(
+        &self,
+        input: &mut Input<'_>,
+        format: &'static Format,
+        wanted: Wanted,
+    ) -> Result<Option<Pixels>, DecodeError>;
+}
+
+/// Every decoder.
+const DECODERS: &[&dyn Decoder] = &[&super::raster::Raster, &super::photoshop::Photoshop];
+
+/// The decoder of a format.
+pub fn decoder(format: &'static Format) -> Option<&'static dyn Decoder> {
+    DECODERS.iter().copied().find(|decoder| decoder.formats().contains(&format))
+}
+
+/// Everything that is known of a file.
+pub fn facts(input: &mut Input<'_>, format: &'static Format) -> Result<Facts, DecodeError> {
+    let mut facts = Facts {
+        format: format.id.to_owned(),
+        format_name: format.name.to_owned(),
+        family: Some(format.family),
+        mime: format.mime.to_owned(),
+        ..Facts::default()
+    };
+    if let Some(decoder) = decoder(format) {
+        decoder.facts(input, format, &mut facts)?;
+    }
+    Ok(facts)
+}

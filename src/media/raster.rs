@@ -1,0 +1,147 @@
+//! Pictures of pixels: PNG, JPEG, GIF, WebP, TIFF, BMP, Targa, DDS, icons, Radiance HDR, OpenEXR.
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use std::io::{BufReader, Read, Seek};
+
+use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::facts::{Facts, Picture};
+use crate::media::format::{self, Format};
+use crate::media::input::{Input, Source};
+use crate::media::pixels::{PIXELS_MAX, Pixels};
+
+/// Most memory that a decoder of the library may take, in bytes.
+const MEMORY_MAX: u64 = 1 << 30;
+
+/// Pictures of pixels.
+pub struct Raster;
+
+impl Decoder for Raster {
+    fn formats(&self) -> &'static [&'static Format] {
+        &[
+            &format::PNG, &format::JPEG, &format::GIF, &format::WEBP, &format::TIFF, &format::BMP, &format::TGA,
+            &format::DDS, &format::ICO, &format::HDR, &format::EXR,
+        ]
+    }
+
+    fn facts(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
+        let mut decoder = open(input.rewound()?, format)?;
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let (mut width, mut height) = decoder.dimensions();
+        if turned(orientation) {
+            (width, height) = (height, width);
+        }
+        let colour = decoder.original_color_type();
+        let (space, depth, alpha) = describe(colour);
+        facts.picture = Some(Picture {
+            width: u64::from(width),
+            height: u64::from(height),
+            colour_space: Some(space.to_owned()),
+            depth: Some(depth),
+            alpha: Some(alpha),
+            profile: None,
+            resolution: None,
+            frames: None,
+            orientation: (orientation != Orientation::NoTransforms).then(|| orientation.to_exif()),
+        });
+        Ok(())
+    }
+
+    fn picture(
+        &self,
+        input: &mut Input<'_>,
+        format: &'static Format,
+        wanted: Wanted,
+    ) -> Result<Option<Pixels>, DecodeError> {
+        let mut decoder = open(input.rewound()?, format)?;
+        let (width, height) = decoder.dimensions();
+        if u64::from(width) * u64::from(height) > PIXELS_MAX {
+            return Err(DecodeError::TooLarge(format!("{width} x {height} pixels are too many for a preview")));
+        }
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let mut picture = DynamicImage::from_decoder(decoder).map_err(fault)?;
+        // Turning fewer pixels is cheaper, and a turn changes no pixel's value.
+        let pixels = picture.to_rgba8();
+        let pixels = Pixels::new(pixels.width(), pixels.height(), pixels.into_raw())?.within(wanted.edge)?;
+        if orientation == Orientation::NoTransforms {
+            return Ok(Some(pixels));
+        }
+        let whole = image::RgbaImage::from_raw(pixels.width, pixels.height, pixels.bytes);
+        let whole = whole.ok_or_else(|| DecodeError::Damaged("the picture cannot be turned".into()))?;
+        picture = DynamicImage::ImageRgba8(whole);
+        picture.apply_orientation(orientation);
+        let pixels = picture.into_rgba8();
+        Ok(Some(Pixels::new(pixels.width(), pixels.height(), pixels.into_raw())?))
+    }
+}
+
+/// The library's name of a format.
+fn library_format(format: &Format) -> Option<ImageFormat> {
+    Some(match format.id {
+        "png" => ImageFormat::Png,
+        "jpeg" => ImageFormat::Jpeg,
+        "gif" => ImageFormat::Gif,
+        "webp" => ImageFormat::WebP,
+        "tiff" => ImageFormat::Tiff,
+        "bmp" => ImageFormat::Bmp,
+        "tga" => ImageFormat::Tga,
+        "dds" => ImageFormat::Dds,
+        "ico" => ImageFormat::Ico,
+        "hdr" => ImageFormat::Hdr,
+        "exr" => ImageFormat::OpenExr,
+        _ => return None,
+    })
+}
+
+fn open<'i>(source: &'i mut dyn Source, format: &Format) -> Result<Box<dyn ImageDecoder + 'i>, DecodeError> {
+    let library = library_format(format)
+        .ok_or_else(|| DecodeError::Unsupported(format!("{} is not read as pixels", format.name)))?;
+    let mut reader = ImageReader::with_format(BufReader::new(Bytes(source)), library);
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MEMORY_MAX);
+    reader.limits(limits);
+    Ok(Box::new(reader.into_decoder().map_err(fault)?))
+}
+
+/// The library wants a type of known size.
+struct Bytes<'i>(&'i mut dyn Source);
+
+impl Read for Bytes<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(out)
+    }
+}
+
+impl Seek for Bytes<'_> {
+    fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+fn fault(error: image::ImageError) -> DecodeError {
+    match error {
+        image::ImageError::Unsupported(error) => DecodeError::Unsupported(error.to_string()),
+        image::ImageError::Limits(error) => DecodeError::TooLarge(error.to_string()),
+        other => DecodeError::Damaged(other.to_string()),
+    }
+}
+
+fn turned(orientation: Orientation) -> bool {
+    matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    )
+}
+
+fn describe(colour: image::ExtendedColorType) -> (&'static str, u32, bool) {
+    use image::ExtendedColorType as Colour;
+    let channels = u32::from(colour.channel_count()).max(1);
+    let depth = u32::from(colour.bits_per_pixel()) / channels;
+    match colour {
+        Colour::A8 => ("gray", depth, true),
+        Colour::L1 | Colour::L2 | Colour::L4 | Colour::L8 | Colour::L16 => ("gray", depth, false),
+        Colour::La1 | Colour::La2 | Colour::La4 | Colour::La8 | Colour::La16 => ("gray", depth, true),
+        Colour::Cmyk8 | Colour::Cmyk16 => ("CMYK", depth, false),
+        _ => ("RGB", depth, channels == 4),
+    }
+}
