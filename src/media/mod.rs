@@ -13,3 +13,4 @@ pub mod pixels;
 pub mod psd;
 pub mod raster;
 pub mod sniff;
+pub mod worker;

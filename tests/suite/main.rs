@@ -18,6 +18,7 @@ mod format_1;
 mod gc;
 mod licences;
 mod model;
+mod photoshop;
 mod repository;
 mod show_diff;
 mod show_diff_lines;

@@ -1,0 +1,151 @@
+//! Decoders run in a process of their own: one file comes in, one answer goes out.
+//!
+//! The child is this program, called by a hidden verb. It has the file as its standard input, a
+//! pipe as its standard output and nothing else: before it reads a byte it gives up all ways to
+//! open files, reach the network or start programs, and takes bounds on memory and time. The parent
+//! bounds the time on the clock and the size of the answer, and reads the answer as strictly as a
+//! stranger's bytes. A file that breaks its decoder costs its own preview and nothing else.
+
+mod answer;
+mod child;
+mod jail;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::media::facts::Facts;
+use crate::media::format::Format;
+use crate::media::pixels::Pixels;
+pub use answer::{Answer, AnswerError};
+pub use child::serve;
+pub use jail::Walls;
+
+/// What is asked of a decoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    /// Facts.
+    Facts,
+    /// A picture with this longest side, in pixels.
+    Picture { edge: u32 },
+}
+
+/// What a child may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Seconds on the clock.
+    pub seconds: u64,
+    /// Bytes of memory.
+    pub memory: u64,
+    /// Bytes of the answer.
+    pub answer: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { seconds: 30, memory: 3 << 30, answer: 256 << 20 }
+    }
+}
+
+/// Why a file gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The child could not be started.
+    #[error("the decoder cannot be started: {0}")]
+    Start(std::io::Error),
+    /// It took too long.
+    #[error("decoding took longer than {seconds} seconds")]
+    TooLong { seconds: u64 },
+    /// It ended without an answer: by a fault, or for want of memory.
+    #[error("the decoder broke on this file ({how})")]
+    Broke { how: String },
+    /// It answered nonsense.
+    #[error("the decoder's answer is not to be used: {0}")]
+    Answer(#[from] AnswerError),
+    /// It read the file and found fault with it.
+    #[error("{reason}")]
+    File { reason: String },
+}
+
+/// Starts decoders.
+#[derive(Debug, Clone)]
+pub struct Workers {
+    program: PathBuf,
+    limits: Limits,
+}
+
+impl Workers {
+    /// Decoders are run by `program`, which must be this program.
+    pub fn new(program: PathBuf, limits: Limits) -> Self {
+        Self { program, limits }
+    }
+
+    /// The facts of a file.
+    pub fn facts(&self, file: File, format: &'static Format) -> Result<Facts, WorkerError> {
+        match self.run(Job::Facts, file, format)? {
+            Answer::Facts(facts) => Ok(*facts),
+            Answer::Picture(_) | Answer::NoPicture => Err(AnswerError::Kind.into()),
+            Answer::Fault(reason) => Err(WorkerError::File { reason }),
+        }
+    }
+
+    /// A picture of a file; `None` when its format has none to give.
+    pub fn picture(&self, file: File, format: &'static Format, edge: u32) -> Result<Option<Pixels>, WorkerError> {
+        match self.run(Job::Picture { edge }, file, format)? {
+            Answer::Picture(pixels) => Ok(Some(pixels)),
+            Answer::NoPicture => Ok(None),
+            Answer::Facts(_) => Err(AnswerError::Kind.into()),
+            Answer::Fault(reason) => Err(WorkerError::File { reason }),
+        }
+    }
+
+    fn run(&self, job: Job, file: File, format: &'static Format) -> Result<Answer, WorkerError> {
+        let mut command = Command::new(&self.program);
+        command.arg(child::VERB).arg(format.id).arg(self.limits.memory.to_string());
+        command.arg(self.limits.seconds.to_string());
+        match job {
+            Job::Facts => command.arg("facts"),
+            Job::Picture { edge } => command.arg("picture").arg(edge.to_string()),
+        };
+        // No variable of the environment reaches it, so that nothing secret does.
+        command.env_clear().stdin(file).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(WorkerError::Start)?;
+        let answer = self.listen(&mut child);
+        if answer.is_err() {
+            let _ = child.kill();
+        }
+        let status = child.wait().map_err(WorkerError::Start)?;
+        let bytes = answer?;
+        if bytes.is_empty() {
+            return Err(WorkerError::Broke { how: status.to_string() });
+        }
+        Ok(Answer::decode(&bytes)?)
+    }
+
+    /// Reads what the child says until it ends, time runs out or it says too much.
+    fn listen(&self, child: &mut Child) -> Result<Vec<u8>, WorkerError> {
+        let pipe = child.stdout.take().ok_or_else(|| WorkerError::Broke { how: "no pipe".into() })?;
+        let most = self.limits.answer;
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let reader = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let read = pipe.take(most + 1).read_to_end(&mut bytes);
+            // The listener may have gone away for lack of time.
+            let _ = sender.send(read.map(|_| bytes));
+        });
+        let deadline = Instant::now() + Duration::from_secs(self.limits.seconds);
+        let bytes = match receiver.recv_deadline(deadline) {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(error)) => return Err(WorkerError::Broke { how: error.to_string() }),
+            Err(_) => {
+                let _ = child.kill();
+                let _ = reader.join();
+                return Err(WorkerError::TooLong { seconds: self.limits.seconds });
+            }
+        };
+        let _ = reader.join();
+        if bytes.len() as u64 > most { Err(AnswerError::TooLong.into()) } else { Ok(bytes) }
+    }
+}

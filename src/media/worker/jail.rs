@@ -1,0 +1,111 @@
+//! Gives up every way out of the process, before it reads what may be hostile.
+
+use std::io;
+
+/// Which walls stand. A system may lack some; that is told and not hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Walls {
+    /// The file system is closed (Landlock).
+    pub files: bool,
+    /// System calls other than a few are refused (seccomp).
+    pub calls: bool,
+}
+
+impl Walls {
+    /// What to say of walls that do not stand.
+    pub fn missing(self) -> Option<&'static str> {
+        match (self.files, self.calls) {
+            (true, true) => None,
+            (false, true) => Some("this system does not close the file system to decoders (Landlock)"),
+            (true, false) => Some("this system does not filter the system calls of decoders (seccomp)"),
+            (false, false) => Some("this system neither closes the file system to decoders nor filters their calls"),
+        }
+    }
+}
+
+/// Bounds memory to `memory` bytes and the processor's time to `seconds`, and closes what can be
+/// closed.
+#[cfg(target_os = "linux")]
+pub(super) fn lock_up(memory: u64, seconds: u64) -> io::Result<Walls> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let bound = |value: u64| Rlimit { current: Some(value), maximum: Some(value) };
+    for (resource, value) in [
+        (Resource::As, memory),
+        (Resource::Cpu, seconds.max(1)),
+        (Resource::Core, 0),
+        (Resource::Fsize, 0),
+        (Resource::Nofile, 8),
+    ] {
+        setrlimit(resource, bound(value))?;
+    }
+    Ok(Walls { files: linux::close_files(), calls: linux::filter_calls() })
+}
+
+/// Elsewhere only the parent's bounds on time and answer hold.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn lock_up(_memory: u64, _seconds: u64) -> io::Result<Walls> {
+    Ok(Walls { files: false, calls: false })
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus, Scope};
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+    use std::collections::BTreeMap;
+
+    /// What a decoder does: reads its file, writes its answer, takes memory, and little else.
+    const CALLS: &[i64] = &[
+        libc::SYS_read,
+        libc::SYS_readv,
+        libc::SYS_pread64,
+        libc::SYS_write,
+        libc::SYS_writev,
+        libc::SYS_lseek,
+        libc::SYS_fstat,
+        libc::SYS_close,
+        libc::SYS_mmap,
+        libc::SYS_munmap,
+        libc::SYS_mremap,
+        libc::SYS_mprotect,
+        libc::SYS_madvise,
+        libc::SYS_brk,
+        libc::SYS_futex,
+        libc::SYS_sched_yield,
+        libc::SYS_sched_getaffinity,
+        libc::SYS_clock_gettime,
+        libc::SYS_getrandom,
+        libc::SYS_rt_sigaction,
+        libc::SYS_rt_sigprocmask,
+        libc::SYS_rt_sigreturn,
+        libc::SYS_sigaltstack,
+        libc::SYS_getpid,
+        libc::SYS_gettid,
+        libc::SYS_tgkill,
+        libc::SYS_restart_syscall,
+        libc::SYS_exit,
+        libc::SYS_exit_group,
+    ];
+
+    /// No rule is added, so that nothing that a rule could allow is.
+    pub(super) fn close_files() -> bool {
+        let abi = ABI::V6;
+        let ruleset = Ruleset::default()
+            .handle_access(AccessFs::from_all(abi))
+            .and_then(|ruleset| ruleset.handle_access(AccessNet::from_all(abi)))
+            .and_then(|ruleset| ruleset.scope(Scope::from_all(abi)))
+            .and_then(landlock::Ruleset::create)
+            .and_then(landlock::RulesetCreated::restrict_self);
+        ruleset.is_ok_and(|status| status.ruleset != RulesetStatus::NotEnforced)
+    }
+
+    /// Everything else is refused with an error, which decoders answer as they answer a missing file.
+    pub(super) fn filter_calls() -> bool {
+        let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> =
+            CALLS.iter().map(|call| (*call, Vec::new())).collect();
+        let Ok(arch) = std::env::consts::ARCH.try_into() else { return false };
+        let refused = SeccompAction::Errno(libc::EPERM as u32);
+        let filter = SeccompFilter::new(rules, refused, SeccompAction::Allow, arch);
+        let program: Option<BpfProgram> = filter.ok().and_then(|filter| filter.try_into().ok());
+        program.is_some_and(|program| seccompiler::apply_filter(&program).is_ok())
+    }
+}
