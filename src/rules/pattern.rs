@@ -5,7 +5,8 @@
 //! everything below it; so does `brand/**` for `brand`. Upper and lower case differ.
 
 use crate::base::path::AssetPath;
-use gix::glob::wildmatch::{Mode, wildmatch};
+use gix::glob::wildmatch;
+use gix::glob::wildmatch::Mode;
 use std::fmt;
 
 /// Longest pattern, in bytes.
