@@ -3,6 +3,7 @@
 //!
 //! Nothing here looks at a disk or at the system it runs on, so every rule is tested everywhere.
 
+pub mod approval;
 pub mod ignore;
 pub mod pattern;
 pub mod policy;

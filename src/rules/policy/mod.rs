@@ -18,6 +18,8 @@ pub use names::{Handle, NameError, Role};
 pub use template::{Founder, first_policy};
 pub use words::{describe_duration, parse_requirement};
 
+pub use crate::object::approval::MetadataRule;
+
 use crate::base::id::PersonId;
 use crate::object::signature::PublicKey;
 use crate::rules::pattern::Pattern;
@@ -149,16 +151,6 @@ pub enum Protected {
         /// Who may.
         set: Vec<Who>,
     },
-}
-
-/// What becomes of an approval when only the metadata of an approved asset changes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum MetadataRule {
-    /// It no longer covers that asset.
-    #[default]
-    Voids,
-    /// It stays.
-    Keeps,
 }
 
 /// One rule of protection.
