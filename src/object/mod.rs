@@ -14,6 +14,7 @@ pub mod manifest_diff;
 pub mod manifest_read;
 pub mod memory;
 pub mod metadata;
+pub mod signature;
 pub mod source;
 pub mod tree;
 pub mod tree_build;
