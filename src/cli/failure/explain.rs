@@ -142,8 +142,12 @@ fn repo(error: &RepoError) -> Advice {
         }
         RepoError::NotAuthorised { .. } => Advice::none(ExitStatus::Refused),
         RepoError::LogEntry { .. } => Advice::damaged(),
-        RepoError::PolicyText { .. } => Advice::usage("`pent policy check` says what is wrong with it, and where"),
-        RepoError::TooManyProposals => Advice::refused(&["`pent policy log` lists them; withdraw some first"]),
+        RepoError::PolicyText { .. } => {
+            Advice::usage("`pent policy check` says what is wrong with it, and where")
+        }
+        RepoError::TooManyProposals => {
+            Advice::refused(&["`pent policy log` lists them; withdraw some first"])
+        }
         RepoError::RefName(_) => Advice::usage("letters, digits, '-', '_' and '/' always work"),
         RepoError::RevisionSyntax(_) => Advice::usage(
             "a revision is @ (the newest), a name, the start of an id, @~3, main@{yesterday} or logo.psd@40",
