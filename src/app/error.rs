@@ -38,6 +38,19 @@ pub enum AppError {
     /// A folder where a file was asked for.
     #[error("{path} is a folder")]
     IsFolder { path: AssetPath },
+    /// A link or a special file where a file was asked for.
+    #[error("{path} is not a file of its own")]
+    NoFile { path: AssetPath },
+    /// The decoder of a file could not be run at all.
+    #[error("{path} cannot be looked into")]
+    Decoder {
+        path: AssetPath,
+        #[source]
+        source: crate::media::worker::WorkerError,
+    },
+    /// A file of which no picture can be made, and why.
+    #[error("there is no picture of {path}: {reason}")]
+    NoPicture { path: AssetPath, reason: String },
     /// Content that is known only by another system's hash.
     #[error("the content of {path} is not in this repository: it is known only by another system's hash")]
     Foreign { path: AssetPath },

@@ -25,10 +25,14 @@ use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::Styles;
 use clap::FromArgMatches as _;
 use std::io::Write as _;
+use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
 /// Runs the program for the arguments and the environment of this process.
 pub fn main() -> ExitCode {
+    if let Some(code) = decode_for_parent() {
+        return code;
+    }
     // What a damaged database makes the one who reads it do is told as an error, with advice.
     crate::store::quiet_guarded_panics();
     let environment = match Environment::read() {
@@ -63,6 +67,20 @@ pub fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status.code()),
         Err(failure) => report_failure(&failure, Some(entry.changes), json, styles.enabled()),
     }
+}
+
+/// Becomes a decoder when this program called itself to be one. Comes before anything else, so that
+/// a decoder knows nothing of the person, the folder and the environment.
+fn decode_for_parent() -> Option<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if !crate::media::worker::is_request(&arguments) {
+        return None;
+    }
+    let served = std::io::stdin().as_fd().try_clone_to_owned().and_then(|file| {
+        let mut file = std::fs::File::from(file);
+        crate::media::worker::serve(&arguments, &mut file, &mut std::io::stdout().lock())
+    });
+    Some(ExitCode::from(if matches!(served, Ok(true)) { 0 } else { ExitStatus::Damaged.code() }))
 }
 
 /// Shows help, the version, or what is wrong with the arguments.

@@ -37,7 +37,12 @@ pub trait Decoder: Sync {
 
     /// Adds what it finds. What it cannot read of a file that is otherwise sound goes into
     /// `facts.notes`.
-    fn facts(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Result<(), DecodeError>;
+    fn facts(
+        &self,
+        input: &mut Input<'_>,
+        format: &'static Format,
+        facts: &mut Facts,
+    ) -> Result<(), DecodeError>;
 
     /// A picture of the file; `None` when the family has none to give.
     fn picture(

@@ -106,4 +106,3 @@ fn layer(record: &LayerRecord, depth: u32) -> Layer {
         masked: record.mask.is_some(),
     }
 }
-

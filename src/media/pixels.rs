@@ -33,7 +33,8 @@ impl Pixels {
             return (self.width, self.height);
         }
         let scale = |side: u32| {
-            let scaled = (u64::from(side) * u64::from(edge) * 2 + u64::from(longest)) / (2 * u64::from(longest));
+            let scaled =
+                (u64::from(side) * u64::from(edge) * 2 + u64::from(longest)) / (2 * u64::from(longest));
             (scaled as u32).max(1)
         };
         (scale(self.width), scale(self.height))
@@ -64,9 +65,7 @@ mod tests {
 
     #[test]
     fn sizes_keep_their_proportions_and_never_grow() {
-        let size = |width, height, edge| {
-            Pixels { width, height, bytes: Vec::new() }.size_within(edge)
-        };
+        let size = |width, height, edge| Pixels { width, height, bytes: Vec::new() }.size_within(edge);
         assert_eq!(size(4000, 3000, 400), (400, 300));
         assert_eq!(size(3000, 4000, 400), (300, 400));
         assert_eq!(size(100, 50, 400), (100, 50));

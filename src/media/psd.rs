@@ -15,10 +15,10 @@ mod text;
 use std::io;
 
 use crate::media::input::Input;
-pub use layer::{ChannelPlace, LayerRecord, Mask, Section};
-pub use render::{Canvas, merged, render_layer};
 pub use composite::{Composed, blend_name, compose};
+pub use layer::{ChannelPlace, LayerRecord, Mask, Section};
 use reader::Reader;
+pub use render::{Canvas, merged, render_layer};
 
 /// Most layers of one document; Photoshop itself stops at 8,000.
 pub const LAYERS_MAX: usize = 20_000;

@@ -19,12 +19,26 @@ pub struct Raster;
 impl Decoder for Raster {
     fn formats(&self) -> &'static [&'static Format] {
         &[
-            &format::PNG, &format::JPEG, &format::GIF, &format::WEBP, &format::TIFF, &format::BMP, &format::TGA,
-            &format::DDS, &format::ICO, &format::HDR, &format::EXR,
+            &format::PNG,
+            &format::JPEG,
+            &format::GIF,
+            &format::WEBP,
+            &format::TIFF,
+            &format::BMP,
+            &format::TGA,
+            &format::DDS,
+            &format::ICO,
+            &format::HDR,
+            &format::EXR,
         ]
     }
 
-    fn facts(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
+    fn facts(
+        &self,
+        input: &mut Input<'_>,
+        format: &'static Format,
+        facts: &mut Facts,
+    ) -> Result<(), DecodeError> {
         let mut decoder = open(input.rewound()?, format)?;
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let (mut width, mut height) = decoder.dimensions();
@@ -56,7 +70,9 @@ impl Decoder for Raster {
         let mut decoder = open(input.rewound()?, format)?;
         let (width, height) = decoder.dimensions();
         if u64::from(width) * u64::from(height) > PIXELS_MAX {
-            return Err(DecodeError::TooLarge(format!("{width} x {height} pixels are too many for a preview")));
+            return Err(DecodeError::TooLarge(format!(
+                "{width} x {height} pixels are too many for a preview"
+            )));
         }
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let mut picture = DynamicImage::from_decoder(decoder).map_err(fault)?;
@@ -129,7 +145,10 @@ fn fault(error: image::ImageError) -> DecodeError {
 fn turned(orientation: Orientation) -> bool {
     matches!(
         orientation,
-        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
     )
 }
 

@@ -20,7 +20,7 @@ use crate::media::facts::Facts;
 use crate::media::format::Format;
 use crate::media::pixels::Pixels;
 pub use answer::{Answer, AnswerError};
-pub use child::serve;
+pub use child::{is_request, serve};
 pub use jail::Walls;
 
 /// What is asked of a decoder.
@@ -92,7 +92,12 @@ impl Workers {
     }
 
     /// A picture of a file; `None` when its format has none to give.
-    pub fn picture(&self, file: File, format: &'static Format, edge: u32) -> Result<Option<Pixels>, WorkerError> {
+    pub fn picture(
+        &self,
+        file: File,
+        format: &'static Format,
+        edge: u32,
+    ) -> Result<Option<Pixels>, WorkerError> {
         match self.run(Job::Picture { edge }, file, format)? {
             Answer::Picture(pixels) => Ok(Some(pixels)),
             Answer::NoPicture => Ok(None),

@@ -66,7 +66,8 @@ fn a_smaller_picture_costs_no_more_than_itself() {
     let mut file = File::open(fixture("v1/web/banner.psd")).expect("the fixture");
     let mut input = Input::new(&mut file).expect("measured");
     let decoder = decoder::decoder(&format::PSD).expect("known");
-    let picture = decoder.picture(&mut input, &format::PSD, Wanted { edge: 64 }).expect("decoded").expect("a picture");
+    let picture =
+        decoder.picture(&mut input, &format::PSD, Wanted { edge: 64 }).expect("decoded").expect("a picture");
     assert_eq!(picture.width.max(picture.height), 64);
 }
 
@@ -78,7 +79,11 @@ fn cut_and_flipped_documents_are_errors_and_never_more() {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         let mut bytes = whole.clone();
         let at = (state >> 33) as usize % bytes.len().min(if round % 2 == 0 { 4096 } else { usize::MAX });
-        if round % 3 == 0 { bytes.truncate(at) } else { bytes[at] ^= (state >> 20) as u8 | 1 }
+        if round % 3 == 0 {
+            bytes.truncate(at)
+        } else {
+            bytes[at] ^= (state >> 20) as u8 | 1
+        }
         let mut source = std::io::Cursor::new(bytes);
         let mut input = Input::new(&mut source).expect("measured");
         if let Ok(document) = Document::read(&mut input) {

@@ -9,6 +9,7 @@ pub mod field_value;
 pub mod locate;
 pub mod probe;
 pub mod problem;
+pub mod seekable;
 pub mod session;
 pub mod signatures;
 pub mod signing;

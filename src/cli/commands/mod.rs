@@ -12,6 +12,7 @@ pub mod export;
 pub mod fsck;
 pub mod gc;
 pub mod identity;
+pub mod info;
 pub mod init;
 pub mod journal;
 pub mod label;
@@ -30,6 +31,7 @@ pub mod sparse;
 pub mod status;
 pub mod switch;
 pub mod tag;
+pub mod thumb;
 pub mod undo;
 pub mod verify;
 
@@ -45,6 +47,8 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<mv::Arguments>(),
     Entry::of::<log::Arguments>(),
     Entry::of::<show::Arguments>(),
+    Entry::of::<info::Arguments>(),
+    Entry::of::<thumb::Arguments>(),
     Entry::of::<diff::Arguments>(),
     Entry::of::<cat::Arguments>(),
     Entry::of::<restore::Arguments>(),

@@ -69,6 +69,11 @@ pub(super) fn app(error: &AppError) -> Advice {
             "`pent log --all` lists commits; put -- before paths that are in older revisions only",
         ),
         AppError::IsFolder { .. } => Advice::usage("name a file in it"),
+        AppError::NoFile { .. } => Advice::usage("name the file that it points to"),
+        AppError::Decoder { .. } => {
+            Advice::unavailable("the program could not start itself; is it still installed where it was?")
+        }
+        AppError::NoPicture { .. } => Advice::refused(&["`pent info` tells what is known of it"]),
         AppError::Foreign { .. } => foreign(),
         AppError::TargetTaken { .. } => Advice::refused(&["name a folder that is new or empty"]),
         AppError::Content(error) => content(error),

@@ -115,7 +115,11 @@ fn runs(
                 let left = u64::from(planes - plane) * u64::from(rows.height) - u64::from(row);
                 reader.go_to(length_at)?;
                 for _ in 0..left.min(4096) {
-                    lengths.push(if rows.large { u64::from(reader.u32()?) } else { u64::from(reader.u16()?) });
+                    lengths.push(if rows.large {
+                        u64::from(reader.u32()?)
+                    } else {
+                        u64::from(reader.u16()?)
+                    });
                 }
                 length_at = reader.at();
                 lengths.reverse();

@@ -107,7 +107,11 @@ pub(super) struct Found {
 
 /// Reads the layer and mask section, which ends at `end`. Documents of 16 and 32 bits keep their
 /// layers in a block of the section's tail.
-pub(super) fn read_section(reader: &mut Reader<'_, '_>, header: &Header, end: u64) -> Result<Found, PsdError> {
+pub(super) fn read_section(
+    reader: &mut Reader<'_, '_>,
+    header: &Header,
+    end: u64,
+) -> Result<Found, PsdError> {
     let mut found = Found { layers: Vec::new(), merged_alpha: false };
     if reader.at() >= end {
         return Ok(found);
@@ -231,8 +235,8 @@ struct Block {
 
 /// Keys whose length has 64 bits in the large form.
 const LARGE_KEYS: [&[u8; 4]; 13] = [
-    b"LMsk", b"Lr16", b"Lr32", b"Layr", b"Mt16", b"Mt32", b"Mtrn", b"Alph", b"FMsk", b"lnk2", b"FEid", b"FXid",
-    b"PxSD",
+    b"LMsk", b"Lr16", b"Lr32", b"Layr", b"Mt16", b"Mt32", b"Mtrn", b"Alph", b"FMsk", b"lnk2", b"FEid",
+    b"FXid", b"PxSD",
 ];
 
 fn read_block_head(reader: &mut Reader<'_, '_>, header: &Header) -> Result<Option<Block>, PsdError> {
@@ -265,7 +269,8 @@ fn read_block(reader: &mut Reader<'_, '_>, block: &Block, record: &mut LayerReco
         b"vmsk" | b"vsms" | b"vscg" | b"vogk" => record.shape = true,
         b"lfx2" | b"lrFX" | b"lmfx" | b"lfxs" => record.effects = true,
         b"levl" | b"curv" | b"brit" | b"hue " | b"hue2" | b"blnc" | b"blwh" | b"phfl" | b"mixr" | b"clrL"
-        | b"nvrt" | b"post" | b"thrs" | b"selc" | b"grdm" | b"expA" | b"vibA" | b"SoCo" | b"GdFl" | b"PtFl" => {
+        | b"nvrt" | b"post" | b"thrs" | b"selc" | b"grdm" | b"expA" | b"vibA" | b"SoCo" | b"GdFl"
+        | b"PtFl" => {
             record.adjustment = Some(block.key);
         }
         _ => {}
@@ -273,7 +278,11 @@ fn read_block(reader: &mut Reader<'_, '_>, block: &Block, record: &mut LayerReco
     Ok(())
 }
 
-fn read_divider(reader: &mut Reader<'_, '_>, block: &Block, record: &mut LayerRecord) -> Result<(), PsdError> {
+fn read_divider(
+    reader: &mut Reader<'_, '_>,
+    block: &Block,
+    record: &mut LayerRecord,
+) -> Result<(), PsdError> {
     record.section = match reader.u32()? {
         1 => Section::Group { open: true },
         2 => Section::Group { open: false },

@@ -45,7 +45,11 @@ impl Canvas {
 }
 
 /// The pixels of one layer, its mask not applied. Empty for one without pixels.
-pub fn render_layer(input: &mut Input<'_>, document: &Document, layer: &LayerRecord) -> Result<Canvas, PsdError> {
+pub fn render_layer(
+    input: &mut Input<'_>,
+    document: &Document,
+    layer: &LayerRecord,
+) -> Result<Canvas, PsdError> {
     let Bounds { left, top, .. } = layer.bounds;
     let (width, height) = (layer.bounds.width(), layer.bounds.height());
     let mut canvas = Canvas::new(i64::from(left), i64::from(top), width, height)?;
@@ -239,7 +243,8 @@ fn lab([l, a, b]: [u8; 3]) -> [u8; 3] {
     let fy = (l + 16.0) / 116.0;
     let fx = fy + (f32::from(a) - 128.0) / 500.0;
     let fz = fy - (f32::from(b) - 128.0) / 200.0;
-    let cube = |t: f32| if t > 6.0 / 29.0 { t * t * t } else { 3.0 * (6.0f32 / 29.0).powi(2) * (t - 4.0 / 29.0) };
+    let cube =
+        |t: f32| if t > 6.0 / 29.0 { t * t * t } else { 3.0 * (6.0f32 / 29.0).powi(2) * (t - 4.0 / 29.0) };
     let (x, y, z) = (0.9642 * cube(fx), cube(fy), 0.8251 * cube(fz));
     let linear = [
         3.1339 * x - 1.6169 * y - 0.4906 * z,

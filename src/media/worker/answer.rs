@@ -104,7 +104,15 @@ mod tests {
         ] {
             assert_eq!(Answer::decode(&answer.encode()), Ok(answer));
         }
-        for bytes in [&b""[..], b"\x01{}", b"\x01nonsense", b"\x02\x01\0\0\0\xff\xff\xff\xff", b"\x03x", b"\x04\xff", b"\x09"] {
+        for bytes in [
+            &b""[..],
+            b"\x01{}",
+            b"\x01nonsense",
+            b"\x02\x01\0\0\0\xff\xff\xff\xff",
+            b"\x03x",
+            b"\x04\xff",
+            b"\x09",
+        ] {
             assert!(Answer::decode(bytes).is_err(), "{bytes:?}");
         }
     }

@@ -11,6 +11,11 @@ use crate::media::input::{Input, Source};
 /// The hidden verb by which the program becomes a decoder.
 pub(super) const VERB: &str = "decode-for-parent";
 
+/// Whether the program's arguments, without its name, ask it to be a decoder.
+pub fn is_request(arguments: &[String]) -> bool {
+    arguments.first().is_some_and(|verb| verb == VERB)
+}
+
 /// Takes the part of the child when `arguments`, the program's without its name, ask for it: gives
 /// up every way out, reads the file from `source`, writes the answer to `out`. Returns `false`
 /// when the arguments ask for something else.
@@ -41,7 +46,12 @@ impl Request {
             [job, edge] if job == "picture" => Job::Picture { edge: edge.parse().ok()? },
             _ => return None,
         };
-        Some(Self { format: format::by_id(format)?, memory: memory.parse().ok()?, seconds: seconds.parse().ok()?, job })
+        Some(Self {
+            format: format::by_id(format)?,
+            memory: memory.parse().ok()?,
+            seconds: seconds.parse().ok()?,
+            job,
+        })
     }
 }
 

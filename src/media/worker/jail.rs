@@ -18,7 +18,9 @@ impl Walls {
             (true, true) => None,
             (false, true) => Some("this system does not close the file system to decoders (Landlock)"),
             (true, false) => Some("this system does not filter the system calls of decoders (seccomp)"),
-            (false, false) => Some("this system neither closes the file system to decoders nor filters their calls"),
+            (false, false) => {
+                Some("this system neither closes the file system to decoders nor filters their calls")
+            }
         }
     }
 }
@@ -107,5 +109,52 @@ mod linux {
         let filter = SeccompFilter::new(rules, refused, SeccompAction::Allow, arch);
         let program: Option<BpfProgram> = filter.ok().and_then(|filter| filter.try_into().ok());
         program.is_some_and(|program| seccompiler::apply_filter(&program).is_ok())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
+
+    /// The variable that makes the test below play the part of the prisoner.
+    const PART: &str = "PENT_TEST_PRISONER";
+
+    #[test]
+    fn a_prisoner_reads_its_file_and_reaches_nothing_else() {
+        if std::env::var_os(PART).is_some() {
+            let walls = lock_up(1 << 30, 20).expect("locked up");
+            let mut own = Vec::new();
+            let read = std::io::stdin().read_to_end(&mut own).is_ok() && own == b"its file";
+            let escapes = [
+                File::open("/etc/passwd").is_ok(),
+                std::fs::write("/tmp/pent-escape", b"x").is_ok(),
+                std::net::TcpStream::connect("127.0.0.1:9")
+                    .err()
+                    .is_none_or(|error| error.kind() == std::io::ErrorKind::ConnectionRefused),
+                Command::new("/bin/true").spawn().is_ok(),
+                std::fs::read_dir("/").is_ok(),
+            ];
+            let verdict = format!("read {read}, escapes {escapes:?}, walls {walls:?}\n");
+            let _ = std::io::stderr().write_all(verdict.as_bytes());
+            std::process::exit(if read && escapes == [false; 5] { 42 } else { 1 });
+        }
+        let mut child = Command::new(std::env::current_exe().expect("this program"))
+            .args([
+                "--exact",
+                "media::worker::jail::tests::a_prisoner_reads_its_file_and_reaches_nothing_else",
+            ])
+            .args(["--nocapture", "--test-threads", "1"])
+            .env(PART, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("started");
+        child.stdin.take().expect("a pipe").write_all(b"its file").expect("written");
+        let output = child.wait_with_output().expect("ended");
+        assert_eq!(output.status.code(), Some(42), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }

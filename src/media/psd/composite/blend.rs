@@ -107,7 +107,13 @@ impl Blend {
             Self::Difference => (back - front).abs(),
             Self::Exclusion => back + front - 2.0 * back * front,
             Self::Subtract => (back - front).max(0.0),
-            Self::Divide => if front <= 0.0 { 1.0 } else { (back / front).min(1.0) },
+            Self::Divide => {
+                if front <= 0.0 {
+                    1.0
+                } else {
+                    (back / front).min(1.0)
+                }
+            }
             Self::Normal
             | Self::DarkerColour
             | Self::LighterColour

@@ -55,11 +55,8 @@ mod tests {
     fn groups_hold_what_stands_between_their_end_and_their_record() {
         let group = Section::Group { open: true };
         let tree = stack(&records(&[Section::Layer, Section::End, Section::Layer, group, Section::Layer]));
-        let expected = vec![
-            Node::Layer(0),
-            Node::Group { record: 3, children: vec![Node::Layer(2)] },
-            Node::Layer(4),
-        ];
+        let expected =
+            vec![Node::Layer(0), Node::Group { record: 3, children: vec![Node::Layer(2)] }, Node::Layer(4)];
         assert_eq!(tree, expected);
     }
 

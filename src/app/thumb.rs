@@ -1,0 +1,58 @@
+//! `thumb`: a small picture of a file.
+
+use crate::app::error::AppError;
+use crate::app::info::{self, Opened};
+use crate::base::id::FileId;
+use crate::base::monitor::Monitor;
+use crate::base::path::AssetPath;
+use crate::base::time::Clock;
+use crate::media::pixels::Pixels;
+use crate::media::worker::{WorkerError, Workers};
+use crate::repo::Repository;
+use serde::Serialize;
+
+/// What to make a picture of, and how large.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The file.
+    pub subject: info::Options,
+    /// The longest side, in pixels.
+    pub edge: u32,
+}
+
+/// What was made.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The path, as asked for or as the version has it.
+    pub path: AssetPath,
+    /// The id of the committed file; `None` for one of the worktree.
+    pub file: Option<FileId>,
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// The picture itself.
+    #[serde(skip)]
+    pub pixels: Pixels,
+}
+
+/// Makes a picture.
+pub fn run(
+    repository: &Repository,
+    options: &Options,
+    workers: &Workers,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    let Opened { path, id, file, format, .. } = info::open(repository, &options.subject, clock, monitor)?;
+    let pixels = match workers.picture(file, format, options.edge) {
+        Ok(Some(pixels)) => pixels,
+        Ok(None) => {
+            let reason = format!("nothing here draws a {}", format.name);
+            return Err(AppError::NoPicture { path, reason });
+        }
+        Err(error @ WorkerError::Start(_)) => return Err(AppError::Decoder { path, source: error }),
+        Err(error) => return Err(AppError::NoPicture { path, reason: error.to_string() }),
+    };
+    Ok(Report { path, file: id, width: pixels.width, height: pixels.height, pixels })
+}

@@ -1,0 +1,167 @@
+//! `pent info`.
+
+use crate::app::info::{self, Options, Report};
+use crate::base::size::human_bytes;
+use crate::cli::context::Context;
+use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::columns::{Cell, Columns};
+use crate::cli::output::{BOLD, DIM, Page, count, safe};
+use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::cli::words::read_words;
+use crate::media::facts::{Facts, Layer, LayerKind, Picture};
+use crate::media::worker::{Limits, Workers};
+use std::io;
+use std::path::PathBuf;
+
+/// Most layers that are listed; `--json` has them all.
+const LAYERS_SHOWN: usize = 40;
+
+/// See what a file is: its kind, size, colours, layers
+///
+/// The kind is told by the file's content, never by its name alone. Without a version or a revision this is the
+/// file as it lies in your folder now.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The file, or a version of it such as poster.psd@3
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// As of this revision instead
+    #[arg(short, long, value_name = "REVISION")]
+    revision: Option<String>,
+}
+
+impl Describe for Arguments {
+    const NAME: &'static str = "info";
+    const GROUP: Group = Group::Look;
+    const CHANGES: bool = false;
+    const EXAMPLES: &'static [Example] = &[
+        Example { line: "pent info poster.psd", what: "its size, colours and layers" },
+        Example { line: "pent info poster.psd@3", what: "the same of version 3" },
+        Example {
+            line: "pent info --json photo.tif -r sent-to-print",
+            what: "for a script, as a tag has it",
+        },
+    ];
+}
+
+impl Verb for Arguments {
+    fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
+        let repository = context.repository_to_read()?;
+        let options = subject(context, &repository, &self.path, self.revision)?;
+        let report = info::run(&repository, &options, &workers()?, context.clock(), context.monitor())?;
+        context.print("info", &report, write_report)?;
+        Ok(if report.fault.is_some() { ExitStatus::Problems } else { ExitStatus::Done })
+    }
+}
+
+/// What a path on the command line means.
+pub(super) fn subject(
+    context: &Context,
+    repository: &crate::repo::Repository,
+    path: &PathBuf,
+    revision: Option<String>,
+) -> Result<Options, Failure> {
+    use crate::app::common::locate::Word;
+    if revision.is_some() {
+        return Ok(Options { subject: Word::Path(context.asset_path(repository, path)?), revision });
+    }
+    let words = read_words(context, repository, std::slice::from_ref(path))?;
+    let word = words.into_iter().next();
+    let subject = match word {
+        // A file may be called like a branch; here only files are meant.
+        Some(Word::Revision(_)) | None => Word::Path(context.asset_path(repository, path)?),
+        Some(word) => word,
+    };
+    Ok(Options { subject, revision: None })
+}
+
+/// Decoders of this very program.
+pub(super) fn workers() -> Result<Workers, Failure> {
+    Ok(Workers::new(std::env::current_exe()?, Limits::default()))
+}
+
+fn write_report(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let facts = &report.facts;
+    page.line(format_args!("{}  {}", page.styles.paint(BOLD, &report.path), safe(&facts.format_name)))?;
+    let mut columns = Columns::indented(2);
+    let mut row = |name: &str, text: String| columns.row([Cell::new(name).styled(DIM), Cell::new(text)]);
+    row("size", human_bytes(report.size));
+    if let Some(picture) = &facts.picture {
+        picture_rows(picture, &mut row);
+    }
+    row("media type", safe(&facts.mime));
+    if let Some(id) = report.file {
+        row("b3sum", id.to_string());
+    }
+    if let Some(fault) = &report.fault {
+        row("not read", safe(fault));
+    }
+    for note in &facts.notes {
+        row("note", safe(note));
+    }
+    columns.write(page)?;
+    write_layers(page, facts)
+}
+
+fn picture_rows(picture: &Picture, row: &mut dyn FnMut(&str, String)) {
+    row("picture", format!("{} × {} pixels", picture.width, picture.height));
+    let mut colours: Vec<String> = Vec::new();
+    colours.extend(picture.colour_space.as_deref().map(safe));
+    colours.extend(picture.depth.map(|depth| format!("{depth} bits a channel")));
+    colours.extend(picture.alpha.map(|alpha| if alpha { "with transparency" } else { "opaque" }.to_owned()));
+    if !colours.is_empty() {
+        row("colours", colours.join(", "));
+    }
+    if let Some((across, _)) = picture.resolution {
+        row("resolution", format!("{} dots per inch", across.round()));
+    }
+    if let Some(frames) = picture.frames {
+        row("frames", frames.to_string());
+    }
+}
+
+fn write_layers(page: &mut Page<'_>, facts: &Facts) -> io::Result<()> {
+    if facts.layers.is_empty() {
+        return Ok(());
+    }
+    page.gap()?;
+    page.heading(count(facts.layers.len() as u64, "layer", "layers"))?;
+    let mut columns = Columns::indented(2);
+    for layer in facts.layers.iter().take(LAYERS_SHOWN) {
+        let name = format!("{}{}", "  ".repeat(layer.depth.min(20) as usize), safe(&layer.name));
+        columns.row([Cell::new(name), Cell::new(layer_text(layer)).styled(DIM)]);
+    }
+    columns.write(page)?;
+    match facts.layers.len().checked_sub(LAYERS_SHOWN) {
+        Some(more @ 1..) => page.remark(format_args!("and {more} more; --json lists them all")),
+        _ => Ok(()),
+    }
+}
+
+fn layer_text(layer: &Layer) -> String {
+    let kind = match layer.kind {
+        LayerKind::Pixels => "",
+        LayerKind::Group => "group",
+        LayerKind::Text => "text",
+        LayerKind::Shape => "shape",
+        LayerKind::Placed => "placed document",
+        LayerKind::Adjustment => "adjustment",
+    };
+    let mut words: Vec<String> = Vec::new();
+    if !kind.is_empty() {
+        words.push(kind.to_owned());
+    }
+    if !layer.visible {
+        words.push("hidden".to_owned());
+    }
+    if layer.blend != "normal" && layer.blend != "pass through" {
+        words.push(safe(&layer.blend));
+    }
+    if layer.opacity < 0.999 {
+        words.push(format!("{}%", (layer.opacity * 100.0).round()));
+    }
+    if layer.masked {
+        words.push("masked".to_owned());
+    }
+    words.join(", ")
+}
