@@ -17,6 +17,7 @@ mod damage;
 mod decoding;
 mod floors;
 mod format_1;
+mod formats_page;
 mod gc;
 mod licences;
 mod login;
