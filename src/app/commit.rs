@@ -19,6 +19,7 @@ use crate::repo::people::Identity;
 use crate::repo::refs::RefTarget;
 use crate::repo::state::{MergeState, PendingEdits};
 use crate::repo::{RepoError, Repository};
+use crate::worktree::status::Change;
 use serde::Serialize;
 
 /// What to commit, and how.
@@ -73,7 +74,7 @@ pub fn run(
         session.head.into_iter().chain(merge.as_ref().map(|merge| merge.theirs)).collect();
     let mut snapshot = snapshot::take(&session, &options.paths, &parents, monitor)?;
     let fresh = std::mem::take(&mut snapshot.fresh);
-    let mut report = describe(&session, &snapshot);
+    let mut report = describe(&session, &mut snapshot);
     if snapshot.assignment.edits.is_empty() && merge.is_none() {
         if !fresh.is_empty() {
             session.remember(fresh, monitor)?;
@@ -117,10 +118,13 @@ fn message(options: &Options, merge: Option<&MergeState>) -> String {
     given.unwrap_or_default().trim_end().to_owned()
 }
 
-fn describe(session: &Session<'_>, snapshot: &Snapshot) -> Report {
+/// Makes the report out of the changes, which nobody needs after it.
+fn describe(session: &Session<'_>, snapshot: &mut Snapshot) -> Report {
     let described = snapshot.assignment.edits.len();
+    let problems = problems_of(&snapshot.changes);
+    let changes = std::mem::take(&mut snapshot.changes);
     let mut changes: Vec<ChangeLine> =
-        snapshot.changes.iter().filter(|change| change.is_committable()).map(ChangeLine::of).collect();
+        changes.into_iter().filter(Change::is_committable).map(ChangeLine::from).collect();
     if described > changes.len() {
         let known: std::collections::HashSet<AssetPath> = changes
             .iter()
@@ -138,7 +142,7 @@ fn describe(session: &Session<'_>, snapshot: &Snapshot) -> Report {
         bytes: snapshot.bytes,
         bytes_new: snapshot.bytes_new,
         bytes_stored: snapshot.bytes_stored,
-        problems: problems_of(&snapshot.changes),
+        problems,
     }
 }
 

@@ -16,6 +16,8 @@ pub mod error;
 pub mod export;
 pub mod field_value;
 pub mod fsck;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod gc;
 pub mod init;
 pub mod journal;

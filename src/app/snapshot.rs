@@ -122,9 +122,12 @@ fn differences(
     mut pending: PendingEdits,
 ) -> Result<(Differences, PendingEdits), AppError> {
     let mut differences = Differences::default();
+    let any_described = !pending.metadata.is_empty() || !pending.assets.is_empty();
     let mut touched: HashSet<&AssetPath> = HashSet::new();
     for change in changes.iter().filter(|change| change.is_committable()) {
-        touched.insert(&change.path);
+        if any_described {
+            touched.insert(&change.path);
+        }
         let base = change.base.as_deref().map(value_of);
         match (&change.what, base, content_of(change)) {
             (What::Removed, Some(base), _) => differences.removed.push((change.path.clone(), base)),
@@ -144,6 +147,9 @@ fn differences(
             // A file that was not read has a problem, which status tells.
             _ => {}
         }
+    }
+    if !any_described {
+        return Ok((differences, pending));
     }
     let described = pending.metadata.keys().chain(pending.assets.keys()).cloned();
     let mut described: Vec<AssetPath> = described.filter(|path| !touched.contains(path)).collect();
@@ -173,15 +179,13 @@ fn copy_sources(
     index: Option<&Index>,
     differences: &Differences,
 ) -> Result<HashMap<FileId, AssetId>, AppError> {
-    let empty = FileId::empty();
-    let wanted: HashSet<FileId> = differences
-        .added
-        .iter()
-        .filter_map(|(_, content)| content.file_id())
-        .filter(|id| *id != empty)
-        .collect();
     let mut sources = HashMap::new();
-    if let (Some(index), false) = (index, wanted.is_empty()) {
+    let Some(index) = index else { return Ok(sources) };
+    let empty = FileId::empty();
+    let ids = differences.added.iter().filter_map(|(_, content)| content.file_id());
+    let mut wanted: Vec<FileId> = ids.filter(|id| *id != empty).collect();
+    wanted.sort_unstable();
+    if !wanted.is_empty() {
         collect_sources(index.root()?, &wanted, &mut sources)?;
     }
     Ok(sources)
@@ -189,7 +193,7 @@ fn copy_sources(
 
 fn collect_sources(
     folder: Folder<'_>,
-    wanted: &HashSet<FileId>,
+    wanted: &[FileId],
     sources: &mut HashMap<FileId, AssetId>,
 ) -> Result<(), AppError> {
     for position in 0..folder.len() {
@@ -197,7 +201,7 @@ fn collect_sources(
         if record.is_directory() {
             collect_sources(folder.child(&record)?, wanted, sources)?;
         } else if let (Some(id), Some(asset)) = (record.file_id(), record.asset())
-            && wanted.contains(&id)
+            && wanted.binary_search(&id).is_ok()
         {
             sources.entry(id).or_insert(asset);
         }

@@ -3,6 +3,8 @@
 
 pub mod codec;
 pub mod escape;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod id;
 pub mod monitor;
 pub mod path;

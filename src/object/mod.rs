@@ -8,6 +8,8 @@ pub mod asset;
 pub mod chunker;
 pub mod commit;
 pub mod file_hash;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod manifest;
 pub mod manifest_build;
 pub mod manifest_diff;

@@ -16,6 +16,8 @@ mod database;
 pub mod disk;
 mod error;
 pub mod fault;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod guard;
 mod lock;
 mod open_packs;
