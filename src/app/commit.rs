@@ -1,10 +1,10 @@
 //! `commit`: makes the worktree's changes part of the branch.
 
-use crate::app::describe::{CommitLine, Describer};
+use crate::app::common::describe::{CommitLine, Describer};
+use crate::app::common::problem::ProblemLine;
+use crate::app::common::session::Session;
+use crate::app::common::snapshot::{self, Snapshot};
 use crate::app::error::AppError;
-use crate::app::export::ProblemLine;
-use crate::app::session::Session;
-use crate::app::snapshot::{self, Snapshot};
 use crate::app::status::{ChangeLine, Counts, problems_of};
 use crate::base::id::CommitId;
 use crate::base::monitor::{Monitor, Phase};

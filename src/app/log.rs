@@ -1,6 +1,6 @@
 //! `log`: what happened, newest first; of everything or of one asset through its moves.
 
-use crate::app::describe::{CommitLine, Describer, EntryLine};
+use crate::app::common::describe::{CommitLine, Describer, EntryLine};
 use crate::app::error::AppError;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;

@@ -1,8 +1,10 @@
 //! `resolve`: decides what a merge could not.
 
+use crate::app::common::session::Session;
+use crate::app::common::transition::{
+    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change,
+};
 use crate::app::error::AppError;
-use crate::app::session::Session;
-use crate::app::transition::{FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;

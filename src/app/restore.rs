@@ -2,13 +2,13 @@
 //!
 //! What it replaces and nobody has committed is set aside; `undo` brings that back.
 
-use crate::app::content::{CheckoutContent, StoredContent};
-use crate::app::error::AppError;
-use crate::app::locate::{Located, locate};
-use crate::app::session::Session;
-use crate::app::transition::{
+use crate::app::common::content::{CheckoutContent, StoredContent};
+use crate::app::common::locate::{Located, locate};
+use crate::app::common::session::Session;
+use crate::app::common::transition::{
     FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, told,
 };
+use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;

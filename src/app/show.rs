@@ -1,12 +1,12 @@
 //! `show`: one commit with what it changed, or one asset as some revision has it.
 
-use crate::app::content::StoredContent;
-use crate::app::describe::{CommitLine, Describer, EntryLine, PersonLine, TimeLine};
+use crate::app::common::content::StoredContent;
+use crate::app::common::describe::{CommitLine, Describer, EntryLine, PersonLine, TimeLine};
+use crate::app::common::field_value;
+use crate::app::common::locate::{Located, locate, locate_version};
+use crate::app::common::problem::ProblemLine;
 use crate::app::diff::{self, Detail};
 use crate::app::error::AppError;
-use crate::app::export::ProblemLine;
-use crate::app::field_value;
-use crate::app::locate::{Located, locate, locate_version};
 use crate::app::meta::FieldLine;
 use crate::app::tag::TagLine;
 use crate::base::id::{CommitId, TreeId};

@@ -1,10 +1,12 @@
 //! `sparse`: shows a part of the repository in the worktree. Works while there is uncommitted work,
 //! which is never hidden.
 
+use crate::app::common::probe::IngestProbe;
+use crate::app::common::session::Session;
+use crate::app::common::transition::{
+    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change,
+};
 use crate::app::error::AppError;
-use crate::app::probe::IngestProbe;
-use crate::app::session::Session;
-use crate::app::transition::{FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;

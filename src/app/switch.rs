@@ -1,12 +1,12 @@
 //! `switch`: goes to another branch. Uncommitted work stays with the branch it was made on.
 
-use crate::app::draft::find_branch;
-use crate::app::error::AppError;
-use crate::app::session::Session;
-use crate::app::snapshot::{self, Snapshot};
-use crate::app::transition::{
+use crate::app::common::session::Session;
+use crate::app::common::snapshot::{self, Snapshot};
+use crate::app::common::transition::{
     FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
+use crate::app::draft::find_branch;
+use crate::app::error::AppError;
 use crate::base::id::{CommitId, TreeId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;

@@ -1,12 +1,12 @@
 //! `undo` and `redo`: take back what a command did to names, files and pending edits, or do it again.
 
-use crate::app::error::AppError;
-use crate::app::export::ProblemLine;
-use crate::app::mv::rename_in_worktree;
-use crate::app::session::Session;
-use crate::app::transition::{
+use crate::app::common::problem::ProblemLine;
+use crate::app::common::session::Session;
+use crate::app::common::transition::{
     FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
+use crate::app::error::AppError;
+use crate::app::mv::rename_in_worktree;
 use crate::base::id::{FileId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;

@@ -1,7 +1,8 @@
 //! `pent commit`.
 
 use crate::app::commit::{self, Options, Report};
-use crate::app::{author, status};
+use crate::app::common::author;
+use crate::app::status;
 use crate::base::id::PersonId;
 use crate::base::size::{human_bytes, human_share};
 use crate::cli::context::Context;

@@ -1,7 +1,7 @@
 //! `pent show`.
 
+use crate::app::common::locate::Word;
 use crate::app::diff::Detail;
-use crate::app::locate::Word;
 use crate::app::show::{self, AssetReport, CommitReport, Options, Report, Subject};
 use crate::app::tag::TagLine;
 use crate::base::size::{human_bytes, human_share};

@@ -1,6 +1,6 @@
 //! The things of reports in words: people, moments, commits, assets.
 
-use crate::app::describe::{CommitLine, PersonLine, TimeLine};
+use crate::app::common::describe::{CommitLine, PersonLine, TimeLine};
 use crate::base::time::Timestamp;
 use crate::cli::output::{BOLD, Page, safe};
 use crate::repo::refs::RefName;

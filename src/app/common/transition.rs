@@ -5,10 +5,10 @@
 //! rests on, the journal entry included, and notes that a change of files is under way. Then the
 //! files change, each whole. Then the note goes. A command that finds the note finishes the change.
 
-use crate::app::content::{CheckoutContent, StoredContent};
+use crate::app::common::content::{CheckoutContent, StoredContent};
+use crate::app::common::problem::ProblemLine;
+use crate::app::common::session::Session;
 use crate::app::error::AppError;
-use crate::app::export::ProblemLine;
-use crate::app::session::Session;
 use crate::base::id::{FileId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
