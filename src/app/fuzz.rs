@@ -1,12 +1,12 @@
 //! Fuzz targets of what people write on the command line.
 
-use crate::app::field_value::{self, TYPES};
+use crate::app::common::field_value::{self, TYPES};
 use crate::base::fuzz::{Target, Verdict};
 use crate::object::metadata::{FieldName, Metadata};
 
 /// All of them.
 pub const TARGETS: &[Target] =
-    &[Target::new("app: value of a field", &["app/field_value.rs"], value_seeds, run_value)];
+    &[Target::new("app: value of a field", &["app/common/field_value.rs"], value_seeds, run_value)];
 
 fn value_seeds() -> Vec<Vec<u8>> {
     TYPES.iter().map(|(_, example)| example.as_bytes().to_vec()).collect()

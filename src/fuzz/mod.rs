@@ -18,6 +18,7 @@ pub use mutate::{Mutator, mutate};
 /// The lists of all families.
 const FAMILIES: &[&[Target]] = &[
     crate::object::fuzz::TARGETS,
+    crate::object::fuzz::review::TARGETS,
     crate::rules::fuzz::TARGETS,
     crate::store::fuzz::TARGETS,
     crate::repo::fuzz::TARGETS,

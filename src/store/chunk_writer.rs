@@ -118,6 +118,8 @@ pub struct ChunkWriter<'m> {
     failed: AtomicBool,
     chunks: AtomicU64,
     raw_bytes: AtomicU64,
+    /// Of these, bytes of chunks that the writer has published by itself.
+    raw_published: AtomicU64,
     stored_bytes: AtomicU64,
 }
 
@@ -183,6 +185,7 @@ impl<'m> ChunkWriter<'m> {
             failed: AtomicBool::new(false),
             chunks: AtomicU64::new(0),
             raw_bytes: AtomicU64::new(0),
+            raw_published: AtomicU64::new(0),
             stored_bytes: AtomicU64::new(0),
         })
     }
@@ -211,10 +214,17 @@ impl<'m> ChunkWriter<'m> {
             self.failed.store(true, Ordering::Relaxed);
         }
         let put = outcome?;
-        if locked(&self.rows).len() >= self.store.options().pending_rows_max {
+        if self.has_enough_pending() {
             self.publish_pending()?;
         }
         Ok(put)
+    }
+
+    /// Whether so much was gathered that it is to be published.
+    fn has_enough_pending(&self) -> bool {
+        let options = self.store.options();
+        let raw_bytes = self.raw_bytes.load(Ordering::Relaxed) - self.raw_published.load(Ordering::Relaxed);
+        raw_bytes >= options.pending_bytes_max || locked(&self.rows).len() >= options.pending_rows_max
     }
 
     /// Whether a chunk is in the store or was put before.
@@ -364,8 +374,8 @@ impl<'m> ChunkWriter<'m> {
     /// and manifests that nothing refers to yet do no harm.
     fn publish_pending(&self) -> Result<()> {
         let mut gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-        let enough = locked(&self.rows).len() >= self.store.options().pending_rows_max
-            || self.object_bytes.load(Ordering::Relaxed) >= OBJECT_BYTES_MAX;
+        let enough =
+            self.has_enough_pending() || self.object_bytes.load(Ordering::Relaxed) >= OBJECT_BYTES_MAX;
         if !enough {
             // Another thread was quicker.
             return Ok(());
@@ -387,6 +397,7 @@ impl<'m> ChunkWriter<'m> {
         transaction.apply(&mut batch)?;
         transaction.commit()?;
         self.object_bytes.store(0, Ordering::Relaxed);
+        self.raw_published.store(self.raw_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
         for shard in &self.seen {
             locked(shard).clear();
         }
