@@ -19,10 +19,12 @@ pub use mutate::{Mutator, mutate};
 const FAMILIES: &[&[Target]] = &[
     crate::object::fuzz::TARGETS,
     crate::object::fuzz::review::TARGETS,
+    crate::object::fuzz::trust::TARGETS,
     crate::rules::fuzz::TARGETS,
     crate::store::fuzz::TARGETS,
     crate::repo::fuzz::TARGETS,
     crate::worktree::fuzz::TARGETS,
+    crate::trust::fuzz::TARGETS,
     crate::diff::fuzz::TARGETS,
     crate::care::fuzz::TARGETS,
     crate::app::fuzz::TARGETS,

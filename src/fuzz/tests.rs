@@ -165,6 +165,7 @@ const SIGNS: &[&str] = &[
     "gix::date::parse",
     "gix::ignore::parse",
     "gix::actor",
+    "from_be_bytes(",
     "Mmap::map",
 ];
 

@@ -1,6 +1,7 @@
 //! Fuzz targets of the immutable model.
 
 pub mod review;
+pub mod trust;
 
 use crate::base::fuzz::{Numbers, Target, Verdict, canonical};
 use crate::base::id::{AssetId, ChunkId, CommitId, FileId, ManifestNodeId, MetadataId, PersonId, TreeId};

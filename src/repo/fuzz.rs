@@ -1,7 +1,7 @@
 //! Fuzz targets of a repository's records, its settings, and what people write to name a commit.
 
 use crate::base::fuzz::{Numbers, Target, Verdict, canonical, json_record};
-use crate::base::id::{AssetId, ChunkId, CommitId, FileId, MetadataId, PersonId, TreeId};
+use crate::base::id::{AssetId, ChunkId, CommitId, FileId, LogEntryId, MetadataId, PersonId, TreeId};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::object::commit::Signature;
@@ -13,8 +13,10 @@ use crate::repo::journal::{
     FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
 };
 use crate::repo::people::Person;
+use crate::repo::protected::ProtectedNames;
 use crate::repo::refs::{Annotation, RefName, RefTarget};
 use crate::repo::revision::{self, Revision};
+use crate::repo::shared_log::LogHead;
 use crate::repo::state::{ConflictSide, MergeState, PendingConflict, PendingEdits, Shelf, WorktreeState};
 use crate::repo::tombstone::Tombstone;
 use std::path::Path;
@@ -50,6 +52,10 @@ pub const TARGETS: &[Target] = &[
     ),
     Target::new("repo: worktree state", &["repo/state.rs"], state_seeds, json_record::<WorktreeState>),
     Target::new("repo: shelf", &["repo/state.rs"], shelf_seeds, json_record::<Shelf>),
+    Target::new("repo: head of the shared log", &["repo/shared_log.rs"], head_seeds, |bytes| {
+        canonical(LogHead::decode(bytes), |head| head.encode())
+    }),
+    Target::new("repo: protected names", &["repo/protected.rs"], protected_seeds, json_record::<ProtectedNames>),
     Target::new("repo: person", &["repo/people.rs"], person_seeds, run_person),
     Target::new("repo: revision", &["repo/revision.rs"], revision_seeds, run_revision),
     // Words about dates are read by a library that allocates as it likes, a little.
@@ -212,6 +218,17 @@ fn state_seeds() -> Vec<Vec<u8>> {
 
 fn shelf_seeds() -> Vec<Vec<u8>> {
     samples(|numbers| json(&shelf(numbers)))
+}
+
+fn head_seeds() -> Vec<Vec<u8>> {
+    samples(|numbers| {
+        let id = LogEntryId::from_bytes(numbers.array());
+        LogHead { sequence: numbers.any_size() | 1, id }.encode()
+    })
+}
+
+fn protected_seeds() -> Vec<Vec<u8>> {
+    vec![br#"{"branches":["main","release/*"],"tags":["v*"]}"#.to_vec()]
 }
 
 fn person_seeds() -> Vec<Vec<u8>> {

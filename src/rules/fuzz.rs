@@ -3,12 +3,28 @@
 use crate::base::fuzz::{Target, Verdict};
 use crate::base::path::AssetPath;
 use crate::rules::ignore::IgnoreStack;
+use crate::rules::policy::Policy;
 use crate::rules::portable;
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
     // A pattern takes some 100 bytes, however short its line.
     Target::new("rules: .pentignore", &["rules/ignore.rs"], ignore_seeds, run_ignore).with_memory(2 << 20),
+    // TOML with the places of everything in it.
+    Target::new("rules: policy", &["rules/policy/parse.rs", "rules/policy/mod.rs"], policy_seeds, |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Refused };
+        match Policy::parse(text) {
+            Ok(policy) => {
+                let _ = (policy.protects_branch("main"), policy.protects_tag("v1"));
+                Verdict::Understood
+            }
+            Err(error) => {
+                let _ = (error.to_string(), error.proposal());
+                Verdict::Refused
+            }
+        }
+    })
+    .with_memory(4 << 20),
     Target::new("rules: names", &["rules/portable.rs"], name_seeds, run_names),
 ];
 
@@ -36,6 +52,43 @@ fn run_ignore(bytes: &[u8]) -> Verdict {
         }
     }
     Verdict::Understood
+}
+
+const POLICY: &str = r#"version = 1
+[people.anna]
+id = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
+name = "Anna Lind"
+keys = [{ key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHuwVVqILg6Yuji+LGGsSUWSnatdn/Jl3thuE3mEmLED", from = "2026-01-01", until = 2027-01-01T00:00:00Z }]
+[people.ben]
+id = "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"
+[[people.ben.keys]]
+key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjT+IOA+yRJoUob8zaay4CxVyfYDJniUtdw9owmf+5X"
+[roles]
+administrator = ["anna"]
+editor = ["ben"]
+[[protect]]
+branch = "main"
+paths = "brand/**"
+approvals = ["1 editor", "1 of anna, editor"]
+valid = "90 days"
+metadata = "keeps"
+direct = { labels = ["editor"] }
+browser-keys = false
+[[protect]]
+tag = "print-*"
+set = ["anna"]
+[access]
+read = ["editor", "anna"]
+[[access.paths]]
+paths = "contracts/**"
+read = ["anna"]
+[policy]
+change = ["1 administrator"]
+recovery = { by = ["1 editor"], after = "30 days" }
+"#;
+
+fn policy_seeds() -> Vec<Vec<u8>> {
+    vec![POLICY.as_bytes().to_vec()]
 }
 
 fn name_seeds() -> Vec<Vec<u8>> {
