@@ -55,7 +55,12 @@ pub const TARGETS: &[Target] = &[
     Target::new("repo: head of the shared log", &["repo/shared_log.rs"], head_seeds, |bytes| {
         canonical(LogHead::decode(bytes), |head| head.encode())
     }),
-    Target::new("repo: protected names", &["repo/protected.rs"], protected_seeds, json_record::<ProtectedNames>),
+    Target::new(
+        "repo: protected names",
+        &["repo/protected.rs"],
+        protected_seeds,
+        json_record::<ProtectedNames>,
+    ),
     Target::new("repo: person", &["repo/people.rs"], person_seeds, run_person),
     Target::new("repo: revision", &["repo/revision.rs"], revision_seeds, run_revision),
     // Words about dates are read by a library that allocates as it likes, a little.

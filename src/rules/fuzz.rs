@@ -19,7 +19,7 @@ pub const TARGETS: &[Target] = &[
                 Verdict::Understood
             }
             Err(error) => {
-                let _ = (error.to_string(), error.proposal());
+                let _ = error.to_string();
                 Verdict::Refused
             }
         }

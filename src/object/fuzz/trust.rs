@@ -9,12 +9,18 @@ use crate::object::signature::{Namespace, PublicKey, Signature, verify};
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
-    Target::new("object: public key", &["object/signature/key.rs", "object/signature/wire.rs"], key_seeds, |bytes| {
-        canonical(PublicKey::from_blob(bytes), |key| {
-            let _ = (key.fingerprint(), key.class());
-            PublicKey::parse_openssh(&key.to_openssh()).map_or_else(|_| Vec::new(), |again| again.blob().to_vec())
-        })
-    })
+    Target::new(
+        "object: public key",
+        &["object/signature/key.rs", "object/signature/wire.rs"],
+        key_seeds,
+        |bytes| {
+            canonical(PublicKey::from_blob(bytes), |key| {
+                let _ = (key.fingerprint(), key.class());
+                PublicKey::parse_openssh(&key.to_openssh())
+                    .map_or_else(|_| Vec::new(), |again| again.blob().to_vec())
+            })
+        },
+    )
     .with_memory(1 << 20),
     Target::new("object: line of a public key", &["object/signature/key.rs"], line_seeds, |bytes| {
         let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Refused };
@@ -42,11 +48,13 @@ pub const TARGETS: &[Target] = &[
         },
     )
     .with_memory(1 << 20),
-    Target::new("object: log entry", &["object/log_entry.rs"], entry_seeds, |bytes| match LogEntry::decode(bytes) {
-        Err(_) => Verdict::Refused,
-        // What is not known is kept as it came.
-        Ok(LogEntry { deed: LogDeed::Unknown { .. }, .. }) => Verdict::Understood,
-        Ok(entry) => canonical(entry.encode(), Clone::clone),
+    Target::new("object: log entry", &["object/log_entry.rs"], entry_seeds, |bytes| {
+        match LogEntry::decode(bytes) {
+            Err(_) => Verdict::Refused,
+            // What is not known is kept as it came.
+            Ok(LogEntry { deed: LogDeed::Unknown { .. }, .. }) => Verdict::Understood,
+            Ok(entry) => canonical(entry.encode(), Clone::clone),
+        }
     }),
     Target::new("object: signed log entry", &["object/log_entry.rs"], signed_seeds, |bytes| {
         canonical(SignedEntry::decode(bytes), |entry| {
@@ -103,7 +111,8 @@ fn key_seeds() -> Vec<Vec<u8>> {
 }
 
 fn line_seeds() -> Vec<Vec<u8>> {
-    let lines = blobs().map(|blob| PublicKey::from_blob(&blob).map(|key| format!("{} anna@desk", key.to_openssh())));
+    let lines =
+        blobs().map(|blob| PublicKey::from_blob(&blob).map(|key| format!("{} anna@desk", key.to_openssh())));
     lines.into_iter().flatten().map(String::into_bytes).collect()
 }
 
