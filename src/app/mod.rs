@@ -15,6 +15,7 @@ pub mod fsck;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod gc;
+pub mod identity;
 pub mod init;
 pub mod journal;
 pub mod log;
@@ -26,8 +27,10 @@ pub mod resolve;
 pub mod restore;
 pub mod review;
 pub mod show;
+pub mod sign;
 pub mod sparse;
 pub mod status;
 pub mod switch;
 pub mod tag;
 pub mod undo;
+pub mod verify;

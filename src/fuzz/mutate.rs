@@ -24,7 +24,7 @@ impl Mutator {
     }
 
     /// The next input.
-    pub fn next(&mut self) -> Vec<u8> {
+    pub fn next_input(&mut self) -> Vec<u8> {
         let Some(at) = self.corpus.len().checked_sub(1).map(|last| self.numbers.below(last + 1)) else {
             let length = self.numbers.below(200);
             return self.numbers.bytes(length);

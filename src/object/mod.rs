@@ -9,11 +9,13 @@ pub mod approval;
 pub mod asset;
 pub mod chunker;
 pub mod commit;
+pub mod commit_signature;
 pub mod erasure;
 pub mod file_hash;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod log_entry;
+pub mod login;
 pub mod manifest;
 pub mod manifest_build;
 pub mod manifest_diff;

@@ -7,6 +7,7 @@ pub mod approval;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod ignore;
+pub mod keyring;
 pub mod pattern;
 pub mod policy;
 pub mod portable;

@@ -93,7 +93,7 @@ fn content(numbers: &mut Numbers) -> Vec<u8> {
 
 /// A block as a writer writes it: header and payload.
 fn write_block(numbers: &mut Numbers) -> (BlockHeader, Vec<u8>) {
-    let contents: Vec<Vec<u8>> = (0..1 + numbers.below(5)).map(|_| content(numbers)).collect();
+    let contents: Vec<Vec<u8>> = (0..=numbers.below(5)).map(|_| content(numbers)).collect();
     let records =
         contents.iter().map(|raw| Record { id: ChunkId::of(raw), length: raw.len() as u32 }).collect();
     let raw = contents.concat();
@@ -262,7 +262,7 @@ fn page_seeds() -> Vec<Vec<u8>> {
     let one = |seed| {
         let numbers = &mut Numbers::new(seed);
         let rows: Vec<(Vec<u8>, Vec<u8>)> =
-            (0..1 + numbers.below(9)).map(|_| (numbers.name(), content(numbers))).collect();
+            (0..=numbers.below(9)).map(|_| (numbers.name(), content(numbers))).collect();
         let mut page = vec![1, 0];
         page.extend_from_slice(&(rows.len() as u16).to_le_bytes());
         let mut end = 4 + 8 * rows.len();

@@ -79,6 +79,8 @@ impl Write for Sink {
 /// The size of the stream that this process is to work on; set by the test that starts it.
 const STREAM_BYTES: &str = "PENT_TEST_STREAM_BYTES";
 
+// The figures go to the test that started this one.
+#[allow(clippy::print_stdout)]
 /// Runs in a process of its own, where nothing else uses memory, and prints what each step took.
 #[test]
 #[ignore = "started by a_file_of_any_size_takes_little_memory"]

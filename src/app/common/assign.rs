@@ -97,11 +97,11 @@ pub fn assign(
     assignment
 }
 
+/// New paths with their content.
+type Added = Vec<(AssetPath, Content)>;
+
 /// New paths of which the user said what they are, and all others. Copies no list that is whole.
-fn split_added(
-    added: Vec<(AssetPath, Content)>,
-    pending: &PendingEdits,
-) -> (Vec<(AssetPath, Content)>, Vec<(AssetPath, Content)>) {
+fn split_added(added: Added, pending: &PendingEdits) -> (Added, Added) {
     if pending.assets.is_empty() {
         return (Vec::new(), added);
     }

@@ -2,8 +2,11 @@
 
 use crate::base::fuzz::{Numbers, Target, Verdict, canonical};
 use crate::base::id::{CommitId, FileId, LogEntryId, PersonId, PolicyId, RepositoryId};
+use crate::base::time::Timestamp;
+use crate::object::commit_signature::{CommitSignature, CommitStatement};
 use crate::object::erasure::Erasure;
 use crate::object::log_entry::{KeyRevoked, LogDeed, LogEntry, RefMoved, SignedEntry, Why};
+use crate::object::login::{LoginChallenge, LoginStatement, Nonce};
 use crate::object::policy_link::PolicyLink;
 use crate::object::signature::{Namespace, PublicKey, Signature, verify};
 
@@ -63,6 +66,19 @@ pub const TARGETS: &[Target] = &[
         })
     })
     .with_memory(1 << 20),
+    Target::new(
+        "object: statement about a commit",
+        &["object/commit_signature.rs"],
+        statement_seeds,
+        |bytes| canonical(CommitStatement::decode(bytes), CommitStatement::encode),
+    ),
+    Target::new("object: signature of a commit", &["object/commit_signature.rs"], commit_seeds, |bytes| {
+        canonical(CommitSignature::decode(bytes), CommitSignature::encode)
+    })
+    .with_memory(1 << 20),
+    Target::new("object: login", &["object/login.rs"], login_seeds, |bytes| {
+        canonical(LoginStatement::decode(bytes), LoginStatement::encode)
+    }),
     Target::new("object: policy link", &["object/policy_link.rs"], link_seeds, |bytes| {
         let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Refused };
         canonical(PolicyLink::decode(text), |link| link.encode().unwrap_or_default().into_bytes())
@@ -171,6 +187,35 @@ fn signed_seeds() -> Vec<Vec<u8>> {
     let signatures = signature_seeds().into_iter().filter_map(|bytes| Signature::from_bytes(&bytes).ok());
     let signed = entry_seeds().into_iter().zip(signatures);
     signed.map(|(statement, signature)| SignedEntry { statement, signature }.encode()).collect()
+}
+
+fn statement(numbers: &mut Numbers) -> CommitStatement {
+    CommitStatement {
+        commit: CommitId::from_bytes(numbers.array()),
+        repository: RepositoryId::from_bytes(numbers.array()),
+        signer: PersonId::from_bytes(numbers.array()),
+        time: Timestamp::utc(numbers.any_size() as i64),
+    }
+}
+
+fn statement_seeds() -> Vec<Vec<u8>> {
+    super::samples(|numbers| statement(numbers).encode())
+}
+
+fn commit_seeds() -> Vec<Vec<u8>> {
+    let signatures = signature_seeds().into_iter().filter_map(|bytes| Signature::from_bytes(&bytes).ok());
+    signatures
+        .map(|signature| CommitSignature::new(&statement(&mut Numbers::new(3)), signature).encode())
+        .collect()
+}
+
+fn login_seeds() -> Vec<Vec<u8>> {
+    super::samples(|numbers| {
+        let nonce = Nonce::from_bytes(numbers.array());
+        let challenge = LoginChallenge { server: "assets.example.org".to_owned(), nonce };
+        let person = PersonId::from_bytes(numbers.array());
+        LoginStatement::answer(&challenge, person, Timestamp::utc(numbers.any_size() as i64)).encode()
+    })
 }
 
 fn link_seeds() -> Vec<Vec<u8>> {
