@@ -27,8 +27,8 @@ pub struct Snapshot {
     pub assignment: Assignment,
     /// The content, on disk, to be published with whatever refers to it.
     pub staged: Staged,
-    /// What was seen of the files, for the index.
-    pub fresh: Vec<Fresh>,
+    /// Files that looked changed and are not, for the index.
+    pub refreshed: Vec<Fresh>,
     /// What happened, for people.
     pub changes: Vec<Change>,
     /// Bytes of new and changed files.
@@ -64,12 +64,10 @@ pub fn take(
     let bytes_stored = staged.totals().stored_bytes;
     let (pending, still_pending) = split_pending(&session.state.pending, within);
     let Status { changes, refreshed, .. } = status;
-    let mut fresh = refreshed;
-    fresh.extend(changes.iter().filter_map(seen));
     let (differences, pending) = differences(session, &changes, pending)?;
     let sources = copy_sources(session.index.as_ref(), &differences)?;
     let assignment = assign(parents, differences, &pending, &sources);
-    Ok(Snapshot { assignment, staged, fresh, changes, bytes, bytes_new, bytes_stored, still_pending })
+    Ok(Snapshot { assignment, staged, refreshed, changes, bytes, bytes_new, bytes_stored, still_pending })
 }
 
 /// The entries of a map whose path is to be kept.
@@ -86,6 +84,14 @@ fn split_pending(pending: &PendingEdits, within: &[AssetPath]) -> (PendingEdits,
         moves: part(&pending.moves, |path| wanted(path) == inside),
     };
     (split(true), split(false))
+}
+
+/// What was seen of files, for the index: of those that turned out unchanged, and of those that were
+/// taken in.
+pub fn fresh_files(refreshed: Vec<Fresh>, changes: &[Change]) -> Vec<Fresh> {
+    let mut fresh = refreshed;
+    fresh.extend(changes.iter().filter_map(seen));
+    fresh
 }
 
 /// What was seen of a file that was read.
