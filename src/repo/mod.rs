@@ -6,7 +6,7 @@
 
 pub mod config;
 pub mod content;
-mod crew;
+pub(crate) mod crew;
 pub mod date;
 pub mod edit;
 pub mod error;
