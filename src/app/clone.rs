@@ -5,12 +5,13 @@
 use crate::app::common::forward::Forward;
 use crate::app::common::remotes::{Reach, open_address, remote_dir};
 use crate::app::common::session::Session;
-use crate::app::common::transition::FilesLine;
+use crate::app::common::transition::{FilesLine, finish_interrupted};
 use crate::app::error::AppError;
 use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
 use crate::repo::refs::{DEFAULT_BRANCH, RefKind, RefName};
-use crate::repo::{PENT_DIR, Repository};
+use crate::repo::state::WorktreeState;
+use crate::repo::{PENT_DIR, RepoError, Repository};
 use crate::store::{Access, StoreSettings};
 use crate::sync::accept::NoRules;
 use crate::sync::address::Address;
@@ -67,15 +68,7 @@ pub fn run(
         judge: &NoRules,
     };
     let fetched = fetch.run(monitor)?;
-    let upstream = RefName::remote(DEFAULT_REMOTE, &branch)?;
-    let files = match repository.view()?.reference(&upstream)? {
-        Some(target) => {
-            let mut session = Session::begin(&repository, monitor)?;
-            let forward = Forward { to: target.commit, name: upstream.name(), verb: "clone" };
-            forward.carry_out(&mut session, clock, monitor)?
-        }
-        None => FilesLine::default(),
-    };
+    let files = bring_files(&repository, &branch, clock, monitor)?;
     Ok(Report {
         root: repository.root().to_owned(),
         address: options.address.clone(),
@@ -83,6 +76,27 @@ pub fn run(
         fetched,
         files,
     })
+}
+
+/// Brings the files of the branch into the worktree, or goes on with that.
+fn bring_files(
+    repository: &Repository,
+    branch: &RefName,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<FilesLine, AppError> {
+    let upstream = RefName::remote(DEFAULT_REMOTE, branch)?;
+    let mut session = Session::begin(repository, monitor)?;
+    if session.head.is_some() {
+        return Ok(finish_interrupted(&mut session, clock, monitor)?.unwrap_or_default());
+    }
+    match session.view.reference(&upstream)? {
+        Some(target) => {
+            let forward = Forward { to: target.commit, name: upstream.name(), verb: "clone" };
+            forward.carry_out(&mut session, clock, monitor)
+        }
+        None => Ok(FilesLine::default()),
+    }
 }
 
 /// The branch that the clone will be on.
@@ -112,14 +126,20 @@ fn prepare(options: &Options, description: &Description, branch: &RefName) -> Re
     let mut edit = repository.edit()?;
     let record = RemoteRecord { address: options.address.clone(), mark: None, epoch: 0 };
     put_remote_record(&mut edit, DEFAULT_REMOTE, Some(&record))?;
-    let mut state = edit.state()?;
-    state.branch = branch.clone();
-    edit.put_state(&state)?;
+    let state = match edit.state() {
+        // The one before was stopped right after it had made the repository.
+        Err(RepoError::Missing { .. }) => WorktreeState::on_branch(branch.clone()),
+        state => state?,
+    };
+    if edit.reference(&state.branch)?.is_none() {
+        edit.put_state(&WorktreeState { branch: branch.clone(), ..state })?;
+    }
     edit.commit()?;
     Ok(repository)
 }
 
 fn begin(root: &Path, description: &Description) -> Result<Repository, AppError> {
+    remove_stub(root);
     let occupied = fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some());
     if occupied {
         return Err(AppError::TargetTaken { path: root.to_owned() });
@@ -128,15 +148,32 @@ fn begin(root: &Path, description: &Description) -> Result<Repository, AppError>
     Ok(Repository::create(root, &settings)?)
 }
 
-/// A clone of the same remote that got no further than fetching.
+/// Removes what a creation that was cut short left: without its `format` file, which is written last,
+/// and without a single pack it is no repository yet.
+fn remove_stub(root: &Path) {
+    let stub = root.join(PENT_DIR);
+    let is_empty = |folder: &Path| fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
+    let is_stub = stub.is_dir() && !stub.join("format").exists() && is_empty(&stub.join("packs"));
+    if is_stub {
+        // What cannot be removed is found to be in the way a moment later.
+        let _ = fs::remove_dir_all(&stub);
+    }
+}
+
+/// A clone of the same remote that was stopped before its files were all there.
 fn unfinished(options: &Options, root: &Path, description: &Description) -> Result<Repository, AppError> {
     let taken = || AppError::TargetTaken { path: root.to_owned() };
     let repository = Repository::open(root, Access::ReadWrite)?;
     let view = repository.view()?;
     let record = remote_record(&view, DEFAULT_REMOTE)?;
+    let is_unfinished = match view.state() {
+        Ok(state) => state.underway.is_some() || view.reference(&state.branch)?.is_none(),
+        Err(RepoError::Missing { .. }) => true,
+        Err(error) => return Err(error.into()),
+    };
     let same = record.is_none_or(|record| record.address == options.address)
         && repository.id() == description.repository
-        && view.head()?.is_none();
+        && is_unfinished;
     drop(view);
     if same { Ok(repository) } else { Err(taken()) }
 }

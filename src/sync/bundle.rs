@@ -158,6 +158,9 @@ pub fn open_bundle(
         }
         // The buffer bounds what comes out, whatever the frame says.
         let raw = zstd::bulk::decompress(packed, raw_length).map_err(|_| invalid("a frame cannot be unpacked"))?;
+        if raw.len() != raw_length {
+            return Err(invalid("a frame unpacks to another length"));
+        }
         open_frame(&raw, &mut |received| each(received, offset, FRAME_HEADER_BYTES + stored))?;
         offset = start + stored;
     }

@@ -57,12 +57,17 @@ pub fn commits_between<S: ObjectSource<Error = RepoError>>(
     for id in wants {
         walk.push(*id, false)?;
     }
-    let mut order = Vec::new();
-    while walk.queue.iter().any(|(_, id)| !walk.had[id]) {
-        let Some((_, id)) = walk.queue.pop() else { break };
+    let (mut order, mut oldest) = (Vec::new(), None);
+    // What is had is followed as far back as what was found, so that commits of one moment are told
+    // apart too.
+    while walk.queue.iter().any(|(_, id)| !walk.had[id])
+        || walk.queue.peek().is_some_and(|(time, _)| oldest.is_some_and(|oldest| *time >= oldest))
+    {
+        let Some((time, id)) = walk.queue.pop() else { break };
         let had = walk.had[&id];
         if !had {
             order.push(id);
+            oldest = Some(oldest.map_or(time, |oldest: crate::base::time::Timestamp| oldest.min(time)));
         }
         for parent in source.commit(id)?.parents {
             walk.push(parent, had)?;

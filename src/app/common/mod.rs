@@ -14,3 +14,4 @@ pub mod remotes;
 pub mod session;
 pub mod snapshot;
 pub mod transition;
+pub mod upstream;
