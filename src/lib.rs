@@ -13,4 +13,5 @@ pub mod repo;
 pub mod rules;
 pub mod store;
 pub mod sync;
+pub mod trust;
 pub mod worktree;

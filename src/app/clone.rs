@@ -122,7 +122,8 @@ fn prepare(options: &Options, description: &Description, branch: &RefName) -> Re
     fs::create_dir_all(folder).map_err(io("making", folder))?;
     let root = folder.canonicalize().map_err(io("finding", folder))?;
     let is_begun = root.join(PENT_DIR).join("format").exists();
-    let repository = if is_begun { unfinished(options, &root, description)? } else { begin(&root, description)? };
+    let repository =
+        if is_begun { unfinished(options, &root, description)? } else { begin(&root, description)? };
     let mut edit = repository.edit()?;
     let record = RemoteRecord { address: options.address.clone(), mark: None, epoch: 0 };
     put_remote_record(&mut edit, DEFAULT_REMOTE, Some(&record))?;

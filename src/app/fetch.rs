@@ -26,13 +26,8 @@ pub fn run(
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
     let opened = open_remote(repository, remote, reach)?;
-    let fetch = Fetch {
-        repository,
-        remote: &*opened.remote,
-        name: &opened.name,
-        content: true,
-        judge: &NoRules,
-    };
+    let fetch =
+        Fetch { repository, remote: &*opened.remote, name: &opened.name, content: true, judge: &NoRules };
     let fetched = fetch.run(monitor)?;
     Ok(Report { remote: opened.name, fetched })
 }

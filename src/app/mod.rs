@@ -27,6 +27,7 @@ pub mod remote;
 pub mod repair;
 pub mod resolve;
 pub mod restore;
+pub mod review;
 pub mod show;
 pub mod sparse;
 pub mod status;

@@ -170,9 +170,7 @@ fn judge_all(
     for change in changes {
         let after = change.target.as_ref().map(|target| target.commit);
         let is_known = match change.expected {
-            Some(before) => {
-                view.snapshot().contains(crate::store::Space::Commits, before.as_bytes())?
-            }
+            Some(before) => view.snapshot().contains(crate::store::Space::Commits, before.as_bytes())?,
             None => true,
         };
         let moves_forward = is_known && is_forward(view, change.expected, after)?;

@@ -118,10 +118,7 @@ pub fn check(repository: &Repository, name: Option<&str>, reach: &Reach) -> Resu
     })
 }
 
-fn insist_on_ours(
-    repository: &Repository,
-    found: crate::base::id::RepositoryId,
-) -> Result<(), AppError> {
+fn insist_on_ours(repository: &Repository, found: crate::base::id::RepositoryId) -> Result<(), AppError> {
     if found == repository.id() {
         return Ok(());
     }

@@ -16,8 +16,8 @@ use crate::store::lock::{self, SweepLock, WritersLock};
 use crate::store::open_packs::OpenPacks;
 use crate::store::pack::CHUNK_BYTES_MAX;
 use crate::store::pack::block::{BlockHeader, Codec, Record};
-use crate::store::parcel::OpenBlock;
 use crate::store::pack_writer::{Batch, OpenPack, PendingObject, PendingRow};
+use crate::store::parcel::OpenBlock;
 use crate::store::snapshot::Snapshot;
 use crate::store::space::{ChunkLocation, Space};
 

@@ -180,7 +180,10 @@ pub fn pack_blocks(bytes: &[u8]) -> Result<(PackId, Vec<BlockEntry>)> {
 
 fn is_as_in_footer(bytes: &[u8], block: &BlockEntry) -> bool {
     let start = block.offset as usize;
-    bytes.get(start..).and_then(|rest| BlockHeader::decode(rest).ok()).is_some_and(|found| found == block.header)
+    bytes
+        .get(start..)
+        .and_then(|rest| BlockHeader::decode(rest).ok())
+        .is_some_and(|found| found == block.header)
 }
 
 #[cfg(test)]
@@ -220,11 +223,8 @@ mod tests {
         let mut builder = PackBuilder::new(0);
         let (id, _) = chunk(1, 100);
         let other = vec![7u8; 100];
-        let header = BlockHeader {
-            codec: Codec::Raw,
-            stored_length: 100,
-            records: vec![Record { id, length: 100 }],
-        };
+        let header =
+            BlockHeader { codec: Codec::Raw, stored_length: 100, records: vec![Record { id, length: 100 }] };
         builder.push_block(header, &other);
         let pack = builder.finish();
         let (_, blocks) = pack_blocks(&pack.bytes).expect("a pack whose headers agree");

@@ -44,12 +44,7 @@ pub struct BundleBuilder {
 
 impl Default for BundleBuilder {
     fn default() -> Self {
-        Self {
-            bytes: HEADER.to_vec(),
-            frame: Encoder::default(),
-            waiting: Vec::new(),
-            entries: Vec::new(),
-        }
+        Self { bytes: HEADER.to_vec(), frame: Encoder::default(), waiting: Vec::new(), entries: Vec::new() }
     }
 }
 
@@ -82,10 +77,8 @@ impl BundleBuilder {
             return Ok(());
         }
         let raw = std::mem::take(&mut self.frame).finish();
-        let packed = zstd::bulk::compress(&raw, LEVEL).map_err(|source| SyncError::Invalid {
-            what: "a bundle",
-            detail: source.to_string(),
-        })?;
+        let packed = zstd::bulk::compress(&raw, LEVEL)
+            .map_err(|source| SyncError::Invalid { what: "a bundle", detail: source.to_string() })?;
         let offset = self.bytes.len() as u32;
         let start = self.bytes.len();
         self.bytes.extend_from_slice(FRAME_MAGIC);
@@ -145,8 +138,10 @@ pub fn open_bundle(
     }
     let mut offset = HEADER.len();
     while offset < bytes.len() {
-        let header = bytes.get(offset..offset + FRAME_HEADER_BYTES).ok_or_else(|| invalid("it ends early"))?;
-        let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let header =
+            bytes.get(offset..offset + FRAME_HEADER_BYTES).ok_or_else(|| invalid("it ends early"))?;
+        let number =
+            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         let (stored, raw_length) = (number(4) as usize, number(8) as usize);
         if &header[..4] != FRAME_MAGIC || raw_length > FRAME_BYTES_MAX {
             return Err(invalid("a frame has lengths that no writer writes"));
@@ -157,7 +152,8 @@ pub fn open_bundle(
             return Err(invalid("a frame has another checksum"));
         }
         // The buffer bounds what comes out, whatever the frame says.
-        let raw = zstd::bulk::decompress(packed, raw_length).map_err(|_| invalid("a frame cannot be unpacked"))?;
+        let raw =
+            zstd::bulk::decompress(packed, raw_length).map_err(|_| invalid("a frame cannot be unpacked"))?;
         if raw.len() != raw_length {
             return Err(invalid("a frame unpacks to another length"));
         }

@@ -58,7 +58,11 @@ pub fn new_parts<E>(
         }
         let (mut entered, mut absent) = (Vec::new(), Vec::new());
         new = new.lower(source, &mut |(id, is_here)| {
-            if is_here { entered.push(id) } else { absent.push(id) }
+            if is_here {
+                entered.push(id)
+            } else {
+                absent.push(id)
+            }
             Ok(())
         })?;
         entered.into_iter().try_for_each(|id| parts.node(id))?;
@@ -155,7 +159,11 @@ fn value_parts<E>(
         if known.contains(&id) {
             return Ok(false);
         }
-        if is_here { parts.node(id)? } else { parts.absent(id)? }
+        if is_here {
+            parts.node(id)?
+        } else {
+            parts.absent(id)?
+        }
         Ok(true)
     })
 }

@@ -125,13 +125,16 @@ impl<'a> Receiver<'a> {
 
     fn take_object(&mut self, received: &Received<'_>) -> SyncResult<()> {
         let (key, bytes) = (received.key, received.bytes);
-        let broken =
-            |error: &dyn std::fmt::Display| SyncError::Invalid { what: key.kind.name(), detail: error.to_string() };
+        let broken = |error: &dyn std::fmt::Display| SyncError::Invalid {
+            what: key.kind.name(),
+            detail: error.to_string(),
+        };
         match key.kind {
             Kind::Chunk => {}
             Kind::Commit => {
                 let id = CommitId::from_bytes(key.id);
-                if !self.view.snapshot().contains(Space::Commits, &key.id)? && !self.commits.contains_key(&id) {
+                if !self.view.snapshot().contains(Space::Commits, &key.id)? && !self.commits.contains_key(&id)
+                {
                     let commit = Commit::decode(bytes).map_err(|error| broken(&error))?;
                     self.commits.insert(id, (commit, bytes.to_vec()));
                     self.objects += 1;
@@ -377,7 +380,12 @@ impl Parts<RepoError> for Lacking<'_> {
 
 /// Whether a manifest is that of its file: everything about it fits, and the chunks that it lists
 /// hash to the file's id.
-fn is_true(view: &View, reader: &ChunkReader, manifest: &Manifest, monitor: &dyn Monitor) -> SyncResult<bool> {
+fn is_true(
+    view: &View,
+    reader: &ChunkReader,
+    manifest: &Manifest,
+    monitor: &dyn Monitor,
+) -> SyncResult<bool> {
     match check(manifest, view) {
         Ok(()) => {}
         Err(ManifestError::Source { source, .. }) if !matches!(source, RepoError::Missing { .. }) => {

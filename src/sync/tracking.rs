@@ -36,7 +36,10 @@ pub fn check_remote_name(name: &str) -> SyncResult<()> {
         return Ok(());
     }
     let reason = "letters, digits, '-' and '_' make the name of a remote".to_owned();
-    Err(SyncError::Repo(RepoError::RefName(crate::repo::refs::RefNameError { name: name.to_owned(), reason })))
+    Err(SyncError::Repo(RepoError::RefName(crate::repo::refs::RefNameError {
+        name: name.to_owned(),
+        reason,
+    })))
 }
 
 /// The remote of that name, if there is one.
@@ -61,8 +64,8 @@ pub fn put_remote_record(edit: &mut Edit, name: &str, record: Option<&RemoteReco
     let key = format!("{PREFIX}{name}");
     match record {
         Some(record) => {
-            let bytes = serde_json::to_vec(record)
-                .map_err(|source| RepoError::Record { what: "remote", source })?;
+            let bytes =
+                serde_json::to_vec(record).map_err(|source| RepoError::Record { what: "remote", source })?;
             edit.transaction().put(Space::Settings, key.as_bytes(), &bytes)?;
         }
         None => {

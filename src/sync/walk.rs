@@ -288,10 +288,18 @@ fn step(new: &CursorItem, old: Option<&CursorItem>) -> Step {
             }
         }
         (CursorItem::Node(_), Some(old @ CursorItem::Entry(_))) => {
-            if new.first_name() <= old.first_name() { Step::OpenNew } else { Step::PassOld }
+            if new.first_name() <= old.first_name() {
+                Step::OpenNew
+            } else {
+                Step::PassOld
+            }
         }
         (CursorItem::Entry(_), Some(old @ CursorItem::Node(_))) => {
-            if old.first_name() <= new.first_name() { Step::OpenOld } else { Step::TakeNew }
+            if old.first_name() <= new.first_name() {
+                Step::OpenOld
+            } else {
+                Step::TakeNew
+            }
         }
         (CursorItem::Entry(after), Some(CursorItem::Entry(before))) => match after.name.cmp(&before.name) {
             Ordering::Less => Step::TakeNew,

@@ -33,8 +33,7 @@ impl Describe for Arguments {
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository()?;
-        let report =
-            fetch::run(&repository, self.remote.as_deref(), &context.reach(), context.monitor())?;
+        let report = fetch::run(&repository, self.remote.as_deref(), &context.reach(), context.monitor())?;
         context.print("fetch", &report, show)?;
         Ok(status_of(&report.fetched))
     }

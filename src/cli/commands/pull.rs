@@ -35,8 +35,7 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository()?;
         let options = Options { remote: self.remote, identity: context.identity_or_ask()? };
-        let report =
-            pull::run(&repository, &options, &context.reach(), context.clock(), context.monitor())?;
+        let report = pull::run(&repository, &options, &context.reach(), context.clock(), context.monitor())?;
         context.print("pull", &report, show)?;
         if let Some(merge) = &report.merge {
             if merge.outcome == Outcome::Undecided {

@@ -41,7 +41,10 @@ impl Describe for Arguments {
     const EXAMPLES: &'static [Example] = &[
         Example { line: "pent push", what: "give the branch you are on to origin" },
         Example { line: "pent push --dry-run", what: "see first how much that would be" },
-        Example { line: "pent push draft/night v1 --to archive", what: "a draft and a tag, to another remote" },
+        Example {
+            line: "pent push draft/night v1 --to archive",
+            what: "a draft and a tag, to another remote",
+        },
     ];
 }
 
@@ -93,7 +96,9 @@ fn show_name(page: &mut Page<'_>, name: &NameLine, dry_run: bool, remote: &str) 
     match (&name.before, &name.after) {
         (_, None) if dry_run => page.line(format_args!("{text} would be removed from {remote}.")),
         (_, None) => page.line(format_args!("{text} is gone from {remote}.")),
-        (None, Some(after)) => page.line(format_args!("{text} {would} new on {remote}, at {}.", after.short())),
+        (None, Some(after)) => {
+            page.line(format_args!("{text} {would} new on {remote}, at {}.", after.short()))
+        }
         (Some(before), Some(after)) => page.line(format_args!(
             "{text} {would} at {} on {remote}, instead of {}.",
             after.short(),

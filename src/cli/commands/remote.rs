@@ -109,10 +109,8 @@ impl Verb for Arguments {
 fn show_list(page: &mut Page<'_>, report: &ListReport) -> io::Result<()> {
     let mut columns = Columns::default();
     for remote in &report.remotes {
-        columns.row([
-            Cell::new(safe(&remote.name)).styled(BOLD),
-            Cell::new(safe(&remote.address.to_string())),
-        ]);
+        columns
+            .row([Cell::new(safe(&remote.name)).styled(BOLD), Cell::new(safe(&remote.address.to_string()))]);
     }
     columns.write(page)
 }

@@ -170,18 +170,7 @@ impl Head {
             condemned.push(CondemnedBlob { key, since_ms: input.int()? });
         }
         input.finish()?;
-        Ok(Self {
-            repository,
-            chunker,
-            requires,
-            epoch,
-            generation,
-            refs,
-            logs,
-            indexes,
-            tokens,
-            condemned,
-        })
+        Ok(Self { repository, chunker, requires, epoch, generation, refs, logs, indexes, tokens, condemned })
     }
 }
 

@@ -159,11 +159,10 @@ impl IndexFile {
     pub fn whole(bytes: &[u8]) -> Result<Self, IndexDamage> {
         let trailer = bytes.len().checked_sub(TRAILER_BYTES).ok_or(IndexDamage)?;
         let tail = Self::tail_length(&bytes[trailer..])? as usize;
-        let start = bytes.len().checked_sub(tail).filter(|start| *start >= HEADER.len()).ok_or(IndexDamage)?;
+        let start =
+            bytes.len().checked_sub(tail).filter(|start| *start >= HEADER.len()).ok_or(IndexDamage)?;
         let file = Self::tail(&bytes[start..])?;
-        if &bytes[..HEADER.len()] != HEADER
-            || start - HEADER.len() != file.entries as usize * ROW_BYTES
-        {
+        if &bytes[..HEADER.len()] != HEADER || start - HEADER.len() != file.entries as usize * ROW_BYTES {
             return Err(IndexDamage);
         }
         for (number, page) in bytes[HEADER.len()..start].chunks(PAGE_BYTES).enumerate() {
@@ -227,7 +226,11 @@ impl IndexFile {
         keys.iter().map(|key| self.find(key, read)).collect()
     }
 
-    fn find<E: From<IndexDamage>>(&self, key: &IndexKey, read: ReadPart<'_, E>) -> Result<Option<IndexPlace>, E> {
+    fn find<E: From<IndexDamage>>(
+        &self,
+        key: &IndexKey,
+        read: ReadPart<'_, E>,
+    ) -> Result<Option<IndexPlace>, E> {
         let Some(page) = self.first_keys.partition_point(|first| first <= key).checked_sub(1) else {
             return Ok(None);
         };
@@ -339,7 +342,8 @@ mod tests {
         for (number, found) in (0u32..).zip(&found) {
             assert_eq!(*found, (number < 5000).then(|| place(number)));
         }
-        let length = IndexFile::tail_length(&bytes[bytes.len() - TRAILER_BYTES..]).expect("a trailer") as usize;
+        let length =
+            IndexFile::tail_length(&bytes[bytes.len() - TRAILER_BYTES..]).expect("a trailer") as usize;
         let tail = IndexFile::tail(&bytes[bytes.len() - length..]).expect("a sound tail");
         let reads = Cell::new(0);
         let read = |offset: u64, length: usize| {

@@ -26,7 +26,9 @@ fn try_conditions(bucket: &dyn Bucket, key: &str) -> BucketResult<()> {
         return refused("it did not take a new object that nobody else can have written");
     };
     if !matches!(bucket.write_cell(key, b"second", None)?, Write::Conflict) {
-        return refused("it replaced an object that was to be written only if there was none (If-None-Match)");
+        return refused(
+            "it replaced an object that was to be written only if there was none (If-None-Match)",
+        );
     }
     let Write::Done(second) = bucket.write_cell(key, b"third", Some(&first))? else {
         return refused("it did not replace an object whose version was right (If-Match)");

@@ -33,11 +33,11 @@ impl BucketRemote {
                 seen = self.read_head()?;
             }
             let head = self.next_head(&seen.head, proposal, index)?;
-            let written = patiently(|| self.bucket.write_cell(HEAD_KEY, &head.encode(), Some(&seen.version)))?;
+            let written =
+                patiently(|| self.bucket.write_cell(HEAD_KEY, &head.encode(), Some(&seen.version)))?;
             match written {
                 Write::Done(version) => {
-                    let published =
-                        Published { mark: head.generation, follows: Some(seen.head.generation) };
+                    let published = Published { mark: head.generation, follows: Some(seen.head.generation) };
                     *self.seen() = Some(super::Seen { head: std::sync::Arc::new(head), version });
                     return Ok(published);
                 }
@@ -141,8 +141,7 @@ fn changes_fail(head: &Head, proposal: &Proposal) -> bool {
 fn check_change(head: &Head, change: &RefChange) -> SyncResult<()> {
     let bytes = head.refs.get(change.name.as_str());
     let target = bytes.map(|bytes| RefTarget::decode(bytes)).transpose();
-    let target = target
-        .map_err(|error| SyncError::Invalid { what: "a name", detail: error.to_string() })?;
+    let target = target.map_err(|error| SyncError::Invalid { what: "a name", detail: error.to_string() })?;
     let actual = target.map(|target| target.commit);
     if actual == change.expected {
         return Ok(());

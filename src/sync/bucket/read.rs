@@ -159,7 +159,8 @@ mod tests {
     #[test]
     fn neighbours_are_read_together_and_strangers_apart() {
         let far = 1 << 20;
-        let places = vec![place(1, 100, 50), place(1, 64, 36), place(1, far, 10), place(2, 64, 5), place(1, 64, 36)];
+        let places =
+            vec![place(1, 100, 50), place(1, 64, 36), place(1, far, 10), place(2, 64, 5), place(1, 64, 36)];
         let runs = runs_of(places, ParcelKind::Pack);
         let shape: Vec<(u64, u64, usize)> =
             runs.iter().map(|run| (run.start(), run.end(), run.parts.len())).collect();

@@ -149,9 +149,7 @@ pub(super) fn object_bytes(view: &View, key: ObjectKey) -> SyncResult<Vec<u8>> {
             let id = PersonId::from_slice(id).ok_or_else(missing)?;
             return person_bytes(view, id)?.ok_or_else(missing);
         }
-        Kind::Manifest => {
-            view.snapshot().get(Space::Manifests, &verified_key(FileId::from_bytes(key.id)))?
-        }
+        Kind::Manifest => view.snapshot().get(Space::Manifests, &verified_key(FileId::from_bytes(key.id)))?,
         kind => match space_of(kind) {
             Some(space) => view.snapshot().get(space, &key.id)?,
             None => None,

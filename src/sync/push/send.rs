@@ -278,12 +278,13 @@ impl Jobs<'_, '_> {
         let mut lacking = 0;
         for group in files.chunks(self.sender.description.limits.keys_max / 2) {
             let chunk = |file: &crate::sync::walk::NewFile| ObjectKey::chunk(file.id.into());
-            let manifest = |file: &crate::sync::walk::NewFile| ObjectKey::new(Kind::Manifest, *file.id.as_bytes());
-            let keys: Vec<ObjectKey> =
-                group.iter().map(chunk).chain(group.iter().map(manifest)).collect();
+            let manifest =
+                |file: &crate::sync::walk::NewFile| ObjectKey::new(Kind::Manifest, *file.id.as_bytes());
+            let keys: Vec<ObjectKey> = group.iter().map(chunk).chain(group.iter().map(manifest)).collect();
             let had = self.sender.remote.have(&keys)?;
             let (chunks, manifests) = had.split_at(group.len());
-            lacking += chunks.iter().zip(manifests).filter(|(chunk, manifest)| !**chunk && !**manifest).count();
+            lacking +=
+                chunks.iter().zip(manifests).filter(|(chunk, manifest)| !**chunk && !**manifest).count();
         }
         if lacking == 0 { Ok(()) } else { Err(SyncError::NotHere { files: lacking as u64 }) }
     }

@@ -68,7 +68,10 @@ pub fn a_name_moves_only_from_where_it_is(place: &dyn Place) {
     };
     let outcome = slow.publish(&late);
     let actual = Some(head(&first));
-    assert!(matches!(&outcome, Err(SyncError::Moved { actual: found, .. }) if *found == actual), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Err(SyncError::Moved { actual: found, .. }) if *found == actual),
+        "{outcome:?}"
+    );
     assert_eq!(seen(&clone_of(place), "main"), actual);
 }
 
@@ -77,9 +80,14 @@ pub fn a_publication_counts_once_however_often_it_is_told(place: &dyn Place) {
     push_to(&lab, &*place.open(), "main").expect("a push");
     let remote = place.open();
     let description = remote.describe().expect("a description");
-    let change = |expected| RefChange { name: branch("side"), expected, target: Some(RefTarget::plain(head(&lab))) };
-    let proposal =
-        Proposal { epoch: description.epoch, token: token(), parcels: Vec::new(), changes: vec![change(None)] };
+    let change =
+        |expected| RefChange { name: branch("side"), expected, target: Some(RefTarget::plain(head(&lab))) };
+    let proposal = Proposal {
+        epoch: description.epoch,
+        token: token(),
+        parcels: Vec::new(),
+        changes: vec![change(None)],
+    };
     let first = remote.publish(&proposal).expect("published");
     let second = place.open().publish(&proposal).expect("told again");
     assert_eq!(first.mark, second.mark);
@@ -180,7 +188,10 @@ pub fn many_small_files_and_one_large_one(place: &dyn Place) {
     push_to(&lab, &*place.open(), "main").expect("a push");
     // Part of the small ones changes: blocks are shared with chunks that do not come along.
     for number in (0..700).step_by(3) {
-        lab.write(&format!("small/{}/{number}.txt", number % 9), format!("changed {number}").repeat(number + 1));
+        lab.write(
+            &format!("small/{}/{number}.txt", number % 9),
+            format!("changed {number}").repeat(number + 1),
+        );
     }
     lab.commit("some of it");
     push_to(&lab, &*place.open(), "main").expect("a push");

@@ -51,11 +51,8 @@ fn push_and_merge(lab: &Lab, place: &dyn Place) {
 
 fn bring_along(lab: &Lab, place: &dyn Place) {
     fetch_from(lab, &*place.open()).expect("a fetch");
-    let options = merge::Options {
-        name: "origin/main".into(),
-        identity: Some(crate::app_flow::anna()),
-        message: None,
-    };
+    let options =
+        merge::Options { name: "origin/main".into(), identity: Some(crate::app_flow::anna()), message: None };
     merge::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a merge");
 }
 
@@ -79,9 +76,10 @@ fn to_one_branch(place: &dyn Place) {
     let view = clone.repository.view().expect("a view");
     let tip = seen(&clone, "main").expect("a branch");
     let tree = pentimento::object::source::ObjectSource::commit(&view, tip).expect("a commit").tree;
-    let names: HashSet<String> = pentimento::object::tree_walk::TreeWalk::new(&view, tree, Default::default())
-        .map(|item| item.expect("an entry").0.to_string())
-        .collect();
+    let names: HashSet<String> =
+        pentimento::object::tree_walk::TreeWalk::new(&view, tree, Default::default())
+            .map(|item| item.expect("an entry").0.to_string())
+            .collect();
     for number in 0..20 {
         assert!(names.contains(&format!("{number}.txt")), "the work of {number} is lost: {names:?}");
     }
