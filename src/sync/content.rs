@@ -59,9 +59,9 @@ pub fn new_parts<E>(
         let (mut entered, mut absent) = (Vec::new(), Vec::new());
         new = new.lower(source, &mut |(id, is_here)| {
             if is_here {
-                entered.push(id)
+                entered.push(id);
             } else {
-                absent.push(id)
+                absent.push(id);
             }
             Ok(())
         })?;
@@ -160,9 +160,9 @@ fn value_parts<E>(
             return Ok(false);
         }
         if is_here {
-            parts.node(id)?
+            parts.node(id)?;
         } else {
-            parts.absent(id)?
+            parts.absent(id)?;
         }
         Ok(true)
     })

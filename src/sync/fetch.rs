@@ -10,7 +10,7 @@
 use crate::base::id::{ChunkId, CommitId};
 use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::repo::refs::{RefKind, RefName, RefTarget};
-use crate::repo::{Repository, View};
+use crate::repo::{RepoError, Repository, View};
 use crate::store::Space;
 use crate::sync::accept::Judge;
 use crate::sync::error::{SyncError, SyncResult};
@@ -182,9 +182,14 @@ impl Fetch<'_> {
                 continue;
             }
             let change = RefChange { name: name.clone(), expected: before, target: Some(target.clone()) };
-            let reasons = self.judge.judge(&view, &change)?;
+            let mut reasons = self.judge.judge(&view, &change)?;
             if reasons.is_empty() {
-                edit.set_reference(&here, before, Some(kept(name, target)))?;
+                match edit.set_reference(&here, before, Some(kept(name, target))) {
+                    Err(error @ RepoError::Protected { .. }) => reasons.push(error.to_string()),
+                    outcome => outcome?,
+                }
+            }
+            if reasons.is_empty() {
                 let after = Some(target.commit);
                 fetched.moved.push(MovedName { name: name.clone(), before, after });
             } else {

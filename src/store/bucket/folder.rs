@@ -86,43 +86,6 @@ impl FolderBucket {
         sync_dir(folder)
     }
 
-    /// Numbers of the versions of a cell, in no order.
-    fn versions(&self, path: &Path) -> io::Result<Vec<u64>> {
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
-        else {
-            return Ok(Vec::new());
-        };
-        let mut found = Vec::new();
-        let entries = match fs::read_dir(folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
-            entries => entries?,
-        };
-        for entry in entries {
-            let entry = entry?.file_name();
-            let number = entry.to_str().and_then(|entry| entry.strip_prefix(name)?.strip_prefix('.'));
-            let digits = number.filter(|digits| digits.len() == DIGITS);
-            found.extend(digits.and_then(|digits| digits.parse::<u64>().ok()));
-        }
-        Ok(found)
-    }
-
-    /// The newest version with its file. A folder that another machine changed may be listed as it
-    /// was a while ago, so later numbers are tried by name.
-    fn newest(&self, path: &Path) -> io::Result<Option<(u64, File)>> {
-        loop {
-            let Some(mut number) = self.versions(path)?.into_iter().max() else {
-                let first = open_version(path, 1)?;
-                let Some(file) = first else { return Ok(None) };
-                return Ok(Some((1, file)));
-            };
-            let Some(mut file) = open_version(path, number)? else { continue };
-            while let Some(next) = open_version(path, number + 1)? {
-                (number, file) = (number + 1, next);
-            }
-            return Ok(Some((number, file)));
-        }
-    }
-
     fn link_version(&self, path: &Path, bytes: &[u8], seen: u64) -> io::Result<Write> {
         let temporary = self.write_temporary(bytes)?;
         let folder = path.parent().unwrap_or(&self.root);
@@ -137,20 +100,8 @@ impl FolderBucket {
         if seen > 0 && open_version(path, seen)?.is_none() {
             return Ok(Write::Unknown);
         }
-        self.remove_old(path, seen + 1);
+        remove_old(path, seen + 1);
         Ok(Write::Done(Version((seen + 1).to_string())))
-    }
-
-    /// Removes versions that nobody needs. What cannot be removed now is removed by the next writer.
-    fn remove_old(&self, path: &Path, newest: u64) {
-        let Ok(mut numbers) = self.versions(path) else { return };
-        numbers.retain(|number| number + VERSIONS_KEPT < newest);
-        numbers.sort_unstable();
-        for number in numbers {
-            if fs::remove_file(version_path(path, number)).is_err() {
-                break;
-            }
-        }
     }
 
     fn list_folder(&self, folder: &Path, prefix: &str, each: &mut dyn FnMut(Listed)) -> io::Result<()> {
@@ -180,6 +131,54 @@ fn make_folder(root: &Path, folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => sync_dir(parent),
     }
+}
+
+/// Removes versions that nobody needs. What cannot be removed now is removed by the next writer.
+fn remove_old(path: &Path, newest: u64) {
+    let Ok(mut numbers) = versions(path) else { return };
+    numbers.retain(|number| number + VERSIONS_KEPT < newest);
+    numbers.sort_unstable();
+    for number in numbers {
+        if fs::remove_file(version_path(path, number)).is_err() {
+            break;
+        }
+    }
+}
+
+/// The newest version with its file. A folder that another machine changed may be listed as it
+/// was a while ago, so later numbers are tried by name.
+fn newest(path: &Path) -> io::Result<Option<(u64, File)>> {
+    loop {
+        let Some(mut number) = versions(path)?.into_iter().max() else {
+            let first = open_version(path, 1)?;
+            let Some(file) = first else { return Ok(None) };
+            return Ok(Some((1, file)));
+        };
+        let Some(mut file) = open_version(path, number)? else { continue };
+        while let Some(next) = open_version(path, number + 1)? {
+            (number, file) = (number + 1, next);
+        }
+        return Ok(Some((number, file)));
+    }
+}
+
+/// Numbers of the versions of a cell, in no order.
+fn versions(path: &Path) -> io::Result<Vec<u64>> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?.file_name();
+        let number = entry.to_str().and_then(|entry| entry.strip_prefix(name)?.strip_prefix('.'));
+        let digits = number.filter(|digits| digits.len() == DIGITS);
+        found.extend(digits.and_then(|digits| digits.parse::<u64>().ok()));
+    }
+    Ok(found)
 }
 
 fn version_path(path: &Path, number: u64) -> PathBuf {
@@ -248,7 +247,7 @@ impl Bucket for FolderBucket {
             if found(fs::remove_file(&path))?.is_some() {
                 return Ok(());
             }
-            let mut numbers = self.versions(&path)?;
+            let mut numbers = versions(&path)?;
             numbers.sort_unstable();
             numbers.into_iter().try_for_each(|number| fs::remove_file(version_path(&path, number)))
         };
@@ -257,7 +256,7 @@ impl Bucket for FolderBucket {
 
     fn read_cell(&self, key: &str, limit: u64) -> BucketResult<Option<(Vec<u8>, Version)>> {
         let failed = |error| BucketError::io("reading", key, error);
-        let Some((number, file)) = self.newest(&self.path(key)?).map_err(failed)? else { return Ok(None) };
+        let Some((number, file)) = newest(&self.path(key)?).map_err(failed)? else { return Ok(None) };
         let bytes = read_limited(file, limit).map_err(failed)?;
         let bytes = bytes.ok_or_else(|| too_long("reading", key))?;
         Ok(Some((bytes, Version(number.to_string()))))

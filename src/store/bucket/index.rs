@@ -86,7 +86,7 @@ impl IndexBuilder {
     /// Sorts, and writes the file: its name, its bytes and how many keys it has. Of several places
     /// of one key the one added first stays.
     pub fn finish(mut self) -> (PackId, Vec<u8>, u64) {
-        self.rows.sort_by(|left, right| left.0.cmp(&right.0));
+        self.rows.sort_by_key(|row| row.0);
         self.rows.dedup_by(|later, first| later.0 == first.0);
         let mut bytes = Vec::with_capacity(self.rows.len() * (ROW_BYTES + 1) + 4096);
         bytes.extend_from_slice(HEADER);
