@@ -24,6 +24,8 @@ pub enum Group {
     BranchOut,
     /// Working with others.
     Share,
+    /// Signatures, rules and who may do what.
+    Trust,
     /// Words about assets.
     Describe,
     /// Care of the repository.
@@ -34,13 +36,14 @@ pub enum Group {
 
 impl Group {
     /// All groups in the order of the help.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Start,
         Self::Work,
         Self::Look,
         Self::BringBack,
         Self::BranchOut,
         Self::Share,
+        Self::Trust,
         Self::Describe,
         Self::KeepHealthy,
         Self::More,
@@ -55,6 +58,7 @@ impl Group {
             Self::BringBack => "Bring back",
             Self::BranchOut => "Branch out",
             Self::Share => "Share",
+            Self::Trust => "Trust",
             Self::Describe => "Describe",
             Self::KeepHealthy => "Keep healthy",
             Self::More => "More",

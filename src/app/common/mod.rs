@@ -12,6 +12,8 @@ pub mod probe;
 pub mod problem;
 pub mod remotes;
 pub mod session;
+pub mod signatures;
+pub mod signing;
 pub mod snapshot;
 pub mod transition;
 pub mod upstream;

@@ -13,6 +13,7 @@ pub mod export;
 pub mod fetch;
 pub mod fsck;
 pub mod gc;
+pub mod identity;
 pub mod init;
 pub mod journal;
 pub mod label;
@@ -29,11 +30,13 @@ pub mod repair;
 pub mod resolve;
 pub mod restore;
 pub mod show;
+pub mod sign;
 pub mod sparse;
 pub mod status;
 pub mod switch;
 pub mod tag;
 pub mod undo;
+pub mod verify;
 
 use crate::cli::verb::Entry;
 
@@ -64,6 +67,9 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<push::Arguments>(),
     Entry::of::<pull::Arguments>(),
     Entry::of::<fetch::Arguments>(),
+    Entry::of::<identity::Arguments>(),
+    Entry::of::<sign::Arguments>(),
+    Entry::of::<verify::Arguments>(),
     Entry::of::<label::Arguments>(),
     Entry::of::<meta::Arguments>(),
     Entry::of::<sparse::Arguments>(),
