@@ -183,6 +183,8 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("repo/reach.rs", "takes the first bytes of an id for a number"),
     ("store/chunk_writer.rs", "takes the first bytes of an id for a number"),
     ("store/disk.rs", "maps packs, which `store: pack` reads"),
+    ("sync/bucket/mod.rs", "decodes nothing itself: targets of names"),
+    ("sync/parallel.rs", "a random number"),
     ("trust/key_file.rs", "a person's own private key, which `ssh-key` reads"),
     ("store/transaction.rs", "a number of fixed length, or 0"),
     ("diff/merge/text.rs", "decodes nothing itself: texts"),
