@@ -24,7 +24,6 @@ mod openssh;
 mod real_input;
 mod remote_contract;
 mod repository;
-mod repository;
 mod scale;
 mod sharing;
 mod show_diff;
