@@ -9,9 +9,12 @@ pub mod care;
 pub mod cli;
 pub mod diff;
 pub mod media;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod object;
 pub mod repo;
 pub mod rules;
 pub mod store;
+pub mod sync;
 pub mod trust;
 pub mod worktree;
