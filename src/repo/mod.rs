@@ -19,6 +19,7 @@ pub mod people;
 pub mod reach;
 pub mod refs;
 pub mod resolve;
+pub mod review_log;
 pub mod revision;
 pub mod state;
 pub mod tombstone;
