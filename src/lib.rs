@@ -13,4 +13,5 @@ pub mod repo;
 pub mod review;
 pub mod rules;
 pub mod store;
+pub mod trust;
 pub mod worktree;

@@ -157,6 +157,10 @@ define_id!(
     PolicyId, 32, "a policy id"
 );
 define_id!(
+    /// Id of one entry of a repository's shared log.
+    LogEntryId, 32, "a log entry id"
+);
+define_id!(
     /// Id of one signed action of the review log. That of a submission is its submit action's.
     ActionId, 32, "an action id"
 );
