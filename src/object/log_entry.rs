@@ -335,7 +335,9 @@ impl SignedEntry {
         let fingerprint = sealed.key().fingerprint();
         let entry = sealed.try_map(LogEntry::decode)?;
         if entry.value().key != fingerprint {
-            return Err(EntryError::NotAnEntry { reason: "it names another key than the one that signed".into() });
+            return Err(EntryError::NotAnEntry {
+                reason: "it names another key than the one that signed".into(),
+            });
         }
         Ok(entry)
     }

@@ -96,8 +96,8 @@ impl PolicyLink {
         if text.len() > LINK_BYTES_MAX {
             return Err(LinkError::TooLong);
         }
-        let statement: Statement = serde_json::from_str(text)
-            .map_err(|error| LinkError::NotALink { reason: error.to_string() })?;
+        let statement: Statement =
+            serde_json::from_str(text).map_err(|error| LinkError::NotALink { reason: error.to_string() })?;
         if statement.schema != SCHEMA {
             return Err(LinkError::NotALink { reason: format!("it calls itself {:?}", statement.schema) });
         }

@@ -36,7 +36,9 @@ impl ProtectedNames {
             RefKind::Branch => &self.branches,
             RefKind::Tag => &self.tags,
         };
-        patterns.iter().any(|text| Pattern::new(text).map_or(true, |pattern| pattern.matches_name(name.name())))
+        patterns
+            .iter()
+            .any(|text| Pattern::new(text).map_or(true, |pattern| pattern.matches_name(name.name())))
     }
 
     /// Whether nothing is protected.

@@ -204,8 +204,8 @@ impl Edit {
     fn next_entry(&mut self, signed: &SignedEntry) -> Result<LogEntry, RepoError> {
         let head = self.log_head()?;
         let sequence = head.map_or(1, |head| head.sequence + 1);
-        let entry = LogEntry::decode(&signed.statement)
-            .map_err(|source| RepoError::LogEntry { sequence, source })?;
+        let entry =
+            LogEntry::decode(&signed.statement).map_err(|source| RepoError::LogEntry { sequence, source })?;
         if entry.sequence != sequence || entry.previous != head.map(|head| head.id) {
             return Err(RepoError::LogMoved);
         }

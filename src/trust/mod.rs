@@ -7,6 +7,7 @@ pub mod chain;
 pub mod error;
 pub mod judge;
 pub mod local_key;
+pub mod log_writer;
 pub mod signer;
 
 pub use error::TrustError;

@@ -24,6 +24,8 @@ mod show_diff;
 mod show_diff_lines;
 mod signatures_openssh;
 mod support;
+mod trust_attacks;
+mod trust_kit;
 mod worktree_checkout;
 mod worktree_hostile;
 mod worktree_status;

@@ -26,6 +26,7 @@ impl Workshop {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
+    #[allow(dead_code)]
     pub fn path(&self) -> &Path {
         self.folder.path()
     }

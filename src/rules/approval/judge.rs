@@ -1,6 +1,6 @@
 //! The judgement itself.
 
-use crate::object::approval::{Approval, Judgement};
+use crate::object::approval::{Approval, Judgement, MetadataRule};
 use crate::object::signature::KeyClass;
 use crate::rules::approval::quorum::{could, fitting, unmet};
 use crate::rules::approval::{Authorised, Case, Change, Ignored, Missing, Paths, Refusal, Vote};
@@ -111,7 +111,7 @@ impl<'a> RuleCase<'a> {
             }
             let covering = self.counting.iter().filter(|(_, approval)| {
                 let exact = approval.judgement.objects();
-                let rule = if exact { Default::default() } else { self.rule.metadata };
+                let rule = if exact { MetadataRule::default() } else { self.rule.metadata };
                 approval.coverage.covers(&change.transition, rule)
             });
             let mut approvers = BTreeSet::new();
@@ -176,12 +176,7 @@ fn is_author(case: &Case<'_>, handle: &Handle) -> bool {
 }
 
 /// Says whose verdict this is, or why it counts for nobody.
-fn weigh(
-    case: &Case<'_>,
-    branch: &str,
-    rule: &Protection,
-    vote: &Vote,
-) -> Result<Handle, (String, Ignored)> {
+fn weigh(case: &Case<'_>, branch: &str, rule: &Protection, vote: &Vote) -> Result<Handle, (String, Ignored)> {
     let approval = vote.approval.value();
     let key = vote.approval.key();
     let claimed = case.policy.person(approval.person).map(|(handle, _)| handle.to_string());

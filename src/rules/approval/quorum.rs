@@ -26,11 +26,8 @@ pub fn unmet<'r>(
                 .collect()
         })
         .collect();
-    let filled: Vec<usize> = if shared {
-        fits.iter().map(Vec::len).collect()
-    } else {
-        assign(requirements, &fits, people.len())
-    };
+    let filled: Vec<usize> =
+        if shared { fits.iter().map(Vec::len).collect() } else { assign(requirements, &fits, people.len()) };
     let lacking = requirements.iter().zip(filled);
     lacking
         .map(|(requirement, filled)| (requirement, requirement.count.saturating_sub(filled as u32)))

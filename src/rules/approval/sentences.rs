@@ -40,11 +40,7 @@ impl Display for Paths {
 }
 
 /// Who did, and who could still do it.
-fn standing(
-    f: &mut fmt::Formatter<'_>,
-    have: &[impl Display],
-    could: &[impl Display],
-) -> fmt::Result {
+fn standing(f: &mut fmt::Formatter<'_>, have: &[impl Display], could: &[impl Display]) -> fmt::Result {
     match (have, could) {
         ([], []) => write!(f, ": nobody has, and nobody can"),
         ([], could) => write!(f, ": nobody has yet, {} could", listed(could)),
@@ -78,8 +74,12 @@ impl Display for Missing {
                 write!(f, "submission {} has landed already, and lands once", submission.short())
             }
             Self::Disputed { rivals } => {
-                let rivals: Vec<String> = rivals.iter().map(|id| id.short()).collect();
-                write!(f, "policies {} both claim to follow the same one, and nothing moves until that is settled", listed(&rivals))
+                let rivals: Vec<String> = rivals.iter().map(crate::base::id::PolicyId::short).collect();
+                write!(
+                    f,
+                    "policies {} both claim to follow the same one, and nothing moves until that is settled",
+                    listed(&rivals)
+                )
             }
             Self::Elsewhere { log, from } => {
                 let place = |commit: &Option<crate::base::id::CommitId>| {

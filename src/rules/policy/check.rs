@@ -36,7 +36,9 @@ impl<'a> Names<'a> {
         let mut found = BTreeSet::new();
         for who in these {
             match who {
-                Who::Person(handle) => found.extend(self.people.get_key_value(handle).map(|(known, _)| known)),
+                Who::Person(handle) => {
+                    found.extend(self.people.get_key_value(handle).map(|(known, _)| known));
+                }
                 Who::Role(role) => found.extend(self.roles.get(role).into_iter().flatten()),
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::rules::pattern::PatternError;
 use crate::rules::policy::names::NameError;
-use crate::rules::policy::{COUNT_MAX, POLICY_BYTES_MAX, PEOPLE_MAX, REQUIREMENTS_MAX, RULES_MAX, KEYS_MAX};
+use crate::rules::policy::{COUNT_MAX, KEYS_MAX, PEOPLE_MAX, POLICY_BYTES_MAX, REQUIREMENTS_MAX, RULES_MAX};
 
 /// Why text is no policy, and at which line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,10 +82,14 @@ impl Problem {
             Self::UnknownKey { near, .. } => return near.map(|near| format!("did you mean {near:?}?")),
             Self::UnknownWho { near: Some(near), .. } => return Some(format!("did you mean {near:?}?")),
             Self::UnknownWho { name, near: None } => {
-                return Some(format!("add [people.{name}] with an id, or list people under [roles] as {name} = [...]"));
+                return Some(format!(
+                    "add [people.{name}] with an id, or list people under [roles] as {name} = [...]"
+                ));
             }
             Self::MissingKey { key, .. } => return Some(missing(key).to_owned()),
-            Self::Requirement { .. } | Self::NoCount { .. } => "write it like \"2 editor\" or \"1 of anna, ben\"",
+            Self::Requirement { .. } | Self::NoCount { .. } => {
+                "write it like \"2 editor\" or \"1 of anna, ben\""
+            }
             Self::Unmeetable { keys: true, .. } => "ask for fewer, or give more of them a key first",
             Self::Unmeetable { .. } | Self::LargeCount { .. } => "ask for fewer, or name more people",
             Self::Duration { .. } => "write it like \"90 days\", \"2 weeks\" or \"12 hours\"",

@@ -9,7 +9,9 @@ const RESERVED: &[&str] = &["of", "everyone", "nobody"];
 
 /// Why text is no name of a person or role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a name has 1 to {NAME_BYTES_MAX} lower-case letters, digits, '-' or '_', and is none of: of, everyone, nobody")]
+#[error(
+    "a name has 1 to {NAME_BYTES_MAX} lower-case letters, digits, '-' or '_', and is none of: of, everyone, nobody"
+)]
 pub struct NameError;
 
 /// Checks a name: plain letters only, so that two names that look alike are alike.
@@ -76,6 +78,9 @@ mod tests {
         for bad in ["", "Anna", "аnna", "of", "everyone", "1anna", "-x", "a b", "a\u{200b}b"] {
             assert!(Handle::new(bad).is_err(), "{bad:?}");
         }
-        assert_eq!(Role::new("project-manager").map(|role| role.as_str().to_owned()), Ok("project-manager".into()));
+        assert_eq!(
+            Role::new("project-manager").map(|role| role.as_str().to_owned()),
+            Ok("project-manager".into())
+        );
     }
 }

@@ -73,9 +73,8 @@ fn read_people(top: &Reader<'_>) -> Result<BTreeMap<Handle, Member>, PolicyError
     let mut keys: BTreeMap<PublicKey, Handle> = BTreeMap::new();
     for name in section.keys() {
         let Some(reader) = section.table(&name.value)? else { continue };
-        let handle = name.then(|name| {
-            Handle::new(&name).map_err(|reason| Problem::Name { text: name.clone(), reason })
-        })?;
+        let handle = name
+            .then(|name| Handle::new(&name).map_err(|reason| Problem::Name { text: name.clone(), reason }))?;
         let member = read_member(&reader)?;
         if let Some(other) = ids.insert(member.id, handle.clone()) {
             return Err(reader.refuse(Problem::IdTwice { other: other.to_string() }));
@@ -146,7 +145,16 @@ fn read_roles(
 
 fn read_rule(rule: &Reader<'_>, names: &Names<'_>) -> Result<Protection, PolicyError> {
     rule.only(&[
-        "branch", "paths", "approvals", "share", "own", "valid", "metadata", "direct", "browser-keys", "tag",
+        "branch",
+        "paths",
+        "approvals",
+        "share",
+        "own",
+        "valid",
+        "metadata",
+        "direct",
+        "browser-keys",
+        "tag",
         "set",
     ])?;
     let protected = read_protected(rule, names)?;

@@ -199,7 +199,8 @@ impl<'a> Reader<'a> {
             Item::Value(Value::Array(list)) => {
                 for value in list {
                     let table = value.as_inline_table().ok_or_else(|| self.kind(key, expected))?;
-                    let line = table.span().map_or_else(|| self.line_of(key), |span| self.lines.at(span.start));
+                    let line =
+                        table.span().map_or_else(|| self.line_of(key), |span| self.lines.at(span.start));
                     found.push(self.below(table, line, place()));
                 }
             }

@@ -95,7 +95,10 @@ fn a_policy_is_read_as_it_is_written() {
         rule.approvals.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["2 editor", "1 of anna, legal"]
     );
-    assert_eq!((rule.valid_ms, rule.metadata, rule.browser_keys), (Some(90 * 86_400_000), MetadataRule::Keeps, false));
+    assert_eq!(
+        (rule.valid_ms, rule.metadata, rule.browser_keys),
+        (Some(90 * 86_400_000), MetadataRule::Keeps, false)
+    );
     assert!(!rule.own && !rule.share);
     assert!(policy.protects_branch("main") && policy.protects_branch("release/1"));
     assert!(!policy.protects_branch("draft/main") && !policy.protects_tag("main"));
@@ -115,7 +118,12 @@ fn a_policy_is_read_as_it_is_written() {
 fn every_refusal_names_the_line_and_proposes_something() {
     let good = text();
     let cases = [
-        ("approvals = [\"1 editor\"]", "aprovals = [\"1 editor\"]", "approvals = [\"1 editor\"]", "approvals"),
+        (
+            "approvals = [\"1 editor\"]",
+            "aprovals = [\"1 editor\"]",
+            "approvals = [\"1 editor\"]",
+            "approvals",
+        ),
         ("\"2 editor\"", "\"2 editors\"", "approvals", "did you mean \"editor\"?"),
         ("\"2 editor\", \"1 of anna, legal\"", "\"0 editor\"", "approvals", "2 editor"),
         ("\"2 editor\", \"1 of anna, legal\"", "\"3 editor\"", "approvals", "name more people"),
@@ -161,7 +169,12 @@ fn nobody_can_lock_everybody_out() {
 #[test]
 fn the_first_policy_that_is_proposed_is_one() {
     let key = PublicKey::parse_openssh(KEYS[0]).expect("a key");
-    let founder = Founder { handle: &handle("anna"), id: PersonId::from_bytes([1; 16]), name: "An\"na\n\u{202e}", key: &key };
+    let founder = Founder {
+        handle: &handle("anna"),
+        id: PersonId::from_bytes([1; 16]),
+        name: "An\"na\n\u{202e}",
+        key: &key,
+    };
     let policy = Policy::parse(&first_policy(&founder)).expect("a policy");
     assert_eq!(policy.people[&handle("anna")].name.as_deref(), Some("An\"na"));
     assert!(policy.protects_branch("main"));

@@ -203,9 +203,10 @@ impl VerifiedLog {
     /// A person ends their own keys; an administrator ends anybody's. The first time counts.
     fn revoke(&mut self, revoked: &KeyRevoked, signer: &Handle, received: Received) -> Result<(), Fault> {
         let policy = self.policy()?;
-        let is_own = policy.people.get(signer).is_some_and(|member| {
-            member.keys.iter().any(|held| held.key.fingerprint() == revoked.key)
-        });
+        let is_own = policy
+            .people
+            .get(signer)
+            .is_some_and(|member| member.keys.iter().any(|held| held.key.fingerprint() == revoked.key));
         if !is_own && !policy.may_administer(signer) {
             return Err(Fault::MayNot { holder: signer.clone() });
         }

@@ -27,7 +27,9 @@ pub enum ChainError {
     #[error("the shared log ends at entry {found}, but this clone has seen entry {seen}: it was rolled back")]
     RolledBack { seen: u64, found: u64 },
     /// The log holds something else than this clone has seen.
-    #[error("entry {sequence} of the shared log is another one than this clone has seen: the log was rewritten")]
+    #[error(
+        "entry {sequence} of the shared log is another one than this clone has seen: the log was rewritten"
+    )]
     Rewritten { sequence: u64 },
     /// The first policy is not the one that this clone trusts.
     #[error("the first policy is {found}, but this clone trusts {pinned}")]

@@ -96,7 +96,8 @@ impl VerifiedLog {
         self.links.insert(read.id, read.link.number);
         let mut rivals = vec![in_force.id, read.id];
         rivals.sort_unstable();
-        self.dispute = Some(Dispute { parent: before, rivals, number: in_force.number.max(read.link.number) });
+        self.dispute =
+            Some(Dispute { parent: before, rivals, number: in_force.number.max(read.link.number) });
         Ok(())
     }
 
