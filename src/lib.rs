@@ -10,6 +10,7 @@ pub mod cli;
 pub mod diff;
 pub mod object;
 pub mod repo;
+pub mod review;
 pub mod rules;
 pub mod store;
 pub mod trust;

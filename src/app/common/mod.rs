@@ -6,6 +6,7 @@ pub mod author;
 pub mod content;
 pub mod describe;
 pub mod field_value;
+pub mod joining;
 pub mod locate;
 pub mod probe;
 pub mod problem;

@@ -3,6 +3,7 @@
 use crate::base::id::{ActionId, BodyId, PersonId, RepositoryId};
 use crate::base::time::Timestamp;
 use crate::object::action::{Action, ActionError, Audience, Deed};
+use crate::object::signature::Fingerprint;
 use serde::{Deserialize, Serialize};
 
 /// What an in-toto statement calls itself.
@@ -49,7 +50,7 @@ struct Predicate<D> {
     repository: RepositoryId,
     audience: Audience,
     actor: PersonId,
-    key: String,
+    key: Fingerprint,
     previous: Option<ActionId>,
     heads: Vec<ActionId>,
     time: Timestamp,
@@ -83,7 +84,7 @@ pub(super) fn write(action: &Action) -> Result<Vec<u8>, ActionError> {
             repository: action.repository,
             audience: action.audience,
             actor: action.actor,
-            key: action.key.clone(),
+            key: action.key,
             previous: action.previous,
             heads: action.heads.clone(),
             time: action.time,
