@@ -141,6 +141,7 @@ fn repo(error: &RepoError) -> Advice {
             Advice::of(ExitStatus::Unavailable, &["another command got there first; try again"])
         }
         RepoError::NotAuthorised { .. } => Advice::none(ExitStatus::Refused),
+        RepoError::OtherRoot => Advice::refused(&["compare the fingerprint with a colleague's: `pent policy show`"]),
         RepoError::LogEntry { .. } => Advice::damaged(),
         RepoError::PolicyText { .. } => {
             Advice::usage("`pent policy check` says what is wrong with it, and where")

@@ -176,6 +176,11 @@ impl VerifiedLog {
         }
         self.refs.retain(|name, _| protects(&policy, name));
         self.refs.extend(link.starts.iter().map(|(name, commit)| (name.clone(), *commit)));
+        for member in policy.people.values() {
+            for held in &member.keys {
+                self.owners.entry(held.key.fingerprint()).or_insert(member.id);
+            }
+        }
         self.links.insert(id, link.number);
         self.announced = None;
         self.before = self.in_force.take();
