@@ -1,5 +1,6 @@
 //! What a use case can fail with, in terms that a person can act on.
 
+use crate::app::review::ReviewError;
 use crate::base::path::AssetPath;
 use crate::care::CareError;
 use crate::diff::DiffError;
@@ -66,6 +67,9 @@ pub enum AppError {
     /// An entry of the shared log could not be made.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Something about a submission cannot be done.
+    #[error(transparent)]
+    Review(#[from] ReviewError),
     /// A path outside the worktree.
     #[error("{path} is outside this repository ({root})")]
     OutsideWorktree { path: PathBuf, root: PathBuf },

@@ -224,6 +224,7 @@ impl Deed {
             }
             Self::Withdraw { .. }
             | Self::WithdrawVerdict { .. }
+            | Self::Land { .. }
             | Self::Comment(_)
             | Self::Unknown { .. } => None,
         }

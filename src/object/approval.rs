@@ -1,7 +1,6 @@
 //! What a verdict means to whoever judges a landing: a fact, without the log that it came from.
 
 use crate::base::id::{ActionId, PersonId, PolicyId, TransitionId};
-use crate::object::signature::PublicKey;
 use crate::object::transition::{Transition, TransitionList};
 use std::collections::HashSet;
 
@@ -91,8 +90,6 @@ pub struct Approval {
     pub branch: String,
     /// Who acted, as the action says.
     pub person: PersonId,
-    /// The key that signed.
-    pub key: PublicKey,
     /// The policy under which it was given.
     pub policy: Option<PolicyId>,
     /// When, by the signer's clock, in milliseconds since 1970-01-01T00:00:00Z.

@@ -160,10 +160,12 @@ impl Transition {
             (None, None) => return Vec::new(),
         };
         let mode = |placed: &Placed| {
-            matches!(placed.content, Held::File { executable: true, .. } | Held::Foreign { executable: true, .. })
+            matches!(
+                placed.content,
+                Held::File { executable: true, .. } | Held::Foreign { executable: true, .. }
+            )
         };
-        let is_other_kind =
-            std::mem::discriminant(&before.content) != std::mem::discriminant(&after.content);
+        let is_other_kind = std::mem::discriminant(&before.content) != std::mem::discriminant(&after.content);
         let moved = before.path != after.path;
         [
             (moved, "moved"),

@@ -7,6 +7,7 @@
 use crate::base::codec::{DecodeError, Decoder, Encoder};
 use crate::base::id::{ActionId, BodyId, CommitId, FileId};
 use crate::object::action::{Action, Audience, BODY_BYTES_MAX, Body, Deed, STATEMENT_BYTES_MAX};
+use crate::object::signature::SIGNATURE_BYTES_MAX;
 use crate::object::transition::TransitionList;
 use crate::repo::error::RepoError;
 use crate::repo::{Edit, View};
@@ -14,8 +15,6 @@ use crate::store::Space;
 
 /// Version of the records.
 const VERSION: u8 = 1;
-/// Longest signature, in bytes: one of RSA with 16,384 bits fits with its key.
-pub const SIGNATURE_BYTES_MAX: usize = 1 << 14;
 
 const ACTION_PREFIX: u8 = b'a';
 const BODY_PREFIX: u8 = b'b';
@@ -89,8 +88,11 @@ impl View {
             let (key, bytes) = row?;
             let id = ActionId::from_slice(&key[prefix.len()..]);
             let id = id.ok_or_else(|| RepoError::Altered { kind: "action", id: "with such a key".into() })?;
-            let record = ActionRecord::decode(&bytes)
-                .map_err(|source| RepoError::Damaged { kind: "action", id: id.to_string(), source })?;
+            let record = ActionRecord::decode(&bytes).map_err(|source| RepoError::Damaged {
+                kind: "action",
+                id: id.to_string(),
+                source,
+            })?;
             if record.id() != id {
                 return Err(RepoError::Altered { kind: "action", id: id.to_string() });
             }
@@ -101,17 +103,14 @@ impl View {
 
     /// The words of an action.
     pub fn review_body(&self, id: BodyId) -> Result<BodyState, RepoError> {
-        if let Some(bytes) =
-            self.snapshot().get(Space::ReviewLog, &key(BODY_PREFIX, None, id.as_bytes()))?
-        {
+        if let Some(bytes) = self.snapshot().get(Space::ReviewLog, &key(BODY_PREFIX, None, id.as_bytes()))? {
             let altered = || RepoError::Altered { kind: "body of an action", id: id.to_string() };
             if Body::id_of(&bytes) != id {
                 return Err(altered());
             }
             return Body::decode(&bytes).map(BodyState::Here).map_err(|_| altered());
         }
-        let erased =
-            self.snapshot().contains(Space::ReviewLog, &key(ERASED_PREFIX, None, id.as_bytes()))?;
+        let erased = self.snapshot().contains(Space::ReviewLog, &key(ERASED_PREFIX, None, id.as_bytes()))?;
         Ok(if erased { BodyState::Erased } else { BodyState::Missing })
     }
 

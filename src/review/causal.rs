@@ -119,7 +119,9 @@ impl Causal {
                 None => {
                     gaps.insert(id);
                 }
-                Some(entry) => waiting.extend(entry.action().parents().into_iter().filter(|id| seen.insert(*id))),
+                Some(entry) => {
+                    waiting.extend(entry.action().parents().into_iter().filter(|id| seen.insert(*id)))
+                }
             }
         }
         gaps

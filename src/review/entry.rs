@@ -24,8 +24,7 @@ pub enum EntryError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     id: ActionId,
-    action: Action,
-    key: PublicKey,
+    action: Verified<Action>,
 }
 
 impl Entry {
@@ -41,11 +40,12 @@ impl Entry {
             let found = header.namespace().as_str().to_owned();
             return Err(SignatureError::Namespace { expected: Namespace::Action, found }.into());
         }
-        let action = Action::decode(header.value())?;
-        if action.key != header.key().fingerprint() {
+        let id = Action::id_of(header.value());
+        let action = header.try_map(Action::decode)?;
+        if action.value().key != action.key().fingerprint() {
             return Err(EntryError::OtherKey);
         }
-        Ok(Self { id: Action::id_of(header.value()), action, key: header.key().clone() })
+        Ok(Self { id, action })
     }
 
     /// The action's id.
@@ -54,19 +54,17 @@ impl Entry {
     }
 
     /// What it says.
-    pub const fn action(&self) -> &Action {
-        &self.action
+    pub fn action(&self) -> &Action {
+        self.action.value()
     }
 
     /// The key that signed it.
-    pub const fn key(&self) -> &PublicKey {
-        &self.key
+    pub fn key(&self) -> &PublicKey {
+        self.action.key()
     }
 
-    /// An entry that nobody signed.
-    #[cfg(test)]
-    pub(crate) fn unsigned(action: Action, key: PublicKey) -> Self {
-        let id = Action::id_of(&action.encode().expect("an action within its limits"));
-        Self { id, action, key }
+    /// What it says, under its signer's seal.
+    pub fn sealed(&self) -> Verified<Action> {
+        self.action.clone()
     }
 }

@@ -196,11 +196,10 @@ fn give(
     submission.verdicts.push(Given {
         action: entry.id(),
         by: action.actor,
-        key: entry.key().clone(),
         time: action.time,
         body: action.body,
         judgement,
-        verdict: verdict.clone(),
+        verdict: entry.sealed().map(|_| verdict.clone()),
         replaces,
         taken_back: None,
     });

@@ -4,7 +4,7 @@ use crate::base::id::{ActionId, BodyId, CommitId, FileId, PersonId};
 use crate::base::time::Timestamp;
 use crate::object::action::{Comment, ListRef, Proposal, Verdict};
 use crate::object::approval::{Approval, Coverage, Judgement};
-use crate::object::signature::PublicKey;
+use crate::object::signature::Verified;
 use crate::object::transition::{Transition, TransitionList};
 use std::collections::BTreeSet;
 
@@ -49,16 +49,14 @@ pub struct Given {
     pub action: ActionId,
     /// Who gave it.
     pub by: PersonId,
-    /// The key that signed it.
-    pub key: PublicKey,
     /// When, by their clock.
     pub time: Timestamp,
     /// The words that came with it.
     pub body: BodyId,
     /// Which way it goes.
     pub judgement: Judgement,
-    /// What it is about.
-    pub verdict: Verdict,
+    /// What it is about, under its signer's seal.
+    pub verdict: Verified<Verdict>,
     /// Earlier verdicts of the same person on this submission which they had seen: this one takes
     /// their place where both speak of the same transition.
     pub replaces: BTreeSet<ActionId>,
@@ -121,7 +119,7 @@ impl Submission {
     /// Every list that something about it names.
     pub fn lists(&self) -> impl Iterator<Item = ListRef> + '_ {
         let rounds = self.rounds.iter().map(|round| round.proposal.list);
-        rounds.chain(self.verdicts.iter().map(|given| given.verdict.list))
+        rounds.chain(self.verdicts.iter().map(|given| given.verdict.value().list))
     }
 
     /// The verdicts that stand, each with the transitions that it still speaks of.
@@ -129,31 +127,31 @@ impl Submission {
     /// Of two verdicts of one person on the same transition the later holds, when that person had
     /// seen the earlier; else both stand, and whoever judges lets the one that objects win. A verdict
     /// whose list is not here says nothing.
-    pub fn approvals(&self, lists: &impl Lists) -> Vec<Approval> {
+    pub fn approvals(&self, lists: &impl Lists) -> Vec<Verified<Approval>> {
         let standing = |given: &&Given| given.taken_back.is_none();
         self.verdicts.iter().filter(standing).filter_map(|given| self.approval(given, lists)).collect()
     }
 
-    fn approval(&self, given: &Given, lists: &impl Lists) -> Option<Approval> {
-        let list = lists.list(given.verdict.list.transitions)?;
+    fn approval(&self, given: &Given, lists: &impl Lists) -> Option<Verified<Approval>> {
+        let list = lists.list(given.verdict.value().list.transitions)?;
         let mut replaced = Coverage::default();
         for later in &self.verdicts {
             if later.taken_back.is_none() && later.replaces.contains(&given.action) {
-                replaced.extend(lists.list(later.verdict.list.transitions)?);
+                replaced.extend(lists.list(later.verdict.value().list.transitions)?);
             }
         }
         let left = list.as_slice().iter().filter(|transition| !replaced.covers_content(transition));
-        Some(Approval {
+        let coverage = Coverage::of(&TransitionList::new(left.cloned()));
+        Some(given.verdict.clone().map(|verdict| Approval {
             action: given.action,
             submission: self.id,
-            branch: given.verdict.branch.clone(),
+            branch: verdict.branch,
             person: given.by,
-            key: given.key.clone(),
-            policy: given.verdict.policy,
+            policy: verdict.policy,
             unix_ms: given.time.unix_ms,
             judgement: given.judgement,
-            coverage: Coverage::of(&TransitionList::new(left.cloned())),
-        })
+            coverage,
+        }))
     }
 
     /// What somebody judged of an asset that is another now: the transition as they saw it.
@@ -169,7 +167,7 @@ impl Submission {
         };
         self.verdicts.iter().rev().filter(|given| given.by == person && given.taken_back.is_none()).find_map(
             |given| {
-                let list = lists.list(given.verdict.list.transitions)?;
+                let list = lists.list(given.verdict.value().list.transitions)?;
                 let found = list.as_slice().iter().find(|other| same(other))?;
                 (found != now).then_some((given, found))
             },

@@ -63,7 +63,8 @@ impl Actor<'_> {
         let signature =
             self.signer.sign(Namespace::Action, &statement).map_err(ReviewError::from)?.as_bytes().to_vec();
         let record = ActionRecord { statement, signature };
-        let entry = Entry::verify(&record).map_err(|error| ReviewError::Unsigned { reason: error.to_string() })?;
+        let entry =
+            Entry::verify(&record).map_err(|error| ReviewError::Unsigned { reason: error.to_string() })?;
         Ok(Signed { entry, record, body })
     }
 }

@@ -12,6 +12,7 @@ use crate::base::time::Timestamp;
 use crate::diff::bytes::diff_bytes;
 use crate::diff::model::ContentAccess as _;
 use crate::object::approval::{Approval, Judgement, MetadataRule};
+use crate::object::signature::Verified;
 use crate::object::transition::{Held, Placed, Transition, TransitionList};
 use crate::repo::review_log::BodyState;
 use crate::repo::{Repository, View};
@@ -169,8 +170,8 @@ impl VerdictLine {
             by: describer.person(given.by)?,
             time: given.time.into(),
             judgement: given.judgement,
-            assets: given.verdict.list.count,
-            paths: given.verdict.paths.clone(),
+            assets: given.verdict.value().list.count,
+            paths: given.verdict.value().paths.clone(),
             words: Words::of(view, given.body)?,
             taken_back: given.taken_back.is_some(),
         })
@@ -190,7 +191,11 @@ pub fn line_of(
     let approvals = submission.approvals(lists);
     let (mut approved, mut objected) = (0, 0);
     for transition in transitions_of(submission, lists) {
-        match judge(&approvals, transition).into_iter().map(|(_, yes)| yes).reduce(|left, right| left && right) {
+        match judge(&approvals, transition)
+            .into_iter()
+            .map(|(_, yes)| yes)
+            .reduce(|left, right| left && right)
+        {
             Some(true) => approved += 1,
             Some(false) => objected += 1,
             None => {}
@@ -232,9 +237,9 @@ pub fn transitions_of<'l>(submission: &Submission, lists: &'l Lists) -> &'l [Tra
 
 /// Who speaks of a transition, and whether they approve. Where somebody said both without having seen
 /// the other, the objection counts.
-fn judge<'a>(approvals: &'a [Approval], transition: &Transition) -> Vec<(&'a Approval, bool)> {
+fn judge<'a>(approvals: &'a [Verified<Approval>], transition: &Transition) -> Vec<(&'a Approval, bool)> {
     let mut judged: BTreeMap<PersonId, (&Approval, bool)> = BTreeMap::new();
-    for approval in approvals {
+    for approval in approvals.iter().map(Verified::value) {
         if approval.coverage.covers(transition, MetadataRule::Voids) {
             let objects = approval.judgement.objects();
             let entry = judged.entry(approval.person).or_insert((approval, true));
@@ -271,6 +276,7 @@ pub fn asset_lines(
         let mut changed_since = Vec::new();
         for person in judges_of(submission) {
             let speaks = approvals.iter().any(|approval| {
+                let approval = approval.value();
                 approval.person == person && approval.coverage.covers(transition, MetadataRule::Voids)
             });
             if speaks {
@@ -318,7 +324,9 @@ fn changed(
         (sides(|placed| Facet::Place(&placed.path)), "place"),
         (seen.before != now.before, "before"),
     ];
-    let file = |placed: Option<&Placed>| placed.and_then(|placed| Some((placed.content.file()?, placed.content.size()?)));
+    let file = |placed: Option<&Placed>| {
+        placed.and_then(|placed| Some((placed.content.file()?, placed.content.size()?)))
+    };
     let (old, new) = (file(old), file(new));
     Ok(ChangedSince {
         by: describer.person(given.by)?,
@@ -350,8 +358,10 @@ fn shared(view: &View, content: &StoredContent<'_>, old: (FileId, u64), new: (Fi
         return Some(new.1);
     }
     let extractor = content.extractor();
-    let (old, new) =
-        (StoredAccess::new(view, &extractor, old.0, old.1), StoredAccess::new(view, &extractor, new.0, new.1));
+    let (old, new) = (
+        StoredAccess::new(view, &extractor, old.0, old.1),
+        StoredAccess::new(view, &extractor, new.0, new.1),
+    );
     if old.size() == 0 || new.size() == 0 {
         return Some(0);
     }

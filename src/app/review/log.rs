@@ -2,10 +2,9 @@
 
 use crate::app::error::AppError;
 use crate::app::review::error::ReviewError;
-use crate::base::id::{ActionId, FileId, PersonId, RepositoryId};
+use crate::base::id::{ActionId, FileId, RepositoryId};
 use crate::base::monitor::Monitor;
 use crate::object::action::{Audience, ListRef};
-use crate::object::signature::PublicKey;
 use crate::object::transition::TransitionList;
 use crate::repo::history::is_ancestor;
 use crate::repo::refs::RefName;
@@ -14,7 +13,6 @@ use crate::review::causal::Causal;
 use crate::review::entry::Entry;
 use crate::review::fold::{Keys, ReviewState, fold};
 use crate::review::submission::{Landed, Submission};
-use crate::rules::keyring::Keyring;
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -58,17 +56,6 @@ impl Standing {
             Self::Open => None,
             Self::Withdrawn => Some("was taken back"),
             Self::Landed(_) => Some("has landed"),
-        }
-    }
-}
-
-/// A known key speaks only as its own person, and a person whose keys are known only by these. Of
-/// strangers nothing is known; that their verdicts count, no policy says.
-impl Keys for Keyring {
-    fn belongs(&self, key: &PublicKey, person: PersonId) -> bool {
-        match self.holder(key) {
-            Some(known) => known.person == person,
-            None => !self.keys().any(|known| known.person == person),
         }
     }
 }

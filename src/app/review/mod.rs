@@ -1,3 +1,15 @@
 //! Submissions: asking for work to land, judging it, landing it, and proving it afterwards.
 
+pub mod act;
+pub mod comment;
+pub mod describe;
+pub mod error;
+pub mod keys;
+pub mod log;
+pub mod prospect;
+pub mod submit;
 pub mod transitions;
+pub mod verdict;
+pub mod withdraw;
+
+pub use error::ReviewError;

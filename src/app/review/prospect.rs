@@ -95,8 +95,11 @@ impl ObjectSource for Prospect<'_> {
 
     fn tree_node(&self, id: TreeId) -> Result<TreeNode, RepoError> {
         match self.nodes.get(&id) {
-            Some(bytes) => TreeNode::decode(bytes)
-                .map_err(|source| RepoError::Damaged { kind: "tree", id: id.to_string(), source }),
+            Some(bytes) => TreeNode::decode(bytes).map_err(|source| RepoError::Damaged {
+                kind: "tree",
+                id: id.to_string(),
+                source,
+            }),
             None => self.view.tree_node(id),
         }
     }

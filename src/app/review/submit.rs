@@ -7,8 +7,8 @@ use crate::app::error::AppError;
 use crate::app::review::act::Actor;
 use crate::app::review::describe::{AssetLine, SubmissionLine, asset_lines, line_of};
 use crate::app::review::error::ReviewError;
-use crate::app::review::prospect::Prospect;
 use crate::app::review::log::{ReviewLog, Standing, draft_of, standing};
+use crate::app::review::prospect::Prospect;
 use crate::base::id::{ActionId, CommitId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
@@ -141,7 +141,8 @@ fn refuse_unseen(prospect: &Prospect<'_>, draft: &RefName, branch: &RefName) -> 
     let (draft, branch) = (draft.name().to_owned(), branch.name().to_owned());
     let merge = &prospect.merge;
     if !merge.conflicts.is_empty() {
-        let mut paths: Vec<AssetPath> = merge.conflicts.iter().map(|conflict| conflict.path.clone()).collect();
+        let mut paths: Vec<AssetPath> =
+            merge.conflicts.iter().map(|conflict| conflict.path.clone()).collect();
         paths.dedup();
         return Err(ReviewError::BothChanged { draft, branch, paths }.into());
     }

@@ -5,6 +5,7 @@ use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::care::CareError;
 use crate::cli::failure::ExitStatus;
+use crate::cli::failure::explain_review::review;
 use crate::diff::DiffError;
 use crate::repo::RepoError;
 use crate::repo::config::{ConfigError, KEYS};
@@ -28,6 +29,12 @@ impl Advice {
 
     fn of(status: ExitStatus, hints: &[&str]) -> Self {
         Self { status, hints: hints.iter().map(|hint| (*hint).to_owned()).collect() }
+    }
+
+    /// The same advice with one more hint.
+    pub(super) fn and(mut self, hint: String) -> Self {
+        self.hints.push(hint);
+        self
     }
 
     fn usage(hint: &str) -> Self {
@@ -79,6 +86,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Refused(refusal) => refused(refusal),
         AppError::Chain(error) => chain(error),
         AppError::Write(error) => write(error),
+        AppError::Review(error) => review(error),
         AppError::OutsideWorktree { .. } => {
             Advice::usage("name paths inside the repository's folder, or go there with `-C`")
         }
@@ -223,6 +231,12 @@ fn repo(error: &RepoError) -> Advice {
         RepoError::BeyondHistory { .. } | RepoError::UnknownVersion { .. } => {
             Advice::not_found("`pent log` shows how far it goes back")
         }
+        RepoError::Protected { .. }
+        | RepoError::NotAuthorised { .. }
+        | RepoError::LogMoved
+        | RepoError::LogEntry { .. }
+        | RepoError::PolicyText { .. }
+        | RepoError::TooManyProposals => Advice::none(ExitStatus::Refused),
         RepoError::Date { .. } => Advice::usage("2026-03-01, yesterday, or \"2 weeks ago\""),
         RepoError::NoCommits => Advice::not_found("pent commit -m \"First state\""),
         RepoError::Config(error) => config(error),

@@ -11,8 +11,17 @@ const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// What the predicate of an action calls itself.
 const PREDICATE_TYPE: &str = "urn:pentimento:action:v1";
 /// Kinds that this program knows.
-const KINDS: [&str; 8] =
-    ["submit", "update", "approve", "request-changes", "reject", "withdraw", "withdraw-verdict", "comment"];
+const KINDS: [&str; 9] = [
+    "submit",
+    "update",
+    "approve",
+    "request-changes",
+    "reject",
+    "withdraw",
+    "withdraw-verdict",
+    "land",
+    "comment",
+];
 
 /// Names of the texts that a statement is about.
 const FILES_NAME: &str = "files.b3";

@@ -108,7 +108,7 @@ fn the_bytes_of_an_approval_and_its_id_are_pinned() {
     assert_eq!(text, expected);
     assert_eq!(
         Action::id_of(&bytes).to_string(),
-        "5d461d14b6d8d878d07ac9fe9ea1733feb5ccb5cc2af190f23d93aace04b240a"
+        "de12a68d834d65c38624fcd5e017f31c6b41e8aa4354be74562f00b5da4f0db2"
     );
 }
 

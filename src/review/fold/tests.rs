@@ -4,7 +4,10 @@ use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::object::action::{Action, Audience, Body, ListRef};
 use crate::object::approval::MetadataRule;
+use crate::object::signature::wire::put_string;
+use crate::object::signature::{Namespace, Signature, signed_bytes};
 use crate::object::transition::{Held, Placed, Transition, TransitionList};
+use crate::repo::review_log::ActionRecord;
 use proptest::prelude::*;
 use std::collections::HashMap;
 
@@ -15,14 +18,33 @@ fn person(number: u8) -> PersonId {
 }
 
 /// The key of a person.
-fn key(number: u8) -> PublicKey {
-    let point = ed25519_dalek::SigningKey::from_bytes(&[number; 32]).verifying_key();
+struct Pen {
+    secret: ed25519_dalek::SigningKey,
+    public: PublicKey,
+}
+
+fn pen(number: u8) -> Pen {
+    let secret = ed25519_dalek::SigningKey::from_bytes(&[number; 32]);
     let mut blob = Vec::new();
-    for part in [b"ssh-ed25519".as_slice(), point.as_bytes()] {
-        blob.extend_from_slice(&(part.len() as u32).to_be_bytes());
-        blob.extend_from_slice(part);
-    }
-    PublicKey::from_blob(&blob).expect("a key")
+    put_string(&mut blob, b"ssh-ed25519");
+    put_string(&mut blob, secret.verifying_key().as_bytes());
+    Pen { secret, public: PublicKey::from_blob(&blob).expect("a key") }
+}
+
+fn key(number: u8) -> PublicKey {
+    pen(number).public
+}
+
+/// Signs an action with the key of person `number`.
+fn sign(number: u8, action: &Action) -> Entry {
+    use ed25519_dalek::Signer as _;
+    let (pen, statement) = (pen(number), action.encode().expect("an action within its limits"));
+    let proof = pen.secret.sign(&signed_bytes(Namespace::Action, &statement));
+    let mut raw = Vec::new();
+    put_string(&mut raw, b"ssh-ed25519");
+    put_string(&mut raw, &proof.to_bytes());
+    let signature = Signature::from_raw(&pen.public, Namespace::Action, &raw).expect("a signature");
+    Entry::verify(&ActionRecord { statement, signature: signature.as_bytes().to_vec() }).expect("a good one")
 }
 
 /// The change of asset `asset` to its content number `content`.
@@ -76,7 +98,7 @@ impl Studio {
             body: Body::new([machine.entries.len() as u8; 16], format!("{deed:?}")).id(),
             deed,
         };
-        let entry = Entry::unsigned(action, key(actor));
+        let entry = sign(actor, &action);
         let id = entry.id();
         machine.entries.push(entry);
         id
@@ -102,6 +124,7 @@ impl Studio {
     fn standing(&self, submission: &Submission, transition: &Transition) -> BTreeMap<PersonId, bool> {
         let mut standing: BTreeMap<PersonId, bool> = BTreeMap::new();
         for approval in submission.approvals(&self.lists) {
+            let approval = approval.value();
             if approval.coverage.covers(transition, MetadataRule::Voids) {
                 *standing.entry(approval.person).or_insert(true) &= !approval.judgement.objects();
             }
@@ -152,10 +175,7 @@ fn an_asset_that_returns_to_what_was_approved_is_approved_again() {
         studio.act(&mut machine, 1, Deed::Update { submission: id, proposal });
     }
     let state = state(&machine.entries);
-    assert_eq!(
-        studio.standing(&state.submissions[&id], &edit(1, 1)),
-        BTreeMap::from([(person(2), true)])
-    );
+    assert_eq!(studio.standing(&state.submissions[&id], &edit(1, 1)), BTreeMap::from([(person(2), true)]));
 }
 
 #[test]
@@ -174,10 +194,7 @@ fn a_later_verdict_of_the_same_person_takes_the_place_of_the_earlier_for_what_bo
     // Taken back, it leaves the earlier one standing.
     studio.act(&mut machine, 2, Deed::WithdrawVerdict { submission: id, verdict: approval });
     let then = state(&machine.entries);
-    assert_eq!(
-        studio.standing(&then.submissions[&id], &edit(1, 1)),
-        BTreeMap::from([(person(2), false)])
-    );
+    assert_eq!(studio.standing(&then.submissions[&id], &edit(1, 1)), BTreeMap::from([(person(2), false)]));
 }
 
 #[test]
@@ -191,10 +208,7 @@ fn of_two_verdicts_that_did_not_see_each_other_the_one_that_objects_stands() {
     studio.act(&mut train, 2, Deed::Approve(verdict));
     office.entries.extend(train.entries);
     let state = state(&office.entries);
-    assert_eq!(
-        studio.standing(&state.submissions[&id], &edit(1, 1)),
-        BTreeMap::from([(person(2), false)])
-    );
+    assert_eq!(studio.standing(&state.submissions[&id], &edit(1, 1)), BTreeMap::from([(person(2), false)]));
 }
 
 #[test]
@@ -215,11 +229,7 @@ fn an_action_that_may_not_be_done_is_named_and_spoils_nothing() {
         (3, Deed::WithdrawVerdict { submission: id, verdict: approval }, Refused::NotTheirVerdict),
         (2, Deed::WithdrawVerdict { submission: id, verdict: stranger }, Refused::UnknownVerdict),
         (1, Deed::Update { submission: stranger, proposal }, Refused::UnknownSubmission),
-        (
-            2,
-            Deed::Approve(Verdict { branch: "release".into(), ..verdict.clone() }),
-            Refused::OtherBranch,
-        ),
+        (2, Deed::Approve(Verdict { branch: "release".into(), ..verdict.clone() }), Refused::OtherBranch),
         (2, Deed::Approve(Verdict { submission: stranger, ..verdict }), Refused::UnknownSubmission),
     ];
     for (actor, deed, reason) in wrong {
@@ -252,17 +262,14 @@ fn an_action_of_another_repository_or_by_a_strangers_key_does_nothing() {
         key: key(3).fingerprint(),
         ..honest.clone()
     };
-    let foreign = Entry::unsigned(foreign, key(3));
+    let foreign = sign(3, &foreign);
     let borrowed = Action { actor: person(3), key: key(2).fingerprint(), ..honest };
-    let borrowed = Entry::unsigned(borrowed, key(2));
+    let borrowed = sign(2, &borrowed);
     let wrong = [(foreign.id(), Refused::OtherRepository), (borrowed.id(), Refused::NotTheirKey)];
     machine.entries.extend([foreign, borrowed]);
     let state = fold(REPOSITORY, &Causal::new(machine.entries.clone()), &Owners);
     assert_eq!(state.refused, BTreeMap::from(wrong));
-    assert_eq!(
-        studio.standing(&state.submissions[&id], &edit(1, 1)),
-        BTreeMap::from([(person(2), true)])
-    );
+    assert_eq!(studio.standing(&state.submissions[&id], &edit(1, 1)), BTreeMap::from([(person(2), true)]));
 }
 
 #[test]
@@ -337,6 +344,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
+    // Every action is signed and verified for real, which takes its time.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn the_union_of_logs_in_any_order_gives_the_same_state(
         steps in steps(),
