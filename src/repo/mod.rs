@@ -4,6 +4,7 @@
 //! Reading goes through a [`View`], a consistent state of everything; changing goes through an
 //! [`Edit`], which becomes real as a whole or not at all.
 
+pub mod commit_signatures;
 pub mod config;
 pub mod content;
 mod crew;
