@@ -64,6 +64,22 @@ pub fn fold(repository: RepositoryId, causal: &Causal, keys: &dyn Keys) -> Revie
     state
 }
 
+/// Folds some of the actions, in their order: those of one submission, as far as somebody had seen.
+pub fn fold_only<'e>(
+    repository: RepositoryId,
+    causal: &Causal,
+    entries: impl IntoIterator<Item = &'e Entry>,
+    keys: &dyn Keys,
+) -> ReviewState {
+    let mut state = ReviewState::default();
+    for entry in entries {
+        if let Err(refused) = state.apply(repository, entry, causal, keys) {
+            state.refused.insert(entry.id(), refused);
+        }
+    }
+    state
+}
+
 /// The actions that a submission's state rests on.
 fn actions_of(submission: &Submission) -> Vec<ActionId> {
     let rounds = submission.rounds.iter().map(|round| round.action);

@@ -303,5 +303,5 @@ pub fn signed_entry(
 
 /// Changes that Dora made, with verdicts on them.
 pub fn evidence(changes: Vec<Change>, votes: Vec<Vote>) -> MoveEvidence {
-    MoveEvidence { changes, votes, authors: BTreeSet::from([somebody(DORA).id]) }
+    MoveEvidence { changes, votes, authors: BTreeSet::from([somebody(DORA).id]), goes_back: false }
 }

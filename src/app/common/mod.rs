@@ -3,9 +3,12 @@
 
 pub mod assign;
 pub mod author;
+pub mod changes;
 pub mod content;
 pub mod describe;
+pub mod evidence;
 pub mod field_value;
+pub mod guard;
 pub mod joining;
 pub mod locate;
 pub mod probe;
