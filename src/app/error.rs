@@ -12,9 +12,9 @@ use crate::repo::refs::{RefName, RefNameError};
 use crate::repo::revision::RevisionError;
 use crate::rules::approval::Refusal;
 use crate::store::StoreError;
+use crate::trust::TrustError;
 use crate::trust::chain::ChainError;
 use crate::trust::log_writer::WriteError;
-use crate::trust::TrustError;
 use crate::worktree::WorktreeError;
 use std::path::PathBuf;
 

@@ -54,7 +54,7 @@ impl<'a> Candidate<'a> {
             return Err(ReviewError::Gaps { draft, missing }.into());
         }
         let round = submission.current().ok_or_else(|| ReviewError::NoList { draft: draft.clone() })?;
-        if !lists.contains_key(&round.proposal.list.transitions) {
+        if !lists.contains_key(&round.proposal.list) {
             return Err(ReviewError::NoList { draft }.into());
         }
         let branch = RefName::branch(submission.branch())?;
@@ -88,7 +88,7 @@ impl<'a> Candidate<'a> {
             paths.dedup();
             return Err(ReviewError::BothChanged { draft, branch, paths }.into());
         }
-        let Some(submitted) = lists.get(&self.round.proposal.list.transitions) else {
+        let Some(submitted) = lists.get(&self.round.proposal.list) else {
             return Err(ReviewError::NoList { draft }.into());
         };
         let mut trouble: Option<RepoError> = None;

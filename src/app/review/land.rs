@@ -178,7 +178,13 @@ impl Job<'_> {
         prospect.keep(&mut edit)?;
         edit.put_commit(commit)?;
         signed.keep(&mut edit, self.actor.identity, &[])?;
-        set_reference(&mut edit, permit, &self.candidate.branch, Some(self.candidate.tip), Some(RefTarget::plain(id)))?;
+        set_reference(
+            &mut edit,
+            permit,
+            &self.candidate.branch,
+            Some(self.candidate.tip),
+            Some(RefTarget::plain(id)),
+        )?;
         if is_here {
             let mut state = edit.state()?;
             state.underway = Some(files);

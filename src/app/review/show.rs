@@ -1,6 +1,7 @@
 //! `review`: which submissions there are, and where one stands and what it waits for, from whom.
 
 use crate::app::common::describe::Describer;
+use crate::app::common::describe::TimeLine;
 use crate::app::error::AppError;
 use crate::app::review::candidate::Candidate;
 use crate::app::review::comment::CommentLine;
@@ -9,7 +10,6 @@ use crate::app::review::describe::{
 };
 use crate::app::review::log::{ReviewLog, standing};
 use crate::app::review::verdict::draft_went_on;
-use crate::app::common::describe::TimeLine;
 use crate::base::id::{ActionId, CommitId};
 use crate::base::monitor::Monitor;
 use crate::base::time::{Clock, Timestamp};
@@ -118,7 +118,8 @@ pub fn list(
         } else {
             Waiting::default()
         };
-        submissions.push(ListLine { submission: line_of(&view, submission, &lists, &mut describer)?, waiting });
+        submissions
+            .push(ListLine { submission: line_of(&view, submission, &lists, &mut describer)?, waiting });
     }
     submissions.sort_by_key(|line| (line.submission.state != StateLine::Open, line.submission.time.unix_ms));
     Ok(ListReport { submissions })

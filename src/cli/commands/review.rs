@@ -136,7 +136,9 @@ fn show_waiting(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     match line.state {
         StateLine::Landed => page.line("It has landed.")?,
         StateLine::Withdrawn => page.line("It was taken back.")?,
-        StateLine::Open if report.waiting.ready => page.line(format_args!("It can land: pent land {}", safe(&line.draft)))?,
+        StateLine::Open if report.waiting.ready => {
+            page.line(format_args!("It can land: pent land {}", safe(&line.draft)))?
+        }
         StateLine::Open => {
             page.line(format_args!("{}", page.styles.paint(ACCENT, "It cannot land yet:")))?;
             for missing in &report.waiting.missing {

@@ -151,7 +151,9 @@ fn refused(refusal: &Refusal) -> Advice {
             Missing::UnknownKey { .. } | Missing::KeyNotValid { .. } | Missing::KeyRevoked { .. } => {
                 "`pent policy show` lists who has which key; an administrator can add yours"
             }
-            Missing::Disputed { .. } => "`pent policy log` shows both; those who may change the policy settle it",
+            Missing::Disputed { .. } => {
+                "`pent policy log` shows both; those who may change the policy settle it"
+            }
             Missing::Elsewhere { .. } => "`pent audit` shows every move that the shared log knows",
             _ => continue,
         });
@@ -165,13 +167,15 @@ fn chain(error: &ChainError) -> Advice {
         ChainError::Repo(error) => repo(error),
         ChainError::Cancelled => Advice::none(ExitStatus::Interrupted),
         ChainError::Checkpoint(_) => Advice::damaged(),
-        ChainError::Broken { .. } | ChainError::RolledBack { .. } | ChainError::Rewritten { .. } => Advice::of(
-            ExitStatus::Damaged,
-            &[
-                "nothing of it was taken over: what you have is what was verified before",
-                "compare with a colleague's copy, and ask whoever keeps the repository",
-            ],
-        ),
+        ChainError::Broken { .. } | ChainError::RolledBack { .. } | ChainError::Rewritten { .. } => {
+            Advice::of(
+                ExitStatus::Damaged,
+                &[
+                    "nothing of it was taken over: what you have is what was verified before",
+                    "compare with a colleague's copy, and ask whoever keeps the repository",
+                ],
+            )
+        }
         ChainError::OtherRoot { .. } => Advice::refused(&[
             "compare the fingerprint with whoever invited you, by another way than this repository",
         ]),
@@ -180,7 +184,9 @@ fn chain(error: &ChainError) -> Advice {
 
 fn write(error: &WriteError) -> Advice {
     match error {
-        WriteError::Trust(_) => Advice::of(ExitStatus::Unavailable, &["`pent identity list` shows your keys"]),
+        WriteError::Trust(_) => {
+            Advice::of(ExitStatus::Unavailable, &["`pent identity list` shows your keys"])
+        }
         WriteError::Entry(_) | WriteError::Link(_) => Advice::none(ExitStatus::Refused),
     }
 }
@@ -213,7 +219,9 @@ fn repo(error: &RepoError) -> Advice {
             Advice::of(ExitStatus::Unavailable, &["another command got there first; try again"])
         }
         RepoError::NotAuthorised { .. } => Advice::none(ExitStatus::Refused),
-        RepoError::OtherRoot => Advice::refused(&["compare the fingerprint with a colleague's: `pent policy show`"]),
+        RepoError::OtherRoot => {
+            Advice::refused(&["compare the fingerprint with a colleague's: `pent policy show`"])
+        }
         RepoError::LogEntry { .. } => Advice::damaged(),
         RepoError::PolicyText { .. } => {
             Advice::usage("`pent policy check` says what is wrong with it, and where")
