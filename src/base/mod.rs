@@ -4,6 +4,7 @@
 pub mod codec;
 pub mod escape;
 pub mod id;
+pub mod lookalike;
 pub mod monitor;
 pub mod path;
 pub mod size;

@@ -23,6 +23,8 @@ mod model;
 mod openssh;
 mod repository;
 mod review_attacks;
+mod review_certificate;
+mod review_commands;
 mod review_flow;
 mod review_kit;
 mod show_diff;

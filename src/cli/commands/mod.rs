@@ -2,6 +2,7 @@
 
 pub mod approve;
 pub mod cat;
+pub mod certificate;
 pub mod comment;
 pub mod commit;
 pub mod completions;
@@ -74,6 +75,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<identity::Arguments>(),
     Entry::of::<sign::Arguments>(),
     Entry::of::<verify::Arguments>(),
+    Entry::of::<certificate::Arguments>(),
     Entry::of::<label::Arguments>(),
     Entry::of::<meta::Arguments>(),
     Entry::of::<sparse::Arguments>(),
