@@ -5,13 +5,13 @@
 //! protected branch the policy is asked; elsewhere whoever lands decides.
 
 use crate::app::common::describe::{CommitLine, Describer};
+use crate::app::common::forward::refuse_dirty;
 use crate::app::common::guard::{Permit, Wish, set_reference};
 use crate::app::common::session::Session;
 use crate::app::common::transition::{
     FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
 use crate::app::error::AppError;
-use crate::app::merge::refuse_dirty;
 use crate::app::review::act::Actor;
 use crate::app::review::candidate::Candidate;
 use crate::app::review::describe::{SubmissionLine, line_of};
@@ -167,7 +167,7 @@ impl Job<'_> {
     ) -> Result<FilesLine, AppError> {
         let is_here = session.state.branch == self.candidate.branch;
         if is_here {
-            self.refuse_in_the_way(session, prospect, monitor)?;
+            refuse_in_the_way(session, prospect, monitor)?;
         }
         let (repository, id) = (session.repository, commit.id());
         let branch = self.candidate.branch.name().to_owned();
@@ -210,20 +210,20 @@ impl Job<'_> {
         session.remember(done.fresh, monitor)?;
         Ok(done.line)
     }
+}
 
-    fn refuse_in_the_way(
-        &self,
-        session: &Session<'_>,
-        prospect: &Prospect<'_>,
-        monitor: &dyn Monitor,
-    ) -> Result<(), AppError> {
-        if let Some(merge) = &session.state.merge {
-            return Err(AppError::MergeUnderWay { name: merge.name.clone() });
-        }
-        let touched = prospect.list.as_slice().iter().flat_map(Transition::paths);
-        let mut touched: Vec<AssetPath> = touched.cloned().collect();
-        touched.sort();
-        touched.dedup();
-        refuse_dirty(session, &touched, monitor)
+/// Refuses to land over a merge under way or uncommitted work.
+fn refuse_in_the_way(
+    session: &Session<'_>,
+    prospect: &Prospect<'_>,
+    monitor: &dyn Monitor,
+) -> Result<(), AppError> {
+    if let Some(merge) = &session.state.merge {
+        return Err(AppError::MergeUnderWay { name: merge.name.clone() });
     }
+    let touched = prospect.list.as_slice().iter().flat_map(Transition::paths);
+    let mut touched: Vec<AssetPath> = touched.cloned().collect();
+    touched.sort();
+    touched.dedup();
+    refuse_dirty(session, &touched, monitor)
 }

@@ -91,7 +91,7 @@ pub fn find(
         None => None,
     };
     let keyring = keyring(keys, policy.as_ref());
-    let approvals = approvals(view, submission, &lists, &transitions, &link, policy.as_ref())?;
+    let approvals = approvals(view, submission, &lists, &transitions, link.as_ref(), policy.as_ref())?;
     Ok(Found {
         submission: submission.id,
         branch: submission.branch().to_owned(),
@@ -221,11 +221,11 @@ fn approvals(
     submission: &Submission,
     lists: &Lists,
     transitions: &TransitionList,
-    link: &Option<FoundPolicy>,
+    link: Option<&FoundPolicy>,
     policy: Option<&Policy>,
 ) -> Result<Vec<FoundApproval>, AppError> {
     let records = view.review_actions(Audience::Team)?;
-    let in_force = link.as_ref().map(|found| PolicyLink::id_of(&found.signed.statement));
+    let in_force = link.map(|found| PolicyLink::id_of(&found.signed.statement));
     let mut found = Vec::new();
     for sealed in submission.approvals(lists) {
         let approval = sealed.value();
