@@ -13,6 +13,7 @@ pub mod media;
 pub mod fuzz;
 pub mod object;
 pub mod repo;
+pub mod review;
 pub mod rules;
 pub mod store;
 pub mod sync;

@@ -3,38 +3,33 @@
 //! What fits together is merged. Where two sides cannot both stand, ours stays in the files, both
 //! stay at hand, and `resolve` decides; nothing else waits for that.
 
-use crate::app::common::content::StoredContent;
 use crate::app::common::describe::{CommitLine, Describer};
 use crate::app::common::forward::{Forward, refuse_dirty};
+use crate::app::common::joining::{Joined, join_commits};
 use crate::app::common::session::Session;
 use crate::app::common::transition::{
     FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;
-use crate::base::id::{AssetId, CommitId, FileId, TreeId};
-use crate::base::monitor::{Monitor, Phase, SilentMonitor};
+use crate::base::id::{AssetId, CommitId, TreeId};
+use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
-use crate::diff::DiffError;
-use crate::diff::merge::{Conflict, ConflictKind, MergeContent, MergeTrees, TreeMerge, merge_trees};
-use crate::diff::tree::{Aliases, Located};
+use crate::diff::merge::{Conflict, ConflictKind, TreeMerge};
+use crate::diff::tree::Located;
 use crate::object::commit::{AssetNote, Commit, Signature};
 use crate::object::source::ObjectSource;
-use crate::object::tree::TreeNode;
 use crate::object::tree_edit::edit_tree;
 use crate::object::tree_walk::entry_at;
-use crate::repo::content::ContentError;
 use crate::repo::edit::JournalNote;
-use crate::repo::extract::Extractor;
-use crate::repo::history::{Walk, common_ancestors, is_ancestor};
-use crate::repo::ingest::Ingester;
+use crate::repo::history::is_ancestor;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::people::Identity;
 use crate::repo::refs::RefTarget;
 use crate::repo::state::{ConflictSide, MergeState, PendingConflict, WorktreeState};
 use crate::repo::{RepoError, Repository};
-use crate::store::{GroupHint, Staged};
+use crate::store::Staged;
 use serde::Serialize;
 
 /// What to merge.
@@ -171,7 +166,8 @@ impl Job<'_> {
         monitor: &dyn Monitor,
     ) -> Result<Report, AppError> {
         monitor.phase(Phase { name: "Merging", files_total: None, bytes_total: None });
-        let (merge, staged) = self.compute(&session, monitor)?;
+        let joined = join_commits(session.repository, &session.view, self.ours, self.theirs, monitor)?;
+        let Joined { merge, staged } = joined;
         let touched: Vec<AssetPath> = merge.edits.iter().map(|edit| edit.path.clone()).collect();
         refuse_dirty(&session, &touched, monitor)?;
         let (files, sequence) = self.announce(&session, &merge, staged, clock)?;
@@ -183,37 +179,6 @@ impl Job<'_> {
         session.remember(done.fresh, monitor)?;
         let outcome = if merge.conflicts.is_empty() { Outcome::Merged } else { Outcome::Undecided };
         self.report(&session, outcome, Some(merge), done.line)
-    }
-
-    fn compute(&self, session: &Session<'_>, monitor: &dyn Monitor) -> Result<(TreeMerge, Staged), AppError> {
-        let view = &session.view;
-        let bases = common_ancestors(view, self.ours, self.theirs)?;
-        let mut youngest: Option<(Commit, CommitId)> = None;
-        for id in bases {
-            let commit = view.commit(id)?;
-            if youngest.as_ref().is_none_or(|(other, _)| other.committer.time < commit.committer.time) {
-                youngest = Some((commit, id));
-            }
-        }
-        let base = youngest.map_or_else(TreeNode::empty_id, |(commit, _)| commit.tree);
-        let aliases = collect_aliases(session, [self.ours, self.theirs])?;
-        let trees = MergeTrees {
-            base,
-            ours: session.base,
-            theirs: view.commit(self.theirs)?.tree,
-            aliases: &aliases,
-        };
-        let writer = session.repository.store().chunk_writer(monitor)?;
-        let parameters = session.repository.store().settings().chunker;
-        let merge = {
-            let stored = StoredContent::new(session.repository, view, monitor)?;
-            let mut content = Texts {
-                extractor: stored.extractor(),
-                ingester: Ingester::storing(&writer, &parameters, &SilentMonitor),
-            };
-            merge_trees(view, trees, &mut content, monitor)?
-        };
-        Ok((merge, writer.finish()?))
     }
 
     /// One transaction: what was merged is stored; the branch moves if all is decided, else the
@@ -349,43 +314,5 @@ fn pending_conflict(conflict: &Conflict) -> PendingConflict {
         theirs: side(&conflict.theirs),
         fields,
         placed,
-    }
-}
-
-/// Other names of assets, from the notes of all commits.
-fn collect_aliases(session: &Session<'_>, tips: [CommitId; 2]) -> Result<Aliases, AppError> {
-    let mut pairs = Vec::new();
-    for item in Walk::from(&session.view, tips)? {
-        let (_, commit) = item?;
-        for note in commit.notes {
-            if let AssetNote::AliasOf { asset, other } = note {
-                pairs.push((other, asset));
-            }
-        }
-    }
-    Ok(Aliases::new(pairs))
-}
-
-/// Content of text files for the merge, and a place for what it makes of them.
-struct Texts<'a> {
-    extractor: Extractor<'a>,
-    ingester: Ingester<'a>,
-}
-
-impl MergeContent for Texts<'_> {
-    fn read(&mut self, id: FileId, size: u64) -> Result<Option<Vec<u8>>, DiffError> {
-        let mut bytes = Vec::new();
-        match self.extractor.write_file(id, size, &mut bytes) {
-            Ok(()) => Ok(Some(bytes)),
-            Err(ContentError::Missing { .. } | ContentError::Erased { .. }) => Ok(None),
-            Err(error) => Err(DiffError::Content(Box::new(error))),
-        }
-    }
-
-    fn keep(&mut self, mut bytes: &[u8]) -> Result<FileId, DiffError> {
-        self.ingester
-            .ingest_file(&mut bytes, GroupHint::NONE)
-            .map(|ingested| ingested.file)
-            .map_err(|error| DiffError::Content(Box::new(error)))
     }
 }

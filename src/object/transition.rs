@@ -150,6 +150,36 @@ impl Transition {
         self.paths().any(|path| path.is_within(folder))
     }
 
+    /// What happens, in the words of `--json`: `added`, `removed`, `moved`, `replaced` (another asset
+    /// takes the path), `content`, `metadata`, `mode`, `kind`.
+    pub fn kinds(&self) -> Vec<&'static str> {
+        let (before, after) = match (&self.before, &self.after) {
+            (Some(before), Some(after)) => (before, after),
+            (None, Some(_)) => return vec!["added"],
+            (Some(_), None) => return vec!["removed"],
+            (None, None) => return Vec::new(),
+        };
+        let mode = |placed: &Placed| {
+            matches!(
+                placed.content,
+                Held::File { executable: true, .. } | Held::Foreign { executable: true, .. }
+            )
+        };
+        let is_other_kind = std::mem::discriminant(&before.content) != std::mem::discriminant(&after.content);
+        let moved = before.path != after.path;
+        [
+            (moved, "moved"),
+            (!moved && before.asset != after.asset, "replaced"),
+            (is_other_kind, "kind"),
+            (before.content.file() != after.content.file(), "content"),
+            (before.metadata != after.metadata, "metadata"),
+            (mode(before) != mode(after), "mode"),
+        ]
+        .into_iter()
+        .filter_map(|(holds, name)| holds.then_some(name))
+        .collect()
+    }
+
     /// Whether nothing but metadata changes.
     pub fn is_metadata_only(&self) -> bool {
         match (&self.before, &self.after) {
@@ -271,6 +301,15 @@ fn order(left: &Transition, right: &Transition) -> std::cmp::Ordering {
     (left.path().as_bytes(), left).cmp(&(right.path().as_bytes(), right))
 }
 
+/// What a check list calls a file: its path, or the percent-encoded form where that is no text or
+/// cannot be shown safely.
+pub fn check_name(path: &AssetPath) -> String {
+    match std::str::from_utf8(path.as_bytes()) {
+        Ok(name) if !name.chars().any(|c| escape::is_unsafe_to_show(c) || c == '\u{fffd}') => name.to_owned(),
+        _ => path.to_percent(),
+    }
+}
+
 /// Writes `<64 hexadecimal digits>  <name>` for each file, in the form of `b3sum`: a name with a
 /// backslash is escaped as `b3sum` does it; one that is no text or that cannot be shown safely is
 /// percent-encoded. Links and folders have no line, since `b3sum` would follow them.
@@ -278,12 +317,7 @@ pub fn check_list<'a>(placed: impl Iterator<Item = &'a Placed>) -> Vec<u8> {
     let mut text = String::new();
     for Placed { path, content, .. } in placed {
         let Held::File { id, .. } = content else { continue };
-        let name = match std::str::from_utf8(path.as_bytes()) {
-            Ok(name) if !name.chars().any(|c| escape::is_unsafe_to_show(c) || c == '\u{fffd}') => {
-                name.to_owned()
-            }
-            _ => path.to_percent(),
-        };
+        let name = check_name(path);
         if name.contains('\\') {
             text.push_str(&format!("\\{id}  {}\n", name.replace('\\', "\\\\")));
         } else {

@@ -23,6 +23,7 @@ pub mod protected;
 pub mod reach;
 pub mod refs;
 pub mod resolve;
+pub mod review_log;
 pub mod revision;
 pub mod shared_log;
 pub mod state;

@@ -1,7 +1,10 @@
 //! One file per verb, and the table that makes them the program.
 
+pub mod approve;
 pub mod cat;
+pub mod certificate;
 pub mod clone;
+pub mod comment;
 pub mod commit;
 pub mod completions;
 pub mod config;
@@ -18,6 +21,7 @@ pub mod info;
 pub mod init;
 pub mod journal;
 pub mod label;
+pub mod land;
 pub mod log;
 pub mod man;
 pub mod merge;
@@ -30,15 +34,18 @@ pub mod remote;
 pub mod repair;
 pub mod resolve;
 pub mod restore;
+pub mod review;
 pub mod show;
 pub mod sign;
 pub mod sparse;
 pub mod status;
+pub mod submit;
 pub mod switch;
 pub mod tag;
 pub mod thumb;
 pub mod undo;
 pub mod verify;
+pub mod withdraw;
 
 use crate::cli::verb::Entry;
 
@@ -67,6 +74,14 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<merge::Arguments>(),
     Entry::of::<resolve::Arguments>(),
     Entry::of::<tag::Arguments>(),
+    Entry::of::<submit::Arguments>(),
+    Entry::of::<review::Arguments>(),
+    Entry::of::<approve::Approve>(),
+    Entry::of::<approve::RequestChanges>(),
+    Entry::of::<approve::Reject>(),
+    Entry::of::<comment::Arguments>(),
+    Entry::of::<withdraw::Arguments>(),
+    Entry::of::<land::Arguments>(),
     Entry::of::<remote::Arguments>(),
     Entry::of::<push::Arguments>(),
     Entry::of::<pull::Arguments>(),
@@ -74,6 +89,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<identity::Arguments>(),
     Entry::of::<sign::Arguments>(),
     Entry::of::<verify::Arguments>(),
+    Entry::of::<certificate::Arguments>(),
     Entry::of::<label::Arguments>(),
     Entry::of::<meta::Arguments>(),
     Entry::of::<sparse::Arguments>(),
