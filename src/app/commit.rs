@@ -1,6 +1,7 @@
 //! `commit`: makes the worktree's changes part of the branch.
 
 use crate::app::common::describe::{CommitLine, Describer};
+use crate::app::common::guard::{Permit, set_reference};
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::common::signing::SigningAs;
@@ -21,6 +22,7 @@ use crate::repo::people::Identity;
 use crate::repo::refs::RefTarget;
 use crate::repo::state::{MergeState, PendingEdits};
 use crate::repo::{RepoError, Repository};
+use crate::trust::log_writer::LogWriter;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -65,10 +67,21 @@ pub struct Report {
     pub problems: Vec<ProblemLine>,
 }
 
-/// Commits.
+/// Commits to a branch that no policy protects.
 pub fn run(
     repository: &Repository,
     options: &Options,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    run_as(repository, options, None, clock, monitor)
+}
+
+/// Commits, with somebody who can sign the move of a protected branch, should it be one.
+pub fn run_as(
+    repository: &Repository,
+    options: &Options,
+    writer: Option<LogWriter<'_>>,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
@@ -104,7 +117,7 @@ pub fn run(
         merge,
     };
     let signing = options.signing.as_deref();
-    let id = making.write(&session, snapshot, signing, clock)?;
+    let id = making.write(&session, snapshot, (signing, writer), clock, monitor)?;
     report.signed = signing.map(|signing| signing.signer.public_key().fingerprint());
     session.remember(fresh, monitor)?;
     let commit = session.view.commit(id)?;
@@ -169,11 +182,15 @@ impl Making {
         self,
         session: &Session<'_>,
         mut snapshot: Snapshot,
-        signing: Option<&SigningAs>,
+        (signing, writer): (Option<&SigningAs>, Option<LogWriter<'_>>),
         clock: &dyn Clock,
+        monitor: &dyn Monitor,
     ) -> Result<CommitId, AppError> {
         let notes = self.notes(std::mem::take(&mut snapshot.assignment.notes));
         let edits = std::mem::take(&mut snapshot.assignment.edits);
+        let commit = |tree| self.commit(tree, &notes);
+        let now = self.committer.time;
+        let permit = Permit::for_edits(session, edits.iter().cloned(), &commit, writer, monitor, now)?;
         // A person may have to touch a key for this: nobody else waits for the transaction then,
         // and nothing is there yet if they do not.
         let signature = match signing {
@@ -198,7 +215,8 @@ impl Making {
         for identity in &self.people {
             edit.put_person(identity.id, &identity.person)?;
         }
-        edit.set_reference(&session.state.branch, session.head, Some(RefTarget::plain(id)))?;
+        let (branch, target) = (&session.state.branch, Some(RefTarget::plain(id)));
+        set_reference(&mut edit, permit, branch, session.head, target)?;
         let mut note = JournalNote {
             verb: "commit",
             summary: format!("committed {} to {}: {}", id.short(), session.state.branch, commit.subject()),

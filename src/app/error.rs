@@ -1,7 +1,8 @@
 //! What a use case can fail with, in terms that a person can act on.
 
-use crate::app::review::ReviewError;
 use crate::app::identity::IdentityError;
+use crate::app::policy::PolicyFailure;
+use crate::app::review::ReviewError;
 use crate::base::path::AssetPath;
 use crate::care::CareError;
 use crate::diff::DiffError;
@@ -12,9 +13,9 @@ use crate::repo::refs::{RefName, RefNameError};
 use crate::repo::revision::RevisionError;
 use crate::rules::approval::Refusal;
 use crate::store::StoreError;
+use crate::trust::TrustError;
 use crate::trust::chain::ChainError;
 use crate::trust::log_writer::WriteError;
-use crate::trust::TrustError;
 use crate::worktree::WorktreeError;
 use std::path::PathBuf;
 
@@ -63,6 +64,9 @@ pub enum AppError {
     /// The policy does not permit a move of a branch or tag.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The policy cannot be made, changed or shown.
+    #[error(transparent)]
+    Policy(#[from] PolicyFailure),
     /// The shared log does not verify.
     #[error(transparent)]
     Chain(#[from] ChainError),

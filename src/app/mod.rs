@@ -1,6 +1,7 @@
 //! Use cases, one per file: options in, report out. What a report serialises to is what `--json`
 //! prints. What several of them share is in [`common`].
 
+pub mod audit;
 pub mod cat;
 pub mod commit;
 pub mod common;
@@ -20,6 +21,7 @@ pub mod log;
 pub mod merge;
 pub mod meta;
 pub mod mv;
+pub mod policy;
 pub mod repair;
 pub mod resolve;
 pub mod restore;

@@ -147,7 +147,6 @@ impl<'a> Ballot<'a> {
             submission: self.submission,
             branch: self.branch.to_owned(),
             person: self.by.id,
-            key: self.key.public_key().clone(),
             policy: self.policy,
             unix_ms: self.given_ms,
             judgement: self.judgement,

@@ -1,5 +1,6 @@
 //! One file per verb, and the table that makes them the program.
 
+pub mod audit;
 pub mod cat;
 pub mod commit;
 pub mod completions;
@@ -20,6 +21,7 @@ pub mod man;
 pub mod merge;
 pub mod meta;
 pub mod mv;
+pub mod policy;
 pub mod redo;
 pub mod repair;
 pub mod resolve;
@@ -47,6 +49,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<show::Arguments>(),
     Entry::of::<diff::Arguments>(),
     Entry::of::<cat::Arguments>(),
+    Entry::of::<audit::Arguments>(),
     Entry::of::<restore::Arguments>(),
     Entry::of::<export::Arguments>(),
     Entry::of::<undo::Arguments>(),
@@ -63,6 +66,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<label::Arguments>(),
     Entry::of::<meta::Arguments>(),
     Entry::of::<sparse::Arguments>(),
+    Entry::of::<policy::Arguments>(),
     Entry::of::<gc::Arguments>(),
     Entry::of::<fsck::Arguments>(),
     Entry::of::<repair::Arguments>(),

@@ -4,6 +4,7 @@
 mod trust;
 
 use crate::app::error::AppError;
+use crate::app::policy::PolicyFailure;
 use crate::base::id::CommitId;
 use crate::care::CareError;
 use crate::cli::failure::ExitStatus;
@@ -86,6 +87,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Diff(error) => diff(error),
         AppError::Care(error) => care(error),
         AppError::Refused(refusal) => refused(refusal),
+        AppError::Policy(failure) => policy(failure),
         AppError::Chain(error) => chain(error),
         AppError::Write(error) => write(error),
         AppError::Review(error) => review(error),
@@ -151,7 +153,9 @@ fn refused(refusal: &Refusal) -> Advice {
             Missing::UnknownKey { .. } | Missing::KeyNotValid { .. } | Missing::KeyRevoked { .. } => {
                 "`pent policy show` lists who has which key; an administrator can add yours"
             }
-            Missing::Disputed { .. } => "`pent policy log` shows both; those who may change the policy settle it",
+            Missing::Disputed { .. } => {
+                "`pent policy log` shows both; those who may change the policy settle it"
+            }
             Missing::Elsewhere { .. } => "`pent audit` shows every move that the shared log knows",
             _ => continue,
         });
@@ -160,18 +164,44 @@ fn refused(refusal: &Refusal) -> Advice {
     Advice::of(ExitStatus::Refused, &hints)
 }
 
+fn policy(failure: &PolicyFailure) -> Advice {
+    match failure {
+        PolicyFailure::Text(error) => {
+            let hints = error.problem.proposal().into_iter().collect();
+            Advice { status: ExitStatus::Usage, hints }
+        }
+        PolicyFailure::Link(_) => Advice::none(ExitStatus::Refused),
+        PolicyFailure::None => Advice::not_found("`pent policy init` gives it one"),
+        PolicyFailure::Exists => Advice::refused(&["`pent policy edit` changes it"]),
+        PolicyFailure::Same => Advice::refused(&["`pent policy show` shows it"]),
+        PolicyFailure::NoProposal { .. } => {
+            Advice::not_found("`pent policy log` lists what waits for signatures")
+        }
+        PolicyFailure::Outdated { .. } => Advice::refused(&["propose it again on top of the one in force"]),
+        PolicyFailure::Signer { .. } => Advice::refused(&["`pent policy show` lists who has which key"]),
+        PolicyFailure::NoRecovery => {
+            Advice::refused(&["only those whom `change` names can change this policy"])
+        }
+        PolicyFailure::NoKey { .. } => Advice::not_found(
+            "`pent policy show` lists the keys; name the fingerprint when somebody has several",
+        ),
+    }
+}
+
 fn chain(error: &ChainError) -> Advice {
     match error {
         ChainError::Repo(error) => repo(error),
         ChainError::Cancelled => Advice::none(ExitStatus::Interrupted),
         ChainError::Checkpoint(_) => Advice::damaged(),
-        ChainError::Broken { .. } | ChainError::RolledBack { .. } | ChainError::Rewritten { .. } => Advice::of(
-            ExitStatus::Damaged,
-            &[
-                "nothing of it was taken over: what you have is what was verified before",
-                "compare with a colleague's copy, and ask whoever keeps the repository",
-            ],
-        ),
+        ChainError::Broken { .. } | ChainError::RolledBack { .. } | ChainError::Rewritten { .. } => {
+            Advice::of(
+                ExitStatus::Damaged,
+                &[
+                    "nothing of it was taken over: what you have is what was verified before",
+                    "compare with a colleague's copy, and ask whoever keeps the repository",
+                ],
+            )
+        }
         ChainError::OtherRoot { .. } => Advice::refused(&[
             "compare the fingerprint with whoever invited you, by another way than this repository",
         ]),
@@ -180,7 +210,9 @@ fn chain(error: &ChainError) -> Advice {
 
 fn write(error: &WriteError) -> Advice {
     match error {
-        WriteError::Trust(_) => Advice::of(ExitStatus::Unavailable, &["`pent identity list` shows your keys"]),
+        WriteError::Trust(_) => {
+            Advice::of(ExitStatus::Unavailable, &["`pent identity list` shows your keys"])
+        }
         WriteError::Entry(_) | WriteError::Link(_) => Advice::none(ExitStatus::Refused),
     }
 }
@@ -213,7 +245,9 @@ fn repo(error: &RepoError) -> Advice {
             Advice::of(ExitStatus::Unavailable, &["another command got there first; try again"])
         }
         RepoError::NotAuthorised { .. } => Advice::none(ExitStatus::Refused),
-        RepoError::OtherRoot => Advice::refused(&["compare the fingerprint with a colleague's: `pent policy show`"]),
+        RepoError::OtherRoot => {
+            Advice::refused(&["compare the fingerprint with a colleague's: `pent policy show`"])
+        }
         RepoError::LogEntry { .. } => Advice::damaged(),
         RepoError::PolicyText { .. } => {
             Advice::usage("`pent policy check` says what is wrong with it, and where")
