@@ -51,7 +51,12 @@ impl Desk {
         self.commit_as(message, by, Some(person.writer()))
     }
 
-    fn commit_as(&self, message: &str, by: u8, writer: Option<LogWriter<'_>>) -> Result<commit::Report, String> {
+    fn commit_as(
+        &self,
+        message: &str,
+        by: u8,
+        writer: Option<LogWriter<'_>>,
+    ) -> Result<commit::Report, String> {
         let options = CommitOptions {
             message: Some(message.into()),
             paths: Vec::new(),
@@ -60,12 +65,18 @@ impl Desk {
             date: None,
             signing: None,
         };
-        commit::run_as(&self.repository, &options, writer, &NOW, &SilentMonitor).map_err(|error| error.to_string())
+        commit::run_as(&self.repository, &options, writer, &NOW, &SilentMonitor)
+            .map_err(|error| error.to_string())
     }
 
     fn policy(&self, rules: &str) -> init::Report {
         let anna = somebody(trust_kit::ANNA);
-        let acting = Acting { repository: &self.repository, writer: anna.writer(), clock: &NOW, monitor: &SilentMonitor };
+        let acting = Acting {
+            repository: &self.repository,
+            writer: anna.writer(),
+            clock: &NOW,
+            monitor: &SilentMonitor,
+        };
         let handle = Handle::new("anna").expect("a name");
         let options = init::Options { handle, name: "Anna".into(), text: Some(trust_kit::policy(rules)) };
         init::run(&acting, &options).expect("a first policy")
@@ -73,7 +84,12 @@ impl Desk {
 
     fn tip(&self, branch: &str) -> Option<pentimento::base::id::CommitId> {
         let name = RefName::branch(branch).expect("a name");
-        self.repository.view().expect("a view").reference(&name).expect("readable").map(|target| target.commit)
+        self.repository
+            .view()
+            .expect("a view")
+            .reference(&name)
+            .expect("readable")
+            .map(|target| target.commit)
     }
 
     fn log(&self) -> pentimento::trust::chain::VerifiedLog {
@@ -104,7 +120,10 @@ fn a_commit_to_a_protected_branch_is_refused_with_who_must_approve() {
     let tip = desk.tip("main");
     desk.write("brand/logo.svg", "two");
     let refused = desk.commit("Second", trust_kit::DORA).expect_err("a refusal");
-    says(&refused, "main is protected: 2 editors must approve brand/logo.svg: nobody has yet, ben and cleo could");
+    says(
+        &refused,
+        "main is protected: 2 editors must approve brand/logo.svg: nobody has yet, ben and cleo could",
+    );
     let unsigned = desk.commit_as("Second", trust_kit::DORA, None).expect_err("a refusal");
     says(&unsigned, "whoever moves it must sign that");
     assert_eq!(desk.tip("main"), tip);
@@ -117,7 +136,8 @@ fn a_commit_to_a_protected_branch_is_refused_with_who_must_approve() {
 
 #[test]
 fn what_no_rule_speaks_of_is_committed_directly_and_recorded() {
-    let desk = protected("[[protect]]\nbranch = \"main\"\npaths = \"brand/**\"\napprovals = [\"2 editor\"]\n");
+    let desk =
+        protected("[[protect]]\nbranch = \"main\"\npaths = \"brand/**\"\napprovals = [\"2 editor\"]\n");
     desk.write("web/index.html", "two");
     desk.commit("The web page", trust_kit::DORA).expect("a commit");
     let log = desk.log();
@@ -147,8 +167,11 @@ fn merge_undo_rename_and_removal_of_a_protected_branch_are_refused() {
     says(&rename, "main is protected");
     switch::run(&desk.repository, "main", &NOW, &SilentMonitor).expect("on main");
     let dora = somebody(trust_kit::DORA);
-    let options =
-        merge::Options { name: "night".into(), identity: Some(identity(trust_kit::DORA, "Dora")), message: None };
+    let options = merge::Options {
+        name: "night".into(),
+        identity: Some(identity(trust_kit::DORA, "Dora")),
+        message: None,
+    };
     let merged = merge::run_as(&desk.repository, &options, Some(dora.writer()), &NOW, &SilentMonitor);
     says(&merged.expect_err("a refusal").to_string(), "2 editors must approve brand/logo.svg");
     assert_eq!(desk.tip("main"), tip);
@@ -171,11 +194,15 @@ fn undo_does_not_move_a_protected_branch_back() {
 
 #[test]
 fn a_protected_tag_is_set_by_those_whom_the_rule_names() {
-    let desk = protected("[[protect]]\ntag = \"print-*\"\nset = [\"anna\"]\n\n[[protect]]\nbranch = \"main\"\napprovals = [\"1 editor\"]\n");
+    let desk = protected(
+        "[[protect]]\ntag = \"print-*\"\nset = [\"anna\"]\n\n[[protect]]\nbranch = \"main\"\napprovals = [\"1 editor\"]\n",
+    );
     let set = |by: u8, name: &str| {
         let person = somebody(by);
         let options = tag::Options::Set { name: name.into(), revision: None, message: None, identity: None };
-        tag::run_as(&desk.repository, options, Some(person.writer()), &NOW).map(drop).map_err(|error| error.to_string())
+        tag::run_as(&desk.repository, options, Some(person.writer()), &NOW)
+            .map(drop)
+            .map_err(|error| error.to_string())
     };
     says(&set(trust_kit::DORA, "print-1").expect_err("a refusal"), "only anna may set and remove it");
     assert_eq!(set(trust_kit::ANNA, "print-1"), Ok(()));
@@ -226,7 +253,8 @@ fn a_branch_that_was_moved_behind_the_logs_back_is_found() {
     let found = strays(&view, &desk.log()).expect("readable");
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].name.name(), found[0].here), ("main", Some(first)));
-    let report = audit::run(&desk.repository, &audit::Options::default(), &NOW, &SilentMonitor).expect("an audit");
+    let report =
+        audit::run(&desk.repository, &audit::Options::default(), &NOW, &SilentMonitor).expect("an audit");
     assert_eq!(report.strays, found);
     // And nothing goes on from there.
     desk.write("b.txt", "three");
@@ -250,7 +278,8 @@ fn a_policy_changes_when_enough_people_have_signed() {
     let options = |text: String| change::Options { text, reason: "why not".into(), recovery: false };
     let first = change::propose(&acting(0), &options(trust_kit::policy(&both))).expect("a proposal");
     assert_eq!(first.outcome, change::Outcome::InForce);
-    let second = change::propose(&acting(0), &options(trust_kit::policy(trust_kit::TWO_EDITORS))).expect("a proposal");
+    let second =
+        change::propose(&acting(0), &options(trust_kit::policy(trust_kit::TWO_EDITORS))).expect("a proposal");
     assert_eq!(second.outcome, change::Outcome::Waits);
     says(&second.missing[0], "2 of anna, ben, cleo must sign: anna did, ben and cleo could");
     let waiting = policy::history::run(&desk.repository, &NOW, &SilentMonitor).expect("a list");
@@ -289,14 +318,21 @@ fn a_dry_run_says_which_past_moves_would_have_been_refused_and_changes_nothing()
 
 #[test]
 fn an_audit_lists_every_move_and_its_table_is_safe_to_open() {
-    let desk = protected("[[protect]]\nbranch = \"main\"\npaths = \"brand/**\"\napprovals = [\"2 editor\"]\n");
+    let desk =
+        protected("[[protect]]\nbranch = \"main\"\npaths = \"brand/**\"\napprovals = [\"2 editor\"]\n");
     desk.write("web/index.html", "two");
     desk.commit("=HYPERLINK(\"http://evil\")", trust_kit::DORA).expect("a commit");
-    let report = audit::run(&desk.repository, &audit::Options::default(), &NOW, &SilentMonitor).expect("an audit");
+    let report =
+        audit::run(&desk.repository, &audit::Options::default(), &NOW, &SilentMonitor).expect("an audit");
     let moves: Vec<_> = report.events.iter().filter(|event| event.kind == "move").collect();
     assert_eq!((moves.len(), moves[0].who.as_str(), moves[0].verified), (1, "dora", true));
     assert_eq!(moves[0].to, desk.tip("main"));
-    assert!(report.events.iter().any(|event| event.source == audit::Source::Journal && event.name == "branch/main"));
+    assert!(
+        report
+            .events
+            .iter()
+            .any(|event| event.source == audit::Source::Journal && event.name == "branch/main")
+    );
     let table = report.csv();
     for line in table.lines() {
         assert!(!line.contains("\"=") && !line.contains("\"@") && !line.contains("\"+"), "{line}");
@@ -308,7 +344,8 @@ fn an_audit_lists_every_move_and_its_table_is_safe_to_open() {
 
 #[test]
 fn an_audit_says_up_to_where_a_damaged_log_verifies() {
-    let desk = protected("[[protect]]\nbranch = \"main\"\npaths = \"brand/**\"\napprovals = [\"2 editor\"]\n");
+    let desk =
+        protected("[[protect]]\nbranch = \"main\"\npaths = \"brand/**\"\napprovals = [\"2 editor\"]\n");
     for number in 0..3 {
         desk.write("web/index.html", &format!("{number}"));
         desk.commit("Web", trust_kit::DORA).expect("a commit");
@@ -351,7 +388,7 @@ fn a_clone_insists_on_the_fingerprint_that_it_was_given() {
 fn key_of_anna(world: &World) {
     let run = world.pent(&["config", "user.name", "Anna Lind"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
-    let run = world.pent(&["identity", "new", "--no-passphrase"]);
+    let run = world.pent(&["identity", "new", "anna", "--no-passphrase"]);
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
 }
 
@@ -393,7 +430,9 @@ fn the_editor_changes_the_policy_and_what_is_no_policy_is_kept() {
     fs::write(world.studio().join("a.txt"), "one").expect("written");
     assert_eq!(world.pent(&["commit", "-m", "First"]).code, 0);
     assert_eq!(world.pent(&["policy", "init"]).code, 0);
-    let editor = |world: World, script: &str| world.with("EDITOR", &format!("{script} #")).with("PATH", "/usr/bin:/bin");
+    let editor = |world: World, script: &str| {
+        world.with("EDITOR", &format!("{script} #")).with("PATH", "/usr/bin:/bin")
+    };
     let world = editor(world, "sed -i s/own/onw/ \"$1\"");
     let spoilt = world.pent(&["policy", "edit"]);
     assert_ne!(spoilt.code, 0);
