@@ -358,7 +358,11 @@ fn pending_conflict(conflict: &Conflict) -> PendingConflict {
 }
 
 /// Refuses to merge over uncommitted work.
-fn refuse_dirty(session: &Session<'_>, touched: &[AssetPath], monitor: &dyn Monitor) -> Result<(), AppError> {
+pub(crate) fn refuse_dirty(
+    session: &Session<'_>,
+    touched: &[AssetPath],
+    monitor: &dyn Monitor,
+) -> Result<(), AppError> {
     let parameters = session.repository.store().settings().chunker;
     let measuring = Ingester::measuring(&session.view, &parameters, monitor);
     let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));

@@ -15,6 +15,7 @@ pub mod output;
 pub mod paths;
 pub mod progress;
 pub mod reference;
+pub mod reviewing;
 mod secret;
 pub mod verb;
 pub mod words;

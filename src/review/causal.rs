@@ -120,7 +120,7 @@ impl Causal {
                     gaps.insert(id);
                 }
                 Some(entry) => {
-                    waiting.extend(entry.action().parents().into_iter().filter(|id| seen.insert(*id)))
+                    waiting.extend(entry.action().parents().into_iter().filter(|id| seen.insert(*id)));
                 }
             }
         }

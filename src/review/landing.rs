@@ -18,9 +18,9 @@ pub enum Mismatch {
     /// What was submitted began from another state of the asset, or ends in one.
     Other {
         /// As it was submitted.
-        submitted: Transition,
+        submitted: Box<Transition>,
         /// As it would land.
-        landing: Transition,
+        landing: Box<Transition>,
     },
     /// It would leave out something that was submitted.
     LeftOut {
@@ -31,9 +31,10 @@ pub enum Mismatch {
 
 impl Mismatch {
     /// The transition that it is told by.
-    pub const fn transition(&self) -> &Transition {
+    pub fn transition(&self) -> &Transition {
         match self {
-            Self::Extra { landing } | Self::Other { landing, .. } => landing,
+            Self::Extra { landing } => landing,
+            Self::Other { landing, .. } => landing,
             Self::LeftOut { submitted } => submitted,
         }
     }
@@ -60,7 +61,9 @@ pub fn compare(
     for transition in landing.as_slice().iter().filter(|transition| !asked.contains(transition)) {
         let landing = transition.clone();
         found.push(match left.remove(&Subject::of(transition)) {
-            Some(submitted) => Mismatch::Other { submitted: submitted.clone(), landing },
+            Some(submitted) => {
+                Mismatch::Other { submitted: Box::new(submitted.clone()), landing: Box::new(landing) }
+            }
             None => Mismatch::Extra { landing },
         });
     }
@@ -111,7 +114,10 @@ mod tests {
         assert_eq!(
             found,
             [
-                Mismatch::Other { submitted: edit("b", 2, 1, 2), landing: edit("b", 2, 7, 2) },
+                Mismatch::Other {
+                    submitted: Box::new(edit("b", 2, 1, 2)),
+                    landing: Box::new(edit("b", 2, 7, 2)),
+                },
                 Mismatch::LeftOut { submitted: edit("c", 3, 1, 2) },
                 Mismatch::Extra { landing: removal },
             ]

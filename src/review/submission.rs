@@ -1,6 +1,6 @@
 //! One submission: its rounds, the verdicts on it, and which transitions they approve.
 
-use crate::base::id::{ActionId, BodyId, CommitId, FileId, PersonId};
+use crate::base::id::{ActionId, BodyId, CommitId, PersonId};
 use crate::base::time::Timestamp;
 use crate::object::action::{Comment, ListRef, Proposal, Verdict};
 use crate::object::approval::{Approval, Coverage, Judgement};
@@ -94,14 +94,14 @@ pub struct Said {
 
 /// Gives the lists that actions name.
 pub trait Lists {
-    /// The list with this id; `None` when it is not here.
-    fn list(&self, id: FileId) -> Option<&TransitionList>;
+    /// The list that is in every respect what this names; `None` when it is not here.
+    fn list(&self, reference: ListRef) -> Option<&TransitionList>;
 }
 
-/// A map of lists by their ids.
-impl Lists for std::collections::HashMap<FileId, TransitionList> {
-    fn list(&self, id: FileId) -> Option<&TransitionList> {
-        self.get(&id)
+/// A map of lists by what names them, their check lists included.
+impl Lists for std::collections::HashMap<ListRef, TransitionList> {
+    fn list(&self, reference: ListRef) -> Option<&TransitionList> {
+        self.get(&reference)
     }
 }
 
@@ -133,11 +133,11 @@ impl Submission {
     }
 
     fn approval(&self, given: &Given, lists: &impl Lists) -> Option<Verified<Approval>> {
-        let list = lists.list(given.verdict.value().list.transitions)?;
+        let list = lists.list(given.verdict.value().list)?;
         let mut replaced = Coverage::default();
         for later in &self.verdicts {
             if later.taken_back.is_none() && later.replaces.contains(&given.action) {
-                replaced.extend(lists.list(later.verdict.value().list.transitions)?);
+                replaced.extend(lists.list(later.verdict.value().list)?);
             }
         }
         let left = list.as_slice().iter().filter(|transition| !replaced.covers_content(transition));
@@ -167,7 +167,7 @@ impl Submission {
         };
         self.verdicts.iter().rev().filter(|given| given.by == person && given.taken_back.is_none()).find_map(
             |given| {
-                let list = lists.list(given.verdict.value().list.transitions)?;
+                let list = lists.list(given.verdict.value().list)?;
                 let found = list.as_slice().iter().find(|other| same(other))?;
                 (found != now).then_some((given, found))
             },

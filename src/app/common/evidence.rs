@@ -79,7 +79,7 @@ impl<'a> RepositoryEvidence<'a> {
         for reference in submission.lists() {
             let list = self.view.review_list(reference.transitions)?;
             if let Some(list) = list.filter(|list| ListRef::of(list) == reference) {
-                lists.insert(reference.transitions, list);
+                lists.insert(reference, list);
             }
         }
         let votes = submission.approvals(&lists).into_iter().map(|approval| {

@@ -11,6 +11,7 @@ use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::diff::bytes::diff_bytes;
 use crate::diff::model::ContentAccess as _;
+use crate::object::action::ListRef;
 use crate::object::approval::{Approval, Judgement, MetadataRule};
 use crate::object::signature::Verified;
 use crate::object::transition::{Held, Placed, Transition, TransitionList};
@@ -21,7 +22,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The lists that a submission names.
-pub type Lists = HashMap<FileId, TransitionList>;
+pub type Lists = HashMap<ListRef, TransitionList>;
 
 /// Words that came with an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -231,7 +232,7 @@ pub fn line_of(
 
 /// The transitions of the current round.
 pub fn transitions_of<'l>(submission: &Submission, lists: &'l Lists) -> &'l [Transition] {
-    let list = submission.current().and_then(|round| lists.get(&round.proposal.list.transitions));
+    let list = submission.current().and_then(|round| lists.get(&round.proposal.list));
     list.map(TransitionList::as_slice).unwrap_or_default()
 }
 

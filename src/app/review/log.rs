@@ -2,7 +2,7 @@
 
 use crate::app::error::AppError;
 use crate::app::review::error::ReviewError;
-use crate::base::id::{ActionId, FileId, RepositoryId};
+use crate::base::id::{ActionId, RepositoryId};
 use crate::base::monitor::Monitor;
 use crate::object::action::{Audience, ListRef};
 use crate::object::transition::TransitionList;
@@ -100,15 +100,15 @@ impl ReviewLog {
         &self,
         view: &View,
         submission: &Submission,
-    ) -> Result<HashMap<FileId, TransitionList>, AppError> {
+    ) -> Result<HashMap<ListRef, TransitionList>, AppError> {
         let mut lists = HashMap::new();
         for reference in submission.lists() {
-            if lists.contains_key(&reference.transitions) {
+            if lists.contains_key(&reference) {
                 continue;
             }
             let list = view.review_list(reference.transitions)?;
             if let Some(list) = list.filter(|list| ListRef::of(list) == reference) {
-                lists.insert(reference.transitions, list);
+                lists.insert(reference, list);
             }
         }
         Ok(lists)

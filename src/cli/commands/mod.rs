@@ -1,7 +1,9 @@
 //! One file per verb, and the table that makes them the program.
 
+pub mod approve;
 pub mod audit;
 pub mod cat;
+pub mod comment;
 pub mod commit;
 pub mod completions;
 pub mod config;
@@ -16,6 +18,7 @@ pub mod identity;
 pub mod init;
 pub mod journal;
 pub mod label;
+pub mod land;
 pub mod log;
 pub mod man;
 pub mod merge;
@@ -26,14 +29,17 @@ pub mod redo;
 pub mod repair;
 pub mod resolve;
 pub mod restore;
+pub mod review;
 pub mod show;
 pub mod sign;
 pub mod sparse;
 pub mod status;
+pub mod submit;
 pub mod switch;
 pub mod tag;
 pub mod undo;
 pub mod verify;
+pub mod withdraw;
 
 use crate::cli::verb::Entry;
 
@@ -60,6 +66,14 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<merge::Arguments>(),
     Entry::of::<resolve::Arguments>(),
     Entry::of::<tag::Arguments>(),
+    Entry::of::<submit::Arguments>(),
+    Entry::of::<review::Arguments>(),
+    Entry::of::<approve::Approve>(),
+    Entry::of::<approve::RequestChanges>(),
+    Entry::of::<approve::Reject>(),
+    Entry::of::<comment::Arguments>(),
+    Entry::of::<withdraw::Arguments>(),
+    Entry::of::<land::Arguments>(),
     Entry::of::<identity::Arguments>(),
     Entry::of::<sign::Arguments>(),
     Entry::of::<verify::Arguments>(),

@@ -269,12 +269,6 @@ fn repo(error: &RepoError) -> Advice {
         RepoError::BeyondHistory { .. } | RepoError::UnknownVersion { .. } => {
             Advice::not_found("`pent log` shows how far it goes back")
         }
-        RepoError::Protected { .. }
-        | RepoError::NotAuthorised { .. }
-        | RepoError::LogMoved
-        | RepoError::LogEntry { .. }
-        | RepoError::PolicyText { .. }
-        | RepoError::TooManyProposals => Advice::none(ExitStatus::Refused),
         RepoError::Date { .. } => Advice::usage("2026-03-01, yesterday, or \"2 weeks ago\""),
         RepoError::NoCommits => Advice::not_found("pent commit -m \"First state\""),
         RepoError::CommitSignature { .. } => Advice::refused(&["`pent verify` says what is wrong with it"]),

@@ -69,7 +69,7 @@ struct Machine {
 }
 
 struct Studio {
-    lists: HashMap<FileId, TransitionList>,
+    lists: HashMap<ListRef, TransitionList>,
     clock: Box<dyn FnMut() -> i64>,
 }
 
@@ -80,7 +80,7 @@ impl Studio {
 
     fn put(&mut self, list: TransitionList) -> ListRef {
         let reference = ListRef::of(&list);
-        self.lists.insert(reference.transitions, list);
+        self.lists.insert(reference, list);
         reference
     }
 

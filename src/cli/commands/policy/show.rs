@@ -57,7 +57,7 @@ pub(super) fn policy(page: &mut Page<'_>, report: &show::Report) -> io::Result<(
         page.line(page.styles.paint(ACCENT, text))?;
     }
     if !report.rivals.is_empty() {
-        let rivals: Vec<String> = report.rivals.iter().map(|id| id.short()).collect();
+        let rivals: Vec<String> = report.rivals.iter().map(crate::base::id::PolicyId::short).collect();
         let text =
             format!("Policies {} follow the same one: nothing moves until that is settled.", listed(&rivals));
         page.line(page.styles.paint(ACCENT, text))?;
