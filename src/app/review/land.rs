@@ -167,7 +167,7 @@ impl Job<'_> {
     ) -> Result<FilesLine, AppError> {
         let is_here = session.state.branch == self.candidate.branch;
         if is_here {
-            self.refuse_in_the_way(session, prospect, monitor)?;
+            Self::refuse_in_the_way(session, prospect, monitor)?;
         }
         let (repository, id) = (session.repository, commit.id());
         let branch = self.candidate.branch.name().to_owned();
@@ -212,7 +212,6 @@ impl Job<'_> {
     }
 
     fn refuse_in_the_way(
-        &self,
         session: &Session<'_>,
         prospect: &Prospect<'_>,
         monitor: &dyn Monitor,

@@ -126,7 +126,7 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     match report.verdict.judgement {
         Judgement::Approve => page.line(format_args!("You approved {assets} of {draft}."))?,
         Judgement::RequestChanges => {
-            page.line(format_args!("You asked for changes of {assets} of {draft}."))?
+            page.line(format_args!("You asked for changes of {assets} of {draft}."))?;
         }
         Judgement::Reject => page.line(format_args!("You rejected {assets} of {draft}."))?,
     }

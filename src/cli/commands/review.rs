@@ -137,7 +137,7 @@ fn show_waiting(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         StateLine::Landed => page.line("It has landed.")?,
         StateLine::Withdrawn => page.line("It was taken back.")?,
         StateLine::Open if report.waiting.ready => {
-            page.line(format_args!("It can land: pent land {}", safe(&line.draft)))?
+            page.line(format_args!("It can land: pent land {}", safe(&line.draft)))?;
         }
         StateLine::Open => {
             page.line(format_args!("{}", page.styles.paint(ACCENT, "It cannot land yet:")))?;
