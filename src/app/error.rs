@@ -13,6 +13,7 @@ use crate::repo::refs::{RefName, RefNameError};
 use crate::repo::revision::RevisionError;
 use crate::rules::approval::Refusal;
 use crate::store::StoreError;
+use crate::sync::SyncError;
 use crate::trust::TrustError;
 use crate::trust::chain::ChainError;
 use crate::trust::log_writer::WriteError;
@@ -76,6 +77,15 @@ pub enum AppError {
     /// Something about a submission cannot be done.
     #[error(transparent)]
     Review(#[from] ReviewError),
+    /// Moving work between repositories failed.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// A remote of that name exists already.
+    #[error("there is a remote called {name} already")]
+    RemoteTaken { name: String },
+    /// An address of a kind that this program cannot speak to.
+    #[error("this program cannot speak to {address}")]
+    RemoteKind { address: String },
     /// A path outside the worktree.
     #[error("{path} is outside this repository ({root})")]
     OutsideWorktree { path: PathBuf, root: PathBuf },

@@ -4,9 +4,9 @@
 //! stay at hand, and `resolve` decides; nothing else waits for that.
 
 use crate::app::common::describe::{CommitLine, Describer};
+use crate::app::common::forward::{Forward, refuse_dirty};
 use crate::app::common::guard::{Permit, set_reference};
 use crate::app::common::joining::{Joined, join_commits};
-use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
 use crate::app::common::transition::{
     FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
@@ -25,7 +25,6 @@ use crate::object::tree_edit::edit_tree;
 use crate::object::tree_walk::entry_at;
 use crate::repo::edit::JournalNote;
 use crate::repo::history::is_ancestor;
-use crate::repo::ingest::Ingester;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::people::Identity;
 use crate::repo::refs::RefTarget;
@@ -33,7 +32,6 @@ use crate::repo::state::{ConflictSide, MergeState, PendingConflict, WorktreeStat
 use crate::repo::{RepoError, Repository};
 use crate::store::Staged;
 use crate::trust::log_writer::LogWriter;
-use crate::worktree::status::Measure;
 use serde::Serialize;
 
 /// What to merge.
@@ -170,36 +168,9 @@ impl Job<'_> {
         clock: &dyn Clock,
         monitor: &dyn Monitor,
     ) -> Result<Report, AppError> {
-        let tree = session.view.commit(self.theirs)?.tree;
-        let files = FilesChange { before: session.base, after: tree };
-        let targets = targets_between(&session, &session.view, files.before, files.after, monitor)?;
-        refuse_dirty(
-            &session,
-            &targets.iter().map(|target| target.path.clone()).collect::<Vec<_>>(),
-            monitor,
-        )?;
-        let branch = session.state.branch.clone();
-        let (wish, view) = ((&branch, session.head, self.theirs), &session.view);
-        let permit = Permit::for_commit(session.repository, view, wish, self.writer, self.now, monitor)?;
-        let mut edit = session.repository.edit()?;
-        set_reference(&mut edit, permit, &branch, session.head, Some(RefTarget::plain(self.theirs)))?;
-        let mut state = edit.state()?;
-        state.underway = Some(files);
-        edit.put_state(&state)?;
-        let note = JournalNote {
-            verb: "merge",
-            summary: format!("brought {branch} forward to {} ({})", self.name, self.theirs.short()),
-            files: Some(files),
-            ..JournalNote::default()
-        };
-        let sequence = edit.record(note, clock.now())?;
-        edit.commit()?;
-        let view = session.repository.view()?;
-        let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
-        let done = carry_out(&session, &view, &plan, "merge", clock, monitor)?;
-        settle_change(&session, Some(sequence), &done.line)?;
-        session.remember(done.fresh, monitor)?;
-        self.report(&session, Outcome::Forward, None, done.line)
+        let forward = Forward { to: self.theirs, name: &self.name, verb: "merge", writer: self.writer };
+        let files = forward.carry_out(&mut session, clock, monitor)?;
+        self.report(&session, Outcome::Forward, None, files)
     }
 
     /// Joins two lines of work.
@@ -355,27 +326,4 @@ fn pending_conflict(conflict: &Conflict) -> PendingConflict {
         fields,
         placed,
     }
-}
-
-/// Refuses to merge over uncommitted work.
-pub(crate) fn refuse_dirty(
-    session: &Session<'_>,
-    touched: &[AssetPath],
-    monitor: &dyn Monitor,
-) -> Result<(), AppError> {
-    let parameters = session.repository.store().settings().chunker;
-    let measuring = Ingester::measuring(&session.view, &parameters, monitor);
-    let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
-    let status = session.status(touched, &probe, Measure::Needed, monitor)?;
-    let pending = session.state.pending.metadata.keys().filter(|path| touched.contains(path));
-    let mut paths: Vec<AssetPath> = status
-        .changes
-        .iter()
-        .filter(|change| change.is_committable())
-        .map(|change| change.path.clone())
-        .chain(pending.cloned())
-        .collect();
-    paths.sort();
-    paths.dedup();
-    if touched.is_empty() || paths.is_empty() { Ok(()) } else { Err(AppError::Uncommitted { paths }) }
 }

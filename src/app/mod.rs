@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod cat;
+pub mod clone;
 pub mod commit;
 pub mod common;
 pub mod config;
@@ -12,7 +13,10 @@ pub mod draft;
 pub mod erase;
 pub mod error;
 pub mod export;
+pub mod fetch;
 pub mod fsck;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod gc;
 pub mod identity;
 pub mod init;
@@ -22,6 +26,9 @@ pub mod merge;
 pub mod meta;
 pub mod mv;
 pub mod policy;
+pub mod pull;
+pub mod push;
+pub mod remote;
 pub mod repair;
 pub mod resolve;
 pub mod restore;

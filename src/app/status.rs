@@ -3,6 +3,7 @@
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
+use crate::app::common::upstream::{UpstreamLine, upstream_of};
 use crate::app::error::AppError;
 use crate::base::id::{AssetId, CommitId, FileId};
 use crate::base::monitor::{Monitor, Phase};
@@ -31,6 +32,9 @@ pub struct Report {
     pub commit: Option<CommitId>,
     /// A merge that is not finished.
     pub merge: Option<MergeLine>,
+    /// How the branch stands to that of a remote, as far as it was fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<UpstreamLine>,
     /// Folders and files that the worktree shows; `None` when it shows everything.
     pub sparse: Option<Vec<AssetPath>>,
     /// How many paths changed, by what happened to them.
@@ -108,9 +112,9 @@ pub struct ChangeLine {
     pub metadata_pending: bool,
 }
 
-impl ChangeLine {
-    /// Describes a change that can be committed.
-    pub fn of(change: &Change) -> Self {
+/// Describes a change that can be committed.
+impl From<Change> for ChangeLine {
+    fn from(change: Change) -> Self {
         let (what, from) = match &change.what {
             What::New => ("new", None),
             What::ModeChanged => ("mode", None),
@@ -123,7 +127,7 @@ impl ChangeLine {
         let size = change.size();
         let before = change.base.as_ref().and_then(|base| base.content.size());
         Self {
-            path: change.path.clone(),
+            path: change.path,
             what,
             from,
             size,
@@ -134,7 +138,9 @@ impl ChangeLine {
             metadata_pending: false,
         }
     }
+}
 
+impl ChangeLine {
     /// Describes a path of which only metadata or identity is edited.
     pub fn metadata(path: &AssetPath, value: Option<&EntryValue>) -> Self {
         Self {
@@ -201,7 +207,7 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
     let status = session.status(&options.paths, &probe, measure, monitor)?;
     let problems = problems_of(&status.changes);
     let mut changes: Vec<ChangeLine> =
-        status.changes.iter().filter(|change| change.is_committable()).map(ChangeLine::of).collect();
+        status.changes.into_iter().filter(Change::is_committable).map(ChangeLine::from).collect();
     add_pending(&session, &options.paths, &mut changes)?;
     let is_file = |line: &&ChangeLine| !matches!(line.what, "removed" | "metadata" | "mode");
     let bytes = changes.iter().filter(is_file).map(|line| line.size).sum();
@@ -218,6 +224,7 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
             commit: merge.theirs,
             undecided: merge.conflicts.iter().map(|conflict| conflict.path.clone()).collect(),
         }),
+        upstream: upstream_of(&session, &changes)?,
         sparse: session.state.sparse.as_ref().map(|paths| paths.iter().cloned().collect()),
         counts: Counts::of(&changes),
         bytes_new_at_most: changes.iter().filter(is_file).map(at_most).sum(),
@@ -256,6 +263,6 @@ fn add_pending(
             changes.push(ChangeLine::metadata(path, Some(&value)));
         }
     }
-    changes.sort_by(|left, right| left.path.cmp(&right.path));
+    changes.sort_unstable_by(|left, right| left.path.cmp(&right.path));
     Ok(())
 }

@@ -24,6 +24,8 @@ pub enum Group {
     BranchOut,
     /// Asking for work to land, and judging it.
     Review,
+    /// Working with others.
+    Share,
     /// Signatures, rules and who may do what.
     Trust,
     /// Words about assets.
@@ -36,13 +38,14 @@ pub enum Group {
 
 impl Group {
     /// All groups in the order of the help.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Start,
         Self::Work,
         Self::Look,
         Self::BringBack,
         Self::BranchOut,
         Self::Review,
+        Self::Share,
         Self::Trust,
         Self::Describe,
         Self::KeepHealthy,
@@ -58,6 +61,7 @@ impl Group {
             Self::BringBack => "Bring back",
             Self::BranchOut => "Branch out",
             Self::Review => "Review",
+            Self::Share => "Share",
             Self::Trust => "Trust",
             Self::Describe => "Describe",
             Self::KeepHealthy => "Keep healthy",

@@ -5,13 +5,13 @@
 //! protected branch the policy is asked; elsewhere whoever lands decides.
 
 use crate::app::common::describe::{CommitLine, Describer};
+use crate::app::common::forward::refuse_dirty;
 use crate::app::common::guard::{Permit, Wish, set_reference};
 use crate::app::common::session::Session;
 use crate::app::common::transition::{
     FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
 use crate::app::error::AppError;
-use crate::app::merge::refuse_dirty;
 use crate::app::review::act::Actor;
 use crate::app::review::candidate::Candidate;
 use crate::app::review::describe::{SubmissionLine, line_of};

@@ -3,6 +3,7 @@
 pub mod approve;
 pub mod audit;
 pub mod cat;
+pub mod clone;
 pub mod comment;
 pub mod commit;
 pub mod completions;
@@ -12,6 +13,7 @@ pub mod diff;
 pub mod draft;
 pub mod erase;
 pub mod export;
+pub mod fetch;
 pub mod fsck;
 pub mod gc;
 pub mod identity;
@@ -25,7 +27,10 @@ pub mod merge;
 pub mod meta;
 pub mod mv;
 pub mod policy;
+pub mod pull;
+pub mod push;
 pub mod redo;
+pub mod remote;
 pub mod repair;
 pub mod resolve;
 pub mod restore;
@@ -46,6 +51,7 @@ use crate::cli::verb::Entry;
 /// Every verb that the program has, in the order in which the help lists those of a group.
 pub const VERBS: &[Entry] = &[
     Entry::of::<init::Arguments>(),
+    Entry::of::<clone::Arguments>(),
     Entry::of::<demo::Arguments>(),
     Entry::of::<config::Arguments>(),
     Entry::of::<status::Arguments>(),
@@ -74,6 +80,10 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<comment::Arguments>(),
     Entry::of::<withdraw::Arguments>(),
     Entry::of::<land::Arguments>(),
+    Entry::of::<remote::Arguments>(),
+    Entry::of::<push::Arguments>(),
+    Entry::of::<pull::Arguments>(),
+    Entry::of::<fetch::Arguments>(),
     Entry::of::<identity::Arguments>(),
     Entry::of::<sign::Arguments>(),
     Entry::of::<verify::Arguments>(),
