@@ -2,6 +2,7 @@
 
 use crate::app::common::assign::Assignment;
 use crate::app::common::describe::{CommitLine, Describer};
+use crate::app::common::guard::{Permit, set_reference};
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::common::signing::SigningAs;
@@ -24,6 +25,7 @@ use crate::repo::refs::RefTarget;
 use crate::repo::state::{MergeState, PendingEdits};
 use crate::repo::{RepoError, Repository};
 use crate::store::Staged;
+use crate::trust::log_writer::LogWriter;
 use crate::worktree::status::{Change, What};
 use serde::Serialize;
 use std::collections::HashSet;
@@ -70,10 +72,21 @@ pub struct Report {
     pub problems: Vec<ProblemLine>,
 }
 
-/// Commits.
+/// Commits to a branch that no policy protects.
 pub fn run(
     repository: &Repository,
     options: &Options,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    run_as(repository, options, None, clock, monitor)
+}
+
+/// Commits, with somebody who can sign the move of a protected branch, should it be one.
+pub fn run_as(
+    repository: &Repository,
+    options: &Options,
+    writer: Option<LogWriter<'_>>,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
@@ -111,7 +124,8 @@ pub fn run(
     // Of a million files only those lists are there at one time that the next step needs.
     let told = Told::of(&snapshot);
     let Snapshot { assignment, staged, refreshed, changes, still_pending, .. } = snapshot;
-    let id = making.write(&session, (assignment, staged, still_pending), signing, clock)?;
+    let taken = (assignment, staged, still_pending);
+    let id = making.write(&session, taken, (signing, writer), clock, monitor)?;
     if changes.len() >= MANY {
         give_back();
     }
@@ -207,11 +221,15 @@ impl Making {
         self,
         session: &Session<'_>,
         (assignment, staged, still_pending): (Assignment, Staged, PendingEdits),
-        signing: Option<&SigningAs>,
+        (signing, writer): (Option<&SigningAs>, Option<LogWriter<'_>>),
         clock: &dyn Clock,
+        monitor: &dyn Monitor,
     ) -> Result<CommitId, AppError> {
         let Assignment { edits, notes, .. } = assignment;
         let notes = self.notes(notes);
+        let commit = |tree| self.commit(tree, &notes);
+        let now = self.committer.time;
+        let permit = Permit::for_edits(session, edits.iter().cloned(), &commit, writer, monitor, now)?;
         // A person may have to touch a key for this: nobody else waits for the transaction then,
         // and nothing is there yet if they do not.
         let signature = match signing {
@@ -237,7 +255,8 @@ impl Making {
         for identity in &self.people {
             edit.put_person(identity.id, &identity.person)?;
         }
-        edit.set_reference(&session.state.branch, session.head, Some(RefTarget::plain(id)))?;
+        let (branch, target) = (&session.state.branch, Some(RefTarget::plain(id)));
+        set_reference(&mut edit, permit, branch, session.head, target)?;
         let mut note = JournalNote {
             verb: "commit",
             summary: format!("committed {} to {}: {}", id.short(), session.state.branch, commit.subject()),

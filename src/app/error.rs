@@ -1,6 +1,7 @@
 //! What a use case can fail with, in terms that a person can act on.
 
 use crate::app::identity::IdentityError;
+use crate::app::policy::PolicyFailure;
 use crate::app::review::ReviewError;
 use crate::base::path::AssetPath;
 use crate::care::CareError;
@@ -77,6 +78,9 @@ pub enum AppError {
     /// The policy does not permit a move of a branch or tag.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The policy cannot be made, changed or shown.
+    #[error(transparent)]
+    Policy(#[from] PolicyFailure),
     /// The shared log does not verify.
     #[error(transparent)]
     Chain(#[from] ChainError),

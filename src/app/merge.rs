@@ -5,6 +5,7 @@
 
 use crate::app::common::describe::{CommitLine, Describer};
 use crate::app::common::forward::{Forward, refuse_dirty};
+use crate::app::common::guard::{Permit, set_reference};
 use crate::app::common::joining::{Joined, join_commits};
 use crate::app::common::session::Session;
 use crate::app::common::transition::{
@@ -15,7 +16,7 @@ use crate::app::error::AppError;
 use crate::base::id::{AssetId, CommitId, TreeId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
-use crate::base::time::Clock;
+use crate::base::time::{Clock, Timestamp};
 use crate::diff::merge::{Conflict, ConflictKind, TreeMerge};
 use crate::diff::tree::Located;
 use crate::object::commit::{AssetNote, Commit, Signature};
@@ -30,6 +31,7 @@ use crate::repo::refs::RefTarget;
 use crate::repo::state::{ConflictSide, MergeState, PendingConflict, WorktreeState};
 use crate::repo::{RepoError, Repository};
 use crate::store::Staged;
+use crate::trust::log_writer::LogWriter;
 use serde::Serialize;
 
 /// What to merge.
@@ -78,10 +80,21 @@ pub struct Report {
     pub files: FilesLine,
 }
 
-/// Merges.
+/// Merges into a branch that no policy protects.
 pub fn run(
     repository: &Repository,
     options: &Options,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    run_as(repository, options, None, clock, monitor)
+}
+
+/// Merges, with somebody who can sign the move of a protected branch, should it be one.
+pub fn run_as(
+    repository: &Repository,
+    options: &Options,
+    writer: Option<LogWriter<'_>>,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
@@ -93,7 +106,7 @@ pub fn run(
     }
     let ours = session.head.ok_or(RepoError::NoCommits)?;
     let (theirs, name) = find(&session, &options.name, clock)?;
-    let job = Job { options, identity, name, ours, theirs };
+    let job = Job { options, identity, name, ours, theirs, writer, now: clock.now() };
     if is_ancestor(&session.view, theirs, ours)? {
         return job.report(&session, Outcome::UpToDate, None, FilesLine::default());
     }
@@ -119,6 +132,8 @@ struct Job<'o> {
     name: String,
     ours: CommitId,
     theirs: CommitId,
+    writer: Option<LogWriter<'o>>,
+    now: Timestamp,
 }
 
 impl Job<'_> {
@@ -153,7 +168,7 @@ impl Job<'_> {
         clock: &dyn Clock,
         monitor: &dyn Monitor,
     ) -> Result<Report, AppError> {
-        let forward = Forward { to: self.theirs, name: &self.name, verb: "merge" };
+        let forward = Forward { to: self.theirs, name: &self.name, verb: "merge", writer: self.writer };
         let files = forward.carry_out(&mut session, clock, monitor)?;
         self.report(&session, Outcome::Forward, None, files)
     }
@@ -170,7 +185,10 @@ impl Job<'_> {
         let Joined { merge, staged } = joined;
         let touched: Vec<AssetPath> = merge.edits.iter().map(|edit| edit.path.clone()).collect();
         refuse_dirty(&session, &touched, monitor)?;
-        let (files, sequence) = self.announce(&session, &merge, staged, clock)?;
+        let commit = |tree| self.commit(tree, &merge);
+        let (edits, writer) = (merge.edits.iter().cloned(), self.writer);
+        let permit = Permit::for_edits(&session, edits, &commit, writer, monitor, self.now)?;
+        let (files, sequence) = self.announce(&session, &merge, staged, permit, clock)?;
         let view = session.repository.view()?;
         let targets = targets_between(&session, &view, files.before, files.after, monitor)?;
         let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
@@ -188,6 +206,7 @@ impl Job<'_> {
         session: &Session<'_>,
         merge: &TreeMerge,
         staged: Staged,
+        permit: Option<Permit>,
         clock: &dyn Clock,
     ) -> Result<(FilesChange, u64), AppError> {
         let mut edit = session.repository.edit()?;
@@ -203,7 +222,10 @@ impl Job<'_> {
         let before = edit.state()?;
         let mut after = before.clone();
         let summary = if merge.conflicts.is_empty() {
-            let id = self.put_commit(session, &mut edit, tree, merge, clock)?;
+            edit.put_person(self.identity.id, &self.identity.person)?;
+            let id = edit.put_commit(&self.commit(tree, merge))?;
+            let target = Some(RefTarget::plain(id));
+            set_reference(&mut edit, permit, &session.state.branch, session.head, target)?;
             format!("merged {} into {} as {}", self.name, before.branch, id.short())
         } else {
             self.leave_undecided(session, merge, &mut after)?;
@@ -224,17 +246,9 @@ impl Job<'_> {
         self.options.message.clone().unwrap_or_else(|| format!("Merge {}", self.name))
     }
 
-    fn put_commit(
-        &self,
-        session: &Session<'_>,
-        edit: &mut crate::repo::Edit,
-        tree: TreeId,
-        merge: &TreeMerge,
-        clock: &dyn Clock,
-    ) -> Result<CommitId, AppError> {
-        let person = Signature { person: self.identity.id, time: clock.now() };
-        edit.put_person(self.identity.id, &self.identity.person)?;
-        let commit = Commit {
+    fn commit(&self, tree: TreeId, merge: &TreeMerge) -> Commit {
+        let person = Signature { person: self.identity.id, time: self.now };
+        Commit {
             tree,
             parents: vec![self.ours, self.theirs],
             author: person,
@@ -242,10 +256,7 @@ impl Job<'_> {
             message: self.message(),
             notes: merge.notes.clone(),
             extensions: Vec::new(),
-        };
-        let id = edit.put_commit(&commit)?;
-        edit.set_reference(&session.state.branch, session.head, Some(RefTarget::plain(id)))?;
-        Ok(id)
+        }
     }
 
     /// Keeps in the state what the merge commit will need: which assets the merged files are, their

@@ -2,6 +2,7 @@
 //! [`Monitor`](monitor::Monitor) through which long work reports. Nothing here does input or output.
 
 pub mod codec;
+pub mod csv;
 pub mod escape;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

@@ -7,6 +7,7 @@
 pub mod arguments;
 pub mod commands;
 pub mod context;
+pub mod editor;
 pub mod environment;
 pub mod failure;
 mod interrupt;

@@ -42,6 +42,7 @@ mod signatures_openssh;
 mod signing;
 mod support;
 mod trust_attacks;
+mod trust_flow;
 mod trust_kit;
 mod worktree_checkout;
 mod worktree_hostile;

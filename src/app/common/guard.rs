@@ -3,6 +3,7 @@
 
 use crate::app::common::changes::changes_between;
 use crate::app::common::evidence::{JustJudged, RepositoryEvidence};
+use crate::app::common::session::Session;
 use crate::app::error::AppError;
 use crate::base::id::{ActionId, CommitId, MetadataId, TreeId};
 use crate::base::monitor::Monitor;
@@ -12,6 +13,8 @@ use crate::object::log_entry::{LogDeed, RefMoved, SignedEntry, Why};
 use crate::object::metadata::Metadata;
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
+use crate::object::tree_edit::{TreeEdit, edit_tree};
+use crate::repo::history::is_ancestor;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::rules::approval::Authorised;
@@ -185,6 +188,76 @@ impl ObjectSource for Planned<'_> {
 
     fn commit(&self, id: CommitId) -> Result<Commit, RepoError> {
         self.view.commit(id)
+    }
+}
+
+impl Permit {
+    /// Asks for a move of a branch to a commit that is not stored yet, if the branch is protected.
+    ///
+    /// `edits` turn the tree that stands there into the commit's.
+    pub fn for_edits(
+        session: &Session<'_>,
+        edits: impl IntoIterator<Item = TreeEdit>,
+        commit: &dyn Fn(TreeId) -> Commit,
+        writer: Option<LogWriter<'_>>,
+        monitor: &dyn Monitor,
+        now: Timestamp,
+    ) -> Result<Option<Self>, AppError> {
+        let (view, name) = (&session.view, &session.state.branch);
+        if !is_protected(view, name)? {
+            return Ok(None);
+        }
+        let mut planned = Planned::over(view);
+        let mut put = |id, bytes| {
+            planned.put(id, bytes);
+            Ok::<(), RepoError>(())
+        };
+        let tree = edit_tree(view, session.base, edits, &mut put).map_err(AppError::from_edit)?;
+        let evidence = direct_evidence(&planned, session.base, tree, monitor)?;
+        let to = Some(commit(tree).id());
+        let wish = Wish { name, from: session.head, to, evidence, landing: None };
+        Self::ask(session.repository, view, wish, writer, now, monitor).map(Some)
+    }
+
+    /// Asks for a move of a branch to a commit that is stored, if the branch is protected.
+    pub fn for_commit(
+        repository: &Repository,
+        view: &View,
+        (name, from, to): (&RefName, Option<CommitId>, CommitId),
+        writer: Option<LogWriter<'_>>,
+        now: Timestamp,
+        monitor: &dyn Monitor,
+    ) -> Result<Option<Self>, AppError> {
+        if !is_protected(view, name)? {
+            return Ok(None);
+        }
+        let before = match from {
+            Some(from) => view.commit(from)?.tree,
+            None => TreeNode::empty_id(),
+        };
+        let mut evidence = direct_evidence(view, before, view.commit(to)?.tree, monitor)?;
+        evidence.goes_back = match from {
+            Some(from) => !is_ancestor(view, from, to)?,
+            None => false,
+        };
+        let wish = Wish { name, from, to: Some(to), evidence, landing: None };
+        Self::ask(repository, view, wish, writer, now, monitor).map(Some)
+    }
+
+    /// Asks to set or remove a tag, or to remove a branch, if it is protected.
+    pub fn for_name(
+        repository: &Repository,
+        view: &View,
+        (name, from, to): (&RefName, Option<CommitId>, Option<CommitId>),
+        writer: Option<LogWriter<'_>>,
+        now: Timestamp,
+        monitor: &dyn Monitor,
+    ) -> Result<Option<Self>, AppError> {
+        if !is_protected(view, name)? {
+            return Ok(None);
+        }
+        let wish = Wish { name, from, to, evidence: MoveEvidence::default(), landing: None };
+        Self::ask(repository, view, wish, writer, now, monitor).map(Some)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One file per verb, and the table that makes them the program.
 
 pub mod approve;
+pub mod audit;
 pub mod cat;
 pub mod certificate;
 pub mod clone;
@@ -27,6 +28,7 @@ pub mod man;
 pub mod merge;
 pub mod meta;
 pub mod mv;
+pub mod policy;
 pub mod pull;
 pub mod push;
 pub mod redo;
@@ -64,6 +66,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<thumb::Arguments>(),
     Entry::of::<diff::Arguments>(),
     Entry::of::<cat::Arguments>(),
+    Entry::of::<audit::Arguments>(),
     Entry::of::<restore::Arguments>(),
     Entry::of::<export::Arguments>(),
     Entry::of::<undo::Arguments>(),
@@ -93,6 +96,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<label::Arguments>(),
     Entry::of::<meta::Arguments>(),
     Entry::of::<sparse::Arguments>(),
+    Entry::of::<policy::Arguments>(),
     Entry::of::<gc::Arguments>(),
     Entry::of::<fsck::Arguments>(),
     Entry::of::<repair::Arguments>(),

@@ -5,6 +5,7 @@ mod sync;
 mod trust;
 
 use crate::app::error::AppError;
+use crate::app::policy::PolicyFailure;
 use crate::base::id::CommitId;
 use crate::care::CareError;
 use crate::cli::failure::ExitStatus;
@@ -92,6 +93,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Diff(error) => diff(error),
         AppError::Care(error) => care(error),
         AppError::Refused(refusal) => refused(refusal),
+        AppError::Policy(failure) => policy(failure),
         AppError::Chain(error) => chain(error),
         AppError::Write(error) => write(error),
         AppError::Review(error) => review(error),
@@ -174,6 +176,30 @@ fn refused(refusal: &Refusal) -> Advice {
     }
     hints.dedup();
     Advice::of(ExitStatus::Refused, &hints)
+}
+
+fn policy(failure: &PolicyFailure) -> Advice {
+    match failure {
+        PolicyFailure::Text(error) => {
+            let hints = error.problem.proposal().into_iter().collect();
+            Advice { status: ExitStatus::Usage, hints }
+        }
+        PolicyFailure::Link(_) => Advice::none(ExitStatus::Refused),
+        PolicyFailure::None => Advice::not_found("`pent policy init` gives it one"),
+        PolicyFailure::Exists => Advice::refused(&["`pent policy edit` changes it"]),
+        PolicyFailure::Same => Advice::refused(&["`pent policy show` shows it"]),
+        PolicyFailure::NoProposal { .. } => {
+            Advice::not_found("`pent policy log` lists what waits for signatures")
+        }
+        PolicyFailure::Outdated { .. } => Advice::refused(&["propose it again on top of the one in force"]),
+        PolicyFailure::Signer { .. } => Advice::refused(&["`pent policy show` lists who has which key"]),
+        PolicyFailure::NoRecovery => {
+            Advice::refused(&["only those whom `change` names can change this policy"])
+        }
+        PolicyFailure::NoKey { .. } => Advice::not_found(
+            "`pent policy show` lists the keys; name the fingerprint when somebody has several",
+        ),
+    }
 }
 
 fn chain(error: &ChainError) -> Advice {
