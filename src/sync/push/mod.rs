@@ -4,7 +4,7 @@
 //! Every parcel that the remote has taken is noted in a file beside the repository. Whoever is
 //! stopped goes on from there: at most the parcels that were under way are sent twice.
 
-mod candidates;
+pub(in crate::sync) mod candidates;
 mod records;
 mod send;
 
@@ -18,6 +18,7 @@ use crate::sync::walk::{Found, find_new};
 use candidates::Candidates;
 use records::SentParcels;
 use send::Sender;
+pub(in crate::sync) use send::{build_bundle, build_pack, gather_blocks};
 use serde::Serialize;
 use std::path::PathBuf;
 
