@@ -95,11 +95,6 @@ impl<'a> ServedRemote<'a> {
         receiver.settle()
     }
 
-    fn count(&self, view: &View, key: &[u8]) -> SyncResult<u64> {
-        let bytes = view.snapshot().get(Space::Settings, key)?;
-        Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes))
-    }
-
     /// Takes in what the parcels have, and insists that nothing is missing or wrong.
     fn receive(&self, proposal: &Proposal) -> SyncResult<()> {
         let mut receiver = Receiver::new(self.repository, &SilentMonitor)?;
@@ -137,7 +132,7 @@ impl<'a> ServedRemote<'a> {
         for change in &proposal.changes {
             insist(self.judge, &view, change)?;
         }
-        let before = self.count(&view, MARK_KEY)?;
+        let before = count(&view, MARK_KEY)?;
         let mut edit = self.repository.edit()?;
         for change in &proposal.changes {
             let moved = edit.set_reference(&change.name, change.expected, change.target.clone());
@@ -153,6 +148,11 @@ impl<'a> ServedRemote<'a> {
         }
         Ok(Published { mark, follows: Some(before) })
     }
+}
+
+fn count(view: &View, key: &[u8]) -> SyncResult<u64> {
+    let bytes = view.snapshot().get(Space::Settings, key)?;
+    Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes))
 }
 
 fn published_key(proposal: &Proposal) -> Vec<u8> {
@@ -216,11 +216,11 @@ impl Remote for ServedRemote<'_> {
         let refs: BTreeMap<RefName, RefTarget> =
             view.references()?.into_iter().filter(|(name, _)| name.kind() != RefKind::Remote).collect();
         // What was committed here counts as something published.
-        let mark = self.count(&view, MARK_KEY)?.max(u64::from(!refs.is_empty()));
+        let mark = count(&view, MARK_KEY)?.max(u64::from(!refs.is_empty()));
         Ok(Description {
             repository: settings.repository,
             chunker: settings.chunker,
-            epoch: self.count(&view, EPOCH_KEY)?,
+            epoch: count(&view, EPOCH_KEY)?,
             mark,
             refs,
             logs: BTreeMap::new(),
@@ -310,7 +310,7 @@ impl Remote for ServedRemote<'_> {
             let mark = bytes.try_into().map_or(0, u64::from_le_bytes);
             return Ok(Published { mark, follows: None });
         }
-        if self.count(&view, EPOCH_KEY)? != proposal.epoch {
+        if count(&view, EPOCH_KEY)? != proposal.epoch {
             return Err(SyncError::Outdated);
         }
         for change in &proposal.changes {

@@ -3,7 +3,6 @@
 use crate::app::error::AppError;
 use crate::repo::{Repository, View};
 use crate::store::bucket::{Bucket, FolderBucket};
-use crate::sync::SyncError;
 use crate::sync::address::Address;
 use crate::sync::bucket::BucketRemote;
 use crate::sync::remote::Remote;
@@ -108,7 +107,7 @@ fn open_cloud(address: &Address, reach: &Reach) -> Result<Arc<dyn Bucket>, AppEr
         other => return Err(AppError::RemoteKind { address: other.to_string() }),
     };
     let opened = CloudBucket::open(cloud, bucket, prefix, &reach.variables);
-    Ok(Arc::new(opened.map_err(SyncError::from)?))
+    Ok(Arc::new(opened.map_err(crate::sync::SyncError::from)?))
 }
 
 #[cfg(not(feature = "cloud"))]
