@@ -10,6 +10,8 @@
 mod cloud;
 mod faulty;
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod head;
 pub mod index;
 mod memory;
