@@ -4,6 +4,7 @@
 pub mod codec;
 pub mod escape;
 pub mod id;
+pub mod local_path;
 pub mod monitor;
 pub mod path;
 pub mod size;

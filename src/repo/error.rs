@@ -3,6 +3,7 @@
 use crate::base::codec::DecodeError;
 use crate::base::id::CommitId;
 use crate::base::path::AssetPath;
+use crate::base::size::count;
 use crate::repo::config::ConfigError;
 use crate::repo::refs::{RefName, RefNameError};
 use crate::repo::revision::RevisionError;
@@ -64,7 +65,7 @@ pub enum RepoError {
     #[error("{text:?} goes back further than the history does")]
     BeyondHistory { text: String },
     /// A version number that the asset does not have.
-    #[error("{path} has {versions} versions, not {version}")]
+    #[error("{path} has {}, and {version} is none of them", count(*versions, "version", "versions"))]
     UnknownVersion { path: AssetPath, version: u64, versions: u64 },
     /// A date in words that is not understood.
     #[error("{text:?} is no date")]

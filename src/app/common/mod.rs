@@ -6,6 +6,8 @@ pub mod author;
 pub mod content;
 pub mod describe;
 pub mod field_value;
+pub mod known_files;
+pub mod lineage;
 pub mod locate;
 pub mod probe;
 pub mod problem;
