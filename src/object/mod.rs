@@ -4,6 +4,8 @@
 //! Chunks and files are named by the plain BLAKE3 of their bytes. Every other kind hashes under
 //! a context of its own ([`hash_object`]), so that a file can never pose as a tree.
 
+pub mod action;
+pub mod approval;
 pub mod asset;
 pub mod chunker;
 pub mod commit;
@@ -16,6 +18,7 @@ pub mod manifest_values;
 pub mod memory;
 pub mod metadata;
 pub mod source;
+pub mod transition;
 pub mod tree;
 pub mod tree_build;
 pub mod tree_edit;
@@ -32,6 +35,12 @@ pub enum ObjectKind {
     Commit,
     /// A node of a manifest.
     ManifestNode,
+    /// What happens to one asset.
+    Transition,
+    /// A signed action of the review log.
+    Action,
+    /// The salted body of an action.
+    ActionBody,
 }
 
 impl ObjectKind {
@@ -42,6 +51,9 @@ impl ObjectKind {
             Self::Metadata => "pentimento metadata v1",
             Self::Commit => "pentimento commit v1",
             Self::ManifestNode => "pentimento manifest v1",
+            Self::Transition => "pentimento transition v1",
+            Self::Action => "pentimento action v1",
+            Self::ActionBody => "pentimento action body v1",
         }
     }
 }
