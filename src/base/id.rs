@@ -125,6 +125,10 @@ define_id!(
     FileId, 32, "a file id"
 );
 define_id!(
+    /// Names a term of a controlled vocabulary.
+    TermId, 16, "a term id"
+);
+define_id!(
     /// Id of one node of a manifest.
     ManifestNodeId, 32, "a manifest node id"
 );
@@ -155,6 +159,10 @@ define_id!(
 define_id!(
     /// Id of one link of a repository's chain of policies.
     PolicyId, 32, "a policy id"
+);
+define_id!(
+    /// Id of one entry of a repository's shared log.
+    LogEntryId, 32, "a log entry id"
 );
 define_id!(
     /// Id of one signed action of the review log. That of a submission is its submit action's.

@@ -9,7 +9,11 @@ pub mod approval;
 pub mod asset;
 pub mod chunker;
 pub mod commit;
+pub mod commit_signature;
+pub mod erasure;
 pub mod file_hash;
+pub mod log_entry;
+pub mod login;
 pub mod manifest;
 pub mod manifest_build;
 pub mod manifest_diff;
@@ -17,6 +21,8 @@ pub mod manifest_read;
 pub mod manifest_values;
 pub mod memory;
 pub mod metadata;
+pub mod policy_link;
+pub mod signature;
 pub mod source;
 pub mod transition;
 pub mod tree;
@@ -41,6 +47,10 @@ pub enum ObjectKind {
     Action,
     /// The salted body of an action.
     ActionBody,
+    /// A link of the chain of policies.
+    PolicyLink,
+    /// An entry of the shared log.
+    LogEntry,
 }
 
 impl ObjectKind {
@@ -54,6 +64,8 @@ impl ObjectKind {
             Self::Transition => "pentimento transition v1",
             Self::Action => "pentimento action v1",
             Self::ActionBody => "pentimento action body v1",
+            Self::PolicyLink => "pentimento policy link v1",
+            Self::LogEntry => "pentimento log entry v1",
         }
     }
 }

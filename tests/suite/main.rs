@@ -8,6 +8,7 @@
 
 mod app_changes;
 mod app_flow;
+mod authenticator;
 mod command_line;
 mod command_reference;
 mod content;
@@ -18,12 +19,20 @@ mod format_1;
 mod gc;
 mod json_shapes;
 mod licences;
+mod login;
 mod model;
+mod openssh;
 mod promises;
 mod repository;
 mod show_diff;
 mod show_diff_lines;
+mod signatures_hardware;
+mod signatures_hostile;
+mod signatures_openssh;
+mod signing;
 mod support;
+mod trust_attacks;
+mod trust_kit;
 mod worktree_checkout;
 mod worktree_hostile;
 mod worktree_status;

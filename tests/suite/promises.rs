@@ -130,8 +130,9 @@ fn revisions_are_named_in_every_way_that_was_promised() {
     let mut ids = Vec::new();
     for number in 1..=4 {
         write(&world, "logo.psd", noise(number, 5000));
-        let date = format!("2026-02-0{number}");
-        let report = world.json(&["commit", "-m", &format!("State {number}"), "--date", &date]);
+        let mut command = world.command(&["--json", "commit", "-m", &format!("State {number}")]);
+        let output = command.env("PENT_DATE", format!("2026-02-0{number}T12:00:00Z")).output();
+        let report: Value = serde_json::from_slice(&output.expect("a program").stdout).expect("a result");
         ids.push(report["commit"]["id"].as_str().expect("an id").to_owned());
     }
     let named = |revision: &str| world.json(&["show", revision])["commit"]["id"].clone();

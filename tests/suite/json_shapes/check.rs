@@ -97,7 +97,8 @@ impl Check<'_> {
         let fits = match (shape, value) {
             (Shape::Nullable(_), Value::Null) => true,
             (Shape::Nullable(inner), value) => return self.value(value, inner, place),
-            (Shape::Named("kinds"), Value::Array(_)) | (Shape::Named("value"), Value::Object(_)) => true,
+            (Shape::Named("kinds"), Value::Array(_))
+            | (Shape::Named("value" | "range"), Value::Object(_)) => true,
             (Shape::Text | Shape::Named(_), Value::String(_))
             | (Shape::Number, Value::Number(_))
             | (Shape::Truth, Value::Bool(_)) => true,

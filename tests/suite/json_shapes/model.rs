@@ -94,6 +94,7 @@ const BY_HAND: &[(&str, Shape)] = &[
     ("MetadataId", Shape::Named("id")),
     ("PersonId", Shape::Named("id")),
     ("RepositoryId", Shape::Named("id")),
+    ("TermId", Shape::Named("id")),
     ("RefName", Shape::Named("name")),
     ("FieldName", Shape::Text),
     ("ChangeKinds", Shape::Named("kinds")),
@@ -183,6 +184,7 @@ impl Sources {
     fn named(&self, module: &str, names: &[String], mut inner: Vec<Shape>) -> Shape {
         let last = names.last().expect("a path has a name").as_str();
         match (last, inner.len()) {
+            ("Range", 1) => return Shape::Named("range"),
             ("Option", 1) => return Shape::Nullable(Box::new(inner.remove(0))),
             ("Vec" | "BTreeSet", 1) => return Shape::List(Box::new(inner.remove(0))),
             ("BTreeMap", 2) => return Shape::Map(Box::new(inner.remove(1))),
