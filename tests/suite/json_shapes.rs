@@ -48,6 +48,18 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("fsck", "fsck", "app/fsck", "Report"),
     ("repair", "repair", "app/repair", "Report"),
     ("erase", "erase", "app/erase", "Report"),
+    ("identity", "identity", "app/identity", "Report"),
+    ("sign", "sign", "app/sign", "Report"),
+    ("verify", "verify", "app/verify", "Report"),
+    ("remote-list", "remote", "app/remote", "ListReport"),
+    ("remote-add", "remote", "app/remote", "ChangeReport"),
+    ("remote-set", "remote", "app/remote", "ChangeReport"),
+    ("remote-remove", "remote", "app/remote", "ChangeReport"),
+    ("remote-check", "remote", "app/remote", "CheckReport"),
+    ("push", "push", "app/push", "Report"),
+    ("clone", "clone", "app/clone", "Report"),
+    ("fetch", "fetch", "app/fetch", "Report"),
+    ("pull", "pull", "app/pull", "Report"),
     ("man", "man", "cli/commands/man", "Report"),
 ];
 
@@ -144,6 +156,8 @@ fn story() -> Story {
     branch(&mut story);
     describe(&mut story);
     take_back(&mut story);
+    vouch(&mut story);
+    share(&mut story);
     care(&mut story);
     story
 }
@@ -246,6 +260,32 @@ fn take_back(story: &mut Story) {
     story.tell(&["status"]);
     story.tell(&["sparse", "list"]);
     story.tell(&["sparse", "remove", "brand"]);
+}
+
+fn vouch(story: &mut Story) {
+    story.tell(&["identity", "new", "anna"]);
+    story.tell(&["identity"]);
+    story.tell(&["sign"]);
+    story.tell(&["verify"]);
+    story.tell(&["show"]);
+    story.tell(&["verify", "brief.md"]);
+}
+
+fn share(story: &mut Story) {
+    story.tell(&["remote", "add", "origin", "../nas"]);
+    story.tell(&["remote", "set", "origin", "../nas"]);
+    story.tell(&["remote"]);
+    story.tell(&["push", "--dry-run"]);
+    story.tell(&["push"]);
+    story.tell(&["clone", "../nas", "../ben"]);
+    fs::write(story.world.studio().join("../ben/brief.md"), "Ben's brief\n").expect("a written file");
+    story.world.ok(&["-C", "../ben", "commit", "-m", "Ben's brief"]);
+    story.world.ok(&["-C", "../ben", "push"]);
+    story.tell(&["fetch"]);
+    story.tell(&["status"]);
+    story.tell(&["pull"]);
+    story.tell(&["remote", "check"]);
+    story.tell(&["remote", "remove", "origin"]);
 }
 
 fn care(story: &mut Story) {
