@@ -263,7 +263,7 @@ fn take_back(story: &mut Story) {
 }
 
 fn vouch(story: &mut Story) {
-    story.tell(&["identity", "new", "anna"]);
+    story.tell(&["identity", "new", "anna", "--no-passphrase"]);
     story.tell(&["identity"]);
     story.tell(&["sign"]);
     story.tell(&["verify"]);

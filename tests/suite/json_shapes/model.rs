@@ -153,7 +153,8 @@ impl Sources {
         let field = |field: &syn::Field| {
             let how = Serde::of(&field.attrs);
             let name = field.ident.as_ref().expect("a named field").to_string();
-            let mut shape = self.shape(module, &field.ty);
+            // What is written by a function of its own is a text.
+            let mut shape = if how.by_hand { Shape::Text } else { self.shape(module, &field.ty) };
             if let (true, Shape::Nullable(inner)) = (how.optional, &shape) {
                 shape = *inner.clone();
             }
@@ -298,6 +299,7 @@ struct Serde {
     kebab: bool,
     optional: bool,
     flat: bool,
+    by_hand: bool,
 }
 
 impl Serde {
@@ -317,7 +319,8 @@ impl Serde {
                         "rename_all" => how.kebab = text == "kebab-case",
                         "skip_serializing_if" => how.optional = true,
                         "flatten" => how.flat = true,
-                        "default" => {}
+                        "with" => how.by_hand = true,
+                        "default" | "transparent" => {}
                         other => panic!("serde({other}) is not known to the documentation of shapes"),
                     }
                     Ok(())
