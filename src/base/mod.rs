@@ -3,8 +3,11 @@
 
 pub mod codec;
 pub mod escape;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod id;
 pub mod local_path;
+pub mod memory;
 pub mod monitor;
 pub mod path;
 pub mod size;
