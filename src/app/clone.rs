@@ -7,6 +7,7 @@ use crate::app::common::remotes::{Reach, open_address, remote_dir};
 use crate::app::common::session::Session;
 use crate::app::common::transition::{FilesLine, finish_interrupted};
 use crate::app::error::AppError;
+use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
 use crate::repo::refs::{DEFAULT_BRANCH, RefKind, RefName};
@@ -37,7 +38,7 @@ pub struct Options {
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The worktree's folder.
-    pub root: PathBuf,
+    pub root: LocalPath,
     /// Where it came from.
     pub address: Address,
     /// The branch that the worktree is on.
@@ -70,7 +71,7 @@ pub fn run(
     let fetched = fetch.run(monitor)?;
     let files = bring_files(&repository, &branch, clock, monitor)?;
     Ok(Report {
-        root: repository.root().to_owned(),
+        root: repository.root().into(),
         address: options.address.clone(),
         branch: branch.name().to_owned(),
         fetched,

@@ -15,6 +15,7 @@ pub use sides::{Point, Side};
 
 use crate::app::common::content::StoredContent;
 use crate::app::common::describe::EntryLine;
+use crate::app::common::lineage::CopyLine;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
@@ -100,6 +101,9 @@ pub struct FileDiff {
     pub kinds: ChangeKinds,
     /// Which asset it is; `None` when it was never committed.
     pub asset: Option<AssetId>,
+    /// What it was copied from, when it is new in the commit that is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copied_from: Option<CopyLine>,
     /// As it was; `None` when it is new.
     pub before: Option<EntryLine>,
     /// As it is; `None` when it is gone. The file id of a file on disk is there only when it had

@@ -4,6 +4,7 @@ use crate::app::identity::IdentityError;
 use crate::app::policy::PolicyFailure;
 use crate::app::review::ReviewError;
 use crate::base::path::AssetPath;
+use crate::base::size::count;
 use crate::care::CareError;
 use crate::diff::DiffError;
 use crate::repo::RepoError;
@@ -118,10 +119,10 @@ pub enum AppError {
     #[error("the worktree is on {name} already")]
     AlreadyThere { name: RefName },
     /// A branch that holds commits which nothing else reaches.
-    #[error("{name} has {commits} commits that are nowhere else")]
+    #[error("{name} has {} nowhere else", count(*commits, "commit that is", "commits that are"))]
     NotMerged { name: RefName, commits: u64 },
     /// A branch with which uncommitted work was set aside.
-    #[error("{name} has uncommitted work waiting ({paths} paths)")]
+    #[error("{name} has uncommitted work waiting ({})", count(*paths, "path", "paths"))]
     ShelvedWork { name: RefName, paths: u64 },
     /// A merge waits for decisions.
     #[error("{} waiting for a decision", count_paths(paths.len()))]

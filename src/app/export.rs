@@ -4,6 +4,7 @@ use crate::app::common::content::{CheckoutContent, StoredContent};
 use crate::app::common::problem::ProblemLine;
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
+use crate::base::local_path::LocalPath;
 use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
@@ -36,7 +37,7 @@ pub struct Report {
     /// The commit.
     pub commit: CommitId,
     /// Where to.
-    pub target: PathBuf,
+    pub target: LocalPath,
     /// How many files and links.
     pub files: u64,
     /// Their bytes.
@@ -64,8 +65,13 @@ pub fn run(
     let commit = view.commit(id)?;
     let entries = collect(&view, commit.tree, &options.paths)?;
     let stored = StoredContent::new(repository, &view, monitor)?;
-    let mut report =
-        Report { commit: id, target: options.target.clone(), files: 0, bytes: 0, problems: Vec::new() };
+    let mut report = Report {
+        commit: id,
+        target: options.target.clone().into(),
+        files: 0,
+        bytes: 0,
+        problems: Vec::new(),
+    };
     match archive_kind(&options.target) {
         Some(kind) => {
             let seconds = u64::try_from(commit.committer.time.unix_seconds()).unwrap_or(0);

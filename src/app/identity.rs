@@ -11,6 +11,7 @@ pub use source::KeyName;
 use crate::app::common::describe::TimeLine;
 use crate::app::error::AppError;
 use crate::base::id::PersonId;
+use crate::base::local_path::LocalPath;
 use crate::base::time::{Clock, Timestamp};
 use crate::object::signature::{Fingerprint, KeyClass};
 use crate::repo::config::ConfigPaths;
@@ -96,7 +97,7 @@ pub struct Report {
     /// The key that was made, added or revoked.
     pub key: Option<Fingerprint>,
     /// The file that a new key is in.
-    pub file: Option<PathBuf>,
+    pub file: Option<LocalPath>,
     /// The people that are known, or those that the deed was about.
     pub identities: Vec<IdentityLine>,
     /// Keys of the agent that belong to nobody who is known.
@@ -136,7 +137,7 @@ pub struct KeyLine {
     /// The line that others need to know it.
     pub public: String,
     /// The file of the private half on this machine.
-    pub file: Option<PathBuf>,
+    pub file: Option<LocalPath>,
     /// Whether the agent holds it.
     pub in_agent: bool,
     /// Whether it is the one to sign with now.
@@ -206,7 +207,14 @@ pub fn run(places: &Places<'_>, options: &Options, clock: &dyn Clock) -> Result<
         algorithm: held.key.algorithm(),
         comment: held.comment.clone(),
     });
-    Ok(Report { done, key, file, identities, agent: agent.collect(), allowed_signers: None })
+    Ok(Report {
+        done,
+        key,
+        file: file.map(LocalPath::from),
+        identities,
+        agent: agent.collect(),
+        allowed_signers: None,
+    })
 }
 
 /// What the agent holds; one that does not answer holds nothing to list.
@@ -227,7 +235,7 @@ fn identity_line(
         algorithm: key.public.algorithm(),
         class: key.public.class(),
         public: key.public.to_openssh(),
-        file: key.file.clone(),
+        file: key.file.clone().map(LocalPath::from),
         in_agent: held.iter().any(|held| held.key == key.public),
         signs: in_use && signing == Some(key.public.fingerprint()),
         valid: key.is_valid_at(now.unix_ms),

@@ -2,6 +2,7 @@
 
 use crate::app::error::AppError;
 use crate::base::id::RepositoryId;
+use crate::base::local_path::LocalPath;
 use crate::repo::Repository;
 use crate::store::StoreSettings;
 use serde::Serialize;
@@ -21,7 +22,7 @@ pub struct Options {
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The worktree's folder.
-    pub root: PathBuf,
+    pub root: LocalPath,
     /// The id of the repository.
     pub id: RepositoryId,
     /// The branch that the first commit will go to.
@@ -43,5 +44,5 @@ pub fn run(options: &Options) -> Result<Report, AppError> {
     let settings = StoreSettings::new(options.id);
     let repository = Repository::create(&root, &settings)?;
     let branch = repository.view()?.state()?.branch.name().to_owned();
-    Ok(Report { root, id: options.id, branch, has_work })
+    Ok(Report { root: root.into(), id: options.id, branch, has_work })
 }

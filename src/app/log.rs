@@ -1,15 +1,16 @@
 //! `log`: what happened, newest first; of everything or of one asset through its moves.
 
 use crate::app::common::describe::{CommitLine, Describer, EntryLine};
+use crate::app::common::lineage::{CopyLine, copies};
 use crate::app::common::signatures::SignatureJudge;
 use crate::app::error::AppError;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
-use crate::repo::Repository;
 use crate::repo::date::parse_date;
 use crate::repo::history::Walk;
 use crate::repo::versions::{AssetChange, Placed, asset_line};
+use crate::repo::{Repository, View};
 use crate::rules::keyring::Keyring;
 use serde::Serialize;
 
@@ -70,6 +71,9 @@ pub struct ChangeLine {
     pub what: &'static str,
     /// The version since; `None` after a removal.
     pub version: Option<u64>,
+    /// What it was copied from, when the commit added it as a copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copied_from: Option<CopyLine>,
     /// As it was.
     pub before: Option<EntryLine>,
     /// As it is since.
@@ -99,7 +103,7 @@ pub fn run(
         if line.is_empty() {
             return Err(AppError::NotInRevision { path: path.clone() });
         }
-        return asset_report(path, &line, &filter, limit, &mut describer);
+        return asset_report(&view, path, &line, &filter, limit, &mut describer);
     }
     let tips = match (&options.revision, options.all) {
         (Some(text), _) => vec![view.resolve(text, clock.now())?.commit],
@@ -132,6 +136,7 @@ pub fn run(
 }
 
 fn asset_report(
+    view: &View,
     path: &AssetPath,
     line: &[AssetChange],
     filter: &Filter,
@@ -147,7 +152,12 @@ fn asset_report(
         if commits.len() == limit {
             return Ok(Report { path: Some(path.clone()), commits, more: true });
         }
-        commits.push(LogEntry { commit, change: Some(ChangeLine::of(change)) });
+        let mut said = ChangeLine::of(change);
+        if let (None, Some(after)) = (&change.before, &change.after) {
+            let mut copied = copies(view, &change.commit)?;
+            said.copied_from = after.entry.asset.and_then(|asset| copied.remove(&asset));
+        }
+        commits.push(LogEntry { commit, change: Some(said) });
     }
     Ok(Report { path: Some(path.clone()), commits, more: false })
 }
@@ -163,6 +173,7 @@ impl ChangeLine {
         };
         Self {
             what,
+            copied_from: None,
             version: change.after.as_ref().map(|_| change.version).filter(|version| *version > 0),
             before: change.before.as_ref().map(line),
             after: change.after.as_ref().map(line),

@@ -7,6 +7,7 @@ use crate::app::common::field_value;
 use crate::app::error::AppError;
 use crate::base::id::{AssetId, MetadataId, TreeId};
 use crate::base::path::AssetPath;
+use crate::base::size::count;
 use crate::base::time::Clock;
 use crate::object::metadata::{FieldName, FieldValue, Metadata, MetadataError};
 use crate::object::source::ObjectSource;
@@ -123,7 +124,7 @@ fn describe(paths: &[AssetPath], changes: &[Change]) -> String {
         .collect();
     let on = match paths {
         [one] => one.to_string(),
-        many => format!("{} assets", many.len()),
+        many => count(many.len() as u64, "asset", "assets"),
     };
     format!("{} of {on}", what.join(", "))
 }

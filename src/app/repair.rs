@@ -5,6 +5,7 @@ use crate::app::common::session::{INDEX_FILE, STATE_DIR};
 use crate::app::error::AppError;
 use crate::app::fsck::sidecars;
 use crate::base::id::RepositoryId;
+use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
 use crate::care::fsck::{self, AffectedLine, Checked, Finding, FindingKind, Outcome};
@@ -35,7 +36,7 @@ pub struct Report {
     /// What was done, in order.
     pub steps: Vec<Step>,
     /// Files in which lost content was found.
-    pub found_in: Vec<PathBuf>,
+    pub found_in: Vec<LocalPath>,
     /// What was looked at in the end.
     pub checked: Checked,
     /// What is still wrong, at most ten thousand lines.
@@ -87,11 +88,12 @@ fn look_in_files(
     outcome: &Outcome,
     steps: &mut Steps,
     monitor: &dyn Monitor,
-) -> Result<Vec<PathBuf>, AppError> {
+) -> Result<Vec<LocalPath>, AppError> {
     let mut folders = vec![repository.root().to_owned()];
     folders.extend(displaced::folders(repository.pent_dir())?.into_iter().map(|(_, folder)| folder));
     folders.extend(options.search.iter().cloned());
-    Ok(repair::restore_from_files(repository, &folders, outcome, steps, monitor)?)
+    let found = repair::restore_from_files(repository, &folders, outcome, steps, monitor)?;
+    Ok(found.into_iter().map(LocalPath::from).collect())
 }
 
 /// Writes lists of set-aside files anew that cannot be read; the old list is kept.

@@ -1,9 +1,8 @@
 //! `resolve`: decides what a merge could not.
 
+use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{
-    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change,
-};
+use crate::app::common::transition::{FilesLine, carry_out, finish_interrupted, prepare, settle_change};
 use crate::app::error::AppError;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;

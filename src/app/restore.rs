@@ -3,15 +3,18 @@
 //! What it replaces and nobody has committed is set aside; `undo` brings that back.
 
 use crate::app::common::content::{CheckoutContent, StoredContent};
+use crate::app::common::known_files::KnownFiles;
 use crate::app::common::locate::{Located, locate};
 use crate::app::common::session::Session;
 use crate::app::common::transition::{
-    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, told,
+    FilesLine, carry_out, finish_interrupted, prepare, settle_change, told,
 };
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
+use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
+use crate::base::size::count;
 use crate::base::time::Clock;
 use crate::object::source::ObjectSource;
 use crate::object::tree::Content;
@@ -52,13 +55,15 @@ pub struct Report {
     /// The commits that the files came from, without repetition.
     pub commits: Vec<CommitId>,
     /// Where to; `None` for the worktree.
-    pub to: Option<PathBuf>,
+    pub to: Option<LocalPath>,
     /// Whether nothing was done and this is what would be.
     pub preview: bool,
     /// Paths that are or would be written.
     pub write: Vec<AssetPath>,
     /// Paths that are or would be removed.
     pub remove: Vec<AssetPath>,
+    /// Bytes that are or would be written.
+    pub bytes: u64,
     /// Files that were so already.
     pub unchanged: u64,
     /// What was done; empty for a preview, except for what would be set aside.
@@ -202,14 +207,16 @@ fn elsewhere(
     let write: Vec<AssetPath> = wanted.iter().map(|item| item.path.clone()).collect();
     let mut report = Report {
         commits,
-        to: Some(folder.clone()),
+        to: Some(folder.clone().into()),
         preview: options.preview,
         write,
         remove: Vec::new(),
+        bytes: 0,
         unchanged: 0,
         files: FilesLine::default(),
     };
-    if options.preview {
+    if options.preview && !folder.is_dir() {
+        report.bytes = wanted.iter().filter_map(|item| item.value.as_ref()?.content.size()).sum();
         return Ok(report);
     }
     let root = Worktree::open(&folder)?;
@@ -220,6 +227,11 @@ fn elsewhere(
         PlanInput { worktree: &root, index: None, seen: None, stored: &|_, _| None, wanted: &targets };
     let plan = plan(&input, monitor)?;
     drop(targets);
+    report.bytes = plan.bytes_to_write;
+    if options.preview {
+        report.files.set_aside = paths(plan.kept());
+        return Ok(report);
+    }
     plan.check_space(&root)?;
     let stored = StoredContent::new(session.repository, &session.view, monitor)?;
     let source = CheckoutContent(stored.extractor());
@@ -240,14 +252,19 @@ fn here(
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
     let targets: Vec<checkout::Wanted> = wanted.iter().map(Wanted::target).collect();
-    let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
-    drop(targets);
+    let committed = |path: &AssetPath| entry_at(&session.view, session.base, path).ok().flatten();
+    let known = KnownFiles::by_reading(&session, &targets, &|target| {
+        vec![target.content.clone(), committed(&target.path).map(|entry| entry.content)]
+    });
+    let plan = prepare(&session, &targets, &known, monitor)?;
+    drop((targets, known));
     let mut report = Report {
         commits,
         to: None,
         preview: options.preview,
         write: paths(plan.writes()),
         remove: paths(plan.removals()),
+        bytes: plan.bytes_to_write,
         unchanged: plan.unchanged,
         files: FilesLine::default(),
     };
@@ -311,10 +328,10 @@ fn announce(
     after.underway = Some(files);
     edit.put_state(&after)?;
     let from: Vec<String> = report.commits.iter().map(super::super::base::id::CommitId::short).collect();
-    let count = report.write.len() + report.remove.len();
+    let restored = count((report.write.len() + report.remove.len()) as u64, "file", "files");
     let note = JournalNote {
         verb: "restore",
-        summary: format!("restored {count} files from {}", from.join(", ")),
+        summary: format!("restored {restored} from {}", from.join(", ")),
         state: (state.before != state.after).then_some(state),
         files: Some(files),
         ..JournalNote::default()

@@ -3,6 +3,7 @@
 use crate::app::common::content::StoredContent;
 use crate::app::common::describe::{CommitLine, Describer, EntryLine, PersonLine, TimeLine};
 use crate::app::common::field_value;
+use crate::app::common::lineage::{CopyLine, copies};
 use crate::app::common::locate::{Located, locate, locate_version};
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::signatures::SignatureJudge;
@@ -135,6 +136,9 @@ pub struct AssetReport {
     pub versions: u64,
     /// The commit that made it what it is.
     pub commit: Option<CommitLine>,
+    /// What it was copied from when it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copied_from: Option<CopyLine>,
     /// Its metadata.
     pub fields: BTreeMap<FieldName, FieldLine>,
     /// Of how many chunks a file consists.
@@ -220,6 +224,10 @@ impl<'a> Showing<'a> {
         let mut files = compared.files;
         let against = commit.parents.first().copied();
         self.number(&mut files, id, against)?;
+        let mut copied = copies(self.view, &commit)?;
+        for file in files.iter_mut().filter(|file| file.before.is_none()) {
+            file.copied_from = file.asset.and_then(|asset| copied.remove(&asset));
+        }
         let mut committer = None;
         if commit.committer != commit.author {
             let person = describer.person(commit.committer.person)?;
@@ -305,6 +313,7 @@ impl Showing<'_> {
             at: located.commit,
             version: newest.and_then(version_of),
             versions: version_count(&line),
+            copied_from: self.copied_from(&located, &line)?,
             commit: newest.map(|change| describer.commit(change.id, &change.commit)).transpose()?,
             fields: fields
                 .map(|(name, value)| (name, FieldLine { text: field_value::show(&value), value }))
@@ -316,6 +325,13 @@ impl Showing<'_> {
                 _ => None,
             },
         })))
+    }
+
+    /// What the asset was copied from by the commit that began it.
+    fn copied_from(&self, located: &Located, line: &[AssetChange]) -> Result<Option<CopyLine>, AppError> {
+        let began = line.last().filter(|change| change.before.is_none());
+        let (Some(began), Some(asset)) = (began, located.entry.asset) else { return Ok(None) };
+        Ok(copies(self.view, &began.commit)?.remove(&asset))
     }
 
     fn chunks(&self, content: &Content) -> Result<Option<u64>, AppError> {

@@ -1,14 +1,14 @@
 //! `sparse`: shows a part of the repository in the worktree. Works while there is uncommitted work,
 //! which is never hidden.
 
+use crate::app::common::known_files::KnownFiles;
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{
-    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change,
-};
+use crate::app::common::transition::{FilesLine, carry_out, finish_interrupted, prepare, settle_change};
 use crate::app::error::AppError;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
+use crate::base::size::count;
 use crate::base::time::Clock;
 use crate::object::tree_walk::{TreeWalk, entry_at};
 use crate::repo::edit::JournalNote;
@@ -68,7 +68,7 @@ pub fn run(
     let mut edit = repository.edit()?;
     edit.put_state(&after)?;
     let summary = match &after.sparse {
-        Some(paths) => format!("shows {} folders and files", paths.len()),
+        Some(paths) => format!("shows {}", count(paths.len() as u64, "folder or file", "folders and files")),
         None => "shows everything".to_owned(),
     };
     let state = (before != after).then_some(StateChange { before, after: after.clone() });

@@ -11,15 +11,20 @@ use crate::base::path::AssetPath;
 use crate::object::tree_edit::EntryValue;
 use crate::repo::Repository;
 use crate::repo::ingest::Ingester;
+use crate::worktree::stat::SpecialKind;
 use crate::worktree::status::{Change, Measure, What};
 use serde::Serialize;
+
+/// Most bytes of new and changed files that are read without being asked to, to say exactly how many
+/// of them are new: a fraction of a second.
+const MEASURED_BYTES_MAX: u64 = 64_000_000;
 
 /// What to look at.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Only at or below these paths; everywhere when empty.
     pub paths: Vec<AssetPath>,
-    /// Read all new and changed files to say how much of them the repository has already.
+    /// Read all new and changed files, however large, to say how much of them the repository has already.
     pub measure: bool,
 }
 
@@ -55,6 +60,17 @@ pub struct Report {
     pub problems: Vec<ProblemLine>,
     /// Folders that hold repositories of their own and are left alone.
     pub nested: Vec<AssetPath>,
+    /// Pipes, sockets and devices: they hold no work and are left alone.
+    pub special: Vec<SpecialLine>,
+}
+
+/// Something in the folder that is neither file, folder nor link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SpecialLine {
+    /// Where.
+    pub path: AssetPath,
+    /// `fifo`, `socket`, `device` or `unknown`.
+    pub kind: SpecialKind,
 }
 
 /// A merge that is not finished.
@@ -187,13 +203,26 @@ pub fn problems_of(changes: &[Change]) -> Vec<ProblemLine> {
             let message = match &change.what {
                 What::Unreadable { error } => format!("it cannot be read: {error}"),
                 What::Busy => "a program is writing to it; commit again when it is done".to_owned(),
-                What::Special { .. } => "it is no file but a pipe, socket or device".to_owned(),
+                // Where nothing was committed it is no problem: it holds no work.
+                What::Special { .. } if change.base.is_some() => {
+                    "a pipe, socket or device is in its place".to_owned()
+                }
                 What::Refused { hazard } => hazard.to_string(),
                 _ => return None,
             };
             Some(ProblemLine { path: change.path.clone(), message })
         })
         .collect()
+}
+
+fn special_of(changes: &[Change]) -> Vec<SpecialLine> {
+    let special = |change: &Change| match change.what {
+        What::Special { kind } if change.base.is_none() => {
+            Some(SpecialLine { path: change.path.clone(), kind })
+        }
+        _ => None,
+    };
+    changes.iter().filter_map(special).collect()
 }
 
 /// Looks.
@@ -203,7 +232,7 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
     let parameters = repository.store().settings().chunker;
     let measuring = Ingester::measuring(&session.view, &parameters, monitor);
     let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
-    let measure = if options.measure { Measure::All } else { Measure::Needed };
+    let measure = if options.measure { Measure::All } else { Measure::UpTo(MEASURED_BYTES_MAX) };
     let status = session.status(&options.paths, &probe, measure, monitor)?;
     let problems = problems_of(&status.changes);
     let mut changes: Vec<ChangeLine> =
@@ -232,9 +261,10 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
         unchanged_files: status.tallies.unchanged_files,
         ignored: status.tallies.ignored,
         bytes,
-        measured: options.measure,
+        measured: status.measured,
         problems,
         nested: status.nested,
+        special: special_of(&status.changes),
     })
 }
 

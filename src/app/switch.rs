@@ -1,9 +1,10 @@
 //! `switch`: goes to another branch. Uncommitted work stays with the branch it was made on.
 
+use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
 use crate::app::common::snapshot::{self, Snapshot};
 use crate::app::common::transition::{
-    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
+    FilesLine, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;

@@ -1,18 +1,18 @@
 //! `undo` and `redo`: take back what a command did to names, files and pending edits, or do it again.
 
+use crate::app::common::known_files::KnownFiles;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::common::transition::{
-    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
+    FilesLine, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
 use crate::app::error::AppError;
 use crate::app::mv::rename_in_worktree;
-use crate::base::id::{FileId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
-use crate::object::tree::Content;
 use crate::object::tree_walk::entry_at;
+use crate::repo::Repository;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{
     FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
@@ -20,17 +20,9 @@ use crate::repo::journal::{
 use crate::repo::refs::RefTarget;
 use crate::repo::{RepoError, Repository, View};
 use crate::worktree::checkout::Wanted;
-use crate::worktree::clock::{FsClock, read_stably};
 use crate::worktree::displaced::{self, DisplacedSet};
-use crate::worktree::probe::{ContentProbe as _, HashProbe};
-use crate::worktree::root::Worktree;
-use crate::worktree::seen::Seen;
-use crate::worktree::stat::{FileStat, NodeKind};
-use crate::worktree::status::SEEN_FILE;
-use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::HashMap;
-use std::path::Path;
 
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,9 +195,11 @@ impl Reverse<'_> {
         targets.retain(|target| !coming.settles(target));
         // The place of what comes back is cleared like any other: what stands there may be new.
         targets.extend(coming.places.keys().map(|path| Wanted { path: (*path).clone(), content: None }));
-        let (worktree, state_dir) = (&session.worktree, &session.state_dir());
-        let known = WrittenBefore { worktree, state_dir, view: &view, tree: files.before };
-        let plan = prepare(session, &targets, &known.files(&targets), monitor)?;
+        // Files that still are what the command being taken back had put there: replacing them loses
+        // nothing.
+        let put = |path: &AssetPath| entry_at(&view, files.before, path).ok().flatten().map(|it| it.content);
+        let known = KnownFiles::by_reading(session, &targets, &|target| vec![put(&target.path)]);
+        let plan = prepare(session, &targets, &known, monitor)?;
         let done = carry_out(session, &view, &plan, report_verb(self.direction), clock, monitor)?;
         report.files = done.line;
         if let Some(set) = &kept {
@@ -248,59 +242,5 @@ const fn report_verb(direction: Direction) -> &'static str {
     match direction {
         Direction::Undo => "undo",
         Direction::Redo => "redo",
-    }
-}
-
-/// Finds which files still are what the command being taken back had put there.
-struct WrittenBefore<'a> {
-    worktree: &'a Worktree,
-    state_dir: &'a Path,
-    view: &'a View,
-    tree: TreeId,
-}
-
-impl WrittenBefore<'_> {
-    /// Files at the given paths whose bytes are those of the tree: replacing them loses nothing.
-    fn files(&self, targets: &[Wanted]) -> KnownFiles {
-        let seen = Seen::open(&self.state_dir.join(SEEN_FILE));
-        let clock = FsClock::new(self.state_dir);
-        let known: Vec<_> =
-            targets.par_iter().filter_map(|target| self.known(&target.path, seen.as_ref(), &clock)).collect();
-        known.into_iter().collect()
-    }
-
-    fn known(
-        &self,
-        path: &AssetPath,
-        seen: Option<&Seen>,
-        clock: &FsClock,
-    ) -> Option<(AssetPath, FileStat, FileId)> {
-        let entry = entry_at(self.view, self.tree, path).ok().flatten()?;
-        let id = entry.content.file_id()?;
-        let node = self.worktree.look(path).ok().flatten()?;
-        // One that was made executable since, or no longer is, differs from what the command put there.
-        let is_same_kind = match (&entry.content, node.kind) {
-            (Content::File { executable, .. }, NodeKind::File { executable: now }) => *executable == now,
-            (Content::Symlink { .. }, NodeKind::Symlink) => true,
-            _ => false,
-        };
-        if !is_same_kind {
-            return None;
-        }
-        if seen.and_then(|seen| seen.find(path, &node.stat)).is_some_and(|seen| seen.id == id) {
-            return Some((path.clone(), node.stat, id));
-        }
-        if node.kind == NodeKind::Symlink {
-            let is_settled = clock.settle(&node.stat);
-            let target = self.worktree.read_link(path).ok()?;
-            let is_same = HashProbe.probe_link(&target, path).is_ok_and(|probed| probed.id == id);
-            return (is_settled && is_same).then(|| (path.clone(), node.stat, id));
-        }
-        if entry.content.size() != Some(node.stat.size) {
-            return None;
-        }
-        let open = || self.worktree.open_file(path);
-        let read = read_stably(clock, open, |file, _| HashProbe.probe(file, path, false)).ok()?;
-        (read.settled && read.value.id == id).then(|| (path.clone(), read.node.stat, id))
     }
 }

@@ -8,6 +8,7 @@ use crate::app::common::signatures::{SignatureJudge, SignatureLine, SignatureSta
 use crate::app::error::AppError;
 use crate::app::verify::export::Export;
 use crate::base::id::CommitId;
+use crate::base::local_path::LocalPath;
 use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
@@ -64,7 +65,7 @@ pub struct Report {
     pub totals: Totals,
     /// The folder that everything was written into.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub exported: Option<PathBuf>,
+    pub exported: Option<LocalPath>,
 }
 
 /// How many commits came out how.
@@ -147,7 +148,7 @@ pub fn run(
         monitor.advance(Advance { files: batch.len() as u64, ..Advance::default() });
     }
     if let Some(export) = export {
-        report.exported = Some(export.finish()?);
+        report.exported = Some(export.finish()?.into());
     }
     Ok(report)
 }

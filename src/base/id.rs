@@ -125,6 +125,10 @@ define_id!(
     FileId, 32, "a file id"
 );
 define_id!(
+    /// Names a term of a controlled vocabulary.
+    TermId, 16, "a term id"
+);
+define_id!(
     /// Id of one node of a manifest.
     ManifestNodeId, 32, "a manifest node id"
 );

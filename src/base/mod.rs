@@ -8,6 +8,7 @@ pub mod escape;
 pub mod fuzz;
 pub mod id;
 pub mod lookalike;
+pub mod local_path;
 pub mod memory;
 pub mod monitor;
 pub mod path;

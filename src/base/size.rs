@@ -36,6 +36,11 @@ pub fn human_count(count: u64) -> String {
     text
 }
 
+/// Writes a number of things with their name: `1 file`, `25,282 files`.
+pub fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", human_count(number), if number == 1 { one } else { many })
+}
+
 /// Writes `part` of `whole` as a percentage that never rounds up to 100: `99.7%`.
 pub fn human_share(part: u64, whole: u64) -> String {
     if whole == 0 || part >= whole {

@@ -330,6 +330,12 @@ impl Context {
         }
     }
 
+    /// Whether somebody is there who can answer a question and did not answer all with yes.
+    pub fn can_ask(&self) -> bool {
+        let terminals = self.environment.terminals;
+        terminals.input && terminals.error && !self.globals.json && !self.globals.yes
+    }
+
     /// Asks for a line of text; `None` where nobody can answer.
     pub fn ask(&mut self, question: &str) -> Result<Option<String>, Failure> {
         self.progress.finish();

@@ -9,6 +9,8 @@ pub mod files;
 pub mod review;
 pub mod words;
 
+pub use crate::base::size::count;
+
 use crate::base::escape;
 use crate::cli::arguments::ColorChoice;
 use crate::cli::environment::Environment;
@@ -172,11 +174,6 @@ pub fn place(path: &std::path::Path) -> String {
 /// Text of several lines from elsewhere, made safe to show.
 pub fn safe_lines(text: &str) -> String {
     escape::terminal_lines(text)
-}
-
-/// Writes a number of things with their name: `1 file`, `25,282 files`.
-pub fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", crate::base::size::human_count(number), if number == 1 { one } else { many })
 }
 
 #[cfg(test)]

@@ -92,7 +92,9 @@ mod tests {
         after.fields.insert(name("title"), FieldValue::Text("Harbour".into()));
         before.fields.insert(name("gone"), FieldValue::Boolean(true));
         after.fields.insert(name("new"), FieldValue::Integer(1));
-        after.fields.insert(name("subject"), FieldValue::Terms(BTreeSet::from([TermId([1; 16])])));
+        after
+            .fields
+            .insert(name("subject"), FieldValue::Terms(BTreeSet::from([TermId::from_bytes([1; 16])])));
         let changes = diff_metadata(&before, &after);
         let json = serde_json::to_value(&changes).expect("serialisable");
         assert_eq!(json[0]["change"], "unset");

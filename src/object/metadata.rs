@@ -1,6 +1,8 @@
 //! The metadata of one asset: typed fields that are versioned beside its content.
 
 use crate::base::codec::{DecodeError, DecodeErrorKind, Decoder, Encoder};
+pub use crate::base::id::TermId;
+
 use crate::base::id::MetadataId;
 use crate::object::{ObjectKind, hash_object};
 use serde::{Deserialize, Serialize};
@@ -92,10 +94,6 @@ pub enum FieldValue {
     Terms(BTreeSet<TermId>),
 }
 
-/// Names a term of a controlled vocabulary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct TermId(pub [u8; 16]);
-
 /// All fields of one asset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -176,7 +174,7 @@ fn encode_value(out: &mut Encoder, value: &FieldValue) {
         }
         FieldValue::Terms(terms) => {
             out.u8(8).uint(terms.len() as u64);
-            terms.iter().fold(out, |out, term| out.raw(&term.0))
+            terms.iter().fold(out, |out, term| out.raw(term.as_bytes()))
         }
     };
 }
@@ -200,7 +198,7 @@ fn decode_value(input: &mut Decoder<'_>) -> Result<FieldValue, DecodeError> {
         5 => FieldValue::Date(i32::try_from(input.int()?).map_err(|_| input.error(DecodeErrorKind::Value))?),
         6 => FieldValue::Moment(input.int()?),
         7 => FieldValue::Set(decode_set(input, |input| Ok(input.text(TEXT_BYTES_MAX)?.to_owned()))?),
-        8 => FieldValue::Terms(decode_set(input, |input| Ok(TermId(input.array()?)))?),
+        8 => FieldValue::Terms(decode_set(input, |input| Ok(TermId::from_bytes(input.array()?)))?),
         _ => return Err(input.error(DecodeErrorKind::Tag)),
     })
 }
@@ -237,7 +235,7 @@ mod tests {
             ("rights.model-release", FieldValue::Boolean(true)),
             ("shot", FieldValue::Date(20_500)),
             ("seen", FieldValue::Moment(1_772_381_999_123)),
-            ("subject", FieldValue::Terms(BTreeSet::from([TermId([5; 16])]))),
+            ("subject", FieldValue::Terms(BTreeSet::from([TermId::from_bytes([5; 16])]))),
         ];
         for (name, value) in fields {
             metadata.fields.insert(FieldName::new(name).expect("a valid name"), value);

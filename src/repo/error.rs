@@ -3,6 +3,7 @@
 use crate::base::codec::DecodeError;
 use crate::base::id::CommitId;
 use crate::base::path::AssetPath;
+use crate::base::size::count;
 use crate::object::commit_signature::CommitSignatureError;
 use crate::object::log_entry::EntryError;
 use crate::repo::config::ConfigError;
@@ -91,7 +92,7 @@ pub enum RepoError {
     #[error("{text:?} goes back further than the history does")]
     BeyondHistory { text: String },
     /// A version number that the asset does not have.
-    #[error("{path} has {versions} versions, not {version}")]
+    #[error("{path} has {}, and {version} is none of them", count(*versions, "version", "versions"))]
     UnknownVersion { path: AssetPath, version: u64, versions: u64 },
     /// A date in words that is not understood.
     #[error("{text:?} is no date")]

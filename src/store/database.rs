@@ -44,6 +44,15 @@ impl Handle {
     }
 }
 
+/// How large the database file is, and how much of it is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// The length of the file, in bytes.
+    pub file_bytes: u64,
+    /// Bytes of pages that hold something.
+    pub used_bytes: u64,
+}
+
 /// The one database of a store.
 pub(crate) struct DatabaseHandle {
     path: PathBuf,
@@ -127,6 +136,16 @@ impl DatabaseHandle {
             }
             Err(error) => Err(database_error(error)),
         }
+    }
+
+    /// Bytes of the file and, of these, bytes of pages that hold something. Nobody may be writing.
+    pub(crate) fn extent(&self) -> Result<Option<Extent>> {
+        let Some(transaction) = self.try_begin_write()? else { return Ok(None) };
+        let stats = guarded(|| transaction.stats())?.stored()?;
+        guarded(|| transaction.abort())?.stored()?;
+        let backend = self.disk.database(&self.path, DatabaseAccess::Read).during("opening", &self.path)?;
+        let file_bytes = backend.len().during("looking at", &self.path)?;
+        Ok(Some(Extent { file_bytes, used_bytes: stats.allocated_pages() * stats.page_size() as u64 }))
     }
 
     /// Moves the pages of the database together and gives the rest back to the file system, unless

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::codec::DecodeError;
 use crate::base::id::{ChunkId, PackId};
+use crate::base::size::human_bytes;
 
 /// Result of store operations.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -37,7 +38,7 @@ pub enum StoreError {
     #[error("the repository is open for reading only")]
     ReadOnly,
     /// The file system is full.
-    #[error("the disk is full: {needed} bytes needed, {available} available")]
+    #[error("the disk is full{}", shortage(*needed, *available))]
     DiskFull { path: PathBuf, needed: u64, available: u64 },
     /// A chunk is in no pack.
     #[error("chunk {chunk} is not in the repository")]
@@ -57,9 +58,6 @@ pub enum StoreError {
     /// A chunk or a block is larger than format 1 allows.
     #[error("a chunk of {length} bytes exceeds the limit of {limit}")]
     ChunkTooLarge { length: usize, limit: usize },
-    /// Somebody else holds the lock.
-    #[error("another process is using the repository: {lock} is held")]
-    Locked { lock: &'static str },
     /// The user asked to stop.
     #[error("stopped on request")]
     Cancelled,
@@ -102,6 +100,14 @@ pub enum Damage {
     Content,
     #[error("the footer is not one")]
     Footer,
+}
+
+/// How much room is missing, when that was found out before the system refused.
+fn shortage(needed: u64, available: u64) -> String {
+    if needed == 0 {
+        return String::new();
+    }
+    format!(": {} are needed and {} are free", human_bytes(needed), human_bytes(available))
 }
 
 /// Attaches what was being done, and to which file, to an input/output error.

@@ -55,6 +55,7 @@ use crate::store::space::{SETTINGS_KEY, STORE};
 
 pub use chunk_reader::ChunkReader;
 pub use chunk_writer::{ChunkWriter, GroupHint, Put, Staged, WriterTotals};
+pub use database::Extent;
 pub use disk::DiskSpace;
 pub use error::{Damage, Result, StoreError};
 pub use guard::quiet_guarded_panics;

@@ -322,7 +322,11 @@ fn a_compacted_database_is_smaller_and_holds_the_same() {
     let reading = store.snapshot().unwrap();
     assert!(!store.compact_database(&sweep).unwrap());
     drop(reading);
+    let loose = store.database_extent().unwrap().unwrap();
+    assert!(loose.used_bytes <= loose.file_bytes / 2, "{loose:?}");
     assert!(store.compact_database(&sweep).unwrap());
+    let tight = store.database_extent().unwrap().unwrap();
+    assert!(tight.file_bytes < loose.file_bytes && tight.used_bytes <= tight.file_bytes, "{tight:?}");
     assert!(disk.used_bytes() < before);
     assert_eq!(store.snapshot().unwrap().count(Space::Trees).unwrap(), 10);
     assert_all(&store);

@@ -11,6 +11,7 @@ use crate::base::id::{ChunkId, PackId};
 use crate::base::monitor::Monitor;
 use crate::store::Store;
 use crate::store::compress;
+use crate::store::database::Extent;
 use crate::store::disk::{Disk, DiskFile};
 use crate::store::error::{Damage, IoContext, Result, StoreError};
 use crate::store::lock::SweepLock;
@@ -125,6 +126,12 @@ impl Store {
         let verified = self.inner.database.verify();
         drop(pause);
         verified
+    }
+
+    /// How large the database file is and how much of it is in use; `None` while somebody writes.
+    pub fn database_extent(&self) -> Result<Option<Extent>> {
+        self.writable()?;
+        self.inner.database.extent()
     }
 
     /// Gives back to the file system what the database file holds without need. Does nothing, and says

@@ -27,6 +27,7 @@ use super::stat::Node;
 use crate::base::id::FileId;
 use crate::base::monitor::Problem;
 use crate::base::path::AssetPath;
+use crate::base::size::count;
 use crate::object::tree::Content;
 use crate::rules::portable::{Hazard, NameHazard, check_entry_name};
 use std::fs::File;
@@ -191,8 +192,8 @@ impl CheckoutReport {
         if self.not_begun > 0 {
             let reason = if self.disk_full { "the disk is full" } else { "on request" };
             let message = format!(
-                "stopped before everything was written ({reason}); {} files are left",
-                self.not_begun
+                "stopped before everything was written ({reason}); {} left",
+                count(self.not_begun, "file is", "files are")
             );
             problems.push(Problem { path: AssetPath::root(), message });
         }

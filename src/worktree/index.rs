@@ -14,7 +14,7 @@ mod write;
 #[cfg(any(test, fuzzing))]
 pub(in crate::worktree) use format::fuzz_mend;
 pub(in crate::worktree) use write::temporary_beside;
-pub use write::{Fresh, IndexBuild, build_index, empty_path_set};
+pub use write::{Fresh, IndexBuild, build_index, build_index_in_memory, empty_path_set};
 
 use super::error::{Result, WorktreeError};
 use super::stat::{FileStat, FsTime};
@@ -43,10 +43,14 @@ impl Index {
     /// Opens the file. `None` when it is missing, cut short, damaged or of another version: the
     /// remedy is the same for all of them.
     pub fn open(path: &Path) -> Option<Self> {
-        let file = File::open(path).ok()?;
+        Self::map(&File::open(path).ok()?)
+    }
+
+    /// Takes the index that a file holds.
+    fn map(file: &File) -> Option<Self> {
         // SAFETY: the mapping is read as plain bytes whose meaning is checked on use. The file is
         // never written in place: a new one is renamed over it, which leaves this mapping whole.
-        let map = unsafe { Mmap::map(&file) }.ok()?;
+        let map = unsafe { Mmap::map(file) }.ok()?;
         let header = Header::read(&map)?;
         let rows = usize::try_from(header.rows).ok()?;
         let checked = std::iter::repeat_with(AtomicBool::default).take(rows).collect();

@@ -30,6 +30,9 @@ use std::path::Path;
 pub enum Measure {
     /// Only what must be read to tell changed from unchanged and moved from new.
     Needed,
+    /// As [`Measure::All`] while the new and changed files have at most so many bytes together, else as
+    /// [`Measure::Needed`].
+    UpTo(u64),
     /// Every new and changed file, to say how many bytes would be new to the repository.
     All,
     /// Every new and changed file, even if it was read before: the probe keeps what it reads.
@@ -76,6 +79,7 @@ pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor
     )?;
     let seen_path = input.state_dir.join(SEEN_FILE);
     let storing = input.measure == Measure::Store;
+    let everything = reads_everything(input.measure, &scanned.items);
     let seen = if scanned.items.is_empty() || storing { None } else { Seen::open(&seen_path) };
     let base = input.index.map_or_else(TreeNode::empty_id, Index::base);
     let reader = Reader {
@@ -83,11 +87,11 @@ pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor
         clock: &clock,
         probe: input.probe,
         seen: seen.as_ref(),
-        measure: input.measure != Measure::Needed,
+        measure: everything,
         new_bytes_known: seen.as_ref().is_some_and(|seen| seen.base() == base),
         monitor,
     };
-    let wanted = what_to_read(&scanned.items, input);
+    let wanted = what_to_read(&scanned.items, input.moves, everything);
     reader.announce(&scanned.items, &wanted);
     let mut gathering = Gathering::new(scanned, !storing);
     while gathering.take_stretch(&reader, &wanted)? {}
@@ -100,7 +104,21 @@ pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor
         let _ = write_seen(&seen_path, base, remembered);
     }
     moves::find_moves(&mut status.changes, input.moves);
+    status.measured = everything;
     Ok(status)
+}
+
+/// Whether every new and changed file is read.
+fn reads_everything(measure: Measure, items: &[ScanItem]) -> bool {
+    let sizes = items.iter().filter_map(|item| match &item.found {
+        Found::New { node } | Found::Suspect { node, .. } => Some(node.stat.size),
+        _ => None,
+    });
+    match measure {
+        Measure::Needed => false,
+        Measure::UpTo(most) => sizes.fold(0, u64::saturating_add) <= most,
+        Measure::All | Measure::Store => true,
+    }
 }
 
 /// Items that are read before what was read of them is put together, so that the answers about a
@@ -126,6 +144,7 @@ impl Gathering {
             refreshed: Vec::new(),
             tallies: scanned.tallies,
             nested: scanned.nested,
+            measured: false,
             leftovers: scanned.leftovers,
         };
         let items = scanned.items.into_iter();
@@ -165,8 +184,7 @@ impl Gathering {
 }
 
 /// Which items are to be read.
-fn what_to_read<P>(items: &[ScanItem], input: &StatusInput<'_, P>) -> Vec<bool> {
-    let everything = input.measure != Measure::Needed;
+fn what_to_read(items: &[ScanItem], moves: &[(AssetPath, AssetPath)], everything: bool) -> Vec<bool> {
     let removed_sizes: HashSet<u64> = items
         .iter()
         .filter_map(|item| match &item.found {
@@ -174,7 +192,7 @@ fn what_to_read<P>(items: &[ScanItem], input: &StatusInput<'_, P>) -> Vec<bool> 
             _ => None,
         })
         .collect();
-    let moved_to: HashSet<&AssetPath> = input.moves.iter().map(|(_, to)| to).collect();
+    let moved_to: HashSet<&AssetPath> = moves.iter().map(|(_, to)| to).collect();
     items
         .iter()
         .map(|item| match &item.found {

@@ -60,12 +60,8 @@ pub fn show(value: &FieldValue) -> String {
         FieldValue::Date(days) => show_day(*days),
         FieldValue::Moment(unix_ms) => crate::base::time::Timestamp::utc(*unix_ms).rfc3339(),
         FieldValue::Set(members) => members.iter().cloned().collect::<Vec<_>>().join(", "),
-        FieldValue::Terms(terms) => terms.iter().map(show_term).collect::<Vec<_>>().join(", "),
+        FieldValue::Terms(terms) => terms.iter().map(TermId::to_string).collect::<Vec<_>>().join(", "),
     }
-}
-
-fn show_term(term: &TermId) -> String {
-    term.0.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A decimal without trailing zeros; what turns out whole is an integer.

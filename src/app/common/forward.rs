@@ -1,11 +1,10 @@
 //! Brings the branch that the worktree is on forward to a commit that has everything of it.
 
 use crate::app::common::guard::{Permit, set_reference};
+use crate::app::common::known_files::KnownFiles;
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{
-    FilesLine, KnownFiles, carry_out, prepare, settle_change, targets_between,
-};
+use crate::app::common::transition::{FilesLine, carry_out, prepare, settle_change, targets_between};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;

@@ -11,6 +11,8 @@ pub mod field_value;
 pub mod forward;
 pub mod guard;
 pub mod joining;
+pub mod known_files;
+pub mod lineage;
 pub mod locate;
 pub mod probe;
 pub mod problem;

@@ -13,11 +13,15 @@ use crate::repo::state::WorktreeState;
 use crate::repo::{RepoError, Repository, View};
 use crate::rules::ignore::IgnoreStack;
 use crate::store::WorktreeLock;
-use crate::worktree::index::{Fresh, Index, IndexBuild, PathSetId, build_index, empty_path_set};
+use crate::worktree::WorktreeError;
+use crate::worktree::index::{
+    Fresh, Index, IndexBuild, PathSetId, build_index, build_index_in_memory, empty_path_set,
+};
 use crate::worktree::probe::ContentProbe;
 use crate::worktree::root::Worktree;
 use crate::worktree::status::{Measure, Status, StatusInput, status};
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// Folder of what is remembered of the worktree, inside `.pent`.
@@ -150,7 +154,13 @@ impl<'a> Session<'a> {
             path_set: path_set_id(state.sparse.as_ref()),
             is_expected: &is_expected,
         };
-        Ok(build_index(&build, &self.index_path(), monitor)?)
+        match build_index(&build, &self.index_path(), monitor) {
+            // Whoever may only look gets one that lasts as long as the command.
+            Err(WorktreeError::Io { source, .. }) if self.lock.is_none() && may_not_write(&source) => {
+                Ok(build_index_in_memory(&build, monitor)?)
+            }
+            built => Ok(built?),
+        }
     }
 
     /// Remembers what was seen of files, on top of the tree that the worktree stands on now.
@@ -193,6 +203,10 @@ impl<'a> Session<'a> {
         };
         Ok(status(&input, monitor)?)
     }
+}
+
+fn may_not_write(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
 /// The fingerprint of a set of paths; all zero for everything.

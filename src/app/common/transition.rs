@@ -6,10 +6,11 @@
 //! files change, each whole. Then the note goes. A command that finds the note finishes the change.
 
 use crate::app::common::content::{CheckoutContent, StoredContent};
+use crate::app::common::known_files::KnownFiles;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
-use crate::base::id::{FileId, TreeId};
+use crate::base::id::TreeId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
@@ -23,11 +24,9 @@ use crate::worktree::displaced::{self, Displacer};
 use crate::worktree::index::Fresh;
 use crate::worktree::root::Worktree;
 use crate::worktree::seen::Seen;
-use crate::worktree::stat::{FileStat, Node};
 use crate::worktree::status::SEEN_FILE;
 use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::HashMap;
 use std::path::Path;
 
 /// What a change of files did.
@@ -53,32 +52,6 @@ pub struct Done {
     pub line: FilesLine,
     /// What was seen of the written files, for the index.
     pub fresh: Vec<Fresh>,
-}
-
-/// Files whose content is known to be in the store although the index does not say so: those that
-/// were taken in a moment ago.
-#[derive(Debug, Default)]
-pub struct KnownFiles {
-    files: HashMap<AssetPath, (FileStat, FileId)>,
-}
-
-impl KnownFiles {
-    /// Takes what a snapshot saw, as far as every later edit would show.
-    pub fn of(fresh: &[Fresh]) -> Self {
-        let settled = fresh.iter().filter(|seen| seen.settled);
-        settled.map(|seen| (seen.path.clone(), seen.stat, seen.id)).collect()
-    }
-
-    fn find(&self, path: &AssetPath, node: &Node) -> Option<FileId> {
-        let (stat, id) = self.files.get(path)?;
-        (*stat == node.stat).then_some(*id)
-    }
-}
-
-impl FromIterator<(AssetPath, FileStat, FileId)> for KnownFiles {
-    fn from_iter<T: IntoIterator<Item = (AssetPath, FileStat, FileId)>>(files: T) -> Self {
-        Self { files: files.into_iter().map(|(path, stat, id)| (path, (stat, id))).collect() }
-    }
 }
 
 /// What must be written and removed to come from one tree to another, as far as the worktree shows it.

@@ -180,6 +180,7 @@ impl<'a> Comparer<'a> {
             path: change.path().clone(),
             kinds: change.kinds,
             asset: change.asset,
+            copied_from: None,
             before: change.before.as_deref().map(line),
             after,
             version_before: None,

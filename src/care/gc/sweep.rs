@@ -19,6 +19,8 @@ use std::collections::HashSet;
 const BATCH: usize = 16 * 1024;
 /// Dropped rows from which on the database is asked to give space back.
 const COMPACT_ROWS: u64 = 10_000;
+/// Size of the database file from which on it is, when more than half of it is empty.
+const COMPACT_BYTES: u64 = 16 << 20;
 /// Key of the number of sweeps so far, in the settings kept by the repository.
 const EPOCH_KEY: &[u8] = b"gc/epoch";
 
@@ -60,10 +62,18 @@ pub fn execute(
     drop(worktree);
     rewrite_packs(store, &sweep, &mut done, monitor)?;
     drop_orphans(store, options, &sweep, &mut done)?;
-    if done.objects + done.chunks >= COMPACT_ROWS {
+    if done.objects + done.chunks >= COMPACT_ROWS || is_loose(store)? {
         store.compact_database(&sweep)?;
     }
     Ok((plan, done))
+}
+
+/// Whether the database file is large and mostly empty, as after many commits of many files.
+fn is_loose(store: &Store) -> Result<bool, CareError> {
+    let extent = store.database_extent()?;
+    Ok(extent.is_some_and(|extent| {
+        extent.file_bytes >= COMPACT_BYTES && extent.used_bytes <= extent.file_bytes / 2
+    }))
 }
 
 /// Phase 1: puts what was not reached on the list and takes off it what was.

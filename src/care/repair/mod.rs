@@ -21,7 +21,9 @@ mod rows;
 pub use content::restore_from_files;
 
 use crate::base::id::{ChunkId, RepositoryId};
+use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;
+use crate::base::size::count;
 use crate::base::time::Timestamp;
 use crate::care::error::CareError;
 use crate::care::fsck::{self, Outcome};
@@ -53,7 +55,7 @@ pub struct Step {
     pub message: String,
     /// Where what was there before is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kept: Option<PathBuf>,
+    pub kept: Option<LocalPath>,
 }
 
 /// What was done so far.
@@ -63,7 +65,7 @@ pub struct Steps(pub Vec<Step>);
 impl Steps {
     /// Takes note of something that was done.
     pub fn add(&mut self, what: &'static str, message: impl Into<String>, kept: Option<PathBuf>) {
-        self.0.push(Step { what, message: message.into(), kept });
+        self.0.push(Step { what, message: message.into(), kept: kept.map(LocalPath::from) });
     }
 }
 
@@ -116,7 +118,8 @@ fn mend_findings(
     let allowed = Allowed::of(repository, options.now, monitor)?;
     let found = repository.store().reindex(&|chunk| allowed.is_allowed(chunk), &sweep, monitor)?;
     if found.rows_written > 0 {
-        let message = format!("the index has {} chunks back from the packs", found.rows_written);
+        let message =
+            format!("the index has {} back from the packs", count(found.rows_written, "chunk", "chunks"));
         steps.add("index", message, None);
     }
     Ok(())

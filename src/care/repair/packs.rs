@@ -2,6 +2,7 @@
 
 use crate::base::id::ChunkId;
 use crate::base::monitor::Monitor;
+use crate::base::size::{count, human_count};
 use crate::care::error::CareError;
 use crate::care::fsck::Outcome;
 use crate::care::repair::Steps;
@@ -25,10 +26,16 @@ pub(super) fn mend(
         let kept = store.set_pack_aside(record.id)?;
         let (rescued, lost) = store.rescue_pack(number, sweep, monitor)?;
         let message = match lost.len() {
-            0 => format!("pack {} was written anew, with all its {} chunks", record.id, rescued.chunks_kept),
+            0 => format!(
+                "pack {} was written anew with all its chunks ({})",
+                record.id,
+                human_count(rescued.chunks_kept)
+            ),
             lost => format!(
-                "pack {} was written anew: {} of its chunks are sound, {lost} were damaged",
-                record.id, rescued.chunks_kept
+                "pack {} was written anew: chunks that are sound: {}, that were damaged: {}",
+                record.id,
+                human_count(rescued.chunks_kept),
+                human_count(lost as u64)
             ),
         };
         steps.add("pack", message, kept);
@@ -54,6 +61,10 @@ fn drop_lost_rows(repository: &Repository, outcome: &Outcome, steps: &mut Steps)
     let mut transaction = repository.store().begin()?;
     let dropped = transaction.drop_chunks(&chunks)?;
     transaction.commit()?;
-    steps.add("index", format!("{dropped} chunks that the index had in no pack were taken out of it"), None);
+    steps.add(
+        "index",
+        format!("{} that the index had in no pack, taken out of it", count(dropped, "chunk", "chunks")),
+        None,
+    );
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use crate::base::id::FileId;
 use crate::base::monitor::Monitor;
+use crate::base::size::count;
 use crate::care::error::CareError;
 use crate::care::fsck::{FindingKind, Findings};
 use crate::care::repair::Steps;
@@ -36,7 +37,10 @@ pub(super) fn mend(repository: &Repository, steps: &mut Steps, _: &dyn Monitor) 
     }
     edit.commit()?;
     if !bad.is_empty() {
-        let message = format!("{} records that could not be read were taken out", bad.len());
+        let message = format!(
+            "taken out, since it could not be read: {}",
+            count(bad.len() as u64, "record", "records")
+        );
         steps.add("record", message, Some(kept.clone()));
     }
     // Without what could not be read, the journal can be asked.

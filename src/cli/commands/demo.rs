@@ -2,7 +2,8 @@
 
 use crate::app::demo;
 use crate::app::error::AppError;
-use crate::base::size::human_bytes;
+use crate::base::local_path::LocalPath;
+use crate::base::size::{count, human_bytes};
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::{BOLD, DIM, place};
@@ -37,7 +38,7 @@ impl Describe for Arguments {
 #[derive(Debug, Serialize)]
 struct Report {
     /// The studio's folder.
-    folder: PathBuf,
+    folder: LocalPath,
     /// The commands that were run in it, with what they printed.
     steps: Vec<Step>,
 }
@@ -59,7 +60,8 @@ impl Verb for Arguments {
         let (files, bytes) = demo::make_studio(&folder)?;
         let mut walk = Walk::new(context, &folder)?;
         walk.say(&format!(
-            "A small studio: {files} files, {}, in {}. You are Anna, and a festival wants a poster.",
+            "A small studio: {}, {}, in {}. You are Anna, and a festival wants a poster.",
+            count(files, "file", "files"),
             human_bytes(bytes),
             place(&folder)
         ))?;
@@ -121,7 +123,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(context: &'a mut Context, folder: &'a Path) -> Result<Self, Failure> {
         let program = std::env::current_exe()?;
-        let report = Report { folder: folder.to_owned(), steps: Vec::new() };
+        let report = Report { folder: folder.into(), steps: Vec::new() };
         Ok(Self { context, folder, program, report })
     }
 
@@ -171,7 +173,7 @@ impl<'a> Walk<'a> {
 
     fn end(mut self) -> Result<ExitStatus, Failure> {
         let report =
-            std::mem::replace(&mut self.report, Report { folder: PathBuf::new(), steps: Vec::new() });
+            std::mem::replace(&mut self.report, Report { folder: LocalPath::default(), steps: Vec::new() });
         let styles = self.context.styles();
         let folder = place(&report.folder);
         self.context.print("demo", &report, |page, _| {

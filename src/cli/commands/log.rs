@@ -119,7 +119,10 @@ fn facts(page: &Page<'_>, change: &ChangeLine) -> String {
         (Some(before), Some(after)) if before.path != after.path => {
             format!("{} {} {} {}", change.what, before.path, page.arrow(), after.path)
         }
-        _ => change.what.to_owned(),
+        _ => match change.copied_from.as_ref().and_then(|copied| copied.path.as_ref()) {
+            Some(source) => format!("copied from {source}"),
+            None => change.what.to_owned(),
+        },
     };
     let size = change.after.as_ref().and_then(|entry| entry.size);
     let size = size.map(|size| format!(", {}", human_bytes(size))).unwrap_or_default();

@@ -2,17 +2,19 @@
 
 use crate::app::restore::{self, Options, Report};
 use crate::base::id::CommitId;
+use crate::base::size::{human_bytes, human_count};
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
-use crate::cli::output::Page;
 use crate::cli::output::files::{status_of, write_files, write_paths};
+use crate::cli::output::{BOLD, DIM, Page};
 use crate::cli::verb::{Describe, Example, Group, Verb};
 use std::io;
 use std::path::PathBuf;
 /// Bring back files or folders as they once were
 ///
-/// Shows first what it would replace. What it replaces is set aside for 30 days, even when it was never
-/// committed: `pent undo` brings it back.
+/// On a terminal it first shows what it would replace that is not as committed, and asks; --dry-run shows
+/// all and does nothing. What it replaces is set aside for 30 days, even when it was never committed:
+/// `pent undo` brings it back.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Which files and folders; a version may follow, as in logo.psd@40
@@ -53,13 +55,22 @@ impl Verb for Arguments {
         } else {
             context.repository()?
         };
-        let options = Options {
+        let mut options = Options {
             revision: self.revision,
             paths: context.asset_paths(&repository, &self.paths)?,
             exact: self.exact,
             to: self.to.as_ref().map(|folder| context.folder().join(folder)),
             preview: self.dry_run,
         };
+        if !options.preview && context.can_ask() {
+            options.preview = true;
+            let planned = restore::run(&repository, &options, context.clock(), context.monitor())?;
+            options.preview = false;
+            if !planned.files.set_aside.is_empty() {
+                context.print("restore", &planned, show)?;
+                context.confirm("Go on?")?;
+            }
+        }
         let report = restore::run(&repository, &options, context.clock(), context.monitor())?;
         context.print("restore", &report, show)?;
         Ok(status_of(&report.files))
@@ -80,13 +91,21 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
 }
 
 fn show_preview(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
-    for (heading, paths) in [
-        ("Would be written:", &report.write),
-        ("Would be removed:", &report.remove),
-        ("Of these, would be set aside first, since they are not committed:", &report.files.set_aside),
+    let bytes = human_bytes(report.bytes);
+    for (heading, remark, paths) in [
+        ("Would be written", bytes.as_str(), &report.write),
+        ("Would be removed", "", &report.remove),
+        ("Set aside first, since not as committed", "kept for 30 days", &report.files.set_aside),
     ] {
         if !paths.is_empty() {
-            page.heading(heading)?;
+            let number = human_count(paths.len() as u64);
+            let facts = [number.as_str(), remark].into_iter().filter(|fact| !fact.is_empty());
+            let facts = facts.collect::<Vec<_>>().join(", ");
+            page.line(format_args!(
+                "{} {}",
+                page.styles.paint(BOLD, heading),
+                page.styles.paint(DIM, facts)
+            ))?;
             write_paths(page, paths)?;
         }
     }

@@ -162,6 +162,9 @@ fn write_asset(page: &mut Page<'_>, report: &AssetReport) -> io::Result<()> {
         row("since", format!("{} ({})", subject(&commit.message), commit.id.short()));
         row("by", format!("{}, {}", person(&commit.author), full(moment(&commit.time))));
     }
+    if let Some(source) = report.copied_from.as_ref().and_then(|copied| copied.path.as_ref()) {
+        row("copy of", source.to_string());
+    }
     if let Some(size) = report.entry.size {
         row("size", size_text(report, size));
     }

@@ -1,27 +1,28 @@
 //! `pent status`.
 
 use crate::app::common::upstream::UpstreamLine;
-use crate::app::status::{self, Options, Report};
-use crate::base::size::human_bytes;
+use crate::app::status::{self, Options, Report, SpecialLine};
+use crate::base::size::{human_bytes, human_count};
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::changes::{counts_text, write_changes, write_problems, write_undecided};
 use crate::cli::output::files::write_paths;
 use crate::cli::output::{ACCENT, BOLD, DIM, Page, count, safe};
 use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::worktree::stat::SpecialKind;
 use std::io;
 use std::path::PathBuf;
 
 /// See what changed since the last commit
 ///
-/// Shows what is new, changed, moved and removed, and what could not be read. Long lists are cut short; -v
-/// shows all of them.
+/// Shows what is new, changed, moved and removed, what could not be read, and how many bytes a commit would
+/// add: exactly while no more than 64 MB changed, else at most so many. Long lists are cut short; -v shows all.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Only these files and folders
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Read all that changed, to say exactly how much of it is new
+    /// Read all that changed, however large, to say exactly how much of it is new
     #[arg(long)]
     measure: bool,
 }
@@ -79,7 +80,33 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     for nested in &report.nested {
         page.remark(format_args!("{nested} is a repository of its own and is left alone."))?;
     }
+    write_special(page, &report.special)?;
     page.line(summary(report))
+}
+
+/// Says once that pipes and the like are no work: `pipe and sock are no files and are left alone.`
+fn write_special(page: &mut Page<'_>, special: &[SpecialLine]) -> io::Result<()> {
+    match special {
+        [] => Ok(()),
+        [one] => page.remark(format_args!("{} is {} and is left alone.", one.path, kind_text(one.kind))),
+        [one, other] => {
+            page.remark(format_args!("{} and {} hold no work and are left alone.", one.path, other.path))
+        }
+        [one, rest @ ..] => page.remark(format_args!(
+            "{} and {} more pipes, sockets and devices hold no work and are left alone.",
+            one.path,
+            human_count(rest.len() as u64)
+        )),
+    }
+}
+
+const fn kind_text(kind: SpecialKind) -> &'static str {
+    match kind {
+        SpecialKind::Fifo => "a pipe",
+        SpecialKind::Socket => "a socket",
+        SpecialKind::Device => "a device",
+        SpecialKind::Unknown => "no file",
+    }
 }
 
 /// Writes how the branch stands to that of the remote.
@@ -116,10 +143,10 @@ fn summary(report: &Report) -> String {
     let new = match (report.bytes, report.bytes_new_at_most) {
         (0, _) => String::new(),
         (bytes, 0) => format!("; {}, all of it here already", human_bytes(bytes)),
+        (bytes, new) if report.measured && new == bytes => format!("; {}, all of it new", human_bytes(bytes)),
         (bytes, new) if report.measured => {
             format!("; {}, {} of it new", human_bytes(bytes), human_bytes(new))
         }
-        (bytes, new) if new == bytes => format!("; {}", human_bytes(bytes)),
         (bytes, new) => format!("; {}, at most {} of it new", human_bytes(bytes), human_bytes(new)),
     };
     format!("{}{new}.", counts_text(&report.counts))

@@ -408,11 +408,10 @@ fn store(error: &StoreError) -> Advice {
         StoreError::DiskFull { .. } => Advice::of(
             ExitStatus::Disk,
             &[
-                "make room and try again: what arrived already is not sent again",
+                "make room and try again: what was stored already is not stored again",
                 "`pent gc --dry-run` says what could go",
             ],
         ),
-        StoreError::Locked { .. } => Advice::unavailable("wait for the other command to end, then try again"),
         StoreError::Cancelled => Advice::none(ExitStatus::Interrupted),
         StoreError::FormatFile { .. }
         | StoreError::Settings { .. }
@@ -469,8 +468,7 @@ mod tests {
     fn errors_deep_below_keep_their_exit_code() {
         let full = AppError::from(StoreError::DiskFull { path: "p".into(), needed: 2, available: 1 });
         assert_eq!(app(&full).status, ExitStatus::Disk);
-        let held = AppError::from(StoreError::Locked { lock: "writers" });
-        assert_eq!(app(&held).status, ExitStatus::Unavailable);
+        assert_eq!(app(&AppError::from(StoreError::ReadOnly)).status, ExitStatus::Unavailable);
         assert_eq!(app(&AppError::from(StoreError::Cancelled)).status, ExitStatus::Interrupted);
     }
 }

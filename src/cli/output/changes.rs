@@ -117,7 +117,10 @@ fn remark(line: &ChangeLine) -> Cell {
         _ => {}
     }
     if let Some(new) = line.bytes_new.filter(|new| *new < line.size && line.what != "moved") {
-        remarks.push(format!("{} new", human_bytes(new)));
+        remarks.push(match new {
+            0 => "here already".to_owned(),
+            new => format!("{} new", human_bytes(new)),
+        });
     }
     if line.metadata_pending && line.what != "metadata" {
         remarks.push("described anew".to_owned());

@@ -138,16 +138,25 @@ fn version_text(file: &FileDiff) -> String {
 /// Sizes and counts.
 fn facts(file: &FileDiff) -> Vec<String> {
     let mut facts = Vec::new();
+    if let Some(source) = file.copied_from.as_ref().and_then(|copied| copied.path.as_ref()) {
+        facts.push(format!("copy of {source}"));
+    }
     match file.summary {
         Some(Summary::Text { lines_added, lines_removed }) => {
             facts.push(format!("+{} -{}", human_count(lines_added), human_count(lines_removed)));
         }
         Some(Summary::Bytes { bytes_shared, bytes_new, bytes_changed, ranges }) => {
             facts.extend(size_text(file));
+            let (places, changed) = (count(ranges, "place", "places"), human_bytes(bytes_changed));
+            facts.push(match &file.content {
+                _ if ranges == 0 => "no byte differs".to_owned(),
+                Some(ContentDiff::Bytes(diff)) if ranges == 1 && diff.ranges.len() == 1 => {
+                    format!("{changed} differ, from byte {} on", human_count(diff.ranges[0].after.start))
+                }
+                _ => format!("{changed} differ, in {places}"),
+            });
             facts.push(format!("{} new", human_bytes(bytes_new)));
             facts.push(format!("{} shared", human_share(bytes_shared, bytes_shared + bytes_new)));
-            let ranges = count(ranges, "range", "ranges");
-            facts.push(format!("{} in {ranges}", human_bytes(bytes_changed)));
         }
         None => facts.extend(size_text(file)),
     }

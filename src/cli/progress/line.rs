@@ -1,7 +1,7 @@
 //! The words of a progress line.
 
 use crate::base::monitor::Phase;
-use crate::base::size::{human_bytes, human_count};
+use crate::base::size::{count, human_bytes, human_count};
 use std::time::{Duration, Instant};
 
 /// Speeds are averaged over about this long.
@@ -89,8 +89,8 @@ fn join(name: &str, parts: &[Option<String>]) -> String {
 
 fn files_text(state: &State) -> Option<String> {
     match state.phase.files_total {
-        Some(total) => Some(format!("{} of {} files", human_count(state.files), human_count(total))),
-        None if state.files > 0 => Some(format!("{} files", human_count(state.files))),
+        Some(total) => Some(format!("{} of {}", human_count(state.files), count(total, "file", "files"))),
+        None if state.files > 0 => Some(count(state.files, "file", "files")),
         None => None,
     }
 }

@@ -205,3 +205,26 @@ fn a_cut_or_flipped_index_is_noticed_wherever_it_was_damaged() {
     fs::remove_file(world.file()).expect("removed");
     assert!(Index::open(&world.file()).is_none());
 }
+
+#[test]
+fn an_index_in_memory_holds_the_same_and_leaves_nothing_behind() {
+    let mut world = World::new();
+    let inner = world.objects.put_directory([file("b.txt", 2)]);
+    let top = world.objects.put_directory([file("a.txt", 1), folder("sub", inner)]);
+    let before = world.build(top, None, &[fresh("a.txt", 1, 5)]);
+    fs::remove_file(world.file()).expect("a removed index");
+    let build = IndexBuild {
+        source: &world.objects,
+        tree: top,
+        previous: Some(&before),
+        fresh: &[],
+        path_set: empty_path_set(),
+        is_expected: &|_| true,
+    };
+    let index = build_index_in_memory(&build, &SilentMonitor).expect("built");
+    assert_eq!(index.base(), top);
+    let stat = |text| index.find(&path(text)).expect("sound").expect("there").stat();
+    assert_eq!(stat("a.txt").map(|stat| stat.ctime_ns), Some(5));
+    assert_eq!(stat("sub/b.txt"), None);
+    assert!(!world.file().exists());
+}

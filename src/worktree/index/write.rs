@@ -65,7 +65,8 @@ pub fn build_index<S: ObjectSource>(
     fs::create_dir_all(folder).during("creating", folder)?;
     let written_at = FsTime::now_in(folder).during("asking the clock of", folder)?;
     let temporary = temporary_beside(path);
-    let outcome = write_to(build, &temporary, written_at, monitor);
+    let file = File::create_new(&temporary).during("creating", &temporary);
+    let outcome = file.and_then(|file| write_to(build, file, &temporary, written_at, monitor));
     let renamed = outcome.and_then(|()| fs::rename(&temporary, path).during("renaming", &temporary));
     if renamed.is_err() {
         // Nothing refers to it; should removing fail too, the first error is the one to tell.
@@ -73,6 +74,31 @@ pub fn build_index<S: ObjectSource>(
     }
     renamed?;
     Index::open(path).ok_or(WorktreeError::IndexDamaged)
+}
+
+/// Builds the index in memory, for whoever may look but not write. What is seen of files in it is as
+/// good as in any other; it is gone with the process.
+pub fn build_index_in_memory<S: ObjectSource>(
+    build: &IndexBuild<'_, S>,
+    monitor: &dyn Monitor,
+) -> Result<Index> {
+    let place = Path::new("memory");
+    let file = memory_file().during("asking for", place)?;
+    let reading = file.try_clone().during("opening", place)?;
+    write_to(build, file, place, FsTime::NEVER, monitor)?;
+    Index::map(&reading).ok_or(WorktreeError::IndexDamaged)
+}
+
+/// A file that has no name and no place on any disk.
+#[cfg(target_os = "linux")]
+fn memory_file() -> std::io::Result<File> {
+    use rustix::fs::{MemfdFlags, memfd_create};
+    Ok(File::from(memfd_create("pent-index", MemfdFlags::CLOEXEC)?))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn memory_file() -> std::io::Result<File> {
+    Err(std::io::ErrorKind::Unsupported.into())
 }
 
 /// A name of its own for each writer, so that two at once do not disturb each other.
@@ -85,11 +111,11 @@ pub(in crate::worktree) fn temporary_beside(path: &Path) -> PathBuf {
 
 fn write_to<S: ObjectSource>(
     build: &IndexBuild<'_, S>,
+    file: File,
     path: &Path,
     written_at: FsTime,
     monitor: &dyn Monitor,
 ) -> Result<()> {
-    let file = File::create_new(path).during("creating", path)?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     out.write_all(&[0; HEADER_BYTES]).during("writing", path)?;
     let mut writer = Writer {

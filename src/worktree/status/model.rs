@@ -86,6 +86,8 @@ pub struct Status {
     pub tallies: Tallies,
     /// Folders that hold repositories of their own.
     pub nested: Vec<AssetPath>,
+    /// Whether every new and changed file was read, so that it is known how much of them is new.
+    pub measured: bool,
     /// Half-written files of a checkout that was cut off.
     pub leftovers: Vec<AssetPath>,
 }
