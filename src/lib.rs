@@ -8,6 +8,7 @@ pub mod base;
 pub mod care;
 pub mod cli;
 pub mod diff;
+pub mod import;
 pub mod object;
 pub mod repo;
 pub mod rules;

@@ -3,6 +3,7 @@
 use crate::base::path::AssetPath;
 use crate::care::CareError;
 use crate::diff::DiffError;
+use crate::import::ImportError;
 use crate::repo::RepoError;
 use crate::repo::config::ConfigError;
 use crate::repo::content::ContentError;
@@ -54,6 +55,9 @@ pub enum AppError {
     /// Care of the repository failed.
     #[error(transparent)]
     Care(#[from] CareError),
+    /// History could not be brought in or taken out.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// A path outside the worktree.
     #[error("{path} is outside this repository ({root})")]
     OutsideWorktree { path: PathBuf, root: PathBuf },

@@ -4,6 +4,8 @@
 //! Reading goes through a [`View`], a consistent state of everything; changing goes through an
 //! [`Edit`], which becomes real as a whole or not at all.
 
+pub mod assign;
+pub mod at_hand;
 pub mod config;
 pub mod content;
 mod crew;
@@ -12,6 +14,7 @@ pub mod edit;
 pub mod error;
 pub mod extract;
 pub mod history;
+pub mod imports;
 pub mod ingest;
 mod ingest_large;
 pub mod journal;

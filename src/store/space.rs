@@ -37,11 +37,15 @@ pub enum Space {
     ReviewLog,
     /// What nothing reached any more, and since when.
     Condemned,
+    /// What imports know of other systems: which of their objects became what here.
+    Imports,
+    /// Objects of other systems, byte for byte.
+    Origins,
 }
 
 impl Space {
     /// All spaces.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Trees,
         Self::Metadata,
         Self::Commits,
@@ -57,6 +61,8 @@ impl Space {
         Self::SharedLog,
         Self::ReviewLog,
         Self::Condemned,
+        Self::Imports,
+        Self::Origins,
     ];
 
     /// Name of the table in the database.
@@ -77,6 +83,8 @@ impl Space {
             Self::SharedLog => "shared-log",
             Self::ReviewLog => "review-log",
             Self::Condemned => "condemned",
+            Self::Imports => "imports",
+            Self::Origins => "origins",
         }
     }
 

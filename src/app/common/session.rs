@@ -8,6 +8,7 @@ use crate::base::path::AssetPath;
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
 use crate::object::tree_walk::tree_order;
+use crate::repo::at_hand::AtHand;
 use crate::repo::state::WorktreeState;
 use crate::repo::{Repository, View};
 use crate::rules::ignore::IgnoreStack;
@@ -99,7 +100,8 @@ impl<'a> Session<'a> {
         self.repository.pent_dir().join(STATE_DIR)
     }
 
-    fn index_path(&self) -> PathBuf {
+    /// Where the index lies.
+    pub(crate) fn index_path(&self) -> PathBuf {
         self.state_dir().join(INDEX_FILE)
     }
 
@@ -131,7 +133,7 @@ impl<'a> Session<'a> {
             state.sparse.is_none() || AssetPath::from_bytes(bytes).is_ok_and(|path| state.shows(&path))
         };
         let build = IndexBuild {
-            source: &self.view,
+            source: &AtHand(&self.view),
             tree,
             previous,
             fresh,

@@ -1,7 +1,7 @@
 //! Takes the worktree's changes into the store and says what they make of the base tree: the part
 //! that a commit and a switch have in common.
 
-use crate::app::common::assign::{Assignment, Differences, assign};
+use crate::repo::assign::{Assignment, Differences, assign};
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
 use crate::app::error::AppError;

@@ -11,6 +11,7 @@ pub mod erase;
 pub mod export;
 pub mod fsck;
 pub mod gc;
+pub mod import;
 pub mod init;
 pub mod journal;
 pub mod label;
@@ -35,6 +36,7 @@ use crate::cli::verb::Entry;
 /// Every verb that the program has, in the order in which the help lists those of a group.
 pub const VERBS: &[Entry] = &[
     Entry::of::<init::Arguments>(),
+    Entry::of::<import::Arguments>(),
     Entry::of::<demo::Arguments>(),
     Entry::of::<config::Arguments>(),
     Entry::of::<status::Arguments>(),

@@ -6,6 +6,7 @@ use crate::base::id::CommitId;
 use crate::care::CareError;
 use crate::cli::failure::ExitStatus;
 use crate::diff::DiffError;
+use crate::import::ImportError;
 use crate::repo::RepoError;
 use crate::repo::config::{ConfigError, KEYS};
 use crate::repo::content::ContentError;
@@ -73,6 +74,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Worktree(error) => worktree(error),
         AppError::Diff(error) => diff(error),
         AppError::Care(error) => care(error),
+        AppError::Import(error) => import(error),
         AppError::OutsideWorktree { .. } => {
             Advice::usage("name paths inside the repository's folder, or go there with `-C`")
         }
@@ -110,6 +112,43 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::PathTaken { .. } => Advice::refused(&["choose another name, or move that file away first"]),
         AppError::FieldValue { .. } => Advice::usage("`pent meta set --help` lists the kinds of values"),
         AppError::Io { source, .. } => io(source),
+    }
+}
+
+fn import(error: &ImportError) -> Advice {
+    match error {
+        ImportError::NoGit { .. } => Advice::not_found(
+            "name the folder of a Git repository, or a file made by `git bundle create history.bundle --all`",
+        ),
+        ImportError::ObjectFormat { .. } => Advice::unavailable(
+            "`git fast-export --all | git fast-import` into a new repository made with --object-format=sha1",
+        ),
+        ImportError::Open { .. } => Advice::unavailable("`git fsck` in that repository tells what is wrong with it"),
+        ImportError::Thin { .. } => {
+            Advice::unavailable("make a bundle that holds everything: `git bundle create history.bundle --all`")
+        }
+        ImportError::Bundle { .. } => Advice::unavailable("`git bundle verify` tells what is wrong with it"),
+        ImportError::Object { .. } | ImportError::Missing { .. } => Advice::of(
+            ExitStatus::Unavailable,
+            &[
+                "`git fsck` in that repository tells what is damaged, and a fresh `git clone` may have it",
+                "what was imported so far is kept: run the import again and it goes on from there",
+            ],
+        ),
+        ImportError::TooManyFiles { .. } => {
+            Advice::refused(&["leave that branch out by naming others with --branches, or narrow with --paths"])
+        }
+        ImportError::NothingToImport { .. } => Advice::not_found("`git branch --all` in that repository lists names"),
+        ImportError::Argument { .. } | ImportError::Plan { .. } => Advice::none(ExitStatus::Usage),
+        ImportError::Differs { .. } => Advice::damaged(),
+        ImportError::TargetTaken { .. } => Advice::refused(&["name a folder that is new or empty"]),
+        ImportError::Cancelled => Advice::of(
+            ExitStatus::Interrupted,
+            &["what was imported so far is kept: run the import again and it goes on from there"],
+        ),
+        ImportError::Content(error) => content(error),
+        ImportError::Repo(error) => repo(error),
+        ImportError::Io { source, .. } => io(source),
     }
 }
 

@@ -1,0 +1,33 @@
+//! `export git`: history as a Git repository.
+
+use crate::app::error::AppError;
+use crate::base::monitor::Monitor;
+use crate::import::git::export::{ExportWish, Exported, export};
+use crate::repo::Repository;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What to export.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder that becomes a bare Git repository; new or empty.
+    pub target: PathBuf,
+    /// Which names, and which files as Git LFS pointers.
+    pub wish: ExportWish,
+}
+
+/// What was exported.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The repository.
+    pub target: PathBuf,
+    /// What is in it.
+    #[serde(flatten)]
+    pub exported: Exported,
+}
+
+/// Exports.
+pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) -> Result<Report, AppError> {
+    let exported = export(repository, &options.target, &options.wish, monitor)?;
+    Ok(Report { target: options.target.clone(), exported })
+}

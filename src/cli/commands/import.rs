@@ -1,0 +1,184 @@
+//! `pent import`.
+
+use crate::app::import_git::{self, NameLine, Options, Report};
+use crate::base::escape::terminal;
+use crate::base::size::human_bytes;
+use crate::cli::context::Context;
+use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::{Page, count, place, safe};
+use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::import::git::run::Wish;
+use std::io;
+use std::path::PathBuf;
+
+/// Most lines of a list that are shown at once.
+const LINES_SHOWN: usize = 20;
+
+/// Bring the history along that you have elsewhere
+///
+/// Your Git repository, or the folder where you kept versions by name, stays as it is. Run it again whenever
+/// there is more: only what is new is read.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    from: From,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum From {
+    /// From a Git repository with its Git LFS files, or from a bundle
+    ///
+    /// Every commit, branch and tag comes along, with signatures and messages byte for byte. Git LFS pointers
+    /// become the files that they stand for, where those are at hand.
+    Git {
+        /// The folder of a Git repository, or a file made by `git bundle`
+        #[arg(value_name = "SOURCE")]
+        source: PathBuf,
+        /// Only branches and tags with these names; * stands for any part
+        #[arg(long, value_name = "NAME", num_args = 1..)]
+        branches: Vec<String>,
+        /// Only these files and folders
+        #[arg(long, value_name = "PATH", num_args = 1..)]
+        paths: Vec<String>,
+        /// Also the branches of other repositories that it remembers, such as origin/main
+        #[arg(long)]
+        remotes: bool,
+        /// A folder in which more Git LFS files lie
+        #[arg(long, value_name = "FOLDER")]
+        lfs_storage: Vec<PathBuf>,
+    },
+}
+
+impl Describe for Arguments {
+    const NAME: &'static str = "import";
+    const GROUP: Group = Group::Start;
+    const CHANGES: bool = true;
+    const EXAMPLES: &'static [Example] = &[
+        Example { line: "pent import git ../harbour-git", what: "all history of a Git repository" },
+        Example { line: "pent import git harbour.bundle --branches main", what: "one branch out of a bundle" },
+    ];
+}
+
+impl Verb for Arguments {
+    fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
+        match self.from {
+            From::Git { source, branches, paths, remotes, lfs_storage } => {
+                let paths = paths.iter().map(|path| import_git::parse_path(path)).collect::<Result<_, _>>()?;
+                let wish = Wish { names: branches, remotes, paths };
+                let folder = context.folder().to_owned();
+                let lfs_storage = lfs_storage.iter().map(|path| folder.join(path)).collect();
+                let options = Options { source: folder.join(&source), wish, lfs_storage };
+                let repository = context.repository()?;
+                let report = import_git::run(&repository, &options, context.clock(), context.monitor())?;
+                context.print("import-git", &report, show_git)?;
+                advise(context, &report);
+                let whole = report.missing.is_empty() && report.skipped.is_empty();
+                let written = report.worktree.as_ref().is_none_or(|files| files.problems.is_empty());
+                Ok(if whole && written { ExitStatus::Done } else { ExitStatus::Problems })
+            }
+        }
+    }
+}
+
+fn show_git(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let commits = count(report.commits, "commit is", "commits are");
+    if report.commits == 0 && report.found_again == 0 {
+        page.line(format_args!("Everything in {} is here already.", place(&report.source)))?;
+    } else {
+        page.line(format_args!("{commits} new, from {}.", place(&report.source)))?;
+    }
+    if report.files > 0 {
+        let shared = report.bytes - report.bytes_new.min(report.bytes);
+        page.line(format_args!(
+            "{} in {}; {} of that was there already, and it takes {} here.",
+            human_bytes(report.bytes),
+            count(report.files, "file", "files"),
+            human_bytes(shared),
+            human_bytes(report.bytes_stored),
+        ))?;
+    }
+    if report.bytes_lfs > 0 {
+        let (lfs, here) = (human_bytes(report.bytes_lfs), human_bytes(report.bytes_stored));
+        page.line(format_args!("Git LFS holds {lfs} of it; here all of it is {here}."))?;
+    }
+    show_names(page, report)?;
+    show_gaps(page, report)
+}
+
+fn show_names(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let told = |line: &&NameLine| !matches!(line.outcome, "unchanged" | "kept");
+    for line in report.names.iter().filter(told).take(LINES_SHOWN) {
+        let name = line.name.as_ref().map_or_else(|| safe(&line.git_name), |name| safe(name.name()));
+        let what = match line.outcome {
+            "new" => "new",
+            "moved" => "has new commits",
+            "ahead" => "has commits of its own here; nothing new in Git",
+            "beside" => "holds Git's side: the branch itself has work of its own here",
+            _ => "was removed here and stays removed",
+        };
+        page.line(format_args!("  {name}  {what}"))?;
+    }
+    let more = report.names.iter().filter(told).count().saturating_sub(LINES_SHOWN);
+    if more > 0 {
+        page.line(format_args!("  ... and {more} more"))?;
+    }
+    Ok(())
+}
+
+fn show_gaps(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    if report.found_again > 0 {
+        let found = count(report.found_again, "file", "files");
+        page.line(format_args!("{found} that earlier imports missed were found."))?;
+    }
+    if !report.missing.is_empty() {
+        let files = count(report.missing.len() as u64, "file is", "files are");
+        page.line(format_args!("The content of {files} not at hand; a later import can bring it:"))?;
+        for missing in report.missing.iter().take(LINES_SHOWN) {
+            page.line(format_args!("  {}: {}", safe(&missing.path), missing.reason))?;
+            if let Some(expected) = &missing.expected {
+                page.line(format_args!("    expected at {}", place(expected)))?;
+            }
+        }
+        more(page, report.missing.len())?;
+    }
+    if !report.skipped.is_empty() {
+        page.line(format_args!(
+            "{} left out of the files here (the way back to Git keeps them):",
+            count(report.skipped.len() as u64, "entry was", "entries were")
+        ))?;
+        for skipped in report.skipped.iter().take(LINES_SHOWN) {
+            page.line(format_args!("  {}: {}", terminal(skipped.path.as_bytes()), skipped.reason))?;
+        }
+        more(page, report.skipped.len())?;
+    }
+    Ok(())
+}
+
+fn more(page: &mut Page<'_>, count: usize) -> io::Result<()> {
+    match count.saturating_sub(LINES_SHOWN) {
+        0 => Ok(()),
+        more => page.line(format_args!("  ... and {more} more; --json lists all")),
+    }
+}
+
+fn advise(context: &mut Context, report: &Report) {
+    if report.remote_branches_left_out > 0 {
+        let branches = count(report.remote_branches_left_out, "branch", "branches");
+        context.hint(&format!("{branches} of other repositories were left out; --remotes brings them"));
+    }
+    if report.absent_parents > 0 {
+        context.hint("the source is a shallow clone: its history begins where it was cut");
+    }
+    if report.broken_names > 0 {
+        let names = count(report.broken_names, "name", "names");
+        context.warn(&format!("{names} in that repository could not be read"));
+    }
+    if let Some(branch) = &report.waiting {
+        let name = safe(branch.name());
+        context.hint(&format!("{name} has uncommitted work: commit it, then pent merge git/{name}"));
+    } else if let Some(line) = report.names.iter().find(|line| line.outcome == "beside")
+        && let Some(name) = &line.name
+    {
+        context.hint(&format!("bring both together: pent merge {}", safe(name.name())));
+    }
+}
