@@ -156,7 +156,7 @@ fn describe(options: &Options, source: &Source, imported: &Imported) -> Report {
     let left_out = source.refs.iter().filter(|entry| !options.wish.remotes && is_remote(&entry.name)).count();
     let skipped = imported.skipped.iter();
     Report {
-        source: options.source.clone(),
+        source: options.source.canonicalize().unwrap_or_else(|_| options.source.clone()),
         commits: imported.commits,
         names: Vec::new(),
         files: imported.blobs,

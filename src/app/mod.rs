@@ -14,6 +14,7 @@ pub mod export;
 pub mod export_git;
 pub mod fsck;
 pub mod gc;
+pub mod import_folder;
 pub mod import_git;
 pub mod init;
 pub mod journal;

@@ -6,6 +6,9 @@
 //! is for `app`.
 
 pub mod error;
+pub mod folder;
 pub mod git;
+mod nodes;
+mod recent;
 
 pub use error::ImportError;

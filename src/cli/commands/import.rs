@@ -1,5 +1,6 @@
 //! `pent import`.
 
+use crate::app::import_folder;
 use crate::app::import_git::{self, NameLine, Options, Report};
 use crate::base::escape::terminal;
 use crate::base::size::human_bytes;
@@ -7,9 +8,10 @@ use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::{Page, count, place, safe};
 use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::import::folder::plan::{Action, Plan};
 use crate::import::git::run::Wish;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Most lines of a list that are shown at once.
 const LINES_SHOWN: usize = 20;
@@ -47,6 +49,30 @@ enum From {
         #[arg(long, value_name = "FOLDER")]
         lfs_storage: Vec<PathBuf>,
     },
+    /// From a folder where versions were kept by name, such as logo_v1.psd and logo_v2_FINAL.psd
+    ///
+    /// The plan is shown first: which versions become commits, in which order. Nothing is written before you
+    /// say yes. Dated folders and .zip archives of old states count as states of everything.
+    Folder {
+        /// The folder with the versions
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+        /// How names tell versions apart: {name}, {n}, {date}, {word} and * stand for parts of a name
+        #[arg(long, value_name = "PATTERN")]
+        as_versions: Option<String>,
+        /// Only show the plan
+        #[arg(short = 'n', long)]
+        dry_run: bool,
+        /// Put the plan into a new file, to be edited there, and stop
+        #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+        save_plan: Option<PathBuf>,
+        /// Go by a plan that was saved
+        #[arg(long, value_name = "FILE", conflicts_with = "as_versions")]
+        plan: Option<PathBuf>,
+        /// The branch that gets the commits
+        #[arg(long, value_name = "NAME")]
+        branch: Option<String>,
+    },
 }
 
 impl Describe for Arguments {
@@ -56,6 +82,10 @@ impl Describe for Arguments {
     const EXAMPLES: &'static [Example] = &[
         Example { line: "pent import git ../harbour-git", what: "all history of a Git repository" },
         Example { line: "pent import git harbour.bundle --branches main", what: "one branch out of a bundle" },
+        Example {
+            line: "pent import folder ~/logos --as-versions {name}_v{n}.psd",
+            what: "logo_v1.psd, logo_v2.psd ... as versions of logo.psd",
+        },
     ];
 }
 
@@ -67,17 +97,97 @@ impl Verb for Arguments {
                 let wish = Wish { names: branches, remotes, paths };
                 let folder = context.folder().to_owned();
                 let lfs_storage = lfs_storage.iter().map(|path| folder.join(path)).collect();
-                let options = Options { source: folder.join(&source), wish, lfs_storage };
-                let repository = context.repository()?;
-                let report = import_git::run(&repository, &options, context.clock(), context.monitor())?;
-                context.print("import-git", &report, show_git)?;
-                advise(context, &report);
-                let whole = report.missing.is_empty() && report.skipped.is_empty();
-                let written = report.worktree.as_ref().is_none_or(|files| files.problems.is_empty());
-                Ok(if whole && written { ExitStatus::Done } else { ExitStatus::Problems })
+                from_git(context, &Options { source: folder.join(source), wish, lfs_storage })
+            }
+            From::Folder { folder, as_versions, dry_run, save_plan, plan, branch } => {
+                let here = context.folder().to_owned();
+                let folder = here.join(folder);
+                let plan = match plan {
+                    Some(file) => import_folder::read_plan(&here.join(file))?,
+                    None => import_folder::plan(&folder, as_versions.as_deref(), context.monitor())?,
+                };
+                if let Some(file) = save_plan {
+                    return keep_plan(context, &plan, &here.join(file));
+                }
+                from_folder(context, folder, plan, branch, dry_run)
             }
         }
     }
+}
+
+fn from_git(context: &mut Context, options: &Options) -> Result<ExitStatus, Failure> {
+    let repository = context.repository()?;
+    let report = import_git::run(&repository, options, context.clock(), context.monitor())?;
+    context.print("import-git", &report, show_git)?;
+    advise(context, &report);
+    let whole = report.missing.is_empty() && report.skipped.is_empty();
+    let written = report.worktree.as_ref().is_none_or(|files| files.problems.is_empty());
+    Ok(if whole && written { ExitStatus::Done } else { ExitStatus::Problems })
+}
+
+fn keep_plan(context: &mut Context, plan: &Plan, file: &Path) -> Result<ExitStatus, Failure> {
+    import_folder::save_plan(plan, file)?;
+    context.print("import-folder-plan", plan, |page, plan| {
+        let commits = count(plan.steps.len() as u64, "commit", "commits");
+        page.line(format_args!("The plan of {commits} is in {}.", place(file)))
+    })?;
+    context.hint("edit it as you like, then run this again with --plan in place of --save-plan");
+    Ok(ExitStatus::Done)
+}
+
+fn from_folder(
+    context: &mut Context,
+    folder: PathBuf,
+    plan: Plan,
+    branch: Option<String>,
+    dry_run: bool,
+) -> Result<ExitStatus, Failure> {
+    if dry_run {
+        context.print("import-folder-plan", &plan, show_plan)?;
+        return Ok(ExitStatus::Done);
+    }
+    if plan.steps.is_empty() {
+        return Err(Failure::not_found("no versions were found there"));
+    }
+    let repository = context.repository()?;
+    let identity = context.identity_or_ask()?;
+    if !context.json() {
+        context.print("import-folder-plan", &plan, show_plan)?;
+    }
+    let commits = count(plan.steps.len() as u64, "this commit", "these commits");
+    context.confirm(&format!("Make {commits}?"))?;
+    let options = import_folder::Options { folder, plan, branch, identity };
+    let report = import_folder::run(&repository, &options, context.clock(), context.monitor())?;
+    context.print("import-folder", &report, show_folder)?;
+    Ok(if report.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems })
+}
+
+fn show_plan(page: &mut Page<'_>, plan: &Plan) -> io::Result<()> {
+    for step in &plan.steps {
+        page.line(format_args!("{}  {}", step.time.rfc3339(), safe(&step.message)))?;
+        for action in &step.actions {
+            match action {
+                Action::Put { path, from } => page.line(format_args!("    {path}  from {from}"))?,
+                Action::All { from } => page.line(format_args!("    everything from {from}"))?,
+            }
+        }
+    }
+    for left in &plan.left_out {
+        page.line(format_args!("left out: {}: {}", left.path, safe(&left.reason)))?;
+    }
+    Ok(())
+}
+
+fn show_folder(page: &mut Page<'_>, report: &import_folder::Report) -> io::Result<()> {
+    let commits = count(report.commits, "version is", "versions are");
+    page.line(format_args!("{commits} on {} now.", safe(report.branch.name())))?;
+    page.line(format_args!(
+        "{} in {}; {} of that was new, and it takes {} here.",
+        human_bytes(report.bytes),
+        count(report.files, "file", "files"),
+        human_bytes(report.bytes_new),
+        human_bytes(report.bytes_stored),
+    ))
 }
 
 fn show_git(page: &mut Page<'_>, report: &Report) -> io::Result<()> {

@@ -5,17 +5,20 @@ use crate::base::id::{ChunkId, FileId, GitId};
 use crate::base::monitor::{Advance, Monitor};
 use crate::import::error::{ImportError, io};
 use crate::import::git::lfs::{self, Hashing, Pointer};
-use crate::import::git::objects::{Kind, OBJECT_BYTES_MAX, Objects};
-use crate::import::git::recent::Recent;
+use crate::import::git::objects::{Kind, OBJECT_BYTES_MAX, Objects, git_id};
+use crate::import::git::source::Checkout;
+use crate::import::recent::Recent;
 use crate::object::manifest::verified_key;
 use crate::object::tree::ForeignAlgorithm;
+use crate::repo::content::ContentError;
 use crate::repo::imports::{BlobRecord, MissingRecord, encode_tie, key};
 use crate::repo::ingest::{Ingested, Ingester};
 use crate::store::{ChunkWriter, GroupHint, Space};
 use rayon::prelude::*;
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Blobs whose content is remembered in memory.
 const REMEMBERED: usize = 100_000;
@@ -71,8 +74,10 @@ pub struct Blobs<'a> {
     pub monitor: &'a dyn Monitor,
     /// Folders of LFS content.
     pub lfs: &'a [PathBuf],
-    /// Folders with checked-out files.
-    pub worktrees: &'a [PathBuf],
+    /// Checked-out files.
+    pub worktrees: &'a [Checkout],
+    /// Where checked-out files lie, by the content that they should have; looked at when something is missing.
+    checked_out: OnceLock<HashMap<[u8; 32], Vec<PathBuf>>>,
     pub totals: Totals,
     recent: Mutex<Recent<GitId, BlobRecord>>,
     missing: Mutex<Vec<MissingContent>>,
@@ -85,11 +90,11 @@ impl<'a> Blobs<'a> {
         writer: &'a ChunkWriter<'a>,
         ingester: Ingester<'a>,
         monitor: &'a dyn Monitor,
-        (lfs, worktrees): (&'a [PathBuf], &'a [PathBuf]),
+        (lfs, worktrees): (&'a [PathBuf], &'a [Checkout]),
     ) -> Self {
         let recent = Mutex::new(Recent::new(REMEMBERED));
-        let (totals, missing) = (Totals::default(), Mutex::default());
-        Self { objects, writer, ingester, monitor, lfs, worktrees, totals, recent, missing }
+        let (totals, missing, checked_out) = (Totals::default(), Mutex::default(), OnceLock::new());
+        Self { objects, writer, ingester, monitor, lfs, worktrees, checked_out, totals, recent, missing }
     }
 
     /// What was not at hand so far.
@@ -233,23 +238,61 @@ impl<'a> Blobs<'a> {
         if pointer.size == 0 {
             return Ok((pointer.sha256 == Hashing::new(std::io::empty()).finish()).then(FileId::empty));
         }
-        let stores = self.lfs.iter().map(|folder| lfs::object_path(folder, &pointer.sha256));
-        let name = bytes_to_path(path);
-        let checked_out = self.worktrees.iter().map(|folder| folder.join(&name));
-        for place in stores.chain(checked_out) {
-            let Some(file) = lfs::open_candidate(&place, pointer.size) else { continue };
-            let mut input = Hashing::new(file);
-            let ingested = self.ingester.ingest_file(&mut input, GroupHint::of_name(path));
-            let ingested = match ingested {
-                Err(crate::repo::content::ContentError::Read { source }) => return Err(io("reading", &place)(source)),
-                other => other?,
-            };
-            if input.finish() == pointer.sha256 && ingested.size == pointer.size {
-                self.count(&ingested, true);
-                return Ok(Some(ingested.file));
+        for folder in self.lfs {
+            let place = lfs::object_path(folder, &pointer.sha256);
+            if let Some(file) = self.try_content(pointer, path, &place)? {
+                return Ok(Some(file));
+            }
+        }
+        let checked_out = self.checked_out.get_or_init(|| self.list_checked_out());
+        for place in checked_out.get(&pointer.sha256).into_iter().flatten() {
+            if let Some(file) = self.try_content(pointer, path, place)? {
+                return Ok(Some(file));
             }
         }
         Ok(None)
+    }
+
+    fn try_content(&self, pointer: &Pointer, path: &[u8], place: &Path) -> Result<Option<FileId>, ImportError> {
+        let Some(file) = lfs::open_candidate(place, pointer.size) else { return Ok(None) };
+        let mut input = Hashing::new(file);
+        let ingested = match self.ingester.ingest_file(&mut input, GroupHint::of_name(path)) {
+            Err(ContentError::Read { source }) => return Err(io("reading", place)(source)),
+            other => other?,
+        };
+        if input.finish() != pointer.sha256 || ingested.size != pointer.size {
+            return Ok(None);
+        }
+        self.count(&ingested, true);
+        Ok(Some(ingested.file))
+    }
+
+    /// Where the files lie that Git has checked out for pointers. What cannot be read has none.
+    fn list_checked_out(&self) -> HashMap<[u8; 32], Vec<PathBuf>> {
+        let mut places: HashMap<[u8; 32], Vec<PathBuf>> = HashMap::new();
+        for checkout in self.worktrees {
+            let options = gix::index::decode::Options::default();
+            let opened = gix::index::File::at(&checkout.index, gix::hash::Kind::Sha1, true, options);
+            let Ok(index) = opened else { continue };
+            self.objects.with_reader(|reader| {
+                let mut bytes = Vec::new();
+                for entry in index.entries() {
+                    let Some(id) = git_id(&entry.id) else { continue };
+                    let small = reader.header(id).ok().flatten();
+                    if !small.is_some_and(|(_, size)| size < lfs::POINTER_BYTES_MAX as u64) {
+                        continue;
+                    }
+                    if !reader.find_kind(id, Kind::Blob, &mut bytes).unwrap_or(false) {
+                        continue;
+                    }
+                    if let Some(pointer) = lfs::parse_pointer(&bytes) {
+                        let place = checkout.folder.join(bytes_to_path(entry.path(&index)));
+                        places.entry(pointer.sha256).or_default().push(place);
+                    }
+                }
+            });
+        }
+        places
     }
 
     /// Looks again for content that earlier imports did not find, and ties what is found to the

@@ -1,18 +1,18 @@
 //! Makes commits of what was read: one after the other, since the ids of new assets follow from those
 //! of the commits before.
 
-use crate::base::id::{AssetId, CommitId, GitId, MetadataId, PersonId, TreeId};
+use crate::base::id::{AssetId, CommitId, GitId, PersonId, TreeId};
 use crate::base::path::AssetPath;
 use crate::import::error::ImportError;
 use crate::import::git::blobs::Blobs;
 use crate::import::git::changes::{Changes, SeenTree, Skipped};
 use crate::import::git::parse::{self, Actor, EntryKind};
-use crate::import::git::recent::Recent;
+use crate::import::nodes::Nodes;
+use crate::import::recent::Recent;
 use crate::object::commit::{AssetNote, Commit, PARENTS_MAX, Signature};
-use crate::object::metadata::Metadata;
 use crate::object::source::ObjectSource;
 use crate::object::tree::{Content, ForeignAlgorithm, TreeNode};
-use crate::object::tree_edit::{EditError, edit_tree};
+use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::entry_at;
 use crate::repo::RepoError;
 use crate::repo::assign::{Differences, assign};
@@ -21,58 +21,13 @@ use crate::repo::people::Person;
 use crate::repo::state::PendingEdits;
 use crate::store::{ChunkWriter, Space};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
 
-/// Tree nodes that are kept at hand, decoded.
-const NODES_KEPT: usize = 2_000;
 /// Commits whose ids are kept at hand.
 const COMMITS_KEPT: usize = 200_000;
 /// Most people whose ids are kept at hand.
 const PEOPLE_KEPT: usize = 50_000;
 /// Longest target of a link that is taken over, in bytes.
 const LINK_BYTES_MAX: u64 = 64 << 10;
-
-/// Trees and commits that were made, those not published yet included.
-struct Nodes<'a> {
-    writer: &'a ChunkWriter<'a>,
-    recent: Mutex<Recent<TreeId, TreeNode>>,
-    /// Bytes of nodes that are not published yet.
-    pending: Mutex<HashMap<TreeId, Vec<u8>>>,
-}
-
-impl ObjectSource for Nodes<'_> {
-    type Error = RepoError;
-
-    fn tree_node(&self, id: TreeId) -> Result<TreeNode, RepoError> {
-        let lock = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if id == TreeNode::empty_id() {
-            return Ok(TreeNode::Leaf(Vec::new()));
-        }
-        if let Some(node) = lock().get(&id) {
-            return Ok(node.clone());
-        }
-        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        let stored = match pending {
-            Some(bytes) => Some(bytes),
-            None => self.writer.stored_object(Space::Trees, id.as_bytes())?,
-        };
-        let bytes = stored.ok_or_else(|| RepoError::Missing { kind: "tree", id: id.to_string() })?;
-        let node = TreeNode::decode(&bytes)
-            .map_err(|source| RepoError::Damaged { kind: "tree", id: id.to_string(), source })?;
-        lock().put(id, node.clone());
-        Ok(node)
-    }
-
-    fn metadata(&self, id: MetadataId) -> Result<Metadata, RepoError> {
-        Err(RepoError::Missing { kind: "metadata", id: id.to_string() })
-    }
-
-    fn commit(&self, id: CommitId) -> Result<Commit, RepoError> {
-        let bytes = self.writer.stored_object(Space::Commits, id.as_bytes())?;
-        let bytes = bytes.ok_or_else(|| RepoError::Missing { kind: "commit", id: id.to_string() })?;
-        Commit::decode(&bytes).map_err(|source| RepoError::Damaged { kind: "commit", id: id.to_string(), source })
-    }
-}
 
 /// A commit as it was read.
 pub struct ReadCommit {
@@ -115,11 +70,10 @@ impl<'a> Builder<'a> {
         unfinished: Vec<CommitId>,
     ) -> Self {
         let paths: Vec<Vec<u8>> = paths.iter().map(|path| path.as_bytes().to_vec()).collect();
-        let recent = Mutex::new(Recent::new(NODES_KEPT));
         Self {
             writer,
             blobs,
-            nodes: Nodes { writer, recent, pending: Mutex::default() },
+            nodes: Nodes::new(writer),
             scope: Scope::of(&paths),
             narrowed: (!paths.is_empty()).then(|| paths.join(&b'\n')),
             made: Recent::new(COMMITS_KEPT),
@@ -142,7 +96,7 @@ impl<'a> Builder<'a> {
 
     /// Takes note that everything put so far is published.
     pub fn published(&self) {
-        self.nodes.pending.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.nodes.published();
     }
 
     /// The commit here that a Git commit became.
@@ -224,13 +178,7 @@ impl<'a> Builder<'a> {
         }
         let ids: Vec<CommitId> = parents.iter().map(|(id, _)| *id).collect();
         let assignment = assign(&ids, differences, &pending, &HashMap::new());
-        let (writer, unpublished) = (self.writer, &self.nodes.pending);
-        let tree = edit_tree(&self.nodes, base, assignment.edits, &mut |id, bytes| -> Result<(), RepoError> {
-            writer.put_object(Space::Trees, id.as_bytes(), &bytes)?;
-            unpublished.lock().unwrap_or_else(PoisonError::into_inner).insert(id, bytes);
-            Ok(())
-        })
-        .map_err(edit_failed)?;
+        let tree = self.nodes.edit(base, assignment.edits)?;
         Ok((tree, assignment.notes))
     }
 
@@ -238,9 +186,9 @@ impl<'a> Builder<'a> {
         &self,
         tree: TreeId,
         path: &AssetPath,
-    ) -> Result<Option<crate::object::tree_edit::EntryValue>, ImportError> {
+    ) -> Result<Option<EntryValue>, ImportError> {
         let found = entry_at(&self.nodes, tree, path).map_err(RepoError::from)?;
-        Ok(found.map(Into::into).filter(|value: &crate::object::tree_edit::EntryValue| !value.content.is_directory()))
+        Ok(found.map(Into::into).filter(|value: &EntryValue| !value.content.is_directory()))
     }
 
     /// The asset that stands at a path in a parent other than the first: what a merge brings along
@@ -383,12 +331,4 @@ fn encode_tree(seen: &SeenTree) -> Vec<u8> {
         bytes.extend_from_slice(entry.id.as_bytes());
     }
     bytes
-}
-
-fn edit_failed(error: EditError<RepoError, RepoError>) -> ImportError {
-    match error {
-        EditError::Walk(error) => ImportError::Repo(error.into()),
-        EditError::Emit(error) => ImportError::Repo(error),
-        other => ImportError::Repo(RepoError::Structure { message: other.to_string() }),
-    }
 }

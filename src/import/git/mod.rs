@@ -8,6 +8,5 @@ pub mod lfs;
 pub mod objects;
 pub mod order;
 pub mod parse;
-pub mod recent;
 pub mod run;
 pub mod source;

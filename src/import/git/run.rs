@@ -28,6 +28,8 @@ const BATCH_COMMITS_MIN: usize = 16;
 const BATCH_COMMITS_MAX: usize = 2_048;
 /// Changed files that a batch should have.
 const BATCH_CHANGES: usize = 30_000;
+/// Stack of the threads that compare trees, in bytes; only what is used takes memory.
+const STACK_BYTES: usize = 32 << 20;
 /// Longest chain of tags that name tags.
 const TAG_CHAIN_MAX: usize = 16;
 
@@ -88,6 +90,27 @@ pub fn scope_of(wish: &Wish) -> Scope {
 
 /// Imports everything that the wish names and that is not here yet. Names are not moved.
 pub fn run(
+    repository: &Repository,
+    source: &Source,
+    wish: &Wish,
+    monitor: &dyn Monitor,
+) -> Result<Imported, ImportError> {
+    on_deep_stacks(|| import(repository, source, wish, monitor))
+}
+
+/// Works on threads with stacks for the deepest folders that there may be.
+pub(crate) fn on_deep_stacks<R: Send>(
+    work: impl FnOnce() -> Result<R, ImportError> + Send,
+) -> Result<R, ImportError> {
+    let pool = rayon::ThreadPoolBuilder::new().stack_size(STACK_BYTES).build();
+    let reason = |error: rayon::ThreadPoolBuildError| ImportError::Argument {
+        text: "threads".to_owned(),
+        reason: error.to_string(),
+    };
+    pool.map_err(reason)?.install(work)
+}
+
+fn import(
     repository: &Repository,
     source: &Source,
     wish: &Wish,

@@ -27,6 +27,15 @@ pub struct SourceRef {
     pub target: GitId,
 }
 
+/// A folder with checked-out files.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Checkout {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Git's list of what is checked out there.
+    pub index: PathBuf,
+}
+
 /// An open repository or bundle.
 pub struct Source {
     /// Its objects.
@@ -39,8 +48,8 @@ pub struct Source {
     pub shallow: HashSet<GitId>,
     /// Folders of Git LFS content, the likeliest first.
     pub lfs: Vec<PathBuf>,
-    /// Folders with checked-out files, which may have content that the folders of LFS lack.
-    pub worktrees: Vec<PathBuf>,
+    /// Checked-out files, which may have content that the folders of LFS lack.
+    pub worktrees: Vec<Checkout>,
     /// Names that could not be read.
     pub broken_refs: u64,
     _unpacked: Option<Unpacked>,
@@ -144,16 +153,20 @@ fn read_refs(repository: &gix::Repository, path: &Path) -> Result<(Vec<SourceRef
     Ok((refs, broken))
 }
 
-fn worktrees(repository: &gix::Repository) -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = repository.workdir().map(Path::to_owned).into_iter().collect();
-    if let Ok(main) = repository.main_repo() {
-        folders.extend(main.workdir().map(Path::to_owned));
+fn worktrees(repository: &gix::Repository) -> Vec<Checkout> {
+    let checkout = |repository: &gix::Repository| {
+        let folder = repository.workdir()?.to_owned();
+        Some(Checkout { folder, index: repository.index_path() })
+    };
+    let mut found: Vec<Checkout> = checkout(repository).into_iter().collect();
+    found.extend(repository.main_repo().ok().as_ref().and_then(checkout));
+    for proxy in repository.worktrees().unwrap_or_default() {
+        let index = proxy.git_dir().join("index");
+        found.extend(proxy.base().ok().map(|folder| Checkout { folder, index }));
     }
-    let linked = repository.worktrees().unwrap_or_default();
-    folders.extend(linked.iter().filter_map(|proxy| proxy.base().ok()));
-    folders.sort();
-    folders.dedup();
-    folders
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// A folder of objects that goes when this goes.

@@ -15,8 +15,8 @@ use crate::base::time::Timestamp;
 use crate::import::error::{ImportError, io};
 use crate::import::git::objects::{Kind, hash};
 use crate::import::git::parse;
-use crate::import::git::recent::Recent;
-use crate::import::git::run::{Category, category};
+use crate::import::recent::Recent;
+use crate::import::git::run::{Category, category, on_deep_stacks};
 use crate::object::commit::{Commit, Signature};
 use crate::object::source::ObjectSource;
 use crate::repo::extract::Extractor;
@@ -103,6 +103,15 @@ fn unhashed(size: u64) -> ImportError {
 
 /// Exports into `target`, a folder that is not there or empty, which becomes a bare repository.
 pub fn export(
+    repository: &Repository,
+    target: &Path,
+    wish: &ExportWish,
+    monitor: &dyn Monitor,
+) -> Result<Exported, ImportError> {
+    on_deep_stacks(|| export_here(repository, target, wish, monitor))
+}
+
+fn export_here(
     repository: &Repository,
     target: &Path,
     wish: &ExportWish,
