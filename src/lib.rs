@@ -13,4 +13,5 @@ pub mod object;
 pub mod repo;
 pub mod rules;
 pub mod store;
+pub mod trust;
 pub mod worktree;

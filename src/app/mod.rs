@@ -25,6 +25,7 @@ pub mod mv;
 pub mod repair;
 pub mod resolve;
 pub mod restore;
+pub mod review;
 pub mod show;
 pub mod sparse;
 pub mod status;

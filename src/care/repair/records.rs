@@ -109,7 +109,7 @@ fn point_again(repository: &Repository, name: &RefName, steps: &mut Steps) -> Re
     let mut commits = moves.flat_map(|moved| [moved.after, moved.before]).flatten();
     let target = commits.find(|commit| view.commit(*commit).is_ok());
     let mut edit = repository.edit()?;
-    edit.set_reference(name, found, target.map(RefTarget::plain))?;
+    edit.mend_reference(name, found, target.map(RefTarget::plain))?;
     edit.commit()?;
     let message = match target {
         Some(commit) => {

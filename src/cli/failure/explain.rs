@@ -172,6 +172,21 @@ fn repo(error: &RepoError) -> Advice {
             ExitStatus::Unavailable,
             &["another command got there first; look with `pent log` and try again"],
         ),
+        RepoError::Protected { .. } => Advice::refused(&[
+            "`pent draft new`, then `pent submit`: people approve it and `pent land` moves the branch",
+            "`pent policy show` says what it takes",
+        ]),
+        RepoError::LogMoved => {
+            Advice::of(ExitStatus::Unavailable, &["another command got there first; try again"])
+        }
+        RepoError::NotAuthorised { .. } => Advice::none(ExitStatus::Refused),
+        RepoError::LogEntry { .. } => Advice::damaged(),
+        RepoError::PolicyText { .. } => {
+            Advice::usage("`pent policy check` says what is wrong with it, and where")
+        }
+        RepoError::TooManyProposals => {
+            Advice::refused(&["`pent policy log` lists them; withdraw some first"])
+        }
         RepoError::RefName(_) => Advice::usage("letters, digits, '-', '_' and '/' always work"),
         RepoError::RevisionSyntax(_) => Advice::usage(
             "a revision is @ (the newest), a name, the start of an id, @~3, main@{yesterday} or logo.psd@40",
