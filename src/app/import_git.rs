@@ -16,7 +16,9 @@ use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::import::git::blobs::MissingContent;
 use crate::import::git::build::person_id;
-use crate::import::git::run::{Category, Imported, ImportedRef, Wish, category, run as import, scope_of, settle};
+use crate::import::git::run::{
+    Category, Imported, ImportedRef, Wish, category, run as import, scope_of, settle,
+};
 use crate::import::git::source::Source;
 use crate::object::commit::Signature;
 use crate::object::source::ObjectSource;
@@ -133,7 +135,7 @@ pub fn run(
     let scope = scope_of(&options.wish);
     let mut moves = Moves::decide(&session.view, scope, &imported.refs)?;
     let placing = place(&session, &mut moves, &source, &mut report, monitor)?;
-    report.names = moves.lines.clone();
+    report.names.clone_from(&moves.lines);
     if imported.tied > 0 {
         report.worktree = fetch_tied(&mut session, clock, monitor)?;
     }

@@ -55,7 +55,9 @@ pub enum ImportError {
     #[error("{text:?} cannot be used here: {reason}")]
     Argument { text: String, reason: String },
     /// An exported commit came out other than the original.
-    #[error("the Git tree of commit {commit} cannot be made again: it should be {expected} and became {found}")]
+    #[error(
+        "the Git tree of commit {commit} cannot be made again: it should be {expected} and became {found}"
+    )]
     Differs { commit: GitId, expected: GitId, found: GitId },
     /// Something is where an export is to go.
     #[error("{} is there already and not empty", path.display())]
@@ -92,7 +94,10 @@ impl From<StoreError> for ImportError {
 }
 
 /// Says what was being done to which file.
-pub(crate) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> ImportError + use<> {
+pub(crate) fn io(
+    action: &'static str,
+    path: &std::path::Path,
+) -> impl FnOnce(std::io::Error) -> ImportError + use<> {
     let path = path.to_owned();
     move |source| ImportError::Io { action, path, source }
 }

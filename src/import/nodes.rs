@@ -63,8 +63,11 @@ impl ObjectSource for Nodes<'_> {
             None => self.writer.stored_object(Space::Trees, id.as_bytes())?,
         };
         let bytes = stored.ok_or_else(|| RepoError::Missing { kind: "tree", id: id.to_string() })?;
-        let node = TreeNode::decode(&bytes)
-            .map_err(|source| RepoError::Damaged { kind: "tree", id: id.to_string(), source })?;
+        let node = TreeNode::decode(&bytes).map_err(|source| RepoError::Damaged {
+            kind: "tree",
+            id: id.to_string(),
+            source,
+        })?;
         lock().put(id, node.clone());
         Ok(node)
     }
@@ -76,7 +79,11 @@ impl ObjectSource for Nodes<'_> {
     fn commit(&self, id: CommitId) -> Result<Commit, RepoError> {
         let bytes = self.writer.stored_object(Space::Commits, id.as_bytes())?;
         let bytes = bytes.ok_or_else(|| RepoError::Missing { kind: "commit", id: id.to_string() })?;
-        Commit::decode(&bytes).map_err(|source| RepoError::Damaged { kind: "commit", id: id.to_string(), source })
+        Commit::decode(&bytes).map_err(|source| RepoError::Damaged {
+            kind: "commit",
+            id: id.to_string(),
+            source,
+        })
     }
 }
 

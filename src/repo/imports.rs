@@ -386,7 +386,11 @@ impl View {
     }
 
     /// The file that foreign content was found to be, with its size.
-    pub fn tie(&self, algorithm: ForeignAlgorithm, digest: &[u8]) -> Result<Option<(FileId, u64)>, RepoError> {
+    pub fn tie(
+        &self,
+        algorithm: ForeignAlgorithm,
+        digest: &[u8],
+    ) -> Result<Option<(FileId, u64)>, RepoError> {
         let bytes: Option<Vec<u8>> = self.snapshot().get(Space::Foreign, &key::tie(algorithm, digest))?;
         let tie = bytes.map(|bytes| decode_tie(&bytes)).transpose();
         tie.map_err(damaged("tie of foreign content", "of an import"))

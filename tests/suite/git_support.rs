@@ -150,7 +150,8 @@ impl Here {
     /// A new repository.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let options = init::Options { folder: folder.path().to_owned(), id: RepositoryId::from_bytes([7; 16]) };
+        let options =
+            init::Options { folder: folder.path().to_owned(), id: RepositoryId::from_bytes([7; 16]) };
         init::run(&options).expect("a new repository");
         let repository = Repository::open(folder.path(), Access::ReadWrite).expect("a repository");
         Self { folder, repository }
@@ -183,7 +184,8 @@ impl Here {
     }
 
     pub fn export_with(&self, target: &Path, wish: &ExportWish) -> pentimento::import::git::export::Exported {
-        export(&self.repository, target, wish, &SilentMonitor).unwrap_or_else(|error| panic!("{}", chain(&error)))
+        export(&self.repository, target, wish, &SilentMonitor)
+            .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
     pub fn view(&self) -> View {
@@ -318,7 +320,9 @@ pub fn assert_same_states(git: &Git, here: &Here) -> usize {
     for id in &commits {
         let commit = by_id.get(id).unwrap_or_else(|| panic!("commit {id} was not imported"));
         let mut state = here.state(*commit);
-        state.retain(|_, stands| !matches!(stands, Stands::Foreign(what) if what.starts_with("GitCommitSha1")));
+        state.retain(
+            |_, stands| !matches!(stands, Stands::Foreign(what) if what.starts_with("GitCommitSha1")),
+        );
         let expected = archived(git, id);
         assert_eq!(names(&state), names(&expected), "paths of {id}");
         assert!(state == expected, "content of {id} differs");

@@ -27,7 +27,8 @@ fn zip(path: &Path, files: &[(&str, &[u8])]) {
     use std::io::Write as _;
     let mut archive = zip::ZipWriter::new(File::create(path).expect("a file"));
     for (name, bytes) in files {
-        let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+        let options =
+            zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
         archive.start_file(*name, options).expect("an entry");
         archive.write_all(bytes).expect("content");
     }
@@ -44,7 +45,8 @@ fn run(here: &Here, folder: &Path, plan: Plan, branch: Option<&str>) -> import_f
 /// The subjects of a branch, oldest first, with what stands at a path.
 fn story(here: &Here, branch: &str, path: &str) -> Vec<(String, Option<Vec<u8>>)> {
     let view = here.view();
-    let mut next = view.reference(&RefName::branch(branch).expect("a name")).expect("names").map(|target| target.commit);
+    let mut next =
+        view.reference(&RefName::branch(branch).expect("a name")).expect("names").map(|target| target.commit);
     let mut story = Vec::new();
     while let Some(id) = next {
         let commit = view.commit(id).expect("a commit");
@@ -100,7 +102,11 @@ fn a_pattern_says_what_numbers_mean_and_the_rest_is_left_out() {
     let here = Here::new();
     run(&here, folder.path(), plan, None);
     let story = story(&here, "main", "poster.ai");
-    assert_eq!(story[0].1.as_deref(), Some(b"poster-9.ai".as_slice()), "9 comes before 10 whatever the times say");
+    assert_eq!(
+        story[0].1.as_deref(),
+        Some(b"poster-9.ai".as_slice()),
+        "9 comes before 10 whatever the times say"
+    );
     assert_eq!(story[1].1.as_deref(), Some(b"poster-10.ai".as_slice()));
 }
 
@@ -121,7 +127,10 @@ fn dated_folders_and_archives_are_states_of_everything() {
 
     let archives = tempfile::tempdir().expect("a temporary folder");
     zip(&archives.path().join("site_v2.zip"), &[("site/a.txt", b"a2"), ("site/b.txt", b"b")]);
-    zip(&archives.path().join("site_v1.zip"), &[("a.txt", b"a1"), ("__MACOSX/._a.txt", b"noise"), ("old.txt", b"old")]);
+    zip(
+        &archives.path().join("site_v1.zip"),
+        &[("a.txt", b"a1"), ("__MACOSX/._a.txt", b"noise"), ("old.txt", b"old")],
+    );
     let plan = import_folder::plan(archives.path(), Some("site_v{n}.zip"), &SilentMonitor).expect("a plan");
     let here = Here::new();
     run(&here, archives.path(), plan, None);

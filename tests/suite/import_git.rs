@@ -1,7 +1,7 @@
 //! History from Git: every revision compared with what Git itself makes of it, and taken back.
 
 use crate::git_support::{
-    Git, Here, Stands, archived, assert_round_trip, assert_same_states, chain, clock, import_error, on_disk,
+    Git, Here, Stands, archived, assert_round_trip, assert_same_states, chain, import_error, on_disk,
     tree_entry,
 };
 use pentimento::base::monitor::{Advance, Monitor, Phase, Problem, SilentMonitor};
@@ -118,7 +118,10 @@ fn an_asset_keeps_its_id_through_renames_and_merges() {
         let view = here.view();
         let commit = view.commit(by_id[&git.run(&["rev-parse", revision])]).expect("a commit");
         let path = AssetPath::from_bytes(path.as_bytes()).expect("a path");
-        entry_at(&view, commit.tree, &path).expect("a tree").unwrap_or_else(|| panic!("{path} in {revision}")).asset
+        entry_at(&view, commit.tree, &path)
+            .expect("a tree")
+            .unwrap_or_else(|| panic!("{path} in {revision}"))
+            .asset
     };
     assert_eq!(asset("light", "brand/logo.svg"), asset("main", "logo.svg"), "through a rename");
     assert_eq!(asset("two", "two.txt"), asset("main", "two.txt"), "through a merge");
@@ -212,8 +215,12 @@ fn shallow_and_partial_clones_bare_ones_worktrees_and_bundles_are_taken() {
     let at = |name: &str| folder.path().join(name);
     let clone = |name: &str, options: &[&str]| {
         let target = at(name);
-        let arguments: Vec<&str> =
-            ["clone", "-q"].iter().chain(options).copied().chain([url.as_str(), target.to_str().expect("a path")]).collect();
+        let arguments: Vec<&str> = ["clone", "-q"]
+            .iter()
+            .chain(options)
+            .copied()
+            .chain([url.as_str(), target.to_str().expect("a path")])
+            .collect();
         git.run(&arguments);
         Git::at(&target)
     };
@@ -233,7 +240,11 @@ fn shallow_and_partial_clones_bare_ones_worktrees_and_bundles_are_taken() {
     let (here, report) = Here::of(&partial.dir);
     assert!(!report.missing.is_empty());
     let state = here.state(here.by_git_id()[&git.run(&["rev-parse", "main"])]);
-    assert!(state.values().any(|stands| matches!(stands, Stands::Foreign(what) if what.starts_with("GitBlobSha1"))));
+    assert!(
+        state
+            .values()
+            .any(|stands| matches!(stands, Stands::Foreign(what) if what.starts_with("GitBlobSha1")))
+    );
 
     let linked = at("linked");
     git.run(&["worktree", "add", "-q", linked.to_str().expect("a path"), "one"]);
@@ -279,7 +290,8 @@ fn the_worktree_of_a_new_repository_goes_to_the_branch_that_git_is_on() {
     assert_eq!(here.view().state().expect("a state").branch.name(), "two");
     assert_eq!(on_disk(here.folder.path()), archived(&git, "two"));
     assert!(report.worktree.expect("files").problems.is_empty());
-    let status = pentimento::app::status::run(&here.repository, &Default::default(), &SilentMonitor).expect("a status");
+    let status = pentimento::app::status::run(&here.repository, &Default::default(), &SilentMonitor)
+        .expect("a status");
     assert!(status.changes.is_empty(), "{:?}", status.changes);
 }
 
@@ -348,7 +360,11 @@ fn an_import_that_was_stopped_goes_on_and_gives_the_same() {
     for number in 0..120 {
         stream.push_str(&format!("commit refs/heads/main\nmark :{}\n", number + 1));
         stream.push_str("committer A <a@b> 1700000000 +0000\ndata 1\nx\n");
-        stream.push_str(&format!("M 644 inline f{}\ndata {}\n{number}\n", number % 7, number.to_string().len()));
+        stream.push_str(&format!(
+            "M 644 inline f{}\ndata {}\n{number}\n",
+            number % 7,
+            number.to_string().len()
+        ));
     }
     git.feed(&["fast-import", "--quiet"], stream.as_bytes());
     let here = Here::new();
@@ -374,12 +390,17 @@ fn names_and_paths_can_be_narrowed() {
     let path = AssetPath::from_bytes(b"brand".to_vec()).expect("a path");
     let wish = Wish { names: vec!["t*".to_owned()], remotes: false, paths: vec![path] };
     let report = here.import_with(&git.dir, wish.clone(), &SilentMonitor).expect("an import");
-    let names: Vec<&str> = report.names.iter().filter_map(|line| line.name.as_ref()).map(RefName::name).collect();
+    let names: Vec<&str> =
+        report.names.iter().filter_map(|line| line.name.as_ref()).map(RefName::name).collect();
     assert_eq!(names, ["three", "two"]);
     let view = here.view();
-    let head = view.reference(&RefName::branch("two").expect("a name")).expect("names").expect("a branch").commit;
+    let head =
+        view.reference(&RefName::branch("two").expect("a name")).expect("names").expect("a branch").commit;
     let state = here.state(head);
-    assert_eq!(state.keys().map(|name| String::from_utf8_lossy(name).into_owned()).collect::<Vec<_>>(), ["brand/deep/er/still.txt"]);
+    assert_eq!(
+        state.keys().map(|name| String::from_utf8_lossy(name).into_owned()).collect::<Vec<_>>(),
+        ["brand/deep/er/still.txt"]
+    );
     let none = Wish { names: vec!["nothing".to_owned()], ..Wish::default() };
     assert!(matches!(
         import_error(here.import_with(&git.dir, none, &SilentMonitor)),
@@ -419,7 +440,7 @@ fn unusual_trees_come_in_as_far_as_they_can_and_go_back_whole() {
     assert_eq!(names, [b"b".as_slice(), b"inner/group-writable", b"z"]);
     let skipped: Vec<&str> = report.skipped.iter().map(|line| line.path.as_str()).collect();
     for name in [".pent", ".git", ".GIT", "..", "mode"] {
-        assert!(skipped.iter().any(|path| *path == name), "{name} in {skipped:?}");
+        assert!(skipped.contains(&name), "{name} in {skipped:?}");
     }
     let back = folder.path().join("back.git");
     here.export(&back);

@@ -30,7 +30,11 @@ fn a_sha256_repository_and_what_is_none_are_told_apart() {
     git.run(&["init", "-q", "--object-format=sha256"]);
     git.commit("one");
     let error = import_error(Here::new().import(&dir));
-    assert!(matches!(&error, ImportError::ObjectFormat { format, .. } if format == "sha256"), "{}", chain(&error));
+    assert!(
+        matches!(&error, ImportError::ObjectFormat { format, .. } if format == "sha256"),
+        "{}",
+        chain(&error)
+    );
     let bundle = folder.path().join("sha256.bundle");
     git.run(&["bundle", "create", "-q", bundle.to_str().expect("a path"), "--all"]);
     assert!(matches!(import_error(Here::new().import(&bundle)), ImportError::ObjectFormat { .. }));
@@ -83,7 +87,13 @@ fn borrowed_objects_are_read_and_loops_of_borrowing_are_an_error() {
     git.write("a", b"a");
     git.commit("one");
     let borrower = folder.path().join("borrower");
-    git.run(&["clone", "-q", "--shared", git.dir.to_str().expect("a path"), borrower.to_str().expect("a path")]);
+    git.run(&[
+        "clone",
+        "-q",
+        "--shared",
+        git.dir.to_str().expect("a path"),
+        borrower.to_str().expect("a path"),
+    ]);
     let (here, _) = Here::of(&borrower);
     assert_same_states(&Git::at(&borrower), &here);
     let back = format!("{}\n", borrower.join(".git/objects").display());
@@ -224,7 +234,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// Some of the names are folders of others, and one is no text.
 fn name(file: u8) -> &'static str {
-    ["a", "a/b", "a/b/c", "d", "d/e", "long-name.psd", "x y", "\"caf\\351\"", "z/z", "z/y", "0", "é"][usize::from(file)]
+    ["a", "a/b", "a/b/c", "d", "d/e", "long-name.psd", "x y", "\"caf\\351\"", "z/z", "z/y", "0", "é"]
+        [usize::from(file)]
 }
 
 /// The history as a stream that `git fast-import` reads.
@@ -241,7 +252,10 @@ fn stream(steps: &[Step]) -> Vec<u8> {
                 edits.push(format!("M {mode} inline {}\ndata {}\n{content}\n", name(*file), content.len()));
             }
             Step::Remove { file } => edits.push(format!("D {}\n", name(*file))),
-            Step::Rename { from, to } if from != to && edits.iter().any(|edit| edit.contains(&format!("inline {}\n", name(*from)))) => {
+            Step::Rename { from, to }
+                if from != to
+                    && edits.iter().any(|edit| edit.contains(&format!("inline {}\n", name(*from)))) =>
+            {
                 edits.push(format!("R {} {}\n", quoted(*from), name(*to)));
             }
             Step::Rename { .. } => {}
@@ -250,7 +264,9 @@ fn stream(steps: &[Step]) -> Vec<u8> {
                 out.push_str(&format!("commit refs/heads/b{branch}\n"));
                 out.push_str(&format!("author Ä <a{branch}@b> {} +0{branch}30\n", 1_600_000_000 + number));
                 out.push_str("committer C <c@d> 1600000000 -0100\ndata 2\nm\n\n");
-                if let Some(merge) = merge.filter(|merge| born.contains(merge) && merge != branch && born.contains(branch)) {
+                if let Some(merge) =
+                    merge.filter(|merge| born.contains(merge) && merge != branch && born.contains(branch))
+                {
                     out.push_str(&format!("merge refs/heads/b{merge}\n"));
                 }
                 edits.drain(..).for_each(|edit| out.push_str(&edit));

@@ -52,7 +52,13 @@ fn pointers_become_what_git_lfs_checks_out_and_go_back_as_pointers() {
     let exported = here.export(&back);
     assert_eq!(exported.lfs_files, 2);
     let clone = folder.path().join("clone");
-    git.run(&["clone", "-q", "--no-checkout", &format!("file://{}", back.display()), clone.to_str().expect("a path")]);
+    git.run(&[
+        "clone",
+        "-q",
+        "--no-checkout",
+        &format!("file://{}", back.display()),
+        clone.to_str().expect("a path"),
+    ]);
     let clone = Git::at(&clone);
     clone.run(&["lfs", "install", "--local"]);
     clone.run(&["checkout", "-q", "main"]);
@@ -73,7 +79,12 @@ fn content_is_found_in_other_folders_and_in_checked_out_files() {
     assert_eq!(report.missing.len(), 1, "the checked-out file has one of two: {:?}", report.missing);
     assert_eq!(report.missing[0].size, 300_000);
     let expected: &PathBuf = report.missing[0].expected.as_ref().expect("a place");
-    assert!(expected.starts_with(git.dir.join(".git/lfs/objects").canonicalize().unwrap_or(git.dir.join(".git/lfs/objects"))), "{expected:?}");
+    assert!(
+        expected.starts_with(
+            git.dir.join(".git/lfs/objects").canonicalize().unwrap_or(git.dir.join(".git/lfs/objects"))
+        ),
+        "{expected:?}"
+    );
 }
 
 #[test]
@@ -81,7 +92,13 @@ fn missing_content_stays_foreign_and_is_tied_later_without_changing_an_id() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let git = with_lfs(&folder.path().join("source"));
     let mirror = folder.path().join("mirror.git");
-    git.run(&["clone", "-q", "--mirror", git.dir.to_str().expect("a path"), mirror.to_str().expect("a path")]);
+    git.run(&[
+        "clone",
+        "-q",
+        "--mirror",
+        git.dir.to_str().expect("a path"),
+        mirror.to_str().expect("a path"),
+    ]);
     let (here, report) = Here::of(&mirror);
     assert_eq!(report.missing.len(), 2);
     let before = here.by_git_id();
@@ -161,7 +178,13 @@ fn large_files_can_be_put_into_git_lfs_on_the_way_out() {
         let exported = here.export_with(&target, &wish);
         assert_eq!((exported.lfs_files, exported.commits_changed), (files, 1));
         let clone = Git::at(&back.path().join("clone"));
-        git.run(&["clone", "-q", "--no-checkout", &format!("file://{}", target.display()), clone.dir.to_str().expect("a path")]);
+        git.run(&[
+            "clone",
+            "-q",
+            "--no-checkout",
+            &format!("file://{}", target.display()),
+            clone.dir.to_str().expect("a path"),
+        ]);
         clone.run(&["lfs", "install", "--local"]);
         clone.run(&["checkout", "-q", "main"]);
         let mut state = on_disk(&clone.dir);

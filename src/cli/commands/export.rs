@@ -136,7 +136,9 @@ fn show_git(page: &mut Page<'_>, report: &export_git::Report, folder: &std::path
     }
     if exported.commits_changed > 0 {
         let changed = count(exported.commits_changed, "commit", "commits");
-        page.line(format_args!("{changed} that came from Git had to change; their signatures are left out."))?;
+        page.line(format_args!(
+            "{changed} that came from Git had to change; their signatures are left out."
+        ))?;
     }
     if exported.lfs_files > 0 {
         let files = count(exported.lfs_files, "file is", "files are");

@@ -81,7 +81,10 @@ impl Describe for Arguments {
     const CHANGES: bool = true;
     const EXAMPLES: &'static [Example] = &[
         Example { line: "pent import git ../harbour-git", what: "all history of a Git repository" },
-        Example { line: "pent import git harbour.bundle --branches main", what: "one branch out of a bundle" },
+        Example {
+            line: "pent import git harbour.bundle --branches main",
+            what: "one branch out of a bundle",
+        },
         Example {
             line: "pent import folder ~/logos --as-versions {name}_v{n}.psd",
             what: "logo_v1.psd, logo_v2.psd ... as versions of logo.psd",
@@ -93,7 +96,8 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         match self.from {
             From::Git { source, branches, paths, remotes, lfs_storage } => {
-                let paths = paths.iter().map(|path| import_git::parse_path(path)).collect::<Result<_, _>>()?;
+                let paths =
+                    paths.iter().map(|path| import_git::parse_path(path)).collect::<Result<_, _>>()?;
                 let wish = Wish { names: branches, remotes, paths };
                 let folder = context.folder().to_owned();
                 let lfs_storage = lfs_storage.iter().map(|path| folder.join(path)).collect();

@@ -123,10 +123,12 @@ fn import(error: &ImportError) -> Advice {
         ImportError::ObjectFormat { .. } => Advice::unavailable(
             "`git fast-export --all | git fast-import` into a new repository made with --object-format=sha1",
         ),
-        ImportError::Open { .. } => Advice::unavailable("`git fsck` in that repository tells what is wrong with it"),
-        ImportError::Thin { .. } => {
-            Advice::unavailable("make a bundle that holds everything: `git bundle create history.bundle --all`")
+        ImportError::Open { .. } => {
+            Advice::unavailable("`git fsck` in that repository tells what is wrong with it")
         }
+        ImportError::Thin { .. } => Advice::unavailable(
+            "make a bundle that holds everything: `git bundle create history.bundle --all`",
+        ),
         ImportError::Bundle { .. } => Advice::unavailable("`git bundle verify` tells what is wrong with it"),
         ImportError::Object { .. } | ImportError::Missing { .. } => Advice::of(
             ExitStatus::Unavailable,
@@ -135,10 +137,12 @@ fn import(error: &ImportError) -> Advice {
                 "what was imported so far is kept: run the import again and it goes on from there",
             ],
         ),
-        ImportError::TooManyFiles { .. } => {
-            Advice::refused(&["leave that branch out by naming others with --branches, or narrow with --paths"])
+        ImportError::TooManyFiles { .. } => Advice::refused(&[
+            "leave that branch out by naming others with --branches, or narrow with --paths",
+        ]),
+        ImportError::NothingToImport { .. } => {
+            Advice::not_found("`git branch --all` in that repository lists names")
         }
-        ImportError::NothingToImport { .. } => Advice::not_found("`git branch --all` in that repository lists names"),
         ImportError::Argument { .. } | ImportError::Plan { .. } => Advice::none(ExitStatus::Usage),
         ImportError::Differs { .. } => Advice::damaged(),
         ImportError::TargetTaken { .. } => Advice::refused(&["name a folder that is new or empty"]),

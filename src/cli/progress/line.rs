@@ -46,7 +46,8 @@ impl Speed {
             let mix = |old: f64, new: f64| old + (new - old) * share;
             self.bytes_per_s = mix(self.bytes_per_s, state.bytes.saturating_sub(bytes) as f64 / passed);
             self.files_per_s = mix(self.files_per_s, state.files.saturating_sub(files) as f64 / passed);
-            self.commits_per_s = mix(self.commits_per_s, state.commits.saturating_sub(commits) as f64 / passed);
+            self.commits_per_s =
+                mix(self.commits_per_s, state.commits.saturating_sub(commits) as f64 / passed);
         }
         self.last = Some((now, state.files, state.bytes, state.commits));
     }
@@ -149,7 +150,14 @@ mod tests {
 
     fn state() -> State {
         let phase = Phase { name: "Reading", files_total: Some(25_282), bytes_total: Some(3_400_000_000) };
-        State { phase, files: 4812, bytes: 1_200_000_000, bytes_shared: 1_164_000_000, commits: 0, commits_total: 0 }
+        State {
+            phase,
+            files: 4812,
+            bytes: 1_200_000_000,
+            bytes_shared: 1_164_000_000,
+            commits: 0,
+            commits_total: 0,
+        }
     }
 
     fn steady(state: &State, bytes_per_s: u64) -> Speed {

@@ -92,8 +92,11 @@ impl Archive {
 
 /// A name as a path, when a file may have it. Archives made on Windows part names by backslashes.
 fn checked(name: Vec<u8>) -> Option<AssetPath> {
-    let name: Vec<u8> =
-        if name.contains(&b'/') { name } else { name.iter().map(|b| if *b == b'\\' { b'/' } else { *b }).collect() };
+    let name: Vec<u8> = if name.contains(&b'/') {
+        name
+    } else {
+        name.iter().map(|b| if *b == b'\\' { b'/' } else { *b }).collect()
+    };
     let path = AssetPath::from_bytes(name).ok().filter(|path| !path.is_root())?;
     let sound = path.names().all(|name| check_entry_name(name).is_ok());
     sound.then_some(path)

@@ -45,7 +45,8 @@ pub struct Pattern {
 impl Pattern {
     /// Understands a pattern.
     pub fn parse(text: &str) -> Result<Self, ImportError> {
-        let refuse = |reason: &str| ImportError::Argument { text: text.to_owned(), reason: reason.to_owned() };
+        let refuse =
+            |reason: &str| ImportError::Argument { text: text.to_owned(), reason: reason.to_owned() };
         let folders = text.ends_with('/');
         let mut rest = text.trim_end_matches('/');
         let mut pieces = Vec::new();
@@ -97,7 +98,8 @@ fn fit(pieces: &[Piece], text: &str, parts: &mut Parts) -> bool {
     match piece {
         Piece::Text(literal) => {
             let head = text.get(..literal.len());
-            head.is_some_and(|head| head.eq_ignore_ascii_case(literal)) && fit(rest, &text[literal.len()..], parts)
+            head.is_some_and(|head| head.eq_ignore_ascii_case(literal))
+                && fit(rest, &text[literal.len()..], parts)
         }
         Piece::Anything => ends.into_iter().any(|end| fit(rest, &text[end..], parts)),
         Piece::Name | Piece::Word => ends.filter(|end| *end > 0).any(|end| {
@@ -135,7 +137,8 @@ fn fit(pieces: &[Piece], text: &str, parts: &mut Parts) -> bool {
 /// Words that people put behind a name and that say nothing about what it is.
 const WORDS: [&str; 24] = [
     "final", "finals", "finished", "fin", "copy", "kopie", "copie", "new", "newest", "old", "older", "draft",
-    "wip", "latest", "approved", "edit", "edited", "fixed", "fix", "rev", "backup", "bak", "print", "release",
+    "wip", "latest", "approved", "edit", "edited", "fixed", "fix", "rev", "backup", "bak", "print",
+    "release",
 ];
 
 /// Takes a name (without extension) apart by the usual habits.
@@ -195,9 +198,7 @@ pub fn parse_date(text: &str) -> Option<i64> {
     if !text.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
-    let mut numbers: Vec<&str> = text
-        .split(|c: char| !c.is_ascii_digit())
-        .collect::<Vec<_>>();
+    let mut numbers: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).collect::<Vec<_>>();
     let allowed = |c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | ':' | ' ' | 'T' | 'h');
     if !text.chars().all(allowed) || numbers.iter().any(|part| part.is_empty()) {
         return None;

@@ -88,7 +88,11 @@ impl Plan {
             }
         }
         for left in &self.left_out {
-            text.push_str(&format!("# left out: {}: {}\n", percent_encode(left.path.as_bytes()), left.reason));
+            text.push_str(&format!(
+                "# left out: {}: {}\n",
+                percent_encode(left.path.as_bytes()),
+                left.reason
+            ));
         }
         text
     }
@@ -110,14 +114,20 @@ impl Plan {
                     wrong("write `commit`, a moment such as 2024-03-01T10:00:00+00:00, and a message")
                 })?),
                 Some(("put" | "all", _)) => {
-                    let action = action(line).ok_or_else(|| wrong("write `put PATH from FILE` or `all from PLACE`"))?;
-                    let step = plan.steps.last_mut().ok_or_else(|| wrong("a `commit` line has to come first"))?;
+                    let action = action(line)
+                        .ok_or_else(|| wrong("write `put PATH from FILE` or `all from PLACE`"))?;
+                    let step =
+                        plan.steps.last_mut().ok_or_else(|| wrong("a `commit` line has to come first"))?;
                     step.actions.push(action);
                 }
                 _ => return Err(wrong("a line begins with `commit`, `put` or `all`")),
             }
         }
-        if text.is_empty() { Err(ImportError::Plan { line: 1, reason: "it is empty".to_owned() }) } else { Ok(plan) }
+        if text.is_empty() {
+            Err(ImportError::Plan { line: 1, reason: "it is empty".to_owned() })
+        } else {
+            Ok(plan)
+        }
     }
 }
 
@@ -160,7 +170,8 @@ fn offset_minutes(text: &str) -> Option<i16> {
 }
 
 fn action(line: &str) -> Option<Action> {
-    let path = |text: &str| AssetPath::from_bytes(percent_decode(text.trim())?).ok().filter(|path| !path.is_root());
+    let path =
+        |text: &str| AssetPath::from_bytes(percent_decode(text.trim())?).ok().filter(|path| !path.is_root());
     if let Some(from) = line.strip_prefix("all from ") {
         return Some(Action::All { from: path(from)? });
     }

@@ -167,7 +167,11 @@ impl Series<'_> {
         Ok(())
     }
 
-    fn differences(&self, base: TreeId, next: &BTreeMap<AssetPath, Content>) -> Result<Differences, ImportError> {
+    fn differences(
+        &self,
+        base: TreeId,
+        next: &BTreeMap<AssetPath, Content>,
+    ) -> Result<Differences, ImportError> {
         let mut differences = Differences::default();
         let standing = |path: &AssetPath| -> Result<EntryValue, ImportError> {
             let found = entry_at(&self.nodes, base, path).map_err(RepoError::from)?;
@@ -203,7 +207,11 @@ impl Series<'_> {
         use std::os::unix::fs::PermissionsExt as _;
         let place = self.on_disk(from);
         let opened = place.symlink_metadata().and_then(|found| {
-            if found.is_file() { Ok((File::open(&place)?, found)) } else { Err(std::io::Error::other("it is no ordinary file")) }
+            if found.is_file() {
+                Ok((File::open(&place)?, found))
+            } else {
+                Err(std::io::Error::other("it is no ordinary file"))
+            }
         });
         let (mut file, found) = match opened {
             Ok(opened) => opened,
@@ -259,7 +267,7 @@ impl Series<'_> {
         use std::os::unix::ffi::OsStrExt as _;
         let place = self.on_disk(from);
         let mut entries = std::fs::read_dir(&place)
-            .and_then(|entries| entries.collect::<Result<Vec<_>, _>>())
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(io("reading", &place))?;
         entries.sort_by_key(std::fs::DirEntry::file_name);
         let ignore = IgnoreStack::new(b"");
@@ -294,7 +302,10 @@ impl Series<'_> {
     ) -> Result<BTreeMap<AssetPath, Content>, ImportError> {
         let (entries, refused) = archive.entries();
         for name in refused {
-            self.problem(from, format!("{name} in it cannot be taken: it is locked or no file may be called so"));
+            self.problem(
+                from,
+                format!("{name} in it cannot be taken: it is locked or no file may be called so"),
+            );
         }
         let ignore = IgnoreStack::new(b"");
         let mut all = BTreeMap::new();
@@ -316,9 +327,11 @@ impl Series<'_> {
                 }
             };
             let Ingested { file: id, size, .. } = ingested;
-            let content = match entry.link && (1..=LINK_BYTES_MAX).contains(&size) {
-                true => Content::Symlink { id, size },
-                false => Content::File { id, size, executable: entry.executable },
+            let is_link = entry.link && (1..=LINK_BYTES_MAX).contains(&size);
+            let content = if is_link {
+                Content::Symlink { id, size }
+            } else {
+                Content::File { id, size, executable: entry.executable }
             };
             make_room(&mut all, &entry.path);
             all.insert(entry.path, content);
@@ -329,8 +342,10 @@ impl Series<'_> {
 
 /// Whether a path or a folder above it is left out by the usual rules.
 fn is_ignored(ignore: &IgnoreStack, path: &AssetPath) -> bool {
-    let mut above = std::iter::successors(path.parent(), AssetPath::parent).filter(|folder| !folder.is_root());
-    ignore.is_ignored(path.as_bytes(), false) || above.any(|folder| ignore.is_ignored(folder.as_bytes(), true))
+    let mut above =
+        std::iter::successors(path.parent(), AssetPath::parent).filter(|folder| !folder.is_root());
+    ignore.is_ignored(path.as_bytes(), false)
+        || above.any(|folder| ignore.is_ignored(folder.as_bytes(), true))
 }
 
 /// Takes away what cannot stand beside `path`: files above it and everything below it.

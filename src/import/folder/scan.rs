@@ -185,7 +185,9 @@ fn file_versions(files: Vec<Found>, pattern: Option<&Pattern>, left_out: &mut Ve
     let mut groups: BTreeMap<Vec<u8>, Vec<(Found, Parts)>> = BTreeMap::new();
     for file in files {
         match parts_of(&file, pattern) {
-            Some((target, parts)) => groups.entry(target.as_bytes().to_vec()).or_default().push((file, parts)),
+            Some((target, parts)) => {
+                groups.entry(target.as_bytes().to_vec()).or_default().push((file, parts));
+            }
             None => {
                 let reason = "its name does not fit the pattern".to_owned();
                 left_out.push(LeftOut { path: file.path, reason });
@@ -202,7 +204,8 @@ fn file_versions(files: Vec<Found>, pattern: Option<&Pattern>, left_out: &mut Ve
             let mut order = order_of(&parts, time_ms);
             // A name without a number among numbered ones came first, unless it is newer than all of them.
             if parts.number.is_none() && parts.words.is_empty() && parts.date_ms.is_none() {
-                order.0 = if newest_numbered.is_some_and(|newest| file.mtime_ms > newest) { u64::MAX } else { 0 };
+                order.0 =
+                    if newest_numbered.is_some_and(|newest| file.mtime_ms > newest) { u64::MAX } else { 0 };
             }
             let name = String::from_utf8_lossy(file.path.name()).into_owned();
             let message = format!("{}: {name}", String::from_utf8_lossy(path.name()));
@@ -216,7 +219,8 @@ fn file_versions(files: Vec<Found>, pattern: Option<&Pattern>, left_out: &mut Ve
 /// Numbers first, then what is called final the more often, then age.
 fn order_of(parts: &Parts, time_ms: i64) -> (u64, u64, i64) {
     let finality = parts.words.iter().filter(|word| word.starts_with("fin") || *word == "approved").count();
-    let number = parts.number.map_or(if finality > 0 { u64::MAX - 1 } else { 1 }, |number| number.saturating_add(1));
+    let number =
+        parts.number.map_or(if finality > 0 { u64::MAX - 1 } else { 1 }, |number| number.saturating_add(1));
     (number, finality as u64, parts.date_ms.unwrap_or(time_ms))
 }
 
@@ -234,7 +238,8 @@ fn parts_of(file: &Found, pattern: Option<&Pattern>) -> Option<(AssetPath, Parts
         Some(pattern) if pattern.paths => pattern.fit(&String::from_utf8_lossy(file.path.as_bytes()))?,
         Some(pattern) => pattern.fit(&name).or_else(|| pattern.fit(stem))?,
     };
-    let has_extension = parts.name.to_lowercase().ends_with(&extension.to_lowercase()) && !extension.is_empty();
+    let has_extension =
+        parts.name.to_lowercase().ends_with(&extension.to_lowercase()) && !extension.is_empty();
     let target = if has_extension { parts.name.clone() } else { format!("{}{extension}", parts.name) };
     if std::str::from_utf8(file.path.name()).is_err() {
         // A name that is no text has no versions: it stays what it is.
@@ -249,7 +254,9 @@ fn parts_of(file: &Found, pattern: Option<&Pattern>) -> Option<(AssetPath, Parts
 
 /// All versions on one line of time: each not before the version of the same thing that it follows.
 fn in_order(mut versions: Vec<Version>) -> Vec<Step> {
-    versions.sort_by(|left, right| (&left.of, left.order, &left.message).cmp(&(&right.of, right.order, &right.message)));
+    versions.sort_by(|left, right| {
+        (&left.of, left.order, &left.message).cmp(&(&right.of, right.order, &right.message))
+    });
     let mut last: Option<(Vec<u8>, i64)> = None;
     for version in &mut versions {
         if let Some((of, time_ms)) = &last

@@ -155,7 +155,9 @@ impl<'a> Blobs<'a> {
             let found = reader.find_kind(wanted.id, Kind::Blob, &mut bytes);
             let record = match found {
                 Ok(true) => self.take_bytes(wanted, &bytes),
-                Ok(false) => self.foreign_blob(wanted, 0, "it is not in the repository, as in a partial clone"),
+                Ok(false) => {
+                    self.foreign_blob(wanted, 0, "it is not in the repository, as in a partial clone")
+                }
                 Err(ImportError::Object { .. }) => {
                     let size = reader.header(wanted.id).ok().flatten().map_or(0, |(_, size)| size);
                     let large = size > OBJECT_BYTES_MAX as u64;
@@ -200,7 +202,14 @@ impl<'a> Blobs<'a> {
         }
         let (algorithm, digest) = (ForeignAlgorithm::Sha256, sha256.to_vec());
         let expected = self.lfs.first().map(|folder| lfs::object_path(folder, &sha256));
-        self.note_missing(algorithm, &digest, size, &wanted.path, expected, "its Git LFS object is not at hand")?;
+        self.note_missing(
+            algorithm,
+            &digest,
+            size,
+            &wanted.path,
+            expected,
+            "its Git LFS object is not at hand",
+        )?;
         Ok(BlobRecord::Foreign { algorithm, digest, size, plain })
     }
 
@@ -253,7 +262,12 @@ impl<'a> Blobs<'a> {
         Ok(None)
     }
 
-    fn try_content(&self, pointer: &Pointer, path: &[u8], place: &Path) -> Result<Option<FileId>, ImportError> {
+    fn try_content(
+        &self,
+        pointer: &Pointer,
+        path: &[u8],
+        place: &Path,
+    ) -> Result<Option<FileId>, ImportError> {
         let Some(file) = lfs::open_candidate(place, pointer.size) else { return Ok(None) };
         let mut input = Hashing::new(file);
         let ingested = match self.ingester.ingest_file(&mut input, GroupHint::of_name(path)) {
@@ -279,7 +293,7 @@ impl<'a> Blobs<'a> {
                 for entry in index.entries() {
                     let Some(id) = git_id(&entry.id) else { continue };
                     let small = reader.header(id).ok().flatten();
-                    if !small.is_some_and(|(_, size)| size < lfs::POINTER_BYTES_MAX as u64) {
+                    if small.is_none_or(|(_, size)| size >= lfs::POINTER_BYTES_MAX as u64) {
                         continue;
                     }
                     if !reader.find_kind(id, Kind::Blob, &mut bytes).unwrap_or(false) {

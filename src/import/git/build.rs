@@ -182,11 +182,7 @@ impl<'a> Builder<'a> {
         Ok((tree, assignment.notes))
     }
 
-    fn entry(
-        &self,
-        tree: TreeId,
-        path: &AssetPath,
-    ) -> Result<Option<EntryValue>, ImportError> {
+    fn entry(&self, tree: TreeId, path: &AssetPath) -> Result<Option<EntryValue>, ImportError> {
         let found = entry_at(&self.nodes, tree, path).map_err(RepoError::from)?;
         Ok(found.map(Into::into).filter(|value: &EntryValue| !value.content.is_directory()))
     }
@@ -207,7 +203,12 @@ impl<'a> Builder<'a> {
     }
 
     /// What stands at a path; `None` for what cannot be taken over.
-    fn content(&mut self, path: &AssetPath, kind: EntryKind, id: GitId) -> Result<Option<Content>, ImportError> {
+    fn content(
+        &mut self,
+        path: &AssetPath,
+        kind: EntryKind,
+        id: GitId,
+    ) -> Result<Option<Content>, ImportError> {
         if kind == EntryKind::Submodule {
             let (algorithm, digest) = (ForeignAlgorithm::GitCommitSha1, id.as_bytes().to_vec());
             return Ok(Some(Content::Foreign { algorithm, digest, size: 0, executable: false }));
@@ -295,11 +296,7 @@ pub fn person_id(name: &str, email: &str) -> PersonId {
 }
 
 /// The commit that a Git commit became in an earlier import, if it is still here.
-pub fn imported(
-    writer: &ChunkWriter<'_>,
-    scope: Scope,
-    id: GitId,
-) -> Result<Option<CommitId>, ImportError> {
+pub fn imported(writer: &ChunkWriter<'_>, scope: Scope, id: GitId) -> Result<Option<CommitId>, ImportError> {
     let found = writer.stored_object(Space::Imports, &key::commit(scope, id))?;
     let Some(commit) = found.as_deref().and_then(CommitId::from_slice) else { return Ok(None) };
     let is_here = writer.stored_object(Space::Commits, commit.as_bytes())?.is_some();

@@ -168,9 +168,12 @@ pub fn git_order(left: (&[u8], bool), right: (&[u8], bool)) -> std::cmp::Orderin
     left.0.iter().copied().chain(end(left.1)).cmp(right.0.iter().copied().chain(end(right.1)))
 }
 
+/// A key and the first line of its value.
+type Header<'a> = (&'a [u8], &'a [u8]);
+
 /// Splits the headers, each with the lines that continue it, from what follows the empty line.
-fn headers(bytes: &[u8]) -> (Vec<(&[u8], &[u8])>, &[u8]) {
-    let mut headers: Vec<(&[u8], &[u8])> = Vec::new();
+fn headers(bytes: &[u8]) -> (Vec<Header<'_>>, &[u8]) {
+    let mut headers: Vec<Header<'_>> = Vec::new();
     let mut rest = bytes;
     loop {
         let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
@@ -198,7 +201,9 @@ fn actor(line: &[u8], encoding: Option<&[u8]>) -> Actor {
     let open = line.iter().position(|byte| *byte == b'<');
     let close = line.iter().rposition(|byte| *byte == b'>');
     let (name, email, rest) = match (open, close) {
-        (Some(open), Some(close)) if open < close => (&line[..open], &line[open + 1..close], &line[close + 1..]),
+        (Some(open), Some(close)) if open < close => {
+            (&line[..open], &line[open + 1..close], &line[close + 1..])
+        }
         _ => (line, &b""[..], &b""[..]),
     };
     let text = |bytes: &[u8]| decode(bytes, encoding).trim().to_owned();

@@ -128,10 +128,8 @@ fn import(
     let places = (source.lfs.as_slice(), source.worktrees.as_slice());
     let blobs = Blobs::new(&source.objects, &writer, ingester, monitor, places);
     let view = repository.view()?;
-    let missing_rows: Vec<(Vec<u8>, Vec<u8>)> = view
-        .snapshot()
-        .scan_prefix(Space::Imports, key::MISSING)?
-        .collect::<Result<_, _>>()?;
+    let missing_rows: Vec<(Vec<u8>, Vec<u8>)> =
+        view.snapshot().scan_prefix(Space::Imports, key::MISSING)?.collect::<Result<_, _>>()?;
     let formed = formed_trees(&view)?;
     let unfinished = view.unfinished_imports()?;
     drop(view);
@@ -211,7 +209,11 @@ fn choose<'r>(refs: &'r [SourceRef], wish: &Wish) -> Result<Vec<&'r SourceRef>, 
             (Category::Other, _) => false,
         })
         .collect();
-    if chosen.is_empty() { Err(ImportError::NothingToImport { patterns: wish.names.clone() }) } else { Ok(chosen) }
+    if chosen.is_empty() {
+        Err(ImportError::NothingToImport { patterns: wish.names.clone() })
+    } else {
+        Ok(chosen)
+    }
 }
 
 /// What a name in Git is for.
@@ -347,11 +349,7 @@ impl Batches<'_> {
     }
 
     /// Reads commits and compares their trees, several at a time.
-    fn read(
-        &self,
-        batch: &[Planned],
-        trees: &HashMap<GitId, GitId>,
-    ) -> Result<Vec<ReadCommit>, ImportError> {
+    fn read(&self, batch: &[Planned], trees: &HashMap<GitId, GitId>) -> Result<Vec<ReadCommit>, ImportError> {
         batch.par_iter().map(|planned| self.read_one(planned, trees)).collect()
     }
 

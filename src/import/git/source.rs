@@ -64,7 +64,8 @@ impl Source {
         more_lfs: &[PathBuf],
         monitor: &dyn Monitor,
     ) -> Result<Self, ImportError> {
-        let mut source = if path.is_file() { open_bundle(path, scratch, monitor)? } else { open_repository(path)? };
+        let mut source =
+            if path.is_file() { open_bundle(path, scratch, monitor)? } else { open_repository(path)? };
         for folder in more_lfs {
             let objects = folder.join("objects");
             source.lfs.insert(0, if objects.is_dir() { objects } else { folder.clone() });
@@ -85,7 +86,8 @@ fn open_repository(path: &Path) -> Result<Source, ImportError> {
         return Err(ImportError::ObjectFormat { path: path.to_owned(), format });
     }
     if let Some(format) = text("extensions.refStorage").filter(|format| format != "files") {
-        let reason = format!("its names are kept in the format {format}, which cannot be read; `git clone` it first");
+        let reason =
+            format!("its names are kept in the format {format}, which cannot be read; `git clone` it first");
         return Err(ImportError::Open { path: path.to_owned(), source: reason.into() });
     }
     let common = repository.common_dir().to_owned();
@@ -268,7 +270,9 @@ fn read_bundle_header(path: &Path, input: &mut impl BufRead) -> Result<BundleHea
             Some(_) => {
                 let id = line.get(..40).and_then(|id| std::str::from_utf8(id).ok()?.parse::<GitId>().ok());
                 let name = line.get(41..).filter(|name| !name.is_empty());
-                let (Some(target), Some(name)) = (id, name) else { return Err(broken("a name in it is none")) };
+                let (Some(target), Some(name)) = (id, name) else {
+                    return Err(broken("a name in it is none"));
+                };
                 if name == b"HEAD" {
                     header.head = Some(target);
                 } else {
@@ -288,7 +292,10 @@ fn check_capability(path: &Path, capability: &[u8]) -> Result<(), ImportError> {
         }
         // Blobs were left out on purpose: they are missing like those of a partial clone.
         Some(("filter", _)) => Ok(()),
-        _ => Err(ImportError::Bundle { path: path.to_owned(), reason: format!("it needs {text:?}, which is unknown") }),
+        _ => Err(ImportError::Bundle {
+            path: path.to_owned(),
+            reason: format!("it needs {text:?}, which is unknown"),
+        }),
     }
 }
 
@@ -303,8 +310,12 @@ mod tests {
     #[test]
     fn bundle_headers_are_read_and_refused() {
         let id = "0123456789abcdef0123456789abcdef01234567";
-        let read = header(&format!("# v2 git bundle\n{id} HEAD\n{id} refs/heads/main\n\nPACK")).expect("a header");
-        assert_eq!(head_name(&read.refs, read.head.expect("a head")).as_deref(), Some(&b"refs/heads/main"[..]));
+        let read =
+            header(&format!("# v2 git bundle\n{id} HEAD\n{id} refs/heads/main\n\nPACK")).expect("a header");
+        assert_eq!(
+            head_name(&read.refs, read.head.expect("a head")).as_deref(),
+            Some(&b"refs/heads/main"[..])
+        );
         let thin = header(&format!("# v2 git bundle\n-{id} x\n\n")).expect("a header");
         assert_eq!(thin.needs.len(), 1);
         let sha256 = header("# v3 git bundle\n@object-format=sha256\n\n");

@@ -15,8 +15,8 @@ use crate::base::time::Timestamp;
 use crate::import::error::{ImportError, io};
 use crate::import::git::objects::{Kind, hash};
 use crate::import::git::parse;
-use crate::import::recent::Recent;
 use crate::import::git::run::{Category, category, on_deep_stacks};
+use crate::import::recent::Recent;
 use crate::object::commit::{Commit, Signature};
 use crate::object::source::ObjectSource;
 use crate::repo::extract::Extractor;
@@ -24,10 +24,10 @@ use crate::repo::imports::{Scope, git_commit_of};
 use crate::repo::refs::{RefKind, RefName, RefTarget};
 use crate::repo::{Repository, View};
 use pack::PackSpool;
-use trees::Origin;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use trees::Origin;
 
 /// Trees whose Git ids are kept at hand.
 const TREES_KEPT: usize = 200_000;
@@ -216,7 +216,7 @@ fn git_name(name: &RefName, is_record: &dyn Fn(&[u8]) -> bool) -> Vec<u8> {
     }
 }
 
-impl<'a> Exporter<'a> {
+impl Exporter<'_> {
     fn check_cancelled(&self) -> Result<(), ImportError> {
         if self.monitor.is_cancelled() { Err(ImportError::Cancelled) } else { Ok(()) }
     }

@@ -43,7 +43,10 @@ impl LfsRule {
         }
         let mode = gix::glob::wildmatch::Mode::empty();
         self.above.is_some_and(|above| size >= above)
-            || self.patterns.iter().any(|text| gix::glob::wildmatch(text.as_bytes().into(), name.into(), mode))
+            || self
+                .patterns
+                .iter()
+                .any(|text| gix::glob::wildmatch(text.as_bytes().into(), name.into(), mode))
     }
 }
 
@@ -302,7 +305,10 @@ impl Exporter<'_> {
         let folder = self.git_dir.join("lfs/objects");
         fs::create_dir_all(&folder).map_err(io("making", &folder))?;
         let partial = folder.join("object.part");
-        let mut out = Sha256Writer { out: File::create(&partial).map_err(io("making", &partial))?, hasher: Sha256::new() };
+        let mut out = Sha256Writer {
+            out: File::create(&partial).map_err(io("making", &partial))?,
+            hasher: Sha256::new(),
+        };
         self.extractor.write_file(file, size, &mut out)?;
         out.out.sync_all().map_err(io("writing", &partial))?;
         let digest: [u8; 32] = out.hasher.finalize().into();
