@@ -3,6 +3,7 @@
 use crate::base::codec::DecodeError;
 use crate::base::id::CommitId;
 use crate::base::path::AssetPath;
+use crate::object::commit_signature::CommitSignatureError;
 use crate::object::log_entry::EntryError;
 use crate::repo::config::ConfigError;
 use crate::repo::refs::{RefName, RefNameError};
@@ -95,6 +96,13 @@ pub enum RepoError {
     /// A repository without commits was asked for one.
     #[error("there is no commit yet")]
     NoCommits,
+    /// A signature of a commit that is none, or does not hold.
+    #[error("the signature of commit {} does not hold", commit.short())]
+    CommitSignature {
+        commit: CommitId,
+        #[source]
+        source: CommitSignatureError,
+    },
     /// Settings could not be read or changed.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -6,6 +6,7 @@
 
 pub mod assign;
 pub mod at_hand;
+pub mod commit_signatures;
 pub mod config;
 pub mod content;
 mod crew;

@@ -5,6 +5,7 @@
 
 pub mod approval;
 pub mod ignore;
+pub mod keyring;
 pub mod pattern;
 pub mod policy;
 pub mod portable;

@@ -41,11 +41,13 @@ pub enum Space {
     Imports,
     /// Objects of other systems, byte for byte.
     Origins,
+    /// Signatures of commits, by commit and key.
+    CommitSignatures,
 }
 
 impl Space {
     /// All spaces.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Trees,
         Self::Metadata,
         Self::Commits,
@@ -63,6 +65,7 @@ impl Space {
         Self::Condemned,
         Self::Imports,
         Self::Origins,
+        Self::CommitSignatures,
     ];
 
     /// Name of the table in the database.
@@ -85,6 +88,7 @@ impl Space {
             Self::Condemned => "condemned",
             Self::Imports => "imports",
             Self::Origins => "origins",
+            Self::CommitSignatures => "commit-signatures",
         }
     }
 

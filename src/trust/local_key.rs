@@ -26,6 +26,11 @@ impl LocalKey {
         let public = PublicKey::parse_openssh(&public_line(private.public_key().key_data())?)?;
         Ok(Self { private, public })
     }
+
+    /// The public half, without the secret one.
+    pub(crate) fn into_public(self) -> PublicKey {
+        self.public
+    }
 }
 
 fn public_line(data: &KeyData) -> Result<String, TrustError> {

@@ -77,6 +77,7 @@ impl Lab {
             identity: Some(anna()),
             author: None,
             date: None,
+            signing: None,
         };
         commit::run(&self.repository, &options, &self.clock, &SilentMonitor).expect("a commit")
     }

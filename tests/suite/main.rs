@@ -8,6 +8,7 @@
 
 mod app_changes;
 mod app_flow;
+mod authenticator;
 mod command_line;
 mod command_reference;
 mod content;
@@ -22,12 +23,16 @@ mod import_git;
 mod import_hostile;
 mod import_lfs;
 mod licences;
+mod login;
 mod model;
 mod openssh;
 mod repository;
 mod show_diff;
 mod show_diff_lines;
+mod signatures_hardware;
+mod signatures_hostile;
 mod signatures_openssh;
+mod signing;
 mod support;
 mod trust_attacks;
 mod trust_kit;

@@ -9,5 +9,7 @@ pub mod locate;
 pub mod probe;
 pub mod problem;
 pub mod session;
+pub mod signatures;
+pub mod signing;
 pub mod snapshot;
 pub mod transition;

@@ -12,6 +12,7 @@ use crate::object::manifest_read::{ChunkCursor, ManifestError, check as check_ma
 use crate::object::metadata::Metadata;
 use crate::object::tree::TreeNode;
 use crate::object::{ObjectKind, hash_object};
+use crate::repo::commit_signatures;
 use crate::repo::journal::JournalEntry;
 use crate::repo::people::Person;
 use crate::repo::refs::{RefName, RefTarget};
@@ -169,6 +170,10 @@ fn check_records(view: &View, outcome: &mut Outcome) -> Result<(), CareError> {
         if key.len() == FileId::SIZE {
             note("an erased file", Tombstone::decode(&bytes).err().map(|error| error.to_string()));
         }
+    }
+    for row in view.snapshot().scan_prefix(Space::CommitSignatures, b"")? {
+        let (key, bytes) = row?;
+        note("a commit's signature", commit_signatures::fault(&key, &bytes));
     }
     Ok(())
 }

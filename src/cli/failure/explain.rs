@@ -1,6 +1,8 @@
 //! The exit code of each error of the library, and what to try next. Every match is exhaustive, so
 //! that a new error does not compile until someone has decided what to tell the user.
 
+mod trust;
+
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::care::CareError;
@@ -111,6 +113,8 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::NothingTo { .. } => Advice::refused(&["`pent journal` lists what was done"]),
         AppError::PathTaken { .. } => Advice::refused(&["choose another name, or move that file away first"]),
         AppError::FieldValue { .. } => Advice::usage("`pent meta set --help` lists the kinds of values"),
+        AppError::Trust(error) => trust::trust(error),
+        AppError::Identity(error) => trust::identity(error),
         AppError::Io { source, .. } => io(source),
     }
 }
@@ -207,6 +211,7 @@ fn repo(error: &RepoError) -> Advice {
         }
         RepoError::Date { .. } => Advice::usage("2026-03-01, yesterday, or \"2 weeks ago\""),
         RepoError::NoCommits => Advice::not_found("pent commit -m \"First state\""),
+        RepoError::CommitSignature { .. } => Advice::refused(&["`pent verify` says what is wrong with it"]),
         RepoError::Config(error) => config(error),
         RepoError::Io { source, .. } => io(source),
     }
