@@ -9,4 +9,5 @@ pub mod objects;
 pub mod order;
 pub mod parse;
 pub mod run;
+pub mod settings;
 pub mod source;
