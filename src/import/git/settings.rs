@@ -29,7 +29,8 @@ impl Translated {
             let line = line.trim_end_matches('\r');
             // Blanks at the end count only behind a backslash.
             let trimmed = line.trim_end_matches(' ');
-            let line = if trimmed.ends_with('\\') { &line[..line.len().min(trimmed.len() + 1)] } else { trimmed };
+            let line =
+                if trimmed.ends_with('\\') { &line[..line.len().min(trimmed.len() + 1)] } else { trimmed };
             if line.is_empty() || line.starts_with('#') || self.ignore.len() >= RULES_MAX {
                 continue;
             }
@@ -176,8 +177,14 @@ mod tests {
         assert_eq!(
             translated.ignore,
             [
-                "*.tmp", "/build/", "!keep.tmp",
-                "/a\\ b/c/**/*.log", "/a\\ b/c/only", "/a\\ b/c/x/y", "/a\\ b/c/**/folder/", "!/a\\ b/c/**/z",
+                "*.tmp",
+                "/build/",
+                "!keep.tmp",
+                "/a\\ b/c/**/*.log",
+                "/a\\ b/c/only",
+                "/a\\ b/c/x/y",
+                "/a\\ b/c/**/folder/",
+                "!/a\\ b/c/**/z",
             ]
         );
     }
