@@ -11,6 +11,7 @@ use crate::repo::content::ContentError;
 use crate::repo::refs::{RefName, RefNameError};
 use crate::repo::revision::RevisionError;
 use crate::store::StoreError;
+use crate::sync::SyncError;
 use crate::trust::TrustError;
 use crate::worktree::WorktreeError;
 use std::path::PathBuf;
@@ -60,6 +61,15 @@ pub enum AppError {
     /// History could not be brought in or taken out.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// Moving work between repositories failed.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// A remote of that name exists already.
+    #[error("there is a remote called {name} already")]
+    RemoteTaken { name: String },
+    /// An address of a kind that this program cannot speak to.
+    #[error("this program cannot speak to {address}")]
+    RemoteKind { address: String },
     /// A path outside the worktree.
     #[error("{path} is outside this repository ({root})")]
     OutsideWorktree { path: PathBuf, root: PathBuf },

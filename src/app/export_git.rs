@@ -1,9 +1,12 @@
 //! `export git`: history as a Git repository.
 
 use crate::app::error::AppError;
+use crate::app::import_git::LFS_KEY;
 use crate::base::monitor::Monitor;
 use crate::import::git::export::{ExportWish, Exported, export};
+use crate::import::git::settings::patterns_of;
 use crate::repo::Repository;
+use crate::repo::config::{Scope, SettingsFile, find_key};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -28,6 +31,14 @@ pub struct Report {
 
 /// Exports.
 pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) -> Result<Report, AppError> {
-    let exported = export(repository, &options.target, &options.wish, monitor)?;
+    let mut wish = options.wish.clone();
+    let settings = SettingsFile::read(&repository.pent_dir().join("config.toml"), Scope::Repository)?;
+    if let Some(key) = find_key(LFS_KEY)
+        && let Some(line) = settings.get(key)?
+    {
+        // A name is all that is looked at: patterns with folders in them do not hold here.
+        wish.lfs.native = patterns_of(&line).into_iter().filter(|pattern| !pattern.contains('/')).collect();
+    }
+    let exported = export(repository, &options.target, &wish, monitor)?;
     Ok(Report { target: options.target.clone(), exported })
 }

@@ -4,6 +4,10 @@
 //! that has commits of its own here is never moved: what Git has for it then stands beside it, under
 //! `git/`.
 
+mod settings;
+
+pub use settings::LFS_KEY;
+
 use crate::app::common::session::Session;
 use crate::app::common::transition::{
     FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
@@ -19,6 +23,7 @@ use crate::import::git::build::person_id;
 use crate::import::git::run::{
     Category, Imported, ImportedRef, Wish, category, run as import, scope_of, settle,
 };
+use crate::import::git::settings::Translated;
 use crate::import::git::source::Source;
 use crate::object::commit::Signature;
 use crate::object::source::ObjectSource;
@@ -106,6 +111,8 @@ pub struct Report {
     pub remote_branches_left_out: u64,
     /// Branches that the worktree is on and that were not moved because of uncommitted work.
     pub waiting: Option<RefName>,
+    /// What `.gitignore` and `.gitattributes` of the newest commit ask for, which holds here now.
+    pub settings: Translated,
     /// What was done to the worktree's files.
     pub worktree: Option<FilesLine>,
 }
@@ -130,6 +137,7 @@ pub fn run(
     let source = Source::open(&options.source, &scratch, &options.lfs_storage, monitor)?;
     let imported = import(repository, &source, &options.wish, monitor)?;
     let mut report = describe(options, &source, &imported);
+    report.settings = settings::take_over(repository, &source, &imported, monitor)?;
     let mut session = Session::begin(repository, monitor)?;
     finish_interrupted(&mut session, clock, monitor)?;
     let scope = scope_of(&options.wish);
@@ -176,6 +184,7 @@ fn describe(options: &Options, source: &Source, imported: &Imported) -> Report {
         broken_names: source.broken_refs,
         remote_branches_left_out: left_out as u64,
         waiting: None,
+        settings: Translated::default(),
         worktree: None,
     }
 }

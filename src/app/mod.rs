@@ -2,6 +2,7 @@
 //! prints. What several of them share is in [`common`].
 
 pub mod cat;
+pub mod clone;
 pub mod commit;
 pub mod common;
 pub mod config;
@@ -12,6 +13,7 @@ pub mod erase;
 pub mod error;
 pub mod export;
 pub mod export_git;
+pub mod fetch;
 pub mod fsck;
 pub mod gc;
 pub mod identity;
@@ -23,6 +25,9 @@ pub mod log;
 pub mod merge;
 pub mod meta;
 pub mod mv;
+pub mod pull;
+pub mod push;
+pub mod remote;
 pub mod repair;
 pub mod resolve;
 pub mod restore;

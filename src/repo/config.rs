@@ -113,6 +113,22 @@ pub struct Key {
 /// All settings that this version knows, by name.
 pub const KEYS: &[Key] = &[
     Key {
+        name: "git.lfs",
+        kind: Kind::Line,
+        reach: Reach::Both,
+        home: Scope::Repository,
+        default: None,
+        about: "Files that `pent export git` puts into Git LFS, as patterns parted by blanks.",
+    },
+    Key {
+        name: "lock.patterns",
+        kind: Kind::Line,
+        reach: Reach::Both,
+        home: Scope::Repository,
+        default: None,
+        about: "Files that one person at a time should change, as patterns parted by blanks.",
+    },
+    Key {
         name: "commit.sign",
         kind: Kind::Truth,
         reach: Reach::Both,

@@ -188,6 +188,14 @@ impl Here {
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
+    /// Exports everything by the repository's own settings.
+    pub fn export_git(&self, target: &Path) -> pentimento::import::git::export::Exported {
+        let options =
+            pentimento::app::export_git::Options { target: target.to_owned(), wish: ExportWish::default() };
+        let report = pentimento::app::export_git::run(&self.repository, &options, &SilentMonitor);
+        report.unwrap_or_else(|error| panic!("{}", chain(&error))).exported
+    }
+
     pub fn view(&self) -> View {
         self.repository.view().expect("a view")
     }

@@ -169,8 +169,8 @@ fn large_files_can_be_put_into_git_lfs_on_the_way_out() {
     git.commit("one");
     let (here, _) = Here::of(&git.dir);
     for (lfs, files) in [
-        (LfsRule { above: Some(100_000), patterns: Vec::new() }, 1),
-        (LfsRule { above: None, patterns: vec!["*.psd".to_owned()] }, 2),
+        (LfsRule { above: Some(100_000), ..LfsRule::default() }, 1),
+        (LfsRule { patterns: vec!["*.psd".to_owned()], ..LfsRule::default() }, 2),
     ] {
         let back = tempfile::tempdir().expect("a temporary folder");
         let target = back.path().join("back.git");
@@ -193,6 +193,46 @@ fn large_files_can_be_put_into_git_lfs_on_the_way_out() {
         assert_eq!(clone.run(&["lfs", "ls-files"]).lines().count() as u64, files);
         assert_eq!(clone.run(&["status", "--porcelain"]), "");
     }
+}
+
+#[test]
+fn what_gitattributes_and_gitignore_ask_for_holds_here_and_new_work_goes_on_in_git_lfs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let git = with_lfs(&folder.path().join("source"));
+    git.write(".gitignore", b"/build/\n*.cache\n");
+    git.write("brand/.gitignore", b"!keep.cache\n");
+    git.commit("rules");
+    let (here, report) = Here::of(&git.dir);
+    assert_eq!(report.settings.lfs, ["*.bin"]);
+    assert_eq!(report.settings.lockable, ["*.bin"]);
+    let place = |name: &str| here.folder.path().join(name);
+    std::fs::create_dir(place("build")).expect("a folder");
+    for name in ["build/x", "a.cache", "brand/keep.cache", "brand/new.bin"] {
+        std::fs::write(place(name), noise(9, 5000)).expect("a file");
+    }
+    let silent = pentimento::base::monitor::SilentMonitor;
+    let status =
+        pentimento::app::status::run(&here.repository, &Default::default(), &silent).expect("a status");
+    let changed: Vec<String> = status.changes.iter().map(|line| line.path.to_string()).collect();
+    assert_eq!(changed, ["brand/keep.cache", "brand/new.bin"]);
+    let person = pentimento::repo::people::Person { name: "Ana".into(), email: "a@b".into() };
+    let id = pentimento::base::id::PersonId::from_bytes([5; 16]);
+    let options = pentimento::app::commit::Options {
+        message: Some("new work".into()),
+        paths: Vec::new(),
+        identity: Some(pentimento::repo::people::Identity { id, person }),
+        author: None,
+        date: None,
+    };
+    pentimento::app::commit::run(&here.repository, &options, &crate::git_support::clock(), &silent)
+        .expect("a commit");
+    let back = folder.path().join("back.git");
+    let exported = here.export_git(&back);
+    assert_eq!((exported.commits_same, exported.commits_changed, exported.commits), (4, 0, 5));
+    let pointer = Git::at(&back).run(&["cat-file", "blob", "main:brand/new.bin"]);
+    assert!(pointer.starts_with("version https://git-lfs"), "{pointer}");
+    let kept = Git::at(&back).run(&["cat-file", "blob", "main:brand/renamed.bin"]);
+    assert!(kept.starts_with("version https://git-lfs"), "{kept}");
 }
 
 fn copy_folder(from: &Path, to: &Path) {

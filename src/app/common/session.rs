@@ -11,7 +11,7 @@ use crate::object::tree_walk::tree_order;
 use crate::repo::at_hand::AtHand;
 use crate::repo::state::WorktreeState;
 use crate::repo::{Repository, View};
-use crate::rules::ignore::IgnoreStack;
+use crate::rules::ignore::{IGNORE_FILE_BYTES_MAX, IgnoreStack};
 use crate::store::WorktreeLock;
 use crate::worktree::index::{Fresh, Index, IndexBuild, PathSetId, build_index, empty_path_set};
 use crate::worktree::probe::ContentProbe;
@@ -23,6 +23,8 @@ use std::path::PathBuf;
 /// Folder of what is remembered of the worktree, inside `.pent`.
 pub(crate) const STATE_DIR: &str = "worktree";
 pub(crate) const INDEX_FILE: &str = "index";
+/// File of rules for what is left out that stand in no tree, inside `.pent`.
+pub(crate) const IGNORE_RULES: &str = "ignore";
 /// Context of the fingerprint of a set of paths.
 const PATH_SET_CONTEXT: &str = "pentimento path set v1";
 
@@ -79,7 +81,7 @@ impl<'a> Session<'a> {
             head,
             base,
             index: None,
-            ignore: IgnoreStack::new(b""),
+            ignore: IgnoreStack::new(&ignore_rules(repository)?),
             lock,
         };
         if session.lock.is_some() {
@@ -182,6 +184,19 @@ impl<'a> Session<'a> {
             measure,
         };
         Ok(status(&input, monitor)?)
+    }
+}
+
+/// The rules that stand in no tree; none without a file of them.
+fn ignore_rules(repository: &Repository) -> Result<Vec<u8>, AppError> {
+    let path = repository.pent_dir().join(IGNORE_RULES);
+    match std::fs::read(&path) {
+        Ok(mut rules) => {
+            rules.truncate(IGNORE_FILE_BYTES_MAX);
+            Ok(rules)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(AppError::Io { action: "reading", path, source }),
     }
 }
 

@@ -88,7 +88,7 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         match (self.to, self.revision, self.target) {
             (Some(To::Git { folder, branches, lfs_above, lfs }), ..) => {
-                let lfs = LfsRule { above: lfs_above, patterns: lfs };
+                let lfs = LfsRule { above: lfs_above, patterns: lfs, native: Vec::new() };
                 to_git(context, &folder, ExportWish { names: branches, lfs })
             }
             (None, Some(revision), Some(target)) => to_folder(context, revision, &target, &self.paths),

@@ -215,6 +215,16 @@ fn show_git(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         let (lfs, here) = (human_bytes(report.bytes_lfs), human_bytes(report.bytes_stored));
         page.line(format_args!("Git LFS holds {lfs} of it; here all of it is {here}."))?;
     }
+    let settings = &report.settings;
+    if report.commits > 0 && !settings.is_empty() {
+        let rules = count(settings.ignore.len() as u64, "rule", "rules");
+        page.line(format_args!("{rules} of .gitignore hold here, too (.pent/ignore)."))?;
+        for (what, patterns) in [("In Git LFS", &settings.lfs), ("To be locked", &settings.lockable)] {
+            if !patterns.is_empty() {
+                page.line(format_args!("{what}: {} (see `pent config`).", safe(&patterns.join(" "))))?;
+            }
+        }
+    }
     show_names(page, report)?;
     show_gaps(page, report)
 }

@@ -29,6 +29,8 @@ pub struct LfsRule {
     pub above: Option<u64>,
     /// Files whose name fits one of these patterns.
     pub patterns: Vec<String>,
+    /// The same, for commits only that Git has never seen: their `.gitattributes` speak for them.
+    pub native: Vec<String>,
 }
 
 impl LfsRule {
@@ -41,13 +43,13 @@ impl LfsRule {
         if name == ATTRIBUTES {
             return false;
         }
-        let mode = gix::glob::wildmatch::Mode::empty();
-        self.above.is_some_and(|above| size >= above)
-            || self
-                .patterns
-                .iter()
-                .any(|text| gix::glob::wildmatch(text.as_bytes().into(), name.into(), mode))
+        self.above.is_some_and(|above| size >= above) || fits(&self.patterns, name)
     }
+}
+
+fn fits(patterns: &[String], name: &[u8]) -> bool {
+    let mode = gix::glob::wildmatch::Mode::empty();
+    patterns.iter().any(|text| gix::glob::wildmatch(text.as_bytes().into(), name.into(), mode))
 }
 
 /// What is known of the Git tree that a tree was made of.
@@ -141,7 +143,7 @@ impl Exporter<'_> {
         for (position, entry) in entries.iter().enumerate() {
             let mut pointer = pointers.contains(&(position as u64));
             if let (Origin::None, Content::File { id, .. }) = (origin, &entry.content) {
-                pointer = self.view.lfs_digest(*id)?.is_some();
+                pointer = fits(&self.lfs.native, &entry.name) || self.view.lfs_digest(*id)?.is_some();
             }
             if let Content::File { size, .. } = &entry.content
                 && !pointer
