@@ -322,7 +322,7 @@ fn name_here(full: &[u8]) -> Option<RefName> {
 fn beside(name: &RefName) -> Result<RefName, AppError> {
     let beside = format!("{BESIDE_PREFIX}{}", name.name());
     Ok(match name.kind() {
-        crate::repo::refs::RefKind::Branch => RefName::branch(&beside)?,
+        crate::repo::refs::RefKind::Branch | crate::repo::refs::RefKind::Remote => RefName::branch(&beside)?,
         crate::repo::refs::RefKind::Tag => RefName::tag(&beside)?,
     })
 }

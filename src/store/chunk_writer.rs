@@ -444,15 +444,6 @@ impl<'m> ChunkWriter<'m> {
             // Another thread was quicker.
             return Ok(());
         }
-        self.publish_behind(&mut gate)
-    }
-
-    /// Publishes all that was put so far, durably. Fewer, larger publications are cheaper.
-    pub fn publish(&self) -> Result<()> {
-        self.publish_behind(&mut self.gate.write().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn publish_behind(&self, gate: &mut Option<Snapshot>) -> Result<()> {
         *gate = None;
         let published = self.publish_gated();
         if published.is_err() {

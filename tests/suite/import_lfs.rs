@@ -223,6 +223,7 @@ fn what_gitattributes_and_gitignore_ask_for_holds_here_and_new_work_goes_on_in_g
         identity: Some(pentimento::repo::people::Identity { id, person }),
         author: None,
         date: None,
+        signing: None,
     };
     pentimento::app::commit::run(&here.repository, &options, &crate::git_support::clock(), &silent)
         .expect("a commit");

@@ -186,7 +186,8 @@ fn chosen(view: &View, wish: &ExportWish) -> Result<Vec<Chosen>, ImportError> {
     };
     let mut all = Vec::new();
     for (name, target) in view.references()? {
-        if !fits(name.name()) {
+        // Where the branches of remotes were is for this clone alone.
+        if name.kind() == RefKind::Remote || !fits(name.name()) {
             continue;
         }
         let git_name = git_name(&name, &|full| records.contains_key(full));
@@ -208,7 +209,7 @@ fn git_name(name: &RefName, is_record: &dyn Fn(&[u8]) -> bool) -> Vec<u8> {
     let full = |prefix: &str| format!("{prefix}{}", name.name()).into_bytes();
     match name.kind() {
         RefKind::Tag => full("refs/tags/"),
-        RefKind::Branch => {
+        RefKind::Branch | RefKind::Remote => {
             let remote = full("refs/remotes/");
             let branch = full("refs/heads/");
             if !is_record(&branch) && is_record(&remote) { remote } else { branch }
