@@ -113,6 +113,14 @@ pub struct Key {
 /// All settings that this version knows, by name.
 pub const KEYS: &[Key] = &[
     Key {
+        name: "commit.sign",
+        kind: Kind::Truth,
+        reach: Reach::Both,
+        home: Scope::Person,
+        default: Some("false"),
+        about: "Sign every commit with the key of the identity that you work as.",
+    },
+    Key {
         name: "git.lfs",
         kind: Kind::Line,
         reach: Reach::Both,
@@ -127,14 +135,6 @@ pub const KEYS: &[Key] = &[
         home: Scope::Repository,
         default: None,
         about: "Files that one person at a time should change, as patterns parted by blanks.",
-    },
-    Key {
-        name: "commit.sign",
-        kind: Kind::Truth,
-        reach: Reach::Both,
-        home: Scope::Person,
-        default: Some("false"),
-        about: "Sign every commit with the key of the identity that you work as.",
     },
     Key {
         name: "ui.color",

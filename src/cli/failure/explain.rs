@@ -115,10 +115,7 @@ pub(super) fn app(error: &AppError) -> Advice {
             "pent restore, to put the committed state back; what it replaces is kept",
         ]),
         AppError::NoMerge => Advice::refused(&["`pent merge` with the name of a draft begins one"]),
-        AppError::MergeUnderWay { .. } => Advice::refused(&[
-            "`pent status` shows what waits for a decision; `pent commit` finishes the merge",
-            "`pent undo` takes the merge back",
-        ]),
+        AppError::MergeUnderWay { .. } => merge_under_way(),
         AppError::NothingTo { .. } => Advice::refused(&["`pent journal` lists what was done"]),
         AppError::PathTaken { .. } => Advice::refused(&["choose another name, or move that file away first"]),
         AppError::FieldValue { .. } => Advice::usage("`pent meta set --help` lists the kinds of values"),
@@ -126,6 +123,13 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Identity(error) => trust::identity(error),
         AppError::Io { source, .. } => io(source),
     }
+}
+
+fn merge_under_way() -> Advice {
+    Advice::refused(&[
+        "`pent status` shows what waits for a decision; `pent commit` finishes the merge",
+        "`pent undo` takes the merge back",
+    ])
 }
 
 fn import(error: &ImportError) -> Advice {
