@@ -15,6 +15,8 @@ pub mod export;
 pub mod export_git;
 pub mod fetch;
 pub mod fsck;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod gc;
 pub mod identity;
 pub mod import_folder;

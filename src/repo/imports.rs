@@ -396,6 +396,11 @@ impl View {
         tie.map_err(damaged("tie of foreign content", "of an import"))
     }
 
+    /// Whether any foreign content was found to be a file.
+    pub fn has_ties(&self) -> Result<bool, RepoError> {
+        Ok(self.snapshot().scan_prefix(Space::Foreign, b"")?.next().is_some())
+    }
+
     /// The content itself where it is known: a foreign entry that was tied to a file is that file.
     pub fn at_hand(&self, content: Content) -> Result<Content, RepoError> {
         let Content::Foreign { algorithm, digest, executable, .. } = &content else { return Ok(content) };

@@ -14,6 +14,8 @@ pub mod date;
 pub mod edit;
 pub mod error;
 pub mod extract;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod history;
 pub mod imports;
 pub mod ingest;
@@ -36,8 +38,10 @@ pub use error::RepoError;
 pub use view::View;
 
 use crate::base::id::RepositoryId;
-use crate::store::{Access, Store, StoreSettings};
+use crate::store::disk::{Disk, RealDisk};
+use crate::store::{Access, Store, StoreOptions, StoreSettings};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Name of the folder that holds a repository.
 pub const PENT_DIR: &str = ".pent";
@@ -52,11 +56,16 @@ pub struct Repository {
 impl Repository {
     /// Makes a repository in `root`, which may hold any amount of work already.
     pub fn create(root: &Path, settings: &StoreSettings) -> Result<Self, RepoError> {
+        Self::create_on(Arc::new(RealDisk), root, settings)
+    }
+
+    /// Makes a repository whose content and records lie on a disk that need not be the machine's own.
+    pub fn create_on(disk: Arc<dyn Disk>, root: &Path, settings: &StoreSettings) -> Result<Self, RepoError> {
         let pent_dir = root.join(PENT_DIR);
         if pent_dir.symlink_metadata().is_ok() {
             return Err(RepoError::Exists { root: root.to_owned() });
         }
-        let store = Store::create(&pent_dir, settings)?;
+        let store = Store::create_on(disk, &pent_dir, settings, StoreOptions::default())?;
         let repository = Self { store, root: root.to_owned(), pent_dir };
         let mut edit = repository.edit()?;
         edit.put_state(&state::WorktreeState::on_branch(refs::RefName::branch(refs::DEFAULT_BRANCH)?))?;

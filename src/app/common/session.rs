@@ -7,10 +7,11 @@ use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
-use crate::object::tree_walk::tree_order;
+use crate::object::tree_edit::EntryValue;
+use crate::object::tree_walk::{entry_at, tree_order};
 use crate::repo::at_hand::AtHand;
 use crate::repo::state::WorktreeState;
-use crate::repo::{Repository, View};
+use crate::repo::{RepoError, Repository, View};
 use crate::rules::ignore::{IGNORE_FILE_BYTES_MAX, IgnoreStack};
 use crate::store::WorktreeLock;
 use crate::worktree::index::{Fresh, Index, IndexBuild, PathSetId, build_index, empty_path_set};
@@ -45,6 +46,8 @@ pub struct Session<'a> {
     /// What is remembered of the base's files.
     pub index: Option<Index>,
     ignore: IgnoreStack,
+    /// Whether foreign content was tied to files here.
+    has_ties: bool,
     lock: Option<WorktreeLock>,
 }
 
@@ -73,6 +76,7 @@ impl<'a> Session<'a> {
             None => TreeNode::empty_id(),
         };
         let worktree = Worktree::open(repository.root())?;
+        let has_ties = view.has_ties()?;
         let mut session = Self {
             repository,
             worktree,
@@ -82,6 +86,7 @@ impl<'a> Session<'a> {
             base,
             index: None,
             ignore: IgnoreStack::new(&ignore_rules(repository)?),
+            has_ties,
             lock,
         };
         if session.lock.is_some() {
@@ -100,6 +105,18 @@ impl<'a> Session<'a> {
     /// Folder of what is remembered of the worktree.
     pub fn state_dir(&self) -> PathBuf {
         self.repository.pent_dir().join(STATE_DIR)
+    }
+
+    /// What the base has at a path. Asks the index, so that a million questions cost little.
+    pub fn base_entry(&self, path: &AssetPath) -> Result<Option<EntryValue>, AppError> {
+        // The index shows tied foreign content as files; what a tree is made of is the entry itself.
+        let Some(index) = self.index.as_ref().filter(|_| !self.has_ties) else {
+            let entry = entry_at(&self.view, self.base, path).map_err(RepoError::from)?;
+            return Ok(entry.map(EntryValue::from));
+        };
+        let Some(record) = index.find(path)? else { return Ok(None) };
+        let (asset, metadata, content) = (record.asset(), record.metadata(), record.content()?);
+        Ok(Some(EntryValue { asset, metadata, content }))
     }
 
     /// Where the index lies.
