@@ -7,6 +7,8 @@
 
 pub mod error;
 pub mod folder;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod git;
 mod nodes;
 mod recent;

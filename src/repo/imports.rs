@@ -114,6 +114,15 @@ pub mod key {
     }
 }
 
+/// A byte that is 0 or 1.
+fn flag(input: &mut Decoder<'_>) -> Result<bool, DecodeError> {
+    match input.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(input.error(DecodeErrorKind::Value)),
+    }
+}
+
 /// What a Git blob became.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlobRecord {
@@ -152,13 +161,13 @@ impl BlobRecord {
                 file: FileId::from_bytes(input.array()?),
                 size: input.uint()?,
                 sha256: input.array()?,
-                plain: input.u8()? == 1,
+                plain: flag(&mut input)?,
             },
             2 => {
                 let algorithm = ForeignAlgorithm::from_tag(input.u8()?);
                 let algorithm = algorithm.ok_or_else(|| input.error(DecodeErrorKind::Tag))?;
                 let digest = input.bytes(algorithm.digest_bytes())?.to_vec();
-                Self::Foreign { algorithm, digest, size: input.uint()?, plain: input.u8()? == 1 }
+                Self::Foreign { algorithm, digest, size: input.uint()?, plain: flag(&mut input)? }
             }
             _ => return Err(input.error(DecodeErrorKind::Tag)),
         };
@@ -271,7 +280,7 @@ impl ReferenceRecord {
         let mut input = Decoder::new("reference record", bytes);
         input.version(VERSION)?;
         let git = GitId::from_bytes(input.array()?);
-        let commit = if input.u8()? == 1 { Some(CommitId::from_bytes(input.array()?)) } else { None };
+        let commit = if flag(&mut input)? { Some(CommitId::from_bytes(input.array()?)) } else { None };
         input.finish()?;
         Ok(Self { git, commit })
     }

@@ -1,7 +1,7 @@
 //! History from Git: every revision compared with what Git itself makes of it, and taken back.
 
 use crate::git_support::{
-    Git, Here, Stands, archived, assert_round_trip, assert_same_states, chain, import_error, on_disk,
+    Git, Here, Stands, archived, assert_round_trip, assert_same_states, chain, clock, import_error, on_disk,
     tree_entry,
 };
 use pentimento::base::monitor::{Advance, Monitor, Phase, Problem, SilentMonitor};
@@ -445,4 +445,23 @@ fn unusual_trees_come_in_as_far_as_they_can_and_go_back_whole() {
     let back = folder.path().join("back.git");
     here.export(&back);
     assert_eq!(Git::at(&back).run(&["rev-parse", "main"]), commit);
+}
+
+#[test]
+fn gc_spares_what_imports_rest_on_and_a_cut_off_import_goes_on_after_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let git = varied(&folder.path().join("source"));
+    let (here, _) = Here::of(&git.dir);
+    let now = pentimento::app::gc::Options { grace_days: 0, dry_run: false, accept_losses: false };
+    pentimento::app::gc::run(&here.repository, &now, &clock(), &SilentMonitor).expect("a sweep");
+    assert_same_states(&git, &here);
+    assert_round_trip(&git, &here);
+
+    let cut = Here::new();
+    let monitor = StopAfter { commits: 3, seen: AtomicU64::new(0) };
+    import_error(cut.import_with(&git.dir, Wish::default(), &monitor));
+    pentimento::app::gc::run(&cut.repository, &now, &clock(), &SilentMonitor).expect("a sweep");
+    cut.import(&git.dir).expect("an import");
+    assert_eq!(cut.by_git_id(), here.by_git_id());
+    assert_same_states(&git, &cut);
 }

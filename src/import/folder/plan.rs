@@ -133,18 +133,20 @@ impl Plan {
 
 /// A path as it stands in a plan: blanks that could be taken for the end of it are encoded.
 fn shown(path: &AssetPath) -> String {
-    let text = percent_encode(path.as_bytes()).replace(" from ", "%20from%20");
-    let inner = text.trim_matches(' ');
-    let blanks = |count: usize| "%20".repeat(count);
-    let start = text.len() - text.trim_start_matches(' ').len();
-    let end = text.len() - start - inner.len();
-    format!("{}{inner}{}", blanks(start), blanks(end))
+    let text = percent_encode(path.as_bytes()).replace(" from", "%20from");
+    let inner = text.trim();
+    let encoded = |blanks: &str| blanks.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let start = text.len() - text.trim_start().len();
+    format!("{}{inner}{}", encoded(&text[..start]), encoded(&text[start + inner.len()..]))
 }
 
 fn step(text: &str) -> Option<Step> {
     let (moment, message) = text.split_once(' ').unwrap_or((text, ""));
     let (zoned, offset) = moment.split_at_checked(19)?;
     let civil: jiff::civil::DateTime = zoned.parse().ok()?;
+    if !(1..=9999).contains(&civil.year()) {
+        return None;
+    }
     let offset_minutes = offset_minutes(offset)?;
     let utc = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond();
     let unix_ms = utc - i64::from(offset_minutes) * 60_000;
