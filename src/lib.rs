@@ -11,6 +11,7 @@ pub mod diff;
 pub mod media;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod import;
 pub mod object;
 pub mod repo;
 pub mod review;

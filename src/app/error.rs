@@ -7,6 +7,7 @@ use crate::base::path::AssetPath;
 use crate::base::size::count;
 use crate::care::CareError;
 use crate::diff::DiffError;
+use crate::import::ImportError;
 use crate::repo::RepoError;
 use crate::repo::config::ConfigError;
 use crate::repo::content::ContentError;
@@ -91,6 +92,9 @@ pub enum AppError {
     /// Something about a submission cannot be done.
     #[error(transparent)]
     Review(#[from] ReviewError),
+    /// History could not be brought in or taken out.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// Moving work between repositories failed.
     #[error(transparent)]
     Sync(#[from] SyncError),

@@ -42,6 +42,8 @@ impl Roots {
             roots.commits.push(target.commit);
         }
         roots.commits.extend(view.review_commits()?);
+        roots.commits.extend(view.unfinished_imports()?);
+        roots.commits.extend(view.kept_git_references()?.iter().filter_map(|(_, record)| record.commit));
         roots.add_state(&view.state()?);
         for (_, shelf) in view.shelves()? {
             roots.add_shelf(&shelf);
@@ -272,7 +274,10 @@ impl Walker<'_> {
     fn content(&mut self, content: &Content) -> Result<(), RepoError> {
         match content {
             Content::Directory { id } => self.tree(*id),
-            Content::Foreign { .. } => Ok(()),
+            Content::Foreign { algorithm, digest, .. } => match self.view.tie(*algorithm, digest)? {
+                Some((id, size)) => self.file(id, size),
+                None => Ok(()),
+            },
             Content::File { id, size, .. } | Content::Symlink { id, size } => self.file(*id, *size),
         }
     }
