@@ -99,6 +99,27 @@ fn encrypted_keys_ask_for_their_passphrase_and_never_by_argument() {
     assert_eq!(verified(&world, &[]).0, 0);
 }
 
+#[test]
+fn rsa_keys_with_a_passphrase_or_in_an_older_form_sign_through_ssh_keygen() {
+    let workshop = Workshop::new();
+    for (name, form) in
+        [("rsa", &["-t", "rsa", "-b", "2048"][..]), ("pem", &["-t", "rsa", "-b", "2048", "-m", "PEM"])]
+    {
+        let world = studio()
+            .with("SSH_ASKPASS", &askpass(&workshop, "softer shadow"))
+            .with("SSH_ASKPASS_REQUIRE", "force");
+        workshop.generate(name, form, "softer shadow");
+        let file = workshop.key_path(name);
+        world.ok(&["identity", "add", "anna", file.to_str().unwrap()]);
+        signed_commit(&world, "One");
+        assert_eq!(verified(&world, &[]).0, 0, "{name}");
+        fs::remove_file(file.with_extension("pub")).unwrap();
+        world.ok(&["identity", "remove", "anna"]);
+        let run = world.pent(&["identity", "add", "anna", file.to_str().unwrap()]);
+        assert_eq!(run.code == 0, name == "rsa", "only the newer form tells its public half: {run:?}");
+    }
+}
+
 /// A program that answers with a passphrase.
 fn askpass(workshop: &Workshop, passphrase: &str) -> String {
     let path = workshop.path().join(format!("askpass-{}", passphrase.len()));
