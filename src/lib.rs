@@ -8,8 +8,11 @@ pub mod base;
 pub mod care;
 pub mod cli;
 pub mod diff;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod object;
 pub mod repo;
+pub mod review;
 pub mod rules;
 pub mod store;
 pub mod sync;

@@ -92,7 +92,7 @@ fn bring_files(
     }
     match session.view.reference(&upstream)? {
         Some(target) => {
-            let forward = Forward { to: target.commit, name: upstream.name(), verb: "clone" };
+            let forward = Forward { to: target.commit, name: upstream.name(), verb: "clone", writer: None };
             forward.carry_out(&mut session, clock, monitor)
         }
         None => Ok(FilesLine::default()),

@@ -5,7 +5,7 @@
 //! limit, anything larger through its list of chunks; and what the report may repeat of the content
 //! has a limit over all files together. Where a limit was met the report says so.
 
-mod access;
+pub(crate) mod access;
 mod changes;
 mod compare;
 mod sides;

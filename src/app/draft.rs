@@ -1,8 +1,10 @@
 //! `draft`: branches to try things on.
 
 use crate::app::common::describe::TimeLine;
+use crate::app::common::guard::{Permit, set_reference};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
+use crate::base::monitor::SilentMonitor;
 use crate::base::time::Clock;
 use crate::object::source::ObjectSource;
 use crate::repo::edit::JournalNote;
@@ -170,8 +172,11 @@ pub fn delete(
             return Err(AppError::ShelvedWork { name, paths: shelf.changed_paths });
         }
     }
+    // Refuses, since a protected branch is never removed.
+    let wish = (&name, commit, None);
+    let permit = Permit::for_name(repository, &view, wish, None, clock.now(), &SilentMonitor)?;
     let mut edit = repository.edit()?;
-    edit.set_reference(&name, commit, None)?;
+    set_reference(&mut edit, permit, &name, commit, None)?;
     // A later draft of this name has nothing to do with the work that waited here.
     edit.put_shelf(&name, None)?;
     let summary = format!(

@@ -1,6 +1,8 @@
 //! What a use case can fail with, in terms that a person can act on.
 
 use crate::app::identity::IdentityError;
+use crate::app::policy::PolicyFailure;
+use crate::app::review::ReviewError;
 use crate::base::path::AssetPath;
 use crate::care::CareError;
 use crate::diff::DiffError;
@@ -9,9 +11,12 @@ use crate::repo::config::ConfigError;
 use crate::repo::content::ContentError;
 use crate::repo::refs::{RefName, RefNameError};
 use crate::repo::revision::RevisionError;
+use crate::rules::approval::Refusal;
 use crate::store::StoreError;
 use crate::sync::SyncError;
 use crate::trust::TrustError;
+use crate::trust::chain::ChainError;
+use crate::trust::log_writer::WriteError;
 use crate::worktree::WorktreeError;
 use std::path::PathBuf;
 
@@ -57,6 +62,21 @@ pub enum AppError {
     /// Care of the repository failed.
     #[error(transparent)]
     Care(#[from] CareError),
+    /// The policy does not permit a move of a branch or tag.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The policy cannot be made, changed or shown.
+    #[error(transparent)]
+    Policy(#[from] PolicyFailure),
+    /// The shared log does not verify.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// An entry of the shared log could not be made.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Something about a submission cannot be done.
+    #[error(transparent)]
+    Review(#[from] ReviewError),
     /// Moving work between repositories failed.
     #[error(transparent)]
     Sync(#[from] SyncError),

@@ -3,38 +3,35 @@
 //! What fits together is merged. Where two sides cannot both stand, ours stays in the files, both
 //! stay at hand, and `resolve` decides; nothing else waits for that.
 
-use crate::app::common::content::StoredContent;
 use crate::app::common::describe::{CommitLine, Describer};
 use crate::app::common::forward::{Forward, refuse_dirty};
+use crate::app::common::guard::{Permit, set_reference};
+use crate::app::common::joining::{Joined, join_commits};
 use crate::app::common::session::Session;
 use crate::app::common::transition::{
     FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;
-use crate::base::id::{AssetId, CommitId, FileId, TreeId};
-use crate::base::monitor::{Monitor, Phase, SilentMonitor};
+use crate::base::id::{AssetId, CommitId, TreeId};
+use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
-use crate::base::time::Clock;
-use crate::diff::DiffError;
-use crate::diff::merge::{Conflict, ConflictKind, MergeContent, MergeTrees, TreeMerge, merge_trees};
-use crate::diff::tree::{Aliases, Located};
+use crate::base::time::{Clock, Timestamp};
+use crate::diff::merge::{Conflict, ConflictKind, TreeMerge};
+use crate::diff::tree::Located;
 use crate::object::commit::{AssetNote, Commit, Signature};
 use crate::object::source::ObjectSource;
-use crate::object::tree::TreeNode;
 use crate::object::tree_edit::edit_tree;
 use crate::object::tree_walk::entry_at;
-use crate::repo::content::ContentError;
 use crate::repo::edit::JournalNote;
-use crate::repo::extract::Extractor;
-use crate::repo::history::{Walk, common_ancestors, is_ancestor};
-use crate::repo::ingest::Ingester;
+use crate::repo::history::is_ancestor;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::people::Identity;
 use crate::repo::refs::RefTarget;
 use crate::repo::state::{ConflictSide, MergeState, PendingConflict, WorktreeState};
 use crate::repo::{RepoError, Repository};
-use crate::store::{GroupHint, Staged};
+use crate::store::Staged;
+use crate::trust::log_writer::LogWriter;
 use serde::Serialize;
 
 /// What to merge.
@@ -83,10 +80,21 @@ pub struct Report {
     pub files: FilesLine,
 }
 
-/// Merges.
+/// Merges into a branch that no policy protects.
 pub fn run(
     repository: &Repository,
     options: &Options,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    run_as(repository, options, None, clock, monitor)
+}
+
+/// Merges, with somebody who can sign the move of a protected branch, should it be one.
+pub fn run_as(
+    repository: &Repository,
+    options: &Options,
+    writer: Option<LogWriter<'_>>,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
@@ -98,7 +106,7 @@ pub fn run(
     }
     let ours = session.head.ok_or(RepoError::NoCommits)?;
     let (theirs, name) = find(&session, &options.name, clock)?;
-    let job = Job { options, identity, name, ours, theirs };
+    let job = Job { options, identity, name, ours, theirs, writer, now: clock.now() };
     if is_ancestor(&session.view, theirs, ours)? {
         return job.report(&session, Outcome::UpToDate, None, FilesLine::default());
     }
@@ -124,6 +132,8 @@ struct Job<'o> {
     name: String,
     ours: CommitId,
     theirs: CommitId,
+    writer: Option<LogWriter<'o>>,
+    now: Timestamp,
 }
 
 impl Job<'_> {
@@ -158,7 +168,7 @@ impl Job<'_> {
         clock: &dyn Clock,
         monitor: &dyn Monitor,
     ) -> Result<Report, AppError> {
-        let forward = Forward { to: self.theirs, name: &self.name, verb: "merge" };
+        let forward = Forward { to: self.theirs, name: &self.name, verb: "merge", writer: self.writer };
         let files = forward.carry_out(&mut session, clock, monitor)?;
         self.report(&session, Outcome::Forward, None, files)
     }
@@ -171,10 +181,14 @@ impl Job<'_> {
         monitor: &dyn Monitor,
     ) -> Result<Report, AppError> {
         monitor.phase(Phase { name: "Merging", files_total: None, bytes_total: None });
-        let (merge, staged) = self.compute(&session, monitor)?;
+        let joined = join_commits(session.repository, &session.view, self.ours, self.theirs, monitor)?;
+        let Joined { merge, staged } = joined;
         let touched: Vec<AssetPath> = merge.edits.iter().map(|edit| edit.path.clone()).collect();
         refuse_dirty(&session, &touched, monitor)?;
-        let (files, sequence) = self.announce(&session, &merge, staged, clock)?;
+        let commit = |tree| self.commit(tree, &merge);
+        let (edits, writer) = (merge.edits.iter().cloned(), self.writer);
+        let permit = Permit::for_edits(&session, edits, &commit, writer, monitor, self.now)?;
+        let (files, sequence) = self.announce(&session, &merge, staged, permit, clock)?;
         let view = session.repository.view()?;
         let targets = targets_between(&session, &view, files.before, files.after, monitor)?;
         let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
@@ -185,37 +199,6 @@ impl Job<'_> {
         self.report(&session, outcome, Some(merge), done.line)
     }
 
-    fn compute(&self, session: &Session<'_>, monitor: &dyn Monitor) -> Result<(TreeMerge, Staged), AppError> {
-        let view = &session.view;
-        let bases = common_ancestors(view, self.ours, self.theirs)?;
-        let mut youngest: Option<(Commit, CommitId)> = None;
-        for id in bases {
-            let commit = view.commit(id)?;
-            if youngest.as_ref().is_none_or(|(other, _)| other.committer.time < commit.committer.time) {
-                youngest = Some((commit, id));
-            }
-        }
-        let base = youngest.map_or_else(TreeNode::empty_id, |(commit, _)| commit.tree);
-        let aliases = collect_aliases(session, [self.ours, self.theirs])?;
-        let trees = MergeTrees {
-            base,
-            ours: session.base,
-            theirs: view.commit(self.theirs)?.tree,
-            aliases: &aliases,
-        };
-        let writer = session.repository.store().chunk_writer(monitor)?;
-        let parameters = session.repository.store().settings().chunker;
-        let merge = {
-            let stored = StoredContent::new(session.repository, view, monitor)?;
-            let mut content = Texts {
-                extractor: stored.extractor(),
-                ingester: Ingester::storing(&writer, &parameters, &SilentMonitor),
-            };
-            merge_trees(view, trees, &mut content, monitor)?
-        };
-        Ok((merge, writer.finish()?))
-    }
-
     /// One transaction: what was merged is stored; the branch moves if all is decided, else the
     /// state says what waits.
     fn announce(
@@ -223,6 +206,7 @@ impl Job<'_> {
         session: &Session<'_>,
         merge: &TreeMerge,
         staged: Staged,
+        permit: Option<Permit>,
         clock: &dyn Clock,
     ) -> Result<(FilesChange, u64), AppError> {
         let mut edit = session.repository.edit()?;
@@ -238,7 +222,10 @@ impl Job<'_> {
         let before = edit.state()?;
         let mut after = before.clone();
         let summary = if merge.conflicts.is_empty() {
-            let id = self.put_commit(session, &mut edit, tree, merge, clock)?;
+            edit.put_person(self.identity.id, &self.identity.person)?;
+            let id = edit.put_commit(&self.commit(tree, merge))?;
+            let target = Some(RefTarget::plain(id));
+            set_reference(&mut edit, permit, &session.state.branch, session.head, target)?;
             format!("merged {} into {} as {}", self.name, before.branch, id.short())
         } else {
             self.leave_undecided(session, merge, &mut after)?;
@@ -259,17 +246,9 @@ impl Job<'_> {
         self.options.message.clone().unwrap_or_else(|| format!("Merge {}", self.name))
     }
 
-    fn put_commit(
-        &self,
-        session: &Session<'_>,
-        edit: &mut crate::repo::Edit,
-        tree: TreeId,
-        merge: &TreeMerge,
-        clock: &dyn Clock,
-    ) -> Result<CommitId, AppError> {
-        let person = Signature { person: self.identity.id, time: clock.now() };
-        edit.put_person(self.identity.id, &self.identity.person)?;
-        let commit = Commit {
+    fn commit(&self, tree: TreeId, merge: &TreeMerge) -> Commit {
+        let person = Signature { person: self.identity.id, time: self.now };
+        Commit {
             tree,
             parents: vec![self.ours, self.theirs],
             author: person,
@@ -277,10 +256,7 @@ impl Job<'_> {
             message: self.message(),
             notes: merge.notes.clone(),
             extensions: Vec::new(),
-        };
-        let id = edit.put_commit(&commit)?;
-        edit.set_reference(&session.state.branch, session.head, Some(RefTarget::plain(id)))?;
-        Ok(id)
+        }
     }
 
     /// Keeps in the state what the merge commit will need: which assets the merged files are, their
@@ -349,43 +325,5 @@ fn pending_conflict(conflict: &Conflict) -> PendingConflict {
         theirs: side(&conflict.theirs),
         fields,
         placed,
-    }
-}
-
-/// Other names of assets, from the notes of all commits.
-fn collect_aliases(session: &Session<'_>, tips: [CommitId; 2]) -> Result<Aliases, AppError> {
-    let mut pairs = Vec::new();
-    for item in Walk::from(&session.view, tips)? {
-        let (_, commit) = item?;
-        for note in commit.notes {
-            if let AssetNote::AliasOf { asset, other } = note {
-                pairs.push((other, asset));
-            }
-        }
-    }
-    Ok(Aliases::new(pairs))
-}
-
-/// Content of text files for the merge, and a place for what it makes of them.
-struct Texts<'a> {
-    extractor: Extractor<'a>,
-    ingester: Ingester<'a>,
-}
-
-impl MergeContent for Texts<'_> {
-    fn read(&mut self, id: FileId, size: u64) -> Result<Option<Vec<u8>>, DiffError> {
-        let mut bytes = Vec::new();
-        match self.extractor.write_file(id, size, &mut bytes) {
-            Ok(()) => Ok(Some(bytes)),
-            Err(ContentError::Missing { .. } | ContentError::Erased { .. }) => Ok(None),
-            Err(error) => Err(DiffError::Content(Box::new(error))),
-        }
-    }
-
-    fn keep(&mut self, mut bytes: &[u8]) -> Result<FileId, DiffError> {
-        self.ingester
-            .ingest_file(&mut bytes, GroupHint::NONE)
-            .map(|ingested| ingested.file)
-            .map_err(|error| DiffError::Content(Box::new(error)))
     }
 }

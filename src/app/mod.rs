@@ -1,6 +1,7 @@
 //! Use cases, one per file: options in, report out. What a report serialises to is what `--json`
 //! prints. What several of them share is in [`common`].
 
+pub mod audit;
 pub mod cat;
 pub mod clone;
 pub mod commit;
@@ -14,6 +15,8 @@ pub mod error;
 pub mod export;
 pub mod fetch;
 pub mod fsck;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod gc;
 pub mod identity;
 pub mod init;
@@ -22,6 +25,7 @@ pub mod log;
 pub mod merge;
 pub mod meta;
 pub mod mv;
+pub mod policy;
 pub mod pull;
 pub mod push;
 pub mod remote;

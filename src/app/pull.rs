@@ -52,7 +52,7 @@ pub fn run(
     if view.head()?.is_none() {
         let mut session = Session::begin(repository, monitor)?;
         finish_interrupted(&mut session, clock, monitor)?;
-        let forward = Forward { to: target.commit, name: upstream.name(), verb: "pull" };
+        let forward = Forward { to: target.commit, name: upstream.name(), verb: "pull", writer: None };
         let files = forward.carry_out(&mut session, clock, monitor)?;
         return Ok(Report { fetch, merge: None, files: Some(files) });
     }

@@ -78,6 +78,12 @@ impl Wanted {
     }
 }
 
+impl From<Wanted> for checkout::Wanted {
+    fn from(wanted: Wanted) -> Self {
+        Self { path: wanted.path, content: wanted.value.map(|value| value.content) }
+    }
+}
+
 /// Restores.
 pub fn run(
     repository: &Repository,
@@ -207,11 +213,13 @@ fn elsewhere(
         return Ok(report);
     }
     let root = Worktree::open(&folder)?;
+    // Lists of everything that is restored do not stay longer than they are needed.
     let targets: Vec<checkout::Wanted> =
-        wanted.iter().filter(|item| item.value.is_some()).map(Wanted::target).collect();
+        wanted.into_iter().filter(|item| item.value.is_some()).map(checkout::Wanted::from).collect();
     let input =
         PlanInput { worktree: &root, index: None, seen: None, stored: &|_, _| None, wanted: &targets };
     let plan = plan(&input, monitor)?;
+    drop(targets);
     plan.check_space(&root)?;
     let stored = StoredContent::new(session.repository, &session.view, monitor)?;
     let source = CheckoutContent(stored.extractor());
@@ -233,6 +241,7 @@ fn here(
 ) -> Result<Report, AppError> {
     let targets: Vec<checkout::Wanted> = wanted.iter().map(Wanted::target).collect();
     let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
+    drop(targets);
     let mut report = Report {
         commits,
         to: None,
@@ -264,8 +273,8 @@ fn here(
 fn pending_after(session: &Session<'_>, wanted: &[Wanted]) -> Result<WorktreeState, AppError> {
     let mut state = session.state.clone();
     for Wanted { path, value } in wanted {
-        let base = entry_at(&session.view, session.base, path).map_err(RepoError::from)?;
         let Some(value) = value else { continue };
+        let base = session.base_entry(path)?;
         let base_metadata = base.as_ref().and_then(|entry| entry.metadata);
         if value.metadata == base_metadata {
             state.pending.metadata.remove(path);
@@ -361,8 +370,7 @@ fn before_edits(
     edits.extend(in_the_way(session, stood.into_iter(), wanted)?);
     // What stands there as a folder is no file of that name; folders of the base stay.
     for path in gone {
-        let base = entry_at(&session.view, session.base, &path).map_err(RepoError::from)?;
-        if base.is_some_and(|entry| !entry.content.is_directory()) {
+        if session.base_entry(&path)?.is_some_and(|entry| !entry.content.is_directory()) {
             edits.push(TreeEdit { path, value: None });
         }
     }
@@ -389,7 +397,7 @@ fn in_the_way<'a>(
     }
     let mut edits = Vec::new();
     for path in folders {
-        let base = entry_at(&session.view, session.base, &path).map_err(RepoError::from)?;
+        let base = session.base_entry(&path)?;
         if base.is_some_and(|entry| !entry.content.is_directory())
             && !wanted.iter().any(|item| item.path == path)
         {

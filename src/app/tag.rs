@@ -1,14 +1,17 @@
 //! `tag`: names that stay where they are put.
 
 use crate::app::common::describe::{Describer, PersonLine, TimeLine};
+use crate::app::common::guard::{Permit, set_reference};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
+use crate::base::monitor::SilentMonitor;
 use crate::base::time::Clock;
 use crate::object::commit::Signature;
 use crate::repo::Repository;
 use crate::repo::edit::JournalNote;
 use crate::repo::people::Identity;
 use crate::repo::refs::{Annotation, RefKind, RefName, RefTarget};
+use crate::trust::log_writer::LogWriter;
 use serde::Serialize;
 
 /// What to do with tags.
@@ -62,15 +65,26 @@ impl TagLine {
     }
 }
 
-/// Lists, sets or removes tags.
+/// Lists, sets or removes tags that no policy protects.
 pub fn run(repository: &Repository, options: Options, clock: &dyn Clock) -> Result<Report, AppError> {
+    run_as(repository, options, None, clock)
+}
+
+/// Lists, sets or removes tags, with somebody who can sign for a protected one, should it be one.
+pub fn run_as(
+    repository: &Repository,
+    options: Options,
+    writer: Option<LogWriter<'_>>,
+    clock: &dyn Clock,
+) -> Result<Report, AppError> {
     let changed = match options {
         Options::List => None,
         Options::Set { name, revision, message, identity } => {
             let revision = revision.unwrap_or_else(|| "@".to_owned());
-            Some(set(repository, &name, &revision, message, identity, clock)?)
+            let words = message.map(|message| (message, identity));
+            Some(set(repository, &name, &revision, words, writer, clock)?)
         }
-        Options::Delete { name } => Some(delete(repository, &name, clock)?),
+        Options::Delete { name } => Some(delete(repository, &name, writer, clock)?),
     };
     Ok(Report { changed, tags: list(repository)? })
 }
@@ -79,8 +93,8 @@ fn set(
     repository: &Repository,
     name: &str,
     revision: &str,
-    message: Option<String>,
-    identity: Option<Identity>,
+    words: Option<(String, Option<Identity>)>,
+    writer: Option<LogWriter<'_>>,
     clock: &dyn Clock,
 ) -> Result<RefName, AppError> {
     let name = RefName::tag(name)?;
@@ -89,29 +103,39 @@ fn set(
     if view.reference(&name)?.is_some() {
         return Err(AppError::NameTaken { name });
     }
+    let wish = (&name, None, Some(commit));
+    let permit = Permit::for_name(repository, &view, wish, writer, clock.now(), &SilentMonitor)?;
     let mut edit = repository.edit()?;
-    let annotation = match message {
-        Some(message) => {
+    let annotation = match words {
+        Some((message, identity)) => {
             let identity = identity.ok_or(AppError::NoIdentity)?;
             edit.put_person(identity.id, &identity.person)?;
             Some(Annotation { signature: Signature { person: identity.id, time: clock.now() }, message })
         }
         None => None,
     };
-    edit.set_reference(&name, None, Some(RefTarget { commit, annotation }))?;
+    set_reference(&mut edit, permit, &name, None, Some(RefTarget { commit, annotation }))?;
     let summary = format!("set tag {name} on {}", commit.short());
     edit.record(JournalNote { verb: "tag", summary, ..JournalNote::default() }, clock.now())?;
     edit.commit()?;
     Ok(name)
 }
 
-fn delete(repository: &Repository, name: &str, clock: &dyn Clock) -> Result<RefName, AppError> {
+fn delete(
+    repository: &Repository,
+    name: &str,
+    writer: Option<LogWriter<'_>>,
+    clock: &dyn Clock,
+) -> Result<RefName, AppError> {
     let name = RefName::tag(name)?;
-    let mut edit = repository.edit()?;
-    let Some(target) = edit.reference(&name)? else {
+    let view = repository.view()?;
+    let Some(target) = view.reference(&name)? else {
         return Err(AppError::NameUnknown { kind: "tag", name: name.name().to_owned() });
     };
-    edit.set_reference(&name, Some(target.commit), None)?;
+    let wish = (&name, Some(target.commit), None);
+    let permit = Permit::for_name(repository, &view, wish, writer, clock.now(), &SilentMonitor)?;
+    let mut edit = repository.edit()?;
+    set_reference(&mut edit, permit, &name, Some(target.commit), None)?;
     let summary = format!("removed tag {name}, which was on {}", target.commit.short());
     edit.record(JournalNote { verb: "tag", summary, ..JournalNote::default() }, clock.now())?;
     edit.commit()?;

@@ -18,7 +18,7 @@ use crate::repo::journal::{
     FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
 };
 use crate::repo::refs::RefTarget;
-use crate::repo::{Repository, View};
+use crate::repo::{RepoError, Repository, View};
 use crate::worktree::checkout::Wanted;
 use crate::worktree::clock::{FsClock, read_stably};
 use crate::worktree::displaced::{self, DisplacedSet};
@@ -101,6 +101,11 @@ impl Reverse<'_> {
         clock: &dyn Clock,
         monitor: &dyn Monitor,
     ) -> Result<Report, AppError> {
+        // Before anything else, since the worktree is changed first: what is protected only goes forward.
+        let protected = session.view.protected_names()?;
+        if let Some(moved) = self.entry.refs.iter().find(|moved| protected.covers(&moved.name)) {
+            return Err(RepoError::Protected { name: moved.name.clone() }.into());
+        }
         let files = self.entry.files.map(|files| self.turned(files.before, files.after));
         let files = files.map(|(before, after)| FilesChange { before, after });
         if let Some((from, to)) = &self.entry.renamed {

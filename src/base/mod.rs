@@ -2,8 +2,12 @@
 //! [`Monitor`](monitor::Monitor) through which long work reports. Nothing here does input or output.
 
 pub mod codec;
+pub mod csv;
 pub mod escape;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod id;
+pub mod memory;
 pub mod monitor;
 pub mod path;
 pub mod size;

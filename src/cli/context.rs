@@ -4,10 +4,12 @@ use crate::app::common::remotes::Reach;
 use crate::app::common::signing::SigningAs;
 use crate::app::config;
 use crate::app::error::AppError;
+use crate::app::identity::IdentityError;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::cli::arguments::{ColorChoice, GlobalArguments};
+use crate::cli::editor::edit_text;
 use crate::cli::environment::{Environment, SystemClock};
 use crate::cli::failure::Failure;
 use crate::cli::interrupt;
@@ -18,6 +20,7 @@ use crate::cli::progress::{Progress, Showing};
 use crate::cli::secret::SecretPrompt;
 use crate::repo::config::{ConfigPaths, Scope, Settings, SettingsFile, ensure_person};
 use crate::repo::people::{Identity, Person};
+use crate::repo::refs::RefName;
 use crate::repo::{PENT_DIR, RepoError, Repository};
 use crate::rules::keyring::Keyring;
 use crate::store::Access;
@@ -238,6 +241,25 @@ impl Context {
         Ok(SigningAs::open(&book, &self.key_access(), committer.id, now)?)
     }
 
+    /// Makes ready whoever works here to sign moves of a branch or tag, if it is protected. `None`
+    /// when it is not, or when no key is known: then a move is refused, with what else is missing.
+    pub fn authority(
+        &self,
+        repository: &Repository,
+        name: &RefName,
+        identity: Option<&Identity>,
+    ) -> Result<Option<SigningAs>, Failure> {
+        let is_protected = repository.view()?.protected_names()?.covers(name);
+        let Some(identity) = identity.filter(|_| is_protected) else { return Ok(None) };
+        self.progress.finish();
+        let Ok(book) = self.identity_book() else { return Ok(None) };
+        match SigningAs::open(&book, &self.key_access(), identity.id, self.clock().now()) {
+            Ok(signing) => Ok(Some(signing)),
+            Err(AppError::Identity(IdentityError::NoSigningKey)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn new_person(&self) -> Result<crate::base::id::PersonId, Failure> {
         let (scope, path) = match (&self.config_paths.person, &self.config_paths.repository) {
             (Some(path), _) => (Scope::Person, path),
@@ -320,6 +342,12 @@ impl Context {
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer)?;
         Ok(Some(answer.trim().to_owned()))
+    }
+
+    /// Lets the person change a text in their editor; `None` when they left it as it was.
+    pub fn edit_text(&mut self, text: &str, name: &str) -> Result<Option<String>, Failure> {
+        self.progress.finish();
+        edit_text(self.environment.editor.as_deref(), text, name)
     }
 
     /// Ends what may still be drawing.

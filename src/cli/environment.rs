@@ -17,6 +17,8 @@ pub struct Environment {
     pub current_dir: PathBuf,
     /// `PENT_DATE`: a moment at which the clock stands still.
     pub fixed_date: Option<Timestamp>,
+    /// `VISUAL`, or else `EDITOR`: how the person edits texts.
+    pub editor: Option<OsString>,
     /// `NO_COLOR` is set, or the terminal says that it knows no colour.
     pub no_color: bool,
     /// `CLICOLOR_FORCE` is set.
@@ -94,6 +96,7 @@ impl Environment {
             config_file: config_dir.map(|folder| folder.join("pent").join("config.toml")),
             current_dir,
             fixed_date: text("PENT_DATE").map(|date| parse_moment(&date)).transpose()?,
+            editor: variable("VISUAL").or_else(|| variable("EDITOR")),
             no_color: variable("NO_COLOR").is_some() || text("TERM").is_some_and(|term| term == "dumb"),
             force_color: text("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
             unicode: locale.contains("utf-8") || locale.contains("utf8"),

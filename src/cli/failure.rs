@@ -3,6 +3,7 @@
 //! [`explain`] decides for every error of the library which exit code it gets and what to try next.
 
 mod explain;
+mod explain_review;
 
 use crate::app::error::AppError;
 use crate::cli::output::{ACCENT, DIM, Styles};

@@ -7,6 +7,7 @@
 pub mod arguments;
 pub mod commands;
 pub mod context;
+pub mod editor;
 pub mod environment;
 pub mod failure;
 mod interrupt;
@@ -14,6 +15,7 @@ pub mod output;
 pub mod paths;
 pub mod progress;
 pub mod reference;
+pub mod reviewing;
 mod secret;
 pub mod verb;
 pub mod words;

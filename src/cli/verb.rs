@@ -22,6 +22,8 @@ pub enum Group {
     BringBack,
     /// Several lines of work.
     BranchOut,
+    /// Asking for work to land, and judging it.
+    Review,
     /// Working with others.
     Share,
     /// Signatures, rules and who may do what.
@@ -36,12 +38,13 @@ pub enum Group {
 
 impl Group {
     /// All groups in the order of the help.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Start,
         Self::Work,
         Self::Look,
         Self::BringBack,
         Self::BranchOut,
+        Self::Review,
         Self::Share,
         Self::Trust,
         Self::Describe,
@@ -57,6 +60,7 @@ impl Group {
             Self::Look => "Look",
             Self::BringBack => "Bring back",
             Self::BranchOut => "Branch out",
+            Self::Review => "Review",
             Self::Share => "Share",
             Self::Trust => "Trust",
             Self::Describe => "Describe",

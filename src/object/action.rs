@@ -14,6 +14,7 @@ mod statement;
 use crate::base::id::{ActionId, AssetId, BodyId, CommitId, FileId, PersonId, PolicyId, RepositoryId};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
+use crate::object::signature::Fingerprint;
 use crate::object::transition::TransitionList;
 use crate::object::{ObjectKind, hash_object};
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ pub const BODY_BYTES_MAX: usize = 1 << 20;
 pub const HEADS_MAX: usize = 256;
 /// Most reviewers, paths or assets that one action names.
 pub const NAMES_MAX: usize = 256;
-/// Longest name of a branch, a reviewer or a key, in bytes.
+/// Longest name of a branch or a reviewer, in bytes.
 pub const NAME_BYTES_MAX: usize = 255;
 
 /// Why bytes are no action.
@@ -169,6 +170,15 @@ pub enum Deed {
         /// The verdict.
         verdict: ActionId,
     },
+    /// Tells that a submission landed. That it did is for the history and the shared log to say.
+    Land {
+        /// The submission.
+        submission: ActionId,
+        /// The branch.
+        branch: String,
+        /// The commit by which the branch has it.
+        commit: CommitId,
+    },
     /// Says something.
     Comment(Comment),
     /// Something that a later program knows.
@@ -184,6 +194,7 @@ impl Deed {
     pub const fn submission(&self) -> Option<ActionId> {
         match self {
             Self::Update { submission, .. }
+            | Self::Land { submission, .. }
             | Self::Withdraw { submission }
             | Self::WithdrawVerdict { submission, .. } => Some(*submission),
             Self::Approve(verdict) | Self::RequestChanges(verdict) | Self::Reject(verdict) => {
@@ -192,6 +203,16 @@ impl Deed {
             Self::Comment(comment) => comment.submission,
             Self::Submit(_) | Self::Unknown { .. } => None,
         }
+    }
+
+    /// The actions that it speaks of. Whoever speaks of one has seen it.
+    pub fn references(&self) -> impl Iterator<Item = ActionId> {
+        let second = match self {
+            Self::WithdrawVerdict { verdict, .. } => Some(*verdict),
+            Self::Comment(comment) => comment.reply,
+            _ => None,
+        };
+        self.submission().into_iter().chain(second)
     }
 
     /// The transitions that it names.
@@ -203,6 +224,7 @@ impl Deed {
             }
             Self::Withdraw { .. }
             | Self::WithdrawVerdict { .. }
+            | Self::Land { .. }
             | Self::Comment(_)
             | Self::Unknown { .. } => None,
         }
@@ -218,8 +240,8 @@ pub struct Action {
     pub audience: Audience,
     /// Who acts.
     pub actor: PersonId,
-    /// The fingerprint of the key that signs: `SHA256:...`.
-    pub key: String,
+    /// The fingerprint of the key that signs.
+    pub key: Fingerprint,
     /// The actor's own action before this one.
     pub previous: Option<ActionId>,
     /// The newest actions that the actor had seen, sorted.
@@ -262,10 +284,14 @@ impl Action {
         ActionId::from_bytes(hash_object(ObjectKind::Action, statement))
     }
 
-    /// The actions that it comes after.
-    pub fn parents(&self) -> impl Iterator<Item = ActionId> + '_ {
-        let extra = self.previous.filter(|previous| !self.heads.contains(previous));
-        self.heads.iter().copied().chain(extra)
+    /// The actions that it comes after, sorted: the heads that it names, the actor's own before it,
+    /// and those it speaks of.
+    pub fn parents(&self) -> Vec<ActionId> {
+        let named = self.heads.iter().copied().chain(self.previous).chain(self.deed.references());
+        let mut parents: Vec<ActionId> = named.collect();
+        parents.sort_unstable();
+        parents.dedup();
+        parents
     }
 
     fn check(&self) -> Result<(), ActionError> {
@@ -276,7 +302,7 @@ impl Action {
         if self.heads.windows(2).any(|pair| pair[0] >= pair[1]) {
             return Err(ActionError::Form);
         }
-        let mut names = vec![self.key.as_str()];
+        let mut names: Vec<&str> = Vec::new();
         match &self.deed {
             Deed::Submit(proposal) | Deed::Update { proposal, .. } => {
                 few(proposal.reviewers.len(), NAMES_MAX, "reviewers")?;
@@ -291,6 +317,7 @@ impl Action {
                 few(comment.paths.len(), NAMES_MAX, "paths")?;
                 few(comment.about.len(), NAMES_MAX, "assets")?;
             }
+            Deed::Land { branch, .. } => names.push(branch),
             Deed::Unknown { kind } => names.push(kind),
             Deed::Withdraw { .. } | Deed::WithdrawVerdict { .. } => {}
         }

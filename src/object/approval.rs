@@ -50,6 +50,23 @@ impl Coverage {
         }
     }
 
+    /// Adds the transitions of a list.
+    pub fn extend(&mut self, list: &TransitionList) {
+        let more = Self::of(list);
+        self.exact.extend(more.exact);
+        self.without_metadata.extend(more.without_metadata);
+    }
+
+    /// Whether it has no transition.
+    pub fn is_empty(&self) -> bool {
+        self.exact.is_empty()
+    }
+
+    /// Whether a transition is among them, whatever is said of metadata.
+    pub fn covers_content(&self, transition: &Transition) -> bool {
+        self.covers(transition, MetadataRule::Keeps)
+    }
+
     /// Whether a transition is among them: to the last bit, or but for metadata where the rule
     /// says so.
     pub fn covers(&self, transition: &Transition, rule: MetadataRule) -> bool {
@@ -73,8 +90,6 @@ pub struct Approval {
     pub branch: String,
     /// Who acted, as the action says.
     pub person: PersonId,
-    /// The fingerprint of the key that signed.
-    pub key: String,
     /// The policy under which it was given.
     pub policy: Option<PolicyId>,
     /// When, by the signer's clock, in milliseconds since 1970-01-01T00:00:00Z.

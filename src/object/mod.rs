@@ -12,6 +12,8 @@ pub mod commit;
 pub mod commit_signature;
 pub mod erasure;
 pub mod file_hash;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod log_entry;
 pub mod login;
 pub mod manifest;

@@ -150,6 +150,36 @@ impl Transition {
         self.paths().any(|path| path.is_within(folder))
     }
 
+    /// What happens, in the words of `--json`: `added`, `removed`, `moved`, `replaced` (another asset
+    /// takes the path), `content`, `metadata`, `mode`, `kind`.
+    pub fn kinds(&self) -> Vec<&'static str> {
+        let (before, after) = match (&self.before, &self.after) {
+            (Some(before), Some(after)) => (before, after),
+            (None, Some(_)) => return vec!["added"],
+            (Some(_), None) => return vec!["removed"],
+            (None, None) => return Vec::new(),
+        };
+        let mode = |placed: &Placed| {
+            matches!(
+                placed.content,
+                Held::File { executable: true, .. } | Held::Foreign { executable: true, .. }
+            )
+        };
+        let is_other_kind = std::mem::discriminant(&before.content) != std::mem::discriminant(&after.content);
+        let moved = before.path != after.path;
+        [
+            (moved, "moved"),
+            (!moved && before.asset != after.asset, "replaced"),
+            (is_other_kind, "kind"),
+            (before.content.file() != after.content.file(), "content"),
+            (before.metadata != after.metadata, "metadata"),
+            (mode(before) != mode(after), "mode"),
+        ]
+        .into_iter()
+        .filter_map(|(holds, name)| holds.then_some(name))
+        .collect()
+    }
+
     /// Whether nothing but metadata changes.
     pub fn is_metadata_only(&self) -> bool {
         match (&self.before, &self.after) {

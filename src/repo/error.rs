@@ -69,6 +69,9 @@ pub enum RepoError {
     /// A policy link whose policy cannot be read was to enter the shared log.
     #[error("a policy cannot be read: {reason}")]
     PolicyText { reason: String },
+    /// Another first policy is trusted here already.
+    #[error("this clone trusts another first policy")]
+    OtherRoot,
     /// Too many policy links wait for signatures.
     #[error("too many proposed policies wait for signatures")]
     TooManyProposals,

@@ -12,6 +12,8 @@ pub mod date;
 pub mod edit;
 pub mod error;
 pub mod extract;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod history;
 pub mod ingest;
 mod ingest_large;
@@ -21,6 +23,7 @@ pub mod protected;
 pub mod reach;
 pub mod refs;
 pub mod resolve;
+pub mod review_log;
 pub mod revision;
 pub mod shared_log;
 pub mod state;
@@ -33,8 +36,10 @@ pub use error::RepoError;
 pub use view::View;
 
 use crate::base::id::RepositoryId;
-use crate::store::{Access, Store, StoreSettings};
+use crate::store::disk::{Disk, RealDisk};
+use crate::store::{Access, Store, StoreOptions, StoreSettings};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Name of the folder that holds a repository.
 pub const PENT_DIR: &str = ".pent";
@@ -49,11 +54,16 @@ pub struct Repository {
 impl Repository {
     /// Makes a repository in `root`, which may hold any amount of work already.
     pub fn create(root: &Path, settings: &StoreSettings) -> Result<Self, RepoError> {
+        Self::create_on(Arc::new(RealDisk), root, settings)
+    }
+
+    /// Makes a repository whose content and records lie on a disk that need not be the machine's own.
+    pub fn create_on(disk: Arc<dyn Disk>, root: &Path, settings: &StoreSettings) -> Result<Self, RepoError> {
         let pent_dir = root.join(PENT_DIR);
         if pent_dir.symlink_metadata().is_ok() {
             return Err(RepoError::Exists { root: root.to_owned() });
         }
-        let store = Store::create(&pent_dir, settings)?;
+        let store = Store::create_on(disk, &pent_dir, settings, StoreOptions::default())?;
         let repository = Self { store, root: root.to_owned(), pent_dir };
         let mut edit = repository.edit()?;
         edit.put_state(&state::WorktreeState::on_branch(refs::RefName::branch(refs::DEFAULT_BRANCH)?))?;

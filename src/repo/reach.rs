@@ -41,6 +41,7 @@ impl Roots {
         for (_, target) in view.references()? {
             roots.commits.push(target.commit);
         }
+        roots.commits.extend(view.review_commits()?);
         roots.add_state(&view.state()?);
         for (_, shelf) in view.shelves()? {
             roots.add_shelf(&shelf);

@@ -22,6 +22,9 @@ const PROPOSAL_PREFIX: &[u8] = b"p/";
 const HEAD_KEY: &[u8] = b"head";
 /// Key of the names that the policy protects.
 pub(crate) const PROTECTED_KEY: &[u8] = b"protected";
+/// Keys, among the settings, of what this clone remembers of the log.
+const CHECKPOINT_KEY: &[u8] = b"trust/log";
+const ROOT_KEY: &[u8] = b"trust/root";
 const HEAD_VERSION: u8 = 1;
 /// Most policy links that wait for signatures at one time: anybody may send one.
 pub const PROPOSALS_MAX: usize = 64;
@@ -36,13 +39,13 @@ pub struct LogHead {
 }
 
 impl LogHead {
-    fn encode(self) -> Vec<u8> {
+    pub(super) fn encode(self) -> Vec<u8> {
         let mut out = Encoder::with_version(HEAD_VERSION);
         out.uint(self.sequence).raw(self.id.as_bytes());
         out.finish()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, RepoError> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, RepoError> {
         let read = || {
             let mut input = Decoder::new("head of the shared log", bytes);
             input.version(HEAD_VERSION)?;
@@ -114,6 +117,21 @@ impl View {
             found.push((PolicyLink::id_of(&signed.statement), signed));
         }
         Ok(found)
+    }
+
+    /// What the last verification of the log left, if there was one.
+    pub fn log_checkpoint(&self) -> Result<Option<Vec<u8>>, RepoError> {
+        Ok(self.snapshot().get(Space::Settings, CHECKPOINT_KEY)?)
+    }
+
+    /// The first policy that this clone trusts.
+    pub fn pinned_root(&self) -> Result<Option<PolicyId>, RepoError> {
+        let bytes: Option<Vec<u8>> = self.snapshot().get(Space::Settings, ROOT_KEY)?;
+        let read = |bytes: Vec<u8>| {
+            let missing = || RepoError::Missing { kind: "record", id: "pinned policy".into() };
+            PolicyId::from_slice(&bytes).ok_or_else(missing)
+        };
+        bytes.map(read).transpose()
     }
 
     /// The names that move only with authority.
@@ -189,6 +207,20 @@ impl Edit {
     /// The names that move only with authority, entries of this edit included.
     pub fn protected_names(&mut self) -> Result<ProtectedNames, RepoError> {
         read_protected(self.transaction().get(Space::SharedLog, PROTECTED_KEY)?)
+    }
+
+    /// Keeps what a verification of the log found, so that the next goes on from there.
+    pub fn put_log_checkpoint(&mut self, bytes: &[u8]) -> Result<(), RepoError> {
+        Ok(self.transaction().put(Space::Settings, CHECKPOINT_KEY, bytes)?)
+    }
+
+    /// Trusts this first policy from now on. Refuses when another is trusted already.
+    pub fn pin_root(&mut self, root: PolicyId) -> Result<(), RepoError> {
+        match self.transaction().get(Space::Settings, ROOT_KEY)? {
+            Some(bytes) if bytes != root.as_bytes() => Err(RepoError::OtherRoot),
+            Some(_) => Ok(()),
+            None => Ok(self.transaction().put(Space::Settings, ROOT_KEY, root.as_bytes())?),
+        }
     }
 
     fn protect_by(&mut self, statement: &str) -> Result<(), RepoError> {

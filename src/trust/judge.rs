@@ -19,6 +19,8 @@ pub struct MoveEvidence {
     pub votes: Vec<Vote>,
     /// Whoever made what is in it, or submitted it.
     pub authors: BTreeSet<PersonId>,
+    /// Whether the move would leave commits behind: it does not go on from where the branch stands.
+    pub goes_back: bool,
 }
 
 /// A move that somebody wants to make.
@@ -30,8 +32,8 @@ pub struct Proposal<'a> {
     pub from: Option<CommitId>,
     /// Where it is to stand.
     pub to: Option<CommitId>,
-    /// Who moves it.
-    pub actor: &'a Actor,
+    /// Who moves it, and signs that.
+    pub actor: Option<&'a Actor>,
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
     /// The submission that lands.
@@ -79,5 +81,6 @@ pub fn judge(log: &VerifiedLog, proposal: &Proposal<'_>) -> Result<Authorised, R
         changes: &proposal.evidence.changes,
         votes: &proposal.evidence.votes,
         authors: &proposal.evidence.authors,
+        goes_back: proposal.evidence.goes_back,
     })
 }

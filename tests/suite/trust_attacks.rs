@@ -552,6 +552,49 @@ fn attack_two_rival_policy_links() {
 }
 
 #[test]
+fn attack_an_administrator_who_was_put_out_starts_a_dispute() {
+    let both = policy(&format!("{TWO_EDITORS}\n[policy]\nchange = [\"1 of anna, ben\"]\n"));
+    let mut studio = Studio::new(&both);
+    let root = studio.policy_id();
+    // Anna puts Ben out; Ben signs a link that follows the same one as hers.
+    let ben = somebody(BEN);
+    let without = policy(ONE_EDITOR)
+        .replace(&ben.section("ben", &[&ben.key]), "")
+        .replace("[\"ben\", \"cleo\"]", "[\"cleo\"]");
+    let link = studio.link(&without, &[ANNA]);
+    studio.force(ANNA, take(link));
+    studio.log();
+    let rival = unsigned(&both, 2, vec![root], BTreeMap::new());
+    studio.force(CLEO, take(signed_link(&rival, &[BEN])));
+    says(&studio.broken(), "1 of anna, ben must sign: nobody has yet");
+}
+
+#[test]
+fn attack_a_dispute_that_is_settled_is_started_again() {
+    let mut studio = Studio::new(&policy(TWO_EDITORS));
+    let root = studio.policy_id();
+    let made = |made_ms, number, parents| PolicyLink {
+        made_ms,
+        ..unsigned(&policy(TWO_EDITORS), number, parents, BTreeMap::new())
+    };
+    let rivals = [made(1, 2, vec![root]), made(2, 2, vec![root])];
+    let mut ids: Vec<_> =
+        rivals.iter().map(|link| PolicyLink::id_of(&link.encode().expect("a link"))).collect();
+    for link in &rivals {
+        studio.force(ANNA, take(signed_link(link, &[ANNA])));
+    }
+    let first = ids[0];
+    ids.sort_unstable();
+    studio.force(ANNA, take(signed_link(&made(3, 3, ids), &[ANNA])));
+    let settled = studio.entries.clone();
+    for link in [made(4, 2, vec![root]), made(5, 3, vec![first])] {
+        studio.entries = settled.clone();
+        studio.force(ANNA, take(signed_link(&link, &[ANNA])));
+        says(&studio.broken(), "which was followed by others long ago");
+    }
+}
+
+#[test]
 fn attack_a_strangers_tombstone() {
     let erasure = Erasure {
         repository: REPOSITORY,
@@ -683,7 +726,7 @@ fn attack_a_recovery_that_does_not_wait_or_was_not_announced() {
     studio.force(BEN, announce());
     studio.now_ms += 29 * DAY_MS;
     studio.force(BEN, recover());
-    says(&studio.broken(), "has not been announced for long enough: 1 day are left");
+    says(&studio.broken(), "has not been announced for long enough: 1 day to go");
     // A clock that is ahead does not make the time pass.
     let mut studio = fresh();
     studio.force(BEN, announce());

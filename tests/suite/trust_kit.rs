@@ -147,7 +147,6 @@ impl<'a> Ballot<'a> {
             submission: self.submission,
             branch: self.branch.to_owned(),
             person: self.by.id,
-            key: self.key.public_key().fingerprint().to_string(),
             policy: self.policy,
             unix_ms: self.given_ms,
             judgement: self.judgement,
@@ -304,5 +303,5 @@ pub fn signed_entry(
 
 /// Changes that Dora made, with verdicts on them.
 pub fn evidence(changes: Vec<Change>, votes: Vec<Vote>) -> MoveEvidence {
-    MoveEvidence { changes, votes, authors: BTreeSet::from([somebody(DORA).id]) }
+    MoveEvidence { changes, votes, authors: BTreeSet::from([somebody(DORA).id]), goes_back: false }
 }

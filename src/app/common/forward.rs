@@ -1,5 +1,6 @@
 //! Brings the branch that the worktree is on forward to a commit that has everything of it.
 
+use crate::app::common::guard::{Permit, set_reference};
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
 use crate::app::common::transition::{
@@ -15,6 +16,7 @@ use crate::repo::edit::JournalNote;
 use crate::repo::ingest::Ingester;
 use crate::repo::journal::FilesChange;
 use crate::repo::refs::RefTarget;
+use crate::trust::log_writer::LogWriter;
 use crate::worktree::status::Measure;
 
 /// Where the branch is to go.
@@ -25,6 +27,8 @@ pub struct Forward<'a> {
     pub name: &'a str,
     /// The verb that does it.
     pub verb: &'static str,
+    /// Who can sign the move, should the branch be protected.
+    pub writer: Option<LogWriter<'a>>,
 }
 
 impl Forward<'_> {
@@ -43,9 +47,11 @@ impl Forward<'_> {
             &targets.iter().map(|target| target.path.clone()).collect::<Vec<_>>(),
             monitor,
         )?;
-        let mut edit = session.repository.edit()?;
         let branch = session.state.branch.clone();
-        edit.set_reference(&branch, session.head, Some(RefTarget::plain(self.to)))?;
+        let (repository, wish) = (session.repository, (&branch, session.head, self.to));
+        let permit = Permit::for_commit(repository, &session.view, wish, self.writer, clock.now(), monitor)?;
+        let mut edit = session.repository.edit()?;
+        set_reference(&mut edit, permit, &branch, session.head, Some(RefTarget::plain(self.to)))?;
         let mut state = edit.state()?;
         state.underway = Some(files);
         edit.put_state(&state)?;

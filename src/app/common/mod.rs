@@ -3,10 +3,14 @@
 
 pub mod assign;
 pub mod author;
+pub mod changes;
 pub mod content;
 pub mod describe;
+pub mod evidence;
 pub mod field_value;
 pub mod forward;
+pub mod guard;
+pub mod joining;
 pub mod locate;
 pub mod probe;
 pub mod problem;

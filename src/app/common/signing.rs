@@ -8,6 +8,7 @@ use crate::object::commit_signature::{CommitSignature, CommitStatement};
 use crate::object::signature::Namespace;
 use crate::trust::Signer;
 use crate::trust::identity::IdentityBook;
+use crate::trust::log_writer::LogWriter;
 use crate::trust::open::{KeyAccess, open_signer};
 use std::fmt;
 use std::path::Path;
@@ -43,6 +44,11 @@ impl SigningAs {
         }
         let signer = open_signer(&key.public, key.file.as_deref(), access)?;
         Ok(Self { person: identity.person, signer })
+    }
+
+    /// The same person as somebody who writes into the shared log.
+    pub fn writer(&self) -> LogWriter<'_> {
+        LogWriter { person: self.person, signer: &*self.signer }
     }
 
     /// Signs a commit.

@@ -2,6 +2,7 @@
 
 use crate::app::commit::{self, Options, Report};
 use crate::app::common::author;
+use crate::app::common::signing::SigningAs;
 use crate::app::status;
 use crate::base::id::PersonId;
 use crate::base::size::{human_bytes, human_share};
@@ -71,8 +72,11 @@ impl Verb for Arguments {
             Some(identity) if signs => Some(Arc::new(context.signing(identity)?)),
             _ => None,
         };
+        let branch = repository.view()?.state()?.branch;
+        let authority = context.authority(&repository, &branch, identity.as_ref())?;
+        let writer = authority.as_ref().map(SigningAs::writer);
         let options = Options { message, paths, identity, author, date, signing };
-        let report = commit::run(&repository, &options, context.clock(), context.monitor())?;
+        let report = commit::run_as(&repository, &options, writer, context.clock(), context.monitor())?;
         context.print("commit", &report, show)?;
         Ok(if report.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems })
     }

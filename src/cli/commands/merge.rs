@@ -1,5 +1,6 @@
 //! `pent merge`.
 
+use crate::app::common::signing::SigningAs;
 use crate::app::merge::{self, Options, Outcome, Report};
 use crate::base::path::AssetPath;
 use crate::cli::context::Context;
@@ -38,8 +39,11 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository()?;
         let identity = context.identity_or_ask()?;
+        let branch = repository.view()?.state()?.branch;
+        let authority = context.authority(&repository, &branch, identity.as_ref())?;
+        let writer = authority.as_ref().map(SigningAs::writer);
         let options = Options { name: self.revision, identity, message: self.message };
-        let report = merge::run(&repository, &options, context.clock(), context.monitor())?;
+        let report = merge::run_as(&repository, &options, writer, context.clock(), context.monitor())?;
         context.print("merge", &report, show)?;
         if report.outcome == Outcome::Undecided {
             context.hint("look at the other side: pent cat PATH --side theirs > other-file");

@@ -1,7 +1,10 @@
 //! One file per verb, and the table that makes them the program.
 
+pub mod approve;
+pub mod audit;
 pub mod cat;
 pub mod clone;
+pub mod comment;
 pub mod commit;
 pub mod completions;
 pub mod config;
@@ -17,11 +20,13 @@ pub mod identity;
 pub mod init;
 pub mod journal;
 pub mod label;
+pub mod land;
 pub mod log;
 pub mod man;
 pub mod merge;
 pub mod meta;
 pub mod mv;
+pub mod policy;
 pub mod pull;
 pub mod push;
 pub mod redo;
@@ -29,14 +34,17 @@ pub mod remote;
 pub mod repair;
 pub mod resolve;
 pub mod restore;
+pub mod review;
 pub mod show;
 pub mod sign;
 pub mod sparse;
 pub mod status;
+pub mod submit;
 pub mod switch;
 pub mod tag;
 pub mod undo;
 pub mod verify;
+pub mod withdraw;
 
 use crate::cli::verb::Entry;
 
@@ -53,6 +61,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<show::Arguments>(),
     Entry::of::<diff::Arguments>(),
     Entry::of::<cat::Arguments>(),
+    Entry::of::<audit::Arguments>(),
     Entry::of::<restore::Arguments>(),
     Entry::of::<export::Arguments>(),
     Entry::of::<undo::Arguments>(),
@@ -63,6 +72,14 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<merge::Arguments>(),
     Entry::of::<resolve::Arguments>(),
     Entry::of::<tag::Arguments>(),
+    Entry::of::<submit::Arguments>(),
+    Entry::of::<review::Arguments>(),
+    Entry::of::<approve::Approve>(),
+    Entry::of::<approve::RequestChanges>(),
+    Entry::of::<approve::Reject>(),
+    Entry::of::<comment::Arguments>(),
+    Entry::of::<withdraw::Arguments>(),
+    Entry::of::<land::Arguments>(),
     Entry::of::<remote::Arguments>(),
     Entry::of::<push::Arguments>(),
     Entry::of::<pull::Arguments>(),
@@ -73,6 +90,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<label::Arguments>(),
     Entry::of::<meta::Arguments>(),
     Entry::of::<sparse::Arguments>(),
+    Entry::of::<policy::Arguments>(),
     Entry::of::<gc::Arguments>(),
     Entry::of::<fsck::Arguments>(),
     Entry::of::<repair::Arguments>(),

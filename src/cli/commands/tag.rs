@@ -1,5 +1,7 @@
 //! `pent tag`.
 
+use crate::app::common::signing::SigningAs;
+use crate::app::error::AppError;
 use crate::app::tag::{self, Options, Report};
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
@@ -7,6 +9,7 @@ use crate::cli::output::columns::{Cell, Columns};
 use crate::cli::output::words::{moment, person, subject};
 use crate::cli::output::{BOLD, DIM, Page, safe};
 use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::repo::refs::RefName;
 use std::io;
 
 /// Give a state a name that stays
@@ -51,7 +54,15 @@ impl Verb for Arguments {
                 (context.repository()?, Options::Set { name, revision, message, identity })
             }
         };
-        let report = tag::run(&repository, options, context.clock())?;
+        let authority = match &options {
+            Options::Set { name, .. } | Options::Delete { name } => {
+                let (name, identity) = (RefName::tag(name).map_err(AppError::from)?, context.identity()?);
+                context.authority(&repository, &name, identity.as_ref())?
+            }
+            Options::List => None,
+        };
+        let writer = authority.as_ref().map(SigningAs::writer);
+        let report = tag::run_as(&repository, options, writer, context.clock())?;
         context.print("tag", &report, |page, report| show(page, report, deletes))?;
         Ok(ExitStatus::Done)
     }

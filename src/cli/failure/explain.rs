@@ -5,14 +5,19 @@ mod sync;
 mod trust;
 
 use crate::app::error::AppError;
+use crate::app::policy::PolicyFailure;
 use crate::base::id::CommitId;
 use crate::care::CareError;
 use crate::cli::failure::ExitStatus;
+use crate::cli::failure::explain_review::review;
 use crate::diff::DiffError;
 use crate::repo::RepoError;
 use crate::repo::config::{ConfigError, KEYS};
 use crate::repo::content::ContentError;
+use crate::rules::approval::{Missing, Refusal};
 use crate::store::StoreError;
+use crate::trust::chain::ChainError;
+use crate::trust::log_writer::WriteError;
 use crate::worktree::error::WorktreeError;
 
 /// How to end and what to try.
@@ -28,6 +33,12 @@ impl Advice {
 
     fn of(status: ExitStatus, hints: &[&str]) -> Self {
         Self { status, hints: hints.iter().map(|hint| (*hint).to_owned()).collect() }
+    }
+
+    /// The same advice with one more hint.
+    pub(super) fn and(mut self, hint: String) -> Self {
+        self.hints.push(hint);
+        self
     }
 
     fn usage(hint: &str) -> Self {
@@ -76,6 +87,11 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Worktree(error) => worktree(error),
         AppError::Diff(error) => diff(error),
         AppError::Care(error) => care(error),
+        AppError::Refused(refusal) => refused(refusal),
+        AppError::Policy(failure) => policy(failure),
+        AppError::Chain(error) => chain(error),
+        AppError::Write(error) => write(error),
+        AppError::Review(error) => review(error),
         AppError::Sync(error) => sync::advice(error),
         AppError::RemoteTaken { .. } => {
             Advice::refused(&["`pent remote set` gives it another address", "or choose another name"])
@@ -126,6 +142,90 @@ pub(super) fn app(error: &AppError) -> Advice {
     }
 }
 
+/// The way out of a refusal: what somebody can do about what is missing.
+fn refused(refusal: &Refusal) -> Advice {
+    let mut hints = Vec::new();
+    let needs_approval = |missing: &Missing| matches!(missing, Missing::Approvals { .. });
+    if refusal.missing.iter().any(needs_approval) {
+        hints.push(if refusal.landing {
+            "`pent review` shows where the submission stands and whom it waits for"
+        } else {
+            "`pent draft new`, then `pent submit`: once it is approved, `pent land` moves the branch"
+        });
+    }
+    for missing in &refusal.missing {
+        hints.push(match missing {
+            Missing::Removal | Missing::GoesBack => {
+                "`pent draft new` begins a draft that undoes it; submit that like any other work"
+            }
+            Missing::Unsigned => "`pent identity add` says which key is yours",
+            Missing::UnknownKey { .. } | Missing::KeyNotValid { .. } | Missing::KeyRevoked { .. } => {
+                "`pent policy show` lists who has which key; an administrator can add yours"
+            }
+            Missing::Disputed { .. } => {
+                "`pent policy log` shows both; those who may change the policy settle it"
+            }
+            Missing::Elsewhere { .. } => "`pent audit` shows every move that the shared log knows",
+            _ => continue,
+        });
+    }
+    hints.dedup();
+    Advice::of(ExitStatus::Refused, &hints)
+}
+
+fn policy(failure: &PolicyFailure) -> Advice {
+    match failure {
+        PolicyFailure::Text(error) => {
+            let hints = error.problem.proposal().into_iter().collect();
+            Advice { status: ExitStatus::Usage, hints }
+        }
+        PolicyFailure::Link(_) => Advice::none(ExitStatus::Refused),
+        PolicyFailure::None => Advice::not_found("`pent policy init` gives it one"),
+        PolicyFailure::Exists => Advice::refused(&["`pent policy edit` changes it"]),
+        PolicyFailure::Same => Advice::refused(&["`pent policy show` shows it"]),
+        PolicyFailure::NoProposal { .. } => {
+            Advice::not_found("`pent policy log` lists what waits for signatures")
+        }
+        PolicyFailure::Outdated { .. } => Advice::refused(&["propose it again on top of the one in force"]),
+        PolicyFailure::Signer { .. } => Advice::refused(&["`pent policy show` lists who has which key"]),
+        PolicyFailure::NoRecovery => {
+            Advice::refused(&["only those whom `change` names can change this policy"])
+        }
+        PolicyFailure::NoKey { .. } => Advice::not_found(
+            "`pent policy show` lists the keys; name the fingerprint when somebody has several",
+        ),
+    }
+}
+
+fn chain(error: &ChainError) -> Advice {
+    match error {
+        ChainError::Repo(error) => repo(error),
+        ChainError::Cancelled => Advice::none(ExitStatus::Interrupted),
+        ChainError::Checkpoint(_) => Advice::damaged(),
+        ChainError::Broken { .. } | ChainError::RolledBack { .. } | ChainError::Rewritten { .. } => {
+            Advice::of(
+                ExitStatus::Damaged,
+                &[
+                    "nothing of it was taken over: what you have is what was verified before",
+                    "compare with a colleague's copy, and ask whoever keeps the repository",
+                ],
+            )
+        }
+        ChainError::OtherRoot { .. } => Advice::refused(&[
+            "compare the fingerprint with whoever invited you, by another way than this repository",
+        ]),
+    }
+}
+
+fn write(error: &WriteError) -> Advice {
+    match error {
+        WriteError::Trust(_) => {
+            Advice::of(ExitStatus::Unavailable, &["`pent identity list` shows your keys"])
+        }
+        WriteError::Entry(_) | WriteError::Link(_) => Advice::none(ExitStatus::Refused),
+    }
+}
+
 fn repo(error: &RepoError) -> Advice {
     match error {
         RepoError::NotFound { .. } => Advice::of(
@@ -154,6 +254,9 @@ fn repo(error: &RepoError) -> Advice {
             Advice::of(ExitStatus::Unavailable, &["another command got there first; try again"])
         }
         RepoError::NotAuthorised { .. } => Advice::none(ExitStatus::Refused),
+        RepoError::OtherRoot => {
+            Advice::refused(&["compare the fingerprint with a colleague's: `pent policy show`"])
+        }
         RepoError::LogEntry { .. } => Advice::damaged(),
         RepoError::PolicyText { .. } => {
             Advice::usage("`pent policy check` says what is wrong with it, and where")

@@ -3,6 +3,7 @@
 use crate::base::id::{ActionId, BodyId, PersonId, RepositoryId};
 use crate::base::time::Timestamp;
 use crate::object::action::{Action, ActionError, Audience, Deed};
+use crate::object::signature::Fingerprint;
 use serde::{Deserialize, Serialize};
 
 /// What an in-toto statement calls itself.
@@ -10,8 +11,17 @@ const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// What the predicate of an action calls itself.
 const PREDICATE_TYPE: &str = "urn:pentimento:action:v1";
 /// Kinds that this program knows.
-const KINDS: [&str; 8] =
-    ["submit", "update", "approve", "request-changes", "reject", "withdraw", "withdraw-verdict", "comment"];
+const KINDS: [&str; 9] = [
+    "submit",
+    "update",
+    "approve",
+    "request-changes",
+    "reject",
+    "withdraw",
+    "withdraw-verdict",
+    "land",
+    "comment",
+];
 
 /// Names of the texts that a statement is about.
 const FILES_NAME: &str = "files.b3";
@@ -49,7 +59,7 @@ struct Predicate<D> {
     repository: RepositoryId,
     audience: Audience,
     actor: PersonId,
-    key: String,
+    key: Fingerprint,
     previous: Option<ActionId>,
     heads: Vec<ActionId>,
     time: Timestamp,
@@ -83,7 +93,7 @@ pub(super) fn write(action: &Action) -> Result<Vec<u8>, ActionError> {
             repository: action.repository,
             audience: action.audience,
             actor: action.actor,
-            key: action.key.clone(),
+            key: action.key,
             previous: action.previous,
             heads: action.heads.clone(),
             time: action.time,

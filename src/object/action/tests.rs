@@ -17,7 +17,7 @@ fn with(deed: Deed) -> Action {
         repository: RepositoryId::from_bytes([1; 16]),
         audience: Audience::Team,
         actor: PersonId::from_bytes([2; 16]),
-        key: "SHA256:abc".into(),
+        key: Fingerprint::from_bytes([4; 32]),
         previous: Some(ActionId::from_bytes([3; 32])),
         heads: vec![ActionId::from_bytes([3; 32]), ActionId::from_bytes([4; 32])],
         time: Timestamp { unix_ms: 1_772_381_999_123, offset_minutes: 60 },
@@ -63,6 +63,7 @@ fn every_kind() -> Vec<Action> {
         Deed::Reject(verdict()),
         Deed::Withdraw { submission },
         Deed::WithdrawVerdict { submission, verdict: ActionId::from_bytes([10; 32]) },
+        Deed::Land { submission, branch: "main".into(), commit: CommitId::from_bytes([9; 32]) },
         Deed::Comment(comment),
     ]
     .map(with)
@@ -89,7 +90,7 @@ fn the_bytes_of_an_approval_and_its_id_are_pinned() {
             r#"{{"name":"transitions.jsonl","digest":{{"blake3":"{transitions}"}}}},"#,
             r#"{{"name":"body.json","digest":{{"blake3:pentimento action body v1":"{body}"}}}}],"#,
             r#""predicateType":"urn:pentimento:action:v1","predicate":{{"#,
-            r#""repository":"{ones}","audience":"team","actor":"{twos}","key":"SHA256:abc","#,
+            r#""repository":"{ones}","audience":"team","actor":"{twos}","key":"SHA256:BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ","#,
             r#""previous":"{threes}","heads":["{threes}","{fours}"],"#,
             r#""time":{{"unix_ms":1772381999123,"offset_minutes":60}},"body":"{body}","#,
             r#""kind":"approve","submission":"{sixes}","branch":"main","policy":null,"#,
@@ -107,7 +108,7 @@ fn the_bytes_of_an_approval_and_its_id_are_pinned() {
     assert_eq!(text, expected);
     assert_eq!(
         Action::id_of(&bytes).to_string(),
-        "5d461d14b6d8d878d07ac9fe9ea1733feb5ccb5cc2af190f23d93aace04b240a"
+        "de12a68d834d65c38624fcd5e017f31c6b41e8aa4354be74562f00b5da4f0db2"
     );
 }
 
@@ -145,7 +146,7 @@ fn kinds_of_later_programs_are_read_as_far_as_they_are_known() {
     .replace("\"kind\":\"withdraw\"", "\"kind\":\"assign\",\"to\":\"cleo\"");
     let action = Action::decode(text.as_bytes()).expect("an action");
     assert_eq!(action.deed, Deed::Unknown { kind: "assign".into() });
-    assert_eq!(action.parents().count(), 2);
+    assert_eq!(action.parents().len(), 2);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::object::approval::{Approval, Judgement, MetadataRule};
 use crate::object::signature::KeyClass;
 use crate::rules::approval::quorum::{could, fitting, unmet};
-use crate::rules::approval::{Authorised, Case, Change, Ignored, Missing, Paths, Refusal, Vote};
+use crate::rules::approval::{Actor, Authorised, Case, Change, Ignored, Missing, Paths, Refusal, Vote};
 use crate::rules::pattern::Pattern;
 use crate::rules::policy::{Handle, Protection};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,35 +15,38 @@ const TAG: &str = "tag/";
 /// Judges a move by the policy in force.
 pub fn judge(case: &Case<'_>) -> Result<Authorised, Refusal> {
     let mut missing = Vec::new();
-    let actor = check_actor(case, &mut missing);
+    let actor = case.actor.and_then(|actor| check_actor(case, actor, &mut missing));
     if let Some(name) = case.reference.strip_prefix(BRANCH) {
         judge_branch(case, name, actor.as_ref(), &mut missing);
     } else if let Some(name) = case.reference.strip_prefix(TAG) {
         judge_tag(case, name, actor.as_ref(), &mut missing);
     }
-    if !missing.is_empty() {
+    let Some(signer) = case.actor.filter(|_| missing.is_empty()) else {
+        if case.actor.is_none() {
+            missing.push(Missing::Unsigned);
+        }
         let name = case.reference.split_once('/').map_or(case.reference, |(_, name)| name);
         return Err(Refusal { name: name.to_owned(), landing: case.submission.is_some(), missing });
-    }
+    };
     Ok(Authorised {
         reference: case.reference.to_owned(),
         from: case.from,
         to: case.to,
         submission: case.submission,
-        actor: case.actor.person,
+        actor: signer.person,
         policy: case.policy_id,
         log_head: case.log_head,
     })
 }
 
 /// Whoever moves a name must be somebody, with a key that counts now, who may send changes.
-fn check_actor(case: &Case<'_>, missing: &mut Vec<Missing>) -> Option<Handle> {
-    let key = case.actor.key.fingerprint();
-    let Some((handle, member, held)) = case.policy.holder(&case.actor.key) else {
+fn check_actor(case: &Case<'_>, actor: &Actor, missing: &mut Vec<Missing>) -> Option<Handle> {
+    let key = actor.key.fingerprint();
+    let Some((handle, member, held)) = case.policy.holder(&actor.key) else {
         missing.push(Missing::UnknownKey { key });
         return None;
     };
-    if member.id != case.actor.person {
+    if member.id != actor.person {
         missing.push(Missing::OtherPersonsKey { key, holder: handle.clone() });
         return None;
     }
@@ -71,6 +74,9 @@ fn judge_branch(case: &Case<'_>, name: &str, actor: Option<&Handle>, missing: &m
     if case.to.is_none() && case.policy.protects_branch(name) {
         missing.push(Missing::Removal);
         return;
+    }
+    if case.goes_back {
+        missing.push(Missing::GoesBack);
     }
     for (rule, paths) in case.policy.branch_rules(name) {
         RuleCase::new(case, name, rule).judge(paths, actor, missing);

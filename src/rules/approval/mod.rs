@@ -82,8 +82,8 @@ pub struct Case<'a> {
     pub from: Option<CommitId>,
     /// Where it is to stand.
     pub to: Option<CommitId>,
-    /// Who moves it.
-    pub actor: &'a Actor,
+    /// Who moves it, and signs that.
+    pub actor: Option<&'a Actor>,
     /// When, by the shared log, in milliseconds since 1970.
     pub at_ms: i64,
     /// The submission that lands.
@@ -94,6 +94,8 @@ pub struct Case<'a> {
     pub votes: &'a [Vote],
     /// Whoever made what is in it, or submitted it.
     pub authors: &'a BTreeSet<PersonId>,
+    /// Whether a branch would not go on from where it stands.
+    pub goes_back: bool,
 }
 
 /// A move that the policy in force permits, at one head of the shared log and from one place.
@@ -199,6 +201,10 @@ impl Paths {
 pub enum Missing {
     /// The name would go, but it is protected.
     Removal,
+    /// The branch would leave commits behind that it has.
+    GoesBack,
+    /// Nobody signs the move.
+    Unsigned,
     /// Too few people approved.
     Approvals {
         /// The line of the policy at which the rule begins.

@@ -53,6 +53,10 @@ impl Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Removal => f.write_str("it cannot be removed while the policy protects it"),
+            Self::GoesBack => f.write_str("it only goes forward: what it has stays in its history"),
+            Self::Unsigned => {
+                f.write_str("whoever moves it must sign that, and there is no key to sign with")
+            }
             Self::Approvals { requirement, have, could, paths, ignored, .. } => {
                 write!(f, "{} must approve {paths}", asked(requirement))?;
                 standing(f, have, could)?;

@@ -214,11 +214,20 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The known word that is nearest to what was written, if it shares half of it.
+/// The known word that is nearest to what was written, if it shares half of it or has
+/// the same letters in another order.
 pub(super) fn nearest<T: AsRef<str> + Copy>(text: &str, known: impl Iterator<Item = T>) -> Option<T> {
     let pairs = |text: &str| text.as_bytes().windows(2).map(<[u8]>::to_vec).collect::<Vec<_>>();
     let own = pairs(text);
+    let letters = |text: &str| {
+        let mut letters = text.as_bytes().to_vec();
+        letters.sort_unstable();
+        letters
+    };
     let likeness = |other: &str| {
+        if letters(text) == letters(other) {
+            return 100;
+        }
         let theirs = pairs(other);
         let shared = own.iter().filter(|pair| theirs.contains(pair)).count();
         shared * 200 / (own.len() + theirs.len()).max(1)

@@ -127,7 +127,7 @@ impl VerifiedLog {
                 reference: &moved.reference,
                 from: moved.from,
                 to: moved.to,
-                actor,
+                actor: Some(actor),
                 at_ms: received.unix_ms,
                 submission,
                 evidence: &found,

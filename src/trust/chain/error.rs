@@ -95,7 +95,7 @@ pub enum Fault {
     NoRecovery,
     #[error("its policy was not announced before")]
     NotAnnounced,
-    #[error("its policy has not been announced for long enough: {left} are left")]
+    #[error("its policy has not been announced for long enough: {left} to go")]
     TooSoon { left: String },
     #[error("{0}")]
     Refused(#[from] Refusal),

@@ -29,9 +29,12 @@ impl VerifiedLog {
                 check_number(in_force.number + 1, &read.link)?;
                 if taken.recovery {
                     self.check_recovery(&in_force.policy, &read, received)?;
-                } else {
-                    self.check_signed(&in_force.policy, &in_force.policy.change, &read, received)?;
+                    self.enforce(read, received)?;
+                    // Whoever lost the policy by this has had the time to object.
+                    self.before = None;
+                    return Ok(());
                 }
+                self.check_signed(&in_force.policy, &in_force.policy.change, &read, received)?;
                 self.enforce(read, received)
             }
             (Some(in_force), None) => self.take_rival(&in_force, read, received),
@@ -77,11 +80,12 @@ impl VerifiedLog {
     }
 
     /// A second link after the same one makes a dispute, if its signatures are as good as the
-    /// first's were. Without them it is just wrong, so that nobody else can stop a repository.
+    /// first's were. Without them it is just wrong, so that nobody else can stop a repository: not
+    /// even somebody whom the first of the two has put out since.
     fn take_rival(
         &mut self,
         in_force: &Arc<InForce>,
-        read: ReadLink,
+        mut read: ReadLink,
         received: Received,
     ) -> Result<(), Fault> {
         let [parent] = read.link.parents.as_slice() else {
@@ -92,6 +96,7 @@ impl VerifiedLog {
             return Err(Fault::Superseded { number: *number });
         };
         check_number(before.number + 1, &read.link)?;
+        read.keys.retain(|key| in_force.policy.holder(key).is_some());
         self.check_signed(&before.policy, &before.policy.change, &read, received)?;
         self.links.insert(read.id, read.link.number);
         let mut rivals = vec![in_force.id, read.id];
@@ -102,8 +107,10 @@ impl VerifiedLog {
     }
 
     /// A link that names all rivals settles which policy holds; another rival joins the dispute.
-    fn settle(&mut self, dispute: &Dispute, read: ReadLink, received: Received) -> Result<(), Fault> {
+    fn settle(&mut self, dispute: &Dispute, mut read: ReadLink, received: Received) -> Result<(), Fault> {
         let parent = &dispute.parent;
+        let in_force = self.in_force.clone().ok_or(Fault::NoPolicy)?;
+        read.keys.retain(|key| in_force.policy.holder(key).is_some());
         if read.link.parents == [parent.id] {
             check_number(parent.number + 1, &read.link)?;
             self.check_signed(&parent.policy, &parent.policy.change, &read, received)?;
@@ -120,7 +127,10 @@ impl VerifiedLog {
         check_number(dispute.number + 1, &read.link)?;
         self.check_signed(&parent.policy, &parent.policy.change, &read, received)?;
         self.dispute = None;
-        self.enforce(read, received)
+        self.enforce(read, received)?;
+        // What is settled is settled: no further rival joins, and the loser's people have no say.
+        self.before = None;
+        Ok(())
     }
 
     /// Announces a policy by the recovery rule of the one in force.
@@ -166,6 +176,11 @@ impl VerifiedLog {
         }
         self.refs.retain(|name, _| protects(&policy, name));
         self.refs.extend(link.starts.iter().map(|(name, commit)| (name.clone(), *commit)));
+        for member in policy.people.values() {
+            for held in &member.keys {
+                self.owners.entry(held.key.fingerprint()).or_insert(member.id);
+            }
+        }
         self.links.insert(id, link.number);
         self.announced = None;
         self.before = self.in_force.take();

@@ -1,6 +1,6 @@
 //! What a verified log says: the fold of its entries.
 
-use crate::base::id::{ActionId, AssetId, CommitId, FileId, PolicyId, RepositoryId};
+use crate::base::id::{ActionId, AssetId, CommitId, FileId, PersonId, PolicyId, RepositoryId};
 use crate::object::signature::Fingerprint;
 use crate::repo::shared_log::LogHead;
 use crate::rules::approval::{Received, Revocations};
@@ -90,12 +90,13 @@ pub struct VerifiedLog {
     pub(super) receptions: Vec<Reception>,
     pub(super) locks: BTreeMap<AssetId, Lock>,
     pub(super) erased: BTreeMap<FileId, u64>,
+    pub(super) owners: BTreeMap<Fingerprint, PersonId>,
     pub(super) unknown: u64,
 }
 
 impl VerifiedLog {
     /// A log without entries, which is how every log begins.
-    pub(super) fn empty(repository: RepositoryId) -> Self {
+    pub(in crate::trust) fn empty(repository: RepositoryId) -> Self {
         Self {
             repository,
             head: None,
@@ -112,6 +113,7 @@ impl VerifiedLog {
             receptions: Vec::new(),
             locks: BTreeMap::new(),
             erased: BTreeMap::new(),
+            owners: BTreeMap::new(),
             unknown: 0,
         }
     }
@@ -207,8 +209,18 @@ impl VerifiedLog {
     }
 
     /// Who is who, as the policy in force has it.
-    pub fn handle(&self, person: crate::base::id::PersonId) -> Option<&Handle> {
+    pub fn handle(&self, person: PersonId) -> Option<&Handle> {
         self.in_force.as_ref()?.policy.person(person).map(|(handle, _)| handle)
+    }
+
+    /// The person for whom a key spoke first under any policy so far, whether it still counts or not.
+    pub fn owner(&self, key: &Fingerprint) -> Option<PersonId> {
+        self.owners.get(key).copied()
+    }
+
+    /// Whether any policy so far named a person.
+    pub fn knows(&self, person: PersonId) -> bool {
+        self.owners.values().any(|owner| *owner == person)
     }
 
     /// The bytes from which [`restore`](Self::restore) goes on.
@@ -281,6 +293,7 @@ struct Record {
     receptions: Vec<Reception>,
     locks: BTreeMap<AssetId, Lock>,
     erased: BTreeMap<FileId, u64>,
+    owners: BTreeMap<Fingerprint, PersonId>,
     unknown: u64,
 }
 
@@ -308,6 +321,7 @@ impl Record {
             receptions: log.receptions.clone(),
             locks: log.locks.clone(),
             erased: log.erased.clone(),
+            owners: log.owners.clone(),
             unknown: log.unknown,
         }
     }
@@ -343,6 +357,7 @@ impl Record {
             receptions: self.receptions,
             locks: self.locks,
             erased: self.erased,
+            owners: self.owners,
             unknown: self.unknown,
         })
     }

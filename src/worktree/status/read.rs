@@ -54,8 +54,8 @@ pub struct Reader<'a, P> {
 }
 
 impl<P: ContentProbe> Reader<'_, P> {
-    /// Reads the items that are wanted; the answers stand at the positions of the items.
-    pub fn read(&self, items: &[ScanItem], wanted: &[bool]) -> Result<Vec<Option<Answer>>> {
+    /// Says how much there is to be read.
+    pub fn announce(&self, items: &[ScanItem], wanted: &[bool]) {
         let jobs =
             || items.iter().zip(wanted).filter(|(_, wanted)| **wanted).filter_map(|(item, _)| node_of(item));
         let bytes_total = jobs().map(|node| node.stat.size).sum();
@@ -63,6 +63,10 @@ impl<P: ContentProbe> Reader<'_, P> {
             let files_total = Some(jobs().count() as u64);
             self.monitor.phase(Phase { name: "Reading", files_total, bytes_total: Some(bytes_total) });
         }
+    }
+
+    /// Reads the items that are wanted; the answers stand at the positions of the items.
+    pub fn read(&self, items: &[ScanItem], wanted: &[bool]) -> Result<Vec<Option<Answer>>> {
         items
             .par_iter()
             .zip(wanted.par_iter())

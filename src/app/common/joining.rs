@@ -1,0 +1,100 @@
+//! Joins two commits into one state, without touching a worktree: what `merge` and `land` have in
+//! common.
+
+use crate::app::common::content::StoredContent;
+use crate::app::error::AppError;
+use crate::base::id::{CommitId, FileId};
+use crate::base::monitor::{Monitor, SilentMonitor};
+use crate::diff::DiffError;
+use crate::diff::merge::{MergeContent, MergeTrees, TreeMerge, merge_trees};
+use crate::diff::tree::Aliases;
+use crate::object::commit::{AssetNote, Commit};
+use crate::object::source::ObjectSource;
+use crate::object::tree::TreeNode;
+use crate::repo::content::ContentError;
+use crate::repo::extract::Extractor;
+use crate::repo::history::{Walk, common_ancestors};
+use crate::repo::ingest::Ingester;
+use crate::repo::{Repository, View};
+use crate::store::{GroupHint, Staged};
+
+/// Two commits joined.
+pub struct Joined {
+    /// What to change on our side, and what could not be decided.
+    pub merge: TreeMerge,
+    /// Content of texts that came together, to be published with it.
+    pub staged: Staged,
+}
+
+/// Merges the state of `theirs` into that of `ours`.
+pub fn join_commits(
+    repository: &Repository,
+    view: &View,
+    ours: CommitId,
+    theirs: CommitId,
+    monitor: &dyn Monitor,
+) -> Result<Joined, AppError> {
+    let mut youngest: Option<Commit> = None;
+    for id in common_ancestors(view, ours, theirs)? {
+        let commit = view.commit(id)?;
+        if youngest.as_ref().is_none_or(|other| other.committer.time < commit.committer.time) {
+            youngest = Some(commit);
+        }
+    }
+    let aliases = collect_aliases(view, [ours, theirs])?;
+    let trees = MergeTrees {
+        base: youngest.map_or_else(TreeNode::empty_id, |commit| commit.tree),
+        ours: view.commit(ours)?.tree,
+        theirs: view.commit(theirs)?.tree,
+        aliases: &aliases,
+    };
+    let writer = repository.store().chunk_writer(monitor)?;
+    let parameters = repository.store().settings().chunker;
+    let merge = {
+        let stored = StoredContent::new(repository, view, monitor)?;
+        let mut content = Texts {
+            extractor: stored.extractor(),
+            ingester: Ingester::storing(&writer, &parameters, &SilentMonitor),
+        };
+        merge_trees(view, trees, &mut content, monitor)?
+    };
+    Ok(Joined { merge, staged: writer.finish()? })
+}
+
+/// Other names of assets, from the notes of all commits.
+fn collect_aliases(view: &View, tips: [CommitId; 2]) -> Result<Aliases, AppError> {
+    let mut pairs = Vec::new();
+    for item in Walk::from(view, tips)? {
+        let (_, commit) = item?;
+        for note in commit.notes {
+            if let AssetNote::AliasOf { asset, other } = note {
+                pairs.push((other, asset));
+            }
+        }
+    }
+    Ok(Aliases::new(pairs))
+}
+
+/// Content of text files for the merge, and a place for what it makes of them.
+struct Texts<'a> {
+    extractor: Extractor<'a>,
+    ingester: Ingester<'a>,
+}
+
+impl MergeContent for Texts<'_> {
+    fn read(&mut self, id: FileId, size: u64) -> Result<Option<Vec<u8>>, DiffError> {
+        let mut bytes = Vec::new();
+        match self.extractor.write_file(id, size, &mut bytes) {
+            Ok(()) => Ok(Some(bytes)),
+            Err(ContentError::Missing { .. } | ContentError::Erased { .. }) => Ok(None),
+            Err(error) => Err(DiffError::Content(Box::new(error))),
+        }
+    }
+
+    fn keep(&mut self, mut bytes: &[u8]) -> Result<FileId, DiffError> {
+        self.ingester
+            .ingest_file(&mut bytes, GroupHint::NONE)
+            .map(|ingested| ingested.file)
+            .map_err(|error| DiffError::Content(Box::new(error)))
+    }
+}

@@ -1,0 +1,88 @@
+//! Why something about a submission cannot be done.
+
+use crate::base::id::ActionId;
+use crate::base::path::AssetPath;
+use crate::object::action::ActionError;
+use crate::trust::TrustError;
+
+/// Errors of submissions and verdicts.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// The branch has everything of the draft already.
+    #[error("{branch} has everything of {draft} already")]
+    NothingToSubmit { draft: String, branch: String },
+    /// The draft is submitted as it is.
+    #[error("{draft} is submitted as it is already")]
+    NothingNew { draft: String },
+    /// A branch cannot be submitted to itself.
+    #[error("{branch} cannot be submitted to itself")]
+    SameBranch { branch: String },
+    /// The draft and the branch changed the same things.
+    #[error("{draft} and {branch} both changed {}", list(paths))]
+    BothChanged { draft: String, branch: String, paths: Vec<AssetPath> },
+    /// Texts would come together to something that nobody has seen.
+    #[error("{draft} and {branch} both changed {}; what comes of it, nobody has looked at", list(paths))]
+    Unseen { draft: String, branch: String, paths: Vec<AssetPath> },
+    /// No submission is called so.
+    #[error("there is no submission of {name:?}")]
+    NoSubmission { name: String },
+    /// Nothing is submitted.
+    #[error("nothing is waiting for a review")]
+    NothingOpen,
+    /// Several submissions could be meant.
+    #[error("{} submissions could be meant: {}", names.len(), names.join(", "))]
+    Ambiguous { names: Vec<String> },
+    /// The submission is over.
+    #[error("the submission of {draft} to {branch} {how}")]
+    Over { draft: String, branch: String, how: &'static str },
+    /// What was named is not part of the submission.
+    #[error("the submission of {draft} changes nothing at {}", list(paths))]
+    NotInIt { draft: String, paths: Vec<AssetPath> },
+    /// Only whoever submitted may do this.
+    #[error("{draft} was submitted by somebody else")]
+    NotYours { draft: String },
+    /// There is no verdict to take back.
+    #[error("you have given no verdict on {draft}")]
+    NoVerdict { draft: String },
+    /// A list of transitions that a submission names is not here.
+    #[error("what the submission of {draft} would change is not here")]
+    NoList { draft: String },
+    /// The draft went on since it was submitted.
+    #[error("{draft} went on since it was submitted")]
+    NotSubmitted { draft: String },
+    /// Review actions that others name are not here.
+    #[error("{} of the review of {draft} are missing here", count(missing.len(), "action", "actions"))]
+    Gaps { draft: String, missing: Vec<ActionId> },
+    /// What would land is not what was submitted.
+    #[error("what would land is not what was submitted: {}", differences.join("; "))]
+    Different { draft: String, branch: String, differences: Vec<String> },
+    /// The policy asks for more.
+    #[error("{draft} cannot land on {branch} yet: {}", missing.join("; "))]
+    NotReady { draft: String, branch: String, missing: Vec<String> },
+    /// Words must be said with this.
+    #[error("say why, so that it can be put right")]
+    NoWords,
+    /// What came back from the key does not verify.
+    #[error("what the key signed does not verify: {reason}")]
+    Unsigned { reason: String },
+    /// An action cannot be written.
+    #[error(transparent)]
+    Action(#[from] ActionError),
+    /// Nothing can be signed.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
+
+/// Paths as a sentence has them.
+pub(super) fn list(paths: &[AssetPath]) -> String {
+    match paths {
+        [] => "nothing".to_owned(),
+        [one] => one.to_string(),
+        [first, second] => format!("{first} and {second}"),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    }
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}

@@ -1,0 +1,115 @@
+//! What landing a draft would make, worked out without changing anything.
+
+use crate::app::common::joining::{Joined, join_commits};
+use crate::app::error::AppError;
+use crate::app::review::transitions::transitions_between;
+use crate::base::id::{CommitId, MetadataId, TreeId};
+use crate::base::monitor::Monitor;
+use crate::diff::merge::TreeMerge;
+use crate::object::commit::Commit;
+use crate::object::metadata::Metadata;
+use crate::object::source::ObjectSource;
+use crate::object::transition::{Placed, Transition, TransitionList};
+use crate::object::tree::TreeNode;
+use crate::object::tree_edit::{EntryValue, edit_tree};
+use crate::object::tree_walk::entry_at;
+use crate::repo::{Edit, RepoError, Repository, View};
+use crate::store::Staged;
+use std::collections::HashMap;
+
+/// Both sides joined, and what that would change on the branch.
+pub struct Prospect<'a> {
+    view: &'a View,
+    /// The branch's newest commit.
+    pub base: CommitId,
+    /// The draft's newest commit.
+    pub head: CommitId,
+    /// How they come together.
+    pub merge: TreeMerge,
+    /// The branch's state now.
+    pub before: TreeId,
+    /// The state that would land.
+    pub tree: TreeId,
+    /// What it would change.
+    pub list: TransitionList,
+    staged: Option<Staged>,
+    nodes: HashMap<TreeId, Vec<u8>>,
+}
+
+impl<'a> Prospect<'a> {
+    /// Works out what landing `head` on `base` would make.
+    pub fn of(
+        repository: &Repository,
+        view: &'a View,
+        base: CommitId,
+        head: CommitId,
+        monitor: &dyn Monitor,
+    ) -> Result<Self, AppError> {
+        let Joined { merge, staged } = join_commits(repository, view, base, head, monitor)?;
+        let before = view.commit(base)?.tree;
+        let mut nodes = HashMap::new();
+        let tree = edit_tree(view, before, merge.edits.iter().cloned(), &mut |id, bytes| {
+            nodes.insert(id, bytes);
+            Ok::<(), RepoError>(())
+        })
+        .map_err(AppError::from_edit)?;
+        let list = TransitionList::default();
+        let mut prospect = Self { view, base, head, merge, before, tree, list, staged: Some(staged), nodes };
+        prospect.list = transitions_between(&prospect, before, tree, monitor)?;
+        Ok(prospect)
+    }
+
+    /// Keeps the metadata that came about by joining both sides, so that it can be looked at.
+    pub fn keep_metadata(&self, edit: &mut Edit) -> Result<(), RepoError> {
+        self.merge.metadata.iter().try_for_each(|metadata| edit.put_metadata(metadata).map(drop))
+    }
+
+    /// Makes the state that would land part of a change.
+    pub fn keep(&mut self, edit: &mut Edit) -> Result<(), RepoError> {
+        if let Some(staged) = self.staged.take() {
+            edit.publish(staged)?;
+        }
+        self.keep_metadata(edit)?;
+        self.nodes.iter().try_for_each(|(id, bytes)| edit.put_tree_node(*id, bytes))
+    }
+
+    /// Whether the state that would land has what a transition asks for.
+    pub fn holds(&self, transition: &Transition) -> Result<bool, RepoError> {
+        let stands = |placed: &Placed| -> Result<bool, RepoError> {
+            let found = entry_at(self, self.tree, &placed.path).map_err(RepoError::from)?;
+            Ok(found.is_some_and(|entry| Placed::new(&placed.path, &EntryValue::from(entry)) == *placed))
+        };
+        let left = match &transition.before {
+            Some(before) if transition.after.as_ref().is_none_or(|after| after.path != before.path) => {
+                !stands(before)?
+            }
+            _ => true,
+        };
+        Ok(left && transition.after.as_ref().map_or(Ok(true), stands)?)
+    }
+}
+
+/// The objects of the repository together with the nodes of the state that would land.
+impl ObjectSource for Prospect<'_> {
+    type Error = RepoError;
+
+    fn tree_node(&self, id: TreeId) -> Result<TreeNode, RepoError> {
+        match self.nodes.get(&id) {
+            Some(bytes) => TreeNode::decode(bytes).map_err(|source| RepoError::Damaged {
+                kind: "tree",
+                id: id.to_string(),
+                source,
+            }),
+            None => self.view.tree_node(id),
+        }
+    }
+
+    fn metadata(&self, id: MetadataId) -> Result<Metadata, RepoError> {
+        let made = self.merge.metadata.iter().find(|metadata| metadata.id() == id);
+        made.map_or_else(|| self.view.metadata(id), |metadata| Ok(metadata.clone()))
+    }
+
+    fn commit(&self, id: CommitId) -> Result<Commit, RepoError> {
+        self.view.commit(id)
+    }
+}

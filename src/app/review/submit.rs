@@ -1,0 +1,175 @@
+//! `submit`: asks for the work of a draft to land on a branch, and begins the next round when it asked
+//! before.
+
+use crate::app::common::describe::Describer;
+use crate::app::draft::find_branch;
+use crate::app::error::AppError;
+use crate::app::review::act::Actor;
+use crate::app::review::describe::{AssetLine, SubmissionLine, asset_lines, line_of};
+use crate::app::review::error::ReviewError;
+use crate::app::review::log::{ReviewLog, Standing, draft_of, standing};
+use crate::app::review::prospect::Prospect;
+use crate::base::id::{ActionId, CommitId};
+use crate::base::monitor::{Monitor, Phase};
+use crate::base::path::AssetPath;
+use crate::base::time::Clock;
+use crate::object::action::{Deed, ListRef, Proposal};
+use crate::repo::edit::JournalNote;
+use crate::repo::history::is_ancestor;
+use crate::repo::refs::RefName;
+use crate::repo::{Repository, View};
+use crate::review::fold::Keys;
+use crate::review::submission::Submission;
+use serde::Serialize;
+
+/// What to submit.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The draft; the branch that the worktree is on when `None`.
+    pub draft: Option<String>,
+    /// The branch to land on.
+    pub branch: String,
+    /// Whom to ask, by handle or name.
+    pub reviewers: Vec<String>,
+    /// What it is about.
+    pub message: String,
+}
+
+/// What was submitted.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The submission.
+    pub submission: SubmissionLine,
+    /// What would change.
+    pub assets: Vec<AssetLine>,
+    /// Approvals of the round before that still hold, by asset.
+    pub kept: u64,
+    /// Assets whose approvals the new round voids.
+    pub voided: u64,
+}
+
+/// Submits.
+pub fn run(
+    repository: &Repository,
+    options: &Options,
+    actor: Actor<'_>,
+    keys: &dyn Keys,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    monitor.phase(Phase { name: "Comparing", files_total: None, bytes_total: None });
+    let view = repository.view()?;
+    let (draft, branch) = names(&view, options)?;
+    let (base, head) = tips(&view, &draft, &branch)?;
+    let prospect = Prospect::of(repository, &view, base, head, monitor)?;
+    refuse_unseen(&prospect, &draft, &branch)?;
+    let log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
+    let before = open_of(&view, &log, actor, &draft, &branch)?;
+    let list = ListRef::of(&prospect.list);
+    if let Some(round) = before.and_then(Submission::current)
+        && round.proposal.list == list
+        && round.proposal.head == head
+    {
+        return Err(ReviewError::NothingNew { draft: draft.name().to_owned() }.into());
+    }
+    let reviewers = match before.and_then(Submission::current) {
+        Some(round) if options.reviewers.is_empty() => round.proposal.reviewers.clone(),
+        _ => options.reviewers.clone(),
+    };
+    let (branch, draft) = (branch.name().to_owned(), draft.name().to_owned());
+    let proposal = Proposal { branch: branch.clone(), draft: draft.clone(), base, head, list, reviewers };
+    let deed = match before {
+        Some(submission) => Deed::Update { submission: submission.id, proposal },
+        None => Deed::Submit(proposal),
+    };
+    let signed = actor.sign(repository.id(), &log, deed, &options.message, clock)?;
+    let mut edit = repository.edit()?;
+    prospect.keep_metadata(&mut edit)?;
+    let action = signed.keep(&mut edit, actor.identity, &[&prospect.list])?;
+    let id = before.map_or(action, |submission| submission.id);
+    let summary = format!("submitted {draft} to {branch}");
+    edit.record(JournalNote { verb: "submit", summary, ..JournalNote::default() }, clock.now())?;
+    edit.commit()?;
+    report(repository, id, keys, monitor)
+}
+
+fn report(
+    repository: &Repository,
+    id: ActionId,
+    keys: &dyn Keys,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    let view = repository.view()?;
+    let log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
+    let submission = log.find(&view, Some(&id.to_string()))?;
+    let lists = log.lists(&view, submission)?;
+    let mut describer = Describer::new(&view)?;
+    let assets = asset_lines(repository, &view, submission, &lists, &mut describer, monitor)?;
+    let kept = assets.iter().filter(|asset| !asset.approved_by.is_empty()).count() as u64;
+    let voided = assets.iter().filter(|asset| !asset.changed_since.is_empty()).count() as u64;
+    Ok(Report { submission: line_of(&view, submission, &lists, &mut describer)?, assets, kept, voided })
+}
+
+fn names(view: &View, options: &Options) -> Result<(RefName, RefName), AppError> {
+    let draft = match &options.draft {
+        Some(name) => find_branch(view, name)?,
+        None => view.state()?.branch,
+    };
+    let branch = find_branch(view, &options.branch)?;
+    if draft == branch {
+        return Err(ReviewError::SameBranch { branch: branch.name().to_owned() }.into());
+    }
+    Ok((draft, branch))
+}
+
+/// The newest commits of a branch and of a draft that has something which the branch has not.
+pub fn tips(view: &View, draft: &RefName, branch: &RefName) -> Result<(CommitId, CommitId), AppError> {
+    let tip = |name: &RefName| -> Result<CommitId, AppError> {
+        let unknown = || AppError::NameUnknown { kind: "branch or draft", name: name.name().to_owned() };
+        Ok(view.reference(name)?.ok_or_else(unknown)?.commit)
+    };
+    let (base, head) = (tip(branch)?, tip(draft)?);
+    if is_ancestor(view, head, base)? {
+        let (draft, branch) = (draft.name().to_owned(), branch.name().to_owned());
+        return Err(ReviewError::NothingToSubmit { draft, branch }.into());
+    }
+    Ok((base, head))
+}
+
+/// Refuses what cannot be judged: conflicts, and texts that would come together unseen.
+fn refuse_unseen(prospect: &Prospect<'_>, draft: &RefName, branch: &RefName) -> Result<(), AppError> {
+    let (draft, branch) = (draft.name().to_owned(), branch.name().to_owned());
+    let merge = &prospect.merge;
+    if !merge.conflicts.is_empty() {
+        let mut paths: Vec<AssetPath> =
+            merge.conflicts.iter().map(|conflict| conflict.path.clone()).collect();
+        paths.dedup();
+        return Err(ReviewError::BothChanged { draft, branch, paths }.into());
+    }
+    if !merge.texts_merged.is_empty() {
+        return Err(ReviewError::Unseen { draft, branch, paths: merge.texts_merged.clone() }.into());
+    }
+    if prospect.list.is_empty() {
+        return Err(ReviewError::NothingToSubmit { draft, branch }.into());
+    }
+    Ok(())
+}
+
+/// The open submission of this draft to this branch by this person.
+fn open_of<'l>(
+    view: &View,
+    log: &'l ReviewLog,
+    actor: Actor<'_>,
+    draft: &RefName,
+    branch: &RefName,
+) -> Result<Option<&'l Submission>, AppError> {
+    for submission in log.state.submissions.values() {
+        let fits = submission.by == actor.identity.id
+            && submission.branch() == branch.name()
+            && draft_of(submission) == draft.name();
+        if fits && standing(view, submission)? == Standing::Open {
+            return Ok(Some(submission));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,248 @@
+//! `pent policy`.
+
+mod show;
+
+use crate::app::common::signing::SigningAs;
+use crate::app::error::AppError;
+use crate::app::policy::{self, Acting, PolicyFailure, change, check, history, init, keys};
+use crate::cli::context::Context;
+use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::repo::Repository;
+use crate::rules::policy::Handle;
+use std::path::{Path, PathBuf};
+
+/// Say who approves what, and which branches are protected
+///
+/// A policy is a text that people can read. It says who is who, which branches, tags and folders are protected, how many
+/// approvals of whom each needs, and what a change of the policy itself needs. It is signed by those whom the policy
+/// before it names; the first is signed by whoever makes it, and everybody else compares its fingerprint.
+#[derive(Debug, clap::Args)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Give the repository its first policy
+    Init {
+        /// What the policy calls you; from your name when left out
+        #[arg(long, value_name = "HANDLE")]
+        handle: Option<String>,
+        /// A file with the policy, instead of a proposal to go on from
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Show the policy in force, and who it names
+    Show {
+        /// Only its text, as it was signed
+        #[arg(long)]
+        text: bool,
+    },
+    /// Change the policy in your editor, and propose what comes of it
+    Edit {
+        /// Why
+        #[arg(short, long, value_name = "TEXT")]
+        message: Option<String>,
+    },
+    /// Propose the policy in a file; it takes effect once enough people have signed it
+    Propose {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Why
+        #[arg(short, long, value_name = "TEXT")]
+        message: Option<String>,
+        /// By the recovery rule, because those who may change the policy can no longer sign
+        #[arg(long)]
+        recovery: bool,
+    },
+    /// Sign a policy that somebody proposed
+    Sign {
+        /// The beginning of its id; the only proposal when left out
+        #[arg(value_name = "ID")]
+        id: Option<String>,
+    },
+    /// Forget a proposed policy
+    Withdraw {
+        /// The beginning of its id; the only proposal when left out
+        #[arg(value_name = "ID")]
+        id: Option<String>,
+    },
+    /// List the policies so far, and those that wait for signatures
+    Log,
+    /// Say what a policy would have meant for the past, without changing anything
+    Check {
+        /// A file with the policy; the one in force when left out
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Look at so many moves of each branch, the newest first
+        #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = check::MOVES_MAX)]
+        limit: usize,
+    },
+    /// End a key: nothing counts any more that arrives from it
+    Revoke {
+        /// Its fingerprint, or whose only key it is
+        #[arg(value_name = "KEY")]
+        key: String,
+        /// Why
+        #[arg(short, long, value_name = "TEXT", default_value = "")]
+        message: String,
+    },
+}
+
+impl Describe for Arguments {
+    const NAME: &'static str = "policy";
+    const GROUP: Group = Group::KeepHealthy;
+    const CHANGES: bool = true;
+    const EXAMPLES: &'static [Example] = &[
+        Example { line: "pent policy init", what: "begin with yourself as administrator and main protected" },
+        Example {
+            line: "pent policy edit -m \"Ben becomes an editor\"",
+            what: "change it, and sign the change",
+        },
+        Example { line: "pent policy check new-policy.toml", what: "what it would have meant for the past" },
+        Example {
+            line: "pent policy revoke ben -m \"laptop stolen\"",
+            what: "a key that must not count any more",
+        },
+    ];
+}
+
+impl Verb for Arguments {
+    fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
+        match self.command {
+            Command::Init { handle, file } => begin(context, handle, file),
+            Command::Show { text } => show_policy(context, text),
+            Command::Edit { message } => edit(context, message),
+            Command::Propose { file, message, recovery } => {
+                let (text, reason) = (read(context, &file)?, message.unwrap_or_default());
+                propose(context, &change::Options { text, reason, recovery })
+            }
+            Command::Sign { id } => {
+                let repository = context.repository()?;
+                let signing = sign_as(context)?;
+                let report = change::sign(&acting(context, &repository, &signing), id.as_deref())?;
+                context.print("policy-sign", &report, show::change)?;
+                Ok(ExitStatus::Done)
+            }
+            Command::Withdraw { id } => {
+                let repository = context.repository()?;
+                let signing = sign_as(context)?;
+                let gone = change::withdraw(&acting(context, &repository, &signing), id.as_deref())?;
+                context.print("policy-withdraw", &serde_json::json!({ "id": gone }), |page, _| {
+                    page.line(format_args!("The proposal {} is forgotten.", gone.short()))
+                })?;
+                Ok(ExitStatus::Done)
+            }
+            Command::Log => {
+                let repository = context.repository_to_read()?;
+                let report = history::run(&repository, context.clock(), context.monitor())?;
+                context.print("policy-log", &report, show::history)?;
+                Ok(ExitStatus::Done)
+            }
+            Command::Check { file, limit } => {
+                let text = file.map(|file| read(context, &file)).transpose()?;
+                let repository = context.repository_to_read()?;
+                let options = check::Options { text, limit };
+                let report = check::run(&repository, &options, context.clock(), context.monitor())?;
+                context.print("policy-check", &report, show::check)?;
+                Ok(ExitStatus::Done)
+            }
+            Command::Revoke { key, message } => {
+                let repository = context.repository()?;
+                let signing = sign_as(context)?;
+                let report = keys::revoke(&acting(context, &repository, &signing), &key, &message)?;
+                context.print("policy-revoke", &report, show::revoked)?;
+                Ok(ExitStatus::Done)
+            }
+        }
+    }
+}
+
+fn acting<'a>(context: &'a Context, repository: &'a Repository, signing: &'a SigningAs) -> Acting<'a> {
+    Acting { repository, writer: signing.writer(), clock: context.clock(), monitor: context.monitor() }
+}
+
+fn sign_as(context: &Context) -> Result<SigningAs, Failure> {
+    context.signing(&context.require_identity()?)
+}
+
+fn read(context: &Context, file: &Path) -> Result<String, Failure> {
+    let path = context.folder().join(file);
+    let bytes = std::fs::read(&path).map_err(|source| AppError::Io {
+        action: "reading",
+        path: path.clone(),
+        source,
+    })?;
+    String::from_utf8(bytes).map_err(|_| Failure::usage(format!("{} is no text", path.display())))
+}
+
+fn begin(
+    context: &mut Context,
+    handle: Option<String>,
+    file: Option<PathBuf>,
+) -> Result<ExitStatus, Failure> {
+    let identity = context.require_identity()?;
+    let name = identity.person.name.clone();
+    let handle = Handle::new(&handle.unwrap_or_else(|| handle_of(&name)))
+        .map_err(|error| Failure::usage(error.to_string()).hint("choose one with --handle"))?;
+    let text = file.map(|file| read(context, &file)).transpose()?;
+    let repository = context.repository()?;
+    let signing = context.signing(&identity)?;
+    let report = init::run(&acting(context, &repository, &signing), &init::Options { handle, name, text })?;
+    context.print("policy-init", &report, show::begun)?;
+    context.hint("say who else there is: pent policy edit");
+    context.hint("others compare the fingerprint with you, by another way than this repository");
+    Ok(ExitStatus::Done)
+}
+
+/// A handle from a name: its first word, in plain small letters.
+fn handle_of(name: &str) -> String {
+    let first = name.split_whitespace().next().unwrap_or_default().to_lowercase();
+    first.chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
+fn show_policy(context: &mut Context, text: bool) -> Result<ExitStatus, Failure> {
+    let repository = context.repository_to_read()?;
+    let report = policy::show::run(&repository, context.clock(), context.monitor())?;
+    if text {
+        std::io::Write::write_all(&mut context.raw_output(), report.policy.as_bytes())?;
+    } else {
+        context.print("policy-show", &report, show::policy)?;
+    }
+    Ok(if report.strays.is_empty() { ExitStatus::Done } else { ExitStatus::Damaged })
+}
+
+fn edit(context: &mut Context, message: Option<String>) -> Result<ExitStatus, Failure> {
+    let repository = context.repository()?;
+    let report = policy::show::run(&repository, context.clock(), context.monitor())?;
+    let Some(text) = context.edit_text(&report.policy, "policy.toml")? else {
+        return Err(AppError::from(PolicyFailure::Same).into());
+    };
+    // What was typed is not lost when it is no policy yet.
+    if let Err(error) = crate::rules::policy::Policy::parse(&text) {
+        let kept = repository.pent_dir().join("policy-draft.toml");
+        std::fs::write(&kept, &text).map_err(|source| AppError::Io {
+            action: "writing",
+            path: kept.clone(),
+            source,
+        })?;
+        context.hint(&format!("what you wrote is kept in {}", crate::cli::output::place(&kept)));
+        return Err(AppError::from(PolicyFailure::from(error)).into());
+    }
+    propose(context, &change::Options { text, reason: message.unwrap_or_default(), recovery: false })
+}
+
+fn propose(context: &mut Context, options: &change::Options) -> Result<ExitStatus, Failure> {
+    let repository = context.repository()?;
+    let signing = sign_as(context)?;
+    let report = change::propose(&acting(context, &repository, &signing), options)?;
+    context.print("policy-propose", &report, show::change)?;
+    if report.outcome == change::Outcome::Waits {
+        context.hint("the others sign it with `pent policy sign`");
+    }
+    Ok(ExitStatus::Done)
+}

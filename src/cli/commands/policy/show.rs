@@ -1,0 +1,159 @@
+//! How policies look.
+
+use crate::app::policy::{change, check, history, init, keys, show};
+use crate::cli::output::columns::{Cell, Columns};
+use crate::cli::output::words::{moment, subject};
+use crate::cli::output::{ACCENT, BOLD, DIM, Page, count, safe, safe_lines};
+use crate::rules::approval::listed;
+use std::io;
+
+pub(super) fn begun(page: &mut Page<'_>, report: &init::Report) -> io::Result<()> {
+    page.line("This repository has its first policy. Its fingerprint:")?;
+    page.gap()?;
+    page.line(format_args!("  {}", page.styles.paint(BOLD, &report.fingerprint)))?;
+    page.gap()?;
+    if report.protects.is_empty() {
+        return page.line("Nothing that exists is protected by it yet.");
+    }
+    for (name, commit) in &report.protects {
+        let name = name.split_once('/').map_or(name.as_str(), |(_, name)| name);
+        page.line(format_args!("{} is protected from {} on.", safe(name), commit.short()))?;
+    }
+    Ok(())
+}
+
+pub(super) fn policy(page: &mut Page<'_>, report: &show::Report) -> io::Result<()> {
+    let since = page.dates.show(moment(&report.since));
+    page.heading(format_args!("Policy {} ({}), since {since}", report.number, report.id.short()))?;
+    page.remark(format_args!("First policy: {}", report.root))?;
+    page.gap()?;
+    for line in report.policy.lines() {
+        page.line(format_args!("  {}", safe(line)))?;
+    }
+    page.gap()?;
+    let mut columns = Columns::default();
+    for person in &report.people {
+        let roles = if person.roles.is_empty() { "no role".to_owned() } else { listed(&person.roles) };
+        let keys = person.keys.iter().map(|key| match key.revoked_by {
+            Some(entry) => format!("{} (revoked by entry {entry})", key.fingerprint),
+            None if key.counts => key.fingerprint.to_string(),
+            None => format!("{} (does not count now)", key.fingerprint),
+        });
+        let keys: Vec<String> = keys.collect();
+        columns.row([
+            Cell::new(person.handle.to_string()).styled(BOLD),
+            Cell::new(safe(person.name.as_deref().unwrap_or_default())),
+            Cell::new(roles),
+            Cell::new(if keys.is_empty() { "no key".to_owned() } else { keys.join(", ") }).styled(DIM),
+        ]);
+    }
+    columns.write(page)?;
+    for stray in &report.strays {
+        let place = |commit: Option<crate::base::id::CommitId>| {
+            commit.map_or_else(|| "nowhere".to_owned(), |commit| commit.short())
+        };
+        let (here, log) = (place(stray.here), place(stray.log));
+        let text = format!("{} is at {here}, but by the shared log it is at {log}.", stray.name);
+        page.line(page.styles.paint(ACCENT, text))?;
+    }
+    if !report.rivals.is_empty() {
+        let rivals: Vec<String> = report.rivals.iter().map(crate::base::id::PolicyId::short).collect();
+        let text =
+            format!("Policies {} follow the same one: nothing moves until that is settled.", listed(&rivals));
+        page.line(page.styles.paint(ACCENT, text))?;
+    }
+    Ok(())
+}
+
+pub(super) fn change(page: &mut Page<'_>, report: &change::Report) -> io::Result<()> {
+    let (number, id) = (report.number, report.id.short());
+    match report.outcome {
+        change::Outcome::InForce => page
+            .line(format_args!("Policy {number} ({id}) is in force, signed by {}.", listed(&report.signed))),
+        change::Outcome::Announced => page.line(format_args!(
+            "Policy {number} ({id}) is announced. When its time has come: pent policy sign {id}"
+        )),
+        change::Outcome::Waits => {
+            page.line(format_args!(
+                "Policy {number} ({id}) is proposed, signed by {}.",
+                listed(&report.signed)
+            ))?;
+            for missing in &report.missing {
+                page.line(format_args!("  {}", safe(missing)))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn history(page: &mut Page<'_>, report: &history::Report) -> io::Result<()> {
+    for proposal in &report.proposals {
+        let state = if proposal.current { "waits for signatures" } else { "came too late" };
+        let (number, id) = (proposal.number, proposal.id.short());
+        page.heading(format_args!("Policy {number} ({id}) {state}"))?;
+        page.line(format_args!("  signed by {}", safe(&listed(&proposal.signed))))?;
+        for missing in &proposal.missing {
+            page.line(format_args!("  {}", safe(missing)))?;
+        }
+        if !proposal.reason.is_empty() {
+            page.line(format_args!("  {}", safe_lines(&proposal.reason)))?;
+        }
+    }
+    let mut columns = Columns::default();
+    for link in &report.links {
+        let state = match (link.disputed, link.in_force, link.recovery) {
+            (true, _, _) => "disputed",
+            (_, true, _) => "in force",
+            (_, _, true) => "by recovery",
+            _ => "",
+        };
+        columns.row([
+            Cell::right(link.number.to_string()).styled(BOLD),
+            Cell::new(link.id.short()).styled(DIM),
+            Cell::new(page.dates.show(moment(&link.time))).styled(DIM),
+            Cell::new(safe(&listed(&link.signed))),
+            Cell::new(if link.reason.is_empty() { String::new() } else { subject(&link.reason) }),
+            Cell::new(state),
+        ]);
+    }
+    columns.write(page)
+}
+
+pub(super) fn check(page: &mut Page<'_>, report: &check::Report) -> io::Result<()> {
+    if report.branches.is_empty() {
+        return page.line("It protects no branch that exists.");
+    }
+    let moves = count(report.moves as u64, "past move", "past moves");
+    let names: Vec<String> = report.branches.keys().map(|name| safe(name)).collect();
+    if report.refused.is_empty() {
+        return page.line(format_args!(
+            "With this policy all {moves} of {} would have been permitted.",
+            listed(&names)
+        ));
+    }
+    page.line(format_args!(
+        "With this policy {} of {moves} of {} would have been refused:",
+        report.refused.len(),
+        listed(&names)
+    ))?;
+    for line in &report.refused {
+        let what = subject(&line.commit.message);
+        page.gap()?;
+        page.line(format_args!(
+            "{} {} {what}",
+            page.styles.paint(BOLD, safe(&line.branch)),
+            page.styles.paint(DIM, line.commit.id.short()),
+        ))?;
+        for reason in &line.because {
+            page.line(format_args!("  because {}", safe(reason)))?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn revoked(page: &mut Page<'_>, report: &keys::Report) -> io::Result<()> {
+    page.line(format_args!(
+        "The key {} of {} is revoked: nothing counts that arrives from it after entry {}.",
+        report.key, report.person, report.entry
+    ))
+}

@@ -1,0 +1,57 @@
+//! `pent withdraw`.
+
+use crate::app::review::withdraw::{self, Options, Report};
+use crate::cli::context::Context;
+use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::{BOLD, Page, count, safe};
+use crate::cli::reviewing::Desk;
+use crate::cli::verb::{Describe, Example, Group, Verb};
+use std::io;
+
+/// Take back a submission of yours, or your verdict on one
+///
+/// Nothing is forgotten: that you said it, and that you took it back, both stay in the log.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Which submission: its draft, or the beginning of its id
+    #[arg(value_name = "SUBMISSION")]
+    submission: Option<String>,
+    /// Take back your own verdict on it, not the submission
+    #[arg(long)]
+    verdict: bool,
+    /// Why
+    #[arg(short, long, value_name = "TEXT", default_value = "")]
+    message: String,
+}
+
+impl Describe for Arguments {
+    const NAME: &'static str = "withdraw";
+    const GROUP: Group = Group::Review;
+    const CHANGES: bool = true;
+    const EXAMPLES: &'static [Example] = &[
+        Example { line: "pent withdraw draft/poster", what: "take back what you submitted" },
+        Example { line: "pent withdraw draft/poster --verdict", what: "take back your approval" },
+    ];
+}
+
+impl Verb for Arguments {
+    fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
+        let desk = Desk::open(context)?;
+        let options = Options { submission: self.submission, verdict: self.verdict, message: self.message };
+        let (clock, monitor) = (context.clock(), context.monitor());
+        let report = withdraw::run(&desk.repository, &options, desk.actor(), &desk.keys, clock, monitor)?;
+        context.print("withdraw", &report, show)?;
+        Ok(ExitStatus::Done)
+    }
+}
+
+fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let draft = page.styles.paint(BOLD, safe(&report.submission.draft));
+    match report.verdicts.len() as u64 {
+        0 => page.line(format_args!("The submission of {draft} is taken back. The draft stays as it is.")),
+        number => {
+            let verdicts = count(number, "verdict", "verdicts");
+            page.line(format_args!("You took back {verdicts} on {draft}."))
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What to try next when something about a submission cannot be done.
+
+use crate::app::review::ReviewError;
+use crate::cli::failure::ExitStatus;
+use crate::cli::failure::explain::Advice;
+use crate::cli::output::safe;
+
+/// Advice on errors of submissions and verdicts.
+pub(super) fn review(error: &ReviewError) -> Advice {
+    let refused = |hint: String| Advice { status: ExitStatus::Refused, hints: vec![hint] };
+    match error {
+        ReviewError::NothingToSubmit { .. } => refused("commit something to the draft first".into()),
+        ReviewError::NothingNew { draft } => {
+            refused(format!("`pent review {}` says where it stands", safe(draft)))
+        }
+        ReviewError::SameBranch { .. } => refused("`pent draft new NAME` begins a draft; submit that".into()),
+        ReviewError::BothChanged { draft, branch, .. } | ReviewError::Unseen { draft, branch, .. } => {
+            let (draft, branch) = (safe(draft), safe(branch));
+            Advice {
+                status: ExitStatus::Refused,
+                hints: vec![
+                    format!(
+                        "bring {branch} into the draft and look: pent switch {draft}; pent merge {branch}"
+                    ),
+                    format!("then submit what came of it: pent submit {draft} --to {branch}"),
+                ],
+            }
+        }
+        ReviewError::NoSubmission { .. } | ReviewError::NothingOpen => Advice {
+            status: ExitStatus::NotFound,
+            hints: vec!["`pent review --all` lists submissions, `pent submit` makes one".into()],
+        },
+        ReviewError::Ambiguous { .. } => Advice {
+            status: ExitStatus::Usage,
+            hints: vec!["name the draft, or the beginning of the submission's id".into()],
+        },
+        ReviewError::Over { .. } => refused("`pent submit` begins anew".into()),
+        ReviewError::NotInIt { draft, .. } => {
+            refused(format!("`pent review {}` lists what it changes", safe(draft)))
+        }
+        ReviewError::NotYours { .. } => {
+            refused("`pent reject` says that it shall not land; whoever submitted can take it back".into())
+        }
+        ReviewError::NoVerdict { draft } => {
+            refused(format!("`pent review {}` lists the verdicts", safe(draft)))
+        }
+        ReviewError::NoList { .. } => Advice {
+            status: ExitStatus::Unavailable,
+            hints: vec!["fetch again from where the submission came from".into()],
+        },
+        ReviewError::NotSubmitted { draft } => {
+            refused(format!("submit what is new, so that it can be judged: pent submit {}", safe(draft)))
+        }
+        ReviewError::Gaps { .. } => Advice {
+            status: ExitStatus::Unavailable,
+            hints: vec!["fetch again: somebody's words are being kept from you, or are on their way".into()],
+        },
+        ReviewError::Different { draft, branch, .. } => refused(format!(
+            "bring {} into the draft and submit again; approvals of everything else stay",
+            safe(branch)
+        ))
+        .and(format!(
+            "pent switch {0}; pent merge {1}; pent submit {0} --to {1}",
+            safe(draft),
+            safe(branch)
+        )),
+        ReviewError::NotReady { draft, .. } => {
+            refused(format!("`pent review {}` says what each asset waits for", safe(draft)))
+        }
+        ReviewError::NoWords => {
+            Advice { status: ExitStatus::Usage, hints: vec!["-m \"The logo is too dark\"".into()] }
+        }
+        ReviewError::Action(_) => Advice { status: ExitStatus::Usage, hints: Vec::new() },
+        ReviewError::Unsigned { .. } | ReviewError::Trust(_) => {
+            refused("`pent identity list` shows the keys that are known".into())
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The review log at rest: signed headers, their bodies, and the lists of transitions they name.
+//!
+//! Rows are only ever added, but for bodies, which can be erased; a body that was stays erased when
+//! somebody offers it again. What the actions add up to is computed by `review`. Exact bytes:
+//! `docs/format/review-log.md`.
+
+use crate::base::codec::{DecodeError, Decoder, Encoder};
+use crate::base::id::{ActionId, BodyId, CommitId, FileId};
+use crate::object::action::{Action, Audience, BODY_BYTES_MAX, Body, Deed, STATEMENT_BYTES_MAX};
+use crate::object::signature::SIGNATURE_BYTES_MAX;
+use crate::object::transition::TransitionList;
+use crate::repo::error::RepoError;
+use crate::repo::{Edit, View};
+use crate::store::Space;
+
+/// Version of the records.
+const VERSION: u8 = 1;
+
+const ACTION_PREFIX: u8 = b'a';
+const BODY_PREFIX: u8 = b'b';
+const ERASED_PREFIX: u8 = b'e';
+const LIST_PREFIX: u8 = b'l';
+
+/// A signed header as it is kept and handed on. That it is here says nothing about its signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionRecord {
+    /// The exact bytes that were signed.
+    pub statement: Vec<u8>,
+    /// The SSHSIG blob.
+    pub signature: Vec<u8>,
+}
+
+impl ActionRecord {
+    /// The id of the action.
+    pub fn id(&self) -> ActionId {
+        Action::id_of(&self.statement)
+    }
+
+    /// The stored bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Encoder::with_version(VERSION);
+        out.bytes(&self.statement).bytes(&self.signature);
+        out.finish()
+    }
+
+    /// Reads stored bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut input = Decoder::new("action", bytes);
+        input.version(VERSION)?;
+        let statement = input.bytes(STATEMENT_BYTES_MAX)?.to_vec();
+        let signature = input.bytes(SIGNATURE_BYTES_MAX)?.to_vec();
+        input.finish()?;
+        Ok(Self { statement, signature })
+    }
+}
+
+/// What is known of the words of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyState {
+    /// They are here.
+    Here(Body),
+    /// They were erased.
+    Erased,
+    /// They never came along.
+    Missing,
+}
+
+fn key(prefix: u8, audience: Option<Audience>, id: &[u8; 32]) -> Vec<u8> {
+    let mut key = vec![prefix];
+    key.extend(audience.map(audience_tag));
+    key.extend_from_slice(id);
+    key
+}
+
+const fn audience_tag(audience: Audience) -> u8 {
+    match audience {
+        Audience::Team => b't',
+        Audience::Guests => b'g',
+    }
+}
+
+impl View {
+    /// All headers of an audience's log, by id.
+    pub fn review_actions(&self, audience: Audience) -> Result<Vec<ActionRecord>, RepoError> {
+        let mut all = Vec::new();
+        let prefix = [ACTION_PREFIX, audience_tag(audience)];
+        for row in self.snapshot().scan_prefix(Space::ReviewLog, &prefix)? {
+            let (key, bytes) = row?;
+            let id = ActionId::from_slice(&key[prefix.len()..]);
+            let id = id.ok_or_else(|| RepoError::Altered { kind: "action", id: "with such a key".into() })?;
+            let record = ActionRecord::decode(&bytes).map_err(|source| RepoError::Damaged {
+                kind: "action",
+                id: id.to_string(),
+                source,
+            })?;
+            if record.id() != id {
+                return Err(RepoError::Altered { kind: "action", id: id.to_string() });
+            }
+            all.push(record);
+        }
+        Ok(all)
+    }
+
+    /// The words of an action.
+    pub fn review_body(&self, id: BodyId) -> Result<BodyState, RepoError> {
+        if let Some(bytes) = self.snapshot().get(Space::ReviewLog, &key(BODY_PREFIX, None, id.as_bytes()))? {
+            let altered = || RepoError::Altered { kind: "body of an action", id: id.to_string() };
+            if Body::id_of(&bytes) != id {
+                return Err(altered());
+            }
+            return Body::decode(&bytes).map(BodyState::Here).map_err(|_| altered());
+        }
+        let erased = self.snapshot().contains(Space::ReviewLog, &key(ERASED_PREFIX, None, id.as_bytes()))?;
+        Ok(if erased { BodyState::Erased } else { BodyState::Missing })
+    }
+
+    /// A list of transitions; `None` when it is not here.
+    pub fn review_list(&self, id: FileId) -> Result<Option<TransitionList>, RepoError> {
+        let Some(bytes) = self.snapshot().get(Space::ReviewLog, &key(LIST_PREFIX, None, id.as_bytes()))?
+        else {
+            return Ok(None);
+        };
+        let altered = || RepoError::Altered { kind: "list of transitions", id: id.to_string() };
+        if FileId::of(&bytes) != id {
+            return Err(altered());
+        }
+        TransitionList::decode(&bytes).map(Some).map_err(|_| altered())
+    }
+
+    /// The commits that submissions rest on and that are here: what gc must spare.
+    pub fn review_commits(&self) -> Result<Vec<CommitId>, RepoError> {
+        let mut commits = Vec::new();
+        for audience in [Audience::Team, Audience::Guests] {
+            for record in self.review_actions(audience)? {
+                let Ok(action) = Action::decode(&record.statement) else { continue };
+                if let Deed::Submit(proposal) | Deed::Update { proposal, .. } = action.deed {
+                    commits.extend([proposal.base, proposal.head]);
+                }
+            }
+        }
+        commits.sort_unstable();
+        commits.dedup();
+        let mut here = Vec::with_capacity(commits.len());
+        for commit in commits {
+            if self.snapshot().contains(Space::Commits, commit.as_bytes())? {
+                here.push(commit);
+            }
+        }
+        Ok(here)
+    }
+}
+
+impl Edit {
+    /// Adds a signed header to an audience's log. Whoever adds it has verified the signature, or
+    /// only hands it on.
+    pub fn put_review_action(
+        &mut self,
+        audience: Audience,
+        record: &ActionRecord,
+    ) -> Result<ActionId, RepoError> {
+        let id = record.id();
+        let key = key(ACTION_PREFIX, Some(audience), id.as_bytes());
+        self.transaction().put(Space::ReviewLog, &key, &record.encode())?;
+        Ok(id)
+    }
+
+    /// Keeps the words of an action, unless they were erased. Says whether they are kept.
+    pub fn put_review_body(&mut self, body: &Body) -> Result<bool, RepoError> {
+        let (id, bytes) = (body.id(), body.encode());
+        if bytes.len() > BODY_BYTES_MAX {
+            return Err(RepoError::Structure { message: "the message is longer than 1 MiB".into() });
+        }
+        if self.transaction().get(Space::ReviewLog, &key(ERASED_PREFIX, None, id.as_bytes()))?.is_some() {
+            return Ok(false);
+        }
+        self.transaction().put(Space::ReviewLog, &key(BODY_PREFIX, None, id.as_bytes()), &bytes)?;
+        Ok(true)
+    }
+
+    /// Keeps a list of transitions.
+    pub fn put_review_list(&mut self, list: &TransitionList) -> Result<(), RepoError> {
+        let bytes = list.encode();
+        let key = key(LIST_PREFIX, None, FileId::of(&bytes).as_bytes());
+        Ok(self.transaction().put(Space::ReviewLog, &key, &bytes)?)
+    }
+
+    /// Erases the words of an action for good. The header stays, and every signature still verifies.
+    pub fn erase_review_body(&mut self, id: BodyId) -> Result<(), RepoError> {
+        self.transaction().delete(Space::ReviewLog, &key(BODY_PREFIX, None, id.as_bytes()))?;
+        Ok(self.transaction().put(Space::ReviewLog, &key(ERASED_PREFIX, None, id.as_bytes()), &[])?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::RepositoryId;
+    use crate::repo::Repository;
+    use crate::store::StoreSettings;
+
+    #[test]
+    fn records_have_pinned_bytes_and_a_cut_one_is_refused() {
+        let record = ActionRecord { statement: b"{}".to_vec(), signature: vec![7; 3] };
+        let bytes = record.encode();
+        assert_eq!(bytes, [1, 2, b'{', b'}', 3, 7, 7, 7]);
+        assert_eq!(ActionRecord::decode(&bytes), Ok(record));
+        for length in 0..bytes.len() {
+            assert!(ActionRecord::decode(&bytes[..length]).is_err());
+        }
+    }
+
+    #[test]
+    fn erased_words_stay_erased_when_they_are_offered_again() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let settings = StoreSettings::new(RepositoryId::from_bytes([1; 16]));
+        let repository = Repository::create(folder.path(), &settings).expect("a new repository");
+        let body = Body::new([1; 16], "Not for everybody");
+        let state = || repository.view().expect("a view").review_body(body.id()).expect("readable");
+        assert_eq!(state(), BodyState::Missing);
+        let mut edit = repository.edit().expect("an edit");
+        assert!(edit.put_review_body(&body).expect("a kept body"));
+        edit.commit().expect("a commit");
+        assert_eq!(state(), BodyState::Here(body.clone()));
+        let mut edit = repository.edit().expect("an edit");
+        edit.erase_review_body(body.id()).expect("erased");
+        assert!(!edit.put_review_body(&body).expect("an answer"));
+        edit.commit().expect("a commit");
+        assert_eq!(state(), BodyState::Erased);
+    }
+}

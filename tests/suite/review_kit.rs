@@ -1,0 +1,379 @@
+//! A real repository in which several people work on one submission after another, with or without a
+//! policy.
+
+use crate::trust_kit::{ANNA, MAIN, REPOSITORY, policy, signed_entry, signed_link, somebody, unsigned};
+use pentimento::app::common::guard::verified_log;
+use pentimento::app::error::AppError;
+use pentimento::app::review::act::Actor;
+use pentimento::app::review::candidate::Candidate;
+use pentimento::app::review::keys::ReviewKeys;
+use pentimento::app::review::log::ReviewLog;
+use pentimento::app::review::{comment, land, show, submit, verdict, withdraw};
+use pentimento::app::{commit, merge, resolve, switch};
+use pentimento::base::id::{ActionId, CommitId, PolicyId};
+use pentimento::base::monitor::SilentMonitor;
+use pentimento::base::path::AssetPath;
+use pentimento::base::time::{Clock, Timestamp};
+use pentimento::object::action::{Action, Audience, Body, Deed};
+use pentimento::object::approval::Judgement;
+use pentimento::object::log_entry::{LogDeed, PolicyTaken};
+use pentimento::object::metadata::Metadata;
+use pentimento::object::policy_link::PolicyLink;
+use pentimento::object::signature::Namespace;
+use pentimento::object::source::ObjectSource as _;
+use pentimento::object::transition::{Placed, Transition, TransitionList};
+use pentimento::object::tree_edit::EntryValue;
+use pentimento::object::tree_walk::entry_at;
+use pentimento::repo::Repository;
+use pentimento::repo::people::{Identity, Person};
+use pentimento::repo::refs::RefName;
+use pentimento::repo::review_log::ActionRecord;
+use pentimento::rules::approval::Change;
+use pentimento::rules::keyring::Keyring;
+use pentimento::store::StoreSettings;
+use pentimento::trust::judge::{Proposal, judge};
+use pentimento::trust::{LocalKey, Signer};
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// A clock that goes on by a second each time it is asked.
+pub struct Seconds(AtomicI64);
+
+impl Clock for Seconds {
+    fn now(&self) -> Timestamp {
+        Timestamp { unix_ms: self.0.fetch_add(1000, Ordering::Relaxed), offset_minutes: 60 }
+    }
+}
+
+/// The repository.
+pub struct House {
+    pub folder: tempfile::TempDir,
+    pub repository: Repository,
+    pub clock: Seconds,
+}
+
+pub fn path(text: &str) -> AssetPath {
+    AssetPath::from_bytes(text).expect("a path")
+}
+
+pub fn identity(number: u8) -> Identity {
+    let names = ["", "Anna Lind", "Ben Okri", "Cleo Marsh", "Dora Weiss"];
+    let name = names.get(usize::from(number)).copied().unwrap_or("A stranger").to_owned();
+    Identity { id: somebody(number).id, person: Person { name, email: String::new() } }
+}
+
+impl House {
+    /// `main` has a brand folder and a poster; nobody protects anything yet.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let repository =
+            Repository::create(folder.path(), &StoreSettings::new(REPOSITORY)).expect("a new repository");
+        let house = Self { folder, repository, clock: Seconds(AtomicI64::new(1_772_381_000_000)) };
+        house.write("brand/logo.svg", "<svg>old</svg>");
+        house.write("brand/type.txt", "Grotesk\n");
+        house.write("poster.txt", "Harbour, spring\n");
+        house.commit(ANNA, "First state");
+        house
+    }
+
+    /// The same with a policy whose rules are these.
+    pub fn with_policy(rules: &str) -> Self {
+        let house = Self::new();
+        house.set_policy(rules, 1);
+        house
+    }
+
+    pub fn tip(&self, branch: &str) -> CommitId {
+        let name = RefName::branch(branch).expect("a name");
+        let view = self.repository.view().expect("a view");
+        view.reference(&name).expect("readable").expect("a branch").commit
+    }
+
+    /// Lets a policy take effect.
+    pub fn set_policy(&self, rules: &str, number: u64) -> PolicyId {
+        self.set_policy_text(&policy(rules), number)
+    }
+
+    /// Lets a policy of this whole text take effect.
+    pub fn set_policy_text(&self, text: &str, number: u64) -> PolicyId {
+        let view = self.repository.view().expect("a view");
+        let now = self.clock.now();
+        let log = verified_log(&self.repository, &view, now, &SilentMonitor).expect("a good log");
+        let (parents, starts) = match log.in_force() {
+            None => (vec![], BTreeMap::from([(MAIN.to_owned(), self.tip("main"))])),
+            Some(in_force) => (vec![in_force.id], BTreeMap::new()),
+        };
+        let link = signed_link(&unsigned(text, number, parents, starts), &[ANNA]);
+        let id = PolicyLink::id_of(&link.statement);
+        let head = log.head();
+        let entry = signed_entry(
+            ANNA,
+            head.map_or(1, |head| head.sequence + 1),
+            head.map(|head| head.id),
+            now.unix_ms,
+            LogDeed::Policy(PolicyTaken { link, recovery: false }),
+        );
+        let mut edit = self.repository.edit().expect("an edit");
+        edit.append_log(&entry).expect("an entry that fits");
+        edit.commit().expect("a commit");
+        id
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let at = self.folder.path().join(name);
+        fs::create_dir_all(at.parent().expect("a parent")).expect("folders");
+        fs::write(at, bytes).expect("a written file");
+    }
+
+    pub fn text(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.folder.path().join(name)).ok()
+    }
+
+    pub fn remove(&self, name: &str) {
+        fs::remove_file(self.folder.path().join(name)).expect("a removed file");
+    }
+
+    pub fn try_commit(&self, by: u8, message: &str) -> Result<commit::Report, AppError> {
+        let options = commit::Options {
+            message: Some(message.to_owned()),
+            paths: vec![],
+            identity: Some(identity(by)),
+            author: None,
+            date: None,
+            signing: None,
+        };
+        commit::run(&self.repository, &options, &self.clock, &SilentMonitor)
+    }
+
+    pub fn commit(&self, by: u8, message: &str) -> CommitId {
+        let report = self.try_commit(by, message).expect("a commit");
+        report.commit.expect("something to commit").id
+    }
+
+    pub fn begin(&self, draft: &str) {
+        switch::begin_draft(&self.repository, draft, &self.clock, &SilentMonitor).expect("a new draft");
+    }
+
+    pub fn go(&self, branch: &str) {
+        switch::run(&self.repository, branch, &self.clock, &SilentMonitor).expect("a switch");
+    }
+
+    /// Merges into the branch that the worktree is on; where both changed something, ours stays.
+    pub fn merge_ours(&self, by: u8, name: &str) {
+        let options = merge::Options { name: name.to_owned(), identity: Some(identity(by)), message: None };
+        let report = merge::run(&self.repository, &options, &self.clock, &SilentMonitor).expect("a merge");
+        for conflict in report.conflicts {
+            let (paths, ours) = ([conflict.path], resolve::Decision::Ours);
+            resolve::run(&self.repository, &paths, ours, &self.clock, &SilentMonitor).expect("a decision");
+        }
+        self.commit(by, "Bring main in");
+    }
+
+    pub fn keys(&self) -> ReviewKeys {
+        let now = self.clock.now();
+        ReviewKeys::of(&self.repository, Keyring::default(), now, &SilentMonitor).expect("a good log")
+    }
+
+    fn act<T>(
+        &self,
+        by: u8,
+        deed: impl FnOnce(Actor<'_>, &ReviewKeys) -> Result<T, AppError>,
+    ) -> Result<T, AppError> {
+        let (identity, key) = (identity(by), somebody(by).key);
+        deed(Actor { identity: &identity, signer: &key }, &self.keys())
+    }
+
+    pub fn try_submit(&self, by: u8, draft: &str) -> Result<submit::Report, AppError> {
+        let options = submit::Options {
+            draft: Some(draft.to_owned()),
+            branch: "main".into(),
+            reviewers: vec!["ben".into()],
+            message: "Please look".into(),
+        };
+        self.act(by, |actor, keys| {
+            submit::run(&self.repository, &options, actor, keys, &self.clock, &SilentMonitor)
+        })
+    }
+
+    pub fn submit(&self, by: u8, draft: &str) -> submit::Report {
+        self.try_submit(by, draft).expect("a submission")
+    }
+
+    pub fn judge(
+        &self,
+        by: u8,
+        draft: &str,
+        judgement: Judgement,
+        paths: &[&str],
+    ) -> Result<verdict::Report, AppError> {
+        self.act(by, |actor, keys| {
+            let options = verdict::Options {
+                submission: Some(draft.to_owned()),
+                paths: paths.iter().map(|text| path(text)).collect(),
+                judgement,
+                message: "My word".into(),
+                policy: keys.policy(),
+            };
+            verdict::run(&self.repository, &options, actor, keys, &self.clock, &SilentMonitor)
+        })
+    }
+
+    pub fn approve(&self, by: u8, draft: &str) -> ActionId {
+        self.judge(by, draft, Judgement::Approve, &[]).expect("an approval").verdict.action
+    }
+
+    pub fn withdraw(&self, by: u8, draft: &str, verdict: bool) -> Result<withdraw::Report, AppError> {
+        let options =
+            withdraw::Options { submission: Some(draft.to_owned()), verdict, message: String::new() };
+        self.act(by, |actor, keys| {
+            withdraw::run(&self.repository, &options, actor, keys, &self.clock, &SilentMonitor)
+        })
+    }
+
+    pub fn comment(&self, by: u8, draft: &str, paths: &[&str], message: &str) -> comment::Report {
+        let options = comment::Options {
+            submission: Some(draft.to_owned()),
+            paths: paths.iter().map(|text| path(text)).collect(),
+            message: message.to_owned(),
+        };
+        self.act(by, |actor, keys| {
+            comment::run(&self.repository, &options, actor, keys, &self.clock, &SilentMonitor)
+        })
+        .expect("a comment")
+    }
+
+    pub fn review(&self, draft: &str) -> show::Report {
+        show::one(&self.repository, draft, &self.keys(), &self.clock, &SilentMonitor).expect("a review")
+    }
+
+    pub fn land(&self, by: u8, draft: &str) -> Result<land::Report, AppError> {
+        let options = land::Options { submission: Some(draft.to_owned()), message: None, dry_run: false };
+        self.act(by, |actor, keys| {
+            land::run(&self.repository, &options, actor, keys, &self.clock, &SilentMonitor)
+        })
+    }
+
+    /// Why a landing is refused.
+    pub fn refused(&self, by: u8, draft: &str) -> String {
+        self.land(by, draft).expect_err("a refusal").to_string()
+    }
+
+    /// The action that tells of the landing of a draft's submission.
+    pub fn landing_of(&self, draft: &str) -> ActionId {
+        let submission = self.review(draft).submission.id;
+        let view = self.repository.view().expect("a view");
+        let all = view.review_actions(Audience::Team).expect("a log");
+        let told = all.iter().find(|record| {
+            let action = Action::decode(&record.statement).expect("an action");
+            matches!(action.deed, Deed::Land { submission: landed, .. } if landed == submission)
+        });
+        told.expect("a landing").id()
+    }
+
+    /// Gives a file of the worktree one label.
+    pub fn label(&self, file: &str, label: &str) {
+        let mut metadata = Metadata::default();
+        metadata.set_labels(std::collections::BTreeSet::from([label.to_owned()]));
+        let mut edit = self.repository.edit().expect("an edit");
+        let id = edit.put_metadata(&metadata).expect("metadata");
+        let mut state = edit.state().expect("a state");
+        state.pending.metadata.insert(path(file), Some(id));
+        edit.put_state(&state).expect("a state");
+        edit.commit().expect("a commit");
+    }
+
+    /// The removal of a file of `main`.
+    pub fn removal_of(&self, file: &str) -> Transition {
+        let view = self.repository.view().expect("a view");
+        let tree = view.commit(self.tip("main")).expect("a commit").tree;
+        let entry = entry_at(&view, tree, &path(file)).expect("readable").expect("a file");
+        Transition { before: Some(Placed::new(&path(file), &EntryValue::from(entry))), after: None }
+    }
+
+    /// What the policy says when whoever lands puts another difference forward than the submitted one,
+    /// with all verdicts on the submission.
+    pub fn judged_with(&self, draft: &str, change: impl FnOnce(&TransitionList) -> TransitionList) -> String {
+        let view = self.repository.view().expect("a view");
+        let (keys, now) = (self.keys(), self.clock.now());
+        let log = ReviewLog::read(&view, self.repository.id(), &keys, &SilentMonitor).expect("a log");
+        let submission = log.find(&view, Some(draft)).expect("a submission");
+        let lists = log.lists(&view, submission).expect("lists");
+        let candidate = Candidate::of(&view, &log, submission, &lists).expect("an open submission");
+        let prospect = candidate.prospect(&self.repository, &SilentMonitor).expect("a prospect");
+        let evidence = candidate.evidence(&self.repository, &prospect, now, &SilentMonitor);
+        let mut evidence = evidence.expect("evidence").expect("a protected branch");
+        let list = change(&prospect.list);
+        evidence.changes = list
+            .as_slice()
+            .iter()
+            .map(|transition| Change { transition: transition.clone(), fields: Vec::new() })
+            .collect();
+        let verified = verified_log(&self.repository, &view, now, &SilentMonitor).expect("a good log");
+        let dora = somebody(crate::trust_kit::DORA);
+        let actor = dora.writer().actor();
+        let proposal = Proposal {
+            reference: MAIN,
+            from: Some(candidate.tip),
+            to: Some(candidate.round.proposal.head),
+            actor: Some(&actor),
+            at_ms: now.unix_ms,
+            submission: Some(submission.id),
+            evidence: &evidence,
+        };
+        judge(&verified, &proposal).expect_err("a refusal").to_string()
+    }
+
+    /// An action as it lies in the log.
+    pub fn record(&self, id: ActionId) -> ActionRecord {
+        let view = self.repository.view().expect("a view");
+        let all = view.review_actions(Audience::Team).expect("a log");
+        all.into_iter().find(|record| record.id() == id).expect("the action")
+    }
+
+    /// Puts a record into the log as somebody could who writes the storage.
+    pub fn plant(&self, record: &ActionRecord, lists: &[&TransitionList]) -> ActionId {
+        let mut edit = self.repository.edit().expect("an edit");
+        for list in lists {
+            edit.put_review_list(list).expect("a list");
+        }
+        let id = edit.put_review_action(Audience::Team, record).expect("a record");
+        edit.commit().expect("a commit");
+        id
+    }
+
+    /// Takes a record out of the log, as a remote could that withholds it.
+    pub fn withhold(&self, id: ActionId) {
+        let mut key = b"at".to_vec();
+        key.extend_from_slice(id.as_bytes());
+        let mut edit = self.repository.edit().expect("an edit");
+        let space = pentimento::store::Space::ReviewLog;
+        assert!(edit.transaction().delete(space, &key).expect("a deletion"), "it was there");
+        edit.commit().expect("a commit");
+    }
+
+    /// Signs an action that differs from another in what `change` does to it.
+    pub fn forged(
+        &self,
+        from: ActionId,
+        key: &LocalKey,
+        namespace: Namespace,
+        change: impl FnOnce(&mut Action),
+    ) -> ActionRecord {
+        let mut action = Action::decode(&self.record(from).statement).expect("an action");
+        action.key = key.public_key().fingerprint();
+        action.body = Body::new([9; 16], "forged").id();
+        change(&mut action);
+        let statement = action.encode().expect("bytes");
+        let signature = key.sign(namespace, &statement).expect("a signature").as_bytes().to_vec();
+        ActionRecord { statement, signature }
+    }
+}
+
+/// The verdict of an action, to be changed.
+pub fn verdict_of(action: &mut Action) -> &mut pentimento::object::action::Verdict {
+    match &mut action.deed {
+        Deed::Approve(verdict) | Deed::RequestChanges(verdict) | Deed::Reject(verdict) => verdict,
+        other => panic!("no verdict: {other:?}"),
+    }
+}
