@@ -676,3 +676,23 @@ fn a_hundred_thousand_signed_commits_are_verified_in_seconds() {
     assert_eq!(report.totals.missing, COMMITS, "they hold, and nobody knows the keys");
     assert!(took.as_secs() < 60, "{took:?}");
 }
+
+#[test]
+fn the_policy_says_whose_keys_count_and_merges_are_signed_too() {
+    let world = studio();
+    world.ok(&["identity", "new", "anna", "--no-passphrase"]);
+    world.ok(&["config", "commit.sign", "true"]);
+    signed_commit(&world, "One");
+    world.ok(&["draft", "new", "night"]);
+    fs::write(world.studio().join("b.psd"), "b").unwrap();
+    world.ok(&["commit", "-m", "Two"]);
+    world.ok(&["switch", "main"]);
+    change(&world, "three");
+    world.ok(&["commit", "-m", "Three"]);
+    world.ok(&["merge", "night"]);
+    assert_eq!(verified(&world, &["--all"]).1["totals"]["good"], 4);
+    world.ok(&["policy", "init"]);
+    world.ok(&["identity", "remove", "anna"]);
+    let (code, report) = verified(&world, &["--all"]);
+    assert_eq!(code, 0, "the policy knows her key: {report}");
+}
