@@ -79,7 +79,7 @@ fn action_seeds() -> Vec<Vec<u8>> {
             repository: RepositoryId::from_bytes(numbers.array()),
             audience: Audience::Team,
             actor: PersonId::from_bytes(numbers.array()),
-            key: "SHA256:abc".to_owned(),
+            key: crate::object::signature::Fingerprint::from_bytes([3; 32]),
             previous: Some(submission),
             heads: vec![submission],
             time: Timestamp::utc(numbers.any_size() as i64),
