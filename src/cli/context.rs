@@ -1,6 +1,7 @@
 //! What a running command has at hand.
 
 use crate::app::common::remotes::Reach;
+use crate::app::common::signatures::known_keys;
 use crate::app::common::signing::SigningAs;
 use crate::app::config;
 use crate::app::error::AppError;
@@ -226,6 +227,17 @@ impl Context {
             Ok(path) => Ok(IdentityBook::read(&path).map_err(AppError::from)?.keyring()),
             Err(_) => Ok(Keyring::default()),
         }
+    }
+
+    /// The keys that count in a repository: the policy's, then the person's.
+    pub fn known_keys(&self, repository: &Repository) -> Result<Keyring, Failure> {
+        let now = self.clock().now();
+        Ok(known_keys(repository, self.keyring()?, now, self.monitor())?)
+    }
+
+    /// The same for lists, which a shared log that cannot be verified must not keep from being shown.
+    pub fn keys_for_lists(&self, repository: &Repository) -> Result<Keyring, Failure> {
+        self.known_keys(repository).or_else(|_| self.keyring())
     }
 
     /// What there is to sign with: the agent, key files, whoever knows their passphrases.

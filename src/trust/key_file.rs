@@ -222,6 +222,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_security_key_s_file_tells_its_public_half_and_is_left_to_openssh() {
+        let pair = ssh_key::private::Ed25519Keypair::from_seed(&[5; 32]);
+        let public = ssh_key::public::SkEd25519::new(pair.public, "ssh:studio");
+        let sk = ssh_key::private::SkEd25519::new(public, 1, vec![7; 64]).unwrap();
+        let key = PrivateKey::new(KeypairData::SkEd25519(sk), "token").unwrap();
+        let text = key.to_openssh(LineEnding::LF).unwrap();
+        let Ok(KeyFile::Foreign(Some(found))) = parse(&text, Path::new("key")) else { panic!("{text:?}") };
+        assert_eq!(found.algorithm(), "sk-ssh-ed25519@openssh.com");
+        assert_eq!(found.class(), crate::object::signature::KeyClass::Hardware);
+    }
+
     /// Texts of good key files of every kind that this program reads.
     fn samples() -> Vec<String> {
         let pair = ssh_key::private::Ed25519Keypair::from_seed(&[5; 32]);

@@ -84,6 +84,8 @@ fn passkeys_on_other_pages_for_other_words_or_in_frames_do_not_count() {
     assert!(matches!(browser(framed), (Err(SignatureError::Browser { .. }), true)));
     let twice = Page { rest: r#","crossOrigin":false,"crossOrigin":true}"#.into(), ..page() };
     assert!(matches!(browser(twice).0, Err(SignatureError::Browser { .. })));
+    let again = Page { rest: r#","crossOrigin":false,"origin":"https://b.example"}"#.into(), ..page() };
+    assert!(matches!(browser(again).0, Err(SignatureError::Browser { .. })));
     let torn = Page { rest: String::new(), ..page() };
     assert!(matches!(browser(torn).0, Err(SignatureError::Browser { .. })));
     let untouched = Authenticator { flags: 0, ..Authenticator::p256("review.studio.example") };

@@ -99,6 +99,27 @@ fn encrypted_keys_ask_for_their_passphrase_and_never_by_argument() {
     assert_eq!(verified(&world, &[]).0, 0);
 }
 
+#[test]
+fn rsa_keys_with_a_passphrase_or_in_an_older_form_sign_through_ssh_keygen() {
+    let workshop = Workshop::new();
+    for (name, form) in
+        [("rsa", &["-t", "rsa", "-b", "2048"][..]), ("pem", &["-t", "rsa", "-b", "2048", "-m", "PEM"])]
+    {
+        let world = studio()
+            .with("SSH_ASKPASS", &askpass(&workshop, "softer shadow"))
+            .with("SSH_ASKPASS_REQUIRE", "force");
+        workshop.generate(name, form, "softer shadow");
+        let file = workshop.key_path(name);
+        world.ok(&["identity", "add", "anna", file.to_str().unwrap()]);
+        signed_commit(&world, "One");
+        assert_eq!(verified(&world, &[]).0, 0, "{name}");
+        fs::remove_file(file.with_extension("pub")).unwrap();
+        world.ok(&["identity", "remove", "anna"]);
+        let run = world.pent(&["identity", "add", "anna", file.to_str().unwrap()]);
+        assert_eq!(run.code == 0, name == "rsa", "only the newer form tells its public half: {run:?}");
+    }
+}
+
 /// A program that answers with a passphrase.
 fn askpass(workshop: &Workshop, passphrase: &str) -> String {
     let path = workshop.path().join(format!("askpass-{}", passphrase.len()));
@@ -654,4 +675,24 @@ fn a_hundred_thousand_signed_commits_are_verified_in_seconds() {
     eprintln!("{COMMITS} signed commits: {took:?}");
     assert_eq!(report.totals.missing, COMMITS, "they hold, and nobody knows the keys");
     assert!(took.as_secs() < 60, "{took:?}");
+}
+
+#[test]
+fn the_policy_says_whose_keys_count_and_merges_are_signed_too() {
+    let world = studio();
+    world.ok(&["identity", "new", "anna", "--no-passphrase"]);
+    world.ok(&["config", "commit.sign", "true"]);
+    signed_commit(&world, "One");
+    world.ok(&["draft", "new", "night"]);
+    fs::write(world.studio().join("b.psd"), "b").unwrap();
+    world.ok(&["commit", "-m", "Two"]);
+    world.ok(&["switch", "main"]);
+    change(&world, "three");
+    world.ok(&["commit", "-m", "Three"]);
+    world.ok(&["merge", "night"]);
+    assert_eq!(verified(&world, &["--all"]).1["totals"]["good"], 4);
+    world.ok(&["policy", "init"]);
+    world.ok(&["identity", "remove", "anna"]);
+    let (code, report) = verified(&world, &["--all"]);
+    assert_eq!(code, 0, "the policy knows her key: {report}");
 }

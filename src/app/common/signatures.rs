@@ -1,12 +1,14 @@
 //! What is said of a commit's signatures: who signed, with which key, and whether it counts.
 
 use crate::app::common::describe::TimeLine;
+use crate::app::common::guard::verified_log;
 use crate::app::error::AppError;
 use crate::base::id::{CommitId, PersonId, RepositoryId};
+use crate::base::monitor::Monitor;
 use crate::base::time::Timestamp;
 use crate::object::commit_signature::{CommitSignature, CommitStatement};
 use crate::object::signature::{Fingerprint, KeyClass, Verified};
-use crate::repo::View;
+use crate::repo::{Repository, View};
 use crate::rules::keyring::{Keyring, KnownKey, Made, Standing};
 use serde::Serialize;
 
@@ -138,6 +140,30 @@ impl SignatureJudge<'_> {
 fn moment(unix_ms: i64) -> String {
     let (year, month, day, hour, minute, _) = Timestamp::utc(unix_ms).civil();
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+}
+
+/// The keys that count in a repository: those of the policy in force, then those that only the person
+/// knows; whatever the shared log revokes is revoked for both.
+pub fn known_keys(
+    repository: &Repository,
+    own: Keyring,
+    now: Timestamp,
+    monitor: &dyn Monitor,
+) -> Result<Keyring, AppError> {
+    let view = repository.view()?;
+    if view.log_head()?.is_none() {
+        return Ok(own);
+    }
+    let log = verified_log(repository, &view, now, monitor)?;
+    let mut ring = Keyring::default();
+    if let Some(in_force) = log.in_force() {
+        ring.add_policy(&in_force.policy);
+    }
+    ring.add_all(own);
+    for (key, received) in log.revoked() {
+        ring.revoke(key, received.unix_ms);
+    }
+    Ok(ring)
 }
 
 /// What a person is called where one name is enough.

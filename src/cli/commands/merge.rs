@@ -2,6 +2,7 @@
 
 use crate::app::common::signing::SigningAs;
 use crate::app::merge::{self, Options, Outcome, Report};
+use crate::app::sign;
 use crate::base::path::AssetPath;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
@@ -42,8 +43,17 @@ impl Verb for Arguments {
         let branch = repository.view()?.state()?.branch;
         let authority = context.authority(&repository, &branch, identity.as_ref())?;
         let writer = authority.as_ref().map(SigningAs::writer);
+        // A passphrase is asked for before anything moves.
+        let signing = match &identity {
+            Some(identity) if context.settings()?.truth("commit.sign")? => Some(context.signing(identity)?),
+            _ => None,
+        };
         let options = Options { name: self.revision, identity, message: self.message };
         let report = merge::run_as(&repository, &options, writer, context.clock(), context.monitor())?;
+        if let (Some(signing), Outcome::Merged, Some(commit)) = (signing, report.outcome, &report.commit) {
+            let options = sign::Options { revisions: vec![commit.id.to_string()], signing };
+            sign::run(&repository, &options, context.clock())?;
+        }
         context.print("merge", &report, show)?;
         if report.outcome == Outcome::Undecided {
             context.hint("look at the other side: pent cat PATH --side theirs > other-file");

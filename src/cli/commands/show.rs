@@ -60,7 +60,8 @@ impl Verb for Arguments {
             _ => Detail::Summary,
         };
         let paths = context.asset_paths(&repository, &self.only)?;
-        let options = Options { subject, detail, paths, context_lines: 3, keyring: Some(context.keyring()?) };
+        let keyring = Some(context.keys_for_lists(&repository)?);
+        let options = Options { subject, detail, paths, context_lines: 3, keyring };
         let report = show::run(&repository, &options, context.clock(), context.monitor())?;
         context.print("show", &report, |page, report| match report {
             Report::Commit(commit) => write_commit(page, commit, detail),

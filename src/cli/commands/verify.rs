@@ -54,7 +54,7 @@ impl Verb for Arguments {
             },
         };
         let export = self.export.map(|folder| context.folder().join(folder));
-        let options = Options { subject, keyring: context.keyring()?, export };
+        let options = Options { subject, keyring: context.known_keys(&repository)?, export };
         let report = verify::run(&repository, &options, context.clock(), context.monitor())?;
         context.print("verify", &report, show)?;
         Ok(if report.totals.missing + report.totals.wrong == 0 {

@@ -5,6 +5,7 @@ use crate::object::signature::sshsig::{Proof, WebAuthnProof};
 use crate::object::signature::{KeyClass, Namespace, PublicKey, Signature, SignatureError};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA512, RsaPublicKeyComponents};
+use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
 /// Flags of a security key (WebAuthn, section 6.1).
@@ -170,10 +171,17 @@ fn sk_message(
     Ok(signed)
 }
 
-/// The parts of `clientData` that a browser writes after the challenge and the origin.
+/// What a browser writes into `clientData`. The first three are compared as bytes; they are named
+/// here so that none of them stands there twice.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ClientData {
+    #[serde(rename = "type")]
+    _type: IgnoredAny,
+    #[serde(rename = "challenge")]
+    _challenge: IgnoredAny,
+    #[serde(rename = "origin")]
+    _origin: IgnoredAny,
     #[serde(default)]
     cross_origin: bool,
 }
