@@ -1,6 +1,6 @@
 //! What every decoder of stored bytes is put through: the shape of a fuzz target.
 //!
-//! Built for tests and for `cargo fuzz` only. Each family of modules lists its targets in a file
+//! Built for tests and for fuzzers only. Each family of modules lists its targets in a file
 //! `fuzz.rs` of its own, from which `src/fuzz/` gathers them.
 
 use std::fmt::Debug;

@@ -1,9 +1,10 @@
 //! Every decoder of stored bytes, and of what strangers write, thrown all kinds of bytes at.
 //!
 //! [`targets`] is the one list. In the tests a plain mutator runs each for a while (seconds, or
-//! minutes with `PENT_CI=long`) and watches memory and time; `fuzz/` gives the same targets to
-//! libFuzzer. What must hold: no panic, no more memory or time than the input justifies, and what
-//! is taken is written as the same bytes again.
+//! minutes with `PENT_CI=long`; one alone with `PENT_FUZZ=<part of its name>`) and watches memory
+//! and time. What must hold: no panic, no more memory or time than the input justifies, and what
+//! is taken is written as the same bytes again. Built with `--cfg fuzzing`, the library offers the
+//! list to other fuzzers.
 //!
 //! A new decoder gets a [`Target`] in the `fuzz.rs` of its family; a new family a line in
 //! [`FAMILIES`]. A test finds source files with decoders that no target names.
