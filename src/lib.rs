@@ -8,10 +8,10 @@ pub mod base;
 pub mod care;
 pub mod cli;
 pub mod diff;
-pub mod media;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod import;
+pub mod media;
 pub mod object;
 pub mod repo;
 pub mod review;

@@ -1,10 +1,11 @@
 //! `import folder`: makes commits of the versions that somebody kept by name. The plan comes first and
 //! writes nothing.
 
+use crate::app::common::known_files::KnownFiles;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::common::transition::{
-    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
+    FilesLine, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
 use crate::app::error::AppError;
 use crate::base::id::CommitId;

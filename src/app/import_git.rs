@@ -8,9 +8,10 @@ mod settings;
 
 pub use settings::LFS_KEY;
 
+use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
 use crate::app::common::transition::{
-    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
+    FilesLine, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
 use crate::app::error::AppError;
 use crate::base::escape::percent_encode;

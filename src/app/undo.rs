@@ -12,13 +12,12 @@ use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::object::tree_walk::entry_at;
-use crate::repo::Repository;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{
     FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
 };
 use crate::repo::refs::RefTarget;
-use crate::repo::{RepoError, Repository, View};
+use crate::repo::{RepoError, Repository};
 use crate::worktree::checkout::Wanted;
 use crate::worktree::displaced::{self, DisplacedSet};
 use serde::Serialize;

@@ -7,8 +7,8 @@ pub mod escape;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod id;
-pub mod lookalike;
 pub mod local_path;
+pub mod lookalike;
 pub mod memory;
 pub mod monitor;
 pub mod path;

@@ -19,7 +19,7 @@ impl Decoder for Photoshop {
         let document = Document::read(input)?;
         let header = &document.header;
         if header.large {
-            facts.format_name = "large Photoshop document".to_owned();
+            "large Photoshop document".clone_into(&mut facts.format_name);
         }
         facts.picture = Some(Picture {
             width: u64::from(header.width),

@@ -7,9 +7,10 @@
 use crate::app::common::describe::{CommitLine, Describer};
 use crate::app::common::forward::refuse_dirty;
 use crate::app::common::guard::{Permit, Wish, set_reference};
+use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
 use crate::app::common::transition::{
-    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
+    FilesLine, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
 use crate::app::error::AppError;
 use crate::app::review::act::Actor;

@@ -227,6 +227,9 @@ fn write(error: &WriteError) -> Advice {
             Advice::of(ExitStatus::Unavailable, &["`pent identity list` shows your keys"])
         }
         WriteError::Entry(_) | WriteError::Link(_) => Advice::none(ExitStatus::Refused),
+    }
+}
+
 fn merge_under_way() -> Advice {
     Advice::refused(&[
         "`pent status` shows what waits for a decision; `pent commit` finishes the merge",

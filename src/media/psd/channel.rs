@@ -10,6 +10,9 @@ use crate::media::input::Input;
 /// Longest row, in bytes: the longest side in the deepest form.
 const ROW_BYTES_MAX: usize = super::SIDE_MAX as usize * 4;
 
+/// Takes one row: the number of its plane, its own number, its bytes.
+pub(super) type Take<'t> = dyn FnMut(u32, u32, &[u8]) -> Result<(), PsdError> + 't;
+
 /// How the pixels of one or several planes are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Packing {
@@ -61,7 +64,7 @@ pub(super) fn read_rows(
     (at, end): (u64, u64),
     rows: Rows,
     planes: u32,
-    take: &mut dyn FnMut(u32, u32, &[u8]) -> Result<(), PsdError>,
+    take: &mut Take<'_>,
 ) -> Result<(), PsdError> {
     if rows.width == 0 || rows.height == 0 {
         return Ok(());
@@ -81,12 +84,7 @@ pub(super) fn read_rows(
     }
 }
 
-fn raw(
-    reader: &mut Reader<'_, '_>,
-    rows: Rows,
-    planes: u32,
-    take: &mut dyn FnMut(u32, u32, &[u8]) -> Result<(), PsdError>,
-) -> Result<(), PsdError> {
+fn raw(reader: &mut Reader<'_, '_>, rows: Rows, planes: u32, take: &mut Take<'_>) -> Result<(), PsdError> {
     for plane in 0..planes {
         for row in 0..rows.height {
             let bytes = reader.bytes(rows.bytes() as u64, ROW_BYTES_MAX)?;
@@ -97,12 +95,7 @@ fn raw(
 }
 
 /// The packed lengths of all rows of all planes come first.
-fn runs(
-    reader: &mut Reader<'_, '_>,
-    rows: Rows,
-    planes: u32,
-    take: &mut dyn FnMut(u32, u32, &[u8]) -> Result<(), PsdError>,
-) -> Result<(), PsdError> {
+fn runs(reader: &mut Reader<'_, '_>, rows: Rows, planes: u32, take: &mut Take<'_>) -> Result<(), PsdError> {
     let width = if rows.large { 4 } else { 2 };
     let mut length_at = reader.at();
     let mut at = length_at + u64::from(planes) * u64::from(rows.height) * width;
@@ -166,7 +159,7 @@ fn deflate(
     rows: Rows,
     planes: u32,
     differences: bool,
-    take: &mut dyn FnMut(u32, u32, &[u8]) -> Result<(), PsdError>,
+    take: &mut Take<'_>,
 ) -> Result<(), PsdError> {
     let mut stream = flate2::read::ZlibDecoder::new(Range { input, at, end });
     let mut bytes = vec![0; rows.bytes()];

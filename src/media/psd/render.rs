@@ -1,6 +1,6 @@
 //! Pixels of one layer, and of the merged picture.
 
-use super::channel::{Rows, read_rows, to_bytes};
+use super::channel::{Rows, Take, read_rows, to_bytes};
 use super::layer::Bounds;
 use super::{Document, LayerRecord, Mode, PsdError};
 use crate::media::input::Input;
@@ -142,7 +142,7 @@ fn read_planes(
     range: (u64, u64),
     rows: Rows,
     (wanted, all): (u32, u32),
-    take: &mut dyn FnMut(u32, u32, &[u8]) -> Result<(), PsdError>,
+    take: &mut Take<'_>,
 ) -> Result<(), PsdError> {
     // Packed rows have the lengths of all planes before them, so all are announced; what comes
     // after the wanted ones ends the reading by an error of our own.
@@ -218,8 +218,8 @@ fn finish_colours(canvas: &mut Canvas, fourth: &[u8], mode: Mode, palette: Optio
             Mode::Indexed => {
                 let number = usize::from(pixel[0]);
                 let colour = |plane: usize| palette.and_then(|all| all.get(plane * 256 + number)).copied();
-                for plane in 0..3 {
-                    pixel[plane] = colour(plane).unwrap_or(0);
+                for (plane, value) in pixel[..3].iter_mut().enumerate() {
+                    *value = colour(plane).unwrap_or(0);
                 }
             }
             // Ink is written as what it leaves of the paper's white.
@@ -238,11 +238,10 @@ fn finish_colours(canvas: &mut Canvas, fourth: &[u8], mode: Mode, palette: Optio
 }
 
 /// CIE L*a*b* with the white of D50 to sRGB, by way of XYZ adapted to D65 (Bradford).
-fn lab([l, a, b]: [u8; 3]) -> [u8; 3] {
-    let l = f32::from(l) * 100.0 / 255.0;
-    let fy = (l + 16.0) / 116.0;
-    let fx = fy + (f32::from(a) - 128.0) / 500.0;
-    let fz = fy - (f32::from(b) - 128.0) / 200.0;
+fn lab([lightness, green_red, blue_yellow]: [u8; 3]) -> [u8; 3] {
+    let fy = (f32::from(lightness) * 100.0 / 255.0 + 16.0) / 116.0;
+    let fx = fy + (f32::from(green_red) - 128.0) / 500.0;
+    let fz = fy - (f32::from(blue_yellow) - 128.0) / 200.0;
     let cube =
         |t: f32| if t > 6.0 / 29.0 { t * t * t } else { 3.0 * (6.0f32 / 29.0).powi(2) * (t - 4.0 / 29.0) };
     let (x, y, z) = (0.9642 * cube(fx), cube(fy), 0.8251 * cube(fz));

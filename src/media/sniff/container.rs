@@ -114,7 +114,7 @@ fn member_names(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
                 Some(_) => continue,
                 None => return None,
             };
-            let Some(length) = header.get(length_at..length_at + 2) else { return None };
+            let length = header.get(length_at..length_at + 2)?;
             let length = u16::from_le_bytes([length[0], length[1]]) as usize;
             if let Some(name) = header.get(name_at..name_at + length) {
                 return Some(name);

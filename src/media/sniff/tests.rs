@@ -82,7 +82,7 @@ fn any_bytes_are_told_something() {
         let len = round % 300;
         let mut bytes: Vec<u8> = (0..len)
             .map(|_| {
-                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 (state >> 56) as u8
             })
             .collect();

@@ -55,8 +55,8 @@ impl Answer {
             Self::NoPicture => vec![3],
             Self::Fault(reason) => {
                 let mut bytes = vec![4];
-                let end = reason.floor_char_boundary(REASON_MAX);
-                bytes.extend(reason[..end].as_bytes());
+                let end = (0..=reason.len().min(REASON_MAX)).rev().find(|end| reason.is_char_boundary(*end));
+                bytes.extend(&reason.as_bytes()[..end.unwrap_or(0)]);
                 bytes
             }
         }
