@@ -32,7 +32,7 @@ use std::process::ExitCode;
 
 /// Runs the program for the arguments and the environment of this process.
 pub fn main() -> ExitCode {
-    if let Some(code) = decode_for_parent() {
+    if let Some(code) = serve_as_decoder() {
         return code;
     }
     // What a damaged database makes the one who reads it do is told as an error, with advice.
@@ -73,7 +73,7 @@ pub fn main() -> ExitCode {
 
 /// Becomes a decoder when this program called itself to be one. Comes before anything else, so that
 /// a decoder knows nothing of the person, the folder and the environment.
-fn decode_for_parent() -> Option<ExitCode> {
+fn serve_as_decoder() -> Option<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if !crate::media::worker::is_request(&arguments) {
         return None;

@@ -30,6 +30,7 @@ const FAMILIES: &[&[Target]] = &[
     crate::sync::fuzz::TARGETS,
     crate::import::fuzz::TARGETS,
     crate::diff::fuzz::TARGETS,
+    crate::media::fuzz::TARGETS,
     crate::care::fuzz::TARGETS,
     crate::app::fuzz::TARGETS,
 ];

@@ -7,6 +7,8 @@
 pub mod decoder;
 pub mod facts;
 pub mod format;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod input;
 pub mod photoshop;
 pub mod pixels;

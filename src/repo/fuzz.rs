@@ -15,6 +15,7 @@ use crate::repo::journal::{
 use crate::repo::people::Person;
 use crate::repo::protected::ProtectedNames;
 use crate::repo::refs::{Annotation, RefName, RefTarget};
+use crate::repo::review_log::ActionRecord;
 use crate::repo::revision::{self, Revision};
 use crate::repo::shared_log::LogHead;
 use crate::repo::state::{ConflictSide, MergeState, PendingConflict, PendingEdits, Shelf, WorktreeState};
@@ -52,6 +53,9 @@ pub const TARGETS: &[Target] = &[
     ),
     Target::new("repo: worktree state", &["repo/state.rs"], state_seeds, json_record::<WorktreeState>),
     Target::new("repo: shelf", &["repo/state.rs"], shelf_seeds, json_record::<Shelf>),
+    Target::new("repo: record of an action", &["repo/review_log.rs"], action_seeds, |bytes| {
+        canonical(ActionRecord::decode(bytes), ActionRecord::encode)
+    }),
     Target::new("repo: head of the shared log", &["repo/shared_log.rs"], head_seeds, |bytes| {
         canonical(LogHead::decode(bytes), |head| head.encode())
     }),
@@ -223,6 +227,11 @@ fn state_seeds() -> Vec<Vec<u8>> {
 
 fn shelf_seeds() -> Vec<Vec<u8>> {
     samples(|numbers| json(&shelf(numbers)))
+}
+
+fn action_seeds() -> Vec<Vec<u8>> {
+    let record = ActionRecord { statement: b"{}".to_vec(), signature: vec![7; 40] };
+    vec![record.encode()]
 }
 
 fn head_seeds() -> Vec<Vec<u8>> {

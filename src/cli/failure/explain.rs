@@ -118,6 +118,25 @@ pub(super) fn app(error: &AppError) -> Advice {
         }),
         AppError::CurrentBranch { .. } => Advice::refused(&["go to another with `pent switch` first"]),
         AppError::AlreadyThere { .. } => Advice::refused(&["`pent draft list` lists where else to go"]),
+        AppError::NotMerged { .. }
+        | AppError::ShelvedWork { .. }
+        | AppError::Unresolved { .. }
+        | AppError::NoConflict { .. }
+        | AppError::Uncommitted { .. }
+        | AppError::NoMerge
+        | AppError::MergeUnderWay { .. } => merging(error),
+        AppError::NothingTo { .. } => Advice::refused(&["`pent journal` lists what was done"]),
+        AppError::PathTaken { .. } => Advice::refused(&["choose another name, or move that file away first"]),
+        AppError::FieldValue { .. } => Advice::usage("`pent meta set --help` lists the kinds of values"),
+        AppError::Trust(error) => trust::trust(error),
+        AppError::Identity(error) => trust::identity(error),
+        AppError::Io { source, .. } => io(source),
+    }
+}
+
+/// Advice on what stands in the way of joining drafts, or of removing one.
+fn merging(error: &AppError) -> Advice {
+    match error {
         AppError::NotMerged { name, .. } => {
             let merge = format!("pent merge {name}, to keep them");
             Advice::refused(&[&merge, "add --force to remove it all the same; `pent undo` brings it back"])
@@ -137,12 +156,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         ]),
         AppError::NoMerge => Advice::refused(&["`pent merge` with the name of a draft begins one"]),
         AppError::MergeUnderWay { .. } => merge_under_way(),
-        AppError::NothingTo { .. } => Advice::refused(&["`pent journal` lists what was done"]),
-        AppError::PathTaken { .. } => Advice::refused(&["choose another name, or move that file away first"]),
-        AppError::FieldValue { .. } => Advice::usage("`pent meta set --help` lists the kinds of values"),
-        AppError::Trust(error) => trust::trust(error),
-        AppError::Identity(error) => trust::identity(error),
-        AppError::Io { source, .. } => io(source),
+        _ => Advice::none(ExitStatus::Refused),
     }
 }
 

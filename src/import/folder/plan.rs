@@ -150,7 +150,7 @@ fn step(text: &str) -> Option<Step> {
     let offset_minutes = offset_minutes(offset)?;
     let utc = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond();
     let unix_ms = utc - i64::from(offset_minutes) * 60_000;
-    let message = message.trim().to_owned();
+    let message = message.replace('\r', " ").trim().to_owned();
     Some(Step { time: Timestamp { unix_ms, offset_minutes }, message, actions: Vec::new() })
 }
 
