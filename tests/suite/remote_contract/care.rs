@@ -122,7 +122,7 @@ fn push_until_taken(lab: &Lab, place: &BucketPlace, name: &str) {
 
 /// Removes a branch now and then, so that there is garbage.
 fn drop_branch(place: &BucketPlace, name: &str, round: u64) {
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         return;
     }
     let remote = place.open();
