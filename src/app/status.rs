@@ -235,6 +235,7 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
     let measure = if options.measure { Measure::All } else { Measure::UpTo(MEASURED_BYTES_MAX) };
     let status = session.status(&options.paths, &probe, measure, monitor)?;
     let problems = problems_of(&status.changes);
+    let special = special_of(&status.changes);
     let mut changes: Vec<ChangeLine> =
         status.changes.into_iter().filter(Change::is_committable).map(ChangeLine::from).collect();
     add_pending(&session, &options.paths, &mut changes)?;
@@ -264,7 +265,7 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
         measured: status.measured,
         problems,
         nested: status.nested,
-        special: special_of(&status.changes),
+        special,
     })
 }
 

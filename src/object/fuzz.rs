@@ -108,7 +108,7 @@ fn field_value(numbers: &mut Numbers) -> FieldValue {
         4 => FieldValue::Date(numbers.any_size() as i32),
         5 => FieldValue::Moment(numbers.any_size() as i64),
         6 => FieldValue::Set((0..=numbers.below(5)).map(|_| text(numbers)).collect()),
-        _ => FieldValue::Terms((0..=numbers.below(5)).map(|_| TermId(numbers.array())).collect()),
+        _ => FieldValue::Terms((0..=numbers.below(5)).map(|_| TermId::from_bytes(numbers.array())).collect()),
     }
 }
 
