@@ -56,6 +56,10 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("remote-set", "remote", "app/remote", "ChangeReport"),
     ("remote-remove", "remote", "app/remote", "ChangeReport"),
     ("remote-check", "remote", "app/remote", "CheckReport"),
+    ("remote-verify", "remote", "app/remote_care", "VerifyReport"),
+    ("remote-repair", "remote", "app/remote_care", "VerifyReport"),
+    ("remote-gc", "remote", "app/remote_care", "GcReport"),
+    ("backup", "backup", "app/remote_care", "BackupReport"),
     ("push", "push", "app/push", "Report"),
     ("clone", "clone", "app/clone", "Report"),
     ("fetch", "fetch", "app/fetch", "Report"),
@@ -317,6 +321,10 @@ fn share(story: &mut Story) {
     story.tell(&["status"]);
     story.tell(&["pull"]);
     story.tell(&["remote", "check"]);
+    story.tell(&["remote", "verify"]);
+    story.tell(&["remote", "repair"]);
+    story.tell(&["remote", "gc"]);
+    story.tell(&["backup", "../safe"]);
     story.tell(&["remote", "remove", "origin"]);
 }
 
