@@ -29,6 +29,7 @@ pub mod policy;
 pub mod pull;
 pub mod push;
 pub mod remote;
+pub mod remote_care;
 pub mod repair;
 pub mod resolve;
 pub mod restore;

@@ -2,6 +2,7 @@
 
 pub mod approve;
 pub mod audit;
+pub mod backup;
 pub mod cat;
 pub mod clone;
 pub mod comment;
@@ -92,6 +93,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<sparse::Arguments>(),
     Entry::of::<policy::Arguments>(),
     Entry::of::<gc::Arguments>(),
+    Entry::of::<backup::Arguments>(),
     Entry::of::<fsck::Arguments>(),
     Entry::of::<repair::Arguments>(),
     Entry::of::<erase::Arguments>(),
