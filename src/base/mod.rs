@@ -7,6 +7,7 @@ pub mod escape;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod id;
+pub mod lookalike;
 pub mod memory;
 pub mod monitor;
 pub mod path;

@@ -301,6 +301,15 @@ fn order(left: &Transition, right: &Transition) -> std::cmp::Ordering {
     (left.path().as_bytes(), left).cmp(&(right.path().as_bytes(), right))
 }
 
+/// What a check list calls a file: its path, or the percent-encoded form where that is no text or
+/// cannot be shown safely.
+pub fn check_name(path: &AssetPath) -> String {
+    match std::str::from_utf8(path.as_bytes()) {
+        Ok(name) if !name.chars().any(|c| escape::is_unsafe_to_show(c) || c == '\u{fffd}') => name.to_owned(),
+        _ => path.to_percent(),
+    }
+}
+
 /// Writes `<64 hexadecimal digits>  <name>` for each file, in the form of `b3sum`: a name with a
 /// backslash is escaped as `b3sum` does it; one that is no text or that cannot be shown safely is
 /// percent-encoded. Links and folders have no line, since `b3sum` would follow them.
@@ -308,12 +317,7 @@ pub fn check_list<'a>(placed: impl Iterator<Item = &'a Placed>) -> Vec<u8> {
     let mut text = String::new();
     for Placed { path, content, .. } in placed {
         let Held::File { id, .. } = content else { continue };
-        let name = match std::str::from_utf8(path.as_bytes()) {
-            Ok(name) if !name.chars().any(|c| escape::is_unsafe_to_show(c) || c == '\u{fffd}') => {
-                name.to_owned()
-            }
-            _ => path.to_percent(),
-        };
+        let name = check_name(path);
         if name.contains('\\') {
             text.push_str(&format!("\\{id}  {}\n", name.replace('\\', "\\\\")));
         } else {

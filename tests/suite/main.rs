@@ -25,6 +25,8 @@ mod real_input;
 mod remote_contract;
 mod repository;
 mod review_attacks;
+mod review_certificate;
+mod review_commands;
 mod review_flow;
 mod review_kit;
 mod scale;

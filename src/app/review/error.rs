@@ -47,18 +47,15 @@ pub enum ReviewError {
     /// A list of transitions that a submission names is not here.
     #[error("what the submission of {draft} would change is not here")]
     NoList { draft: String },
-    /// The draft went on since it was submitted.
-    #[error("{draft} went on since it was submitted")]
-    NotSubmitted { draft: String },
     /// Review actions that others name are not here.
     #[error("{} of the review of {draft} are missing here", count(missing.len(), "action", "actions"))]
     Gaps { draft: String, missing: Vec<ActionId> },
     /// What would land is not what was submitted.
     #[error("what would land is not what was submitted: {}", differences.join("; "))]
     Different { draft: String, branch: String, differences: Vec<String> },
-    /// The policy asks for more.
-    #[error("{draft} cannot land on {branch} yet: {}", missing.join("; "))]
-    NotReady { draft: String, branch: String, missing: Vec<String> },
+    /// No landing brought it, or nobody approved it as it is.
+    #[error("nobody's approval speaks for {name} as it is")]
+    NotCertified { name: String },
     /// Words must be said with this.
     #[error("say why, so that it can be put right")]
     NoWords,

@@ -167,7 +167,7 @@ impl Job<'_> {
     ) -> Result<FilesLine, AppError> {
         let is_here = session.state.branch == self.candidate.branch;
         if is_here {
-            Self::refuse_in_the_way(session, prospect, monitor)?;
+            refuse_in_the_way(session, prospect, monitor)?;
         }
         let (repository, id) = (session.repository, commit.id());
         let branch = self.candidate.branch.name().to_owned();
@@ -210,19 +210,20 @@ impl Job<'_> {
         session.remember(done.fresh, monitor)?;
         Ok(done.line)
     }
+}
 
-    fn refuse_in_the_way(
-        session: &Session<'_>,
-        prospect: &Prospect<'_>,
-        monitor: &dyn Monitor,
-    ) -> Result<(), AppError> {
-        if let Some(merge) = &session.state.merge {
-            return Err(AppError::MergeUnderWay { name: merge.name.clone() });
-        }
-        let touched = prospect.list.as_slice().iter().flat_map(Transition::paths);
-        let mut touched: Vec<AssetPath> = touched.cloned().collect();
-        touched.sort();
-        touched.dedup();
-        refuse_dirty(session, &touched, monitor)
+/// Refuses to land over a merge under way or uncommitted work.
+fn refuse_in_the_way(
+    session: &Session<'_>,
+    prospect: &Prospect<'_>,
+    monitor: &dyn Monitor,
+) -> Result<(), AppError> {
+    if let Some(merge) = &session.state.merge {
+        return Err(AppError::MergeUnderWay { name: merge.name.clone() });
     }
+    let touched = prospect.list.as_slice().iter().flat_map(Transition::paths);
+    let mut touched: Vec<AssetPath> = touched.cloned().collect();
+    touched.sort();
+    touched.dedup();
+    refuse_dirty(session, &touched, monitor)
 }

@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod candidate;
+pub mod certificate;
 pub mod comment;
 pub mod describe;
 pub mod error;

@@ -4,6 +4,7 @@ pub mod approve;
 pub mod audit;
 pub mod backup;
 pub mod cat;
+pub mod certificate;
 pub mod clone;
 pub mod comment;
 pub mod commit;
@@ -88,6 +89,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<identity::Arguments>(),
     Entry::of::<sign::Arguments>(),
     Entry::of::<verify::Arguments>(),
+    Entry::of::<certificate::Arguments>(),
     Entry::of::<label::Arguments>(),
     Entry::of::<meta::Arguments>(),
     Entry::of::<sparse::Arguments>(),

@@ -93,12 +93,8 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Write(error) => write(error),
         AppError::Review(error) => review(error),
         AppError::Sync(error) => sync::advice(error),
-        AppError::RemoteTaken { .. } => {
-            Advice::refused(&["`pent remote set` gives it another address", "or choose another name"])
-        }
-        AppError::RemoteKind { .. } => Advice::usage(
-            "a folder such as /mnt/nas/brand; `pent remote add --help` lists what this program can reach",
-        ),
+        AppError::RemoteTaken { .. } => sync::taken(),
+        AppError::RemoteKind { .. } => sync::kind(),
         AppError::OutsideWorktree { .. } => {
             Advice::usage("name paths inside the repository's folder, or go there with `-C`")
         }

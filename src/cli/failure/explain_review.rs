@@ -48,9 +48,6 @@ pub(super) fn review(error: &ReviewError) -> Advice {
             status: ExitStatus::Unavailable,
             hints: vec!["fetch again from where the submission came from".into()],
         },
-        ReviewError::NotSubmitted { draft } => {
-            refused(format!("submit what is new, so that it can be judged: pent submit {}", safe(draft)))
-        }
         ReviewError::Gaps { .. } => Advice {
             status: ExitStatus::Unavailable,
             hints: vec!["fetch again: somebody's words are being kept from you, or are on their way".into()],
@@ -64,9 +61,10 @@ pub(super) fn review(error: &ReviewError) -> Advice {
             safe(draft),
             safe(branch)
         )),
-        ReviewError::NotReady { draft, .. } => {
-            refused(format!("`pent review {}` says what each asset waits for", safe(draft)))
-        }
+        ReviewError::NotCertified { .. } => Advice {
+            status: ExitStatus::NotFound,
+            hints: vec!["a certificate needs a landed submission: `pent review --all` lists them".into()],
+        },
         ReviewError::NoWords => {
             Advice { status: ExitStatus::Usage, hints: vec!["-m \"The logo is too dark\"".into()] }
         }

@@ -65,7 +65,7 @@ pub fn write_assets(page: &mut Page<'_>, assets: &[AssetLine]) -> io::Result<()>
         for changed in &asset.changed_since {
             let when = page.dates.show(crate::cli::output::words::moment(&changed.time));
             let (by, verdict) = (who(&changed.by), past(changed.judgement));
-            page.line(format_args!("      changed since {by} {verdict} it, {when}: {}", how_much(changed)))?;
+            page.line(format_args!("      changed since {by} {verdict}, {when}: {}", how_much(changed)))?;
         }
     }
     if assets.len() > ASSETS_MAX {
@@ -86,9 +86,9 @@ pub const fn judged(judgement: Judgement) -> &'static str {
 
 const fn past(judgement: Judgement) -> &'static str {
     match judgement {
-        Judgement::Approve => "approved",
-        Judgement::RequestChanges => "sent back",
-        Judgement::Reject => "rejected",
+        Judgement::Approve => "approved it",
+        Judgement::RequestChanges => "sent it back",
+        Judgement::Reject => "rejected it",
     }
 }
 

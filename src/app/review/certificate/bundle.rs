@@ -1,0 +1,264 @@
+//! Writes the bundle: statements, signatures, lists, keys, policy, page, and the commands to type.
+
+use crate::app::common::content::StoredContent;
+use crate::app::common::describe::Describer;
+use crate::app::error::AppError;
+use crate::app::review::certificate::find::{Found, FoundApproval, FoundEntry};
+use crate::app::review::certificate::{
+    ApprovalLine, AssetLine, Certificate, Command, Options, PolicyLine, page,
+};
+use crate::base::monitor::Monitor;
+use crate::base::time::{Clock, Timestamp};
+use crate::object::ObjectKind;
+use crate::object::policy_link::PolicyLink;
+use crate::object::signature::{KeyClass, Namespace, Signature};
+use crate::object::transition::{Held, check_list, check_name};
+use crate::repo::{Repository, View};
+use crate::rules::keyring::allowed_signers;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The page.
+pub const PAGE_FILE: &str = "certificate.html";
+const DATA_FILE: &str = "certificate.json";
+const CHECK_FILE: &str = "CHECK.txt";
+const ALLOWED_FILE: &str = "allowed_signers";
+const ASSETS_FILE: &str = "assets.b3";
+const POLICY_FILE: &str = "policy-link.json";
+const LOG_FILE: &str = "log-entry.json";
+/// Folder of the certified files.
+const FILES_DIR: &str = "files";
+
+/// A folder that fills.
+struct Folder<'a>(&'a Path);
+
+impl Folder<'_> {
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), AppError> {
+        let path = self.0.join(name);
+        fs::write(&path, bytes).map_err(|source| AppError::Io { action: "writing", path, source })
+    }
+}
+
+pub fn write(
+    repository: &Repository,
+    view: &View,
+    found: &Found,
+    options: &Options,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Certificate, AppError> {
+    begin(&options.folder)?;
+    let folder = Folder(&options.folder);
+    let mut commands = Vec::new();
+    let mut approvals = Vec::new();
+    for (number, approval) in found.approvals.iter().enumerate() {
+        approvals.push(write_approval(&folder, number + 1, approval, found, &mut commands)?);
+    }
+    folder.write(ALLOWED_FILE, allowed_signers(found.keyring.keys()).as_bytes())?;
+    write_assets(&folder, found, &mut commands)?;
+    let policy = write_policy(&folder, found, &mut commands)?;
+    let (landed, landed_by) = write_landing(&folder, view, found, &mut commands)?;
+    if options.files {
+        write_files(repository, view, found, &options.folder, monitor)?;
+    }
+    let assets = found.transitions.as_slice().iter().map(|transition| {
+        let after = transition.after.as_ref();
+        AssetLine {
+            path: transition.path().clone(),
+            asset: transition.asset(),
+            kinds: transition.kinds(),
+            file: after.and_then(|placed| placed.content.file()),
+            bytes: after.and_then(|placed| placed.content.size()),
+        }
+    });
+    let certificate = Certificate {
+        repository: repository.id().to_string(),
+        submission: found.submission,
+        branch: found.branch.clone(),
+        commit: found.landed.commit,
+        landed_by,
+        landed,
+        policy,
+        assets: assets.collect(),
+        approvals,
+        commands,
+    };
+    let text = serde_json::to_string_pretty(&certificate)
+        .map_err(|source| crate::repo::RepoError::Record { what: "certificate", source })?;
+    folder.write(DATA_FILE, text.as_bytes())?;
+    folder.write(CHECK_FILE, check_text(&certificate).as_bytes())?;
+    folder.write(PAGE_FILE, page::write(&certificate, clock.now()).as_bytes())?;
+    Ok(certificate)
+}
+
+/// Refuses a folder with something in it.
+fn begin(folder: &Path) -> Result<(), AppError> {
+    let wrap = |source| AppError::Io { action: "making", path: folder.to_owned(), source };
+    fs::create_dir_all(folder).map_err(wrap)?;
+    match fs::read_dir(folder).map_err(wrap)?.next() {
+        Some(_) => Err(AppError::TargetTaken { path: folder.to_owned() }),
+        None => Ok(()),
+    }
+}
+
+fn write_approval(
+    folder: &Folder<'_>,
+    number: usize,
+    approval: &FoundApproval,
+    found: &Found,
+    commands: &mut Vec<Command>,
+) -> Result<ApprovalLine, AppError> {
+    let statement = format!("approval-{number}.json");
+    let (files, transitions) =
+        (format!("approval-{number}.files.b3"), format!("approval-{number}.transitions.jsonl"));
+    folder.write(&statement, &approval.record.statement)?;
+    let signature = Signature::from_bytes(&approval.record.signature).map_err(|error| {
+        AppError::from(crate::app::review::ReviewError::from(crate::trust::TrustError::from(error)))
+    })?;
+    folder.write(&format!("{statement}.sig"), signature.armored().as_bytes())?;
+    folder.write(&files, &approval.list.check_list())?;
+    folder.write(&transitions, &approval.list.encode())?;
+    let known = found.keyring.holder(&approval.key);
+    let handle = known.map_or_else(|| "unknown".to_owned(), |known| known.handle.clone());
+    let received = found.entry.as_ref().map(|found| Timestamp::utc(found.entry.received_ms));
+    let at = received.map(verify_time).unwrap_or_default();
+    commands.push(Command {
+        shows: format!("{handle} signed {statement}"),
+        line: format!(
+            "ssh-keygen -Y verify -f {ALLOWED_FILE} -I {handle} -n {}{at} -s {statement}.sig < {statement}",
+            Namespace::Action
+        ),
+    });
+    commands.push(Command {
+        shows: format!("the lists are the ones it names: both ids stand in {statement}"),
+        line: format!("b3sum {files} {transitions}"),
+    });
+    Ok(ApprovalLine {
+        action: approval.action,
+        name: known.and_then(|known| known.name.clone()),
+        handle,
+        key: approval.key.fingerprint().to_string(),
+        class: match approval.class {
+            KeyClass::File => "file",
+            KeyClass::Hardware => "hardware",
+            KeyClass::Browser => "browser",
+        },
+        signed: approval.time.rfc3339(),
+        received: received.map(|time| time.rfc3339()),
+        assets: approval.list.len() as u64,
+        statement,
+        transitions,
+        files,
+    })
+}
+
+/// The moment as of which a key is to have counted, for `ssh-keygen`.
+fn verify_time(time: Timestamp) -> String {
+    let (year, month, day, hour, minute, second) = time.civil();
+    format!(" -Overify-time={year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}Z")
+}
+
+fn write_assets(folder: &Folder<'_>, found: &Found, commands: &mut Vec<Command>) -> Result<(), AppError> {
+    let after = found.transitions.as_slice().iter().filter_map(|transition| transition.after.as_ref());
+    let list = check_list(after);
+    if list.is_empty() {
+        return Ok(());
+    }
+    folder.write(ASSETS_FILE, &list)?;
+    commands.push(Command {
+        shows: format!("your files, put into the folder {FILES_DIR}, are the approved ones: each line of {ASSETS_FILE} stands in an approval's list"),
+        line: format!("(cd {FILES_DIR} && b3sum --check ../{ASSETS_FILE})"),
+    });
+    Ok(())
+}
+
+fn write_policy(
+    folder: &Folder<'_>,
+    found: &Found,
+    commands: &mut Vec<Command>,
+) -> Result<Option<PolicyLine>, AppError> {
+    let Some(link) = &found.link else { return Ok(None) };
+    let id = PolicyLink::id_of(&link.signed.statement);
+    folder.write(POLICY_FILE, link.signed.statement.as_bytes())?;
+    for (number, signature) in link.signed.signatures.iter().enumerate() {
+        folder.write(&format!("{POLICY_FILE}.{}.sig", number + 1), signature.as_bytes())?;
+    }
+    commands.push(Command {
+        shows: "the policy is the one that every approval names".to_owned(),
+        line: format!("b3sum --derive-key \"{}\" {POLICY_FILE}", ObjectKind::PolicyLink.context()),
+    });
+    Ok(Some(PolicyLine { id, number: link.number }))
+}
+
+/// When it landed, and by whom.
+fn write_landing(
+    folder: &Folder<'_>,
+    view: &View,
+    found: &Found,
+    commands: &mut Vec<Command>,
+) -> Result<(String, String), AppError> {
+    let person = |id| {
+        let known = found.keyring.keys().find(|known| known.person == id);
+        known.map(|known| known.handle.clone())
+    };
+    let Some(FoundEntry { signed, entry }) = &found.entry else {
+        let line = Describer::new(view)?.person(found.landed.by)?;
+        let by = person(found.landed.by).or(line.name).unwrap_or_else(|| found.landed.by.short());
+        return Ok((found.landed.time.rfc3339(), by));
+    };
+    folder.write(LOG_FILE, &signed.statement)?;
+    folder.write(&format!("{LOG_FILE}.sig"), signed.signature.armored().as_bytes())?;
+    let received = Timestamp::utc(entry.received_ms);
+    let handle = person(entry.actor).unwrap_or_else(|| entry.actor.short());
+    commands.push(Command {
+        shows: format!("{handle} recorded the landing in the shared log"),
+        line: format!(
+            "ssh-keygen -Y verify -f {ALLOWED_FILE} -I {handle} -n {}{} -s {LOG_FILE}.sig < {LOG_FILE}",
+            Namespace::Log,
+            verify_time(received)
+        ),
+    });
+    Ok((received.rfc3339(), handle))
+}
+
+fn write_files(
+    repository: &Repository,
+    view: &View,
+    found: &Found,
+    folder: &Path,
+    monitor: &dyn Monitor,
+) -> Result<(), AppError> {
+    let content = StoredContent::new(repository, view, monitor)?;
+    let extractor = content.extractor();
+    for placed in found.transitions.as_slice().iter().filter_map(|transition| transition.after.as_ref()) {
+        let Held::File { id, size, .. } = placed.content else { continue };
+        let path: PathBuf = folder.join(FILES_DIR).join(check_name(&placed.path));
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(|source| AppError::Io {
+            action: "making",
+            path: parent.to_owned(),
+            source,
+        })?;
+        let mut file = fs::File::create_new(&path).map_err(|source| AppError::Io {
+            action: "writing",
+            path: path.clone(),
+            source,
+        })?;
+        extractor.write_file(id, size, &mut file)?;
+    }
+    Ok(())
+}
+
+fn check_text(certificate: &Certificate) -> String {
+    let mut text = String::from(
+        "# Type these commands in this folder. They need b3sum and ssh-keygen (OpenSSH 9.1 or newer), nothing else.\n\
+         # An approval (.json) names the repository, the submission, the branch, the policy, and by their BLAKE3 the two\n\
+         # lists of what was approved; the signature (.sig) is over exactly its bytes.\n\
+         # allowed_signers says which keys are whose, by the policy or by whoever made this bundle: compare the keys with\n\
+         # those that the people themselves tell you.\n",
+    );
+    for command in &certificate.commands {
+        text.push_str(&format!("\n# {}\n{}\n", command.shows, command.line));
+    }
+    text
+}

@@ -1,0 +1,148 @@
+//! `certificate`: a page for people and a bundle for programs that say who approved exactly which
+//! bytes, when and under which policy, and how anybody checks that with `b3sum` and `ssh-keygen`.
+
+mod bundle;
+mod find;
+mod page;
+
+use crate::app::error::AppError;
+use crate::app::review::keys::ReviewKeys;
+use crate::app::review::log::ReviewLog;
+use crate::base::id::{ActionId, AssetId, CommitId, FileId, PolicyId};
+use crate::base::monitor::Monitor;
+use crate::base::path::AssetPath;
+use crate::base::time::Clock;
+use crate::repo::Repository;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What to certify.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// An asset as it stands in the newest commit, or a version of it (`logo.svg@3`).
+    Asset(AssetPath),
+    /// Everything that the landing behind a revision changed.
+    Revision(String),
+}
+
+/// What to certify, and where to write it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What.
+    pub subject: Subject,
+    /// The folder for the bundle, which must be new or empty.
+    pub folder: PathBuf,
+    /// Whether the certified files go into the bundle as well.
+    pub files: bool,
+}
+
+/// What was certified: also the bundle's `certificate.json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Certificate {
+    /// The repository.
+    pub repository: String,
+    /// The submission that was approved.
+    pub submission: ActionId,
+    /// The branch that it landed on.
+    pub branch: String,
+    /// The commit by which the branch has it.
+    pub commit: CommitId,
+    /// Who landed it.
+    pub landed_by: String,
+    /// When, as RFC 3339: by the shared log where there is one, else by whoever landed it.
+    pub landed: String,
+    /// The policy in force then.
+    pub policy: Option<PolicyLine>,
+    /// What was approved.
+    pub assets: Vec<AssetLine>,
+    /// Who approved.
+    pub approvals: Vec<ApprovalLine>,
+    /// The commands that check it.
+    pub commands: Vec<Command>,
+}
+
+/// The policy under which it was approved.
+#[derive(Debug, Clone, Serialize)]
+pub struct PolicyLine {
+    /// Its id.
+    pub id: PolicyId,
+    /// Which link of the chain it is, from 1.
+    pub number: u64,
+}
+
+/// One certified asset.
+#[derive(Debug, Clone, Serialize)]
+pub struct AssetLine {
+    /// Where it stands.
+    pub path: AssetPath,
+    /// Which asset.
+    pub asset: Option<AssetId>,
+    /// What was done to it.
+    pub kinds: Vec<&'static str>,
+    /// Its file id: what `b3sum` prints. `None` for what was removed.
+    pub file: Option<FileId>,
+    /// Its length in bytes.
+    pub bytes: Option<u64>,
+}
+
+/// One approval.
+#[derive(Debug, Clone, Serialize)]
+pub struct ApprovalLine {
+    /// The signed action.
+    pub action: ActionId,
+    /// What `allowed_signers` calls the person.
+    pub handle: String,
+    /// The person's name, as the policy or the list of identities has it.
+    pub name: Option<String>,
+    /// The fingerprint of the key.
+    pub key: String,
+    /// Where the key is kept: `file`, `hardware`, `browser`.
+    pub class: &'static str,
+    /// When it was signed, by the signer's clock.
+    pub signed: String,
+    /// When the shared log had received it, by its own clock.
+    pub received: Option<String>,
+    /// How many assets it approves.
+    pub assets: u64,
+    /// The file with the signed bytes; the signature is beside it, with `.sig`.
+    pub statement: String,
+    /// The file with the transitions that were approved.
+    pub transitions: String,
+    /// The files after them, as `b3sum --check` reads them.
+    pub files: String,
+}
+
+/// A command that a stranger types in the folder.
+#[derive(Debug, Clone, Serialize)]
+pub struct Command {
+    /// What it shows.
+    pub shows: String,
+    /// The line.
+    pub line: String,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The page.
+    pub page: PathBuf,
+    /// What it says.
+    pub certificate: Certificate,
+}
+
+/// Certifies.
+pub fn run(
+    repository: &Repository,
+    options: &Options,
+    keys: &ReviewKeys,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    let view = repository.view()?;
+    let log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
+    let found = find::find(&view, &log, keys, &options.subject, clock.now())?;
+    let certificate = bundle::write(repository, &view, &found, options, clock, monitor)?;
+    Ok(Report { folder: options.folder.clone(), page: options.folder.join(bundle::PAGE_FILE), certificate })
+}
