@@ -70,9 +70,7 @@ pub(super) fn app(error: &AppError) -> Advice {
     match error {
         AppError::Repo(error) => repo(error),
         AppError::Cancelled => Advice::none(ExitStatus::Interrupted),
-        AppError::NoIdentity => {
-            Advice::of(ExitStatus::Refused, &["pent config user.name \"Your Name\", once and for all"])
-        }
+        AppError::NoIdentity => Advice::refused(&["pent config user.name \"Your Name\", once and for all"]),
         AppError::Author { .. } => Advice::usage("--author \"Anna Lind <anna@example.org>\""),
         AppError::NotInRevision { .. } => {
             Advice::not_found("`pent log` with the path tells when it was there and where it moved")
