@@ -65,6 +65,12 @@ pub const TARGETS: &[Target] = &[
         protected_seeds,
         json_record::<ProtectedNames>,
     ),
+    Target::new("repo: action of the review log", &["repo/review_log.rs"], action_seeds, |bytes| {
+        canonical(ActionRecord::decode(bytes), |record| {
+            let _ = record.id();
+            record.encode()
+        })
+    }),
     Target::new("repo: person", &["repo/people.rs"], person_seeds, run_person),
     Target::new("repo: revision", &["repo/revision.rs"], revision_seeds, run_revision),
     // Words about dates are read by a library that allocates as it likes, a little.
@@ -107,6 +113,10 @@ fn target_seeds() -> Vec<Vec<u8>> {
         let annotation = numbers.once_in(2).then(|| Annotation { signature, message: text(numbers) });
         RefTarget { commit, annotation }.encode()
     })
+}
+
+fn action_seeds() -> Vec<Vec<u8>> {
+    samples(|numbers| ActionRecord { statement: numbers.name(), signature: numbers.name() }.encode())
 }
 
 fn name_seeds() -> Vec<Vec<u8>> {

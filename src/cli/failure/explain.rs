@@ -71,9 +71,7 @@ pub(super) fn app(error: &AppError) -> Advice {
     match error {
         AppError::Repo(error) => repo(error),
         AppError::Cancelled => Advice::none(ExitStatus::Interrupted),
-        AppError::NoIdentity => {
-            Advice::of(ExitStatus::Refused, &["pent config user.name \"Your Name\", once and for all"])
-        }
+        AppError::NoIdentity => Advice::refused(&["pent config user.name \"Your Name\", once and for all"]),
         AppError::Author { .. } => Advice::usage("--author \"Anna Lind <anna@example.org>\""),
         AppError::NotInRevision { .. } => {
             Advice::not_found("`pent log` with the path tells when it was there and where it moved")
@@ -100,12 +98,8 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Review(error) => review(error),
         AppError::Import(error) => import(error),
         AppError::Sync(error) => sync::advice(error),
-        AppError::RemoteTaken { .. } => {
-            Advice::refused(&["`pent remote set` gives it another address", "or choose another name"])
-        }
-        AppError::RemoteKind { .. } => Advice::usage(
-            "a folder such as /mnt/nas/brand; `pent remote add --help` lists what this program can reach",
-        ),
+        AppError::RemoteTaken { .. } => sync::taken(),
+        AppError::RemoteKind { .. } => sync::kind(),
         AppError::OutsideWorktree { .. } => {
             Advice::usage("name paths inside the repository's folder, or go there with `-C`")
         }

@@ -5,6 +5,7 @@ use crate::base::id::{ActionId, AssetId, CommitId, PersonId, RepositoryId};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::object::action::{Action, Audience, Body, Comment, Deed, ListRef, Proposal};
+use crate::object::signature::Fingerprint;
 use crate::object::transition::{Placed, Transition, TransitionList};
 use crate::object::tree_edit::EntryValue;
 
@@ -79,7 +80,7 @@ fn action_seeds() -> Vec<Vec<u8>> {
             repository: RepositoryId::from_bytes(numbers.array()),
             audience: Audience::Team,
             actor: PersonId::from_bytes(numbers.array()),
-            key: crate::object::signature::Fingerprint::from_bytes([3; 32]),
+            key: Fingerprint::from_bytes(numbers.array()),
             previous: Some(submission),
             heads: vec![submission],
             time: Timestamp::utc(numbers.any_size() as i64),

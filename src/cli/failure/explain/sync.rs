@@ -62,3 +62,15 @@ fn bucket(error: &BucketError) -> Advice {
         ]),
     }
 }
+
+/// Advice on a name of a remote that is in use.
+pub(super) fn taken() -> Advice {
+    Advice::refused(&["`pent remote set` gives it another address", "or choose another name"])
+}
+
+/// Advice on an address of a kind that cannot be reached.
+pub(super) fn kind() -> Advice {
+    Advice::usage(
+        "a folder such as /mnt/nas/brand; `pent remote add --help` lists what this program can reach",
+    )
+}
