@@ -53,9 +53,6 @@ pub const TARGETS: &[Target] = &[
     ),
     Target::new("repo: worktree state", &["repo/state.rs"], state_seeds, json_record::<WorktreeState>),
     Target::new("repo: shelf", &["repo/state.rs"], shelf_seeds, json_record::<Shelf>),
-    Target::new("repo: record of an action", &["repo/review_log.rs"], action_seeds, |bytes| {
-        canonical(ActionRecord::decode(bytes), ActionRecord::encode)
-    }),
     Target::new("repo: head of the shared log", &["repo/shared_log.rs"], head_seeds, |bytes| {
         canonical(LogHead::decode(bytes), |head| head.encode())
     }),
@@ -237,11 +234,6 @@ fn state_seeds() -> Vec<Vec<u8>> {
 
 fn shelf_seeds() -> Vec<Vec<u8>> {
     samples(|numbers| json(&shelf(numbers)))
-}
-
-fn action_seeds() -> Vec<Vec<u8>> {
-    let record = ActionRecord { statement: b"{}".to_vec(), signature: vec![7; 40] };
-    vec![record.encode()]
 }
 
 fn head_seeds() -> Vec<Vec<u8>> {
