@@ -15,6 +15,7 @@ use crate::repo::journal::{
 use crate::repo::people::Person;
 use crate::repo::protected::ProtectedNames;
 use crate::repo::refs::{Annotation, RefName, RefTarget};
+use crate::repo::review_log::ActionRecord;
 use crate::repo::revision::{self, Revision};
 use crate::repo::shared_log::LogHead;
 use crate::repo::state::{ConflictSide, MergeState, PendingConflict, PendingEdits, Shelf, WorktreeState};
@@ -61,6 +62,9 @@ pub const TARGETS: &[Target] = &[
         protected_seeds,
         json_record::<ProtectedNames>,
     ),
+    Target::new("repo: action of the review log", &["repo/review_log.rs"], action_seeds, |bytes| {
+        canonical(ActionRecord::decode(bytes), ActionRecord::encode)
+    }),
     Target::new("repo: person", &["repo/people.rs"], person_seeds, run_person),
     Target::new("repo: revision", &["repo/revision.rs"], revision_seeds, run_revision),
     // Words about dates are read by a library that allocates as it likes, a little.
@@ -94,6 +98,10 @@ fn branch(numbers: &mut Numbers) -> RefName {
 
 fn time(numbers: &mut Numbers) -> Timestamp {
     Timestamp { unix_ms: numbers.any_size() as i64, offset_minutes: numbers.below(1439) as i16 }
+}
+
+fn action_seeds() -> Vec<Vec<u8>> {
+    samples(|numbers| ActionRecord { statement: numbers.name(), signature: numbers.name() }.encode())
 }
 
 fn target_seeds() -> Vec<Vec<u8>> {

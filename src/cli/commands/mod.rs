@@ -1,6 +1,7 @@
 //! One file per verb, and the table that makes them the program.
 
 pub mod approve;
+pub mod backup;
 pub mod cat;
 pub mod certificate;
 pub mod clone;
@@ -90,6 +91,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<meta::Arguments>(),
     Entry::of::<sparse::Arguments>(),
     Entry::of::<gc::Arguments>(),
+    Entry::of::<backup::Arguments>(),
     Entry::of::<fsck::Arguments>(),
     Entry::of::<repair::Arguments>(),
     Entry::of::<erase::Arguments>(),
