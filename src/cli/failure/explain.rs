@@ -111,13 +111,9 @@ pub(super) fn app(error: &AppError) -> Advice {
         }),
         AppError::CurrentBranch { .. } => Advice::refused(&["go to another with `pent switch` first"]),
         AppError::AlreadyThere { .. } => Advice::refused(&["`pent draft list` lists where else to go"]),
-        AppError::NotMerged { name, .. } => {
-            let merge = format!("pent merge {name}, to keep them");
-            Advice::refused(&[&merge, "add --force to remove it all the same; `pent undo` brings it back"])
-        }
+        AppError::NotMerged { name, .. } => still_needed(&format!("pent merge {name}, to keep them")),
         AppError::ShelvedWork { name, .. } => {
-            let switch = format!("pent switch {name}, to look at that work");
-            Advice::refused(&[&switch, "add --force to remove it all the same; `pent undo` brings it back"])
+            still_needed(&format!("pent switch {name}, to look at that work"))
         }
         AppError::Unresolved { .. } => Advice::refused(&[
             "`pent status` lists them",
@@ -140,6 +136,11 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Identity(error) => trust::identity(error),
         AppError::Io { source, .. } => io(source),
     }
+}
+
+/// A branch that was to be removed has something that would be missed.
+fn still_needed(first: &str) -> Advice {
+    Advice::refused(&[first, "add --force to remove it all the same; `pent undo` brings it back"])
 }
 
 /// The way out of a refusal: what somebody can do about what is missing.
