@@ -53,6 +53,12 @@ pub const TARGETS: &[Target] = &[
     ),
     Target::new("repo: worktree state", &["repo/state.rs"], state_seeds, json_record::<WorktreeState>),
     Target::new("repo: shelf", &["repo/state.rs"], shelf_seeds, json_record::<Shelf>),
+    Target::new("repo: action of the review log", &["repo/review_log.rs"], action_seeds, |bytes| {
+        canonical(ActionRecord::decode(bytes), |record| {
+            let _ = record.id();
+            record.encode()
+        })
+    }),
     Target::new("repo: head of the shared log", &["repo/shared_log.rs"], head_seeds, |bytes| {
         canonical(LogHead::decode(bytes), |head| head.encode())
     }),
@@ -131,6 +137,13 @@ fn tombstone_seeds() -> Vec<Vec<u8>> {
             statement: numbers.name(),
         };
         tombstone.encode()
+    })
+}
+
+fn action_seeds() -> Vec<Vec<u8>> {
+    samples(|numbers| {
+        let (statement, signature) = (numbers.bytes(80), numbers.bytes(40));
+        ActionRecord { statement, signature }.encode()
     })
 }
 

@@ -135,9 +135,9 @@ fn merging(error: &AppError) -> Advice {
             let merge = format!("pent merge {name}, to keep them");
             Advice::refused(&[&merge, "add --force to remove it all the same; `pent undo` brings it back"])
         }
+        AppError::NotMerged { name, .. } => still_needed(&format!("pent merge {name}, to keep them")),
         AppError::ShelvedWork { name, .. } => {
-            let switch = format!("pent switch {name}, to look at that work");
-            Advice::refused(&[&switch, "add --force to remove it all the same; `pent undo` brings it back"])
+            still_needed(&format!("pent switch {name}, to look at that work"))
         }
         AppError::Unresolved { .. } => Advice::refused(&[
             "`pent status` lists them",
@@ -152,6 +152,11 @@ fn merging(error: &AppError) -> Advice {
         AppError::MergeUnderWay { .. } => merge_under_way(),
         _ => Advice::none(ExitStatus::Refused),
     }
+}
+
+/// A branch that was to be removed has something that would be missed.
+fn still_needed(first: &str) -> Advice {
+    Advice::refused(&[first, "add --force to remove it all the same; `pent undo` brings it back"])
 }
 
 /// The way out of a refusal: what somebody can do about what is missing.
