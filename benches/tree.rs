@@ -59,7 +59,11 @@ fn walk_all(bencher: Bencher<'_, '_>) {
     let mut objects = MemoryObjects::default();
     let tree = build(&mut objects);
     bencher.counter(all()).bench_local(|| {
-        TreeWalk::new(&objects, tree, AssetPath::root()).flatten().count()
+        let mut bytes = 0;
+        for item in TreeWalk::new(&objects, tree, AssetPath::root()) {
+            bytes += item.expect("an entry").1.content.size().unwrap_or_default();
+        }
+        bytes
     });
 }
 
