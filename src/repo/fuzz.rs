@@ -118,10 +118,6 @@ fn target_seeds() -> Vec<Vec<u8>> {
     })
 }
 
-fn action_seeds() -> Vec<Vec<u8>> {
-    samples(|numbers| ActionRecord { statement: numbers.name(), signature: numbers.name() }.encode())
-}
-
 fn name_seeds() -> Vec<Vec<u8>> {
     ["branch/main", "branch/draft/poster", "tag/v1", "tag/été"].map(|name| name.as_bytes().to_vec()).to_vec()
 }

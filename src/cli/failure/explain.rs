@@ -131,10 +131,6 @@ pub(super) fn app(error: &AppError) -> Advice {
 /// Advice on what stands in the way of joining drafts, or of removing one.
 fn merging(error: &AppError) -> Advice {
     match error {
-        AppError::NotMerged { name, .. } => {
-            let merge = format!("pent merge {name}, to keep them");
-            Advice::refused(&[&merge, "add --force to remove it all the same; `pent undo` brings it back"])
-        }
         AppError::NotMerged { name, .. } => still_needed(&format!("pent merge {name}, to keep them")),
         AppError::ShelvedWork { name, .. } => {
             still_needed(&format!("pent switch {name}, to look at that work"))
