@@ -74,7 +74,9 @@ pub fn main() -> ExitCode {
 /// Becomes a decoder when this program called itself to be one. Comes before anything else, so that
 /// a decoder knows nothing of the person, the folder and the environment.
 fn serve_as_decoder() -> Option<ExitCode> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // Words of a request are plain; other arguments may be no text at all.
+    let arguments = std::env::args_os().skip(1).map(|word| word.into_string().unwrap_or_default());
+    let arguments: Vec<String> = arguments.collect();
     if !crate::media::worker::is_request(&arguments) {
         return None;
     }

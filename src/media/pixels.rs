@@ -20,7 +20,7 @@ pub struct Pixels {
 impl Pixels {
     /// A picture of these bytes, when there are as many as the size asks for.
     pub fn new(width: u32, height: u32, bytes: Vec<u8>) -> Result<Self, DecodeError> {
-        if width == 0 || height == 0 || bytes.len() as u64 != u64::from(width) * u64::from(height) * 4 {
+        if width == 0 || height == 0 || bytes.len() as u128 != u128::from(width) * u128::from(height) * 4 {
             return Err(DecodeError::Damaged("the picture has not as many pixels as it says".into()));
         }
         Ok(Self { width, height, bytes })

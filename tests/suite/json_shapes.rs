@@ -257,8 +257,7 @@ fn branch(story: &mut Story) {
     story.tell(&["resolve", "--ours", "brief.md"]);
     story.tell(&["commit"]);
     story.tell(&["merge", "night"]);
-    story.tell(&["draft", "new", "spare"]);
-    story.tell(&["switch", "main"]);
+    story.tell(&["draft", "new", "spare", "--stay"]);
     story.tell(&["draft", "rename", "spare", "spare-two"]);
     story.tell(&["draft", "delete", "spare-two"]);
     story.tell(&["switch", "night"]);

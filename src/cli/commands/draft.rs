@@ -84,7 +84,7 @@ impl Verb for Arguments {
             Action::New { name, revision: None, stay: false } => {
                 let repository = context.repository()?;
                 let report = switch::begin_draft(&repository, &name, context.clock(), context.monitor())?;
-                context.print("draft-new", &report, |page, report| {
+                context.print("switch", &report, |page, report| {
                     page.line(format_args!("{} begins here, and you are on it.", safe(&report.branch)))
                 })?;
             }
