@@ -150,7 +150,9 @@ fn step(text: &str) -> Option<Step> {
     let offset_minutes = offset_minutes(offset)?;
     let utc = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond();
     let unix_ms = utc - i64::from(offset_minutes) * 60_000;
-    let message = message.replace('\r', " ").trim().to_owned();
+    // A plan is lines: a message has no characters that steer what shows it.
+    let plain: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let message = plain.trim().to_owned();
     Some(Step { time: Timestamp { unix_ms, offset_minutes }, message, actions: Vec::new() })
 }
 
