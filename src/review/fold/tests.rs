@@ -71,11 +71,12 @@ struct Machine {
 struct Studio {
     lists: HashMap<ListRef, TransitionList>,
     clock: Box<dyn FnMut() -> i64>,
+    acts: u64,
 }
 
 impl Studio {
     fn new(clock: impl FnMut() -> i64 + 'static) -> Self {
-        Self { lists: HashMap::new(), clock: Box::new(clock) }
+        Self { lists: HashMap::new(), clock: Box::new(clock), acts: 0 }
     }
 
     fn put(&mut self, list: TransitionList) -> ListRef {
@@ -85,6 +86,7 @@ impl Studio {
     }
 
     fn act(&mut self, machine: &mut Machine, actor: u8, deed: Deed) -> ActionId {
+        self.acts += 1;
         let causal = Causal::new(machine.entries.clone());
         let action = Action {
             repository: REPOSITORY,
@@ -95,7 +97,7 @@ impl Studio {
             heads: causal.heads(),
             time: Timestamp::utc((self.clock)()),
             // Words that differ each time, so that no two actions are the same.
-            body: Body::new([machine.entries.len() as u8; 16], format!("{deed:?}")).id(),
+            body: Body::new([0; 16], format!("{} {deed:?}", self.acts)).id(),
             deed,
         };
         let entry = sign(actor, &action);
