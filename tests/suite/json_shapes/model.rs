@@ -316,7 +316,7 @@ impl Serde {
                     match name.as_str() {
                         "tag" => how.tag = Some(text),
                         "content" => how.content = Some(text),
-                        "rename_all" => how.kebab = text == "kebab-case",
+                        "rename_all" => how.kebab = matches!(text.as_str(), "kebab-case" | "lowercase"),
                         "skip_serializing_if" => how.optional = true,
                         "flatten" => how.flat = true,
                         "with" => how.by_hand = true,
