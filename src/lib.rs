@@ -10,6 +10,7 @@ pub mod cli;
 pub mod diff;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod import;
 pub mod object;
 pub mod repo;
 pub mod rules;

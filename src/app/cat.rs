@@ -47,7 +47,7 @@ pub fn run(
         None => locate(&view, options.revision.as_deref(), &options.path, clock.now())?.entry.content,
     };
     let stored = StoredContent::new(repository, &view, monitor)?;
-    match content {
+    match view.at_hand(content)? {
         Content::File { id, size, .. } | Content::Symlink { id, size } => {
             Ok(stored.extractor().write_file(id, size, out)?)
         }

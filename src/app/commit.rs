@@ -1,6 +1,5 @@
 //! `commit`: makes the worktree's changes part of the branch.
 
-use crate::app::common::assign::Assignment;
 use crate::app::common::describe::{CommitLine, Describer};
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
@@ -17,6 +16,7 @@ use crate::object::commit::{AssetNote, Commit, Signature};
 use crate::object::signature::Fingerprint;
 use crate::object::source::ObjectSource;
 use crate::object::tree_edit::edit_tree;
+use crate::repo::assign::Assignment;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::StateChange;
 use crate::repo::people::Identity;

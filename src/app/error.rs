@@ -4,6 +4,7 @@ use crate::app::identity::IdentityError;
 use crate::base::path::AssetPath;
 use crate::care::CareError;
 use crate::diff::DiffError;
+use crate::import::ImportError;
 use crate::repo::RepoError;
 use crate::repo::config::ConfigError;
 use crate::repo::content::ContentError;
@@ -57,6 +58,9 @@ pub enum AppError {
     /// Care of the repository failed.
     #[error(transparent)]
     Care(#[from] CareError),
+    /// History could not be brought in or taken out.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// Moving work between repositories failed.
     #[error(transparent)]
     Sync(#[from] SyncError),

@@ -10,6 +10,7 @@ use crate::base::time::Clock;
 use crate::object::source::ObjectSource;
 use crate::object::tree::{Content, TreeEntry};
 use crate::object::tree_walk::TreeWalk;
+use crate::repo::at_hand::AtHand;
 use crate::repo::{RepoError, Repository, View};
 use crate::worktree::checkout::{LinkPolicy, PlanInput, Wanted, execute, plan};
 use crate::worktree::displaced::Displacer;
@@ -88,7 +89,7 @@ fn collect(
 ) -> Result<Vec<(AssetPath, TreeEntry)>, AppError> {
     let mut entries = Vec::new();
     let mut found = vec![false; paths.len()];
-    for item in TreeWalk::new(view, tree, AssetPath::root()) {
+    for item in TreeWalk::new(&AtHand(view), tree, AssetPath::root()) {
         let (path, entry) = item.map_err(RepoError::from)?;
         if entry.content.is_directory() {
             continue;

@@ -12,12 +12,15 @@ pub mod draft;
 pub mod erase;
 pub mod error;
 pub mod export;
+pub mod export_git;
 pub mod fetch;
 pub mod fsck;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod gc;
 pub mod identity;
+pub mod import_folder;
+pub mod import_git;
 pub mod init;
 pub mod journal;
 pub mod log;

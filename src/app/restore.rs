@@ -17,6 +17,7 @@ use crate::object::source::ObjectSource;
 use crate::object::tree::Content;
 use crate::object::tree_edit::{EntryValue, TreeEdit, edit_tree};
 use crate::object::tree_walk::{TreeWalk, entry_at, tree_order};
+use crate::repo::at_hand::AtHand;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::state::WorktreeState;
@@ -122,7 +123,7 @@ fn collect(
         let target = found.version_of.unwrap_or_else(|| path.clone());
         match &found.content {
             Some(Content::Directory { id }) => {
-                for item in TreeWalk::new(view, *id, target.clone()) {
+                for item in TreeWalk::new(&AtHand(view), *id, target.clone()) {
                     let (path, entry) = item.map_err(RepoError::from)?;
                     if !entry.content.is_directory() {
                         wanted.push(Wanted { path, value: Some(entry.into()) });
@@ -157,7 +158,8 @@ fn find(view: &View, revision: Option<&str>, path: &AssetPath, clock: &dyn Clock
         let content = Some(Content::Directory { id: view.commit(commit)?.tree });
         return Ok(Found { commit, content, value: None, version_of: None });
     }
-    let Located { commit, tree, entry, .. } = locate(view, revision, path, clock.now())?;
+    let Located { commit, tree, mut entry, .. } = locate(view, revision, path, clock.now())?;
+    entry.content = view.at_hand(entry.content)?;
     let literal = entry_at(view, tree, path).map_err(RepoError::from)?.is_some();
     let version_of = if literal { None } else { without_version(path) };
     let content = Some(entry.content.clone());

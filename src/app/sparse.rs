@@ -11,6 +11,7 @@ use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::object::tree_walk::{TreeWalk, entry_at};
+use crate::repo::at_hand::AtHand;
 use crate::repo::edit::JournalNote;
 use crate::repo::ingest::Ingester;
 use crate::repo::journal::StateChange;
@@ -165,7 +166,7 @@ fn differences(
     let dirty: BTreeSet<AssetPath> = status.changes.into_iter().map(|change| change.path).collect();
     let mut targets = Vec::new();
     let mut still_here = Vec::new();
-    for item in TreeWalk::new(&session.view, session.base, AssetPath::root()) {
+    for item in TreeWalk::new(&AtHand(&session.view), session.base, AssetPath::root()) {
         let (path, entry) = item.map_err(RepoError::from)?;
         if entry.content.is_directory() {
             continue;

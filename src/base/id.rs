@@ -176,6 +176,10 @@ define_id!(
     /// Names a pack file.
     PackId, 16, "a pack id"
 );
+define_id!(
+    /// Names an object of a Git repository: SHA-1 of its kind, length and bytes.
+    GitId, 20, "a Git object id"
+);
 
 impl ChunkId {
     /// Hashes a chunk's raw bytes.

@@ -55,6 +55,8 @@ struct Counters {
     files: AtomicU64,
     bytes: AtomicU64,
     bytes_shared: AtomicU64,
+    commits: AtomicU64,
+    commits_total: AtomicU64,
 }
 
 /// What the drawing thread goes by.
@@ -151,6 +153,12 @@ impl Monitor for Progress {
         counters.bytes_shared.fetch_add(advance.bytes_shared, Ordering::Relaxed);
     }
 
+    fn commits(&self, done: u64, total: u64) {
+        let counters = &self.shared.counters;
+        counters.commits.store(done, Ordering::Relaxed);
+        counters.commits_total.store(total, Ordering::Relaxed);
+    }
+
     fn problem(&self, problem: Problem) {
         let mut view = self.shared.lock();
         view.problems += 1;
@@ -167,7 +175,7 @@ impl Monitor for Progress {
 
 impl Counters {
     fn reset(&self) {
-        for counter in [&self.files, &self.bytes, &self.bytes_shared] {
+        for counter in [&self.files, &self.bytes, &self.bytes_shared, &self.commits, &self.commits_total] {
             counter.store(0, Ordering::Relaxed);
         }
     }
@@ -201,6 +209,8 @@ impl Shared {
             files: self.counters.files.load(Ordering::Relaxed),
             bytes: self.counters.bytes.load(Ordering::Relaxed),
             bytes_shared: self.counters.bytes_shared.load(Ordering::Relaxed),
+            commits: self.counters.commits.load(Ordering::Relaxed),
+            commits_total: self.counters.commits_total.load(Ordering::Relaxed),
         };
         view.speed.note(now, &state);
         match self.showing {

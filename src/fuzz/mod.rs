@@ -28,6 +28,7 @@ const FAMILIES: &[&[Target]] = &[
     crate::worktree::fuzz::TARGETS,
     crate::trust::fuzz::TARGETS,
     crate::sync::fuzz::TARGETS,
+    crate::import::fuzz::TARGETS,
     crate::diff::fuzz::TARGETS,
     crate::care::fuzz::TARGETS,
     crate::app::fuzz::TARGETS,

@@ -173,6 +173,7 @@ const SIGNS: &[&str] = &[
 /// Files with such marks that no target needs to run, and why.
 const OTHERWISE: &[(&str, &str)] = &[
     ("app/diff/access.rs", "decodes nothing itself: manifest nodes"),
+    ("app/import_git/settings.rs", "what the last import set, or nothing"),
     ("care/fsck/objects.rs", "asks whether records decode"),
     ("care/fsck/packs.rs", "takes the first bytes of an id for a number"),
     ("care/fsck/progress.rs", "numbers of fixed length, or 0"),

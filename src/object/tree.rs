@@ -42,22 +42,28 @@ pub enum ForeignAlgorithm {
     GitBlobSha1,
     /// SHA-256 of a Git blob object.
     GitBlobSha256,
+    /// SHA-1 of a Git commit object: a submodule entry. Its size is 0.
+    GitCommitSha1,
 }
 
 impl ForeignAlgorithm {
-    const fn tag(self) -> u8 {
+    /// The number that stands for it in stored bytes.
+    pub const fn tag(self) -> u8 {
         match self {
             Self::Sha256 => 1,
             Self::GitBlobSha1 => 2,
             Self::GitBlobSha256 => 3,
+            Self::GitCommitSha1 => 4,
         }
     }
 
-    const fn from_tag(tag: u8) -> Option<Self> {
+    /// Reverses [`tag`](Self::tag).
+    pub const fn from_tag(tag: u8) -> Option<Self> {
         match tag {
             1 => Some(Self::Sha256),
             2 => Some(Self::GitBlobSha1),
             3 => Some(Self::GitBlobSha256),
+            4 => Some(Self::GitCommitSha1),
             _ => None,
         }
     }
@@ -65,7 +71,7 @@ impl ForeignAlgorithm {
     /// Length of its digests in bytes.
     pub const fn digest_bytes(self) -> usize {
         match self {
-            Self::GitBlobSha1 => 20,
+            Self::GitBlobSha1 | Self::GitCommitSha1 => 20,
             Self::Sha256 | Self::GitBlobSha256 => 32,
         }
     }

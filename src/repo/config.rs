@@ -121,6 +121,22 @@ pub const KEYS: &[Key] = &[
         about: "Sign every commit with the key of the identity that you work as.",
     },
     Key {
+        name: "git.lfs",
+        kind: Kind::Line,
+        reach: Reach::Both,
+        home: Scope::Repository,
+        default: None,
+        about: "Files that `pent export git` puts into Git LFS, as patterns parted by blanks.",
+    },
+    Key {
+        name: "lock.patterns",
+        kind: Kind::Line,
+        reach: Reach::Both,
+        home: Scope::Repository,
+        default: None,
+        about: "Files that one person at a time should change, as patterns parted by blanks.",
+    },
+    Key {
         name: "ui.color",
         kind: Kind::Choice(&["auto", "always", "never"]),
         reach: Reach::Person,

@@ -4,6 +4,8 @@
 //! Reading goes through a [`View`], a consistent state of everything; changing goes through an
 //! [`Edit`], which becomes real as a whole or not at all.
 
+pub mod assign;
+pub mod at_hand;
 pub mod commit_signatures;
 pub mod config;
 pub mod content;
@@ -15,6 +17,7 @@ pub mod extract;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod history;
+pub mod imports;
 pub mod ingest;
 mod ingest_large;
 pub mod journal;

@@ -41,6 +41,8 @@ impl Roots {
         for (_, target) in view.references()? {
             roots.commits.push(target.commit);
         }
+        roots.commits.extend(view.unfinished_imports()?);
+        roots.commits.extend(view.kept_git_references()?.iter().filter_map(|(_, record)| record.commit));
         roots.add_state(&view.state()?);
         for (_, shelf) in view.shelves()? {
             roots.add_shelf(&shelf);
@@ -271,7 +273,10 @@ impl Walker<'_> {
     fn content(&mut self, content: &Content) -> Result<(), RepoError> {
         match content {
             Content::Directory { id } => self.tree(*id),
-            Content::Foreign { .. } => Ok(()),
+            Content::Foreign { algorithm, digest, .. } => match self.view.tie(*algorithm, digest)? {
+                Some((id, size)) => self.file(id, size),
+                None => Ok(()),
+            },
             Content::File { id, size, .. } | Content::Symlink { id, size } => self.file(*id, *size),
         }
     }

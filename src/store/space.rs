@@ -38,13 +38,17 @@ pub enum Space {
     ReviewLog,
     /// What nothing reached any more, and since when.
     Condemned,
+    /// What imports know of other systems: which of their objects became what here.
+    Imports,
+    /// Objects of other systems, byte for byte.
+    Origins,
     /// Signatures of commits, by commit and key.
     CommitSignatures,
 }
 
 impl Space {
     /// All spaces.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Trees,
         Self::Metadata,
         Self::Commits,
@@ -60,6 +64,8 @@ impl Space {
         Self::SharedLog,
         Self::ReviewLog,
         Self::Condemned,
+        Self::Imports,
+        Self::Origins,
         Self::CommitSignatures,
     ];
 
@@ -81,6 +87,8 @@ impl Space {
             Self::SharedLog => "shared-log",
             Self::ReviewLog => "review-log",
             Self::Condemned => "condemned",
+            Self::Imports => "imports",
+            Self::Origins => "origins",
             Self::CommitSignatures => "commit-signatures",
         }
     }

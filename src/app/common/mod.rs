@@ -1,7 +1,6 @@
 //! What several use cases share: a look at repository and worktree together, taking content in,
 //! bringing files to another state, and the words that users and reports use for things.
 
-pub mod assign;
 pub mod author;
 pub mod content;
 pub mod describe;

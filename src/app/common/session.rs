@@ -9,9 +9,10 @@ use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
 use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::{entry_at, tree_order};
+use crate::repo::at_hand::AtHand;
 use crate::repo::state::WorktreeState;
 use crate::repo::{RepoError, Repository, View};
-use crate::rules::ignore::IgnoreStack;
+use crate::rules::ignore::{IGNORE_FILE_BYTES_MAX, IgnoreStack};
 use crate::store::WorktreeLock;
 use crate::worktree::index::{Fresh, Index, IndexBuild, PathSetId, build_index, empty_path_set};
 use crate::worktree::probe::ContentProbe;
@@ -23,6 +24,8 @@ use std::path::PathBuf;
 /// Folder of what is remembered of the worktree, inside `.pent`.
 pub(crate) const STATE_DIR: &str = "worktree";
 pub(crate) const INDEX_FILE: &str = "index";
+/// File of rules for what is left out that stand in no tree, inside `.pent`.
+pub(crate) const IGNORE_RULES: &str = "ignore";
 /// Context of the fingerprint of a set of paths.
 const PATH_SET_CONTEXT: &str = "pentimento path set v1";
 
@@ -43,6 +46,8 @@ pub struct Session<'a> {
     /// What is remembered of the base's files.
     pub index: Option<Index>,
     ignore: IgnoreStack,
+    /// Whether foreign content was tied to files here.
+    has_ties: bool,
     lock: Option<WorktreeLock>,
 }
 
@@ -71,6 +76,7 @@ impl<'a> Session<'a> {
             None => TreeNode::empty_id(),
         };
         let worktree = Worktree::open(repository.root())?;
+        let has_ties = view.has_ties()?;
         let mut session = Self {
             repository,
             worktree,
@@ -79,7 +85,8 @@ impl<'a> Session<'a> {
             head,
             base,
             index: None,
-            ignore: IgnoreStack::new(b""),
+            ignore: IgnoreStack::new(&ignore_rules(repository)?),
+            has_ties,
             lock,
         };
         if session.lock.is_some() {
@@ -102,7 +109,8 @@ impl<'a> Session<'a> {
 
     /// What the base has at a path. Asks the index, so that a million questions cost little.
     pub fn base_entry(&self, path: &AssetPath) -> Result<Option<EntryValue>, AppError> {
-        let Some(index) = &self.index else {
+        // The index shows tied foreign content as files; what a tree is made of is the entry itself.
+        let Some(index) = self.index.as_ref().filter(|_| !self.has_ties) else {
             let entry = entry_at(&self.view, self.base, path).map_err(RepoError::from)?;
             return Ok(entry.map(EntryValue::from));
         };
@@ -111,7 +119,8 @@ impl<'a> Session<'a> {
         Ok(Some(EntryValue { asset, metadata, content }))
     }
 
-    fn index_path(&self) -> PathBuf {
+    /// Where the index lies.
+    pub(crate) fn index_path(&self) -> PathBuf {
         self.state_dir().join(INDEX_FILE)
     }
 
@@ -143,7 +152,7 @@ impl<'a> Session<'a> {
             state.sparse.is_none() || AssetPath::from_bytes(bytes).is_ok_and(|path| state.shows(&path))
         };
         let build = IndexBuild {
-            source: &self.view,
+            source: &AtHand(&self.view),
             tree,
             previous,
             fresh,
@@ -192,6 +201,19 @@ impl<'a> Session<'a> {
             measure,
         };
         Ok(status(&input, monitor)?)
+    }
+}
+
+/// The rules that stand in no tree; none without a file of them.
+fn ignore_rules(repository: &Repository) -> Result<Vec<u8>, AppError> {
+    let path = repository.pent_dir().join(IGNORE_RULES);
+    match std::fs::read(&path) {
+        Ok(mut rules) => {
+            rules.truncate(IGNORE_FILE_BYTES_MAX);
+            Ok(rules)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(AppError::Io { action: "reading", path, source }),
     }
 }
 

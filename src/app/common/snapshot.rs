@@ -1,7 +1,6 @@
 //! Takes the worktree's changes into the store and says what they make of the base tree: the part
 //! that a commit and a switch have in common.
 
-use crate::app::common::assign::{Assignment, Differences, assign};
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
@@ -12,6 +11,7 @@ use crate::object::tree::Content;
 use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::entry_at;
 use crate::repo::RepoError;
+use crate::repo::assign::{Assignment, Differences, assign};
 use crate::repo::ingest::Ingester;
 use crate::repo::state::PendingEdits;
 use crate::store::Staged;

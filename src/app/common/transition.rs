@@ -16,6 +16,7 @@ use crate::base::time::Clock;
 use crate::diff::tree::{PathSet, compare_trees};
 use crate::object::tree::Content;
 use crate::repo::View;
+use crate::repo::at_hand::AtHand;
 use crate::repo::journal::FilesChange;
 use crate::worktree::checkout::{CheckoutPlan, CheckoutReport, LinkPolicy, PlanInput, Wanted, execute, plan};
 use crate::worktree::clock::FsClock;
@@ -90,7 +91,8 @@ pub fn targets_between(
     monitor: &dyn Monitor,
 ) -> Result<Vec<Wanted>, AppError> {
     let mut targets = Vec::new();
-    compare_trees(view, before, after, &PathSet::everything(), monitor, &mut |difference| {
+    let source = AtHand(view);
+    compare_trees(&source, before, after, &PathSet::everything(), monitor, &mut |difference| {
         let wanted = difference.after.as_ref().map(|value| value.content.clone());
         let is_folder = |content: &Content| content.is_directory();
         let only_folders = wanted.as_ref().is_none_or(is_folder)

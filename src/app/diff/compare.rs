@@ -293,10 +293,11 @@ impl<'a> Comparer<'a> {
 
     /// Opens content of the store; `None` for what has no bytes there.
     fn open_stored(&self, content: &Content) -> Result<Option<Opened<'_>>, DiffError> {
-        let (file, size) = match content {
-            Content::File { id, size, .. } | Content::Symlink { id, size } => (*id, *size),
-            Content::Directory { .. } | Content::Foreign { .. } => return Ok(None),
-        };
+        let (file, size) =
+            match self.view.at_hand(content.clone()).map_err(|error| DiffError::Object(Box::new(error)))? {
+                Content::File { id, size, .. } | Content::Symlink { id, size } => (id, size),
+                Content::Directory { .. } | Content::Foreign { .. } => return Ok(None),
+            };
         let access = StoredAccess::new(self.view, &self.extractor, file, size);
         Opened::new(Box::new(access)).map(Some)
     }

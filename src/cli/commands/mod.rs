@@ -15,6 +15,7 @@ pub mod fetch;
 pub mod fsck;
 pub mod gc;
 pub mod identity;
+pub mod import;
 pub mod init;
 pub mod journal;
 pub mod label;
@@ -44,6 +45,7 @@ use crate::cli::verb::Entry;
 /// Every verb that the program has, in the order in which the help lists those of a group.
 pub const VERBS: &[Entry] = &[
     Entry::of::<init::Arguments>(),
+    Entry::of::<import::Arguments>(),
     Entry::of::<clone::Arguments>(),
     Entry::of::<demo::Arguments>(),
     Entry::of::<config::Arguments>(),

@@ -9,6 +9,7 @@ use crate::base::id::CommitId;
 use crate::care::CareError;
 use crate::cli::failure::ExitStatus;
 use crate::diff::DiffError;
+use crate::import::ImportError;
 use crate::repo::RepoError;
 use crate::repo::config::{ConfigError, KEYS};
 use crate::repo::content::ContentError;
@@ -76,6 +77,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Worktree(error) => worktree(error),
         AppError::Diff(error) => diff(error),
         AppError::Care(error) => care(error),
+        AppError::Import(error) => import(error),
         AppError::Sync(error) => sync::advice(error),
         AppError::RemoteTaken { .. } => {
             Advice::refused(&["`pent remote set` gives it another address", "or choose another name"])
@@ -113,16 +115,61 @@ pub(super) fn app(error: &AppError) -> Advice {
             "pent restore, to put the committed state back; what it replaces is kept",
         ]),
         AppError::NoMerge => Advice::refused(&["`pent merge` with the name of a draft begins one"]),
-        AppError::MergeUnderWay { .. } => Advice::refused(&[
-            "`pent status` shows what waits for a decision; `pent commit` finishes the merge",
-            "`pent undo` takes the merge back",
-        ]),
+        AppError::MergeUnderWay { .. } => merge_under_way(),
         AppError::NothingTo { .. } => Advice::refused(&["`pent journal` lists what was done"]),
         AppError::PathTaken { .. } => Advice::refused(&["choose another name, or move that file away first"]),
         AppError::FieldValue { .. } => Advice::usage("`pent meta set --help` lists the kinds of values"),
         AppError::Trust(error) => trust::trust(error),
         AppError::Identity(error) => trust::identity(error),
         AppError::Io { source, .. } => io(source),
+    }
+}
+
+fn merge_under_way() -> Advice {
+    Advice::refused(&[
+        "`pent status` shows what waits for a decision; `pent commit` finishes the merge",
+        "`pent undo` takes the merge back",
+    ])
+}
+
+fn import(error: &ImportError) -> Advice {
+    match error {
+        ImportError::NoGit { .. } => Advice::not_found(
+            "name the folder of a Git repository, or a file made by `git bundle create history.bundle --all`",
+        ),
+        ImportError::ObjectFormat { .. } => Advice::unavailable(
+            "`git fast-export --all | git fast-import` into a new repository made with --object-format=sha1",
+        ),
+        ImportError::Open { .. } => {
+            Advice::unavailable("`git fsck` in that repository tells what is wrong with it")
+        }
+        ImportError::Thin { .. } => Advice::unavailable(
+            "make a bundle that holds everything: `git bundle create history.bundle --all`",
+        ),
+        ImportError::Bundle { .. } => Advice::unavailable("`git bundle verify` tells what is wrong with it"),
+        ImportError::Object { .. } | ImportError::Missing { .. } => Advice::of(
+            ExitStatus::Unavailable,
+            &[
+                "`git fsck` in that repository tells what is damaged, and a fresh `git clone` may have it",
+                "what was imported so far is kept: run the import again and it goes on from there",
+            ],
+        ),
+        ImportError::TooManyFiles { .. } => Advice::refused(&[
+            "leave that branch out by naming others with --branches, or narrow with --paths",
+        ]),
+        ImportError::NothingToImport { .. } => {
+            Advice::not_found("`git branch --all` in that repository lists names")
+        }
+        ImportError::Argument { .. } | ImportError::Plan { .. } => Advice::none(ExitStatus::Usage),
+        ImportError::Differs { .. } => Advice::damaged(),
+        ImportError::TargetTaken { .. } => Advice::refused(&["name a folder that is new or empty"]),
+        ImportError::Cancelled => Advice::of(
+            ExitStatus::Interrupted,
+            &["what was imported so far is kept: run the import again and it goes on from there"],
+        ),
+        ImportError::Content(error) => content(error),
+        ImportError::Repo(error) => repo(error),
+        ImportError::Io { source, .. } => io(source),
     }
 }
 

@@ -16,22 +16,26 @@ pub(super) struct State {
     pub files: u64,
     pub bytes: u64,
     pub bytes_shared: u64,
+    pub commits: u64,
+    /// Commits in all; zero when the work is not about commits.
+    pub commits_total: u64,
 }
 
 /// How fast it goes on.
 #[derive(Debug, Default)]
 pub(super) struct Speed {
     began: Option<Instant>,
-    last: Option<(Instant, u64, u64)>,
+    last: Option<(Instant, u64, u64, u64)>,
     bytes_per_s: f64,
     files_per_s: f64,
+    commits_per_s: f64,
 }
 
 impl Speed {
     /// Takes a reading.
     pub fn note(&mut self, now: Instant, state: &State) {
         let began = *self.began.get_or_insert(now);
-        if let Some((then, files, bytes)) = self.last {
+        if let Some((then, files, bytes, commits)) = self.last {
             let passed = (now - then).as_secs_f64();
             if passed <= 0.0 {
                 return;
@@ -42,8 +46,10 @@ impl Speed {
             let mix = |old: f64, new: f64| old + (new - old) * share;
             self.bytes_per_s = mix(self.bytes_per_s, state.bytes.saturating_sub(bytes) as f64 / passed);
             self.files_per_s = mix(self.files_per_s, state.files.saturating_sub(files) as f64 / passed);
+            self.commits_per_s =
+                mix(self.commits_per_s, state.commits.saturating_sub(commits) as f64 / passed);
         }
-        self.last = Some((now, state.files, state.bytes));
+        self.last = Some((now, state.files, state.bytes, state.commits));
     }
 
     fn is_known(&self) -> bool {
@@ -54,6 +60,9 @@ impl Speed {
         let left = |total: u64, done: u64, per_s: f64| {
             (per_s > 0.0 && done < total).then(|| (total - done) as f64 / per_s)
         };
+        if state.commits_total > 0 {
+            return left(state.commits_total, state.commits, self.commits_per_s);
+        }
         match (state.phase.bytes_total, state.phase.files_total) {
             (Some(total), _) => left(total, state.bytes, self.bytes_per_s),
             (None, Some(total)) => left(total, state.files, self.files_per_s),
@@ -65,6 +74,7 @@ impl Speed {
 /// Writes the line in at most `columns` characters; what matters least goes first.
 pub(super) fn describe(state: &State, speed: &Speed, columns: usize) -> String {
     let mut parts = [
+        commits_text(state),
         files_text(state),
         bytes_text(state),
         (speed.is_known() && state.bytes > 0)
@@ -72,7 +82,7 @@ pub(super) fn describe(state: &State, speed: &Speed, columns: usize) -> String {
         if speed.is_known() { speed.seconds_left(state).map(time_left_text) } else { None },
         shared_text(state),
     ];
-    for dropped in [2, 3, 0, 4, 1] {
+    for dropped in [3, 4, 1, 5, 2, 0] {
         let line = join(state.phase.name, &parts);
         if line.chars().count() <= columns {
             return line;
@@ -85,6 +95,11 @@ pub(super) fn describe(state: &State, speed: &Speed, columns: usize) -> String {
 fn join(name: &str, parts: &[Option<String>]) -> String {
     let parts: Vec<&str> = parts.iter().flatten().map(String::as_str).collect();
     if parts.is_empty() { name.to_owned() } else { format!("{name}: {}", parts.join(", ")) }
+}
+
+fn commits_text(state: &State) -> Option<String> {
+    let (done, total) = (state.commits, state.commits_total);
+    (total > 0).then(|| format!("{} of {} commits", human_count(done), human_count(total)))
 }
 
 fn files_text(state: &State) -> Option<String> {
@@ -135,7 +150,14 @@ mod tests {
 
     fn state() -> State {
         let phase = Phase { name: "Reading", files_total: Some(25_282), bytes_total: Some(3_400_000_000) };
-        State { phase, files: 4812, bytes: 1_200_000_000, bytes_shared: 1_164_000_000 }
+        State {
+            phase,
+            files: 4812,
+            bytes: 1_200_000_000,
+            bytes_shared: 1_164_000_000,
+            commits: 0,
+            commits_total: 0,
+        }
     }
 
     fn steady(state: &State, bytes_per_s: u64) -> Speed {
@@ -171,7 +193,7 @@ mod tests {
     #[test]
     fn without_totals_it_counts() {
         let phase = Phase { name: "Looking", files_total: None, bytes_total: None };
-        let state = State { phase, files: 12, bytes: 0, bytes_shared: 0 };
+        let state = State { phase, files: 12, bytes: 0, bytes_shared: 0, commits: 0, commits_total: 0 };
         assert_eq!(describe(&state, &Speed::default(), 80), "Looking: 12 files");
     }
 

@@ -4,7 +4,7 @@ use super::{Action, CheckoutPlan, Replaces, Step, Wanted, check_path};
 use crate::base::id::FileId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
-use crate::object::tree::Content;
+use crate::object::tree::{Content, ForeignAlgorithm};
 use crate::object::tree_walk::tree_order;
 use crate::rules::portable::portability;
 use crate::worktree::error::{Result, WorktreeError};
@@ -121,6 +121,8 @@ impl Planner<'_> {
         match &wanted.content {
             None => return self.removal(path, node),
             Some(Content::Directory { .. }) => return Ok(()),
+            // A submodule is a repository of its own: its files are not for this one to bring.
+            Some(Content::Foreign { algorithm: ForeignAlgorithm::GitCommitSha1, .. }) => return Ok(()),
             Some(Content::Foreign { .. }) => self.part.unavailable.push(path.clone()),
             Some(_) if self.is_below_file => {
                 self.part.unreadable.push((path.clone(), io::ErrorKind::NotADirectory));

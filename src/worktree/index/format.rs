@@ -174,6 +174,7 @@ pub fn algorithm_number(algorithm: ForeignAlgorithm) -> u32 {
         ForeignAlgorithm::Sha256 => 1,
         ForeignAlgorithm::GitBlobSha1 => 2,
         ForeignAlgorithm::GitBlobSha256 => 3,
+        ForeignAlgorithm::GitCommitSha1 => 4,
     }
 }
 
@@ -183,6 +184,7 @@ pub fn algorithm_of(number: u32) -> Option<ForeignAlgorithm> {
         1 => Some(ForeignAlgorithm::Sha256),
         2 => Some(ForeignAlgorithm::GitBlobSha1),
         3 => Some(ForeignAlgorithm::GitBlobSha256),
+        4 => Some(ForeignAlgorithm::GitCommitSha1),
         _ => None,
     }
 }

@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+"""Measures imports of Git history beside what stock Git and Git LFS take for the same history.
+
+    small   many small commits, merges among them, made by `git fast-import`
+    blobs   random content in few commits: how fast bytes come in, beside a plain first commit of them
+    real    published versions of npm asset packages, committed one after the other, large ones in Git LFS
+
+Every round runs `git clone --mirror` (and `git lfs fetch --all` where there is LFS) and the import one after the other.
+Of `real`, every revision is compared with a checkout by Git LFS, and the export must give the same ids.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+
+PACKAGES = {
+    "flag-icons": 12,
+    "bootstrap-icons": 12,
+    "@mdi/font": 12,
+    "emoji-datasource": 3,
+}
+ENVIRONMENT = dict(os.environ, GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_NOSYSTEM="1", GIT_AUTHOR_NAME="A",
+                   GIT_AUTHOR_EMAIL="a@b", GIT_COMMITTER_NAME="A", GIT_COMMITTER_EMAIL="a@b",
+                   GIT_AUTHOR_DATE="1700000000 +0000", GIT_COMMITTER_DATE="1700000000 +0000")
+
+
+def run(command, cwd=None, stdin=None):
+    done = subprocess.run(command, cwd=cwd, env=ENVIRONMENT, input=stdin, capture_output=True, check=False)
+    if done.returncode not in (0, 1):
+        sys.exit(f"{' '.join(map(str, command))} failed: {done.stderr.decode(errors='replace')[-600:]}")
+    return done.stdout
+
+
+class Measured:
+    """One run of a command: wall and CPU seconds, the highest anonymous memory of its own process in MB."""
+
+    def __init__(self, command, cwd=None):
+        before = os.times()
+        began = time.monotonic()
+        child = subprocess.Popen(command, cwd=cwd, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.peak_mb = 0
+        watcher = threading.Thread(target=self._watch, args=(child,))
+        watcher.start()
+        self.out, error = child.communicate()
+        watcher.join()
+        self.wall = time.monotonic() - began
+        after = os.times()
+        self.cpu = after.children_user + after.children_system - before.children_user - before.children_system
+        if child.returncode not in (0, 1):
+            sys.exit(f"{' '.join(map(str, command))} failed: {error.decode(errors='replace')[-600:]}")
+
+    def _watch(self, child):
+        while child.poll() is None:
+            try:
+                with open(f"/proc/{child.pid}/status", encoding="ascii") as status:
+                    for line in status:
+                        if line.startswith("RssAnon:"):
+                            self.peak_mb = max(self.peak_mb, int(line.split()[1]) // 1000)
+            except (OSError, ValueError):
+                pass
+            time.sleep(0.02)
+
+
+def make_small(folder, commits):
+    """A thousand files in fifty folders; each commit changes one to three, every fortieth is a merge."""
+    if os.path.isdir(folder):
+        return
+    chance = random.Random(7)
+    run(["git", "init", "-q", "--bare", "-b", "main", folder])
+    child = subprocess.Popen(["git", "fast-import", "--quiet"], cwd=folder, env=ENVIRONMENT, stdin=subprocess.PIPE)
+    out, tips = child.stdin, {}
+    for number in range(1, commits + 1):
+        branch = "side" if number > 40 and number % 40 in range(30, 40) else "main"
+        out.write(f"commit refs/heads/{branch}\nmark :{number}\n".encode())
+        out.write(f"author A{number % 30} <a{number % 30}@b> {1500000000 + number * 60} +0100\n".encode())
+        message = f"change number {number}\n\nbecause of reason {number % 97}\n"
+        out.write(f"committer C <c@d> {1500000000 + number * 60} +0100\ndata {len(message)}\n{message}".encode())
+        if branch == "side" and number % 40 == 30:
+            out.write(f"from :{tips['main']}\n".encode())
+        if branch == "main" and number > 80 and number % 40 == 0:
+            out.write(f"merge :{tips['side']}\n".encode())
+        tips[branch] = number
+        for _ in range(chance.randint(1, 3)):
+            text = f"content {number} {chance.random()}\n" * 4
+            path = f"folder{chance.randrange(50):02}/file{chance.randrange(20):02}.txt"
+            out.write(f"M 644 inline {path}\ndata {len(text)}\n{text}\n".encode())
+    out.close()
+    if child.wait():
+        sys.exit("git fast-import failed")
+    run(["git", "gc", "-q"], cwd=folder)
+
+
+def make_blobs(folder, mib):
+    """Random content: `mib` MiB in files of 40 kB to 8 MB, ten commits."""
+    if os.path.isdir(folder):
+        return
+    chance = random.Random(9)
+    run(["git", "init", "-q", "-b", "main", folder])
+    left, number = mib << 20, 0
+    for commit in range(10):
+        goal = left - (left // (10 - commit))
+        while left > goal:
+            size = min(left, chance.choice([40_000, 300_000, 2_000_000, 8_000_000]))
+            with open(os.path.join(folder, f"{number:05}.bin"), "wb") as file:
+                file.write(chance.randbytes(size))
+            left, number = left - size, number + 1
+        run(["git", "add", "-A"], cwd=folder)
+        run(["git", "commit", "-q", "-m", f"part {commit}"], cwd=folder)
+
+
+def make_real(folder, work):
+    """One commit for each version of each package, in the order of versions; everything over 100 kB in Git LFS."""
+    if os.path.isdir(folder):
+        return
+    draft = folder + ".part"
+    shutil.rmtree(draft, ignore_errors=True)
+    run(["git", "init", "-q", "-b", "main", draft])
+    run(["git", "lfs", "install", "--local"], cwd=draft)
+    with open(os.path.join(draft, ".gitattributes"), "w", encoding="ascii") as file:
+        for pattern in ("*.png", "*.ttf", "*.eot", "*.woff", "*.woff2", "*.json"):
+            file.write(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n")
+    archives = os.path.join(work, "npm")
+    os.makedirs(archives, exist_ok=True)
+    for package, wanted in PACKAGES.items():
+        versions = json.loads(run(["npm", "view", package, "versions", "--json"]))
+        for version in [version for version in versions if "-" not in version][-wanted:]:
+            add_version(draft, archives, package, version)
+    os.rename(draft, folder)
+
+
+def add_version(folder, archives, package, version):
+    flat = package.lstrip("@").replace("/", "-")
+    archive = os.path.join(archives, f"{flat}-{version}.tgz")
+    if not os.path.isfile(archive):
+        run(["npm", "pack", "--silent", f"{package}@{version}"], cwd=archives)
+    target = os.path.join(folder, flat)
+    shutil.rmtree(target, ignore_errors=True)
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            name = member.name.split("/", 1)[-1]
+            if member.isfile() and ".." not in name.split("/"):
+                path = os.path.join(target, name)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "wb") as file:
+                    shutil.copyfileobj(tar.extractfile(member), file)
+    run(["git", "add", "-A"], cwd=folder)
+    run(["git", "commit", "-q", "-m", f"{package} {version}"], cwd=folder)
+
+
+def size_of(folder):
+    return sum(os.path.getsize(os.path.join(base, name)) for base, _, names in os.walk(folder) for name in names
+               if not os.path.islink(os.path.join(base, name)))
+
+
+def mirror(source, work, lfs):
+    target = os.path.join(work, "mirror.git")
+    shutil.rmtree(target, ignore_errors=True)
+    script = f"git clone -q --mirror --no-local 'file://{source}' '{target}'"
+    if lfs:
+        script += f" && cd '{target}' && git lfs fetch --all"
+    return Measured(["sh", "-c", script])
+
+
+def fresh(pent, work, name):
+    target = os.path.join(work, name)
+    shutil.rmtree(target, ignore_errors=True)
+    run([pent, "init", target])
+    run([pent, "-C", target, "config", "user.name", "A"])
+    return target
+
+
+def measure(pent, source, work, rounds, lfs):
+    """Rounds of Git and pent, alternating. Gives medians and what the last import said."""
+    git, ours, report = [], [], None
+    for _ in range(rounds):
+        git.append(mirror(source, work, lfs))
+        target = fresh(pent, work, "target")
+        ours.append(Measured([pent, "-C", target, "--json", "import", "git", source]))
+        report = json.loads(ours[-1].out)
+    middle = statistics.median
+    return {
+        "git_s": round(middle(run.wall for run in git), 2),
+        "pent_s": round(middle(run.wall for run in ours), 2),
+        "pent_cpu_s": round(middle(run.cpu for run in ours), 2),
+        "pent_peak_mb": max(run.peak_mb for run in ours),
+        "ratio": round(middle(run.wall for run in ours) / middle(run.wall for run in git), 2),
+        "commits": report["commits"],
+        "bytes": report["bytes"],
+        "stored": size_of(os.path.join(work, "target", ".pent", "packs")),
+        "database": os.path.getsize(os.path.join(work, "target", ".pent", "db.redb")),
+        "git_size": size_of(os.path.join(work, "mirror.git")),
+    }
+
+
+def first_commit(pent, source, work):
+    """A plain first commit of the newest state: what bytes cost without an import."""
+    target = fresh(pent, work, "plain")
+    run(["sh", "-c", f"cd '{source}' && git archive HEAD | tar -x -C '{target}'"])
+    return Measured([pent, "-C", target, "commit", "-m", "all"]).wall
+
+
+def compare_all(pent, source, work):
+    """Compares every revision with what Git LFS checks out. Gives how many were equal."""
+    target = os.path.join(work, "target")
+    commits = run(["git", "rev-list", "--reverse", "main"], cwd=source).decode().split()
+    ours = json.loads(run([pent, "-C", target, "--json", "log", "--limit", "0"]))["commits"]
+    ours = [line["id"] for line in ours][::-1]
+    if len(ours) != len(commits):
+        sys.exit(f"{len(ours)} commits here, {len(commits)} in Git")
+    checkout, export = os.path.join(work, "checkout"), os.path.join(work, "export")
+    shutil.rmtree(checkout, ignore_errors=True)
+    run(["git", "worktree", "prune"], cwd=source)
+    for git_id, our_id in zip(commits, ours):
+        run(["git", "worktree", "add", "-q", "--detach", checkout, git_id], cwd=source)
+        shutil.rmtree(export, ignore_errors=True)
+        run([pent, "-C", target, "export", our_id, export])
+        os.remove(os.path.join(checkout, ".git"))
+        if run(["diff", "-r", "--no-dereference", checkout, export]):
+            sys.exit(f"revision {git_id} differs")
+        shutil.rmtree(checkout)
+        run(["git", "worktree", "prune"], cwd=source)
+    back = os.path.join(work, "back.git")
+    shutil.rmtree(back, ignore_errors=True)
+    run([pent, "-C", target, "export", "git", back])
+    if run(["git", "rev-parse", "main"], cwd=back) != run(["git", "rev-parse", "main"], cwd=source):
+        sys.exit("the export has other ids")
+    return len(commits)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pent", required=True, help="the program, built for release")
+    parser.add_argument("--work", required=True, help="a folder for inputs and results, on a real disk")
+    parser.add_argument("--commits", type=int, default=100_000)
+    parser.add_argument("--mib", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("kinds", nargs="*", default=["small", "blobs", "real"])
+    options = parser.parse_args()
+    pent, work = os.path.abspath(options.pent), os.path.abspath(options.work)
+    os.makedirs(work, exist_ok=True)
+    for kind in options.kinds:
+        source = os.path.join(work, f"{kind}-source")
+        if kind == "small":
+            make_small(source, options.commits)
+        elif kind == "blobs":
+            make_blobs(source, options.mib)
+        else:
+            make_real(source, work)
+        result = measure(pent, source, work, options.rounds, kind == "real")
+        if kind == "blobs":
+            result["plain_first_commit_s"] = round(first_commit(pent, source, work), 2)
+        if kind == "real":
+            result["revisions_equal"] = compare_all(pent, source, work)
+        print(json.dumps({"kind": kind, **result}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,449 @@
+//! `import git`: brings the history of a Git repository along, once or again and again.
+//!
+//! What comes in is made durable batch by batch; at the end one transaction moves the names. A branch
+//! that has commits of its own here is never moved: what Git has for it then stands beside it, under
+//! `git/`.
+
+mod settings;
+
+pub use settings::LFS_KEY;
+
+use crate::app::common::session::Session;
+use crate::app::common::transition::{
+    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
+};
+use crate::app::error::AppError;
+use crate::base::escape::percent_encode;
+use crate::base::id::CommitId;
+use crate::base::monitor::{Monitor, Phase};
+use crate::base::path::AssetPath;
+use crate::base::time::Clock;
+use crate::import::git::blobs::MissingContent;
+use crate::import::git::build::person_id;
+use crate::import::git::run::{
+    Category, Imported, ImportedRef, Wish, category, run as import, scope_of, settle,
+};
+use crate::import::git::settings::Translated;
+use crate::import::git::source::Source;
+use crate::object::commit::Signature;
+use crate::object::source::ObjectSource;
+use crate::object::tree::Content;
+use crate::object::tree_walk::TreeWalk;
+use crate::repo::edit::JournalNote;
+use crate::repo::history::is_ancestor;
+use crate::repo::imports::{ReferenceRecord, Scope, key};
+use crate::repo::journal::{FilesChange, StateChange};
+use crate::repo::people::Person;
+use crate::repo::refs::{Annotation, RefName, RefTarget};
+use crate::repo::{Edit, RepoError, Repository, View};
+use crate::store::Space;
+use crate::worktree::checkout::Wanted;
+use crate::worktree::probe::HashProbe;
+use crate::worktree::status::Measure;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// Branches under this name hold what Git has for branches that have commits of their own here.
+const BESIDE_PREFIX: &str = "git/";
+/// Longest text of a tag that is shown; the original is kept whole.
+const TAG_TEXT_MAX: usize = 60_000;
+
+/// What to import.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The repository or bundle.
+    pub source: PathBuf,
+    /// Which names and paths.
+    pub wish: Wish,
+    /// More folders in which Git LFS content may lie.
+    pub lfs_storage: Vec<PathBuf>,
+}
+
+/// What became of one name.
+#[derive(Debug, Clone, Serialize)]
+pub struct NameLine {
+    /// The full name in Git, percent-encoded.
+    pub git_name: String,
+    /// The object that it names there.
+    pub git_id: String,
+    /// The name here, when it has one.
+    pub name: Option<RefName>,
+    /// The commit here.
+    pub commit: Option<CommitId>,
+    /// What happened: `new`, `moved`, `unchanged`, `ahead` (it has commits of its own here), `beside`
+    /// (Git's commits were put under another name), `kept` (only for the way back), `removed-here`.
+    pub outcome: &'static str,
+}
+
+/// What was imported.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Where from.
+    pub source: PathBuf,
+    /// Commits that are new here.
+    pub commits: u64,
+    /// The names that were looked at.
+    pub names: Vec<NameLine>,
+    /// Blobs taken in.
+    pub files: u64,
+    /// Their bytes, Git LFS content counted as content.
+    pub bytes: u64,
+    /// Of these, bytes of Git LFS content.
+    pub bytes_lfs: u64,
+    /// Of all bytes, those that the repository did not have.
+    pub bytes_new: u64,
+    /// Bytes by which the repository's packs grew.
+    pub bytes_stored: u64,
+    /// Content that was not at hand, with where it was expected.
+    pub missing: Vec<MissingContent>,
+    /// Content that earlier imports missed and that was found now.
+    pub found_again: u64,
+    /// Content that is still missing from earlier imports.
+    pub still_missing: u64,
+    /// Parents of commits that a shallow clone left out.
+    pub absent_parents: u64,
+    /// Entries that were left out.
+    pub skipped: Vec<SkippedLine>,
+    /// Names in Git that could not be read.
+    pub broken_names: u64,
+    /// Branches of other repositories that were left out because they were not asked for.
+    pub remote_branches_left_out: u64,
+    /// Branches that the worktree is on and that were not moved because of uncommitted work.
+    pub waiting: Option<RefName>,
+    /// What `.gitignore` and `.gitattributes` of the newest commit ask for, which holds here now.
+    pub settings: Translated,
+    /// What was done to the worktree's files.
+    pub worktree: Option<FilesLine>,
+}
+
+/// An entry that was left out.
+#[derive(Debug, Clone, Serialize)]
+pub struct SkippedLine {
+    /// Its path in Git, percent-encoded: it may be none here.
+    pub path: String,
+    /// Why, as a sentence without its full stop.
+    pub reason: &'static str,
+}
+
+/// Imports.
+pub fn run(
+    repository: &Repository,
+    options: &Options,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    let scratch = repository.pent_dir().join("tmp");
+    let source = Source::open(&options.source, &scratch, &options.lfs_storage, monitor)?;
+    let imported = import(repository, &source, &options.wish, monitor)?;
+    let mut report = describe(options, &source, &imported);
+    report.settings = settings::take_over(repository, &source, &imported, monitor)?;
+    let mut session = Session::begin(repository, monitor)?;
+    finish_interrupted(&mut session, clock, monitor)?;
+    let scope = scope_of(&options.wish);
+    let mut moves = Moves::decide(&session.view, scope, &imported.refs)?;
+    let placing = place(&session, &mut moves, &source, &mut report, monitor)?;
+    report.names.clone_from(&moves.lines);
+    if imported.tied > 0 {
+        report.worktree = fetch_tied(&mut session, clock, monitor)?;
+    }
+    let sequence = announce(&session, &moves, scope, placing.as_ref(), &report, clock)?;
+    if let Some(Placing { files, .. }) = placing {
+        monitor.phase(Phase { name: "Writing files", files_total: None, bytes_total: None });
+        let view = repository.view()?;
+        let targets = targets_between(&session, &view, files.before, files.after, monitor)?;
+        let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
+        let done = carry_out(&session, &view, &plan, "import", clock, monitor)?;
+        settle_change(&session, Some(sequence), &done.line)?;
+        session.remember(done.fresh, monitor)?;
+        report.worktree = Some(done.line);
+    }
+    Ok(report)
+}
+
+fn describe(options: &Options, source: &Source, imported: &Imported) -> Report {
+    let is_remote = |name: &[u8]| category(name).0 == Category::Remote;
+    let left_out = source.refs.iter().filter(|entry| !options.wish.remotes && is_remote(&entry.name)).count();
+    let skipped = imported.skipped.iter();
+    Report {
+        source: options.source.canonicalize().unwrap_or_else(|_| options.source.clone()),
+        commits: imported.commits,
+        names: Vec::new(),
+        files: imported.blobs,
+        bytes: imported.bytes,
+        bytes_lfs: imported.lfs_bytes,
+        bytes_new: imported.new_bytes,
+        bytes_stored: imported.stored_bytes,
+        missing: imported.missing.clone(),
+        found_again: imported.tied,
+        still_missing: imported.still_missing,
+        absent_parents: imported.absent_parents,
+        skipped: skipped
+            .map(|entry| SkippedLine { path: percent_encode(&entry.path), reason: entry.reason })
+            .collect(),
+        broken_names: source.broken_refs,
+        remote_branches_left_out: left_out as u64,
+        waiting: None,
+        settings: Translated::default(),
+        worktree: None,
+    }
+}
+
+/// Writes files of the worktree whose content was missing until now. What the index remembers of them no
+/// longer holds.
+fn fetch_tied(
+    session: &mut Session<'_>,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Option<FilesLine>, AppError> {
+    let mut targets = Vec::new();
+    for item in TreeWalk::new(&session.view, session.base, AssetPath::root()) {
+        let (path, entry) = item.map_err(RepoError::from)?;
+        if !matches!(entry.content, Content::Foreign { .. }) || !session.state.shows(&path) {
+            continue;
+        }
+        let content = session.view.at_hand(entry.content)?;
+        let is_free = session.worktree.look(&path).is_ok_and(|found| found.is_none());
+        if is_free && content.file_id().is_some() {
+            targets.push(Wanted { path, content: Some(content) });
+        }
+    }
+    let path = session.index_path();
+    match std::fs::remove_file(&path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(AppError::Io { action: "removing", path, source });
+        }
+        _ => session.index = None,
+    }
+    let plan = prepare(session, &targets, &KnownFiles::default(), monitor)?;
+    let done = carry_out(session, &session.view, &plan, "import", clock, monitor)?;
+    session.remember(done.fresh, monitor)?;
+    Ok((!targets.is_empty()).then_some(done.line))
+}
+
+/// A name that is to move.
+#[derive(Debug, Clone)]
+struct Move {
+    name: RefName,
+    before: Option<CommitId>,
+    after: RefTarget,
+    person: Option<(crate::base::id::PersonId, Person)>,
+}
+
+/// What becomes of all names.
+struct Moves {
+    moves: Vec<Move>,
+    lines: Vec<NameLine>,
+    records: Vec<(Vec<u8>, ReferenceRecord)>,
+    kept: Vec<(Vec<u8>, ReferenceRecord)>,
+}
+
+impl Moves {
+    fn decide(view: &View, scope: Scope, refs: &[ImportedRef]) -> Result<Self, AppError> {
+        let last: HashMap<Vec<u8>, ReferenceRecord> = view.git_references(scope)?.into_iter().collect();
+        let mut moves = Self { moves: Vec::new(), lines: Vec::new(), records: Vec::new(), kept: Vec::new() };
+        for imported in refs {
+            moves.decide_one(view, imported, last.get(&imported.name))?;
+        }
+        Ok(moves)
+    }
+
+    fn decide_one(
+        &mut self,
+        view: &View,
+        imported: &ImportedRef,
+        last: Option<&ReferenceRecord>,
+    ) -> Result<(), AppError> {
+        let record = ReferenceRecord { git: imported.git, commit: imported.commit };
+        let mut line = NameLine {
+            git_name: percent_encode(&imported.name),
+            git_id: imported.git.to_string(),
+            name: None,
+            commit: imported.commit,
+            outcome: "kept",
+        };
+        let (Some(name), Some(commit)) = (name_here(&imported.name), imported.commit) else {
+            self.kept.push((imported.name.clone(), record));
+            self.lines.push(line);
+            return Ok(());
+        };
+        let now = view.reference(&name)?.map(|target| target.commit);
+        let last = last.and_then(|record| record.commit);
+        let (target, outcome) = match now {
+            Some(now) if now == commit => (None, "unchanged"),
+            None if last == Some(commit) => (None, "removed-here"),
+            None => (Some((name.clone(), None)), "new"),
+            Some(now) if last == Some(now) => (Some((name.clone(), Some(now))), "moved"),
+            Some(now) if is_ancestor(view, commit, now)? => (None, "ahead"),
+            Some(now) if is_ancestor(view, now, commit)? => (Some((name.clone(), Some(now))), "moved"),
+            Some(_) => {
+                let beside = beside(&name)?;
+                let there = view.reference(&beside)?.map(|target| target.commit);
+                ((there != Some(commit)).then_some((beside, there)), "beside")
+            }
+        };
+        line.outcome = outcome;
+        line.name = Some(if outcome == "beside" { beside(&name)? } else { name });
+        if let Some((name, before)) = target {
+            self.moves.push(make_move(name, before, commit, imported));
+        }
+        self.records.push((imported.name.clone(), record));
+        self.lines.push(line);
+        Ok(())
+    }
+
+    /// Puts what was to move a name beside it instead.
+    fn put_beside(&mut self, view: &View, name: &RefName) -> Result<(), AppError> {
+        let beside = beside(name)?;
+        let there = view.reference(&beside)?.map(|target| target.commit);
+        for moved in self.moves.iter_mut().filter(|moved| moved.name == *name) {
+            moved.name = beside.clone();
+            moved.before = there;
+        }
+        for line in self.lines.iter_mut().filter(|line| line.name.as_ref() == Some(name)) {
+            line.outcome = "beside";
+            line.name = Some(beside.clone());
+        }
+        Ok(())
+    }
+}
+
+/// The name under which a reference of Git stands here; `None` for one that has no place or cannot have.
+fn name_here(full: &[u8]) -> Option<RefName> {
+    let (category, short) = category(full);
+    let short = std::str::from_utf8(short).ok()?;
+    match category {
+        Category::Branch | Category::Remote => RefName::branch(short).ok(),
+        Category::Tag => RefName::tag(short).ok(),
+        Category::Kept | Category::Other => None,
+    }
+}
+
+fn beside(name: &RefName) -> Result<RefName, AppError> {
+    let beside = format!("{BESIDE_PREFIX}{}", name.name());
+    Ok(match name.kind() {
+        crate::repo::refs::RefKind::Branch | crate::repo::refs::RefKind::Remote => RefName::branch(&beside)?,
+        crate::repo::refs::RefKind::Tag => RefName::tag(&beside)?,
+    })
+}
+
+fn make_move(name: RefName, before: Option<CommitId>, commit: CommitId, imported: &ImportedRef) -> Move {
+    let mut after = RefTarget::plain(commit);
+    let mut person = None;
+    if let Some(tag) = &imported.tag {
+        let tagger = tag.tagger.clone();
+        let (name, email) = tagger.as_ref().map_or(("", ""), |actor| (&actor.name, &actor.email));
+        let id = person_id(name, email);
+        let time = tagger.as_ref().map_or(crate::base::time::Timestamp::utc(0), |actor| actor.time);
+        person = Some((id, Person { name: name.to_owned(), email: email.to_owned() }));
+        let mut message = tag.message.clone();
+        let end = (0..=TAG_TEXT_MAX.min(message.len())).rev().find(|end| message.is_char_boundary(*end));
+        message.truncate(end.unwrap_or(0));
+        after.annotation = Some(Annotation { signature: Signature { person: id, time }, message });
+    }
+    Move { name, before, after, person }
+}
+
+/// Where the worktree goes.
+struct Placing {
+    branch: RefName,
+    files: FilesChange,
+}
+
+/// What becomes of the worktree: where it stands on a branch that moves, its files follow if nothing is
+/// uncommitted; where it stands on nothing yet, it goes to the branch that Git has checked out.
+fn place(
+    session: &Session<'_>,
+    moves: &mut Moves,
+    source: &Source,
+    report: &mut Report,
+    monitor: &dyn Monitor,
+) -> Result<Option<Placing>, AppError> {
+    let branch = &session.state.branch;
+    let goal = if session.head.is_none() { goal_of(source, moves, branch) } else { Some(branch.clone()) };
+    let Some(goal) = goal else { return Ok(None) };
+    let Some(moved) = moves.moves.iter().find(|moved| moved.name == goal) else { return Ok(None) };
+    let after = session.view.commit(moved.after.commit)?.tree;
+    let is_clean = is_clean(session, monitor)?;
+    if session.head.is_none() {
+        // Files that stand there already are the user's: they are compared, never replaced.
+        let files = FilesChange { before: if is_clean { session.base } else { after }, after };
+        return Ok(Some(Placing { branch: goal, files }));
+    }
+    if !is_clean {
+        moves.put_beside(&session.view, &goal)?;
+        report.waiting = Some(goal);
+        return Ok(None);
+    }
+    Ok(Some(Placing { branch: goal, files: FilesChange { before: session.base, after } }))
+}
+
+/// The branch that a worktree without commits goes to.
+fn goal_of(source: &Source, moves: &Moves, present: &RefName) -> Option<RefName> {
+    let comes = |name: &RefName| moves.moves.iter().any(|moved| moved.name == *name);
+    let head = source.head.as_deref().and_then(name_here).filter(|name| comes(name));
+    head.or_else(|| comes(present).then(|| present.clone()))
+}
+
+fn is_clean(session: &Session<'_>, monitor: &dyn Monitor) -> Result<bool, AppError> {
+    if !session.state.pending.is_empty() || session.state.merge.is_some() {
+        return Ok(false);
+    }
+    let status = session.status(&[], &HashProbe, Measure::Needed, monitor)?;
+    Ok(status.changes.is_empty())
+}
+
+/// Moves the names in one transaction and says that the files are to follow.
+fn announce(
+    session: &Session<'_>,
+    moves: &Moves,
+    scope: Scope,
+    placing: Option<&Placing>,
+    report: &Report,
+    clock: &dyn Clock,
+) -> Result<u64, AppError> {
+    let mut edit = session.repository.edit()?;
+    for moved in &moves.moves {
+        if let Some((id, person)) = &moved.person {
+            edit.put_person(*id, person)?;
+        }
+        edit.set_reference(&moved.name, moved.before, Some(moved.after.clone()))?;
+    }
+    put_records(&mut edit, moves, scope)?;
+    settle(&mut edit)?;
+    let before = edit.state()?;
+    let mut after = before.clone();
+    if let Some(placing) = placing {
+        after.branch = placing.branch.clone();
+    }
+    let files = placing.map(|placing| placing.files);
+    let note = JournalNote {
+        verb: "import git",
+        summary: format!("imported {} commits from {}", report.commits, report.source.display()),
+        state: (before != after).then(|| StateChange { before, after: after.clone() }),
+        files,
+        ..JournalNote::default()
+    };
+    let sequence = edit.record(note, clock.now())?;
+    after.underway = files;
+    edit.put_state(&after)?;
+    edit.commit()?;
+    Ok(sequence)
+}
+
+fn put_records(edit: &mut Edit, moves: &Moves, scope: Scope) -> Result<(), AppError> {
+    for (name, record) in &moves.records {
+        edit.transaction().put(Space::Imports, &key::reference(scope, name), &record.encode())?;
+    }
+    for (name, record) in &moves.kept {
+        edit.transaction().put(Space::Imports, &key::kept(name), &record.encode())?;
+    }
+    Ok(())
+}
+
+/// A path as the user may have meant it, for narrowing an import.
+pub fn parse_path(text: &str) -> Result<AssetPath, AppError> {
+    let trimmed = text.trim_matches('/');
+    AssetPath::from_bytes(trimmed.as_bytes().to_vec())
+        .map_err(|error| AppError::Path { text: text.to_owned(), reason: error.to_string() })
+}

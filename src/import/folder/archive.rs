@@ -1,0 +1,150 @@
+//! Zip archives of old states, read as hostile: names are checked, links are kept as links, sizes are
+//! counted while unpacking and not believed.
+
+use crate::base::path::AssetPath;
+use crate::import::error::{ImportError, io};
+use crate::rules::portable::check_entry_name;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+use zip::ZipArchive;
+
+/// Most entries of one archive.
+pub const ENTRIES_MAX: usize = 1_000_000;
+/// Most bytes that one archive may unpack to.
+pub const BYTES_MAX: u64 = 1 << 40;
+/// An archive may not unpack to more than this many times its own length, a little aside.
+const RATIO_MAX: u64 = 200;
+const RATIO_FREE_BYTES: u64 = 1 << 30;
+
+/// What is in an archive.
+pub struct Archive {
+    zip: ZipArchive<BufReader<File>>,
+    bytes_left: u64,
+}
+
+/// One file of an archive.
+pub struct ArchiveEntry {
+    /// Its position.
+    pub index: usize,
+    /// Its path.
+    pub path: AssetPath,
+    /// Whether it is a link whose target is its content.
+    pub link: bool,
+    /// Whether it can be run.
+    pub executable: bool,
+}
+
+impl Archive {
+    /// Opens an archive.
+    pub fn open(path: &Path) -> Result<Self, ImportError> {
+        let file = File::open(path).map_err(io("opening", path))?;
+        let length = file.metadata().map_err(io("reading", path))?.len();
+        let zip = ZipArchive::new(BufReader::new(file))
+            .map_err(|source| ImportError::Open { path: path.to_owned(), source: source.into() })?;
+        if zip.len() > ENTRIES_MAX {
+            let reason = format!("it has more than {ENTRIES_MAX} entries");
+            return Err(ImportError::Argument { text: path.display().to_string(), reason });
+        }
+        let bytes_left = BYTES_MAX.min(length.saturating_mul(RATIO_MAX).max(RATIO_FREE_BYTES));
+        Ok(Self { zip, bytes_left })
+    }
+
+    /// Its files. A folder that holds everything and has no name of interest is left off the paths.
+    /// Names that no file may have come back apart, as text.
+    pub fn entries(&mut self) -> (Vec<ArchiveEntry>, Vec<String>) {
+        let (mut entries, mut refused) = (Vec::new(), Vec::new());
+        for index in 0..self.zip.len() {
+            let Ok(entry) = self.zip.by_index_raw(index) else {
+                refused.push(format!("entry {index}"));
+                continue;
+            };
+            let name = entry.name_raw().to_vec();
+            if entry.is_dir() || name.ends_with(b"/") {
+                continue;
+            }
+            let mode = entry.unix_mode().unwrap_or(0);
+            let link = mode & 0o170_000 == 0o120_000;
+            let executable = mode & 0o100 != 0;
+            match checked(name.clone()) {
+                Some(path) if !entry.encrypted() => {
+                    entries.push(ArchiveEntry { index, path, link, executable });
+                }
+                _ => refused.push(crate::base::escape::percent_encode(&name)),
+            }
+        }
+        strip_common_folder(&mut entries);
+        (entries, refused)
+    }
+
+    /// Hands the content of an entry to `take`, as a stream that ends in an error where the archive
+    /// unpacks to more than can be meant.
+    pub fn read<R>(&mut self, index: usize, take: impl FnOnce(&mut dyn Read) -> R) -> Result<R, ImportError> {
+        let failed = |source: zip::result::ZipError| ImportError::Open {
+            path: format!("entry {index}").into(),
+            source: source.into(),
+        };
+        let entry = self.zip.by_index(index).map_err(failed)?;
+        let mut counted = Counted { inner: entry, left: &mut self.bytes_left };
+        Ok(take(&mut counted))
+    }
+}
+
+/// A name as a path, when a file may have it. Archives made on Windows part names by backslashes.
+fn checked(name: Vec<u8>) -> Option<AssetPath> {
+    let name: Vec<u8> = if name.contains(&b'/') {
+        name
+    } else {
+        name.iter().map(|b| if *b == b'\\' { b'/' } else { *b }).collect()
+    };
+    let path = AssetPath::from_bytes(name).ok().filter(|path| !path.is_root())?;
+    let sound = path.names().all(|name| check_entry_name(name).is_ok());
+    sound.then_some(path)
+}
+
+fn strip_common_folder(entries: &mut [ArchiveEntry]) {
+    let first = |path: &AssetPath| path.names().next().map(<[u8]>::to_vec);
+    let Some(common) = entries.first().and_then(|entry| first(&entry.path)) else { return };
+    let is_common = |entry: &ArchiveEntry| {
+        let mut names = entry.path.names();
+        names.next() == Some(common.as_slice()) && names.next().is_some()
+    };
+    if entries.iter().all(is_common) {
+        for entry in entries {
+            let rest = entry.path.as_bytes()[common.len() + 1..].to_vec();
+            if let Ok(path) = AssetPath::from_bytes(rest) {
+                entry.path = path;
+            }
+        }
+    }
+}
+
+struct Counted<'a, R> {
+    inner: R,
+    left: &'a mut u64,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        match self.left.checked_sub(length as u64) {
+            Some(left) => *self.left = left,
+            None => return Err(std::io::Error::other("the archive unpacks to more than can be meant")),
+        }
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        for name in ["../a", "/a", "a/../../b", "a//b", ".pent/x", "a/.PENT/x", "", "C:\\..\\x"] {
+            assert!(checked(name.as_bytes().to_vec()).is_none(), "{name}");
+        }
+        let path = checked(b"a\\b.txt".to_vec()).expect("a path");
+        assert_eq!(path.as_bytes(), b"a/b.txt");
+    }
+}

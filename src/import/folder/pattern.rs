@@ -1,0 +1,282 @@
+//! How people write versions into names, and how such names are taken apart.
+//!
+//! A pattern is text with places in braces: `{name}` what the asset is called, `{n}` a number, `{date}` a
+//! day, `{word}` any words, `*` anything. Without a pattern the usual habits are known: `logo_v2`,
+//! `logo final final`, `logo-2024-03-01`, `logo (3)`.
+
+use crate::import::error::ImportError;
+
+/// What a name says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// What the asset is called, without its extension; empty for a state of everything.
+    pub name: String,
+    /// The number of the version.
+    pub number: Option<u64>,
+    /// The day, and the time when it is said, in milliseconds since 1970 as if it were UTC.
+    pub date_ms: Option<i64>,
+    /// Words such as `final`, in lower case.
+    pub words: Vec<String>,
+}
+
+/// One piece of a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Name,
+    Number,
+    Date,
+    Word,
+    Anything,
+}
+
+/// A pattern that was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    pieces: Vec<Piece>,
+    /// It fits whole folders, each a state of everything.
+    pub folders: bool,
+    /// It fits paths from the top, not only names.
+    pub paths: bool,
+    /// It says what assets are called; otherwise each match is a state of everything.
+    pub names: bool,
+}
+
+impl Pattern {
+    /// Understands a pattern.
+    pub fn parse(text: &str) -> Result<Self, ImportError> {
+        let refuse =
+            |reason: &str| ImportError::Argument { text: text.to_owned(), reason: reason.to_owned() };
+        let folders = text.ends_with('/');
+        let mut rest = text.trim_end_matches('/');
+        let mut pieces = Vec::new();
+        while let Some(first) = rest.chars().next() {
+            let (piece, length) = match first {
+                '{' => {
+                    let end = rest.find('}').ok_or_else(|| refuse("a { has no } after it"))?;
+                    let piece = match &rest[1..end] {
+                        "name" => Piece::Name,
+                        "n" => Piece::Number,
+                        "date" => Piece::Date,
+                        "word" => Piece::Word,
+                        _ => return Err(refuse("the places are {name}, {n}, {date} and {word}")),
+                    };
+                    (piece, end + 1)
+                }
+                '*' => (Piece::Anything, 1),
+                _ => {
+                    let end = rest.find(['{', '*']).unwrap_or(rest.len());
+                    (Piece::Text(rest[..end].to_owned()), end)
+                }
+            };
+            pieces.push(piece);
+            rest = &rest[length..];
+        }
+        let names = pieces.contains(&Piece::Name);
+        let orders = pieces.iter().any(|piece| matches!(piece, Piece::Number | Piece::Date | Piece::Word));
+        if !orders && !pieces.contains(&Piece::Anything) {
+            return Err(refuse("nothing in it tells versions apart: use {n}, {date}, {word} or *"));
+        }
+        if pieces.iter().filter(|piece| !matches!(piece, Piece::Text(_))).count() > 8 {
+            return Err(refuse("it has more than eight places"));
+        }
+        let paths = text.trim_end_matches('/').contains('/');
+        Ok(Self { pieces, folders, paths, names })
+    }
+
+    /// Takes a name apart; `None` when the pattern does not fit.
+    pub fn fit(&self, name: &str) -> Option<Parts> {
+        let mut parts = Parts::default();
+        fit(&self.pieces, name, &mut parts).then_some(parts)
+    }
+}
+
+/// Fits pieces to all of a text, the shortest fill of each place first except for numbers and dates.
+fn fit(pieces: &[Piece], text: &str, parts: &mut Parts) -> bool {
+    let Some((piece, rest)) = pieces.split_first() else { return text.is_empty() };
+    let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    match piece {
+        Piece::Text(literal) => {
+            let head = text.get(..literal.len());
+            head.is_some_and(|head| head.eq_ignore_ascii_case(literal))
+                && fit(rest, &text[literal.len()..], parts)
+        }
+        Piece::Anything => ends.into_iter().any(|end| fit(rest, &text[end..], parts)),
+        Piece::Name | Piece::Word => ends.filter(|end| *end > 0).any(|end| {
+            let before = parts.clone();
+            let filled = &text[..end];
+            match piece {
+                Piece::Name => parts.name.push_str(filled),
+                _ => parts.words.push(filled.to_lowercase()),
+            }
+            let fits = fit(rest, &text[end..], parts);
+            if !fits {
+                *parts = before;
+            }
+            fits
+        }),
+        Piece::Number => {
+            let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+            let Ok(number) = text[..end].parse() else { return false };
+            parts.number = Some(number);
+            fit(rest, &text[end..], parts)
+        }
+        Piece::Date => {
+            let lengths = ends.filter(|end| (8..=19).contains(end));
+            let mut lengths: Vec<usize> = lengths.collect();
+            lengths.reverse();
+            lengths.into_iter().any(|end| {
+                let Some(date) = parse_date(&text[..end]) else { return false };
+                parts.date_ms = Some(date);
+                fit(rest, &text[end..], parts)
+            })
+        }
+    }
+}
+
+/// Words that people put behind a name and that say nothing about what it is.
+const WORDS: [&str; 24] = [
+    "final", "finals", "finished", "fin", "copy", "kopie", "copie", "new", "newest", "old", "older", "draft",
+    "wip", "latest", "approved", "edit", "edited", "fixed", "fix", "rev", "backup", "bak", "print",
+    "release",
+];
+
+/// Takes a name (without extension) apart by the usual habits.
+pub fn usual(stem: &str) -> Parts {
+    let mut parts = Parts::default();
+    let mut rest = stem;
+    loop {
+        let trimmed = rest.trim_end_matches(['_', '-', ' ', '.', ')', '(', '+']);
+        if let Some((start, date)) = date_at_end(trimmed) {
+            parts.date_ms = parts.date_ms.or(Some(date));
+            rest = &trimmed[..start];
+            continue;
+        }
+        let start = trimmed.rfind(['_', '-', ' ', '.', '(', '+']).map_or(0, |at| at + 1);
+        let token = trimmed[start..].to_lowercase();
+        let separated = start > 0;
+        if separated && number_of(&token).is_some() && parts.number.is_none() {
+            parts.number = number_of(&token);
+        } else if separated && WORDS.contains(&token.trim_end_matches(|c: char| c.is_ascii_digit())) {
+            parts.words.push(token);
+        } else {
+            rest = trimmed;
+            break;
+        }
+        rest = &trimmed[..start];
+    }
+    parts.name = if rest.is_empty() { stem.to_owned() } else { rest.to_owned() };
+    parts.words.reverse();
+    parts
+}
+
+/// The number in `v2`, `version2`, `r3` or a bare `3`; years and sizes are none.
+fn number_of(token: &str) -> Option<u64> {
+    let digits = token.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let prefix = &token[..token.len() - digits.len()];
+    let known = ["v", "ver", "version", "r", "rev", "no", "nr"].contains(&prefix);
+    let plausible = if prefix.is_empty() { digits.len() <= 3 } else { digits.len() <= 9 };
+    if (known || prefix.is_empty()) && plausible && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        digits.parse().ok()
+    } else {
+        None
+    }
+}
+
+/// A date at the end of a text, and where it starts: parted from what is before it.
+fn date_at_end(text: &str) -> Option<(usize, i64)> {
+    [19usize, 17, 16, 15, 13, 10, 8].into_iter().find_map(|length| {
+        let start = text.len().checked_sub(length)?;
+        let date = parse_date(text.get(start..)?)?;
+        let before = text[..start].chars().next_back();
+        before.is_none_or(|c| !c.is_ascii_digit()).then_some((start, date))
+    })
+}
+
+/// Reads `2024-03-01`, `20240301`, `01.03.2024`, each with an optional time such as `_1405` or `T14:05:09`.
+pub fn parse_date(text: &str) -> Option<i64> {
+    if !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let mut numbers: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).collect::<Vec<_>>();
+    let allowed = |c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | ':' | ' ' | 'T' | 'h');
+    if !text.chars().all(allowed) || numbers.iter().any(|part| part.is_empty()) {
+        return None;
+    }
+    let first = numbers.first().copied()?;
+    let (year, month, day) = match (first.len(), numbers.get(1).map(|part| part.len())) {
+        (8, _) => {
+            numbers.remove(0);
+            (&first[..4], &first[4..6], &first[6..8])
+        }
+        (4, Some(2)) if numbers.len() >= 3 && numbers[2].len() == 2 => {
+            let parts = (numbers[0], numbers[1], numbers[2]);
+            numbers.drain(..3);
+            parts
+        }
+        (2, Some(2)) if numbers.len() >= 3 && numbers[2].len() == 4 => {
+            let parts = (numbers[2], numbers[1], numbers[0]);
+            numbers.drain(..3);
+            parts
+        }
+        _ => return None,
+    };
+    let clock = numbers.concat();
+    let (hour, minute, second) = match clock.len() {
+        0 => (0, 0, 0),
+        4 => (clock[..2].parse().ok()?, clock[2..4].parse().ok()?, 0),
+        6 => (clock[..2].parse().ok()?, clock[2..4].parse().ok()?, clock[4..6].parse().ok()?),
+        _ => return None,
+    };
+    let year: i16 = year.parse().ok().filter(|year| (1970..=2200).contains(year))?;
+    let date = jiff::civil::Date::new(year, month.parse().ok()?, day.parse().ok()?).ok()?;
+    let time = jiff::civil::Time::new(hour, minute, second, 0).ok()?;
+    let zoned = date.to_datetime(time).to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    Some(zoned.timestamp().as_millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(name: &str, number: Option<u64>, words: &[&str]) -> Parts {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        Parts { name: name.to_owned(), number, date_ms: None, words }
+    }
+
+    #[test]
+    fn usual_names_are_taken_apart() {
+        assert_eq!(usual("logo_v1"), parts("logo", Some(1), &[]));
+        assert_eq!(usual("logo_v2_FINAL"), parts("logo", Some(2), &["final"]));
+        assert_eq!(usual("logo_final_final"), parts("logo", None, &["final", "final"]));
+        assert_eq!(usual("logo (3)"), parts("logo", Some(3), &[]));
+        assert_eq!(usual("logo final2"), parts("logo", None, &["final2"]));
+        assert_eq!(usual("final"), parts("final", None, &[]), "a name has to stay");
+        assert_eq!(usual("poster-1920"), parts("poster-1920", None, &[]), "a size is no version");
+        let dated = usual("poster_2024-03-01");
+        assert_eq!((dated.name.as_str(), dated.date_ms), ("poster", Some(1_709_251_200_000)));
+    }
+
+    #[test]
+    fn patterns_fit_and_fill_their_places() {
+        let fit = |pattern: &str, name: &str| Pattern::parse(pattern).expect("a pattern").fit(name);
+        let found = fit("{name}_v{n}.psd", "big_logo_v12.psd").expect("a fit");
+        assert_eq!((found.name.as_str(), found.number), ("big_logo", Some(12)));
+        let found = fit("backup {date}/", "backup 2024-03-01_1405").expect("a fit");
+        assert_eq!(found.date_ms, Some(1_709_301_900_000));
+        assert_eq!(fit("{name}_v{n}.psd", "logo_final.psd"), None);
+        for bad in ["logo.psd", "{name", "{nmae}_{n}", "{name}"] {
+            assert!(Pattern::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn dates_are_read_in_the_forms_that_people_use() {
+        for text in ["2024-03-01", "20240301", "01.03.2024", "2024_03_01", "2024.03.01_0000"] {
+            assert_eq!(parse_date(text), Some(1_709_251_200_000), "{text}");
+        }
+        for text in ["2024-13-01", "20241301", "99999999", "2024-3-1", "1024x768", "-2024-03-01"] {
+            assert_eq!(parse_date(text), None, "{text}");
+        }
+    }
+}

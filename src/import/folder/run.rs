@@ -1,0 +1,364 @@
+//! Carries a plan out: every step becomes a commit on top of the one before, published all together.
+
+use crate::base::id::{CommitId, TreeId};
+use crate::base::monitor::{Advance, Monitor, Phase, Problem};
+use crate::base::path::AssetPath;
+use crate::base::time::Timestamp;
+use crate::import::error::{ImportError, io};
+use crate::import::folder::archive::Archive;
+use crate::import::folder::plan::{Action, Plan, Step};
+use crate::import::nodes::Nodes;
+use crate::object::commit::{Commit, Signature};
+use crate::object::tree::{Content, TreeNode};
+use crate::object::tree_edit::EntryValue;
+use crate::object::tree_walk::entry_at;
+use crate::repo::assign::{Differences, assign};
+use crate::repo::ingest::{Ingested, Ingester};
+use crate::repo::people::Identity;
+use crate::repo::state::PendingEdits;
+use crate::repo::{RepoError, Repository};
+use crate::rules::ignore::IgnoreStack;
+use crate::store::{ChunkWriter, GroupHint, Space, Staged};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::io::Read;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+
+/// Longest target of a link in an archive, in bytes.
+const LINK_BYTES_MAX: u64 = 64 << 10;
+
+/// What carrying a plan out made, waiting to be published with the name of a branch.
+pub struct Made {
+    /// The content and the commits.
+    pub staged: Staged,
+    /// The newest commit; `None` when no step changed anything.
+    pub tip: Option<CommitId>,
+    /// How many commits.
+    pub commits: u64,
+    /// Files read, their bytes, and those that were new.
+    pub files: u64,
+    pub bytes: u64,
+    pub new_bytes: u64,
+    /// What could not be taken.
+    pub problems: Vec<Problem>,
+}
+
+/// Makes the commits of a plan, the first without a parent.
+pub fn run(
+    repository: &Repository,
+    folder: &Path,
+    plan: &Plan,
+    who: &Identity,
+    now: Timestamp,
+    monitor: &dyn Monitor,
+) -> Result<Made, ImportError> {
+    let writer = repository.store().chunk_writer(monitor)?;
+    let parameters = repository.store().settings().chunker;
+    let mut series = Series {
+        writer: &writer,
+        ingester: Ingester::storing(&writer, &parameters, monitor),
+        nodes: Nodes::new(&writer),
+        folder,
+        monitor,
+        state: BTreeMap::new(),
+        put: BTreeSet::new(),
+        tip: None,
+        totals: Totals::default(),
+        problems: Vec::new(),
+    };
+    monitor.phase(Phase { name: "Importing", files_total: None, bytes_total: None });
+    for (done, step) in plan.steps.iter().enumerate() {
+        monitor.commits(done as u64, plan.steps.len() as u64);
+        series.step(step, who, now)?;
+    }
+    let Series { tip, totals, problems, .. } = series;
+    let staged = writer.finish()?;
+    let Totals { commits, files, bytes, new_bytes } = totals;
+    Ok(Made { staged, tip: tip.map(|(id, _)| id), commits, files, bytes, new_bytes, problems })
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Totals {
+    commits: u64,
+    files: u64,
+    bytes: u64,
+    new_bytes: u64,
+}
+
+/// Commits that follow one another.
+struct Series<'a> {
+    writer: &'a ChunkWriter<'a>,
+    ingester: Ingester<'a>,
+    nodes: Nodes<'a>,
+    folder: &'a Path,
+    monitor: &'a dyn Monitor,
+    /// Everything as the newest commit has it.
+    state: BTreeMap<AssetPath, Content>,
+    /// Paths that single files were put at: a state of everything does not take them away.
+    put: BTreeSet<AssetPath>,
+    tip: Option<(CommitId, TreeId)>,
+    totals: Totals,
+    problems: Vec<Problem>,
+}
+
+impl Series<'_> {
+    fn step(&mut self, step: &Step, who: &Identity, now: Timestamp) -> Result<(), ImportError> {
+        if self.monitor.is_cancelled() {
+            return Err(ImportError::Cancelled);
+        }
+        let mut next = self.state.clone();
+        for action in &step.actions {
+            match action {
+                Action::Put { path, from } => {
+                    if let Some(content) = self.take_file(from)? {
+                        make_room(&mut next, path);
+                        next.insert(path.clone(), content);
+                        self.put.insert(path.clone());
+                    }
+                }
+                Action::All { from } => {
+                    let put = &self.put;
+                    next.retain(|path, _| put.contains(path));
+                    for (path, content) in self.take_all(from)? {
+                        if !self.put.contains(&path) {
+                            make_room(&mut next, &path);
+                            next.insert(path, content);
+                        }
+                    }
+                }
+            }
+        }
+        if next == self.state {
+            return Ok(());
+        }
+        self.commit(step, next, who, now)
+    }
+
+    fn commit(
+        &mut self,
+        step: &Step,
+        next: BTreeMap<AssetPath, Content>,
+        who: &Identity,
+        now: Timestamp,
+    ) -> Result<(), ImportError> {
+        let (parents, base) = match self.tip {
+            Some((id, tree)) => (vec![id], tree),
+            None => (Vec::new(), TreeNode::empty_id()),
+        };
+        let differences = self.differences(base, &next)?;
+        let assignment = assign(&parents, differences, &PendingEdits::default(), &HashMap::new());
+        let tree = self.nodes.edit(base, assignment.edits)?;
+        let author = Signature { person: who.id, time: step.time };
+        let commit = Commit {
+            tree,
+            parents,
+            author,
+            committer: Signature { person: who.id, time: now },
+            message: step.message.clone(),
+            notes: assignment.notes,
+            extensions: Vec::new(),
+        };
+        let id = commit.id();
+        self.writer.put_object(Space::Commits, id.as_bytes(), &commit.encode())?;
+        self.tip = Some((id, tree));
+        self.state = next;
+        self.totals.commits += 1;
+        Ok(())
+    }
+
+    fn differences(
+        &self,
+        base: TreeId,
+        next: &BTreeMap<AssetPath, Content>,
+    ) -> Result<Differences, ImportError> {
+        let mut differences = Differences::default();
+        let standing = |path: &AssetPath| -> Result<EntryValue, ImportError> {
+            let found = entry_at(&self.nodes, base, path).map_err(RepoError::from)?;
+            let missing = || RepoError::Structure { message: format!("{path} is not where it was put") };
+            Ok(found.ok_or_else(missing)?.into())
+        };
+        for path in self.state.keys().filter(|path| !next.contains_key(*path)) {
+            differences.removed.push((path.clone(), standing(path)?));
+        }
+        for (path, content) in next {
+            match self.state.get(path) {
+                Some(before) if before == content => {}
+                Some(_) => differences.changed.push((path.clone(), standing(path)?, content.clone())),
+                None => differences.added.push((path.clone(), content.clone())),
+            }
+        }
+        Ok(differences)
+    }
+
+    fn on_disk(&self, path: &AssetPath) -> PathBuf {
+        use std::os::unix::ffi::OsStrExt as _;
+        self.folder.join(std::ffi::OsStr::from_bytes(path.as_bytes()))
+    }
+
+    fn problem(&mut self, path: &AssetPath, message: impl Into<String>) {
+        let problem = Problem { path: path.clone(), message: message.into() };
+        self.monitor.problem(problem.clone());
+        self.problems.push(problem);
+    }
+
+    /// Takes a file of the folder in; `None` when it cannot be read, which is told.
+    fn take_file(&mut self, from: &AssetPath) -> Result<Option<Content>, ImportError> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let place = self.on_disk(from);
+        let opened = place.symlink_metadata().and_then(|found| {
+            if found.is_file() {
+                Ok((File::open(&place)?, found))
+            } else {
+                Err(std::io::Error::other("it is no ordinary file"))
+            }
+        });
+        let (mut file, found) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.problem(from, error.to_string());
+                return Ok(None);
+            }
+        };
+        let ingested = self.take(&mut file, from)?;
+        let executable = found.permissions().mode() & 0o100 != 0;
+        Ok(Some(Content::File { id: ingested.file, size: ingested.size, executable }))
+    }
+
+    fn take(&mut self, input: &mut dyn Read, name: &AssetPath) -> Result<Ingested, ImportError> {
+        let ingested = self.ingester.ingest_file(input, GroupHint::of_name(name.name()))?;
+        self.totals.files += 1;
+        self.totals.bytes += ingested.size;
+        self.totals.new_bytes += ingested.new_bytes;
+        self.monitor.advance(Advance { files: 1, ..Advance::default() });
+        Ok(ingested)
+    }
+
+    /// Everything in a folder or an archive.
+    fn take_all(&mut self, from: &AssetPath) -> Result<BTreeMap<AssetPath, Content>, ImportError> {
+        let place = self.on_disk(from);
+        match place.symlink_metadata() {
+            Ok(found) if found.is_dir() => {
+                let mut all = BTreeMap::new();
+                self.take_folder(from, &AssetPath::root(), &mut all)?;
+                Ok(all)
+            }
+            Ok(found) if found.is_file() => match Archive::open(&place) {
+                Ok(archive) => self.take_archive(from, archive),
+                Err(error @ (ImportError::Open { .. } | ImportError::Argument { .. })) => {
+                    self.problem(from, format!("the archive cannot be read: {error}"));
+                    Ok(self.state.clone())
+                }
+                Err(error) => Err(error),
+            },
+            _ => {
+                self.problem(from, "it is not there");
+                Ok(self.state.clone())
+            }
+        }
+    }
+
+    fn take_folder(
+        &mut self,
+        from: &AssetPath,
+        inner: &AssetPath,
+        into: &mut BTreeMap<AssetPath, Content>,
+    ) -> Result<(), ImportError> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let place = self.on_disk(from);
+        let mut entries = std::fs::read_dir(&place)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(io("reading", &place))?;
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        let ignore = IgnoreStack::new(b"");
+        for entry in entries {
+            let name = entry.file_name();
+            let (Ok(source), Ok(path)) = (from.join(name.as_bytes()), inner.join(name.as_bytes())) else {
+                self.problem(from, "a path in it is too long");
+                continue;
+            };
+            let kind = entry.file_type().map_err(io("reading", &entry.path()))?;
+            let refused = crate::rules::portable::check_entry_name(name.as_bytes()).is_err();
+            if refused || ignore.is_ignored(path.as_bytes(), kind.is_dir()) {
+                continue;
+            }
+            if kind.is_dir() {
+                self.take_folder(&source, &path, into)?;
+            } else if kind.is_symlink() {
+                let target = std::fs::read_link(entry.path()).map_err(io("reading", &entry.path()))?;
+                let ingested = self.take(&mut target.as_os_str().as_bytes(), &path)?;
+                into.insert(path, Content::Symlink { id: ingested.file, size: ingested.size });
+            } else if let Some(content) = self.take_file(&source)? {
+                into.insert(path, content);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_archive(
+        &mut self,
+        from: &AssetPath,
+        mut archive: Archive,
+    ) -> Result<BTreeMap<AssetPath, Content>, ImportError> {
+        let (entries, refused) = archive.entries();
+        for name in refused {
+            self.problem(
+                from,
+                format!("{name} in it cannot be taken: it is locked or no file may be called so"),
+            );
+        }
+        let ignore = IgnoreStack::new(b"");
+        let mut all = BTreeMap::new();
+        for entry in entries {
+            if is_ignored(&ignore, &entry.path) {
+                continue;
+            }
+            let taken = archive.read(entry.index, |input| self.take(input, &entry.path));
+            let ingested = match taken {
+                Ok(Ok(ingested)) => ingested,
+                Ok(Err(ImportError::Content(crate::repo::content::ContentError::Read { source }))) => {
+                    self.problem(from, format!("{} in it cannot be unpacked: {source}", entry.path));
+                    continue;
+                }
+                Ok(Err(error)) => return Err(error),
+                Err(error) => {
+                    self.problem(from, format!("{} in it cannot be unpacked: {error}", entry.path));
+                    continue;
+                }
+            };
+            let Ingested { file: id, size, .. } = ingested;
+            let is_link = entry.link && (1..=LINK_BYTES_MAX).contains(&size);
+            let content = if is_link {
+                Content::Symlink { id, size }
+            } else {
+                Content::File { id, size, executable: entry.executable }
+            };
+            make_room(&mut all, &entry.path);
+            all.insert(entry.path, content);
+        }
+        Ok(all)
+    }
+}
+
+/// Whether a path or a folder above it is left out by the usual rules.
+fn is_ignored(ignore: &IgnoreStack, path: &AssetPath) -> bool {
+    let mut above =
+        std::iter::successors(path.parent(), AssetPath::parent).filter(|folder| !folder.is_root());
+    ignore.is_ignored(path.as_bytes(), false)
+        || above.any(|folder| ignore.is_ignored(folder.as_bytes(), true))
+}
+
+/// Takes away what cannot stand beside `path`: files above it and everything below it.
+fn make_room(state: &mut BTreeMap<AssetPath, Content>, path: &AssetPath) {
+    let mut above = std::iter::successors(path.parent(), AssetPath::parent);
+    let in_the_way: Vec<AssetPath> = above.by_ref().filter(|folder| state.contains_key(folder)).collect();
+    for folder in in_the_way {
+        state.remove(&folder);
+    }
+    let (start, end) = ([path.as_bytes(), b"/"].concat(), [path.as_bytes(), b"0"].concat());
+    let below = state.range::<[u8], _>((Bound::Included(&start[..]), Bound::Excluded(&end[..])));
+    let below: Vec<AssetPath> = below.map(|(other, _)| other.clone()).collect();
+    for other in below {
+        state.remove(&other);
+    }
+}

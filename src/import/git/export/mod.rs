@@ -1,0 +1,468 @@
+//! History back to Git: a bare repository with one pack, written from the oldest commit to the newest.
+//!
+//! A commit that came from Git and still has the same tree and parents is written byte for byte as it
+//! was, so it has the same id there; whether it has is not believed but found out, by making its tree
+//! again. Any other commit is written anew, always in the same way.
+
+mod pack;
+mod trees;
+
+pub use trees::LfsRule;
+
+use crate::base::id::{CommitId, FileId, GitId, TreeId};
+use crate::base::monitor::{Monitor, Phase};
+use crate::base::time::Timestamp;
+use crate::import::error::{ImportError, io};
+use crate::import::git::objects::{Kind, hash};
+use crate::import::git::parse;
+use crate::import::git::run::{Category, category, on_deep_stacks};
+use crate::import::recent::Recent;
+use crate::object::commit::{Commit, Signature};
+use crate::object::source::ObjectSource;
+use crate::repo::extract::Extractor;
+use crate::repo::imports::{Scope, git_commit_of};
+use crate::repo::refs::{RefKind, RefName, RefTarget};
+use crate::repo::{Repository, View};
+use pack::PackSpool;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use trees::Origin;
+
+/// Trees whose Git ids are kept at hand.
+const TREES_KEPT: usize = 200_000;
+/// Longest chain of tags that name tags.
+const TAG_CHAIN_MAX: usize = 16;
+
+/// What to export.
+#[derive(Debug, Clone, Default)]
+pub struct ExportWish {
+    /// Names of branches and tags, with `*` for any part; everything when empty.
+    pub names: Vec<String>,
+    /// Which files become Git LFS pointers beside those that were.
+    pub lfs: LfsRule,
+}
+
+/// What was exported.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Exported {
+    /// Commits written.
+    pub commits: u64,
+    /// Of these, those that have the id that they had in Git.
+    pub commits_same: u64,
+    /// Of these, those that came from Git and have another id now.
+    pub commits_changed: u64,
+    /// Names written, with the ids that they have.
+    pub names: BTreeMap<String, String>,
+    /// Objects in the pack.
+    pub objects: u64,
+    /// Distinct files written, and their bytes.
+    pub files: u64,
+    pub bytes: u64,
+    /// Files in the folder of Git LFS, and their bytes.
+    pub lfs_files: u64,
+    pub lfs_bytes: u64,
+    /// Blobs that the import missed and that the new repository lacks, too.
+    pub missing_blobs: u64,
+    /// Git LFS content that is not at hand; its pointers are there.
+    pub missing_lfs: u64,
+    /// Names that have no place in Git.
+    pub left_out: Vec<String>,
+}
+
+/// The state of an export.
+struct Exporter<'a> {
+    view: &'a View,
+    extractor: Extractor<'a>,
+    monitor: &'a dyn Monitor,
+    git_dir: PathBuf,
+    lfs: LfsRule,
+    pack: PackSpool,
+    trees: Recent<(TreeId, Origin), GitId>,
+    blobs: HashMap<FileId, GitId>,
+    lfs_objects: HashMap<FileId, [u8; 32]>,
+    missing: HashSet<GitId>,
+    missing_lfs: HashSet<[u8; 32]>,
+    commits: HashMap<CommitId, GitId>,
+    /// Commits whose parents the source lacked.
+    shallow: Vec<GitId>,
+    report: Exported,
+}
+
+fn hash_of(kind: Kind, bytes: &[u8]) -> Result<GitId, ImportError> {
+    hash(kind, bytes).ok_or_else(|| unhashed(bytes.len() as u64))
+}
+
+/// The hash function refuses bytes that were made to have the hash of others.
+fn unhashed(size: u64) -> ImportError {
+    ImportError::Argument {
+        text: format!("an object of {size} bytes"),
+        reason: "it was made to be taken for another by its SHA-1, so Git cannot hold it".to_owned(),
+    }
+}
+
+/// Exports into `target`, a folder that is not there or empty, which becomes a bare repository.
+pub fn export(
+    repository: &Repository,
+    target: &Path,
+    wish: &ExportWish,
+    monitor: &dyn Monitor,
+) -> Result<Exported, ImportError> {
+    on_deep_stacks(|| export_here(repository, target, wish, monitor))
+}
+
+fn export_here(
+    repository: &Repository,
+    target: &Path,
+    wish: &ExportWish,
+    monitor: &dyn Monitor,
+) -> Result<Exported, ImportError> {
+    let view = repository.view()?;
+    let names = chosen(&view, wish)?;
+    create(target)?;
+    let reader = repository.store().chunk_reader()?;
+    let extractor = Extractor::new(&reader, &view, monitor);
+    let pack = PackSpool::begin(&target.join("objects/pack"))?;
+    let mut exporter = Exporter {
+        view: &view,
+        extractor,
+        monitor,
+        git_dir: target.to_owned(),
+        lfs: wish.lfs.clone(),
+        pack,
+        trees: Recent::new(TREES_KEPT),
+        blobs: HashMap::new(),
+        lfs_objects: HashMap::new(),
+        missing: HashSet::new(),
+        missing_lfs: HashSet::new(),
+        commits: HashMap::new(),
+        shallow: Vec::new(),
+        report: Exported::default(),
+    };
+    let tips: Vec<CommitId> = names.iter().map(|name| name.target.commit).collect();
+    let order = exporter.order(&tips)?;
+    monitor.phase(Phase { name: "Exporting", files_total: None, bytes_total: None });
+    for (done, id) in order.iter().enumerate() {
+        monitor.commits(done as u64, order.len() as u64);
+        exporter.commit(*id)?;
+    }
+    let refs = exporter.refs(&names)?;
+    exporter.finish(&view, &refs)
+}
+
+/// Makes an empty bare repository.
+fn create(target: &Path) -> Result<(), ImportError> {
+    fs::create_dir_all(target).map_err(io("making", target))?;
+    if fs::read_dir(target).map_err(io("reading", target))?.next().is_some() {
+        return Err(ImportError::TargetTaken { path: target.to_owned() });
+    }
+    gix::ThreadSafeRepository::init_opts(
+        target,
+        gix::create::Kind::Bare,
+        gix::create::Options { destination_must_be_empty: Some(true), ..Default::default() },
+        gix::open::Options::isolated(),
+    )
+    .map_err(|source| ImportError::Open { path: target.to_owned(), source: source.into() })?;
+    Ok(())
+}
+
+/// A name that is exported.
+struct Chosen {
+    /// Its full name in Git.
+    git_name: Vec<u8>,
+    target: RefTarget,
+    /// The object that it named in Git, while it names the same commit here.
+    original: Option<GitId>,
+}
+
+/// The names that a wish asks for, with what they were called in Git.
+fn chosen(view: &View, wish: &ExportWish) -> Result<Vec<Chosen>, ImportError> {
+    let records: HashMap<Vec<u8>, _> = view.git_references(Scope::default())?.into_iter().collect();
+    let mode = gix::glob::wildmatch::Mode::empty();
+    let fits = |name: &str| {
+        let mut patterns = wish.names.iter();
+        wish.names.is_empty()
+            || patterns.any(|text| gix::glob::wildmatch(text.as_bytes().into(), name.as_bytes().into(), mode))
+    };
+    let mut all = Vec::new();
+    for (name, target) in view.references()? {
+        // Where the branches of remotes were is for this clone alone.
+        if name.kind() == RefKind::Remote || !fits(name.name()) {
+            continue;
+        }
+        let git_name = git_name(&name, &|full| records.contains_key(full));
+        let record = records.get(&git_name).filter(|record| record.commit == Some(target.commit));
+        let original = record.map(|record| record.git);
+        all.push(Chosen { git_name, target, original });
+    }
+    if wish.names.is_empty() && wish.lfs.is_empty() {
+        for (git_name, record) in view.kept_git_references()? {
+            let Some(commit) = record.commit else { continue };
+            all.push(Chosen { git_name, target: RefTarget::plain(commit), original: Some(record.git) });
+        }
+    }
+    if all.is_empty() { Err(ImportError::NothingToImport { patterns: wish.names.clone() }) } else { Ok(all) }
+}
+
+/// The full name in Git of a branch or tag here.
+fn git_name(name: &RefName, is_record: &dyn Fn(&[u8]) -> bool) -> Vec<u8> {
+    let full = |prefix: &str| format!("{prefix}{}", name.name()).into_bytes();
+    match name.kind() {
+        RefKind::Tag => full("refs/tags/"),
+        RefKind::Branch | RefKind::Remote => {
+            let remote = full("refs/remotes/");
+            let branch = full("refs/heads/");
+            if !is_record(&branch) && is_record(&remote) { remote } else { branch }
+        }
+    }
+}
+
+impl Exporter<'_> {
+    fn check_cancelled(&self) -> Result<(), ImportError> {
+        if self.monitor.is_cancelled() { Err(ImportError::Cancelled) } else { Ok(()) }
+    }
+
+    /// All commits that the tips reach, parents first.
+    fn order(&self, tips: &[CommitId]) -> Result<Vec<CommitId>, ImportError> {
+        self.monitor.phase(Phase { name: "Reading history", files_total: None, bytes_total: None });
+        let (mut order, mut met) = (Vec::new(), HashSet::new());
+        for tip in tips {
+            let mut open: Vec<(CommitId, Vec<CommitId>, usize)> = Vec::new();
+            if met.insert(*tip) {
+                open.push((*tip, self.view.commit(*tip)?.parents, 0));
+            }
+            while let Some((id, parents, next)) = open.last_mut() {
+                match parents.get(*next).copied() {
+                    Some(parent) => {
+                        *next += 1;
+                        if met.insert(parent) {
+                            self.check_cancelled()?;
+                            open.push((parent, self.view.commit(parent)?.parents, 0));
+                        }
+                    }
+                    None => {
+                        order.push(*id);
+                        open.pop();
+                    }
+                }
+            }
+        }
+        Ok(order)
+    }
+
+    /// Writes one commit; its parents must have been written.
+    fn commit(&mut self, id: CommitId) -> Result<(), ImportError> {
+        let commit = self.view.commit(id)?;
+        let parents: Vec<GitId> =
+            commit.parents.iter().filter_map(|parent| self.commits.get(parent)).copied().collect();
+        let original = self.original(id, &commit)?;
+        let (expected, links) = match &original {
+            Some(bytes) => parse::commit_links(bytes),
+            None => (None, Vec::new()),
+        };
+        let tree = self.tree(commit.tree, expected.map_or(Origin::None, Origin::Was))?;
+        let is_same = original.is_some() && expected == Some(tree) && fits(&parents, &links);
+        let git = if let (true, Some(bytes)) = (is_same, &original) {
+            let git = self.pack.put(Kind::Commit, bytes)?;
+            if links.len() != parents.len() {
+                self.shallow.push(git);
+            }
+            self.report.commits_same += 1;
+            git
+        } else if let Some(bytes) = original {
+            self.report.commits_changed += 1;
+            self.pack.put(Kind::Commit, &rewritten(&bytes, tree, &parents))?
+        } else {
+            let bytes = self.native(&commit, tree, &parents)?;
+            self.pack.put(Kind::Commit, &bytes)?
+        };
+        self.commits.insert(id, git);
+        self.report.commits += 1;
+        Ok(())
+    }
+
+    /// The Git commit that a commit was made from, if it is here and is the one that it says.
+    fn original(&self, id: CommitId, commit: &Commit) -> Result<Option<Vec<u8>>, ImportError> {
+        let Some(git) = git_commit_of(commit) else { return Ok(None) };
+        let Some(bytes) = self.view.git_original(id)? else { return Ok(None) };
+        Ok((hash_of(Kind::Commit, &bytes)? == git).then_some(bytes))
+    }
+
+    /// A commit that Git has never seen.
+    fn native(&self, commit: &Commit, tree: GitId, parents: &[GitId]) -> Result<Vec<u8>, ImportError> {
+        let mut text = format!("tree {tree}\n");
+        for parent in parents {
+            text.push_str(&format!("parent {parent}\n"));
+        }
+        text.push_str(&format!("author {}\n", self.actor(&commit.author)?));
+        text.push_str(&format!("committer {}\n\n", self.actor(&commit.committer)?));
+        text.push_str(&commit.message.replace('\0', "\u{fffd}"));
+        text.push('\n');
+        Ok(text.into_bytes())
+    }
+
+    fn actor(&self, signature: &Signature) -> Result<String, ImportError> {
+        let person = self.view.person(signature.person)?;
+        let (name, email) = match person {
+            Some(person) => (person.name, person.email),
+            None => (format!("person {}", signature.person), String::new()),
+        };
+        let plain = |text: String| text.replace(['<', '>', '\n', '\0'], " ").trim().to_owned();
+        Ok(format!("{} <{}> {}", plain(name), plain(email), git_time(signature.time)))
+    }
+
+    /// Writes what names need - annotated tags - and says what each names.
+    fn refs(&mut self, names: &[Chosen]) -> Result<BTreeMap<Vec<u8>, (GitId, GitId)>, ImportError> {
+        let mut refs = BTreeMap::new();
+        for name in names {
+            let Some(commit) = self.commits.get(&name.target.commit).copied() else { continue };
+            let object = match name.original {
+                Some(original) if self.tags(original, commit)? => original,
+                _ => self.tag(name, commit)?,
+            };
+            refs.insert(name.git_name.clone(), (object, commit));
+        }
+        Ok(refs)
+    }
+
+    /// Writes the original tags that lead from an object to a commit; says whether they do.
+    fn tags(&mut self, object: GitId, commit: GitId) -> Result<bool, ImportError> {
+        let (mut next, mut chain) = (object, Vec::<Vec<u8>>::new());
+        for _ in 0..TAG_CHAIN_MAX {
+            if next == commit {
+                for bytes in chain {
+                    self.pack.put(Kind::Tag, &bytes)?;
+                }
+                return Ok(true);
+            }
+            let Some(bytes) = self.view.git_object(next)? else { return Ok(false) };
+            let Some(tag) = parse::tag(&bytes) else { return Ok(false) };
+            chain.push(bytes);
+            next = tag.target;
+        }
+        Ok(false)
+    }
+
+    /// Writes a tag with words as an object of its own.
+    fn tag(&mut self, name: &Chosen, commit: GitId) -> Result<GitId, ImportError> {
+        let Some(annotation) = &name.target.annotation else { return Ok(commit) };
+        let short = String::from_utf8_lossy(category(&name.git_name).1).into_owned();
+        let tagger = self.actor(&annotation.signature)?;
+        let message = annotation.message.replace('\0', "\u{fffd}");
+        let text = format!("object {commit}\ntype commit\ntag {short}\ntagger {tagger}\n\n{message}\n");
+        self.pack.put(Kind::Tag, text.as_bytes())
+    }
+
+    /// Indexes the pack, then writes the names, last.
+    fn finish(
+        mut self,
+        view: &View,
+        refs: &BTreeMap<Vec<u8>, (GitId, GitId)>,
+    ) -> Result<Exported, ImportError> {
+        self.monitor.phase(Phase { name: "Indexing", files_total: None, bytes_total: None });
+        self.report.objects = self.pack.count() as u64;
+        self.pack.finish()?;
+        let write = |name: &str, bytes: &[u8]| {
+            let path = self.git_dir.join(name);
+            fs::write(&path, bytes).map_err(io("writing", &path))
+        };
+        if !self.shallow.is_empty() {
+            self.shallow.sort_unstable();
+            let lines: String = self.shallow.iter().map(|id| format!("{id}\n")).collect();
+            write("shallow", lines.as_bytes())?;
+        }
+        let mut packed = b"# pack-refs with: peeled fully-peeled sorted \n".to_vec();
+        for (name, (object, commit)) in refs {
+            packed.extend_from_slice(format!("{object} ").as_bytes());
+            packed.extend_from_slice(name);
+            packed.push(b'\n');
+            if object != commit {
+                packed.extend_from_slice(format!("^{commit}\n").as_bytes());
+            }
+        }
+        write("packed-refs", &packed)?;
+        write("HEAD", &head(view, refs)?)?;
+        let shown = |name: &[u8]| crate::base::escape::percent_encode(name);
+        self.report.names = refs.iter().map(|(name, (id, _))| (shown(name), id.to_string())).collect();
+        Ok(self.report)
+    }
+}
+
+/// What HEAD says: the branch that the worktree is on, else the first.
+fn head(view: &View, refs: &BTreeMap<Vec<u8>, (GitId, GitId)>) -> Result<Vec<u8>, ImportError> {
+    let present = format!("refs/heads/{}", view.state()?.branch.name()).into_bytes();
+    let branch = |name: &&Vec<u8>| category(name).0 == Category::Branch;
+    let name = refs.contains_key(&present).then_some(&present).or_else(|| refs.keys().find(branch));
+    let name = name.map_or(b"refs/heads/main".as_slice(), Vec::as_slice);
+    Ok([b"ref: ", name, b"\n"].concat())
+}
+
+/// Whether the parents that are here are those of the original, those left out by a shallow clone aside.
+fn fits(parents: &[GitId], original: &[GitId]) -> bool {
+    let mut original = original.iter();
+    parents.iter().all(|parent| original.any(|other| other == parent))
+}
+
+/// A commit of Git with another tree or other parents; what signed the old one no longer holds.
+fn rewritten(original: &[u8], tree: GitId, parents: &[GitId]) -> Vec<u8> {
+    let mut bytes = format!("tree {tree}\n").into_bytes();
+    for parent in parents {
+        bytes.extend_from_slice(format!("parent {parent}\n").as_bytes());
+    }
+    let end = original.windows(2).position(|pair| pair == b"\n\n").map_or(original.len(), |at| at + 1);
+    let (headers, rest) = original.split_at(end);
+    let mut dropping = false;
+    for line in headers.split_inclusive(|byte| *byte == b'\n') {
+        if !line.starts_with(b" ") {
+            let dropped = [&b"tree "[..], b"parent ", b"gpgsig ", b"gpgsig-sha256 ", b"mergetag "];
+            dropping = dropped.iter().any(|key| line.starts_with(key));
+        }
+        if !dropping {
+            bytes.extend_from_slice(line);
+        }
+    }
+    bytes.extend_from_slice(rest);
+    bytes
+}
+
+/// Seconds and zone as Git writes them.
+fn git_time(time: Timestamp) -> String {
+    let sign = if time.offset_minutes < 0 { '-' } else { '+' };
+    let minutes = time.offset_minutes.unsigned_abs();
+    format!("{} {sign}{:02}{:02}", time.unix_seconds().max(0), minutes / 60, minutes % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rewritten_commit_loses_what_signed_it_and_nothing_else() {
+        let (tree, parent) = (GitId::from_bytes([1; 20]), GitId::from_bytes([2; 20]));
+        let original = b"tree 00\nparent 11\nauthor a <b> 1 +0000\ncommitter a <b> 1 +0000\n\
+            encoding x\ngpgsig -----BEGIN\n more\n -----END\nextra y\n\nsubject\n\ngpgsig in text\n";
+        let bytes = rewritten(original, tree, &[parent]);
+        let text = String::from_utf8(bytes).expect("text");
+        assert_eq!(
+            text,
+            format!(
+                "tree {tree}\nparent {parent}\nauthor a <b> 1 +0000\ncommitter a <b> 1 +0000\n\
+                 encoding x\nextra y\n\nsubject\n\ngpgsig in text\n"
+            )
+        );
+    }
+
+    #[test]
+    fn times_are_written_as_git_writes_them() {
+        let time = |unix_ms, offset_minutes| git_time(Timestamp { unix_ms, offset_minutes });
+        assert_eq!(time(1_700_000_000_999, -150), "1700000000 -0230");
+        assert_eq!(time(-5, 0), "0 +0000");
+    }
+
+    #[test]
+    fn parents_fit_when_only_those_are_missing_that_a_shallow_clone_left_out() {
+        let id = |byte| GitId::from_bytes([byte; 20]);
+        assert!(fits(&[id(2)], &[id(1), id(2)]));
+        assert!(!fits(&[id(2), id(1)], &[id(1), id(2)]));
+    }
+}

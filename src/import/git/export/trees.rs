@@ -1,0 +1,377 @@
+//! Makes Git trees of trees here: as they follow, or as the import noted that they were.
+
+use crate::base::id::{FileId, GitId, TreeId};
+use crate::base::monitor::Advance;
+use crate::import::error::{ImportError, io};
+use crate::import::git::export::{Exporter, hash_of};
+use crate::import::git::lfs::{object_path, pointer_text};
+use crate::import::git::objects::Kind;
+use crate::import::git::parse::{self, EntryKind};
+use crate::object::tree::{Content, ForeignAlgorithm, TreeEntry};
+use crate::object::tree_walk::DirectoryCursor;
+use crate::repo::RepoError;
+use crate::repo::imports::TreeForm;
+use sha2::{Digest as _, Sha256};
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+
+/// Content up to this length is hashed in memory before it is written, in bytes.
+const SMALL_BYTES_MAX: u64 = 1 << 20;
+/// Name of the files that tell Git LFS which files are its own.
+const ATTRIBUTES: &[u8] = b".gitattributes";
+/// What they say of a file.
+const LFS_ATTRIBUTES: &str = "filter=lfs diff=lfs merge=lfs -text";
+
+/// Which files stand in the exported trees as Git LFS pointers, beside those that did before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LfsRule {
+    /// Files of at least so many bytes.
+    pub above: Option<u64>,
+    /// Files whose name fits one of these patterns.
+    pub patterns: Vec<String>,
+    /// The same, for commits only that Git has never seen: their `.gitattributes` speak for them.
+    pub native: Vec<String>,
+}
+
+impl LfsRule {
+    /// Whether it takes no file.
+    pub fn is_empty(&self) -> bool {
+        self.above.is_none() && self.patterns.is_empty()
+    }
+
+    fn takes(&self, name: &[u8], size: u64) -> bool {
+        if name == ATTRIBUTES {
+            return false;
+        }
+        self.above.is_some_and(|above| size >= above) || fits(&self.patterns, name)
+    }
+}
+
+fn fits(patterns: &[String], name: &[u8]) -> bool {
+    let mode = gix::glob::wildmatch::Mode::empty();
+    patterns.iter().any(|text| gix::glob::wildmatch(text.as_bytes().into(), name.into(), mode))
+}
+
+/// What is known of the Git tree that a tree was made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Origin {
+    /// It was this one.
+    Was(GitId),
+    /// It follows from the tree here.
+    Follows,
+    /// There was none: files that Git LFS knew before go on as pointers.
+    None,
+}
+
+/// An entry of the Git tree that is being made.
+struct Made {
+    name: Vec<u8>,
+    kind: EntryKind,
+    id: GitId,
+}
+
+impl Exporter<'_> {
+    /// Writes a tree with all that is in it and says its id.
+    pub(super) fn tree(&mut self, tree: TreeId, origin: Origin) -> Result<GitId, ImportError> {
+        if let Some(id) = self.trees.get(&(tree, origin)) {
+            return Ok(*id);
+        }
+        self.check_cancelled()?;
+        let form = match origin {
+            Origin::Was(id) => self.view.git_tree_form(id)?,
+            Origin::Follows | Origin::None => None,
+        };
+        let entries = self.entries(tree)?;
+        let bytes = match form {
+            Some(TreeForm::Verbatim(bytes)) if self.lfs.is_empty() => {
+                self.verbatim(&bytes, entries)?;
+                bytes
+            }
+            Some(TreeForm::Verbatim(bytes)) => {
+                // Files turn into pointers, so the original bytes do not hold, but what they name does.
+                let ids = parse::tree(&bytes).unwrap_or_default();
+                let ids = ids.into_iter().map(|entry| (entry.name, entry.id)).collect();
+                self.regular(entries, &HashSet::new(), &ids, origin)?
+            }
+            Some(TreeForm::Marked { pointers, ids }) => {
+                let pointers = pointers.into_iter().collect();
+                let name = |position: u64| entries.get(position as usize).map(|entry| entry.name.clone());
+                let ids = ids.into_iter().filter_map(|(at, id)| Some((name(at)?, id))).collect();
+                self.regular(entries, &pointers, &ids, origin)?
+            }
+            None => self.regular(entries, &HashSet::new(), &HashMap::new(), origin)?,
+        };
+        let id = self.pack.put(Kind::Tree, &bytes)?;
+        self.trees.put((tree, origin), id);
+        Ok(id)
+    }
+
+    fn entries(&self, tree: TreeId) -> Result<Vec<TreeEntry>, ImportError> {
+        let mut cursor = DirectoryCursor::new(self.view, tree);
+        let mut entries = Vec::new();
+        while let Some(entry) = cursor.next_entry().map_err(RepoError::from)? {
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    /// Writes what the entries of a tree name whose own bytes are known.
+    fn verbatim(&mut self, bytes: &[u8], entries: Vec<TreeEntry>) -> Result<(), ImportError> {
+        let originals = parse::tree(bytes).unwrap_or_default();
+        let mut by_name: HashMap<Vec<u8>, GitId> = HashMap::new();
+        for original in originals {
+            by_name.entry(original.name).or_insert(original.id);
+        }
+        for entry in entries {
+            let Some(id) = by_name.get(&entry.name).copied() else { continue };
+            self.entry(&entry, false, Some(id), Origin::Follows)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of a tree that follows from its entries, marks considered.
+    fn regular(
+        &mut self,
+        entries: Vec<TreeEntry>,
+        pointers: &HashSet<u64>,
+        ids: &HashMap<Vec<u8>, GitId>,
+        origin: Origin,
+    ) -> Result<Vec<u8>, ImportError> {
+        let below = if origin == Origin::None { Origin::None } else { Origin::Follows };
+        let mut made = Vec::with_capacity(entries.len());
+        let mut new_pointers = Vec::new();
+        for (position, entry) in entries.iter().enumerate() {
+            let mut pointer = pointers.contains(&(position as u64));
+            if let (Origin::None, Content::File { id, .. }) = (origin, &entry.content) {
+                pointer = fits(&self.lfs.native, &entry.name) || self.view.lfs_digest(*id)?.is_some();
+            }
+            if let Content::File { size, .. } = &entry.content
+                && !pointer
+                && !ids.contains_key(&entry.name)
+                && self.lfs.takes(&entry.name, *size)
+            {
+                new_pointers.push(entry.name.as_slice());
+                pointer = true;
+            }
+            made.push(self.entry(entry, pointer, ids.get(&entry.name).copied(), below)?);
+        }
+        if !new_pointers.is_empty() {
+            self.add_attributes(&mut made, &entries, &new_pointers)?;
+        }
+        Ok(encode(made))
+    }
+
+    /// Tells Git LFS in the folder itself which files in it are its own.
+    fn add_attributes(
+        &mut self,
+        made: &mut Vec<Made>,
+        entries: &[TreeEntry],
+        names: &[&[u8]],
+    ) -> Result<(), ImportError> {
+        let there = entries.iter().find(|entry| entry.name == ATTRIBUTES);
+        let mut bytes = match there.map(|entry| &entry.content) {
+            Some(Content::File { id, size, .. }) => self.read(*id, *size)?,
+            _ => Vec::new(),
+        };
+        if bytes.last().is_some_and(|last| *last != b'\n') {
+            bytes.push(b'\n');
+        }
+        for name in names {
+            bytes.extend_from_slice(format!("{} {LFS_ATTRIBUTES}\n", attribute_pattern(name)).as_bytes());
+        }
+        let id = self.pack.put(Kind::Blob, &bytes)?;
+        made.retain(|entry| entry.name != ATTRIBUTES);
+        made.push(Made { name: ATTRIBUTES.to_vec(), kind: EntryKind::File, id });
+        Ok(())
+    }
+
+    /// Writes what an entry names. `noted` is the id that it had in Git, `below` what is known of a
+    /// folder otherwise.
+    fn entry(
+        &mut self,
+        entry: &TreeEntry,
+        pointer: bool,
+        noted: Option<GitId>,
+        below: Origin,
+    ) -> Result<Made, ImportError> {
+        let (kind, id) = match &entry.content {
+            Content::Directory { id } => {
+                (EntryKind::Directory, self.tree(*id, noted.map_or(below, Origin::Was))?)
+            }
+            Content::Symlink { id, size } => (EntryKind::Symlink, self.blob(*id, *size)?),
+            Content::File { id, size, executable } => {
+                let kind = if *executable { EntryKind::Executable } else { EntryKind::File };
+                (kind, self.file(*id, *size, pointer, noted)?)
+            }
+            Content::Foreign { algorithm, digest, size, executable } => {
+                let kind = if *executable { EntryKind::Executable } else { EntryKind::File };
+                self.foreign(*algorithm, digest, *size, kind, noted)?
+            }
+        };
+        Ok(Made { name: entry.name.clone(), kind, id })
+    }
+
+    /// Writes a file as it is, as a pointer, or as the pointer of unusual form that it was.
+    fn file(
+        &mut self,
+        file: FileId,
+        size: u64,
+        pointer: bool,
+        noted: Option<GitId>,
+    ) -> Result<GitId, ImportError> {
+        if let Some(id) = noted
+            && let Some(bytes) = self.view.git_object(id)?
+            && hash_of(Kind::Blob, &bytes)? == id
+        {
+            self.lfs_object(file, size)?;
+            return self.pack.put(Kind::Blob, &bytes);
+        }
+        let stood_as_pointer = match (noted, self.view.lfs_digest(file)?) {
+            (Some(id), Some(sha256)) => hash_of(Kind::Blob, &pointer_text(&sha256, size))? == id,
+            _ => false,
+        };
+        if !pointer && !stood_as_pointer {
+            return self.blob(file, size);
+        }
+        let sha256 = self.lfs_object(file, size)?;
+        self.pack.put(Kind::Blob, &pointer_text(&sha256, size))
+    }
+
+    fn foreign(
+        &mut self,
+        algorithm: ForeignAlgorithm,
+        digest: &[u8],
+        size: u64,
+        kind: EntryKind,
+        noted: Option<GitId>,
+    ) -> Result<(EntryKind, GitId), ImportError> {
+        let tied = self.view.tie(algorithm, digest)?;
+        match (algorithm, GitId::from_slice(digest), <&[u8; 32]>::try_from(digest)) {
+            (ForeignAlgorithm::GitCommitSha1, Some(id), _) => Ok((EntryKind::Submodule, id)),
+            (ForeignAlgorithm::GitBlobSha1, Some(id), _) => {
+                match tied {
+                    Some((file, size)) => drop(self.blob(file, size)?),
+                    None => self.report.missing_blobs += u64::from(self.missing.insert(id)),
+                }
+                Ok((kind, id))
+            }
+            (ForeignAlgorithm::Sha256, _, Ok(sha256)) => {
+                match tied {
+                    Some((file, size)) => drop(self.lfs_object(file, size)?),
+                    None => self.report.missing_lfs += u64::from(self.missing_lfs.insert(*sha256)),
+                }
+                let plain = pointer_text(sha256, size);
+                let original = noted.map(|id| self.view.git_object(id)).transpose()?.flatten();
+                Ok((kind, self.pack.put(Kind::Blob, &original.unwrap_or(plain))?))
+            }
+            _ => Err(ImportError::Argument {
+                text: format!("{algorithm:?}"),
+                reason: "content known by this hash cannot be written to a Git repository".to_owned(),
+            }),
+        }
+    }
+
+    /// Writes a blob, once, and says its id.
+    fn blob(&mut self, file: FileId, size: u64) -> Result<GitId, ImportError> {
+        if let Some(id) = self.blobs.get(&file) {
+            return Ok(*id);
+        }
+        self.check_cancelled()?;
+        let id = if size <= SMALL_BYTES_MAX {
+            let bytes = self.read(file, size)?;
+            self.pack.put(Kind::Blob, &bytes)?
+        } else {
+            let extractor = &self.extractor;
+            self.pack.put_stream(size, |out| -> Result<(), ImportError> {
+                Ok(extractor.write_file(file, size, out)?)
+            })?
+        };
+        self.blobs.insert(file, id);
+        self.report.files += 1;
+        self.report.bytes += size;
+        self.monitor.advance(Advance { files: 1, ..Advance::default() });
+        Ok(id)
+    }
+
+    fn read(&self, file: FileId, size: u64) -> Result<Vec<u8>, ImportError> {
+        let mut bytes = Vec::new();
+        self.extractor.write_file(file, size, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Puts content into the Git LFS folder of the new repository, once, and says its SHA-256.
+    fn lfs_object(&mut self, file: FileId, size: u64) -> Result<[u8; 32], ImportError> {
+        if let Some(digest) = self.lfs_objects.get(&file) {
+            return Ok(*digest);
+        }
+        let folder = self.git_dir.join("lfs/objects");
+        fs::create_dir_all(&folder).map_err(io("making", &folder))?;
+        let partial = folder.join("object.part");
+        let mut out = Sha256Writer {
+            out: File::create(&partial).map_err(io("making", &partial))?,
+            hasher: Sha256::new(),
+        };
+        self.extractor.write_file(file, size, &mut out)?;
+        out.out.sync_all().map_err(io("writing", &partial))?;
+        let digest: [u8; 32] = out.hasher.finalize().into();
+        let path = object_path(&folder, &digest);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(io("making", parent))?;
+        }
+        fs::rename(&partial, &path).map_err(io("writing", &path))?;
+        self.lfs_objects.insert(file, digest);
+        self.report.lfs_files += 1;
+        self.report.lfs_bytes += size;
+        Ok(digest)
+    }
+}
+
+/// A name as a pattern of `.gitattributes` that fits it in its own folder and nothing else.
+fn attribute_pattern(name: &[u8]) -> String {
+    let mut pattern = String::from("\"/");
+    for byte in name {
+        match byte {
+            b'*' | b'?' | b'[' | b']' => pattern.push_str(&format!("\\\\{}", char::from(*byte))),
+            b'\\' => pattern.push_str("\\\\\\\\"),
+            b'"' => pattern.push_str("\\\""),
+            0x20..=0x7e => pattern.push(char::from(*byte)),
+            _ => pattern.push_str(&format!("\\{byte:03o}")),
+        }
+    }
+    pattern + "\""
+}
+
+/// The bytes of a tree in Git's order.
+fn encode(mut made: Vec<Made>) -> Vec<u8> {
+    let is_directory = |kind: EntryKind| kind == EntryKind::Directory;
+    made.sort_by(|left, right| {
+        parse::git_order((&left.name, is_directory(left.kind)), (&right.name, is_directory(right.kind)))
+    });
+    let mut bytes = Vec::new();
+    for entry in made {
+        bytes.extend_from_slice(entry.kind.mode());
+        bytes.push(b' ');
+        bytes.extend_from_slice(&entry.name);
+        bytes.push(0);
+        bytes.extend_from_slice(entry.id.as_bytes());
+    }
+    bytes
+}
+
+/// Writes and hashes.
+struct Sha256Writer {
+    out: File,
+    hasher: Sha256,
+}
+
+impl std::io::Write for Sha256Writer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let length = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,13 @@
+//! History from Git repositories.
+
+pub mod blobs;
+pub mod build;
+pub mod changes;
+pub mod export;
+pub mod lfs;
+pub mod objects;
+pub mod order;
+pub mod parse;
+pub mod run;
+pub mod settings;
+pub mod source;

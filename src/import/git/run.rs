@@ -1,0 +1,399 @@
+//! An import from beginning to end: chooses names, orders commits, reads them in batches on all
+//! cores, makes them one by one, and publishes each batch as a whole.
+//!
+//! ```text
+//! names -> commits, parents first -> batches: trees compared | blobs taken in | commits made -> published
+//! ```
+
+use crate::base::id::{CommitId, GitId};
+use crate::base::monitor::{Monitor, Phase};
+use crate::base::path::AssetPath;
+use crate::import::error::ImportError;
+use crate::import::git::blobs::{Blobs, MissingContent, Wanted};
+use crate::import::git::build::{Builder, ReadCommit, imported};
+use crate::import::git::changes::{Skipped, changes};
+use crate::import::git::objects::{Kind, Objects};
+use crate::import::git::order::{Planned, order};
+use crate::import::git::parse::{self, EntryKind, GitTag};
+use crate::import::git::source::{Source, SourceRef};
+use crate::repo::Repository;
+use crate::repo::imports::{Scope, UNFINISHED_KEY, key};
+use crate::repo::ingest::Ingester;
+use crate::store::{ChunkWriter, Space};
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+
+/// Commits of the first batch; the next follow from how much the last had to do.
+const BATCH_COMMITS_MIN: usize = 16;
+const BATCH_COMMITS_MAX: usize = 2_048;
+/// Changed files that a batch should have.
+const BATCH_CHANGES: usize = 30_000;
+/// Stack of the threads that compare trees, in bytes; only what is used takes memory.
+const STACK_BYTES: usize = 32 << 20;
+/// Longest chain of tags that name tags.
+const TAG_CHAIN_MAX: usize = 16;
+
+/// What to import.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// Names of branches and tags, with `*` for any part; everything when empty.
+    pub names: Vec<String>,
+    /// Whether branches that the source only remembers of others come along.
+    pub remotes: bool,
+    /// Only these files and folders; everything when empty.
+    pub paths: Vec<AssetPath>,
+}
+
+/// A name that was imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedRef {
+    /// The full name in Git.
+    pub name: Vec<u8>,
+    /// What it names there.
+    pub git: GitId,
+    /// The commit here; `None` when it names no commit.
+    pub commit: Option<CommitId>,
+    /// The text of an annotated tag.
+    pub tag: Option<GitTag>,
+}
+
+/// What an import did.
+#[derive(Debug, Default)]
+pub struct Imported {
+    /// The names, sorted.
+    pub refs: Vec<ImportedRef>,
+    /// Commits made.
+    pub commits: u64,
+    /// Blobs taken in and their bytes, LFS content counted as content; the part of LFS; the new part.
+    pub blobs: u64,
+    pub bytes: u64,
+    pub lfs_bytes: u64,
+    pub new_bytes: u64,
+    /// Bytes by which the packs grew.
+    pub stored_bytes: u64,
+    /// Parents that a shallow clone left out.
+    pub absent_parents: u64,
+    /// Content that was not at hand in this import.
+    pub missing: Vec<MissingContent>,
+    /// Content that earlier imports missed and that was found now; content still missing from them.
+    pub tied: u64,
+    pub still_missing: u64,
+    /// Entries that were left out.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Which commits the paths of a wish tell apart.
+pub fn scope_of(wish: &Wish) -> Scope {
+    let paths: Vec<Vec<u8>> = wish.paths.iter().map(|path| path.as_bytes().to_vec()).collect();
+    Scope::of(&paths)
+}
+
+/// Imports everything that the wish names and that is not here yet. Names are not moved.
+pub fn run(
+    repository: &Repository,
+    source: &Source,
+    wish: &Wish,
+    monitor: &dyn Monitor,
+) -> Result<Imported, ImportError> {
+    on_deep_stacks(|| import(repository, source, wish, monitor))
+}
+
+/// Works on threads with stacks for the deepest folders that there may be.
+pub(crate) fn on_deep_stacks<R: Send>(
+    work: impl FnOnce() -> Result<R, ImportError> + Send,
+) -> Result<R, ImportError> {
+    let pool = rayon::ThreadPoolBuilder::new().stack_size(STACK_BYTES).build();
+    let reason = |error: rayon::ThreadPoolBuildError| ImportError::Argument {
+        text: "threads".to_owned(),
+        reason: error.to_string(),
+    };
+    pool.map_err(reason)?.install(work)
+}
+
+fn import(
+    repository: &Repository,
+    source: &Source,
+    wish: &Wish,
+    monitor: &dyn Monitor,
+) -> Result<Imported, ImportError> {
+    let chosen = choose(&source.refs, wish)?;
+    let refs = peel(&source.objects, &chosen)?;
+    let writer = repository.store().chunk_writer(monitor)?;
+    let scope = scope_of(wish);
+    let tips: Vec<GitId> = refs.iter().filter_map(|peeled| peeled.commit).collect();
+    let is_known = |id: GitId| imported(&writer, scope, id).map(|found| found.is_some());
+    let planned = order(&source.objects, &tips, &source.shallow, &is_known, monitor)?;
+    let parameters = repository.store().settings().chunker;
+    let ingester = Ingester::storing(&writer, &parameters, monitor);
+    let places = (source.lfs.as_slice(), source.worktrees.as_slice());
+    let blobs = Blobs::new(&source.objects, &writer, ingester, monitor, places);
+    let view = repository.view()?;
+    let missing_rows: Vec<(Vec<u8>, Vec<u8>)> =
+        view.snapshot().scan_prefix(Space::Imports, key::MISSING)?.collect::<Result<_, _>>()?;
+    let formed = formed_trees(&view)?;
+    let unfinished = view.unfinished_imports()?;
+    drop(view);
+    let tied = blobs.tie_missing(missing_rows)?;
+    let mut builder = Builder::new(&writer, &blobs, &wish.paths, formed, unfinished);
+    let batches = Batches { objects: &source.objects, writer: &writer, blobs: &blobs, wish, monitor };
+    batches.run(&planned.commits, &mut builder)?;
+    let mut result = Imported {
+        commits: planned.commits.len() as u64,
+        absent_parents: planned.absent,
+        skipped: std::mem::take(&mut builder.skipped),
+        tied: tied.rows.len() as u64,
+        still_missing: tied.missing,
+        ..Imported::default()
+    };
+    for peeled in refs {
+        result.refs.push(peeled.keep(&writer, &mut builder)?);
+    }
+    drop(builder);
+    finish(&blobs, &mut result);
+    drop(blobs);
+    let staged = writer.finish()?;
+    result.stored_bytes = staged.totals().stored_bytes;
+    let mut edit = repository.edit()?;
+    edit.publish(staged)?;
+    for row in &tied.rows {
+        edit.transaction().delete(Space::Imports, row)?;
+    }
+    edit.commit()?;
+    Ok(result)
+}
+
+fn finish(blobs: &Blobs<'_>, result: &mut Imported) {
+    use std::sync::atomic::Ordering::Relaxed;
+    result.missing = blobs.take_missing();
+    result.missing.sort();
+    result.skipped.sort();
+    result.skipped.dedup();
+    result.blobs = blobs.totals.blobs.load(Relaxed);
+    result.bytes = blobs.totals.bytes.load(Relaxed);
+    result.lfs_bytes = blobs.totals.lfs_bytes.load(Relaxed);
+    result.new_bytes = blobs.totals.new_bytes.load(Relaxed);
+}
+
+/// The Git trees that have a form of their own, as far as they are known.
+fn formed_trees(view: &crate::repo::View) -> Result<HashSet<GitId>, ImportError> {
+    let mut formed = HashSet::new();
+    for row in view.snapshot().scan_prefix(Space::Imports, key::TREES)? {
+        let (key, _) = row?;
+        formed.extend(key.get(1..).and_then(GitId::from_slice));
+    }
+    Ok(formed)
+}
+
+/// The names that a wish asks for.
+fn choose<'r>(refs: &'r [SourceRef], wish: &Wish) -> Result<Vec<&'r SourceRef>, ImportError> {
+    let patterns: Vec<gix::glob::Pattern> = wish
+        .names
+        .iter()
+        .map(|text| {
+            let reason = || "it is no pattern for names".to_owned();
+            gix::glob::Pattern::from_bytes_without_negation(text.as_bytes())
+                .ok_or_else(|| ImportError::Argument { text: text.clone(), reason: reason() })
+        })
+        .collect::<Result<_, _>>()?;
+    let fits = |name: &[u8]| {
+        let mode = gix::glob::wildmatch::Mode::empty();
+        patterns.is_empty()
+            || patterns.iter().any(|pattern| gix::glob::wildmatch(pattern.text.as_ref(), name.into(), mode))
+    };
+    let chosen: Vec<&SourceRef> = refs
+        .iter()
+        .filter(|entry| match category(&entry.name) {
+            (Category::Branch | Category::Tag, short) => fits(short),
+            (Category::Remote, short) => wish.remotes && fits(short),
+            (Category::Kept, _) => patterns.is_empty() && wish.paths.is_empty(),
+            (Category::Other, _) => false,
+        })
+        .collect();
+    if chosen.is_empty() {
+        Err(ImportError::NothingToImport { patterns: wish.names.clone() })
+    } else {
+        Ok(chosen)
+    }
+}
+
+/// What a name in Git is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Category {
+    /// A branch.
+    Branch,
+    /// A tag.
+    Tag,
+    /// A branch of another repository, as it was when last seen.
+    Remote,
+    /// Notes and replacements: kept for the way back, not shown.
+    Kept,
+    /// Anything else: left alone.
+    Other,
+}
+
+/// What a full name is for, and its short form.
+pub fn category(name: &[u8]) -> (Category, &[u8]) {
+    let kinds = [
+        (&b"refs/heads/"[..], Category::Branch),
+        (b"refs/tags/", Category::Tag),
+        (b"refs/remotes/", Category::Remote),
+        (b"refs/notes/", Category::Kept),
+        (b"refs/replace/", Category::Kept),
+    ];
+    let found = kinds.into_iter().find_map(|(prefix, kind)| Some((kind, name.strip_prefix(prefix)?)));
+    found.unwrap_or((Category::Other, name))
+}
+
+/// A name with what it stands for in the end.
+struct Peeled {
+    name: Vec<u8>,
+    git: GitId,
+    commit: Option<GitId>,
+    /// The tags on the way, outermost first, byte for byte.
+    tags: Vec<(GitId, Vec<u8>)>,
+}
+
+impl Peeled {
+    fn keep(self, writer: &ChunkWriter<'_>, builder: &mut Builder<'_>) -> Result<ImportedRef, ImportError> {
+        for (id, bytes) in &self.tags {
+            writer.put_object(Space::Origins, &key::original(*id), bytes)?;
+        }
+        let commit = match self.commit {
+            Some(id) => builder.made(id)?.map(|(commit, _)| commit),
+            None => None,
+        };
+        let tag = self.tags.first().and_then(|(_, bytes)| parse::tag(bytes));
+        Ok(ImportedRef { name: self.name, git: self.git, commit, tag })
+    }
+}
+
+/// Follows names through tags to commits.
+fn peel(objects: &Objects, refs: &[&SourceRef]) -> Result<Vec<Peeled>, ImportError> {
+    objects.with_reader(|reader| {
+        let mut all = Vec::with_capacity(refs.len());
+        for entry in refs {
+            let mut peeled =
+                Peeled { name: entry.name.clone(), git: entry.target, commit: None, tags: Vec::new() };
+            let mut next = entry.target;
+            for _ in 0..TAG_CHAIN_MAX {
+                let mut bytes = Vec::new();
+                let kind = match reader.header(next)? {
+                    Some((kind, _)) => kind,
+                    None if category(&entry.name).0 == Category::Kept => break,
+                    None => return Err(ImportError::Missing { id: next }),
+                };
+                match kind {
+                    Kind::Commit => peeled.commit = Some(next),
+                    Kind::Tag => {
+                        reader.find_kind(next, Kind::Tag, &mut bytes)?;
+                        let target = parse::tag(&bytes).map(|tag| tag.target);
+                        peeled.tags.push((next, bytes));
+                        if let Some(target) = target {
+                            next = target;
+                            continue;
+                        }
+                    }
+                    Kind::Tree | Kind::Blob => {}
+                }
+                break;
+            }
+            all.push(peeled);
+        }
+        Ok(all)
+    })
+}
+
+struct Batches<'a> {
+    objects: &'a Objects,
+    writer: &'a ChunkWriter<'a>,
+    blobs: &'a Blobs<'a>,
+    wish: &'a Wish,
+    monitor: &'a dyn Monitor,
+}
+
+impl Batches<'_> {
+    fn run(&self, commits: &[Planned], builder: &mut Builder<'_>) -> Result<(), ImportError> {
+        self.monitor.phase(Phase { name: "Importing", files_total: None, bytes_total: None });
+        let (mut done, total) = (0, commits.len() as u64);
+        self.monitor.commits(done, total);
+        let trees: HashMap<GitId, GitId> = commits.iter().map(|planned| (planned.id, planned.tree)).collect();
+        let (mut rest, mut size) = (commits, BATCH_COMMITS_MIN);
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at(size.min(rest.len()));
+            rest = later;
+            let read = self.read(batch, &trees)?;
+            let changed: usize = read.iter().map(|commit| commit.changes.changes.len()).sum();
+            self.blobs.take(&wanted(&read))?;
+            for commit in read {
+                if self.monitor.is_cancelled() {
+                    return Err(ImportError::Cancelled);
+                }
+                builder.make(commit)?;
+                done += 1;
+                self.monitor.commits(done, total);
+            }
+            self.publish(builder)?;
+            let per_commit = changed / batch.len() + 1;
+            size = (BATCH_CHANGES / per_commit).clamp(1, BATCH_COMMITS_MAX).min(size * 2);
+        }
+        Ok(())
+    }
+
+    /// Makes everything so far durable, so that the next run goes on from here.
+    fn publish(&self, builder: &Builder<'_>) -> Result<(), ImportError> {
+        let newest: Vec<u8> = builder.newest().flat_map(|id| *id.as_bytes()).collect();
+        self.writer.put_object(Space::Imports, UNFINISHED_KEY, &newest)?;
+        self.writer.publish()?;
+        builder.published();
+        Ok(())
+    }
+
+    /// Reads commits and compares their trees, several at a time.
+    fn read(&self, batch: &[Planned], trees: &HashMap<GitId, GitId>) -> Result<Vec<ReadCommit>, ImportError> {
+        batch.par_iter().map(|planned| self.read_one(planned, trees)).collect()
+    }
+
+    fn read_one(&self, planned: &Planned, trees: &HashMap<GitId, GitId>) -> Result<ReadCommit, ImportError> {
+        if self.monitor.is_cancelled() {
+            return Err(ImportError::Cancelled);
+        }
+        self.objects.with_reader(|reader| {
+            let mut original = Vec::new();
+            if !reader.find_kind(planned.id, Kind::Commit, &mut original)? {
+                return Err(ImportError::Missing { id: planned.id });
+            }
+            let before = match planned.parents.first() {
+                Some(parent) => match trees.get(parent) {
+                    Some(tree) => Some(*tree),
+                    None => {
+                        let mut bytes = Vec::new();
+                        reader.find_kind(*parent, Kind::Commit, &mut bytes)?;
+                        parse::commit_links(&bytes).0
+                    }
+                },
+                None => None,
+            };
+            let changes = changes(reader, planned.id, before, planned.tree, &self.wish.paths)?;
+            Ok(ReadCommit { id: planned.id, original, parents: planned.parents.clone(), changes })
+        })
+    }
+}
+
+/// The blobs of a batch, each once.
+fn wanted(read: &[ReadCommit]) -> Vec<Wanted> {
+    let mut seen = HashSet::new();
+    let changes = read.iter().flat_map(|commit| &commit.changes.changes);
+    changes
+        .filter_map(|change| {
+            let (kind, id) = change.now.filter(|(kind, _)| *kind != EntryKind::Submodule)?;
+            let link = kind == EntryKind::Symlink;
+            seen.insert(id).then(|| Wanted { id, path: change.path.as_bytes().to_vec(), link })
+        })
+        .collect()
+}
+
+/// Takes note that nothing is unfinished any more.
+pub fn settle(edit: &mut crate::repo::Edit) -> Result<(), ImportError> {
+    edit.transaction().delete(Space::Imports, UNFINISHED_KEY)?;
+    Ok(())
+}

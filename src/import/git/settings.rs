@@ -1,0 +1,211 @@
+//! What `.gitignore` and `.gitattributes` ask for, in terms of this program. The files themselves stay in
+//! the trees as they are and mean nothing here; what they ask for is kept outside of the trees.
+
+use crate::base::path::AssetPath;
+
+/// Most rules that are taken over.
+const RULES_MAX: usize = 10_000;
+/// Where the rules that follow came from.
+pub const IGNORE_BEGIN: &str = "# >>> from .gitignore files: every `pent import git` writes these lines anew";
+/// The end of them.
+pub const IGNORE_END: &str = "# <<<";
+
+/// What was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Translated {
+    /// Rules for what is left out, in the form of `.pentignore`, each from the top folder.
+    pub ignore: Vec<String>,
+    /// Files that stand in Git LFS, as patterns from the top folder.
+    pub lfs: Vec<String>,
+    /// Files that one person at a time may change, as patterns from the top folder.
+    pub lockable: Vec<String>,
+}
+
+impl Translated {
+    /// Adds what the `.gitignore` of a folder says. Files of folders higher up come first.
+    pub fn add_ignore(&mut self, folder: &AssetPath, bytes: &[u8]) {
+        for line in bytes.split(|byte| *byte == b'\n') {
+            let Ok(line) = std::str::from_utf8(line) else { continue };
+            let line = line.trim_end_matches('\r');
+            // Blanks at the end count only behind a backslash.
+            let trimmed = line.trim_end_matches(' ');
+            let line =
+                if trimmed.ends_with('\\') { &line[..line.len().min(trimmed.len() + 1)] } else { trimmed };
+            if line.is_empty() || line.starts_with('#') || self.ignore.len() >= RULES_MAX {
+                continue;
+            }
+            let (sign, pattern) = line.strip_prefix('!').map_or(("", line), |rest| ("!", rest));
+            if let Some(pattern) = from_top(folder, pattern) {
+                self.ignore.push(format!("{sign}{pattern}"));
+            }
+        }
+    }
+
+    /// Adds what the `.gitattributes` of a folder says of Git LFS and of locks.
+    pub fn add_attributes(&mut self, folder: &AssetPath, bytes: &[u8]) {
+        for line in bytes.split(|byte| *byte == b'\n') {
+            let Ok(line) = std::str::from_utf8(line) else { continue };
+            let Some((pattern, attributes)) = attribute_line(line.trim()) else { continue };
+            let Some(pattern) = from_top(folder, &pattern) else { continue };
+            let words: Vec<&str> = attributes.split_ascii_whitespace().collect();
+            let lists = [
+                (&mut self.lfs, "filter=lfs", ["-filter", "!filter"]),
+                (&mut self.lockable, "lockable", ["-lockable", "!lockable"]),
+            ];
+            for (list, wanted, unwanted) in lists {
+                if words.contains(&wanted) && list.len() < RULES_MAX {
+                    list.retain(|other| *other != pattern);
+                    list.push(pattern.clone());
+                } else if words.iter().any(|word| unwanted.contains(word)) {
+                    list.retain(|other| *other != pattern);
+                }
+            }
+        }
+    }
+
+    /// Whether nothing was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.ignore.is_empty() && self.lfs.is_empty() && self.lockable.is_empty()
+    }
+}
+
+/// A pattern of a folder's file as it reads from the top folder.
+fn from_top(folder: &AssetPath, pattern: &str) -> Option<String> {
+    if folder.is_root() {
+        return Some(pattern.to_owned());
+    }
+    let folder = escaped(std::str::from_utf8(folder.as_bytes()).ok()?);
+    let inner = pattern.trim_end_matches('/');
+    Some(match inner.strip_prefix('/') {
+        Some(rest) => format!("/{folder}/{rest}{}", &pattern[inner.len()..]),
+        None if inner.contains('/') => format!("/{folder}/{pattern}"),
+        None => format!("/{folder}/**/{pattern}"),
+    })
+}
+
+/// A name in which nothing is taken for a part of a pattern.
+fn escaped(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for character in name.chars() {
+        if matches!(character, '*' | '?' | '[' | ']' | '\\' | '!' | '#' | ' ') {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    text
+}
+
+/// Splits a line of `.gitattributes` into its pattern and the rest; `None` for comments and macros.
+fn attribute_line(line: &str) -> Option<(String, &str)> {
+    if line.is_empty() || line.starts_with('#') || line.starts_with("[attr]") {
+        return None;
+    }
+    let Some(quoted) = line.strip_prefix('"') else {
+        let end = line.find(|c: char| c.is_ascii_whitespace()).unwrap_or(line.len());
+        return Some((line[..end].to_owned(), &line[end..]));
+    };
+    let mut pattern = String::new();
+    let mut characters = quoted.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return Some((pattern, &quoted[at + 1..])),
+            '\\' => pattern.push(characters.next()?.1),
+            other => pattern.push(other),
+        }
+    }
+    None
+}
+
+/// The text of the file of rules with what was written by the last import replaced.
+pub fn merged_rules(present: &str, rules: &[String]) -> String {
+    let mut kept = String::new();
+    let mut inside = false;
+    for line in present.lines() {
+        match line {
+            IGNORE_BEGIN => inside = true,
+            IGNORE_END if inside => inside = false,
+            _ if inside => {}
+            line => {
+                kept.push_str(line);
+                kept.push('\n');
+            }
+        }
+    }
+    if rules.is_empty() {
+        return kept;
+    }
+    // What the user wrote stands below and so wins.
+    format!("{IGNORE_BEGIN}\n{}\n{IGNORE_END}\n{kept}", rules.join("\n"))
+}
+
+/// Patterns on one line, parted by blanks; those with blanks stand in quotation marks.
+pub fn one_line(patterns: &[String]) -> String {
+    let shown = patterns.iter().map(|pattern| {
+        if pattern.contains(' ') || pattern.starts_with('"') {
+            format!("\"{}\"", pattern.replace('\\', "\\\\").replace('"', "\\\""))
+        } else {
+            pattern.clone()
+        }
+    });
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+/// Reverses [`one_line`].
+pub fn patterns_of(line: &str) -> Vec<String> {
+    let mut patterns = Vec::new();
+    let mut rest = line.trim();
+    while let Some((pattern, after)) = attribute_line(rest) {
+        patterns.push(pattern);
+        rest = after.trim_start();
+    }
+    patterns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> AssetPath {
+        AssetPath::from_bytes(text.as_bytes()).expect("a path")
+    }
+
+    #[test]
+    fn rules_of_inner_folders_read_from_the_top() {
+        let mut translated = Translated::default();
+        translated.add_ignore(&AssetPath::root(), b"# comment\n*.tmp\n/build/\n!keep.tmp\r\n\n");
+        translated.add_ignore(&path("a b/c"), b"*.log\n/only\nx/y\nfolder/\n!z\n");
+        assert_eq!(
+            translated.ignore,
+            [
+                "*.tmp",
+                "/build/",
+                "!keep.tmp",
+                "/a\\ b/c/**/*.log",
+                "/a\\ b/c/only",
+                "/a\\ b/c/x/y",
+                "/a\\ b/c/**/folder/",
+                "!/a\\ b/c/**/z",
+            ]
+        );
+    }
+
+    #[test]
+    fn attributes_say_what_stands_in_git_lfs_and_what_is_locked() {
+        let mut translated = Translated::default();
+        let text = b"*.psd filter=lfs diff=lfs merge=lfs -text lockable\n\"a b.bin\" filter=lfs\n*.txt text\n[attr]x y\n";
+        translated.add_attributes(&AssetPath::root(), text);
+        translated.add_attributes(&path("video"), b"*.mov lockable filter=lfs\n");
+        translated.add_attributes(&AssetPath::root(), b"*.psd -filter\n");
+        assert_eq!(translated.lfs, ["a b.bin", "/video/**/*.mov"]);
+        assert_eq!(translated.lockable, ["*.psd", "/video/**/*.mov"]);
+        assert_eq!(patterns_of(&one_line(&translated.lfs)), translated.lfs);
+    }
+
+    #[test]
+    fn what_the_user_wrote_stays_when_rules_are_written_anew() {
+        let first = merged_rules("mine\n", &["a".to_owned(), "b".to_owned()]);
+        let second = merged_rules(&first, &["c".to_owned()]);
+        assert_eq!(second, format!("{IGNORE_BEGIN}\nc\n{IGNORE_END}\nmine\n"));
+        assert_eq!(merged_rules(&second, &[]), "mine\n");
+    }
+}

@@ -1,0 +1,96 @@
+//! Trees and commits on their way: made one after the other, published in batches.
+
+use crate::base::id::{CommitId, MetadataId, TreeId};
+use crate::import::error::ImportError;
+use crate::import::recent::Recent;
+use crate::object::commit::Commit;
+use crate::object::metadata::Metadata;
+use crate::object::source::ObjectSource;
+use crate::object::tree::TreeNode;
+use crate::object::tree_edit::{EditError, TreeEdit, edit_tree};
+use crate::repo::RepoError;
+use crate::store::{ChunkWriter, Space};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Tree nodes that are kept at hand, decoded.
+const NODES_KEPT: usize = 2_000;
+
+/// Trees and commits that were made, those not published yet included.
+pub(crate) struct Nodes<'a> {
+    writer: &'a ChunkWriter<'a>,
+    recent: Mutex<Recent<TreeId, TreeNode>>,
+    /// Bytes of nodes that are not published yet.
+    pending: Mutex<HashMap<TreeId, Vec<u8>>>,
+}
+
+impl<'a> Nodes<'a> {
+    /// Begins with what the writer's store has.
+    pub fn new(writer: &'a ChunkWriter<'a>) -> Self {
+        Self { writer, recent: Mutex::new(Recent::new(NODES_KEPT)), pending: Mutex::default() }
+    }
+
+    /// Takes note that everything put so far is published.
+    pub fn published(&self) {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Applies changes, which must be in tree order, to a tree and says the id of the new one.
+    pub fn edit(&self, base: TreeId, edits: Vec<TreeEdit>) -> Result<TreeId, ImportError> {
+        edit_tree(self, base, edits, &mut |id, bytes| -> Result<(), RepoError> {
+            self.writer.put_object(Space::Trees, id.as_bytes(), &bytes)?;
+            self.pending.lock().unwrap_or_else(PoisonError::into_inner).insert(id, bytes);
+            Ok(())
+        })
+        .map_err(edit_failed)
+    }
+}
+
+impl ObjectSource for Nodes<'_> {
+    type Error = RepoError;
+
+    fn tree_node(&self, id: TreeId) -> Result<TreeNode, RepoError> {
+        let lock = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if id == TreeNode::empty_id() {
+            return Ok(TreeNode::Leaf(Vec::new()));
+        }
+        if let Some(node) = lock().get(&id) {
+            return Ok(node.clone());
+        }
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let stored = match pending {
+            Some(bytes) => Some(bytes),
+            None => self.writer.stored_object(Space::Trees, id.as_bytes())?,
+        };
+        let bytes = stored.ok_or_else(|| RepoError::Missing { kind: "tree", id: id.to_string() })?;
+        let node = TreeNode::decode(&bytes).map_err(|source| RepoError::Damaged {
+            kind: "tree",
+            id: id.to_string(),
+            source,
+        })?;
+        lock().put(id, node.clone());
+        Ok(node)
+    }
+
+    fn metadata(&self, id: MetadataId) -> Result<Metadata, RepoError> {
+        Err(RepoError::Missing { kind: "metadata", id: id.to_string() })
+    }
+
+    fn commit(&self, id: CommitId) -> Result<Commit, RepoError> {
+        let bytes = self.writer.stored_object(Space::Commits, id.as_bytes())?;
+        let bytes = bytes.ok_or_else(|| RepoError::Missing { kind: "commit", id: id.to_string() })?;
+        Commit::decode(&bytes).map_err(|source| RepoError::Damaged {
+            kind: "commit",
+            id: id.to_string(),
+            source,
+        })
+    }
+}
+
+fn edit_failed(error: EditError<RepoError, RepoError>) -> ImportError {
+    match error {
+        EditError::Walk(error) => ImportError::Repo(error.into()),
+        EditError::Emit(error) => ImportError::Repo(error),
+        other => ImportError::Repo(RepoError::Structure { message: other.to_string() }),
+    }
+}

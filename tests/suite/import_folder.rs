@@ -1,0 +1,184 @@
+//! Versions kept by name become commits in the right order, by a plan that is shown first.
+
+use crate::git_support::{Here, Stands, clock, on_disk};
+use crate::support::World;
+use pentimento::app::import_folder::{self, Options};
+use pentimento::base::id::PersonId;
+use pentimento::base::monitor::SilentMonitor;
+use pentimento::import::folder::plan::Plan;
+use pentimento::object::source::ObjectSource;
+use pentimento::repo::people::{Identity, Person};
+use pentimento::repo::refs::RefName;
+use std::fs::{self, File, FileTimes};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// Writes a file that was last changed on a day of 2024.
+fn write(folder: &Path, name: &str, bytes: &[u8], day: u64) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+    fs::write(&path, bytes).expect("a file");
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_704_067_200 + day * 86_400);
+    let file = File::options().write(true).open(&path).expect("a file");
+    file.set_times(FileTimes::new().set_modified(time)).expect("a time");
+}
+
+fn zip(path: &Path, files: &[(&str, &[u8])]) {
+    use std::io::Write as _;
+    let mut archive = zip::ZipWriter::new(File::create(path).expect("a file"));
+    for (name, bytes) in files {
+        let options =
+            zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+        archive.start_file(*name, options).expect("an entry");
+        archive.write_all(bytes).expect("content");
+    }
+    archive.finish().expect("an archive");
+}
+
+fn run(here: &Here, folder: &Path, plan: Plan, branch: Option<&str>) -> import_folder::Report {
+    let person = Person { name: "Ana".into(), email: String::new() };
+    let identity = Some(Identity { id: PersonId::from_bytes([3; 16]), person });
+    let options = Options { folder: folder.to_owned(), plan, branch: branch.map(str::to_owned), identity };
+    import_folder::run(&here.repository, &options, &clock(), &SilentMonitor).expect("an import")
+}
+
+/// The subjects of a branch, oldest first, with what stands at a path.
+fn story(here: &Here, branch: &str, path: &str) -> Vec<(String, Option<Vec<u8>>)> {
+    let view = here.view();
+    let mut next =
+        view.reference(&RefName::branch(branch).expect("a name")).expect("names").map(|target| target.commit);
+    let mut story = Vec::new();
+    while let Some(id) = next {
+        let commit = view.commit(id).expect("a commit");
+        let bytes = match here.state(id).get(path.as_bytes()) {
+            Some(Stands::File { bytes, .. }) => Some(bytes.clone()),
+            _ => None,
+        };
+        story.push((commit.message.clone(), bytes));
+        next = commit.parents.first().copied();
+    }
+    story.reverse();
+    story
+}
+
+#[test]
+fn the_usual_names_become_versions_of_one_file_in_order() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // The times lie: all files were copied on one day.
+    for (name, text) in [
+        ("logo_v2_FINAL.psd", "two"),
+        ("logo_v1.psd", "one"),
+        ("logo_final_final.psd", "three"),
+        ("notes.txt", "only one"),
+        (".DS_Store", "noise"),
+    ] {
+        write(folder.path(), name, text.as_bytes(), 5);
+    }
+    let plan = import_folder::plan(folder.path(), None, &SilentMonitor).expect("a plan");
+    let here = Here::new();
+    let report = run(&here, folder.path(), plan, None);
+    assert_eq!((report.commits, report.problems.len()), (4, 0));
+    let logo: Vec<_> = story(&here, "main", "logo.psd").into_iter().filter_map(|(_, bytes)| bytes).collect();
+    let mut versions = logo.clone();
+    versions.dedup();
+    assert_eq!(versions, [b"one".to_vec(), b"two".to_vec(), b"three".to_vec()]);
+    let written = on_disk(here.folder.path());
+    assert_eq!(written.keys().map(Vec::as_slice).collect::<Vec<_>>(), [b"logo.psd".as_slice(), b"notes.txt"]);
+    let view = here.view();
+    let head = view.head().expect("a head").expect("a commit");
+    let commit = view.commit(head).expect("a commit");
+    assert_eq!(commit.author.time.rfc3339(), "2024-01-06T00:00:00+00:00");
+}
+
+#[test]
+fn a_pattern_says_what_numbers_mean_and_the_rest_is_left_out() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, day) in [("poster-10.ai", 1), ("poster-9.ai", 2), ("brand/poster-1.ai", 3), ("readme.md", 4)] {
+        write(folder.path(), name, name.as_bytes(), day);
+    }
+    let plan = import_folder::plan(folder.path(), Some("{name}-{n}.ai"), &SilentMonitor).expect("a plan");
+    let left: Vec<_> = plan.left_out.iter().map(|left| left.path.to_string()).collect();
+    assert_eq!(left, ["readme.md"]);
+    let here = Here::new();
+    run(&here, folder.path(), plan, None);
+    let story = story(&here, "main", "poster.ai");
+    assert_eq!(
+        story[0].1.as_deref(),
+        Some(b"poster-9.ai".as_slice()),
+        "9 comes before 10 whatever the times say"
+    );
+    assert_eq!(story[1].1.as_deref(), Some(b"poster-10.ai".as_slice()));
+}
+
+#[test]
+fn dated_folders_and_archives_are_states_of_everything() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write(folder.path(), "2024-02-01/a.txt", b"a1", 200);
+    write(folder.path(), "2024-02-01/gone.txt", b"gone", 200);
+    write(folder.path(), "2024-03-01/a.txt", b"a2", 100);
+    write(folder.path(), "2024-03-01/sub/new.txt", b"new", 100);
+    let plan = import_folder::plan(folder.path(), None, &SilentMonitor).expect("a plan");
+    let here = Here::new();
+    run(&here, folder.path(), plan, None);
+    let versions: Vec<_> = story(&here, "main", "a.txt").into_iter().filter_map(|(_, bytes)| bytes).collect();
+    assert_eq!(versions, [b"a1".to_vec(), b"a2".to_vec()]);
+    let names: Vec<_> = on_disk(here.folder.path()).into_keys().collect();
+    assert_eq!(names, [b"a.txt".to_vec(), b"sub/new.txt".to_vec()]);
+
+    let archives = tempfile::tempdir().expect("a temporary folder");
+    zip(&archives.path().join("site_v2.zip"), &[("site/a.txt", b"a2"), ("site/b.txt", b"b")]);
+    zip(
+        &archives.path().join("site_v1.zip"),
+        &[("a.txt", b"a1"), ("__MACOSX/._a.txt", b"noise"), ("old.txt", b"old")],
+    );
+    let plan = import_folder::plan(archives.path(), Some("site_v{n}.zip"), &SilentMonitor).expect("a plan");
+    let here = Here::new();
+    run(&here, archives.path(), plan, None);
+    let versions: Vec<_> = story(&here, "main", "a.txt").into_iter().filter_map(|(_, bytes)| bytes).collect();
+    assert_eq!(versions, [b"a1".to_vec(), b"a2".to_vec()]);
+    let names: Vec<_> = on_disk(here.folder.path()).into_keys().collect();
+    assert_eq!(names, [b"a.txt".to_vec(), b"b.txt".to_vec()]);
+}
+
+#[test]
+fn hostile_archives_write_nothing_outside_and_are_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    zip(
+        &folder.path().join("x_v1.zip"),
+        &[("../evil", b"evil"), ("/evil", b"evil"), (".pent/evil", b"evil"), ("good", b"good")],
+    );
+    fs::write(folder.path().join("x_v2.zip"), b"PK no archive").expect("a file");
+    let plan = import_folder::plan(folder.path(), Some("x_v{n}.zip"), &SilentMonitor).expect("a plan");
+    let here = Here::new();
+    let report = run(&here, folder.path(), plan, None);
+    assert_eq!((report.commits, report.problems.len()), (1, 4), "{:?}", report.problems);
+    let names: Vec<_> = on_disk(here.folder.path()).into_keys().collect();
+    assert_eq!(names, [b"good".to_vec()]);
+    assert!(!here.folder.path().join(".pent/evil").exists());
+}
+
+#[test]
+fn the_plan_is_shown_saved_edited_and_carried_out_on_the_command_line() {
+    let world = World::new();
+    let folder = world.studio().join("old");
+    write(&folder, "logo_v1.psd", b"one", 1);
+    write(&folder, "logo_v2.psd", b"two", 2);
+    fs::create_dir(world.studio().join("work")).expect("a folder");
+    world.ok(&["init", "work"]);
+    world.ok(&["config", "user.name", "Ana"]);
+    let here = ["-C", "work", "import", "folder", "../old"];
+    let with = |more: &[&'static str]| -> Vec<&'static str> { here.iter().chain(more).copied().collect() };
+    let shown = world.ok(&with(&["--dry-run"]));
+    assert!(shown.contains("logo.psd  from logo_v1.psd"), "{shown}");
+    let refused = world.pent(&here);
+    assert_ne!(refused.code, 0, "without a yes nothing is written");
+    assert!(refused.stderr.contains("--yes"), "{}", refused.stderr);
+    world.ok(&with(&["--save-plan", "../plan.txt"]));
+    let plan = world.studio().join("plan.txt");
+    let text = fs::read_to_string(&plan).expect("a plan");
+    fs::write(&plan, text.replace("logo.psd: logo_v1.psd", "The very first logo")).expect("a file");
+    world.ok(&with(&["--plan", "../plan.txt", "--yes"]));
+    let log = world.ok(&["-C", "work", "log"]);
+    assert!(log.contains("The very first logo"), "{log}");
+    assert_eq!(fs::read(world.studio().join("work/logo.psd")).expect("a file"), b"two");
+}
