@@ -267,14 +267,14 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Address, AddressError> {
-        Address::parse(text, Path::new("/work/here"))
+        Address::parse(text, Path::new("/studio/here"))
     }
 
     #[test]
     fn the_documented_forms_parse_and_print() {
         for (text, shown) in [
             ("/mnt/nas/brand", "/mnt/nas/brand"),
-            ("../nas", "/work/nas"),
+            ("../nas", "/studio/nas"),
             ("file:///mnt/nas", "/mnt/nas"),
             ("https://assets.example.org/brand", "https://assets.example.org/brand"),
             ("https://assets.example.org:8443/", "https://assets.example.org:8443/"),
@@ -287,7 +287,7 @@ mod tests {
             assert_eq!(address.to_string(), shown);
             assert_eq!(address.to_string().parse(), Ok(address));
         }
-        assert_eq!(parse("./a:b").map(|a| a.to_string()), Ok("/work/here/a:b".to_owned()));
+        assert_eq!(parse("./a:b").map(|a| a.to_string()), Ok("/studio/here/a:b".to_owned()));
     }
 
     #[test]

@@ -133,10 +133,10 @@ mod tests {
 
     fn studio() -> tempfile::TempDir {
         let place = tempfile::tempdir().expect("a folder");
-        fs::create_dir_all(place.path().join("from/work/deep")).expect("made");
+        fs::create_dir_all(place.path().join("from/deep/deep")).expect("made");
         fs::create_dir(place.path().join("to")).expect("made");
-        fs::write(place.path().join("from/work/deep/a"), b"alpha").expect("written");
-        std::os::unix::fs::symlink("/etc", place.path().join("from/work/link")).expect("linked");
+        fs::write(place.path().join("from/deep/deep/a"), b"alpha").expect("written");
+        std::os::unix::fs::symlink("/etc", place.path().join("from/deep/link")).expect("linked");
         place
     }
 
@@ -155,7 +155,7 @@ mod tests {
         let (from, to) = (folder(&place.path().join("from")), folder(&place.path().join("to")));
         let modified =
             |at: &str| fs::metadata(place.path().join(at)).and_then(|data| data.modified()).expect("a time");
-        let before = modified("from/work/deep/a");
+        let before = modified("from/deep/deep/a");
         copy_tree(&from, b"work", &to, b"kept").expect("copied");
         assert_eq!(fs::read(place.path().join("to/kept/deep/a")).expect("read"), b"alpha");
         assert_eq!(fs::read_link(place.path().join("to/kept/link")).expect("read"), Path::new("/etc"));

@@ -9,7 +9,7 @@ use pentimento::base::monitor::SilentMonitor;
 use pentimento::store::fault::{FaultDisk, Loss};
 use pentimento::store::{Access, GroupHint, Result, Space, Store, StoreError, StoreOptions, StoreSettings};
 
-const DIR: &str = "/work/.pent";
+const DIR: &str = "/studio/.pent";
 const COMMITS: usize = 5;
 
 /// What a store is expected to hold: refs, each naming a chunk.

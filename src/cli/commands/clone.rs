@@ -33,7 +33,7 @@ impl Describe for Arguments {
     const CHANGES: bool = true;
     const EXAMPLES: &'static [Example] = &[
         Example { line: "pent clone /mnt/nas/brand", what: "into a folder called brand" },
-        Example { line: "pent clone /mnt/nas/brand ~/work/brand", what: "into a folder of your choice" },
+        Example { line: "pent clone /mnt/nas/brand ~/studio/brand", what: "into a folder of your choice" },
     ];
 }
 

@@ -25,7 +25,7 @@ impl Describe for Arguments {
     const CHANGES: bool = true;
     const EXAMPLES: &'static [Example] = &[
         Example { line: "pent init", what: "keep versions of this folder" },
-        Example { line: "pent init ~/work/harbour", what: "keep versions of another one" },
+        Example { line: "pent init ~/studio/harbour", what: "keep versions of another one" },
     ];
 }
 

@@ -29,7 +29,7 @@ fn place() -> BucketPlace {
 }
 
 #[test]
-#[ignore = "needs an S3 server; .ci/run starts one"]
+#[ignore = "needs an S3 server, which nothing starts yet: run by hand"]
 fn s3_keeps_the_contract() {
     cases::what_is_pushed_comes_back_whole(&place());
     cases::nothing_shows_before_it_is_published(&place());
@@ -43,7 +43,7 @@ fn s3_keeps_the_contract() {
 }
 
 #[test]
-#[ignore = "needs an S3 server; .ci/run starts one"]
+#[ignore = "needs an S3 server, which nothing starts yet: run by hand"]
 fn s3_loses_no_update_of_eight_who_push_at_once() {
     let place = place();
     let labs: Vec<Lab> = (0..8).map(|_| Lab::new()).collect();
@@ -66,7 +66,7 @@ fn s3_loses_no_update_of_eight_who_push_at_once() {
 }
 
 #[test]
-#[ignore = "needs an S3 server that ignores conditions; .ci/run starts one"]
+#[ignore = "needs an S3 server that ignores conditions, which nothing starts yet: run by hand"]
 fn a_server_that_ignores_conditions_is_refused() {
     let bucket = open("PENT_TEST_S3_FORGETFUL", "run");
     let nonce = PackId::from_bytes(token()).to_string();
