@@ -133,10 +133,10 @@ mod tests {
 
     fn studio() -> tempfile::TempDir {
         let place = tempfile::tempdir().expect("a folder");
-        fs::create_dir_all(place.path().join("from/deep/deep")).expect("made");
+        fs::create_dir_all(place.path().join("from/bundle/deep")).expect("made");
         fs::create_dir(place.path().join("to")).expect("made");
-        fs::write(place.path().join("from/deep/deep/a"), b"alpha").expect("written");
-        std::os::unix::fs::symlink("/etc", place.path().join("from/deep/link")).expect("linked");
+        fs::write(place.path().join("from/bundle/deep/a"), b"alpha").expect("written");
+        std::os::unix::fs::symlink("/etc", place.path().join("from/bundle/link")).expect("linked");
         place
     }
 
@@ -145,7 +145,7 @@ mod tests {
         let place = studio();
         fs::write(place.path().join("to/x"), b"mine").expect("written");
         let (from, to) = (folder(&place.path().join("from")), folder(&place.path().join("to")));
-        assert_eq!(rename_new(&from, b"work", &to, b"x"), Err(Errno::EXIST));
+        assert_eq!(rename_new(&from, b"bundle", &to, b"x"), Err(Errno::EXIST));
         assert_eq!(fs::read(place.path().join("to/x")).expect("read"), b"mine");
     }
 
@@ -155,12 +155,12 @@ mod tests {
         let (from, to) = (folder(&place.path().join("from")), folder(&place.path().join("to")));
         let modified =
             |at: &str| fs::metadata(place.path().join(at)).and_then(|data| data.modified()).expect("a time");
-        let before = modified("from/deep/deep/a");
-        copy_tree(&from, b"work", &to, b"kept").expect("copied");
+        let before = modified("from/bundle/deep/a");
+        copy_tree(&from, b"bundle", &to, b"kept").expect("copied");
         assert_eq!(fs::read(place.path().join("to/kept/deep/a")).expect("read"), b"alpha");
         assert_eq!(fs::read_link(place.path().join("to/kept/link")).expect("read"), Path::new("/etc"));
         assert_eq!(modified("to/kept/deep/a"), before);
-        remove_tree(&from, b"work").expect("removed");
+        remove_tree(&from, b"bundle").expect("removed");
         assert!(!place.path().join("from/work").exists());
     }
 }
