@@ -161,6 +161,6 @@ mod tests {
         assert_eq!(fs::read_link(place.path().join("to/kept/link")).expect("read"), Path::new("/etc"));
         assert_eq!(modified("to/kept/deep/a"), before);
         remove_tree(&from, b"bundle").expect("removed");
-        assert!(!place.path().join("from/work").exists());
+        assert!(!place.path().join("from/bundle").exists());
     }
 }
