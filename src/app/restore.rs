@@ -294,9 +294,10 @@ fn announce(
     clock: &dyn Clock,
 ) -> Result<u64, AppError> {
     let mut edit = session.repository.edit()?;
-    let gone = not_there_before(session, plan, wanted)?;
+    let in_the_way = in_the_way(session, wanted)?;
+    let gone = not_there_before(session, plan, wanted, &in_the_way)?;
     let put = wanted.iter().map(|item| TreeEdit { path: item.path.clone(), value: item.value.clone() });
-    let put = sorted(put.chain(in_the_way(session, wanted)?).collect());
+    let put = sorted(put.chain(in_the_way).collect());
     let mut emit = |id, bytes: Vec<u8>| edit.put_tree_node(id, &bytes);
     let before = edit_tree(&session.view, session.base, gone, &mut emit).map_err(AppError::from_edit)?;
     let after_tree = edit_tree(&session.view, session.base, put, &mut emit).map_err(AppError::from_edit)?;
@@ -324,30 +325,45 @@ fn not_there_before(
     session: &Session<'_>,
     plan: &CheckoutPlan,
     wanted: &[Wanted],
+    in_the_way: &[TreeEdit],
 ) -> Result<Vec<TreeEdit>, AppError> {
-    let edited = plan.writes.iter().filter(|item| item.set_aside).map(|item| item.path.clone());
-    let mut gone: Vec<AssetPath> = edited.collect();
-    for Wanted { path, .. } in wanted {
-        let found = session.worktree.look(path).map_err(|source| AppError::Io {
-            action: "looking at",
-            path: session.worktree.full_path(path),
-            source,
-        })?;
-        if found.is_none_or(|node| node.kind == NodeKind::Directory) {
-            gone.push(path.clone());
+    let mut edits = Vec::new();
+    let mut gone = |path: AssetPath| edits.push(TreeEdit { path, value: None });
+    for path in wanted.iter().map(|item| &item.path).chain(in_the_way.iter().map(|edit| &edit.path)) {
+        match entry_at(&session.view, session.base, path).map_err(RepoError::from)?.map(|entry| entry.content) {
+            None => {}
+            Some(Content::Directory { id }) => {
+                for item in TreeWalk::new(&session.view, id, path.clone()) {
+                    let (below, entry) = item.map_err(RepoError::from)?;
+                    if !entry.content.is_directory() && !stands(session, &below)? {
+                        gone(below);
+                    }
+                }
+            }
+            Some(_) if !stands(session, path)? => gone(path.clone()),
+            Some(_) => {}
         }
     }
-    // What stands there as a folder is no file of that name; folders of the base stay.
-    let mut edits = Vec::new();
-    for path in gone {
+    let edited = plan.writes.iter().filter(|item| item.set_aside).map(|item| item.path.clone());
+    for path in edited {
         let base = entry_at(&session.view, session.base, &path).map_err(RepoError::from)?;
         if base.is_some_and(|entry| !entry.content.is_directory()) {
-            edits.push(TreeEdit { path, value: None });
+            gone(path);
         }
     }
     let mut edits = sorted(edits);
     edits.dedup();
     Ok(edits)
+}
+
+/// Whether a file or link stands at a path.
+fn stands(session: &Session<'_>, path: &AssetPath) -> Result<bool, AppError> {
+    let found = session.worktree.look(path).map_err(|source| AppError::Io {
+        action: "looking at",
+        path: session.worktree.full_path(path),
+        source,
+    })?;
+    Ok(found.is_some_and(|node| node.kind != NodeKind::Directory))
 }
 
 /// Files of the base that stand where the restored files need a folder.

@@ -62,8 +62,14 @@ pub fn take(
     }
     let staged = writer.finish()?;
     let bytes_stored = staged.totals().stored_bytes;
-    let (pending, still_pending) = split_pending(&session.state.pending, within);
+    let (pending, mut still_pending) = split_pending(&session.state.pending, within);
     let Status { changes, refreshed, .. } = status;
+    // A file that made room for a folder that was asked for: nothing waits to be said of it any more.
+    for change in changes.iter().filter(|change| change.what == What::Removed) {
+        still_pending.metadata.remove(&change.path);
+        still_pending.assets.remove(&change.path);
+        still_pending.moves.remove(&change.path);
+    }
     let mut fresh = refreshed;
     fresh.extend(changes.iter().filter_map(seen));
     let (differences, pending) = differences(session, &changes, pending)?;

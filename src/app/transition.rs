@@ -50,6 +50,20 @@ pub struct Done {
     pub fresh: Vec<Fresh>,
 }
 
+impl Done {
+    /// Adds what was done in a second step.
+    pub fn add(&mut self, other: Self) {
+        let FilesLine { written, bytes, removed, set_aside, set_aside_as, problems } = other.line;
+        self.line.written += written;
+        self.line.bytes += bytes;
+        self.line.removed += removed;
+        self.line.set_aside.extend(set_aside);
+        self.line.set_aside_as = self.line.set_aside_as.take().or(set_aside_as);
+        self.line.problems.extend(problems);
+        self.fresh.extend(other.fresh);
+    }
+}
+
 /// Files whose content is known to be in the store although the index does not say so: those that
 /// were taken in a moment ago.
 #[derive(Debug, Default)]

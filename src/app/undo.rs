@@ -177,44 +177,76 @@ impl Reverse<'_> {
     ) -> Result<Vec<crate::worktree::index::Fresh>, AppError> {
         let view = session.repository.view()?;
         let displaced = Displaced::of(session.repository.pent_dir());
-        let kept: Vec<DisplacedItem> = match (&self.kept, self.direction) {
+        let mut kept: Vec<DisplacedItem> = match (&self.kept, self.direction) {
             (Some(id), Direction::Undo) => displaced.read(id)?.items,
             _ => Vec::new(),
         };
-        let mut targets = targets_between(session, &view, files.before, files.after, monitor)?;
-        targets.retain(|target| !kept.iter().any(|item| comes_with(item, target)));
+        // A folder before what was in it.
+        kept.sort_by(|left, right| left.path.cmp(&right.path));
+        let targets = targets_between(session, &view, files.before, files.after, monitor)?;
+        let targets = targets.into_iter().filter(|target| !kept.iter().any(|item| replaces(item, target)));
+        let is_inside = |target: &Target| {
+            target.content.is_some() && kept.iter().any(|item| target.path.is_within(&item.path))
+        };
+        let (inside, mut targets): (Vec<Target>, Vec<Target>) = targets.partition(is_inside);
         // The place of what comes back is cleared like any other: what stands there may be new.
         for item in &kept {
             targets.push(Target { path: item.path.clone(), content: None });
         }
         let known = WrittenBefore { session, view: &view, tree: files.before };
         let plan = prepare(session, targets, &known.files(&kept), monitor)?;
-        let done = carry_out(session, &view, plan, report_verb(self.direction), clock, monitor)?;
-        report.files = done.line;
+        let verb = report_verb(self.direction);
+        let mut done = carry_out(session, &view, plan, verb, clock, monitor)?;
         if let Some(id) = &self.kept {
-            for item in &kept {
-                match displaced.bring_back(id, item, &session.worktree) {
-                    Ok(()) => report.brought_back.push(item.path.clone()),
-                    // Something has taken its place since: it stays where it is kept.
-                    Err(error @ (WorktreeError::Occupied { .. } | WorktreeError::Obstructed { .. })) => {
-                        let path = item.path.clone();
-                        let message = format!("{error}; what stood there stays set aside as {id}");
-                        report.files.problems.push(ProblemLine { path, message });
-                    }
-                    Err(error) => return Err(error.into()),
-                }
-            }
+            report.brought_back = bring_back(session, id, &kept, &mut done.line.problems)?;
         }
+        let inside = missing(session, inside);
+        if !inside.is_empty() {
+            let plan = prepare(session, inside, &KnownFiles::default(), monitor)?;
+            done.add(carry_out(session, &view, plan, verb, clock, monitor)?);
+        }
+        report.files = done.line;
         Ok(done.fresh)
     }
 }
 
+/// Puts what was set aside back in its place and says which paths that are. What cannot come back
+/// becomes a problem.
+fn bring_back(
+    session: &Session<'_>,
+    id: &str,
+    kept: &[DisplacedItem],
+    problems: &mut Vec<ProblemLine>,
+) -> Result<Vec<AssetPath>, AppError> {
+    let displaced = Displaced::of(session.repository.pent_dir());
+    let mut paths = Vec::new();
+    for item in kept {
+        match displaced.bring_back(id, item, &session.worktree) {
+            Ok(()) => paths.push(item.path.clone()),
+            // Something has taken its place since: it stays where it is kept.
+            Err(error @ (WorktreeError::Occupied { .. } | WorktreeError::Obstructed { .. })) => {
+                let message = format!("{error}; what stood there stays set aside as {id}");
+                problems.push(ProblemLine { path: item.path.clone(), message });
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(paths)
+}
+
+/// Those targets at which nothing stands.
+fn missing(session: &Session<'_>, targets: Vec<Target>) -> Vec<Target> {
+    let is_missing = |target: &Target| session.worktree.look(&target.path).is_ok_and(|found| found.is_none());
+    targets.into_iter().filter(is_missing).collect()
+}
+
 /// Whether what was set aside settles what becomes of a target when it comes back: it is that path,
-/// or a folder that brings all that was in it, or no folder, so that nothing can stand below it.
-fn comes_with(item: &DisplacedItem, target: &Target) -> bool {
+/// or it is no folder, so that nothing can stand below it. A folder may have held what was committed
+/// beside what was not; of these only the latter were set aside with it.
+fn replaces(item: &DisplacedItem, target: &Target) -> bool {
     let is_folder = item.kind == "directory";
     target.path == item.path
-        || (target.path.is_within(&item.path) && (is_folder || target.content.is_some()))
+        || (target.path.is_within(&item.path) && target.content.is_some() != is_folder)
 }
 
 const fn report_verb(direction: Direction) -> &'static str {

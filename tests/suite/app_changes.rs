@@ -146,6 +146,15 @@ fn a_folder_set_aside_by_a_restore_comes_back_whole() {
     lab.commit("A folder");
     lab.write("a/x.txt", "edited");
     lab.write("a/y.txt", "never committed");
+    let options = restore::Options {
+        revision: Some("@~1".into()),
+        paths: vec![AssetPath::root()],
+        exact: true,
+        ..restore::Options::default()
+    };
+    restore::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a restore");
+    lab.undo();
+    assert_eq!(lab.text("a/x.txt").as_deref(), Some("edited"));
     lab.restore(Some("@~1"), &["a"]);
     assert_eq!(lab.text("a").as_deref(), Some("a file"));
     lab.undo();

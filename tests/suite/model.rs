@@ -67,32 +67,16 @@ fn random_stories_go_as_a_naive_model_says() {
 fn replay() {
     use Step::*;
     let steps = [
-Write { at: 47, content: 0 },
-Write { at: 64, content: 0 },
-Rename { nth: 0, at: 214 },
-Remove { nth: 2 },
+Link { at: 176, target: 0 },
 Commit,
-Edit { nth: 0, seed: 1 },
-DraftCreate { name: 13 },
-Remove { nth: 82 },
-Write { at: 162, content: 150 },
-Mv { nth: 199, at: 32 },
-Mv { nth: 32, at: 60 },
-Write { at: 168, content: 141 },
-Remove { nth: 75 },
-Rename { nth: 166, at: 68 },
-Link { at: 233, target: 6 },
-Link { at: 53, target: 95 },
-Switch { nth: 100 },
-Mode { nth: 108 },
+Write { at: 93, content: 0 },
+Copy { nth: 0, at: 2 },
+Label { nth: 12, word: 153, remove: false },
 Commit,
-Mv { nth: 187, at: 31 },
+Copy { nth: 137, at: 1 },
 Commit,
-DraftBegin { name: 75 },
-Copy { nth: 249, at: 45 },
+Restore { commit: 137, at: None, exact: true },
 Undo,
-Switch { nth: 147 },
-Merge { nth: 120 },
     ];
     let mut story = Story::begin();
     for step in steps {
