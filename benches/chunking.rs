@@ -3,6 +3,9 @@
 //! `cargo bench --bench chunking`. Each line is one pass over the input; the rate is input bytes
 //! per second.
 
+// A benchmark that cannot go on has failed.
+#![allow(clippy::expect_used)]
+
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use pentimento::base::id::ChunkId;

@@ -3,6 +3,9 @@
 //! `cargo bench --bench store`. Folders are made below the system's temporary folder, so the figures
 //! are those of its disk.
 
+// A benchmark that cannot go on has failed.
+#![allow(clippy::expect_used)]
+
 use std::path::Path;
 
 use divan::counter::{BytesCount, ItemsCount};

@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod base;
+pub mod care;
 pub mod cli;
 pub mod diff;
 pub mod object;

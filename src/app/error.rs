@@ -1,6 +1,7 @@
 //! What a use case can fail with, in terms that a person can act on.
 
 use crate::base::path::AssetPath;
+use crate::care::CareError;
 use crate::diff::DiffError;
 use crate::repo::RepoError;
 use crate::repo::config::ConfigError;
@@ -29,6 +30,9 @@ pub enum AppError {
     /// A path that is in no state that was asked about.
     #[error("{path} is not there")]
     NotInRevision { path: AssetPath },
+    /// A word that is no revision, and no path in the worktree or the newest commit.
+    #[error("{text:?} is neither a revision nor a file or folder here")]
+    NamesNothing { text: String },
     /// A folder where a file was asked for.
     #[error("{path} is a folder")]
     IsFolder { path: AssetPath },
@@ -47,6 +51,9 @@ pub enum AppError {
     /// States could not be compared or joined.
     #[error(transparent)]
     Diff(#[from] DiffError),
+    /// Care of the repository failed.
+    #[error(transparent)]
+    Care(#[from] CareError),
     /// A path outside the worktree.
     #[error("{path} is outside this repository ({root})")]
     OutsideWorktree { path: PathBuf, root: PathBuf },

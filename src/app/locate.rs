@@ -7,6 +7,7 @@ use crate::base::time::Timestamp;
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeEntry;
 use crate::object::tree_walk::entry_at;
+use crate::repo::revision::{Anchor, Revision};
 use crate::repo::versions::{asset_line, find_version, version_count};
 use crate::repo::{RepoError, View};
 
@@ -37,15 +38,8 @@ pub fn locate(
     if let Some(entry) = entry_at(view, tree, path).map_err(RepoError::from)? {
         return Ok(Located { commit, tree, path: path.clone(), entry });
     }
-    if revision.is_none() {
-        if let Some(text) = version_expression(path) {
-            let resolved = view.resolve(&text, now)?;
-            let path = resolved.path.unwrap_or_else(|| path.clone());
-            let tree = view.commit(resolved.commit)?.tree;
-            if let Some(entry) = entry_at(view, tree, &path).map_err(RepoError::from)? {
-                return Ok(Located { commit: resolved.commit, tree, path, entry });
-            }
-        }
+    if let (None, Some((path, version))) = (revision, split_version(path)) {
+        return locate_version(view, &path, version);
     }
     Err(AppError::NotInRevision { path: path.clone() })
 }
@@ -63,6 +57,63 @@ pub fn locate_version(view: &View, path: &AssetPath, version: u64) -> Result<Loc
     Ok(Located { commit, tree, path: placed.path, entry: placed.entry })
 }
 
+/// What a word on a command line names, where revisions and paths may both stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// A commit.
+    Revision(String),
+    /// A version of an asset.
+    Version {
+        /// Where the asset stands or last stood.
+        path: AssetPath,
+        /// The number of the version.
+        version: u64,
+    },
+    /// A path.
+    Path(AssetPath),
+}
+
+/// The commit that a revision expression names, when it names one that is here. `logo.psd@40` alone
+/// is more than that - it names an asset - and does not count.
+pub fn named_commit(view: &View, text: &str, now: Timestamp) -> Result<Option<CommitId>, AppError> {
+    let is_asset =
+        |revision: &Revision| matches!(revision.anchor, Anchor::Version { .. }) && revision.steps.is_empty();
+    if Revision::parse(text).map_or(true, |revision| is_asset(&revision)) {
+        return Ok(None);
+    }
+    match view.resolve(text, now) {
+        Ok(resolved) => Ok(Some(resolved.commit)),
+        Err(RepoError::UnknownRevision { .. } | RepoError::UnknownVersion { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says what a word names that is no commit: what stands at its path in the worktree, in the
+/// newest commit or in one of the `revisions` named beside it, else a version of an asset.
+///
+/// `exists` says what stands in the worktree. A word that names nothing is an error, so that a
+/// mistyped one does not pass for a path without differences.
+pub fn read_path_word(
+    view: &View,
+    text: &str,
+    path: AssetPath,
+    revisions: &[CommitId],
+    exists: &dyn Fn(&AssetPath) -> bool,
+) -> Result<Word, AppError> {
+    let mut is_committed = false;
+    for commit in revisions.iter().copied().chain(view.head()?) {
+        let tree = view.commit(commit)?.tree;
+        is_committed = is_committed || entry_at(view, tree, &path).map_err(RepoError::from)?.is_some();
+    }
+    if path.is_root() || is_committed || exists(&path) {
+        return Ok(Word::Path(path));
+    }
+    match split_version(&path) {
+        Some((path, version)) => Ok(Word::Version { path, version }),
+        None => Err(AppError::NamesNothing { text: text.to_owned() }),
+    }
+}
+
 /// A path and the number of a version, when the path ends in `@` and a number: of `logo.psd@40`
 /// `logo.psd` and 40.
 pub fn split_version(path: &AssetPath) -> Option<(AssetPath, u64)> {
@@ -75,14 +126,6 @@ pub fn split_version(path: &AssetPath) -> Option<(AssetPath, u64)> {
     let version = std::str::from_utf8(digits).ok()?.parse().ok().filter(|version| *version > 0)?;
     let before = AssetPath::from_bytes(&bytes[..at]).ok().filter(|path| !path.name().is_empty())?;
     Some((before, version))
-}
-
-/// The path as a revision expression when it ends in `@` and a number.
-pub fn version_expression(path: &AssetPath) -> Option<String> {
-    let text = std::str::from_utf8(path.as_bytes()).ok()?;
-    let (before, number) = text.rsplit_once('@')?;
-    let is_version = !before.is_empty() && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-    is_version.then(|| text.to_owned())
 }
 
 #[cfg(test)]

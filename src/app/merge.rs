@@ -24,6 +24,7 @@ use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
 use crate::object::tree_edit::edit_tree;
 use crate::object::tree_walk::entry_at;
+use crate::repo::content::ContentError;
 use crate::repo::edit::JournalNote;
 use crate::repo::extract::Extractor;
 use crate::repo::history::{Walk, common_ancestors, is_ancestor};
@@ -110,10 +111,10 @@ pub fn run(
 
 /// The commit to merge and the name to call it by.
 fn find(session: &Session<'_>, name: &str, clock: &dyn Clock) -> Result<(CommitId, String), AppError> {
-    if let Ok(branch) = find_branch(&session.view, name) {
-        if let Some(target) = session.view.reference(&branch)? {
-            return Ok((target.commit, branch.name().to_owned()));
-        }
+    if let Ok(branch) = find_branch(&session.view, name)
+        && let Some(target) = session.view.reference(&branch)?
+    {
+        return Ok((target.commit, branch.name().to_owned()));
     }
     Ok((session.view.resolve(name, clock.now())?.commit, name.to_owned()))
 }
@@ -319,10 +320,10 @@ impl Job<'_> {
         for edit in &merge.edits {
             let Some(value) = &edit.value else { continue };
             let base = entry_at(&session.view, session.base, &edit.path).map_err(RepoError::from)?;
-            if value.asset != base.as_ref().and_then(|entry| entry.asset) {
-                if let Some(asset) = value.asset {
-                    state.pending.assets.insert(edit.path.clone(), asset);
-                }
+            if value.asset != base.as_ref().and_then(|entry| entry.asset)
+                && let Some(asset) = value.asset
+            {
+                state.pending.assets.insert(edit.path.clone(), asset);
             }
             if value.metadata != base.as_ref().and_then(|entry| entry.metadata) {
                 state.pending.metadata.insert(edit.path.clone(), value.metadata);
@@ -421,7 +422,7 @@ impl MergeContent for Texts<'_> {
         let mut bytes = Vec::new();
         match self.extractor.write_file(id, size, &mut bytes) {
             Ok(()) => Ok(Some(bytes)),
-            Err(crate::repo::content::ContentError::Missing { .. }) => Ok(None),
+            Err(ContentError::Missing { .. } | ContentError::Erased { .. }) => Ok(None),
             Err(error) => Err(DiffError::Content(Box::new(error))),
         }
     }

@@ -122,11 +122,11 @@ fn follow(
     let count = tracked.len() as u64;
     for (path, asset) in tracked {
         let spoken_for = before.moves.values().any(|origin| *origin == path);
-        if let (Some(target), false) = (moved(&path), spoken_for) {
-            if after.moves.get(&target) != Some(&path) {
-                after.assets.insert(target.clone(), asset);
-                after.moves.insert(target, path);
-            }
+        if let (Some(target), false) = (moved(&path), spoken_for)
+            && after.moves.get(&target) != Some(&path)
+        {
+            after.assets.insert(target.clone(), asset);
+            after.moves.insert(target, path);
         }
     }
     // What came back to where the commit has it has not moved at all.

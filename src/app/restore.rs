@@ -305,7 +305,7 @@ fn announce(
     let state = StateChange { before: edit.state()?, after: after.clone() };
     after.underway = Some(files);
     edit.put_state(&after)?;
-    let from: Vec<String> = report.commits.iter().map(|id| id.short()).collect();
+    let from: Vec<String> = report.commits.iter().map(super::super::base::id::CommitId::short).collect();
     let count = report.write.len() + report.remove.len();
     let note = JournalNote {
         verb: "restore",

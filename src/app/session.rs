@@ -20,8 +20,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Folder of what is remembered of the worktree, inside `.pent`.
-const STATE_DIR: &str = "worktree";
-const INDEX_FILE: &str = "index";
+pub(crate) const STATE_DIR: &str = "worktree";
+pub(crate) const INDEX_FILE: &str = "index";
 /// Context of the fingerprint of a set of paths.
 const PATH_SET_CONTEXT: &str = "pentimento path set v1";
 
@@ -42,7 +42,7 @@ pub struct Session<'a> {
     /// What is remembered of the base's files.
     pub index: Option<Index>,
     ignore: IgnoreStack,
-    _lock: Option<WorktreeLock>,
+    lock: Option<WorktreeLock>,
 }
 
 impl<'a> Session<'a> {
@@ -79,9 +79,9 @@ impl<'a> Session<'a> {
             base,
             index: None,
             ignore: IgnoreStack::new(b""),
-            _lock: lock,
+            lock,
         };
-        if session._lock.is_some() {
+        if session.lock.is_some() {
             // The clock of the file system is asked through a file in it, even before the first index.
             let folder = session.state_dir();
             std::fs::create_dir_all(&folder).map_err(|source| AppError::Io {
@@ -107,10 +107,11 @@ impl<'a> Session<'a> {
     fn load_index(&self, monitor: &dyn Monitor) -> Result<Option<Index>, AppError> {
         let found = Index::open(&self.index_path());
         let wanted = path_set_id(self.state.sparse.as_ref());
-        if let Some(index) = &found {
-            if index.base() == self.base && index.path_set() == wanted {
-                return Ok(found);
-            }
+        if let Some(index) = &found
+            && index.base() == self.base
+            && index.path_set() == wanted
+        {
+            return Ok(found);
         }
         if self.head.is_none() {
             return Ok(None);

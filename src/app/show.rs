@@ -68,7 +68,7 @@ pub enum Subject {
 
 /// What is shown. Serialised, it is what `pent show --json` prints.
 #[derive(Debug, Clone, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "subject", rename_all = "kebab-case")]
 pub enum Report {
     /// A commit.
     Commit(Box<CommitReport>),
@@ -207,13 +207,11 @@ impl Showing<'_> {
         let mut files = compared.files;
         let against = commit.parents.first().copied();
         self.number(&mut files, id, against)?;
-        let committer = match commit.committer == commit.author {
-            true => None,
-            false => Some(SignatureLine {
-                person: describer.person(commit.committer.person)?,
-                time: commit.committer.time.into(),
-            }),
-        };
+        let mut committer = None;
+        if commit.committer != commit.author {
+            let person = describer.person(commit.committer.person)?;
+            committer = Some(SignatureLine { person, time: commit.committer.time.into() });
+        }
         Ok(Report::Commit(Box::new(CommitReport {
             commit: describer.commit(id, &commit)?,
             committer,

@@ -78,15 +78,14 @@ pub fn take(
     Ok(Snapshot { assignment, staged, fresh, changes, bytes, bytes_new, bytes_stored, still_pending })
 }
 
+/// The entries of a map whose path is to be kept.
+fn part<V: Clone>(map: &BTreeMap<AssetPath, V>, keep: impl Fn(&AssetPath) -> bool) -> BTreeMap<AssetPath, V> {
+    map.iter().filter(|(path, _)| keep(path)).map(|(path, value)| (path.clone(), value.clone())).collect()
+}
+
 /// Pending edits inside and outside of the wanted paths.
 fn split_pending(pending: &PendingEdits, within: &[AssetPath]) -> (PendingEdits, PendingEdits) {
     let wanted = |path: &AssetPath| within.is_empty() || within.iter().any(|folder| path.is_within(folder));
-    fn part<V: Clone>(
-        map: &BTreeMap<AssetPath, V>,
-        keep: impl Fn(&AssetPath) -> bool,
-    ) -> BTreeMap<AssetPath, V> {
-        map.iter().filter(|(path, _)| keep(path)).map(|(path, value)| (path.clone(), value.clone())).collect()
-    }
     let split = |inside: bool| PendingEdits {
         metadata: part(&pending.metadata, |path| wanted(path) == inside),
         assets: part(&pending.assets, |path| wanted(path) == inside),
@@ -203,10 +202,10 @@ fn collect_sources(
         let Some(record) = folder.record(position) else { continue };
         if record.is_directory() {
             collect_sources(folder.child(&record)?, wanted, sources)?;
-        } else if let (Some(id), Some(asset)) = (record.file_id(), record.asset()) {
-            if wanted.contains(&id) {
-                sources.entry(id).or_insert(asset);
-            }
+        } else if let (Some(id), Some(asset)) = (record.file_id(), record.asset())
+            && wanted.contains(&id)
+        {
+            sources.entry(id).or_insert(asset);
         }
     }
     Ok(())

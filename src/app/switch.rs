@@ -18,7 +18,7 @@ use crate::repo::Repository;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::refs::{RefName, RefTarget};
-use crate::repo::state::{Shelf, WorktreeState};
+use crate::repo::state::{PendingEdits, Shelf, WorktreeState};
 use serde::Serialize;
 
 /// What happened.
@@ -175,7 +175,7 @@ impl Change {
         edit.put_shelf(&self.target, None)?;
         let (tree, pending, merge) = match &self.shelf {
             Some(shelf) => (shelf.tree, shelf.pending.clone(), shelf.merge.clone()),
-            None => (self.head_tree, Default::default(), None),
+            None => (self.head_tree, PendingEdits::default(), None),
         };
         let files = FilesChange { before: work, after: tree };
         let settled = WorktreeState {

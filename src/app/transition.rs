@@ -21,7 +21,7 @@ use crate::worktree::checkout::{CheckoutPlan, Target, Written, execute, plan};
 use crate::worktree::clock::FsClock;
 use crate::worktree::displaced::Displaced;
 use crate::worktree::index::{Fresh, Index};
-use crate::worktree::stat::{FileStat, Node};
+use crate::worktree::stat::{FileStat, Node, NodeKind};
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -90,7 +90,7 @@ impl KnownFiles {
 /// Whether the index knows the file that stands there to be as committed.
 fn is_clean(index: Option<&Index>, path: &AssetPath, node: &Node) -> bool {
     let record = index.and_then(|index| index.find(path).ok().flatten());
-    record.is_some_and(|record| record.stat() == Some(node.stat))
+    record.is_some_and(|record| record.is_unchanged(node))
 }
 
 /// The content of a file that is as committed, if it is.
@@ -99,7 +99,7 @@ pub fn clean_content(session: &Session<'_>, path: &AssetPath) -> Result<Option<C
     let Some(record) = index.find(path)? else { return Ok(None) };
     let found = session.worktree.look(path).ok().flatten();
     match found {
-        Some(node) if record.stat() == Some(node.stat) => Ok(Some(record.content()?)),
+        Some(node) if record.is_unchanged(&node) => Ok(Some(record.content()?)),
         _ => Ok(None),
     }
 }
@@ -223,7 +223,9 @@ fn is_there(session: &Session<'_>, target: &Target) -> bool {
     let found = session.worktree.look(&target.path).ok().flatten();
     match (&target.content, found) {
         (None, found) => found.is_none(),
-        (Some(Content::File { id, size, .. }), Some(node)) if node.stat.size == *size => {
+        (Some(Content::File { id, size, executable }), Some(node))
+            if node.stat.size == *size && node.kind == (NodeKind::File { executable: *executable }) =>
+        {
             let Ok(file) = session.worktree.open_file(&target.path) else { return false };
             let mut hasher = blake3::Hasher::new();
             hasher.update_reader(file).is_ok() && hasher.finalize().as_bytes() == id.as_bytes()

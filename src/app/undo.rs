@@ -5,14 +5,17 @@ use crate::app::export::ProblemLine;
 use crate::app::mv::rename_in_worktree;
 use crate::app::session::Session;
 use crate::app::transition::{
-    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
+    FilesLine, KnownFiles, carry_out, clean_content, finish_interrupted, prepare, settle_change,
+    targets_between,
 };
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::repo::Repository;
 use crate::repo::edit::JournalNote;
-use crate::repo::journal::{FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor};
+use crate::repo::journal::{
+    FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
+};
 use crate::repo::refs::RefTarget;
 use crate::worktree::WorktreeError;
 use crate::worktree::checkout::Target;
@@ -194,7 +197,8 @@ impl Reverse<'_> {
             targets.push(Target { path: item.path.clone(), content: None });
         }
         let known = WrittenBefore { session, view: &view, tree: files.before };
-        let plan = prepare(session, targets, &known.files(&kept), monitor)?;
+        let plan_paths: Vec<AssetPath> = targets.iter().map(|target| target.path.clone()).collect();
+        let plan = prepare(session, targets, &known.files(&plan_paths), monitor)?;
         let verb = report_verb(self.direction);
         let mut done = carry_out(session, &view, plan, verb, clock, monitor)?;
         if let Some(id) = &self.kept {
@@ -265,14 +269,15 @@ struct WrittenBefore<'a> {
 
 impl WrittenBefore<'_> {
     /// Files at the given paths whose bytes are those of the tree: replacing them loses nothing.
-    fn files(&self, items: &[DisplacedItem]) -> KnownFiles {
+    fn files(&self, paths: &[AssetPath]) -> KnownFiles {
         let mut known = KnownFiles::default();
-        for item in items {
-            let entry = crate::object::tree_walk::entry_at(self.view, self.tree, &item.path).ok().flatten();
+        for path in paths {
+            let entry = crate::object::tree_walk::entry_at(self.view, self.tree, path).ok().flatten();
             let id = entry.and_then(|entry| entry.content.file_id());
-            if let (Some(id), Some(node)) = (id, self.look(&item.path)) {
-                if self.hash(&item.path).is_some_and(|found| found == id) {
-                    known.add(item.path.clone(), node.stat);
+            if let (Some(id), Some(node)) = (id, self.look(path)) {
+                let is_clean = clean_content(self.session, path).ok().flatten().is_some();
+                if !is_clean && self.hash(path).is_some_and(|found| found == id) {
+                    known.add(path.clone(), node.stat);
                 }
             }
         }

@@ -128,11 +128,14 @@ impl Context {
         self.open(Access::ReadOnly)
     }
 
-    fn open(&self, access: Access) -> Result<Repository, Failure> {
+    /// The worktree's folder of the repository around the folder, whether that can be opened or not.
+    pub fn root(&self) -> Result<PathBuf, Failure> {
         let root = Repository::discover(&self.folder)?;
-        let root =
-            root.canonicalize().map_err(|source| RepoError::Io { action: "finding", path: root, source })?;
-        Ok(Repository::open(&root, access)?)
+        Ok(root.canonicalize().map_err(|source| RepoError::Io { action: "finding", path: root, source })?)
+    }
+
+    fn open(&self, access: Access) -> Result<Repository, Failure> {
+        Ok(Repository::open(&self.root()?, access)?)
     }
 
     /// A path that the user typed, from the top of the repository.
@@ -204,6 +207,11 @@ impl Context {
             human(&mut Page::new(&mut out, &self.reader), report)?;
         }
         Ok(out.flush()?)
+    }
+
+    /// How results are styled.
+    pub fn styles(&self) -> Styles {
+        self.reader.styles
     }
 
     /// Opens the way for raw bytes to standard output.

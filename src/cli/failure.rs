@@ -15,7 +15,7 @@ use std::io;
 pub enum ExitStatus {
     /// Everything was done.
     Done,
-    /// It was done, except for files that had problems; each was named.
+    /// It was done, except for files that had problems or wait for a decision; each was named.
     Problems,
     /// The two sides differ, and the user asked to be told by the exit code.
     Different,
@@ -86,7 +86,7 @@ impl ExitStatus {
         match self {
             Self::Done => "All went well. Also when whoever read the output closed it early.",
             Self::Problems => {
-                "It was done, except for some files, such as ones that could not be read. Each was named."
+                "It was done, except for some files: they could not be read, or wait for your decision. Each was named."
             }
             Self::Different => "There are differences, and you asked with `--exit-code` to be told so.",
             Self::Usage => "The command line or a setting makes no sense.",

@@ -15,6 +15,7 @@ pub mod paths;
 pub mod progress;
 pub mod reference;
 pub mod verb;
+pub mod words;
 
 use crate::cli::arguments::GlobalArguments;
 use crate::cli::context::Context;
@@ -27,6 +28,8 @@ use std::process::ExitCode;
 
 /// Runs the program for the arguments and the environment of this process.
 pub fn main() -> ExitCode {
+    // What a damaged database makes the one who reads it do is told as an error, with advice.
+    crate::store::quiet_guarded_panics();
     let environment = match Environment::read() {
         Ok(environment) => environment,
         Err(failure) => return report_failure(&failure, None, false, false),

@@ -2,7 +2,10 @@
 
 pub mod changes;
 pub mod columns;
+pub mod damage;
 pub mod dates;
+pub mod difference;
+pub mod files;
 pub mod words;
 
 use crate::base::escape;
@@ -28,6 +31,11 @@ pub struct Styles {
 }
 
 impl Styles {
+    /// Whether nothing is ever styled.
+    pub const fn is_plain(self) -> bool {
+        !self.enabled
+    }
+
     /// Styles that are shown or not.
     pub const fn new(enabled: bool) -> Self {
         Self { enabled }

@@ -51,6 +51,9 @@ pub fn value_count(size: u64) -> u64 {
 ///
 /// `piece` holds [`PIECE_BYTES`] bytes, or fewer but not none when it is the last; other lengths
 /// are a mistake of the caller's and panic.
+///
+/// # Panics
+/// When the piece is longer than [`PIECE_BYTES`].
 pub fn piece_value(index: u64, piece: &[u8]) -> ChainingValue {
     assert!(piece.len() <= PIECE_BYTES, "a piece has at most {PIECE_BYTES} bytes");
     let mut hasher = blake3::Hasher::new();
@@ -155,6 +158,10 @@ impl FileHasher {
     }
 
     /// The id of all bytes taken; `each` gets the last value, if the file has values at all.
+    ///
+    /// # Panics
+    /// Never: the values of a file of more than one MiB always merge.
+    #[expect(clippy::expect_used, reason = "two values at least were pushed")]
     pub fn finish(mut self, mut each: impl FnMut(ChainingValue)) -> FileId {
         if value_count(self.size) == 0 {
             return FileId::from_bytes(*self.piece.finalize().as_bytes());

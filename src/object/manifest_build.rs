@@ -115,6 +115,7 @@ impl ManifestBuilder {
 }
 
 /// What the values of neighbours merge to; there is at least one.
+#[expect(clippy::expect_used, reason = "no node is empty")]
 fn merge(values: impl Iterator<Item = ChainingValue>) -> ChainingValue {
     let mut merger = ValueMerger::default();
     values.for_each(|value| merger.push(value));

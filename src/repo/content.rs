@@ -1,6 +1,7 @@
 //! Where the content of files is found, and what can go wrong with it.
 
 use crate::base::id::{ChunkId, FileId};
+use crate::base::time::Timestamp;
 use crate::object::chunker::CHUNK_BYTES_MAX;
 use crate::object::manifest_read::{ChunkCursor, ManifestError};
 use crate::repo::error::RepoError;
@@ -26,6 +27,9 @@ pub enum ContentError {
     /// The repository has neither a manifest nor a chunk of this file.
     #[error("the content of file {file} is not in the repository")]
     Missing { file: FileId },
+    /// The bytes were removed for good.
+    #[error("the content was erased on {} by {by}: {reason}", &when.rfc3339()[..10])]
+    Erased { file: FileId, when: Timestamp, by: String, reason: String },
     /// One chunk is missing or damaged.
     #[error("chunk {chunk}, at byte {offset} of file {file}, cannot be read")]
     Chunk { file: FileId, chunk: ChunkId, offset: u64, source: Box<StoreError> },
@@ -71,6 +75,11 @@ impl From<ManifestError<RepoError>> for ContentError {
 ///
 /// Whether a single chunk is there shows when it is read.
 pub fn file_chunks(view: &View, file: FileId, size: u64) -> Result<ChunkCursor<'_, View>, ContentError> {
+    if let Some(tombstone) = view.tombstone(file)? {
+        let person = view.person(tombstone.person)?;
+        let by = person.map_or_else(|| "somebody whose name was erased".to_owned(), |person| person.name);
+        return Err(ContentError::Erased { file, when: tombstone.time, by, reason: tombstone.reason });
+    }
     match view.manifest(file)? {
         Some(manifest) if manifest.size != size => {
             Err(ContentError::Size { file, expected: size, found: manifest.size })

@@ -91,6 +91,7 @@ impl<J, R> Crew<J, R> {
         Some(self.arrived(result))
     }
 
+    #[expect(clippy::panic, reason = "the panic of another thread goes on here")]
     fn arrived(&mut self, result: Option<R>) -> R {
         self.outstanding -= 1;
         // Leaving the scope joins the threads and raises the panic that happened there.

@@ -87,7 +87,8 @@ impl Edit {
             .map_err(|source| RepoError::Damaged { kind: "ref", id: name.as_str().into(), source })
     }
 
-    /// Points a name at a commit, or removes it, if it still points where the caller believes.
+    /// Points a name at a commit that is here, or removes it, if it still points where the caller
+    /// believes.
     pub fn set_reference(
         &mut self,
         name: &RefName,
@@ -100,6 +101,13 @@ impl Edit {
         }
         let key = name.as_str().as_bytes();
         let after = target.as_ref().map(|target| target.commit);
+        if let Some(commit) = after.filter(|after| expected != Some(*after)) {
+            // A commit that was seen a moment ago may have been swept since. While it stands, all
+            // that it reaches does, since they go in one transaction.
+            if self.transaction.get(Space::Commits, commit.as_bytes())?.is_none() {
+                return Err(RepoError::Missing { kind: "commit", id: commit.to_string() });
+            }
+        }
         match target {
             Some(target) => self.transaction.put(Space::Refs, key, &target.encode())?,
             None => {

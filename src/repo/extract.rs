@@ -166,6 +166,7 @@ impl<'a> Extractor<'a> {
         })
     }
 
+    #[expect(clippy::expect_used, reason = "a large file has two values at least")]
     fn write_in_order(
         &self,
         mut stretches: Stretches<'_>,

@@ -284,6 +284,7 @@ impl Lead<'_, '_> {
         }
     }
 
+    #[expect(clippy::expect_used, reason = "a full window is more than one MiB")]
     fn finish(self) -> Result<Ingested, ContentError> {
         // A full window is more than one MiB, so there are two values at least.
         let file = self.values.finish_file().expect("two values at least");

@@ -21,6 +21,7 @@ pub mod refs;
 pub mod resolve;
 pub mod revision;
 pub mod state;
+pub mod tombstone;
 pub mod versions;
 pub mod view;
 

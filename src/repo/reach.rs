@@ -8,7 +8,7 @@
 use crate::base::id::{ChunkId, CommitId, FileId, ManifestNodeId, MetadataId, TreeId};
 use crate::base::monitor::{Advance, Monitor};
 use crate::base::time::Timestamp;
-use crate::object::manifest::{ChunkList, ManifestNode, ValueList};
+use crate::object::manifest::{ChunkList, Manifest, ManifestNode, ValueList};
 use crate::object::manifest_read::ManifestSource;
 use crate::object::source::ObjectSource;
 use crate::object::tree::{Content, TreeNode};
@@ -16,12 +16,13 @@ use crate::repo::error::RepoError;
 use crate::repo::journal::{JournalEntry, WINDOW_DAYS};
 use crate::repo::state::{ConflictSide, MergeState, Shelf, WorktreeState};
 use crate::repo::view::View;
+use crate::store::StoreError;
 use std::collections::HashSet;
 
 const DAY_MS: i64 = 86_400_000;
 
 /// Where reaching begins.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Roots {
     /// Commits.
     pub commits: Vec<CommitId>,
@@ -44,14 +45,23 @@ impl Roots {
         for (_, shelf) in view.shelves()? {
             roots.add_shelf(&shelf);
         }
-        let oldest_ms = now.unix_ms - WINDOW_DAYS * DAY_MS;
-        for entry in view.journal()? {
-            // An entry from the future is one of a clock that was wrong: it stays protected.
-            if entry.time.unix_ms >= oldest_ms {
-                roots.add_journal_entry(&entry);
-            }
-        }
+        let entries = view.journal()?;
+        let kept = protected_entries(&entries, now);
+        entries[kept..].iter().for_each(|entry| roots.add_journal_entry(entry));
         Ok(roots)
+    }
+
+    /// The roots in an order of their own, each once, so that two sets of them can be compared.
+    pub fn normalised(mut self) -> Self {
+        self.commits.sort_unstable();
+        self.commits.dedup();
+        self.trees.sort_unstable();
+        self.trees.dedup();
+        self.metadata.sort_unstable();
+        self.metadata.dedup();
+        self.content.sort_unstable();
+        self.content.dedup();
+        self
     }
 
     fn add_state(&mut self, state: &WorktreeState) {
@@ -103,6 +113,17 @@ impl Roots {
     }
 }
 
+/// The position of the first journal entry that is protected at `now`: all from there on are.
+///
+/// The newest entry always is, however old: it is what `undo` would take back, and the numbers of
+/// later entries follow from it.
+pub fn protected_entries(entries: &[JournalEntry], now: Timestamp) -> usize {
+    let oldest_ms = now.unix_ms - WINDOW_DAYS * DAY_MS;
+    // An entry from the future is one of a clock that was wrong: it stays protected.
+    let first = entries.iter().position(|entry| entry.time.unix_ms >= oldest_ms);
+    first.unwrap_or_else(|| entries.len().saturating_sub(1))
+}
+
 /// Everything that was reached.
 #[derive(Debug, Default)]
 pub struct Reached {
@@ -116,9 +137,24 @@ pub struct Reached {
     pub manifests: HashSet<FileId>,
     /// Nodes of manifests.
     pub manifest_nodes: HashSet<ManifestNodeId>,
+    /// Files that something names and that have neither a manifest nor a chunk here.
+    pub missing_files: HashSet<FileId>,
+    /// Files whose bytes were removed on purpose.
+    pub erased: HashSet<FileId>,
     chunks: HashSet<u64>,
-    /// Objects that something names and that are not here, each as a sentence part.
-    pub missing: Vec<String>,
+    /// Objects that something names and that are not here. What they reach is unknown.
+    pub missing: Vec<MissingObject>,
+    /// Objects that are here and cannot be read, when they were walked around.
+    pub damaged: Vec<MissingObject>,
+}
+
+/// An object that something names and that is not here.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MissingObject {
+    /// `commit`, `tree` or `manifest node`.
+    pub kind: &'static str,
+    /// Its id.
+    pub id: String,
 }
 
 impl Reached {
@@ -145,15 +181,28 @@ fn fingerprint(id: ChunkId) -> u64 {
 /// Missing objects are noted and walked around; damaged ones are errors, since what they would
 /// reach is unknown.
 pub fn reach(view: &View, roots: &Roots, monitor: &dyn Monitor) -> Result<Reached, RepoError> {
-    let mut walker = Walker { view, monitor, reached: Reached::default() };
-    walker.commits(roots.commits.clone())?;
-    for tree in &roots.trees {
-        walker.tree(*tree)?;
-    }
-    walker.reached.metadata.extend(roots.metadata.iter().copied());
-    for content in &roots.content {
-        walker.content(content)?;
-    }
+    reach_further(view, roots, Reached::default(), monitor)
+}
+
+/// Adds what the roots reach to what was reached before, in an earlier state of the repository.
+///
+/// What was missing there is not looked for again, nor what only that would reach: begin anew when
+/// something was missing.
+pub fn reach_further(
+    view: &View,
+    roots: &Roots,
+    before: Reached,
+    monitor: &dyn Monitor,
+) -> Result<Reached, RepoError> {
+    let mut walker = Walker { view, monitor, reached: before, tolerant: false };
+    walker.walk(roots)?;
+    Ok(walker.reached)
+}
+
+/// Walks everything that can be walked: damaged objects are noted like missing ones.
+pub fn reach_around_damage(view: &View, roots: &Roots, monitor: &dyn Monitor) -> Result<Reached, RepoError> {
+    let mut walker = Walker { view, monitor, reached: Reached::default(), tolerant: true };
+    walker.walk(roots)?;
     Ok(walker.reached)
 }
 
@@ -161,9 +210,22 @@ struct Walker<'a> {
     view: &'a View,
     monitor: &'a dyn Monitor,
     reached: Reached,
+    tolerant: bool,
 }
 
 impl Walker<'_> {
+    fn walk(&mut self, roots: &Roots) -> Result<(), RepoError> {
+        self.commits(roots.commits.clone())?;
+        for tree in &roots.trees {
+            self.tree(*tree)?;
+        }
+        self.reached.metadata.extend(roots.metadata.iter().copied());
+        for content in &roots.content {
+            self.content(content)?;
+        }
+        Ok(())
+    }
+
     fn commits(&mut self, mut waiting: Vec<CommitId>) -> Result<(), RepoError> {
         while let Some(id) = waiting.pop() {
             if !self.reached.commits.insert(id) {
@@ -183,9 +245,12 @@ impl Walker<'_> {
             if !self.reached.trees.insert(id) {
                 continue;
             }
+            if self.monitor.is_cancelled() {
+                return Err(StoreError::Cancelled.into());
+            }
             match self.note_missing(self.view.tree_node(id))? {
                 Some(TreeNode::Inner { children, .. }) => {
-                    waiting.extend(children.iter().map(|child| child.id))
+                    waiting.extend(children.iter().map(|child| child.id));
                 }
                 Some(TreeNode::Leaf(entries)) => {
                     self.monitor.advance(Advance { files: entries.len() as u64, ..Advance::default() });
@@ -213,13 +278,42 @@ impl Walker<'_> {
 
     /// A file is its one chunk, or has a manifest. Both are marked, since the size in a tree that
     /// came from elsewhere is only what it says.
+    ///
+    /// A file that was erased reaches nothing: what it shares with others, these reach.
     fn file(&mut self, id: FileId, size: u64) -> Result<(), RepoError> {
-        if size == 0 || self.reached.manifests.contains(&id) {
+        let reached = &mut self.reached;
+        if size == 0 || reached.manifests.contains(&id) || reached.erased.contains(&id) {
+            return Ok(());
+        }
+        if self.view.is_erased(id)? {
+            self.reached.erased.insert(id);
             return Ok(());
         }
         self.reached.chunks.insert(fingerprint(id.into()));
-        let Some(manifest) = self.view.manifest(id)? else { return Ok(()) };
+        match self.note_missing(self.view.manifest(id))?.flatten() {
+            Some(manifest) => self.manifest(id, &manifest),
+            None if self.view.snapshot().has_chunk(id.into())? => Ok(()),
+            None => self.claims(id),
+        }
+    }
+
+    /// Whatever claims to put a file together stays as long as nothing better is known.
+    fn claims(&mut self, id: FileId) -> Result<(), RepoError> {
+        if !self.reached.missing_files.insert(id) {
+            return Ok(());
+        }
+        for claim in self.view.claims(id)? {
+            self.lists(&claim)?;
+        }
+        Ok(())
+    }
+
+    fn manifest(&mut self, id: FileId, manifest: &Manifest) -> Result<(), RepoError> {
         self.reached.manifests.insert(id);
+        self.lists(manifest)
+    }
+
+    fn lists(&mut self, manifest: &Manifest) -> Result<(), RepoError> {
         match &manifest.chunks {
             ChunkList::Here(entries) => {
                 self.reached.chunks.extend(entries.iter().map(|entry| fingerprint(entry.id)));
@@ -259,7 +353,11 @@ impl Walker<'_> {
         match found {
             Ok(value) => Ok(Some(value)),
             Err(RepoError::Missing { kind, id }) => {
-                self.reached.missing.push(format!("{kind} {id}"));
+                self.reached.missing.push(MissingObject { kind, id });
+                Ok(None)
+            }
+            Err(RepoError::Damaged { kind, id, .. } | RepoError::Altered { kind, id }) if self.tolerant => {
+                self.reached.damaged.push(MissingObject { kind, id });
                 Ok(None)
             }
             Err(error) => Err(error),

@@ -14,6 +14,7 @@ use crate::repo::journal::JournalEntry;
 use crate::repo::people::Person;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::state::{Shelf, WorktreeState};
+use crate::repo::tombstone::Tombstone;
 use crate::store::{Snapshot, Space};
 use std::sync::LazyLock;
 
@@ -133,6 +134,33 @@ impl View {
             }
             other => Ok(other),
         }
+    }
+
+    /// What claims to put a file together: manifests that no content has confirmed yet.
+    pub fn claims(&self, file: FileId) -> Result<Vec<Manifest>, RepoError> {
+        let mut claims = Vec::new();
+        for row in self.snapshot.scan_prefix(Space::Manifests, file.as_bytes())? {
+            let (key, bytes) = row?;
+            if key.len() > FileId::SIZE {
+                // A claim comes from elsewhere: one that cannot be read claims nothing.
+                claims.extend(Manifest::decode(&bytes));
+            }
+        }
+        Ok(claims)
+    }
+
+    /// The permission to have removed a file's bytes for good, if there is one.
+    pub fn tombstone(&self, file: FileId) -> Result<Option<Tombstone>, RepoError> {
+        let bytes = self.snapshot.get(Space::Tombstones, file.as_bytes())?;
+        bytes
+            .map(|bytes: Vec<u8>| Tombstone::decode(&bytes))
+            .transpose()
+            .map_err(|source| damaged("tombstone", &file.to_string(), source))
+    }
+
+    /// Whether a file's bytes were removed for good.
+    pub fn is_erased(&self, file: FileId) -> Result<bool, RepoError> {
+        Ok(self.snapshot.contains(Space::Tombstones, file.as_bytes())?)
     }
 
     /// Reads an object, insists that its bytes hash to its id, and decodes it.

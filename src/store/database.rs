@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::ops::Bound;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -14,6 +13,7 @@ use redb::{
 
 use crate::store::disk::{DatabaseAccess, Disk};
 use crate::store::error::{DatabaseContext, IoContext, Result, StoreError, database_error};
+use crate::store::guard::guarded;
 use crate::store::overlay::Overlay;
 
 /// Memory that the database may use for pages, in bytes.
@@ -75,7 +75,9 @@ impl DatabaseHandle {
     }
 
     pub(crate) fn begin_read(&self) -> Result<ReadTransaction> {
-        let begun = self.handle.read().unwrap_or_else(PoisonError::into_inner).begin_read();
+        let handle = self.handle.read().unwrap_or_else(PoisonError::into_inner);
+        let begun = guarded(|| handle.begin_read())?;
+        drop(handle);
         match begun {
             Err(TransactionError::Storage(StorageError::PreviousIo)) => {
                 self.reopen()?;
@@ -92,7 +94,7 @@ impl DatabaseHandle {
         }
         let begun = match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
             Handle::Reader(_) | Handle::Overlay { .. } => None,
-            Handle::Writer(database) => Some(database.try_begin_write()),
+            Handle::Writer(database) => Some(guarded(|| database.try_begin_write())?),
         };
         match begun {
             Some(Ok(transaction)) => return Ok(Some(transaction)),
@@ -102,10 +104,28 @@ impl DatabaseHandle {
         }
         match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
             Handle::Reader(_) | Handle::Overlay { .. } => Err(StoreError::ReadOnly),
-            Handle::Writer(database) => match database.try_begin_write() {
+            Handle::Writer(database) => match guarded(|| database.try_begin_write())? {
                 Err(TransactionError::WouldBlock) => Ok(None),
                 begun => begun.stored().map(Some),
             },
+        }
+    }
+
+    /// Reads every page of the file and compares it with its checksum. Nobody may be writing.
+    ///
+    /// What putting the file in order would write stays in memory.
+    pub(crate) fn verify(&self) -> Result<()> {
+        let backend = self.disk.database(&self.path, DatabaseAccess::Read).during("opening", &self.path)?;
+        let overlay = Overlay::new(backend).during("reading", &self.path)?;
+        let checked = guarded(|| -> std::result::Result<bool, DatabaseError> {
+            builder().create_with_backend(Seam(Box::new(overlay)))?.check_integrity()
+        })?;
+        match checked {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                Err(StoreError::DatabaseDamaged { detail: "its pages and their checksums differ".to_owned() })
+            }
+            Err(error) => Err(database_error(error)),
         }
     }
 
@@ -179,16 +199,6 @@ fn open_writer(disk: &dyn Disk, path: &Path) -> Result<Database> {
         return Err(StoreError::DatabaseDamaged { detail: "the file is empty".to_owned() });
     }
     guarded(|| builder().create_with_backend(Seam(backend)))?.stored()
-}
-
-/// Opens, with a panic taken for what it is: redb trusts a file that it closed itself, and may
-/// panic over one that somebody else changed.
-fn guarded<T>(open: impl FnOnce() -> T) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(open)).map_err(|panic| {
-        let said = panic.downcast_ref::<String>().cloned();
-        let said = said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        StoreError::DatabaseDamaged { detail: said.unwrap_or_else(|| "it cannot be opened".to_owned()) }
-    })
 }
 
 /// Gives the database a backend whose type the seam keeps to itself.

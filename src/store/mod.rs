@@ -16,12 +16,14 @@ mod database;
 pub mod disk;
 mod error;
 pub mod fault;
+mod guard;
 mod lock;
 mod open_packs;
 mod overlay;
 pub mod pack;
 mod pack_walk;
 mod pack_writer;
+mod page_scan;
 mod reindex;
 mod rewrite;
 mod settings;
@@ -44,21 +46,24 @@ use crate::store::chunk_reader::PackView;
 use crate::store::database::DatabaseHandle;
 use crate::store::disk::{Disk, RealDisk};
 use crate::store::error::{DatabaseContext, IoContext};
+use crate::store::guard::guarded;
 use crate::store::space::{SETTINGS_KEY, STORE};
 
 pub use chunk_reader::ChunkReader;
 pub use chunk_writer::{ChunkWriter, GroupHint, Put, Staged, WriterTotals};
 pub use disk::DiskSpace;
 pub use error::{Damage, Result, StoreError};
+pub use guard::quiet_guarded_panics;
 pub use lock::{SweepLock, WorktreeLock, WritersLock};
 pub use pack_walk::Salvage;
+pub use page_scan::scan_pages;
 pub use reindex::Reindexed;
 pub use rewrite::Rewritten;
 pub use settings::{FORMAT, FormatFile, KNOWN_FEATURES, StoreSettings};
 pub use snapshot::{ChunkScan, Scan, Snapshot};
 pub use space::{ChunkLocation, PackRecord, Space};
 pub use transaction::Transaction;
-pub use upkeep::{CheckedChunk, PackFile, PackInspector, PackUsage};
+pub use upkeep::{CheckedChunk, PackFile, PackInspector, PackUsage, places as chunk_places};
 
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -361,7 +366,11 @@ fn has_content(transaction: &redb::WriteTransaction) -> Result<bool> {
 }
 
 fn read_settings(database: &DatabaseHandle) -> Result<StoreSettings> {
-    let table = database.begin_read()?.open_table(STORE).stored()?;
+    guarded(|| read_settings_row(&database.begin_read()?))?
+}
+
+fn read_settings_row(transaction: &redb::ReadTransaction) -> Result<StoreSettings> {
+    let table = transaction.open_table(STORE).stored()?;
     let missing = || StoreError::DatabaseDamaged { detail: "it has no settings".to_owned() };
     let value = table.get(SETTINGS_KEY).stored()?.ok_or_else(missing)?;
     StoreSettings::decode(value.value()).map_err(|source| StoreError::Settings { source })

@@ -9,8 +9,10 @@ use crate::store::disk::Disk;
 use crate::store::error::{IoContext, Result, StoreError};
 use crate::store::lock::SweepLock;
 use crate::store::space::PackRecord;
-use crate::store::upkeep::places;
-use crate::store::{DATABASE_FILE, Store, StoreOptions, StoreSettings};
+use crate::store::upkeep::{free_name, places};
+use crate::store::{
+    DATABASE_FILE, FOLDERS, FORMAT_FILE, FormatFile, Store, StoreOptions, StoreSettings, write_new_file,
+};
 
 /// What a rebuild found.
 #[derive(Debug, Default)]
@@ -32,22 +34,42 @@ impl Store {
         dir: &Path,
         settings: &StoreSettings,
         options: StoreOptions,
-    ) -> Result<(Self, PathBuf)> {
-        let folder = dir.join("quarantine");
-        disk.create_dir_all(&folder).during("creating", &folder)?;
+    ) -> Result<(Self, Option<PathBuf>)> {
         let from = dir.join(DATABASE_FILE);
-        let mut number = 1;
-        let to = loop {
-            let to = folder.join(format!("db-{number}.redb"));
-            if !disk.exists(&to).during("looking for", &to)? {
-                break to;
+        let mut kept = None;
+        if disk.exists(&from).during("looking for", &from)? {
+            let to = free_name(&*disk, dir, &from)?;
+            disk.rename(&from, &to).during("moving", &from)?;
+            if let Some(folder) = to.parent() {
+                disk.sync_dir(folder).during("syncing", folder)?;
             }
-            number += 1;
-        };
-        disk.rename(&from, &to).during("moving", &from)?;
-        disk.sync_dir(&folder).during("syncing", &folder)?;
+            kept = Some(to);
+        }
         let store = Self::create_database_on(disk, dir, settings, options)?;
-        Ok((store, to))
+        Ok((store, kept))
+    }
+
+    /// Makes the folders of a store that are missing.
+    pub fn make_folders(disk: &dyn Disk, dir: &Path) -> Result<()> {
+        for folder in FOLDERS {
+            let path = dir.join(folder);
+            disk.create_dir_all(&path).during("creating", &path)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the `format` file anew; one that is there is kept in `quarantine`.
+    pub fn rewrite_format(disk: &dyn Disk, dir: &Path) -> Result<Option<PathBuf>> {
+        Self::make_folders(disk, dir)?;
+        let from = dir.join(FORMAT_FILE);
+        let mut kept = None;
+        if disk.exists(&from).during("looking for", &from)? {
+            let to = free_name(disk, dir, &from)?;
+            disk.rename(&from, &to).during("moving", &from)?;
+            kept = Some(to);
+        }
+        write_new_file(disk, dir, FORMAT_FILE, FormatFile::new().encode().as_bytes())?;
+        Ok(kept)
     }
 
     /// Brings the index in line with the packs in the folder: every chunk of every pack gets a row

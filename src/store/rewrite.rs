@@ -52,7 +52,7 @@ impl Store {
             if monitor.is_cancelled() {
                 return Err(StoreError::Cancelled);
             }
-            let kept = self.indexed(&snapshot, number, block, keep, &mut dropped)?;
+            let kept = Self::indexed(&snapshot, number, block, keep, &mut dropped)?;
             outcome.chunks_kept += kept.len() as u64;
             if !kept.is_empty() {
                 copy(&inspector, block, &kept, &writer)?;
@@ -68,6 +68,82 @@ impl Store {
         transaction.commit()?;
         self.remove_pack(&record)?;
         Ok(outcome)
+    }
+
+    /// Moves what is sound of a damaged pack into another one and drops the rows of the rest, which
+    /// are given back. The old file stays where [`Store::set_pack_aside`] put a copy of it.
+    ///
+    /// Works for a pack that is missing, cut short, or damaged anywhere.
+    pub fn rescue_pack(
+        &self,
+        number: u32,
+        sweep: &SweepLock,
+        monitor: &dyn Monitor,
+    ) -> Result<(Rewritten, Vec<ChunkId>)> {
+        let snapshot = self.snapshot()?;
+        let Some(record) = snapshot.pack(number)? else { return Ok(Default::default()) };
+        let mut outcome = Rewritten { bytes_before: record.length, ..Rewritten::default() };
+        let writer = ChunkWriter::for_rewrite(self.clone(), sweep, &SilentMonitor)?;
+        let mut rescued = HashSet::new();
+        match self.inspect_pack(record.id, None) {
+            Err(StoreError::MissingPack { .. }) => {}
+            opened => {
+                let inspector = opened?;
+                for block in inspector.whatever_blocks()? {
+                    if monitor.is_cancelled() {
+                        return Err(StoreError::Cancelled);
+                    }
+                    Self::rescue_block(&snapshot, number, &inspector, &block, &writer, &mut rescued)?;
+                }
+            }
+        }
+        let mut lost = Vec::new();
+        for row in snapshot.scan_chunks()? {
+            let (id, place) = row?;
+            if place.pack == number && !rescued.contains(&id) {
+                lost.push(id);
+            }
+        }
+        (outcome.chunks_kept, outcome.chunks_dropped) = (rescued.len() as u64, lost.len() as u64);
+        let staged = writer.finish_rewrite()?;
+        outcome.bytes_after = staged.totals().stored_bytes;
+        let mut transaction = self.begin()?;
+        transaction.drop_chunks(&lost)?;
+        transaction.publish_over(staged)?;
+        transaction.forget_pack(number)?;
+        transaction.commit()?;
+        match self.remove_pack(&record) {
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+            removed => removed?,
+        }
+        Ok((outcome, lost))
+    }
+
+    /// Writes the chunks of a block anew that are sound and that the index has in this pack.
+    fn rescue_block(
+        snapshot: &Snapshot,
+        number: u32,
+        inspector: &PackInspector,
+        block: &BlockEntry,
+        writer: &ChunkWriter<'_>,
+        rescued: &mut HashSet<ChunkId>,
+    ) -> Result<()> {
+        let raw = match inspector.raw(block) {
+            Ok(raw) => raw,
+            Err(StoreError::PackDamaged { .. } | StoreError::PackTruncated { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let mut start = 0;
+        for record in &block.header.records {
+            let end = start + record.length as usize;
+            let bytes = raw.get(start..end).unwrap_or_default();
+            start = end;
+            let here = snapshot.chunk_location(record.id)?.is_some_and(|place| place.pack == number);
+            if here && ChunkId::of(bytes) == record.id && rescued.insert(record.id) {
+                writer.put_again(record.id, bytes, GroupHint::NONE)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes the bytes of chunks for good: from every pack that holds them, indexed or not.
@@ -96,7 +172,6 @@ impl Store {
 
     /// The chunks of a block that stay, as positions; those that go are added to `dropped`.
     fn indexed(
-        &self,
         snapshot: &Snapshot,
         number: u32,
         block: &BlockEntry,

@@ -31,7 +31,8 @@ impl StoreSettings {
         encoder.finish()
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// Reads stored bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut decoder = Decoder::new("settings", bytes);
         decoder.version(1)?;
         let repository = RepositoryId::from_bytes(decoder.array()?);

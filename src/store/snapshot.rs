@@ -8,6 +8,7 @@ use redb::{OwnedRange, ReadOnlyTable, ReadTransaction, ReadableTable, TableError
 
 use crate::base::id::ChunkId;
 use crate::store::error::{DatabaseContext, Result, database_error};
+use crate::store::guard::guarded;
 use crate::store::space::{CHUNKS, ChunkLocation, PACKS, PackRecord, Space};
 
 type BytesTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -45,7 +46,7 @@ impl Snapshot {
     fn space(&self, space: Space) -> Result<Option<&BytesTable>> {
         let slot = &self.spaces[space.index()];
         if slot.get().is_none() {
-            let table = opened(self.transaction.open_table(space.table()))?;
+            let table = opened(guarded(|| self.transaction.open_table(space.table()))?)?;
             // Another thread may have been quicker; its table is the same.
             let _ = slot.set(table);
         }
@@ -54,7 +55,7 @@ impl Snapshot {
 
     fn chunks(&self) -> Result<Option<&ChunkTable>> {
         if self.chunks.get().is_none() {
-            let table = opened(self.transaction.open_table(CHUNKS))?;
+            let table = opened(guarded(|| self.transaction.open_table(CHUNKS))?)?;
             let _ = self.chunks.set(table);
         }
         Ok(self.chunks.get().and_then(Option::as_ref))
@@ -68,7 +69,7 @@ impl Snapshot {
     /// Shows the value of a key without copying it.
     pub fn with<R>(&self, space: Space, key: &[u8], look: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
         let Some(table) = self.space(space)? else { return Ok(None) };
-        Ok(table.get(key).stored()?.map(|value| look(value.value())))
+        Ok(guarded(|| table.get(key))?.stored()?.map(|value| look(value.value())))
     }
 
     /// Whether a key has a value.
@@ -85,7 +86,7 @@ impl Snapshot {
     /// Keys and values in a range, in the order of their bytes.
     pub fn scan<'k>(&self, space: Space, range: impl RangeBounds<&'k [u8]>) -> Result<Scan> {
         let inner = match self.space(space)? {
-            Some(table) => Some(table.range_owned::<&[u8]>(range).stored()?),
+            Some(table) => Some(guarded(|| table.range_owned::<&[u8]>(range))?.stored()?),
             None => None,
         };
         Ok(Scan { inner })
@@ -106,7 +107,7 @@ impl Snapshot {
     /// Where a chunk lies.
     pub fn chunk_location(&self, id: ChunkId) -> Result<Option<ChunkLocation>> {
         let Some(table) = self.chunks()? else { return Ok(None) };
-        Ok(table.get(id.as_bytes()).stored()?.map(|value| ChunkLocation::decode(value.value())))
+        Ok(guarded(|| table.get(id.as_bytes()))?.stored()?.map(|value| ChunkLocation::decode(value.value())))
     }
 
     /// Number of chunks in the store.
@@ -118,7 +119,7 @@ impl Snapshot {
     /// All chunks with their places, in the order of their ids.
     pub fn scan_chunks(&self) -> Result<ChunkScan> {
         let inner = match self.chunks()? {
-            Some(table) => Some(table.range_owned::<&[u8; 32]>(..).stored()?),
+            Some(table) => Some(guarded(|| table.range_owned::<&[u8; 32]>(..))?.stored()?),
             None => None,
         };
         Ok(ChunkScan { inner })
@@ -126,19 +127,22 @@ impl Snapshot {
 
     /// What is recorded of a pack.
     pub fn pack(&self, number: u32) -> Result<Option<PackRecord>> {
-        let Some(table) = opened(self.transaction.open_table(PACKS))? else { return Ok(None) };
-        Ok(table.get(number).stored()?.map(|value| PackRecord::decode(value.value())))
+        let Some(table) = opened(guarded(|| self.transaction.open_table(PACKS))?)? else { return Ok(None) };
+        Ok(guarded(|| table.get(number))?.stored()?.map(|value| PackRecord::decode(value.value())))
     }
 
     /// All packs with their local numbers, in their order.
     pub fn packs(&self) -> Result<Vec<(u32, PackRecord)>> {
-        let Some(table) = opened(self.transaction.open_table(PACKS))? else { return Ok(Vec::new()) };
-        let mut packs = Vec::new();
-        for row in table.iter().stored()? {
-            let (number, record) = row.stored()?;
-            packs.push((number.value(), PackRecord::decode(record.value())));
-        }
-        Ok(packs)
+        let Some(table) = opened(guarded(|| self.transaction.open_table(PACKS))?)? else {
+            return Ok(Vec::new());
+        };
+        guarded(|| {
+            let rows = table.iter().stored()?;
+            rows.map(|row| {
+                row.stored().map(|(number, record)| (number.value(), PackRecord::decode(record.value())))
+            })
+            .collect()
+        })?
     }
 
     /// The youngest packs that are not sealed, at most `limit`, youngest first.
@@ -146,16 +150,20 @@ impl Snapshot {
     /// Only the last few packs are looked at: unsealed packs are being filled, so they are young.
     pub(crate) fn unsealed_packs(&self, limit: usize) -> Result<Vec<(u32, PackRecord)>> {
         const LOOKED_AT: usize = 64;
-        let Some(table) = opened(self.transaction.open_table(PACKS))? else { return Ok(Vec::new()) };
-        let mut packs = Vec::new();
-        for row in table.iter().stored()?.rev().take(LOOKED_AT) {
-            let (number, record) = row.stored()?;
-            let record = PackRecord::decode(record.value());
-            if !record.sealed && packs.len() < limit {
-                packs.push((number.value(), record));
+        let Some(table) = opened(guarded(|| self.transaction.open_table(PACKS))?)? else {
+            return Ok(Vec::new());
+        };
+        guarded(|| {
+            let mut packs = Vec::new();
+            for row in table.iter().stored()?.rev().take(LOOKED_AT) {
+                let (number, record) = row.stored()?;
+                let record = PackRecord::decode(record.value());
+                if !record.sealed && packs.len() < limit {
+                    packs.push((number.value(), record));
+                }
             }
-        }
-        Ok(packs)
+            Ok(packs)
+        })?
     }
 }
 
@@ -167,6 +175,18 @@ pub(crate) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(key)
 }
 
+/// Goes one row on; a damaged page ends the walk with an error.
+fn step<I, T>(rows: &mut Option<I>, go: impl FnOnce(&mut I) -> Option<redb::Result<T>>) -> Option<Result<T>> {
+    let inner = rows.as_mut()?;
+    match guarded(|| go(inner)) {
+        Ok(row) => row.map(DatabaseContext::stored),
+        Err(error) => {
+            *rows = None;
+            Some(Err(error))
+        }
+    }
+}
+
 /// Goes through keys and values.
 pub struct Scan {
     inner: Option<OwnedRange<&'static [u8], &'static [u8]>>,
@@ -176,15 +196,15 @@ impl Iterator for Scan {
     type Item = Result<(Vec<u8>, Vec<u8>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let row = self.inner.as_mut()?.next()?;
-        Some(row.stored().map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
+        let row = step(&mut self.inner, Iterator::next)?;
+        Some(row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
     }
 }
 
 impl DoubleEndedIterator for Scan {
     fn next_back(&mut self) -> Option<Self::Item> {
-        let row = self.inner.as_mut()?.next_back()?;
-        Some(row.stored().map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
+        let row = step(&mut self.inner, DoubleEndedIterator::next_back)?;
+        Some(row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
     }
 }
 
@@ -197,10 +217,7 @@ impl Iterator for ChunkScan {
     type Item = Result<(ChunkId, ChunkLocation)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let row = self.inner.as_mut()?.next()?;
-        Some(
-            row.stored()
-                .map(|(id, place)| (ChunkId::from_bytes(*id.value()), ChunkLocation::decode(place.value()))),
-        )
+        let row = step(&mut self.inner, Iterator::next)?;
+        Some(row.map(|(id, place)| (ChunkId::from_bytes(*id.value()), ChunkLocation::decode(place.value()))))
     }
 }

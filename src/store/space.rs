@@ -35,11 +35,13 @@ pub enum Space {
     SharedLog,
     /// The review log.
     ReviewLog,
+    /// What nothing reached any more, and since when.
+    Condemned,
 }
 
 impl Space {
     /// All spaces.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Trees,
         Self::Metadata,
         Self::Commits,
@@ -54,6 +56,7 @@ impl Space {
         Self::Foreign,
         Self::SharedLog,
         Self::ReviewLog,
+        Self::Condemned,
     ];
 
     /// Name of the table in the database.
@@ -73,6 +76,7 @@ impl Space {
             Self::Foreign => "foreign",
             Self::SharedLog => "shared-log",
             Self::ReviewLog => "review-log",
+            Self::Condemned => "condemned",
         }
     }
 
@@ -95,7 +99,7 @@ pub(crate) const STORE: TableDefinition<'static, &str, &[u8]> = TableDefinition:
 pub(crate) const SETTINGS_KEY: &str = "settings";
 
 /// Where a chunk lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChunkLocation {
     /// Local number of the pack.
     pub pack: u32,

@@ -141,7 +141,7 @@ fn a_lost_index_comes_back_from_the_packs_but_what_was_removed_does_not() {
     let opened = Store::open_on(shared.clone(), Path::new(DIR), Access::ReadWrite, options());
     assert!(opened.is_err());
     let (store, kept) = Store::replace_database(shared, Path::new(DIR), &settings(), options()).unwrap();
-    assert!(disk::Disk::exists(&disk, &kept).unwrap());
+    assert!(disk::Disk::exists(&disk, &kept.unwrap()).unwrap());
     let removed = ChunkId::of(&contents()[3]);
     let sweep = store.lock_sweep(&SilentMonitor).unwrap();
     let found = store.reindex(&|id| id != removed, &sweep, &SilentMonitor).unwrap();
@@ -177,6 +177,17 @@ fn a_rewritten_pack_keeps_what_is_wanted_and_nothing_else() {
     }
 }
 
+/// Stops as soon as it is asked.
+struct Impatient;
+impl Monitor for Impatient {
+    fn phase(&self, _: crate::base::monitor::Phase) {}
+    fn advance(&self, _: crate::base::monitor::Advance) {}
+    fn problem(&self, _: crate::base::monitor::Problem) {}
+    fn is_cancelled(&self) -> bool {
+        true
+    }
+}
+
 #[test]
 fn nobody_stores_while_sweeping_and_orphans_go() {
     let disk = FaultDisk::new();
@@ -185,20 +196,11 @@ fn nobody_stores_while_sweeping_and_orphans_go() {
     let writer = store.chunk_writer(&SilentMonitor).unwrap();
     let bytes = noise(999, 300_000);
     writer.put(ChunkId::of(&bytes), &bytes, GroupHint::NONE).unwrap();
-    struct Impatient;
-    impl Monitor for Impatient {
-        fn phase(&self, _: crate::base::monitor::Phase) {}
-        fn advance(&self, _: crate::base::monitor::Advance) {}
-        fn problem(&self, _: crate::base::monitor::Problem) {}
-        fn is_cancelled(&self) -> bool {
-            true
-        }
-    }
     assert!(matches!(store.lock_sweep(&Impatient), Err(StoreError::Cancelled)));
     drop(writer.finish().unwrap());
     assert_eq!(pack_paths(&disk).len(), packs + 1);
     let sweep = store.lock_sweep(&SilentMonitor).unwrap();
-    assert_eq!(store.remove_orphan_packs(&sweep).unwrap().0, 1);
+    assert_eq!(store.remove_orphan_packs(&|_| true, &sweep).unwrap().0, 1);
     assert_eq!(pack_paths(&disk).len(), packs);
     assert!(matches!(store.chunk_writer(&Impatient), Err(StoreError::Cancelled)));
     assert_all(&store);
@@ -229,7 +231,7 @@ fn a_full_disk_is_said_and_leaves_the_store_as_it_was() {
         assert_all(&store);
         disk.set_capacity(None);
         let sweep = store.lock_sweep(&SilentMonitor).unwrap();
-        store.remove_orphan_packs(&sweep).unwrap();
+        store.remove_orphan_packs(&|_| true, &sweep).unwrap();
         drop(sweep);
         // With room again, work goes on.
         let mut transaction = store.begin().unwrap();
@@ -324,4 +326,60 @@ fn a_compacted_database_is_smaller_and_holds_the_same() {
     assert!(disk.used_bytes() < before);
     assert_eq!(store.snapshot().unwrap().count(Space::Trees).unwrap(), 10);
     assert_all(&store);
+}
+
+#[test]
+fn a_store_that_belongs_to_somebody_else_is_opened_only_on_purpose() {
+    let disk = FaultDisk::new();
+    drop(filled(&disk));
+    disk.set_owner(1001, 1000);
+    let open = |options| Store::open_on(Arc::new(disk.clone()), Path::new(DIR), Access::ReadOnly, options);
+    assert!(matches!(open(options()), Err(StoreError::ForeignOwner { owner: 1001, .. })));
+    assert_all(&open(StoreOptions { foreign_owner_allowed: true, ..options() }).unwrap());
+}
+
+#[test]
+fn a_store_of_another_format_or_with_an_unknown_feature_is_refused_by_name() {
+    let disk = FaultDisk::new();
+    drop(filled(&disk));
+    let path = Path::new(DIR).join("format");
+    let opened_with = |text: &str| {
+        disk.damage(&path, |bytes| *bytes = text.as_bytes().to_vec()).unwrap();
+        Store::open_on(Arc::new(disk.clone()), Path::new(DIR), Access::ReadOnly, options())
+    };
+    let features = opened_with("pentimento repository\nformat 1\noffers speed\nrequires magic\n");
+    assert!(matches!(features, Err(StoreError::UnknownFeature { feature }) if feature == "magic"));
+    let format = opened_with("pentimento repository\nformat 9\n");
+    assert!(matches!(format, Err(StoreError::UnknownFormat { found, .. }) if found == "9"));
+    let broken = opened_with("pentimento repository\nformat 1\nneeds magic\n");
+    assert!(matches!(broken, Err(StoreError::FormatFile { line: 3, .. })));
+    assert!(opened_with("pentimento repository\nformat 1\noffers speed\n").is_ok());
+}
+
+#[test]
+fn a_damaged_database_never_gives_wrong_bytes_and_never_panics() {
+    let disk = FaultDisk::new();
+    drop(filled(&disk));
+    let path = Path::new(DIR).join("db.redb");
+    let length = disk.files().into_iter().find(|(name, _)| *name == path).unwrap().1 as usize;
+    for at in (0..400).chain((400..length).step_by(101)) {
+        disk.damage(&path, |bytes| bytes[at] ^= 0x21).unwrap();
+        let read = || -> Result<()> {
+            let store = Store::open_on(Arc::new(disk.clone()), Path::new(DIR), Access::ReadOnly, options())?;
+            let reader = store.chunk_reader()?;
+            for bytes in contents() {
+                // A row that cannot be found or points astray is an error, never other bytes.
+                let read = reader.with(ChunkId::of(&bytes), <[u8]>::to_vec);
+                assert!(read.is_err() || read.is_ok_and(|found| found == bytes));
+            }
+            for space in Space::ALL {
+                store.snapshot()?.scan_prefix(space, b"")?.for_each(drop);
+            }
+            store.snapshot()?.scan_chunks()?.for_each(drop);
+            store.snapshot()?.packs().map(drop)
+        };
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+        assert!(outcome.is_ok(), "panic over byte {at} of {length}");
+        disk.damage(&path, |bytes| bytes[at] ^= 0x21).unwrap();
+    }
 }

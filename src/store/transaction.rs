@@ -9,6 +9,7 @@ use crate::base::id::ChunkId;
 use crate::store::Store;
 use crate::store::chunk_writer::Staged;
 use crate::store::error::{DatabaseContext, Result};
+use crate::store::guard::guarded;
 use crate::store::pack_writer::{Batch, PackUpdate};
 use crate::store::snapshot::after_prefix;
 use crate::store::space::{CHUNKS, ChunkLocation, PACKS, PackRecord, STORE, Space};
@@ -41,15 +42,19 @@ impl Transaction {
 
     /// The value of a key as this transaction left it.
     pub fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let table = self.inner.open_table(space.table()).stored()?;
-        Ok(table.get(key).stored()?.map(|value| value.value().to_vec()))
+        guarded(|| {
+            let table = self.inner.open_table(space.table()).stored()?;
+            Ok(table.get(key).stored()?.map(|value| value.value().to_vec()))
+        })?
     }
 
     /// Gives a key a value.
     pub fn put(&mut self, space: Space, key: &[u8], value: &[u8]) -> Result<()> {
-        let mut table = self.inner.open_table(space.table()).stored()?;
-        table.insert(key, value).stored()?;
-        Ok(())
+        guarded(|| {
+            let mut table = self.inner.open_table(space.table()).stored()?;
+            table.insert(key, value).stored()?;
+            Ok(())
+        })?
     }
 
     /// Gives many keys their values; fastest when they come sorted.
@@ -58,17 +63,31 @@ impl Transaction {
         space: Space,
         entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Result<()> {
-        let mut table = self.inner.open_table(space.table()).stored()?;
-        for (key, value) in entries {
-            table.insert(key, value).stored()?;
-        }
-        Ok(())
+        guarded(|| {
+            let mut table = self.inner.open_table(space.table()).stored()?;
+            for (key, value) in entries {
+                table.insert(key, value).stored()?;
+            }
+            Ok(())
+        })?
     }
 
     /// Takes a key away; tells whether it had a value.
     pub fn delete(&mut self, space: Space, key: &[u8]) -> Result<bool> {
+        guarded(|| {
+            let mut table = self.inner.open_table(space.table()).stored()?;
+            Ok(table.remove(key).stored()?.is_some())
+        })?
+    }
+
+    /// Takes many keys away; gives how many had a value.
+    pub fn delete_all<'a>(&mut self, space: Space, keys: impl IntoIterator<Item = &'a [u8]>) -> Result<u64> {
         let mut table = self.inner.open_table(space.table()).stored()?;
-        Ok(table.remove(key).stored()?.is_some())
+        let mut deleted = 0;
+        for key in keys {
+            deleted += u64::from(table.remove(key).stored()?.is_some());
+        }
+        Ok(deleted)
     }
 
     /// Keys and values in a range as this transaction left them, in the order of their bytes.
@@ -77,13 +96,15 @@ impl Transaction {
         space: Space,
         range: impl RangeBounds<&'k [u8]> + 'k,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let table = self.inner.open_table(space.table()).stored()?;
-        let mut rows = Vec::new();
-        for row in table.range::<&[u8]>(range).stored()? {
-            let (key, value) = row.stored()?;
-            rows.push((key.value().to_vec(), value.value().to_vec()));
-        }
-        Ok(rows)
+        guarded(|| {
+            let table = self.inner.open_table(space.table()).stored()?;
+            let mut rows = Vec::new();
+            for row in table.range::<&[u8]>(range).stored()? {
+                let (key, value) = row.stored()?;
+                rows.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(rows)
+        })?
     }
 
     /// Keys and values whose key begins with `prefix`, as this transaction left them.
@@ -127,22 +148,26 @@ impl Transaction {
 
     /// Gives chunks their places, whatever they had. Fastest when sorted.
     pub(crate) fn set_chunks(&mut self, rows: &[(ChunkId, ChunkLocation)]) -> Result<()> {
-        let mut table = self.inner.open_table(CHUNKS).stored()?;
-        for (id, place) in rows {
-            table.insert(id.as_bytes(), &place.encode()).stored()?;
-        }
-        Ok(())
+        guarded(|| {
+            let mut table = self.inner.open_table(CHUNKS).stored()?;
+            for (id, place) in rows {
+                table.insert(id.as_bytes(), &place.encode()).stored()?;
+            }
+            Ok(())
+        })?
     }
 
     /// Takes chunks out of the index; gives how many were there. Their bytes stay in their packs
     /// until these are rewritten.
     pub fn drop_chunks(&mut self, chunks: &[ChunkId]) -> Result<u64> {
-        let mut table = self.inner.open_table(CHUNKS).stored()?;
-        let mut dropped = 0;
-        for id in chunks {
-            dropped += u64::from(table.remove(id.as_bytes()).stored()?.is_some());
-        }
-        Ok(dropped)
+        guarded(|| {
+            let mut table = self.inner.open_table(CHUNKS).stored()?;
+            let mut dropped = 0;
+            for id in chunks {
+                dropped += u64::from(table.remove(id.as_bytes()).stored()?.is_some());
+            }
+            Ok(dropped)
+        })?
     }
 
     /// Records a pack under its number, or under the next free one, which is given back.
@@ -155,26 +180,16 @@ impl Transaction {
 
     /// Takes a pack out of the records.
     pub(crate) fn forget_pack(&mut self, number: u32) -> Result<()> {
-        self.inner.open_table(PACKS).stored()?.remove(number).stored()?;
-        Ok(())
+        guarded(|| {
+            self.inner.open_table(PACKS).stored()?.remove(number).stored()?;
+            Ok(())
+        })?
     }
 
     /// Inserts the rows of a batch and gives its new packs their numbers.
     pub(crate) fn apply(&mut self, batch: &mut Batch) -> Result<()> {
         self.apply_packs(batch)?;
-        batch.rows.sort_unstable_by_key(|row| row.id);
-        {
-            let mut table = self.inner.open_table(CHUNKS).stored()?;
-            for row in &batch.rows {
-                // Somebody else may have stored the same chunk meanwhile; that place stands.
-                if table.get(row.id.as_bytes()).stored()?.is_some() {
-                    continue;
-                }
-                let pack = batch.packs[row.pack].number.unwrap_or_default();
-                let place = ChunkLocation { pack, ..row.place };
-                table.insert(row.id.as_bytes(), &place.encode()).stored()?;
-            }
-        }
+        self.apply_rows(batch)?;
         batch.objects.sort_unstable_by(|a, b| (a.0.index(), &a.1).cmp(&(b.0.index(), &b.1)));
         for group in batch.objects.chunk_by(|a, b| a.0 == b.0) {
             self.put_all(group[0].0, group.iter().map(|(_, key, value)| (&**key, &**value)))?;
@@ -182,26 +197,47 @@ impl Transaction {
         Ok(())
     }
 
+    fn apply_rows(&mut self, batch: &mut Batch) -> Result<()> {
+        guarded(|| {
+            batch.rows.sort_unstable_by_key(|row| row.id);
+            {
+                let mut table = self.inner.open_table(CHUNKS).stored()?;
+                for row in &batch.rows {
+                    // Somebody else may have stored the same chunk meanwhile; that place stands.
+                    if table.get(row.id.as_bytes()).stored()?.is_some() {
+                        continue;
+                    }
+                    let pack = batch.packs[row.pack].number.unwrap_or_default();
+                    let place = ChunkLocation { pack, ..row.place };
+                    table.insert(row.id.as_bytes(), &place.encode()).stored()?;
+                }
+            }
+            Ok(())
+        })?
+    }
+
     fn apply_packs(&mut self, batch: &mut Batch) -> Result<()> {
-        let mut store = self.inner.open_table(STORE).stored()?;
-        let mut packs = self.inner.open_table(PACKS).stored()?;
-        let recorded = store.get(NEXT_PACK_KEY).stored()?.and_then(|value| value.value().try_into().ok());
-        let mut next = recorded.map_or(0, u32::from_le_bytes);
-        for pack in &mut batch.packs {
-            let number = *pack.number.get_or_insert_with(|| {
-                next += 1;
-                next
-            });
-            packs.insert(number, &pack.record.encode()).stored()?;
-        }
-        store.insert(NEXT_PACK_KEY, next.to_le_bytes().as_slice()).stored()?;
-        Ok(())
+        guarded(|| {
+            let mut store = self.inner.open_table(STORE).stored()?;
+            let mut packs = self.inner.open_table(PACKS).stored()?;
+            let recorded = store.get(NEXT_PACK_KEY).stored()?.and_then(|value| value.value().try_into().ok());
+            let mut next = recorded.map_or(0, u32::from_le_bytes);
+            for pack in &mut batch.packs {
+                let number = *pack.number.get_or_insert_with(|| {
+                    next += 1;
+                    next
+                });
+                packs.insert(number, &pack.record.encode()).stored()?;
+            }
+            store.insert(NEXT_PACK_KEY, next.to_le_bytes().as_slice()).stored()?;
+            Ok(())
+        })?
     }
 
     /// Makes everything durable and visible. When this returns, it survives a power loss.
     pub fn commit(self) -> Result<()> {
         let needed = self.held.iter().map(|staged| staged.batch.rows_bytes()).sum::<u64>();
-        let committed = self.inner.commit().stored();
+        let committed = guarded(|| self.inner.commit()).and_then(DatabaseContext::stored);
         self.store.explain(committed, needed + COMMIT_BYTES)
     }
 }

@@ -5,12 +5,13 @@
 //! a name.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::base::id::{ChunkId, PackId};
+use crate::base::monitor::Monitor;
 use crate::store::Store;
 use crate::store::compress;
-use crate::store::disk::DiskFile;
+use crate::store::disk::{Disk, DiskFile};
 use crate::store::error::{Damage, IoContext, Result, StoreError};
 use crate::store::lock::SweepLock;
 use crate::store::pack::block::Codec;
@@ -113,6 +114,19 @@ impl Store {
         Ok(PackInspector { id, path, file, length })
     }
 
+    /// Reads every page of the database and compares it with its checksum. Others wait with writing
+    /// meanwhile, where this process may write at all.
+    pub fn verify_database(&self, monitor: &dyn Monitor) -> Result<()> {
+        let pause = match self.begin_watched(monitor) {
+            Ok(transaction) => Some(transaction),
+            Err(StoreError::ReadOnly | StoreError::Io { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let verified = self.inner.database.verify();
+        drop(pause);
+        verified
+    }
+
     /// Gives back to the file system what the database file holds without need. Does nothing, and says
     /// so with `false`, while anybody reads or writes the database.
     pub fn compact_database(&self, _: &SweepLock) -> Result<bool> {
@@ -120,14 +134,23 @@ impl Store {
         self.inner.database.compact()
     }
 
-    /// Removes pack files that the database does not know: left by writers that did not get to
-    /// publish. Gives their number and bytes.
-    pub fn remove_orphan_packs(&self, _: &SweepLock) -> Result<(u64, u64)> {
+    /// Whether there is a file of that pack.
+    pub fn has_pack_file(&self, id: PackId) -> bool {
+        self.disk().exists(&self.pack_path(id)).unwrap_or(true)
+    }
+
+    /// Removes pack files that the database does not know and `unwanted` does not want: left by
+    /// writers that did not get to publish. Gives their number and bytes.
+    pub fn remove_orphan_packs(
+        &self,
+        unwanted: &dyn Fn(PackId) -> bool,
+        _: &SweepLock,
+    ) -> Result<(u64, u64)> {
         let recorded: HashSet<PackId> =
             self.snapshot()?.packs()?.into_iter().map(|(_, record)| record.id).collect();
         let (mut count, mut bytes) = (0, 0);
         for file in self.pack_files()? {
-            if file.id.is_some_and(|id| !recorded.contains(&id)) {
+            if file.id.is_some_and(|id| !recorded.contains(&id) && unwanted(id)) {
                 self.disk().remove(&file.path).during("removing", &file.path)?;
                 count += 1;
                 bytes += file.length;
@@ -136,6 +159,90 @@ impl Store {
         let dir = self.packs_dir();
         self.disk().sync_dir(&dir).during("syncing", &dir)?;
         Ok((count, bytes))
+    }
+
+    /// Cuts pack files to what the database records of them: what follows was never published.
+    pub fn cut_tails(&self, _: &SweepLock) -> Result<()> {
+        for (_, record) in self.snapshot()?.packs()? {
+            let path = self.pack_path(record.id);
+            let Ok(file) = self.disk().open(&path, true) else { continue };
+            if file.len().during("reading", &path)? > record.length {
+                file.set_len(record.length).during("cutting", &path)?;
+                file.sync().during("syncing", &path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Overwrites the blocks that hold any of the chunks in pack files that the database does not
+    /// know: left ones and those that were put aside. Gives the number of files.
+    pub fn blank_chunks(&self, chunks: &HashSet<ChunkId>, _: &SweepLock) -> Result<u64> {
+        let recorded: HashSet<PackId> =
+            self.snapshot()?.packs()?.into_iter().map(|(_, record)| record.id).collect();
+        let unknown = self.pack_files()?.into_iter();
+        let unknown = unknown.filter(|file| file.id.is_none_or(|id| !recorded.contains(&id)));
+        let mut paths: Vec<PathBuf> = unknown.map(|file| file.path).collect();
+        let quarantine = self.dir().join("quarantine");
+        if self.disk().exists(&quarantine).during("looking for", &quarantine)? {
+            let kept = self.disk().list(&quarantine).during("listing", &quarantine)?;
+            paths.extend(kept.into_iter().map(|(path, _)| path));
+        }
+        let mut blanked = 0;
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "pack")) {
+            blanked += u64::from(self.blank_chunks_in(path, chunks)?);
+        }
+        Ok(blanked)
+    }
+
+    fn blank_chunks_in(&self, path: &Path, chunks: &HashSet<ChunkId>) -> Result<bool> {
+        let file = self.disk().open(path, true).during("opening", path)?;
+        let length = file.len().during("reading", path)?;
+        let inspector =
+            PackInspector { id: PackId::from_bytes([0; 16]), path: path.to_owned(), file, length };
+        let mut blanked = false;
+        for block in inspector.whatever_blocks()? {
+            if block.header.records.iter().any(|record| chunks.contains(&record.id)) {
+                let start = block.offset + block.header.header_length() as u64;
+                let zeros = vec![0; block.header.stored_length as usize];
+                inspector.file.write_all_at(&[&zeros], start).during("writing", path)?;
+                blanked = true;
+            }
+        }
+        if blanked {
+            inspector.file.sync().during("syncing", path)?;
+        }
+        Ok(blanked)
+    }
+
+    /// Copies a pack file into the `quarantine` folder, where nothing looks for packs; gives the path of
+    /// the copy, or `None` when there is no such file.
+    pub fn set_pack_aside(&self, id: PackId) -> Result<Option<PathBuf>> {
+        let path = self.pack_path(id);
+        if !self.disk().exists(&path).during("looking for", &path)? {
+            return Ok(None);
+        }
+        self.set_file_aside(&path).map(Some)
+    }
+
+    /// Copies a file of the store into the `quarantine` folder under a name that is not taken there.
+    pub fn set_file_aside(&self, from: &Path) -> Result<PathBuf> {
+        const PIECE_BYTES: u64 = 1 << 20;
+        let to = free_name(self.disk(), self.dir(), from)?;
+        let source = self.disk().open(from, false).during("opening", from)?;
+        let target = self.disk().create(&to).during("creating", &to)?;
+        let length = source.len().during("reading", from)?;
+        let mut offset = 0;
+        while offset < length {
+            let mut piece = vec![0; PIECE_BYTES.min(length - offset) as usize];
+            source.read_exact_at(&mut piece, offset).during("reading", from)?;
+            target.write_all_at(&[&piece], offset).during("writing", &to)?;
+            offset += piece.len() as u64;
+        }
+        target.sync().during("syncing", &to)?;
+        if let Some(folder) = to.parent() {
+            self.disk().sync_dir(folder).during("syncing", folder)?;
+        }
+        Ok(to)
     }
 
     /// Moves a pack file into the `quarantine` folder, where nothing looks for packs.
@@ -192,6 +299,17 @@ impl PackInspector {
             Ok(blocks) => Ok((blocks, false)),
             Err(_) => Ok((self.salvage()?.blocks, false)),
         }
+    }
+
+    /// Every block that anything still tells of: the footer, or a header wherever it lies.
+    pub fn whatever_blocks(&self) -> Result<Vec<BlockEntry>> {
+        let mut blocks = self.salvage()?.blocks;
+        if let Ok(listed) = self.footer() {
+            blocks.extend(listed);
+        }
+        blocks.sort_unstable_by_key(|block| block.offset);
+        blocks.dedup();
+        Ok(blocks)
     }
 
     /// Reads the header of the block at `offset`.
@@ -254,8 +372,24 @@ impl PackInspector {
     }
 }
 
+/// A name in the `quarantine` folder of `dir` that is not taken, like that of a file.
+pub(crate) fn free_name(disk: &dyn Disk, dir: &Path, like: &Path) -> Result<PathBuf> {
+    let folder = dir.join("quarantine");
+    disk.create_dir_all(&folder).during("creating", &folder)?;
+    let stem = like.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let extension = like.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
+    let mut number = 1u32;
+    loop {
+        let to = folder.join(format!("{stem}-{number}{extension}"));
+        if !disk.exists(&to).during("looking for", &to)? {
+            return Ok(to);
+        }
+        number += 1;
+    }
+}
+
 /// Places of the chunks of a block, in their order.
-pub(crate) fn places(pack: u32, block: &BlockEntry) -> impl Iterator<Item = (ChunkId, ChunkLocation)> + '_ {
+pub fn places(pack: u32, block: &BlockEntry) -> impl Iterator<Item = (ChunkId, ChunkLocation)> + '_ {
     let (block_offset, block_length) = (block.offset as u32, block.header.block_length() as u32);
     let mut raw_offset = 0;
     block.header.records.iter().map(move |record| {

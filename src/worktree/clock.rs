@@ -54,7 +54,7 @@ impl FsClock {
                 return true;
             }
             // Times far ahead of the clock will not be reached by waiting.
-            let ahead_ns = stat.ctime_ns.max(stat.mtime_ns).saturating_sub(now.0);
+            let ahead_ns = stat.ctime_ns.saturating_sub(now.0);
             if ahead_ns > 1_000_000_000 {
                 return false;
             }

@@ -76,18 +76,7 @@ impl Displaced {
 
     /// All sets, oldest first.
     pub fn list(&self) -> Result<Vec<DisplacedSummary>, WorktreeError> {
-        let mut ids = Vec::new();
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(own_io("reading", &self.folder, source)),
-        };
-        for entry in entries {
-            let entry = entry.map_err(|source| own_io("reading", &self.folder, source))?;
-            ids.extend(entry.file_name().into_string());
-        }
-        ids.sort();
-        ids.iter().map(|id| self.read(id)).collect()
+        self.ids()?.iter().map(|id| self.read(id)).collect()
     }
 
     /// One set.
@@ -118,6 +107,47 @@ impl Displaced {
         self.folder.join(id).join(item.to_string())
     }
 
+    /// Writes the list of a set anew from what can be read of it and from the files that lie there; gives
+    /// the old list. A file whose line is lost gets a name after its number.
+    pub fn mend(&self, id: &str) -> Result<Vec<u8>, WorktreeError> {
+        let folder = self.folder.join(id);
+        let path = folder.join(LIST_NAME);
+        let old = fs::read(&path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&old);
+        let known: Vec<DisplacedItem> =
+            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let heading = text.lines().next().and_then(|line| serde_json::from_str::<Heading>(line).ok());
+        let modified = fs::metadata(&folder).and_then(|found| found.modified()).ok();
+        let since = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        let heading = heading.unwrap_or_else(|| Heading {
+            verb: id.splitn(3, '-').nth(2).unwrap_or("unknown").to_owned(),
+            unix_ms: since.map_or(0, |since| since.as_millis() as i64),
+        });
+        let write = || -> std::io::Result<()> {
+            let mut text = serde_json::to_vec(&heading)?;
+            text.push(b'\n');
+            let mut items = known.clone();
+            items.extend(unlisted(&folder, &known)?);
+            items.sort_by_key(|item| item.item);
+            for item in items {
+                serde_json::to_writer(&mut text, &item)?;
+                text.push(b'\n');
+            }
+            let fresh = folder.join("list.new");
+            let mut file = File::create(&fresh)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            fs::rename(&fresh, &path)
+        };
+        write().map_err(|source| own_io("writing", &path, source))?;
+        Ok(old)
+    }
+
+    /// Where a set lies.
+    pub fn folder_of(&self, id: &str) -> PathBuf {
+        self.folder.join(id)
+    }
+
     /// Moves an item back to where it stood. Nothing may stand there.
     pub fn bring_back(
         &self,
@@ -136,18 +166,33 @@ impl Displaced {
         }
     }
 
-    /// Removes sets that are older than [`KEPT_DAYS`]; says how many.
-    pub fn prune(&self, now: Timestamp) -> Result<u64, WorktreeError> {
-        let oldest_ms = now.unix_ms - KEPT_DAYS * 86_400_000;
-        let mut removed = 0;
-        for set in self.list()? {
-            if set.unix_ms < oldest_ms {
-                let folder = self.folder.join(&set.id);
-                fs::remove_dir_all(&folder).map_err(|source| own_io("removing", &folder, source))?;
-                removed += 1;
-            }
+    /// Names of all sets, oldest first.
+    pub fn ids(&self) -> Result<Vec<String>, WorktreeError> {
+        let mut ids = Vec::new();
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(own_io("reading", &self.folder, source)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|source| own_io("reading", &self.folder, source))?;
+            ids.extend(entry.file_name().into_string());
         }
-        Ok(removed)
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// Sets that are older than [`KEPT_DAYS`]. One whose list cannot be read is never old.
+    pub fn old(&self, now: Timestamp) -> Result<Vec<DisplacedSummary>, WorktreeError> {
+        let oldest_ms = now.unix_ms - KEPT_DAYS * 86_400_000;
+        let sets = self.ids()?.into_iter().filter_map(|id| self.read(&id).ok());
+        Ok(sets.filter(|set| set.unix_ms < oldest_ms).collect())
+    }
+
+    /// Removes a set for good.
+    pub fn remove(&self, id: &str) -> Result<(), WorktreeError> {
+        let folder = self.folder.join(id);
+        fs::remove_dir_all(&folder).map_err(|source| own_io("removing", &folder, source))
     }
 }
 
@@ -262,6 +307,29 @@ impl DisplacedSet {
         }
         Err(own_io("making", &self.parent, std::io::ErrorKind::AlreadyExists.into()))
     }
+}
+
+/// Files of a set that its list does not name.
+fn unlisted(folder: &Path, known: &[DisplacedItem]) -> std::io::Result<Vec<DisplacedItem>> {
+    let mut items = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let number = entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
+        let Some(item) = number.filter(|number| known.iter().all(|line| line.item != *number)) else {
+            continue;
+        };
+        let found = entry.metadata()?;
+        let kind = if found.is_dir() {
+            "directory"
+        } else if found.is_symlink() {
+            "symlink"
+        } else {
+            "file"
+        };
+        let Ok(path) = AssetPath::from_bytes(format!("set-aside-{item}")) else { continue };
+        items.push(DisplacedItem { item, path, kind: kind.to_owned(), size: found.len() });
+    }
+    Ok(items)
 }
 
 const fn kind_name(kind: NodeKind) -> &'static str {

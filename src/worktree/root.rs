@@ -246,7 +246,7 @@ mod tests {
     fn a_pipe_is_not_opened_as_a_file() {
         let top = tempfile::tempdir().expect("a folder");
         let worktree = Worktree::open(top.path()).expect("opened");
-        rustix::fs::mknodat(CWD, &top.path().join("pipe"), rustix::fs::FileType::Fifo, Mode::RWXU, 0)
+        rustix::fs::mknodat(CWD, top.path().join("pipe"), rustix::fs::FileType::Fifo, Mode::RWXU, 0)
             .expect("made");
         assert!(worktree.open_file(&path("pipe")).is_err());
     }

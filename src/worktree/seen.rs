@@ -207,7 +207,7 @@ mod tests {
             path: AssetPath::from_bytes(text).expect("a valid path"),
             stat: FileStat { size: u64::from(seed), mtime_ns: -1, ctime_ns: 2, inode: 3 },
             id: FileId::from_bytes([seed; 32]),
-            new_bytes: (seed % 2 == 0).then_some(7),
+            new_bytes: seed.is_multiple_of(2).then_some(7),
         }
     }
 

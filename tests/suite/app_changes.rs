@@ -59,6 +59,7 @@ fn restore_brings_an_old_version_back_and_undo_brings_uncommitted_work_back() {
     assert_eq!(report.files.set_aside, [path("logo.svg")]);
     assert_eq!(lab.text("logo.svg").as_deref(), Some("version one"));
     let undone = lab.undo();
+    assert!(undone.files.set_aside.is_empty(), "what the restore had written is in the repository");
     assert_eq!(undone.brought_back, [path("logo.svg")]);
     assert_eq!(lab.text("logo.svg").as_deref(), Some("never committed"));
     lab.redo();
@@ -178,6 +179,22 @@ fn what_cannot_come_back_because_its_place_is_taken_stays_set_aside_and_is_told(
     lab.redo();
     lab.undo();
     assert!(lab.text("a/x.txt").is_none());
+}
+
+#[test]
+fn a_mode_comes_back_although_the_bytes_never_changed() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lab = Lab::new();
+    lab.write("run.sh", "exit 0\n");
+    lab.commit("A file");
+    let is_executable = || lab.at("run.sh").metadata().expect("a file").permissions().mode() & 0o100 != 0;
+    fs::set_permissions(lab.at("run.sh"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    lab.commit("A program");
+    lab.undo();
+    assert_eq!(lab.changes(), ["mode run.sh"]);
+    lab.restore(None, &["run.sh"]);
+    assert!(!is_executable(), "the commit that the worktree stands on has no such mode");
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
 }
 
 #[test]
@@ -543,4 +560,30 @@ fn uncommitted_work_is_not_merged_over() {
     let refused = merge::run(&lab.repository, &options, &lab.clock, &SilentMonitor);
     assert!(matches!(refused, Err(pentimento::app::error::AppError::Uncommitted { .. })));
     assert_eq!(lab.text("extra.png").as_deref(), Some("mine, and not committed"));
+}
+
+#[test]
+fn a_part_can_be_shown_and_uncommitted_work_is_never_hidden() {
+    use pentimento::app::sparse;
+    let lab = Lab::new();
+    lab.write("brand/logo.svg", "logo");
+    lab.write("video/a.mov", "a");
+    lab.write("video/b.mov", "b");
+    lab.commit("Base");
+    lab.write("video/b.mov", "uncommitted");
+    let run = |options: sparse::Options| {
+        sparse::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a change of what is shown")
+    };
+    let report = run(sparse::Options::Add(vec![path("brand")]));
+    assert_eq!(report.still_here, [path("video/b.mov")]);
+    assert!(lab.read("video/a.mov").is_none());
+    assert_eq!(lab.text("video/b.mov").as_deref(), Some("uncommitted"));
+    assert_eq!(lab.changes(), ["changed video/b.mov"], "what is not shown is not missing");
+    lab.commit("With a part shown");
+    run(sparse::Options::All);
+    assert_eq!(lab.text("video/a.mov").as_deref(), Some("a"));
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    let report = run(sparse::Options::Remove(vec![path("video/a.mov")]));
+    assert_eq!(report.shown, Some(vec![path("brand"), path("video/b.mov")]));
+    assert!(lab.read("video/a.mov").is_none());
 }

@@ -125,6 +125,51 @@ fn a_day_of_work_is_kept_and_found_again() {
     assert_eq!(std::fs::read(studio.join("../first/notes.txt")).expect("a file"), b"first idea\n");
 }
 
+#[test]
+fn drafts_come_home_and_what_was_done_is_taken_back() {
+    let world = World::new();
+    let studio = world.studio();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(studio.join(name), bytes).expect("a file");
+    write("cover.psd", &[1, 0, 1]);
+    write("notes.txt", b"one\ntwo\nthree\n");
+    world.session(&[&["init"], &["config", "user.name", "Anna Lind"], &["commit", "-m", "First state"]]);
+    let mut text = world.session(&[&["switch", "-c", "night"]]);
+    write("cover.psd", &[2, 0, 2]);
+    write("notes.txt", b"one\ntwo\nthree at night\n");
+    text += &world.session(&[&["commit", "-m", "Night version"]]);
+    write("notes.txt", b"not committed\n");
+    text += &world.session(&[&["switch", "main"], &["draft"]]);
+    write("cover.psd", &[3, 0, 3]);
+    write("notes.txt", b"one by day\ntwo\nthree\n");
+    text += &world.session(&[
+        &["commit", "-m", "Day version"],
+        &["merge", "night"],
+        &["status"],
+        &["commit"],
+        &["resolve", "cover.psd", "--both"],
+        &["commit"],
+        &["cat", "notes.txt"],
+        &["mv", "notes.txt", "ideas.txt"],
+        &["undo"],
+        &["redo"],
+        &["undo"],
+        &["undo"],
+        &["status"],
+        &["draft", "delete", "night"],
+        &["switch", "nowhere"],
+    ]);
+    write("cover.psd", &[9, 9, 9]);
+    text += &world.session(&[
+        &["restore", "cover.psd", "-r", "@~1", "--dry-run"],
+        &["restore", "cover.psd", "-r", "@~1"],
+        &["undo"],
+        &["restore", "nothing.psd"],
+        &["journal", "-n", "3"],
+    ]);
+    assert_snapshot("drafts_and_undo", &without_ids(&text));
+    assert_eq!(std::fs::read(studio.join("cover.psd")).expect("a file"), [9, 9, 9]);
+}
+
 /// Short ids follow from the person's random id, so they differ every time.
 fn without_ids(text: &str) -> String {
     let is_id = |word: &str| word.len() == 10 && word.bytes().all(|b| b.is_ascii_hexdigit());

@@ -197,7 +197,7 @@ fn erase(disk: &FaultDisk, gone: &HashSet<ChunkId>) -> Result<()> {
     let store = open(disk)?;
     let sweep = store.lock_sweep(&SilentMonitor)?;
     store.erase_chunks(gone, &sweep, &SilentMonitor)?;
-    store.remove_orphan_packs(&sweep)?;
+    store.remove_orphan_packs(&|_| true, &sweep)?;
     Ok(())
 }
 

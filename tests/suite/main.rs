@@ -1,7 +1,10 @@
 //! All integration tests in one binary, so that they link once.
 
+// A test fails by panicking, and so do the helpers of tests.
 // A test that cannot go on has failed: saying so by a panic is its job.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// The stricter style lints are for what other people build on; a test may be plain, and may speak.
+#![allow(clippy::pedantic, clippy::print_stderr)]
 
 mod app_changes;
 mod app_flow;
@@ -9,11 +12,15 @@ mod command_line;
 mod command_reference;
 mod content;
 mod crash_store;
+mod damage;
 mod floors;
+mod format_1;
+mod gc;
 mod licences;
 mod model;
 mod repository;
 mod show_diff;
+mod show_diff_lines;
 mod support;
 mod worktree_status;
 mod worktree_support;

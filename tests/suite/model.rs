@@ -62,26 +62,3 @@ fn random_stories_go_as_a_naive_model_says() {
         Err(error) => panic!("{error}"),
     }
 }
-
-#[test]
-fn replay() {
-    use Step::*;
-    let steps = [
-Link { at: 176, target: 0 },
-Commit,
-Write { at: 93, content: 0 },
-Copy { nth: 0, at: 2 },
-Label { nth: 12, word: 153, remove: false },
-Commit,
-Copy { nth: 137, at: 1 },
-Commit,
-Restore { commit: 137, at: None, exact: true },
-Undo,
-    ];
-    let mut story = Story::begin();
-    for step in steps {
-        eprintln!("{step:?}");
-        story = story.tell(&step);
-        eprintln!("   {:?}", story.now.files);
-    }
-}

@@ -1,5 +1,8 @@
 //! A small studio on disk, with trees, content and index kept the simple way, for tests of the worktree.
 
+// Shared by tests that do not each use all of it.
+#![allow(dead_code)]
+
 use pentimento::base::id::{AssetId, FileId, TreeId};
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::base::path::AssetPath;
@@ -82,7 +85,8 @@ impl Studio {
     /// Takes everything on disk for committed: makes its tree and an index that knows all files.
     pub fn commit(&mut self) -> TreeId {
         let mut seen = Vec::new();
-        let tree = self.store_folder(&self.root().to_owned(), &AssetPath::root(), &mut seen);
+        let root = self.root().to_owned();
+        let tree = self.store_folder(&root, &AssetPath::root(), &mut seen);
         seen.sort_by(|left, right| tree_order(&left.path, &right.path));
         self.index = Some(self.build_index(tree, None, &seen));
         tree

@@ -15,8 +15,8 @@ use crate::diff::tree::{
 };
 use crate::object::commit::AssetNote;
 use crate::object::tree_edit::EntryValue;
+use crate::repo::View;
 use crate::repo::history::Walk;
-use crate::repo::{RepoError, View};
 use crate::worktree::root::Worktree;
 
 /// Assets that differ.
@@ -106,7 +106,7 @@ fn alias_pairs(
         if monitor.is_cancelled() {
             return Err(AppError::Cancelled);
         }
-        let (_, commit) = item.map_err(RepoError::from)?;
+        let (_, commit) = item?;
         pairs.extend(commit.notes.iter().filter_map(|note| match note {
             AssetNote::AliasOf { asset, other } => Some((*other, *asset)),
             AssetNote::CopiedFrom { .. } => None,

@@ -1,6 +1,8 @@
 //! `pent draft`.
 
 use crate::app::draft::{self, BranchLine, ChangeReport, ListReport};
+use crate::app::switch;
+use crate::cli::commands::switch::go;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::columns::{Cell, Columns};
@@ -21,7 +23,7 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Begin a draft
+    /// Begin a draft and go there; uncommitted work comes along
     New {
         /// What to call it
         #[arg(value_name = "NAME")]
@@ -29,9 +31,18 @@ enum Action {
         /// Begin at this revision instead of the newest commit
         #[arg(value_name = "REVISION")]
         revision: Option<String>,
+        /// Only make it, and stay where you are
+        #[arg(long)]
+        stay: bool,
     },
     /// List drafts and branches
     List,
+    /// Go to a draft; the same as `pent switch`
+    Switch {
+        /// Which
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
     /// Give a draft another name
     Rename {
         /// What it is called
@@ -70,14 +81,26 @@ impl Verb for Arguments {
                 let report = draft::list(&context.repository_to_read()?)?;
                 context.print("draft-list", &report, show_list)?;
             }
-            Action::New { name, revision } => {
+            Action::New { name, revision: None, stay: false } => {
+                let repository = context.repository()?;
+                let report = switch::begin_draft(&repository, &name, context.clock(), context.monitor())?;
+                context.print("draft-new", &report, |page, report| {
+                    page.line(format_args!("{} begins here, and you are on it.", safe(&report.branch)))
+                })?;
+            }
+            Action::New { name, revision, stay } => {
                 let report =
                     draft::create(&context.repository()?, &name, revision.as_deref(), context.clock())?;
                 context.print("draft-new", &report, |page, report| {
                     page.line(format_args!("{} begins here.", safe(&report.name)))
                 })?;
-                context.hint(&format!("go there: pent switch {}", safe(&report.name)));
+                if stay {
+                    context.hint(&format!("go there: pent switch {}", safe(&report.name)));
+                } else {
+                    return go(context, &report.name);
+                }
             }
+            Action::Switch { name } => return go(context, &name),
             Action::Rename { from, to } => {
                 let report = draft::rename(&context.repository()?, &from, &to, context.clock())?;
                 context.print("draft-rename", &report, show_rename)?;

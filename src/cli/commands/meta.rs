@@ -104,7 +104,7 @@ impl Verb for Arguments {
                 apply(context, "meta-set", &paths, &[change])?;
             }
             Action::Unset { field, paths } => {
-                apply(context, "meta-unset", &paths, &[Change::Unset { field }])?
+                apply(context, "meta-unset", &paths, &[Change::Unset { field }])?;
             }
             Action::Adopt { path, other, revision } => {
                 let repository = context.repository()?;

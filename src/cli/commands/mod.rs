@@ -4,33 +4,63 @@ pub mod cat;
 pub mod commit;
 pub mod completions;
 pub mod config;
+pub mod demo;
+pub mod diff;
 pub mod draft;
+pub mod erase;
 pub mod export;
+pub mod fsck;
+pub mod gc;
 pub mod init;
 pub mod journal;
 pub mod label;
 pub mod log;
 pub mod man;
+pub mod merge;
 pub mod meta;
+pub mod mv;
+pub mod redo;
+pub mod repair;
+pub mod resolve;
+pub mod restore;
+pub mod show;
+pub mod sparse;
 pub mod status;
+pub mod switch;
 pub mod tag;
+pub mod undo;
 
 use crate::cli::verb::Entry;
 
 /// Every verb that the program has, in the order in which the help lists those of a group.
 pub const VERBS: &[Entry] = &[
     Entry::of::<init::Arguments>(),
+    Entry::of::<demo::Arguments>(),
     Entry::of::<config::Arguments>(),
     Entry::of::<status::Arguments>(),
     Entry::of::<commit::Arguments>(),
+    Entry::of::<mv::Arguments>(),
     Entry::of::<log::Arguments>(),
+    Entry::of::<show::Arguments>(),
+    Entry::of::<diff::Arguments>(),
     Entry::of::<cat::Arguments>(),
+    Entry::of::<restore::Arguments>(),
     Entry::of::<export::Arguments>(),
+    Entry::of::<undo::Arguments>(),
+    Entry::of::<redo::Arguments>(),
     Entry::of::<journal::Arguments>(),
     Entry::of::<draft::Arguments>(),
+    Entry::of::<switch::Arguments>(),
+    Entry::of::<merge::Arguments>(),
+    Entry::of::<resolve::Arguments>(),
     Entry::of::<tag::Arguments>(),
     Entry::of::<label::Arguments>(),
     Entry::of::<meta::Arguments>(),
+    Entry::of::<sparse::Arguments>(),
+    Entry::of::<gc::Arguments>(),
+    Entry::of::<fsck::Arguments>(),
+    Entry::of::<repair::Arguments>(),
+    Entry::of::<erase::Arguments>(),
     Entry::of::<completions::Arguments>(),
     Entry::of::<man::Arguments>(),
 ];
@@ -47,20 +77,33 @@ mod tests {
     #[test]
     fn every_verb_has_a_summary_and_examples_that_parse() {
         for entry in VERBS {
-            assert!((entry.command)().get_about().is_some(), "{}", entry.name);
             assert!(!entry.examples.is_empty(), "{}", entry.name);
             for example in entry.examples {
-                let words = example.line.split(" | ").next().map(split_words).unwrap_or_default();
-                let words = words.into_iter().take_while(|word| word != ">");
-                let parsed = crate::cli::arguments::command().try_get_matches_from(words);
-                assert!(
-                    parsed.is_ok(),
-                    "{}: {}",
-                    example.line,
-                    parsed.err().map(|e| e.to_string()).unwrap_or_default()
-                );
+                check_example(crate::cli::arguments::command(), example.line);
             }
+            check_texts(&(entry.command)());
         }
+    }
+
+    fn check_example(parser: clap::Command, line: &str) {
+        let words = line.split(" | ").next().map(split_words).unwrap_or_default();
+        let words = words.into_iter().take_while(|word| word != ">");
+        let parsed = parser.try_get_matches_from(words);
+        assert!(
+            parsed.is_ok(),
+            "{line}: {}",
+            parsed.err().map(|error| error.to_string()).unwrap_or_default()
+        );
+    }
+
+    /// Every command and every option says what it is for.
+    fn check_texts(command: &clap::Command) {
+        assert!(command.get_about().is_some(), "{} has no summary", command.get_name());
+        for argument in command.get_arguments() {
+            let name = argument.get_id();
+            assert!(argument.get_help().is_some(), "{name} of {} has no help", command.get_name());
+        }
+        command.get_subcommands().for_each(check_texts);
     }
 
     /// Splits an example at blanks outside of double quotes.

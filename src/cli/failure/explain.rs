@@ -3,6 +3,7 @@
 
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
+use crate::care::CareError;
 use crate::cli::failure::ExitStatus;
 use crate::diff::DiffError;
 use crate::repo::RepoError;
@@ -62,12 +63,16 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::NotInRevision { .. } => {
             Advice::not_found("`pent log` with the path tells when it was there and where it moved")
         }
+        AppError::NamesNothing { .. } => Advice::not_found(
+            "`pent log --all` lists commits; put -- before paths that are in older revisions only",
+        ),
         AppError::IsFolder { .. } => Advice::usage("name a file in it"),
         AppError::Foreign { .. } => foreign(),
         AppError::TargetTaken { .. } => Advice::refused(&["name a folder that is new or empty"]),
         AppError::Content(error) => content(error),
         AppError::Worktree(error) => worktree(error),
         AppError::Diff(error) => diff(error),
+        AppError::Care(error) => care(error),
         AppError::OutsideWorktree { .. } => {
             Advice::usage("name paths inside the repository's folder, or go there with `-C`")
         }
@@ -160,6 +165,9 @@ fn content(error: &ContentError) -> Advice {
         ContentError::Store { source } => store(source),
         ContentError::Repository { source } => repo(source),
         ContentError::Chunk { source, .. } => store(source),
+        ContentError::Erased { .. } => {
+            Advice::not_found("nobody can bring it back; its history and other versions are as they were")
+        }
         ContentError::Missing { .. }
         | ContentError::Manifest { .. }
         | ContentError::Size { .. }
@@ -203,6 +211,28 @@ fn diff(error: &DiffError) -> Advice {
         | DiffError::MalformedManifest { .. }
         | DiffError::Path(_) => Advice::damaged(),
         DiffError::Cancelled => Advice::none(ExitStatus::Interrupted),
+    }
+}
+
+fn care(error: &CareError) -> Advice {
+    match error {
+        CareError::Repo(error) => repo(error),
+        CareError::Cancelled => Advice::none(ExitStatus::Interrupted),
+        CareError::Incomplete { .. } => Advice::of(
+            ExitStatus::Damaged,
+            &[
+                "`pent repair` brings back what can be brought back",
+                "add --accept-losses once you know that they are gone for good",
+            ],
+        ),
+        CareError::RepairUnderWay => Advice::of(ExitStatus::Damaged, &["pent repair, to finish it"]),
+        CareError::BeyondRepair { .. } => Advice::of(
+            ExitStatus::Damaged,
+            &["take the .pent folder from a backup; your own files are as they were"],
+        ),
+        CareError::NothingToErase { .. } => Advice::not_found("`pent log` with the path lists its versions"),
+        CareError::Reason { .. } => Advice::usage("--reason \"Court order 12/26\""),
+        CareError::Io { source, .. } => io(source),
     }
 }
 

@@ -87,7 +87,7 @@ fn shown(page: &Page<'_>, total: usize) -> usize {
     if page.verbose > 0 || total <= SHOWN_MAX + 2 { total } else { SHOWN_MAX }
 }
 
-fn write_rest(page: &mut Page<'_>, hidden: usize) -> io::Result<()> {
+pub(super) fn write_rest(page: &mut Page<'_>, hidden: usize) -> io::Result<()> {
     if hidden == 0 {
         return Ok(());
     }

@@ -55,6 +55,7 @@ struct State {
     stopped: bool,
     capacity_bytes: Option<u64>,
     read_only: bool,
+    owner: Option<(u32, u32)>,
     locks: Locks,
 }
 
@@ -165,6 +166,11 @@ impl FaultDisk {
     /// Refuses, or allows again, everything that needs the right to write.
     pub fn set_read_only(&self, read_only: bool) {
         self.world.state().read_only = read_only;
+    }
+
+    /// Says which user owns everything, and as which one this process acts.
+    pub fn set_owner(&self, owner: u32, user: u32) {
+        self.world.state().owner = Some((owner, user));
     }
 
     /// Bytes that all files take.
@@ -295,6 +301,6 @@ impl Disk for FaultDisk {
     }
 
     fn owner(&self, _: &Path) -> io::Result<Option<(u32, u32)>> {
-        Ok(None)
+        Ok(self.world.running()?.owner)
     }
 }

@@ -154,12 +154,14 @@ fn folders_that_become_empty_go_and_others_stay() {
 }
 
 #[test]
-fn sets_are_kept_for_their_time_and_then_pruned() {
+fn sets_are_old_after_their_time_and_then_removed() {
     let root = tempfile::tempdir().expect("a folder");
     fs::write(root.path().join("a.txt"), "mine").expect("a file");
     let (_, displaced) = check_out(root.path(), &[("a.txt", None)], &[]);
     let day_ms = 86_400_000;
-    assert_eq!(displaced.prune(Timestamp::utc(30 * day_ms)).expect("a count"), 0);
-    assert_eq!(displaced.prune(Timestamp::utc(30 * day_ms + 1)).expect("a count"), 1);
+    assert_eq!(displaced.old(Timestamp::utc(30 * day_ms)).expect("a list").len(), 0);
+    let old = displaced.old(Timestamp::utc(30 * day_ms + 1)).expect("a list");
+    assert_eq!(old.len(), 1);
+    displaced.remove(&old[0].id).expect("a removal");
     assert!(displaced.list().expect("sets").is_empty());
 }

@@ -244,7 +244,7 @@ impl<'a> Task<'_, 'a, '_> {
         }
         if !self.walk.is_wanted(&self.path, may_be_dir) {
             // What was asked for below a folder that is none any more is gone.
-            let folder = tracked.filter(|record| record.is_directory());
+            let folder = tracked.filter(Record::is_directory);
             return folder.map_or(Ok(()), |record| self.missing_folder(&record));
         }
         if is_dir {
@@ -302,12 +302,7 @@ impl<'a> Task<'_, 'a, '_> {
     }
 
     fn tracked_file(&mut self, node: Node, record: &Record<'a>) -> Result<()> {
-        let same_kind = match node.kind {
-            NodeKind::File { executable } => record.is_file() && executable == record.is_executable(),
-            NodeKind::Symlink => record.is_symlink(),
-            NodeKind::Directory | NodeKind::Special(_) => false,
-        };
-        if same_kind && record.stat() == Some(node.stat) {
+        if record.is_unchanged(&node) {
             self.part.tallies.unchanged_files += 1;
             self.part.tallies.unchanged_bytes += node.stat.size;
             return Ok(());

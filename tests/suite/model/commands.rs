@@ -27,7 +27,9 @@ impl Story {
         match *step {
             Step::Commit => self.commit(None),
             Step::CommitPath { at } => self.commit(Some(path_of(at))),
-            Step::Label { nth, word, remove } => self.label(nth, WORDS[usize::from(word) % WORDS.len()], remove),
+            Step::Label { nth, word, remove } => {
+                self.label(nth, WORDS[usize::from(word) % WORDS.len()], remove)
+            }
             Step::Mv { nth, at } => self.mv(nth_of(&self.now.files, nth), path_of(at)),
             Step::MvFolder { nth, at } => self.mv(nth_folder(&self.now.files, nth), path_of(at)),
             Step::DraftCreate { name } => self.draft_new(name, false),
@@ -82,9 +84,7 @@ impl Story {
         let root = self.world.lab.folder.path().to_owned();
         let is_folder = |path: &String| root.join(path).is_dir();
         let is_asked = |path: &String| {
-            within.is_none_or(|asked| {
-                is_within(path, asked) || (is_below(asked, path) && is_folder(path))
-            })
+            within.is_none_or(|asked| is_within(path, asked) || (is_below(asked, path) && is_folder(path)))
         };
         wanted.retain(|path| {
             // A move is committed whole: one end of it alone would leave one asset at two places.
@@ -134,7 +134,11 @@ impl Story {
         if let Some((_, list)) = old.split_once('=') {
             set.extend(list.split(", ").map(str::to_owned));
         }
-        if remove { set.remove(word) } else { set.insert(word.to_owned()) };
+        if remove {
+            set.remove(word)
+        } else {
+            set.insert(word.to_owned())
+        };
         let told = report.assets[0].fields.values().map(|field| field.text.clone()).collect::<Vec<_>>();
         let list = set.into_iter().collect::<Vec<_>>().join(", ");
         assert_eq!(told.join(" "), list, "labels of {name}, which had {old:?}");
@@ -343,7 +347,8 @@ fn renamed(files: &Files, from: &str, to: &str) -> Files {
     files
         .iter()
         .map(|(path, thing)| {
-            let path = if is_within(path, from) { format!("{to}{}", &path[from.len()..]) } else { path.clone() };
+            let path =
+                if is_within(path, from) { format!("{to}{}", &path[from.len()..]) } else { path.clone() };
             (path, thing.clone())
         })
         .collect()

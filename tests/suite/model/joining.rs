@@ -53,7 +53,8 @@ impl Story {
                 files
             }
             Merged::Undecided => {
-                moment.undecided = Some(report.conflicts.iter().map(|conflict| text(&conflict.path)).collect());
+                moment.undecided =
+                    Some(report.conflicts.iter().map(|conflict| text(&conflict.path)).collect());
                 let view = self.world.view();
                 let entry = self.world.last_entry().expect("an entry");
                 self.world.tree_files(&view, entry.files.expect("a change of files").after)
@@ -62,7 +63,13 @@ impl Story {
         let touched = differing(&self.head_files(), &merged);
         let overwritten = self.dirty().into_iter().find(|path| touched.contains(path));
         assert_eq!(overwritten, None, "uncommitted work was merged over");
-        self.check_join(head, theirs, &merged, &report.texts_merged.iter().map(text).collect(), &report.conflicts);
+        self.check_join(
+            head,
+            theirs,
+            &merged,
+            &report.texts_merged.iter().map(text).collect(),
+            &report.conflicts,
+        );
         moment.files = carry_over(&self.now.files, &self.head_files(), &merged);
         Ok(Expected { any_labels: true, touched, ..Expected::of(moment) })
     }
@@ -162,9 +169,12 @@ impl Story {
         }
         expected.free.extend(report.decided.iter().filter_map(|line| line.beside.as_ref()).map(text));
         let free = expected.free.clone();
-        expected.free.extend(seen.keys().chain(self.now.files.keys()).filter(|path| {
-            free.iter().any(|other| super::things::collide(other, path))
-        }).cloned());
+        expected.free.extend(
+            seen.keys()
+                .chain(self.now.files.keys())
+                .filter(|path| free.iter().any(|other| super::things::collide(other, path)))
+                .cloned(),
+        );
         expected.touched.clone_from(&expected.free);
         Ok(expected)
     }

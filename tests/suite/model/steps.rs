@@ -1,13 +1,27 @@
 //! The steps of a story: what a person does to files, and what they ask of the program.
 
-use proptest::prelude::*;
 use pentimento::app::resolve::Decision;
+use proptest::prelude::*;
 
 /// Paths that stories use. Some are a file in one moment and a folder in another; those that end in
 /// `.tmp` are ignored.
 pub const PATHS: [&str; 16] = [
-    "a", "a/x.psd", "a/y.txt", "b.txt", "c.bin", "d", "d/e", "d/e/f.png", "d/e/g.txt", "brief.md",
-    "k/ä.svg", "k/run.sh", "two.tmp", "a/one.tmp", "d/e/three.tmp", "Z z/n\nl",
+    "a",
+    "a/x.psd",
+    "a/y.txt",
+    "b.txt",
+    "c.bin",
+    "d",
+    "d/e",
+    "d/e/f.png",
+    "d/e/g.txt",
+    "brief.md",
+    "k/ä.svg",
+    "k/run.sh",
+    "two.tmp",
+    "a/one.tmp",
+    "d/e/three.tmp",
+    "Z z/n\nl",
 ];
 
 pub const DRAFTS: [&str; 3] = ["bold", "calm", "wild/one"];

@@ -6,9 +6,9 @@ use super::user::Hand;
 use super::world::{Labels, Moment, World, ids, visible};
 use pentimento::app::error::AppError;
 use pentimento::app::undo::{self, Direction};
+use pentimento::base::id::CommitId;
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::worktree::WorktreeError;
-use pentimento::base::id::CommitId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A command that `undo` can take back.
@@ -64,7 +64,13 @@ impl Story {
         world.order.push(first);
         world.learn();
         let touched = BTreeSet::new();
-        let done = vec![Deed { verb: "commit".into(), before, after: now.clone(), touched, doubtful: BTreeSet::new() }];
+        let done = vec![Deed {
+            verb: "commit".into(),
+            before,
+            after: now.clone(),
+            touched,
+            doubtful: BTreeSet::new(),
+        }];
         Self { world, now, done, undone: Vec::new(), shelved_labels: BTreeMap::new() }
     }
 
@@ -151,7 +157,9 @@ impl Story {
 
     /// Keeps for `undo` what the journal says can be taken back.
     fn note_deed(&mut self, before: Moment, last_before: u64, touched: BTreeSet<String>) {
-        let Some(entry) = self.world.last_entry().filter(|entry| entry.sequence > last_before) else { return };
+        let Some(entry) = self.world.last_entry().filter(|entry| entry.sequence > last_before) else {
+            return;
+        };
         assert_eq!(entry.sequence, last_before + 1, "one command is one entry of the journal");
         if entry.reverses.is_none() && entry.can_be_undone() {
             let after = self.now.clone();

@@ -153,9 +153,8 @@ impl World {
         for (name, (_, metadata)) in self.entries(&view, tree) {
             if let Some(id) = metadata {
                 let fields = view.metadata(id).expect("metadata").fields.into_iter();
-                let fields = fields.map(|(name, value)| {
-                    format!("{name:?}={}", pentimento::app::field_value::show(&value))
-                });
+                let fields = fields
+                    .map(|(name, value)| format!("{name:?}={}", pentimento::app::field_value::show(&value)));
                 labels.insert(name, fields.collect::<Vec<_>>().join(" "));
             }
         }
@@ -292,5 +291,9 @@ pub fn visible(files: &Files, head: &Files) -> Files {
     let has_rules = files.contains_key(".pentignore");
     let is_left_out = |name: &str| name.split('/').any(|part| part.ends_with(".tmp"));
     let is_seen = |name: &String| !has_rules || !is_left_out(name) || head.contains_key(name);
-    files.iter().filter(|(name, _)| is_seen(name)).map(|(name, thing)| (name.clone(), thing.clone())).collect()
+    files
+        .iter()
+        .filter(|(name, _)| is_seen(name))
+        .map(|(name, thing)| (name.clone(), thing.clone()))
+        .collect()
 }

@@ -1,0 +1,184 @@
+//! `sparse`: shows a part of the repository in the worktree. Works while there is uncommitted work,
+//! which is never hidden.
+
+use crate::app::error::AppError;
+use crate::app::probe::IngestProbe;
+use crate::app::session::Session;
+use crate::app::transition::{FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change};
+use crate::base::monitor::Monitor;
+use crate::base::path::AssetPath;
+use crate::base::time::Clock;
+use crate::object::tree_walk::{TreeWalk, entry_at};
+use crate::repo::edit::JournalNote;
+use crate::repo::ingest::Ingester;
+use crate::repo::journal::StateChange;
+use crate::repo::state::WorktreeState;
+use crate::repo::{RepoError, Repository};
+use crate::worktree::checkout::Target;
+use crate::worktree::status::Measure;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// What to do with the set of shown paths.
+#[derive(Debug, Clone)]
+pub enum Options {
+    /// Say what is shown.
+    List,
+    /// Show these as well; the first time, only these.
+    Add(Vec<AssetPath>),
+    /// Show these no longer.
+    Remove(Vec<AssetPath>),
+    /// Show everything.
+    All,
+}
+
+/// What is shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Folders and files that the worktree shows; `None` when it shows everything.
+    pub shown: Option<Vec<AssetPath>>,
+    /// What was done to the files.
+    pub files: FilesLine,
+    /// Paths that are no longer among the shown ones and stay in the files, because they have
+    /// uncommitted work.
+    pub still_here: Vec<AssetPath>,
+}
+
+/// Lists or changes what is shown.
+pub fn run(
+    repository: &Repository,
+    options: &Options,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    if matches!(options, Options::List) {
+        let state = repository.view()?.state()?;
+        let shown = state.sparse.map(|paths| paths.into_iter().collect());
+        return Ok(Report { shown, files: FilesLine::default(), still_here: Vec::new() });
+    }
+    let mut session = Session::begin(repository, monitor)?;
+    finish_interrupted(&mut session, clock, monitor)?;
+    let before = session.state.clone();
+    let after = WorktreeState { sparse: changed_set(&session, options)?, ..before.clone() };
+    let (targets, still_here) = differences(&session, &before, &after, monitor)?;
+    // The plan is made against what was shown before: only that is known to be as committed.
+    let plan = prepare(&session, targets, &KnownFiles::default(), monitor)?;
+    let mut edit = repository.edit()?;
+    edit.put_state(&after)?;
+    let summary = match &after.sparse {
+        Some(paths) => format!("shows {} folders and files", paths.len()),
+        None => "shows everything".to_owned(),
+    };
+    let state = (before != after).then_some(StateChange { before, after: after.clone() });
+    let sequence =
+        edit.record(JournalNote { verb: "sparse", summary, state, ..JournalNote::default() }, clock.now())?;
+    edit.commit()?;
+    let view = repository.view()?;
+    let done = carry_out(&session, &view, plan, "sparse", clock, monitor)?;
+    settle_change(&session, Some(sequence), &done.line)?;
+    session.remember(done.fresh, monitor)?;
+    let shown = after.sparse.map(|paths| paths.into_iter().collect());
+    Ok(Report { shown, files: done.line, still_here })
+}
+
+fn changed_set(session: &Session<'_>, options: &Options) -> Result<Option<BTreeSet<AssetPath>>, AppError> {
+    let current = session.state.sparse.clone();
+    Ok(match options {
+        Options::List => current,
+        Options::All => None,
+        Options::Add(paths) => {
+            for path in paths {
+                if entry_at(&session.view, session.base, path).map_err(RepoError::from)?.is_none()
+                    && !path.is_root()
+                {
+                    return Err(AppError::NotInRevision { path: path.clone() });
+                }
+            }
+            if paths.iter().any(AssetPath::is_root) {
+                return Ok(None);
+            }
+            let mut set = current.unwrap_or_default();
+            set.extend(paths.iter().cloned());
+            Some(set)
+        }
+        Options::Remove(paths) => Some(without(session, current, paths)?),
+    })
+}
+
+/// The set without some paths. Removing a folder from "everything" leaves its neighbours.
+fn without(
+    session: &Session<'_>,
+    current: Option<BTreeSet<AssetPath>>,
+    paths: &[AssetPath],
+) -> Result<BTreeSet<AssetPath>, AppError> {
+    let mut set = match current {
+        Some(set) => set,
+        None => children(session, &AssetPath::root())?,
+    };
+    for path in paths {
+        // A shown folder above the path is replaced by what lies in it, step by step down to the path.
+        while let Some(above) = set.iter().find(|shown| path.is_within(shown) && *shown != path).cloned() {
+            set.remove(&above);
+            set.extend(children(session, &above)?);
+        }
+        set.retain(|shown| !shown.is_within(path));
+    }
+    Ok(set)
+}
+
+/// What lies right in a folder of the base.
+fn children(session: &Session<'_>, folder: &AssetPath) -> Result<BTreeSet<AssetPath>, AppError> {
+    let tree = if folder.is_root() {
+        session.base
+    } else {
+        let entry = entry_at(&session.view, session.base, folder).map_err(RepoError::from)?;
+        match entry.map(|entry| entry.content) {
+            Some(crate::object::tree::Content::Directory { id }) => id,
+            _ => return Ok(BTreeSet::new()),
+        }
+    };
+    let mut set = BTreeSet::new();
+    let mut walk = TreeWalk::new(&session.view, tree, folder.clone());
+    while let Some(item) = walk.next() {
+        let (path, entry) = item.map_err(RepoError::from)?;
+        if entry.content.is_directory() {
+            walk.skip_folder();
+        }
+        set.insert(path);
+    }
+    Ok(set)
+}
+
+/// What appears and what goes, and what would go but has uncommitted work.
+fn differences(
+    session: &Session<'_>,
+    before: &WorktreeState,
+    after: &WorktreeState,
+    monitor: &dyn Monitor,
+) -> Result<(Vec<Target>, Vec<AssetPath>), AppError> {
+    let parameters = session.repository.store().settings().chunker;
+    let measuring = Ingester::measuring(&session.view, &parameters, monitor);
+    let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
+    let status = session.status(&[], &probe, Measure::Needed, monitor)?;
+    let dirty: BTreeSet<AssetPath> = status.changes.into_iter().map(|change| change.path).collect();
+    let mut targets = Vec::new();
+    let mut still_here = Vec::new();
+    for item in TreeWalk::new(&session.view, session.base, AssetPath::root()) {
+        let (path, entry) = item.map_err(RepoError::from)?;
+        if entry.content.is_directory() {
+            continue;
+        }
+        match (before.shows(&path), after.shows(&path)) {
+            (false, true) if !dirty.contains(&path) => {
+                targets.push(Target { path, content: Some(entry.content) });
+            }
+            (true, false) if dirty.contains(&path) => still_here.push(path),
+            (true, false) => targets.push(Target { path, content: None }),
+            _ => {}
+        }
+    }
+    still_here.extend(dirty.into_iter().filter(|path| before.shows(path) && !after.shows(path)));
+    still_here.sort();
+    still_here.dedup();
+    Ok((targets, still_here))
+}

@@ -1,0 +1,146 @@
+//! Reads everything again and says what is damaged, and whom it concerns.
+//!
+//! ```text
+//! database   every page against its checksum
+//! packs      every block header, every chunk hashed again, every row of the index
+//! objects    every record hashed again under its kind; manifests must merge to their file ids
+//! roots      everything that names, journal and worktree reach is there
+//! affected   which paths of which commits need what is damaged
+//! ```
+//!
+//! Packs are read with plain reads, never through a mapping, in bounded pieces.
+
+mod affected;
+mod findings;
+mod objects;
+mod packs;
+mod progress;
+
+pub use affected::{AffectedLine, affected};
+pub use findings::{Finding, FindingKind, Findings};
+pub use progress::last_checked;
+
+use crate::base::monitor::{Monitor, Phase};
+use crate::base::time::Timestamp;
+use crate::care::error::CareError;
+use crate::repo::reach::{Roots, reach_around_damage};
+use crate::repo::{Repository, View};
+use crate::store::StoreError;
+use serde::Serialize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What to check.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The present moment.
+    pub now: Timestamp,
+    /// How much of the content is hashed again, in hundredths of a percent.
+    pub sample: u16,
+    /// Only content that was not checked before.
+    pub since_last: bool,
+}
+
+impl Options {
+    /// Everything.
+    pub const fn everything(now: Timestamp) -> Self {
+        Self { now, sample: 10_000, since_last: false }
+    }
+}
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Packs.
+    pub packs: u64,
+    /// Chunks whose bytes were hashed again.
+    pub chunks: u64,
+    /// Their raw bytes.
+    pub bytes: u64,
+    /// Chunks that were left out, because of a sample or since they were checked before.
+    pub chunks_left_out: u64,
+    /// Commits, folders, descriptions and file records.
+    pub objects: u64,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What was looked at.
+    pub checked: Checked,
+    /// What is wrong.
+    pub findings: Findings,
+    /// Which paths of which commits that concerns.
+    pub affected: Vec<AffectedLine>,
+}
+
+/// Checks a repository.
+pub fn check(
+    repository: &Repository,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<Outcome, CareError> {
+    let mut outcome = Outcome::default();
+    monitor.phase(Phase { name: "Checking the database", files_total: None, bytes_total: None });
+    let sound = match repository.store().verify_database(monitor) {
+        Ok(()) => true,
+        Err(StoreError::DatabaseDamaged { detail }) => {
+            outcome.findings.add(Finding::of(FindingKind::Database, format!("the database: {detail}")));
+            false
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if sound {
+        check_content(repository, options, &mut outcome, monitor)?;
+        if outcome.findings.is_empty() {
+            progress::remember_moment(repository, options)?;
+        }
+        return Ok(outcome);
+    }
+    // A damaged database can do anything to whoever reads it; what it says up to then counts.
+    match catch_unwind(AssertUnwindSafe(|| check_content(repository, options, &mut outcome, monitor))) {
+        Ok(Err(CareError::Cancelled)) => Err(CareError::Cancelled),
+        Ok(_) | Err(_) => Ok(outcome),
+    }
+}
+
+fn check_content(
+    repository: &Repository,
+    options: &Options,
+    outcome: &mut Outcome,
+    monitor: &dyn Monitor,
+) -> Result<(), CareError> {
+    let view = repository.view()?;
+    packs::check(repository, &view, options, outcome, monitor)?;
+    objects::check(&view, outcome, monitor)?;
+    check_roots(&view, options, outcome, monitor)?;
+    if outcome.findings.concerns_content() {
+        outcome.affected = affected(&view, &outcome.findings, options.now, monitor)?;
+    }
+    Ok(())
+}
+
+/// Everything that is needed is there.
+fn check_roots(
+    view: &View,
+    options: &Options,
+    outcome: &mut Outcome,
+    monitor: &dyn Monitor,
+) -> Result<(), CareError> {
+    monitor.phase(Phase { name: "Checking what is needed", files_total: None, bytes_total: None });
+    // What of the roots cannot be read was found before.
+    let Ok(roots) = Roots::of(view, options.now) else { return Ok(()) };
+    let reached = reach_around_damage(view, &roots, monitor)?;
+    for missing in &reached.missing {
+        outcome.findings.add(Finding::missing(missing));
+    }
+    for file in &reached.missing_files {
+        outcome.findings.add_missing_file(*file);
+    }
+    let snapshot = view.snapshot();
+    for id in &reached.metadata {
+        if !snapshot.contains(crate::store::Space::Metadata, id.as_bytes())? {
+            outcome.findings.add_missing_metadata(*id);
+        }
+    }
+    Ok(())
+}

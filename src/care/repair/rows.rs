@@ -1,0 +1,156 @@
+//! What pages of a database file still say: rows that prove themselves, and the newest of those that
+//! do not.
+
+use crate::base::id::{CommitId, FileId, PersonId};
+use crate::care::error::CareError;
+use crate::object::manifest::Manifest;
+use crate::object::{ObjectKind, hash_object};
+use crate::repo::journal::JournalEntry;
+use crate::repo::people::Person;
+use crate::repo::refs::{RefName, RefTarget};
+use crate::repo::state::{Shelf, WorktreeState};
+use crate::repo::tombstone::{PAGE_CHUNKS, Tombstone};
+use crate::store::disk::RealDisk;
+use crate::store::{Snapshot, Space, Store, StoreError, StoreSettings, scan_pages};
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+/// Rows that are written at a time.
+const BATCH: usize = 4 * 1024;
+/// Key of the settings in the store's own table.
+const SETTINGS_KEY: &[u8] = b"settings";
+
+/// Rows that have no id to prove them, by key. Of several that pages hold, the last one seen stands
+/// first until something says which is newest.
+#[derive(Debug, Default)]
+pub(super) struct LooseRows {
+    /// The settings of the store.
+    pub settings: Option<StoreSettings>,
+    /// The journal.
+    pub journal: BTreeMap<u64, JournalEntry>,
+    /// Where names point: all that pages say.
+    pub names: BTreeMap<RefName, Vec<RefTarget>>,
+    /// The worktree's state: all that pages say.
+    pub states: Vec<WorktreeState>,
+    /// Work set aside, by key.
+    pub shelves: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// People.
+    pub people: BTreeMap<PersonId, Vec<u8>>,
+}
+
+impl LooseRows {
+    fn take(&mut self, key: &[u8], value: &[u8]) {
+        if key == SETTINGS_KEY {
+            self.settings = StoreSettings::decode(value).ok().or_else(|| self.settings.take());
+        } else if key == b"state" {
+            self.states.extend(serde_json::from_slice::<WorktreeState>(value).ok());
+        } else if key.starts_with(b"shelf/") {
+            if serde_json::from_slice::<Shelf>(value).is_ok() {
+                self.shelves.insert(key.to_vec(), value.to_vec());
+            }
+        } else if let Ok(sequence) = key.try_into().map(u64::from_be_bytes) {
+            self.take_entry(sequence, value);
+        } else if let Some(name) = std::str::from_utf8(key).ok().and_then(|text| RefName::parse(text).ok()) {
+            if let Ok(target) = RefTarget::decode(value) {
+                self.names.entry(name).or_default().push(target);
+            }
+        } else if let Some(id) = PersonId::from_slice(key)
+            && serde_json::from_slice::<Person>(value).is_ok()
+        {
+            self.people.insert(id, value.to_vec());
+        }
+    }
+
+    /// An entry only ever gains something: where replaced files are kept.
+    fn take_entry(&mut self, sequence: u64, value: &[u8]) {
+        let Ok(entry) = serde_json::from_slice::<JournalEntry>(value) else { return };
+        let known = self.journal.get(&sequence);
+        let gains = known.is_none_or(|known| known.displaced.is_none() && entry.displaced.is_some());
+        if entry.sequence == sequence && gains {
+            self.journal.insert(sequence, entry);
+        }
+    }
+
+    /// Where a name points by the journal: `Some(None)` when it was removed.
+    pub(super) fn by_journal(&self, name: &RefName) -> Option<Option<CommitId>> {
+        let moves = self.journal.values().rev().flat_map(|entry| entry.refs.iter().rev());
+        moves.into_iter().find(|moved| moved.name == *name).map(|moved| moved.after)
+    }
+}
+
+/// Which space a row belongs to that proves itself by its key.
+pub(super) fn proven_space(key: &[u8], value: &[u8]) -> Option<Space> {
+    if key.len() == FileId::SIZE {
+        let kinds = [
+            (ObjectKind::Tree, Space::Trees),
+            (ObjectKind::Commit, Space::Commits),
+            (ObjectKind::Metadata, Space::Metadata),
+            (ObjectKind::ManifestNode, Space::ManifestNodes),
+        ];
+        if let Some((_, space)) = kinds.into_iter().find(|(kind, _)| hash_object(*kind, value) == *key) {
+            return Some(space);
+        }
+        if Tombstone::decode(value).is_ok_and(|tombstone| tombstone.file.as_bytes() == key) {
+            return Some(Space::Tombstones);
+        }
+        return Manifest::decode(value)
+            .is_ok_and(|manifest| manifest.file.as_bytes() == key)
+            .then_some(Space::Manifests);
+    }
+    let is_page = key.len() == FileId::SIZE + 4
+        && !value.is_empty()
+        && value.len().is_multiple_of(FileId::SIZE)
+        && value.len() <= PAGE_CHUNKS * FileId::SIZE;
+    is_page.then_some(Space::Tombstones)
+}
+
+/// Puts every row into the store that pages of the file hold, that proves itself and is not there;
+/// gives their number and the rows that prove nothing.
+pub(super) fn bring_back(store: &Store, file: &Path) -> Result<(u64, LooseRows), CareError> {
+    let snapshot = store.snapshot()?;
+    let mut loose = LooseRows::default();
+    let mut seen: HashSet<(Space, Vec<u8>)> = HashSet::new();
+    let mut batch = Vec::new();
+    let mut failed: Option<CareError> = None;
+    let mut brought = 0;
+    scan_pages(&RealDisk, file, &mut |key, value| {
+        let Some(space) = proven_space(key, value) else { return loose.take(key, value) };
+        if failed.is_some() || seen.contains(&(space, key.to_vec())) || is_there(&snapshot, space, key) {
+            return;
+        }
+        seen.insert((space, key.to_vec()));
+        batch.push((space, key.to_vec(), value.to_vec()));
+        brought += 1;
+        if batch.len() >= BATCH {
+            failed = put(store, &mut batch).err().map(CareError::from);
+        }
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    put(store, &mut batch)?;
+    Ok((brought, loose))
+}
+
+fn is_there(snapshot: &Snapshot, space: Space, key: &[u8]) -> bool {
+    snapshot.contains(space, key).unwrap_or(false)
+}
+
+/// Reads what pages say that proves nothing by itself.
+pub(super) fn look(file: &Path) -> Result<LooseRows, CareError> {
+    let mut loose = LooseRows::default();
+    scan_pages(&RealDisk, file, &mut |key, value| {
+        if proven_space(key, value).is_none() {
+            loose.take(key, value);
+        }
+    })?;
+    Ok(loose)
+}
+
+fn put(store: &Store, batch: &mut Vec<(Space, Vec<u8>, Vec<u8>)>) -> Result<(), StoreError> {
+    let mut transaction = store.begin()?;
+    for (space, key, value) in batch.drain(..) {
+        transaction.put(space, &key, &value)?;
+    }
+    transaction.commit()
+}

@@ -1,0 +1,96 @@
+//! `pent erase`.
+
+use crate::app::erase::{self, Options, Report, Which};
+use crate::base::size::human_bytes;
+use crate::cli::context::Context;
+use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::damage::write_affected;
+use crate::cli::output::{Page, count};
+use crate::cli::verb::{Describe, Example, Group, Verb};
+use std::io;
+use std::path::PathBuf;
+
+/// Remove the bytes of one version of a file for good
+///
+/// For when a law or a contract demands it. History stays: that the file was there, when, and who made it. Only
+/// its bytes go, everywhere in this repository, and whoever asks for them is told when, by whom and why. Nothing
+/// brings them back.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The file, with its version as in portrait.jpg@3, or its id as b3sum says it
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// Why; shown to whoever asks for the bytes
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    reason: Option<String>,
+    /// As of this revision instead of the newest
+    #[arg(short, long, value_name = "REVISION")]
+    revision: Option<String>,
+    /// Only say what would go
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+impl Describe for Arguments {
+    const NAME: &'static str = "erase";
+    const GROUP: Group = Group::KeepHealthy;
+    const CHANGES: bool = true;
+    const EXAMPLES: &'static [Example] = &[
+        Example { line: "pent erase portrait.jpg@3 --dry-run", what: "see what would go and what stays" },
+        Example {
+            line: "pent erase portrait.jpg@3 --reason \"The model withdrew consent\"",
+            what: "remove that version's bytes",
+        },
+    ];
+}
+
+impl Verb for Arguments {
+    fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
+        let repository = context.repository()?;
+        let by_id = self.path.to_str().and_then(|text| text.parse().ok());
+        let which = match by_id {
+            Some(file) => Which::File(file),
+            None => {
+                Which::Path { path: context.asset_path(&repository, &self.path)?, revision: self.revision }
+            }
+        };
+        let reason = self.reason.unwrap_or_default();
+        let mut options = Options { which, identity: None, reason, dry_run: true };
+        let planned = erase::run(&repository, &options, context.clock(), context.monitor())?;
+        if self.dry_run {
+            context.print("erase", &planned, show)?;
+            return Ok(ExitStatus::Done);
+        }
+        let bytes = human_bytes(planned.erasure.bytes_erased);
+        context.confirm(&format!("{bytes} of this file go for good. Let them go?"))?;
+        options.identity = Some(context.require_identity()?);
+        options.dry_run = false;
+        let report = erase::run(&repository, &options, context.clock(), context.monitor())?;
+        context.print("erase", &report, show)?;
+        Ok(ExitStatus::Done)
+    }
+}
+
+fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let erasure = &report.erasure;
+    let (size, erased) = (human_bytes(erasure.size), human_bytes(erasure.bytes_erased));
+    match (report.dry_run, erasure.already) {
+        (_, true) => page.line("These bytes were erased before, and are gone.")?,
+        (true, false) => page.line(format_args!("{erased} of {size} would go for good."))?,
+        (false, false) => page.line(format_args!("{erased} of {size} are gone for good."))?,
+    }
+    if erasure.bytes_shared > 0 {
+        let shared = human_bytes(erasure.bytes_shared);
+        page.line(format_args!("{shared} stay, because other versions or files have the same bytes."))?;
+    }
+    if report.set_aside > 0 {
+        let copies = count(report.set_aside, "copy", "copies");
+        let verb = if report.dry_run { "would go" } else { "went" };
+        page.line(format_args!("{copies} among the files set aside {verb} too."))?;
+    }
+    write_affected(page, "History keeps the name, not the bytes, of", &erasure.paths)?;
+    for path in &report.in_worktree {
+        page.line(format_args!("{path} in your folder still has these bytes; remove it yourself."))?;
+    }
+    Ok(())
+}

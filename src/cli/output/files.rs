@@ -1,0 +1,55 @@
+//! What a command did to the user's files.
+
+use crate::app::transition::FilesLine;
+use crate::base::path::AssetPath;
+use crate::base::size::human_bytes;
+use crate::cli::failure::ExitStatus;
+use crate::cli::output::{ACCENT, Page, count, safe};
+use std::io;
+
+/// Most paths that are shown without `-v`.
+const SHOWN_MAX: usize = 20;
+
+/// Writes what was written, removed, set aside and left alone.
+pub fn write_files(page: &mut Page<'_>, files: &FilesLine) -> io::Result<()> {
+    let mut parts = Vec::new();
+    if files.written > 0 {
+        parts.push(format!(
+            "{} written, {}",
+            count(files.written, "file", "files"),
+            human_bytes(files.bytes)
+        ));
+    }
+    if files.removed > 0 {
+        parts.push(format!("{} removed", count(files.removed, "file", "files")));
+    }
+    if !parts.is_empty() {
+        page.line(format_args!("{}.", parts.join("; ")))?;
+    }
+    if !files.set_aside.is_empty() {
+        page.line("Set aside for 30 days, since it was not committed (`pent undo` brings it back):")?;
+        write_paths(page, &files.set_aside)?;
+    }
+    if !files.problems.is_empty() {
+        let heading = page.styles.paint(ACCENT, "Left as it is:");
+        page.line(heading)?;
+        for problem in &files.problems {
+            page.line(format_args!("  {}: {}", problem.path, safe(&problem.message)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes paths, one a line; a long list is cut short without `-v`.
+pub fn write_paths(page: &mut Page<'_>, paths: &[AssetPath]) -> io::Result<()> {
+    let shown = if page.verbose > 0 || paths.len() <= SHOWN_MAX + 2 { paths.len() } else { SHOWN_MAX };
+    for path in &paths[..shown] {
+        page.line(format_args!("  {path}"))?;
+    }
+    super::changes::write_rest(page, paths.len() - shown)
+}
+
+/// How a command ended that changed files.
+pub fn status_of(files: &FilesLine) -> ExitStatus {
+    if files.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems }
+}

@@ -1,0 +1,485 @@
+//! Damage of every kind to every file of a repository: it is found and named, by opening or by fsck,
+//! or it is harmless; and it is mended where the information exists. Repair never makes it worse.
+
+use crate::app_flow::{Lab, anna, noise, path};
+use crate::gc::assert_all_reads;
+use pentimento::app::{draft, erase, fsck, gc, repair, restore, switch, tag};
+use pentimento::base::id::RepositoryId;
+use pentimento::base::monitor::SilentMonitor;
+use pentimento::base::path::AssetPath;
+use pentimento::base::time::{Clock, FixedClock, Timestamp};
+use pentimento::object::source::ObjectSource;
+use pentimento::object::tree_walk::TreeWalk;
+use pentimento::repo::extract::Extractor;
+use pentimento::repo::{RepoError, Repository};
+use pentimento::store::{Access, Space};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a repository says in all: every name with every file of its commit.
+type Said = BTreeMap<String, BTreeMap<String, [u8; 32]>>;
+
+fn now() -> FixedClock {
+    FixedClock(Timestamp::utc(1_772_500_000_000))
+}
+
+/// Small files, a file of many chunks in two versions, a draft, a tag, a journal, and something set aside.
+fn studio() -> Lab {
+    let lab = Lab::new();
+    for number in 0..12u64 {
+        lab.write(
+            &format!("brand/{number}.svg"),
+            format!("<svg>{number}</svg>").repeat(40 + number as usize),
+        );
+    }
+    lab.write("photo/harbour.raw", noise(1, 1_500_000));
+    lab.write("notes.txt", "first idea\n");
+    lab.commit("First state");
+    let mut edited = noise(1, 1_500_000);
+    edited[700_000..700_100].fill(7);
+    lab.write("photo/harbour.raw", edited);
+    lab.write("notes.txt", "second idea\n");
+    lab.commit("Softer shadow");
+    let set =
+        tag::Options::Set { name: "sent".into(), revision: None, message: None, identity: Some(anna()) };
+    tag::run(&lab.repository, set, &lab.clock).expect("a tag");
+    draft::create(&lab.repository, "night", None, &lab.clock).expect("a draft");
+    switch::run(&lab.repository, "night", &lab.clock, &SilentMonitor).expect("a switch");
+    lab.write("night.txt", "dark");
+    lab.commit("Night");
+    lab.write("notes.txt", "never committed\n");
+    let paths = vec![path("notes.txt")];
+    let options = restore::Options { paths, ..restore::Options::default() };
+    restore::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a restore");
+    fs::write(lab.at(".pent/config.toml"), "[ui]\ndates = \"exact\"\n").expect("settings");
+    lab.write("untracked.txt", "seen");
+    lab.status();
+    lab
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).expect("a copy");
+        }
+    }
+}
+
+/// A closed repository that can be copied over and over.
+struct Template {
+    folder: tempfile::TempDir,
+    said: Said,
+}
+
+impl Template {
+    fn new() -> Self {
+        let Lab { folder, repository, .. } = studio();
+        let said = everything(&repository).expect("a sound repository");
+        assert!(said.len() >= 3);
+        drop(repository);
+        Self { folder, said }
+    }
+
+    /// Files inside `.pent`, relative to it.
+    fn files(&self) -> Vec<PathBuf> {
+        let top = self.folder.path().join(".pent");
+        let mut waiting = vec![top.clone()];
+        let mut files = Vec::new();
+        while let Some(folder) = waiting.pop() {
+            for entry in fs::read_dir(folder).expect("a folder") {
+                let place = entry.expect("an entry").path();
+                if place.is_dir() {
+                    waiting.push(place);
+                } else {
+                    files.push(place.strip_prefix(&top).expect("inside").to_owned());
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    fn copy(&self) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        copy_folder(self.folder.path(), folder.path());
+        folder
+    }
+}
+
+/// Every name with the hash of every file of its commit, read in full.
+fn everything(repository: &Repository) -> Result<Said, Box<dyn std::error::Error>> {
+    let view = repository.view()?;
+    let reader = repository.store().chunk_reader()?;
+    let extractor = Extractor::new(&reader, &view, &SilentMonitor);
+    let mut said = Said::new();
+    for (name, target) in view.references()? {
+        let mut files = BTreeMap::new();
+        let tree = view.commit(target.commit)?.tree;
+        for item in TreeWalk::new(&view, tree, AssetPath::root()) {
+            let (path, entry) = item.map_err(RepoError::from)?;
+            if let (Some(id), Some(size)) = (entry.content.file_id(), entry.content.size()) {
+                let mut bytes = Vec::new();
+                extractor.write_file(id, size, &mut bytes)?;
+                files.insert(path.to_string(), *blake3::hash(&bytes).as_bytes());
+            }
+        }
+        said.insert(name.as_str().to_owned(), files);
+    }
+    view.state()?;
+    Ok(said)
+}
+
+fn check(root: &Path) -> Result<fsck::Report, String> {
+    let repository = Repository::open(root, Access::ReadWrite).map_err(|error| error.to_string())?;
+    let report = fsck::run(&repository, &fsck::Options::default(), &now(), &SilentMonitor);
+    report.map_err(|error| error.to_string())
+}
+
+fn mend(root: &Path, search: &[PathBuf]) -> Result<repair::Report, String> {
+    let new_id = RepositoryId::from_bytes([9; 16]);
+    let options = repair::Options { root: root.to_owned(), search: search.to_vec(), new_id };
+    repair::run(&options, &now(), &SilentMonitor).map_err(|error| error.to_string())
+}
+
+/// What is done to a file.
+#[derive(Debug, Clone, Copy)]
+enum Harm {
+    /// One bit at a place, in thousandths of the length.
+    Flip(usize),
+    /// Cut to so many thousandths.
+    Truncate(usize),
+    Delete,
+    /// Replaced by noise of the same length.
+    Noise,
+}
+
+const HARMS: &[Harm] = &[
+    Harm::Flip(0),
+    Harm::Flip(1),
+    Harm::Flip(130),
+    Harm::Flip(333),
+    Harm::Flip(500),
+    Harm::Flip(777),
+    Harm::Flip(999),
+    Harm::Truncate(0),
+    Harm::Truncate(500),
+    Harm::Truncate(990),
+    Harm::Delete,
+    Harm::Noise,
+];
+
+fn harm(place: &Path, harm: Harm) {
+    let mut bytes = fs::read(place).expect("a file");
+    let length = bytes.len();
+    match harm {
+        Harm::Flip(at) if length > 0 => bytes[(length * at / 1000).min(length - 1)] ^= 0x10,
+        Harm::Flip(_) => bytes.push(1),
+        Harm::Truncate(at) => bytes.truncate(length * at / 1000),
+        Harm::Delete => return fs::remove_file(place).expect("a removal"),
+        Harm::Noise => bytes = noise(99, length),
+    }
+    fs::write(place, bytes).expect("a write");
+}
+
+/// What is true of any damage: found, or harmless; after a repair nothing is worse, and whatever is not
+/// named as lost reads as before. Gives whether everything came back.
+fn assert_found_and_mended(template: &Template, root: &Path, context: &str) -> bool {
+    let before = check(root);
+    let repository = Repository::open(root, Access::ReadWrite);
+    let read = repository.as_ref().ok().and_then(|repository| everything(repository).ok());
+    drop(repository);
+    if let Ok(report) = &before
+        && report.sound
+    {
+        assert_eq!(read.as_ref(), Some(&template.said), "{context}: not found");
+        return true;
+    }
+    let mended = mend(root, &[]).unwrap_or_else(|error| panic!("{context}: no repair: {error}"));
+    let again = check(root).unwrap_or_else(|error| panic!("{context}: does not open after repair: {error}"));
+    let repository = Repository::open(root, Access::ReadWrite).expect("a repository");
+    let read = everything(&repository).ok();
+    if again.sound {
+        assert!(mended.sound, "{context}");
+        return read.as_ref() == Some(&template.said);
+    }
+    // Not everything could be mended: then what is lost is named by path.
+    assert!(!again.affected.is_empty() || read.as_ref() == Some(&template.said), "{context}: {again:?}");
+    false
+}
+
+fn harm_each(select: impl Fn(&Path) -> bool, harms: &[Harm], must_come_back: bool) {
+    let template = Template::new();
+    let files: Vec<PathBuf> = template.files().into_iter().filter(|file| select(file)).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        for kind in harms {
+            let copy = template.copy();
+            harm(&copy.path().join(".pent").join(&file), *kind);
+            let context = format!("{} {kind:?}", file.display());
+            let whole = assert_found_and_mended(&template, copy.path(), &context);
+            assert!(whole || !must_come_back, "{context}: not all came back");
+        }
+    }
+}
+
+#[test]
+fn damage_to_small_files_of_a_repository_is_mended_without_loss() {
+    let is_small = |file: &Path| !file.starts_with("packs") && !file.starts_with("db.redb");
+    harm_each(is_small, HARMS, true);
+}
+
+/// The worktree has every file of the newest state but not the first version of two of them.
+#[test]
+fn damage_to_a_pack_is_named_and_what_the_files_still_have_comes_back() {
+    harm_each(|file| file.starts_with("packs"), HARMS, false);
+}
+
+#[test]
+fn a_database_that_is_damaged_anywhere_is_named_and_mended_from_its_pages() {
+    harm_each(|file| file.starts_with("db.redb"), HARMS, false);
+}
+
+#[test]
+fn one_flipped_bit_anywhere_in_the_database_loses_nothing_or_names_what() {
+    let template = Template::new();
+    let length =
+        fs::metadata(template.folder.path().join(".pent/db.redb")).expect("a database").len() as usize;
+    let mut whole = 0;
+    let mut total = 0;
+    for at in (0..length).step_by(length / 60) {
+        let copy = template.copy();
+        let place = copy.path().join(".pent/db.redb");
+        let mut bytes = fs::read(&place).expect("a database");
+        bytes[at + (at * 7919) % 4000 % (length - at)] ^= 0x04;
+        fs::write(&place, bytes).expect("a write");
+        total += 1;
+        whole += u32::from(assert_found_and_mended(&template, copy.path(), &format!("bit at {at}")));
+    }
+    assert!(whole * 10 >= total * 9, "only {whole} of {total} came back whole");
+}
+
+#[test]
+fn packs_that_changed_places_are_named_and_mended() {
+    let template = Template::new();
+    let copy = template.copy();
+    let packs: Vec<PathBuf> = template.files().into_iter().filter(|file| file.starts_with("packs")).collect();
+    // One pack of this studio under the name of a pack of another.
+    let other = studio();
+    let foreign: Vec<PathBuf> = fs::read_dir(other.at(".pent/packs"))
+        .expect("packs")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    fs::copy(&foreign[0], copy.path().join(".pent").join(&packs[0])).expect("a copy");
+    let report = check(copy.path()).expect("a report");
+    assert!(!report.sound);
+    assert_found_and_mended(&template, copy.path(), "swapped packs");
+}
+
+#[test]
+fn a_backup_gives_back_what_is_lost_everywhere_else() {
+    let template = Template::new();
+    let copy = template.copy();
+    let backup = template.copy();
+    for file in template.files().into_iter().filter(|file| file.starts_with("packs")) {
+        fs::remove_file(copy.path().join(".pent").join(file)).expect("a removal");
+    }
+    // All the user's own files are gone too.
+    for entry in fs::read_dir(copy.path()).expect("a folder") {
+        let place = entry.expect("an entry").path();
+        if place.is_dir() && place.file_name().is_some_and(|name| name != ".pent") {
+            fs::remove_dir_all(place).expect("a removal");
+        } else if place.is_file() {
+            fs::remove_file(place).expect("a removal");
+        }
+    }
+    let found = check(copy.path()).expect("a report");
+    let lost: Vec<String> = found.affected.iter().map(|line| line.path.to_string()).collect();
+    assert!(lost.contains(&"photo/harbour.raw".to_owned()), "{lost:?}");
+    let line = found.affected.iter().find(|line| line.path.to_string() == "night.txt").expect("a line");
+    assert_eq!((line.what, line.commits), ("content", 1));
+    let report = mend(copy.path(), &[backup.path().to_owned()]).expect("a repair");
+    assert!(!report.found_in.is_empty());
+    // The first versions of two files are in no folder; the rest is back.
+    let lost: Vec<String> = report.lost.iter().map(|line| line.path.to_string()).collect();
+    assert!(lost.iter().all(|path| path == "notes.txt" || path == "photo/harbour.raw"), "{lost:?}");
+    assert!(report.lost.iter().all(|line| line.commits == 1), "{:?}", report.lost);
+}
+
+#[test]
+fn a_check_since_the_last_one_reads_only_what_is_new_and_a_sample_reads_some() {
+    let lab = studio();
+    let run = |options: fsck::Options| {
+        let report = fsck::run(&lab.repository, &options, &now(), &SilentMonitor).expect("a report");
+        assert!(report.sound, "{:?}", report.findings);
+        report
+    };
+    let all = run(fsck::Options::default());
+    assert_eq!((all.checked.chunks_left_out, all.last_sound_ms), (0, None));
+    assert!(all.checked.chunks > 20);
+    lab.write("later.bin", noise(5, 200_000));
+    lab.commit("Later");
+    let since = run(fsck::Options { since_last: true, ..fsck::Options::default() });
+    assert!(since.checked.chunks < 10 && since.checked.chunks_left_out >= all.checked.chunks);
+    assert_eq!(since.last_sound_ms, Some(now().now().unix_ms));
+    let sample = run(fsck::Options { sample_percent: Some(30.0), ..fsck::Options::default() });
+    assert!(sample.checked.chunks > 0 && sample.checked.chunks_left_out > 0, "{:?}", sample.checked);
+}
+
+#[test]
+fn altered_records_are_found_and_named_whatever_the_database_says() {
+    let lab = studio();
+    let view = lab.repository.view().expect("a view");
+    let head = view.head().expect("a head").expect("a commit");
+    let tree = view.commit(head).expect("a commit").tree;
+    drop(view);
+    for (space, key) in [(Space::Trees, *tree.as_bytes()), (Space::Commits, *head.as_bytes())] {
+        let mut edit = lab.repository.edit().expect("an edit");
+        let before = edit.transaction().get(space, &key).expect("a value").expect("a value");
+        let mut bytes = before.clone();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        edit.transaction().put(space, &key, &bytes).expect("a write");
+        edit.commit().expect("a change");
+        let report = check(lab.folder.path()).expect("a report");
+        assert!(!report.sound && report.findings.iter().any(|line| line.message.contains("altered")));
+        // An older page of the database still has it, or it is named as lost.
+        let report = mend(lab.folder.path(), &[]).expect("a repair");
+        assert!(report.sound || !report.lost.is_empty(), "{report:?}");
+        let mut edit = lab.repository.edit().expect("an edit");
+        edit.transaction().put(space, &key, &before).expect("a write");
+        edit.commit().expect("a change");
+    }
+}
+
+fn erase_file(lab: &Lab, name: &str) -> erase::Report {
+    let which = erase::Which::Path { path: path(name), revision: None };
+    let options =
+        erase::Options { which, identity: Some(anna()), reason: "court order".into(), dry_run: false };
+    erase::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("an erasure")
+}
+
+/// Whether any file below `.pent` holds these bytes.
+fn holds(lab: &Lab, needle: &[u8]) -> bool {
+    let mut waiting = vec![lab.at(".pent")];
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let place = entry.expect("an entry").path();
+            if place.is_dir() {
+                waiting.push(place);
+            } else {
+                let bytes = fs::read(place).expect("a file");
+                if bytes.windows(needle.len()).any(|window| window == needle) {
+                    return true;
+                }
+            }
+        }
+    }
+    false
+}
+
+#[test]
+fn erased_bytes_are_gone_everywhere_and_nothing_brings_them_back() {
+    let lab = Lab::new();
+    let portrait = noise(42, 600_000);
+    lab.write("portrait.raw", &portrait);
+    lab.write("kept.raw", noise(43, 400_000));
+    lab.commit("Portrait");
+    let mut second = portrait.clone();
+    second[500_000..].fill(1);
+    lab.write("portrait.raw", &second);
+    lab.commit("Retouched");
+    // A copy among what commands set aside.
+    lab.write("kept.raw", &portrait);
+    let options = restore::Options { paths: vec![path("kept.raw")], ..restore::Options::default() };
+    restore::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a restore");
+    let heads = everything(&lab.repository).expect("all");
+    let report = erase_file(&lab, "portrait.raw@1");
+    let erasure = &report.erasure;
+    assert_eq!(erasure.bytes_erased + erasure.bytes_shared, 600_000);
+    assert!(erasure.bytes_erased > 0 && erasure.bytes_shared > 200_000, "{erasure:?}");
+    assert_eq!(report.set_aside, 1);
+    assert_eq!(erasure.paths.len(), 1);
+    assert!(!holds(&lab, &portrait[590_000..590_064]), "the bytes are still there");
+    // What later versions share is theirs.
+    assert_eq!(everything(&lab.repository).expect("all"), heads);
+    let cat = |name: &str| {
+        let options = pentimento::app::cat::Options { path: path(name), revision: None, side: None };
+        let mut out = Vec::new();
+        pentimento::app::cat::run(&lab.repository, &options, &mut out, &lab.clock, &SilentMonitor)
+            .map(|()| out)
+    };
+    assert_eq!(cat("portrait.raw").expect("bytes"), second);
+    let said = cat("portrait.raw@1").expect_err("erased").to_string();
+    assert!(said.contains("by Anna Lind: court order"), "{said}");
+    let sound = || check(lab.folder.path()).expect("a report");
+    assert!(sound().sound, "{:?}", sound().findings);
+    assert_all_reads_but_erased(&lab);
+    // A damaged index is rebuilt without them, although a copy of an old pack turns up.
+    let again = erase_file(&lab, "portrait.raw@1");
+    assert!(again.erasure.already);
+    let options = gc::Options { grace_days: 0, ..gc::Options::default() };
+    gc::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a collection");
+    assert!(sound().sound);
+}
+
+fn assert_all_reads_but_erased(lab: &Lab) {
+    let view = lab.repository.view().expect("a view");
+    let commits = view.snapshot().count(Space::Commits).expect("a count");
+    assert_eq!(commits, 2, "history stays");
+}
+
+#[test]
+fn a_pack_from_a_backup_does_not_bring_erased_bytes_back() {
+    let lab = Lab::new();
+    let portrait = noise(42, 300_000);
+    lab.write("portrait.raw", &portrait);
+    lab.write("kept.raw", noise(43, 300_000));
+    lab.commit("Portrait");
+    let backup = tempfile::tempdir().expect("a folder");
+    copy_folder(&lab.at(".pent/packs"), backup.path());
+    erase_file(&lab, "portrait.raw");
+    copy_folder(backup.path(), &lab.at(".pent/packs"));
+    let Lab { folder, repository, .. } = lab;
+    // Something else is damaged, so that repair rebuilds the index.
+    let packs = repository.store().snapshot().expect("a snapshot").packs().expect("packs");
+    let place = folder.path().join(format!(".pent/packs/{}.pack", packs[0].1.id));
+    drop(repository);
+    fs::remove_file(&place).expect("a removal");
+    fs::remove_file(folder.path().join("portrait.raw")).expect("a removal");
+    let report = mend(folder.path(), &[]).expect("a repair");
+    assert!(report.sound, "{:?}", report.findings);
+    let repository = Repository::open(folder.path(), Access::ReadWrite).expect("a repository");
+    let view = repository.view().expect("a view");
+    let id = pentimento::base::id::FileId::from_bytes(*blake3::hash(&portrait).as_bytes());
+    assert!(view.is_erased(id).expect("an answer"));
+    assert!(view.manifest(id).expect("an answer").is_none());
+    assert_all_reads_of(&repository);
+}
+
+fn assert_all_reads_of(repository: &Repository) {
+    let view = repository.view().expect("a view");
+    let reader = repository.store().chunk_reader().expect("a reader");
+    let extractor = Extractor::new(&reader, &view, &SilentMonitor);
+    let kept = noise(43, 300_000);
+    let id = pentimento::base::id::FileId::from_bytes(*blake3::hash(&kept).as_bytes());
+    let mut bytes = Vec::new();
+    extractor.write_file(id, kept.len() as u64, &mut bytes).expect("a file that reads");
+    assert_eq!(bytes, kept);
+}
+
+#[test]
+fn a_sound_repository_is_left_as_it_is() {
+    let template = Template::new();
+    let copy = template.copy();
+    let report = mend(copy.path(), &[]).expect("a repair");
+    assert!(report.sound && report.steps.is_empty(), "{report:?}");
+    let repository = Repository::open(copy.path(), Access::ReadWrite).expect("a repository");
+    assert_all_reads(&repository, now().now());
+    assert!(!copy.path().join(".pent/quarantine").exists());
+}
