@@ -4,6 +4,7 @@
 pub mod assign;
 pub mod author;
 pub mod cat;
+pub mod claims;
 pub mod commit;
 pub mod config;
 pub mod content;

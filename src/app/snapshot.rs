@@ -2,6 +2,7 @@
 //! that a commit and a switch have in common.
 
 use crate::app::assign::{Assignment, Differences, assign};
+use crate::app::claims::settle_claims;
 use crate::app::error::AppError;
 use crate::app::probe::IngestProbe;
 use crate::app::session::Session;
@@ -50,6 +51,7 @@ pub fn take(
     parents: &[CommitId],
     monitor: &dyn Monitor,
 ) -> Result<Snapshot, AppError> {
+    let within = &with_other_ends(&session.state.pending, within);
     let writer = session.repository.store().chunk_writer(monitor)?;
     let parameters = session.repository.store().settings().chunker;
     let (status, (bytes, bytes_new)) = {
@@ -72,10 +74,29 @@ pub fn take(
     }
     let mut fresh = refreshed;
     fresh.extend(changes.iter().filter_map(seen));
-    let (differences, pending) = differences(session, &changes, pending)?;
+    let (differences, mut pending) = differences(session, &changes, pending)?;
+    settle_claims(session.index.as_ref(), &differences, &mut pending.assets)?;
     let sources = copy_sources(session.index.as_ref(), &differences)?;
     let assignment = assign(parents, differences, &pending, &sources);
     Ok(Snapshot { assignment, staged, fresh, changes, bytes, bytes_new, bytes_stored, still_pending })
+}
+
+/// Adds the other ends of moves of which one end was asked for: one end alone would leave the asset
+/// at both places or at none.
+fn with_other_ends(pending: &PendingEdits, within: &[AssetPath]) -> Vec<AssetPath> {
+    let mut all = within.to_vec();
+    if within.is_empty() {
+        return all;
+    }
+    let is_wanted = |path: &AssetPath| within.iter().any(|folder| path.is_within(folder));
+    for (to, from) in &pending.moves {
+        match (is_wanted(to), is_wanted(from)) {
+            (true, false) => all.push(from.clone()),
+            (false, true) => all.push(to.clone()),
+            _ => {}
+        }
+    }
+    all
 }
 
 /// The entries of a map whose path is to be kept.

@@ -533,6 +533,40 @@ fn a_label_that_waits_goes_with_an_asset_that_is_moved_by_hand() {
     assert!(lab.changes().is_empty(), "{:?}", lab.changes());
 }
 
+/// Which assets stand at which paths of the newest commit.
+fn assets(lab: &Lab, paths: &[&str]) -> Vec<Option<pentimento::base::id::AssetId>> {
+    let paths: Vec<AssetPath> = paths.iter().map(|text| path(text)).collect();
+    let report = meta::get(&lab.repository, &paths).expect("metadata");
+    report.assets.into_iter().map(|line| line.asset).collect()
+}
+
+#[test]
+fn a_restored_file_whose_asset_lives_on_elsewhere_begins_an_asset_of_its_own() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.commit("Base");
+    mv::run(&lab.repository, &path("a.psd"), &path("b.psd"), &lab.clock, &SilentMonitor).expect("a move");
+    lab.commit("Moved");
+    lab.restore(Some("@~1"), &["a.psd"]);
+    lab.commit("Both");
+    let assets = assets(&lab, &["a.psd", "b.psd"]);
+    assert!(assets[0].is_some() && assets[1].is_some() && assets[0] != assets[1], "{assets:?}");
+}
+
+#[test]
+fn a_move_of_which_one_end_is_named_is_committed_whole() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.write("other.txt", "1");
+    lab.commit("Base");
+    let before = assets(&lab, &["a.psd"]);
+    mv::run(&lab.repository, &path("a.psd"), &path("b.psd"), &lab.clock, &SilentMonitor).expect("a move");
+    lab.write("other.txt", "2");
+    lab.commit_paths("Moved", &["b.psd"]);
+    assert_eq!(lab.changes(), ["changed other.txt"]);
+    assert_eq!(assets(&lab, &["b.psd"]), before);
+}
+
 #[test]
 fn an_asset_moved_over_a_removed_one_brings_its_own_metadata() {
     let lab = Lab::new();

@@ -16,6 +16,8 @@ mod damage;
 mod floors;
 mod format_1;
 mod gc;
+mod hostile;
+mod kills;
 mod licences;
 mod model;
 mod repository;

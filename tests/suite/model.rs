@@ -10,9 +10,9 @@ mod commands;
 mod joining;
 mod steps;
 mod story;
-mod things;
+pub mod things;
 mod user;
-mod world;
+pub mod world;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use steps::{Step, step};

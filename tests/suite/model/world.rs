@@ -175,25 +175,7 @@ impl World {
 
     /// Reads all files of a tree back.
     pub fn tree_files(&self, view: &View, tree: TreeId) -> Files {
-        let reader = self.lab.repository.store().chunk_reader().expect("a reader");
-        let extractor = Extractor::new(&reader, view, &SilentMonitor);
-        let read = |id, size| {
-            let mut bytes = Vec::new();
-            extractor.write_file(id, size, &mut bytes).expect("readable content");
-            bytes
-        };
-        let walk = TreeWalk::new(view, tree, AssetPath::root()).map(|item| item.expect("an entry"));
-        walk.filter_map(|(path, entry)| {
-            let thing = match entry.content {
-                Content::File { id, size, executable } => {
-                    Thing::File { bytes: Arc::new(read(id, size)), executable }
-                }
-                Content::Symlink { id, size } => Thing::Link(read(id, size)),
-                Content::Directory { .. } | Content::Foreign { .. } => return None,
-            };
-            Some((text(&path), thing))
-        })
-        .collect()
+        read_tree(&self.lab.repository, view, tree)
     }
 
     /// The files of a commit as the repository has them.
@@ -279,6 +261,29 @@ impl World {
     pub fn last_entry(&self) -> Option<JournalEntry> {
         self.view().journal().expect("a journal").pop()
     }
+}
+
+/// Reads all files of a tree back.
+pub fn read_tree(repository: &Repository, view: &View, tree: TreeId) -> Files {
+    let reader = repository.store().chunk_reader().expect("a reader");
+    let extractor = Extractor::new(&reader, view, &SilentMonitor);
+    let read = |id, size| {
+        let mut bytes = Vec::new();
+        extractor.write_file(id, size, &mut bytes).expect("readable content");
+        bytes
+    };
+    let walk = TreeWalk::new(view, tree, AssetPath::root()).map(|item| item.expect("an entry"));
+    walk.filter_map(|(path, entry)| {
+        let thing = match entry.content {
+            Content::File { id, size, executable } => {
+                Thing::File { bytes: Arc::new(read(id, size)), executable }
+            }
+            Content::Symlink { id, size } => Thing::Link(read(id, size)),
+            Content::Directory { .. } | Content::Foreign { .. } => return None,
+        };
+        Some((text(&path), thing))
+    })
+    .collect()
 }
 
 /// Ids of all content.
