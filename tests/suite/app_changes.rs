@@ -568,6 +568,18 @@ fn a_move_of_which_one_end_is_named_is_committed_whole() {
 }
 
 #[test]
+fn only_what_stands_there_moves() {
+    let lab = Lab::new();
+    lab.write("a/x.txt", "1");
+    lab.commit("A folder");
+    fs::remove_dir_all(lab.at("a")).expect("a removed folder");
+    lab.write("a", "a file in its place");
+    mv::run(&lab.repository, &path("a"), &path("b"), &lab.clock, &SilentMonitor).expect("a move");
+    lab.commit_paths("The file", &["b"]);
+    assert_eq!(lab.changes(), ["removed a/x.txt"]);
+}
+
+#[test]
 fn an_asset_moved_over_a_removed_one_brings_its_own_metadata() {
     let lab = Lab::new();
     lab.write("a.psd", "1");
