@@ -42,7 +42,7 @@ impl ContentSource for CheckoutContent<'_> {
         self.0.write_file(id, size, out)
     }
 
-    fn read_small(&self, id: FileId, size: u64) -> Result<Vec<u8>, ContentError> {
+    fn read(&self, id: FileId, size: u64) -> Result<Vec<u8>, ContentError> {
         if size > SMALL_BYTES_MAX {
             return Err(ContentError::Size { file: id, expected: SMALL_BYTES_MAX, found: size });
         }

@@ -10,7 +10,7 @@ use crate::care::erase::{self, Erasure};
 use crate::object::tree::Content;
 use crate::repo::Repository;
 use crate::repo::people::Identity;
-use crate::worktree::displaced::Displaced;
+use crate::worktree::displaced;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -112,11 +112,8 @@ fn has_bytes(path: &Path, erasure: &Erasure) -> bool {
 
 /// Counts, and removes when asked to, copies among the files that commands set aside.
 fn erase_set_aside(repository: &Repository, erasure: &Erasure, remove: bool) -> Result<u64, AppError> {
-    let displaced = Displaced::of(repository.pent_dir());
-    let mut waiting: Vec<PathBuf> = Vec::new();
-    for set in displaced.ids()? {
-        waiting.push(displaced.folder_of(&set));
-    }
+    let sets = displaced::folders(repository.pent_dir())?;
+    let mut waiting: Vec<PathBuf> = sets.into_iter().map(|(_, folder)| folder).collect();
     let mut copies = 0;
     while let Some(path) = waiting.pop() {
         let Ok(found) = fs::symlink_metadata(&path) else { continue };

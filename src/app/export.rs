@@ -10,8 +10,8 @@ use crate::object::source::ObjectSource;
 use crate::object::tree::{Content, TreeEntry};
 use crate::object::tree_walk::TreeWalk;
 use crate::repo::{RepoError, Repository, View};
-use crate::worktree::checkout::{Target, execute, plan};
-use crate::worktree::displaced::Displaced;
+use crate::worktree::checkout::{LinkPolicy, PlanInput, Wanted, execute, plan};
+use crate::worktree::displaced::Displacer;
 use crate::worktree::root::Worktree;
 use serde::Serialize;
 use std::fs::{self, File};
@@ -85,7 +85,11 @@ pub fn run(
             let seconds = u64::try_from(commit.committer.time.unix_seconds()).unwrap_or(0);
             write_archive(&options.target, kind, &entries, &stored, seconds, monitor, &mut report)?;
         }
-        None => write_folder(options, entries, &stored, clock, monitor, &mut report)?,
+        None => {
+            // Whatever appears in the folder meanwhile and would be lost is kept.
+            let displacer = Displacer::new(repository.pent_dir(), "export", clock.now());
+            write_folder(options, entries, &stored, &displacer, monitor, &mut report)?;
+        }
     }
     Ok(report)
 }
@@ -135,7 +139,7 @@ fn write_folder(
     options: &Options,
     entries: Vec<(AssetPath, TreeEntry)>,
     stored: &StoredContent<'_>,
-    clock: &dyn Clock,
+    displacer: &Displacer,
     monitor: &dyn Monitor,
     report: &mut Report,
 ) -> Result<(), AppError> {
@@ -145,15 +149,18 @@ fn write_folder(
         return Err(AppError::TargetTaken { path: target.clone() });
     }
     let root = Worktree::open(target)?;
-    let targets =
-        entries.into_iter().map(|(path, entry)| Target { path, content: Some(entry.content) }).collect();
-    let plan = plan(&root, targets, &|_, _| true, monitor)?;
-    // Nothing stands in an empty folder, so nothing is ever put into this set.
-    let unused = Displaced::of(target).begin("export", clock.now());
-    let done = execute(&root, plan, &CheckoutContent(stored.extractor()), &unused, monitor)?;
+    let wanted: Vec<Wanted> =
+        entries.into_iter().map(|(path, entry)| Wanted { path, content: Some(entry.content) }).collect();
+    let input = PlanInput { worktree: &root, index: None, seen: None, stored: &|_, _| None, wanted: &wanted };
+    let plan = plan(&input, monitor)?;
+    plan.check_space(&root)?;
+    let source = CheckoutContent(stored.extractor());
+    let done = execute(&plan, &root, &source, displacer, LinkPolicy::Any, None, monitor)?;
     report.files = done.written.len() as u64;
-    report.bytes = done.written.iter().filter_map(|written| written.content.size()).sum();
-    report.problems = done.problems.into_iter().map(ProblemLine::from).collect();
+    report.bytes = done.bytes_written;
+    let problems = plan.problems().into_iter().chain(done.problems());
+    report.problems =
+        problems.inspect(|problem| monitor.problem(problem.clone())).map(ProblemLine::from).collect();
     if monitor.is_cancelled() { Err(AppError::Cancelled) } else { Ok(()) }
 }
 

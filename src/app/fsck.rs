@@ -7,7 +7,7 @@ use crate::base::time::Clock;
 use crate::care::fsck::{self, AffectedLine, Checked, Finding, FindingKind, last_checked};
 use crate::repo::Repository;
 use crate::repo::config::{ConfigPaths, Settings};
-use crate::worktree::displaced::Displaced;
+use crate::worktree::displaced;
 use crate::worktree::index::Index;
 use crate::worktree::seen::Seen;
 use serde::Serialize;
@@ -79,10 +79,14 @@ pub(crate) fn sidecars(pent_dir: &Path) -> Vec<Finding> {
     if let Err(error) = Settings::read(&config) {
         note(FindingKind::Settings, format!("the settings of this repository: {error}"));
     }
-    let displaced = Displaced::of(pent_dir);
-    for id in displaced.ids().unwrap_or_default() {
-        if let Err(error) = displaced.read(&id) {
-            note(FindingKind::Sidecar, format!("files that were set aside as {id}: {error}"));
+    for (id, _) in displaced::folders(pent_dir).unwrap_or_default() {
+        match displaced::find(pent_dir, &id) {
+            Ok(set) if set.is_whole() => {}
+            Ok(_) => note(
+                FindingKind::Sidecar,
+                format!("the list of files that were set aside as {id} is damaged"),
+            ),
+            Err(error) => note(FindingKind::Sidecar, format!("files that were set aside as {id}: {error}")),
         }
     }
     found

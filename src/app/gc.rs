@@ -5,7 +5,7 @@ use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
 use crate::care::gc::{self, Done, GRACE_DAYS, Plan};
 use crate::repo::Repository;
-use crate::worktree::displaced::Displaced;
+use crate::worktree::displaced;
 use serde::Serialize;
 
 /// How to clean up.
@@ -74,14 +74,13 @@ pub fn run(
 
 /// Counts, and removes when asked to, what was set aside longer than it is kept for.
 fn set_aside(repository: &Repository, clock: &dyn Clock, remove: bool) -> Result<SetAsideLine, AppError> {
-    let displaced = Displaced::of(repository.pent_dir());
     let mut line = SetAsideLine::default();
-    for set in displaced.old(clock.now())? {
+    for set in displaced::old(repository.pent_dir(), clock.now())? {
         line.sets += 1;
         line.files += set.items.len() as u64;
         line.bytes += set.items.iter().map(|item| item.size).sum::<u64>();
         if remove {
-            displaced.remove(&set.id)?;
+            displaced::remove(repository.pent_dir(), &set)?;
         }
     }
     Ok(line)

@@ -182,8 +182,8 @@ impl Job<'_> {
         let sequence = edit.record(note, clock.now())?;
         edit.commit()?;
         let view = session.repository.view()?;
-        let plan = prepare(&session, targets, &KnownFiles::default(), monitor)?;
-        let done = carry_out(&session, &view, plan, "merge", clock, monitor)?;
+        let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
+        let done = carry_out(&session, &view, &plan, "merge", clock, monitor)?;
         settle_change(&session, Some(sequence), &done.line)?;
         session.remember(done.fresh, monitor)?;
         self.report(&session, Outcome::Forward, None, done.line)
@@ -203,8 +203,8 @@ impl Job<'_> {
         let (files, sequence) = self.announce(&session, &merge, staged, clock)?;
         let view = session.repository.view()?;
         let targets = targets_between(&session, &view, files.before, files.after, monitor)?;
-        let plan = prepare(&session, targets, &KnownFiles::default(), monitor)?;
-        let done = carry_out(&session, &view, plan, "merge", clock, monitor)?;
+        let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
+        let done = carry_out(&session, &view, &plan, "merge", clock, monitor)?;
         settle_change(&session, Some(sequence), &done.line)?;
         session.remember(done.fresh, monitor)?;
         let outcome = if merge.conflicts.is_empty() { Outcome::Merged } else { Outcome::Undecided };

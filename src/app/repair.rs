@@ -10,7 +10,7 @@ use crate::base::time::Clock;
 use crate::care::fsck::{self, AffectedLine, Checked, Finding, FindingKind, Outcome};
 use crate::care::repair::{self, Opened, Step, Steps};
 use crate::repo::Repository;
-use crate::worktree::displaced::Displaced;
+use crate::worktree::displaced;
 use crate::worktree::status::SEEN_FILE;
 use serde::Serialize;
 use std::fs;
@@ -88,23 +88,22 @@ fn look_in_files(
     steps: &mut Steps,
     monitor: &dyn Monitor,
 ) -> Result<Vec<PathBuf>, AppError> {
-    let displaced = Displaced::of(repository.pent_dir());
     let mut folders = vec![repository.root().to_owned()];
-    folders.extend(displaced.ids()?.iter().map(|id| displaced.folder_of(id)));
+    folders.extend(displaced::folders(repository.pent_dir())?.into_iter().map(|(_, folder)| folder));
     folders.extend(options.search.iter().cloned());
     Ok(repair::restore_from_files(repository, &folders, outcome, steps, monitor)?)
 }
 
 /// Writes lists of set-aside files anew that cannot be read; the old list is kept.
 fn mend_set_aside(repository: &Repository, steps: &mut Steps) -> Result<(), AppError> {
-    let displaced = Displaced::of(repository.pent_dir());
-    for id in displaced.ids()? {
-        if displaced.read(&id).is_ok() {
+    let pent_dir = repository.pent_dir();
+    for (id, _) in displaced::folders(pent_dir)? {
+        if displaced::find(pent_dir, &id)?.is_whole() {
             continue;
         }
-        let old = displaced.mend(&id)?;
-        let folder = repository.pent_dir().join("quarantine");
-        let kept = folder.join(format!("{id}-list.jsonl"));
+        let old = displaced::mend(pent_dir, &id)?;
+        let folder = pent_dir.join("quarantine");
+        let kept = folder.join(format!("{id}-manifest"));
         let write = || fs::create_dir_all(&folder).and_then(|()| fs::write(&kept, &old));
         write().map_err(|source| AppError::Io { action: "writing", path: kept.clone(), source })?;
         steps.add("sidecar", format!("the list of the files set aside as {id} was written anew"), Some(kept));

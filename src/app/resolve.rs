@@ -15,7 +15,7 @@ use crate::repo::Repository;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::state::{ConflictSide, PendingConflict, WorktreeState};
-use crate::worktree::checkout::Target;
+use crate::worktree::checkout::Wanted;
 use serde::Serialize;
 
 /// How to decide.
@@ -95,7 +95,7 @@ pub fn run(
 
 struct Work {
     state: WorktreeState,
-    targets: Vec<Target>,
+    targets: Vec<Wanted>,
     edits: Vec<TreeEdit>,
     lines: Vec<DecidedLine>,
     metadata: Vec<Metadata>,
@@ -185,7 +185,7 @@ impl Work {
     }
 
     fn remove(&mut self, path: &AssetPath) {
-        self.targets.push(Target { path: path.clone(), content: None });
+        self.targets.push(Wanted { path: path.clone(), content: None });
         self.edits.push(TreeEdit { path: path.clone(), value: None });
     }
 
@@ -193,7 +193,7 @@ impl Work {
     fn put(&mut self, path: &AssetPath, side: &ConflictSide, same_asset: bool) {
         let asset = if same_asset { side.asset } else { Some(derive_asset_id(&[], path)) };
         let value = EntryValue { asset, metadata: side.metadata, content: side.content.clone() };
-        self.targets.push(Target { path: path.clone(), content: Some(side.content.clone()) });
+        self.targets.push(Wanted { path: path.clone(), content: Some(side.content.clone()) });
         self.edits.push(TreeEdit { path: path.clone(), value: Some(value) });
         if let (Some(asset), true) = (side.asset, same_asset) {
             self.state.pending.assets.insert(path.clone(), asset);
@@ -266,7 +266,7 @@ impl Work {
         underway.underway = (!self.targets.is_empty()).then_some(files);
         edit.put_state(&underway)?;
         let known = KnownFiles::default();
-        let plan = prepare(session, self.targets, &known, monitor)?;
+        let plan = prepare(session, &self.targets, &known, monitor)?;
         let note = JournalNote {
             verb: "resolve",
             summary: format!("decided about the merge of {}", self.name),
@@ -277,7 +277,7 @@ impl Work {
         let sequence = edit.record(note, clock.now())?;
         edit.commit()?;
         let view = session.repository.view()?;
-        let done = carry_out(session, &view, plan, "resolve", clock, monitor)?;
+        let done = carry_out(session, &view, &plan, "resolve", clock, monitor)?;
         settle_change(session, Some(sequence), &done.line)?;
         session.remember(done.fresh, monitor)?;
         Ok(done.line)

@@ -4,11 +4,10 @@
 
 use crate::app::content::{CheckoutContent, StoredContent};
 use crate::app::error::AppError;
-use crate::app::export::ProblemLine;
 use crate::app::locate::{Located, locate};
 use crate::app::session::Session;
 use crate::app::transition::{
-    FilesLine, KnownFiles, carry_out, clean_content, finish_interrupted, prepare, settle_change,
+    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, told,
 };
 use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;
@@ -22,12 +21,14 @@ use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::state::WorktreeState;
 use crate::repo::{RepoError, Repository, View};
-use crate::worktree::checkout::{CheckoutPlan, Target, execute, plan};
-use crate::worktree::displaced::Displaced;
+use crate::worktree::checkout::{
+    self, Action, CheckoutPlan, LinkPolicy, PlanInput, Replaces, Step, execute, plan,
+};
+use crate::worktree::displaced::Displacer;
 use crate::worktree::root::Worktree;
 use crate::worktree::stat::NodeKind;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
 /// What to bring back.
@@ -68,6 +69,13 @@ pub struct Report {
 struct Wanted {
     path: AssetPath,
     value: Option<EntryValue>,
+}
+
+impl Wanted {
+    fn target(&self) -> checkout::Wanted {
+        let content = self.value.as_ref().map(|value| value.content.clone());
+        checkout::Wanted { path: self.path.clone(), content }
+    }
 }
 
 /// Restores.
@@ -199,22 +207,18 @@ fn elsewhere(
         return Ok(report);
     }
     let root = Worktree::open(&folder)?;
-    let targets = wanted
-        .into_iter()
-        .filter_map(|item| Some(Target { path: item.path, content: Some(item.value?.content) }))
-        .collect();
-    let plan = plan(&root, targets, &|_, _| false, monitor)?;
+    let targets: Vec<checkout::Wanted> =
+        wanted.iter().filter(|item| item.value.is_some()).map(Wanted::target).collect();
+    let input =
+        PlanInput { worktree: &root, index: None, seen: None, stored: &|_, _| None, wanted: &targets };
+    let plan = plan(&input, monitor)?;
+    plan.check_space(&root)?;
     let stored = StoredContent::new(session.repository, &session.view, monitor)?;
-    let displaced = Displaced::of(session.repository.pent_dir());
-    let set = displaced.begin("restore", clock.now());
-    let done = execute(&root, plan, &CheckoutContent(stored.extractor()), &set, monitor)?;
-    report.files.written = done.written.len() as u64;
-    report.files.bytes = done.written.iter().filter_map(|written| written.content.size()).sum();
-    report.files.set_aside_as = set.id();
-    if let Some(id) = &report.files.set_aside_as {
-        report.files.set_aside = displaced.read(id)?.items.into_iter().map(|item| item.path).collect();
-    }
-    report.files.problems = done.problems.into_iter().map(ProblemLine::from).collect();
+    let source = CheckoutContent(stored.extractor());
+    let pent_dir = session.repository.pent_dir();
+    let displacer = Displacer::new(pent_dir, "restore", clock.now());
+    let done = execute(&plan, &root, &source, &displacer, LinkPolicy::Any, None, monitor)?;
+    report.files = told(&plan, &done, pent_dir, monitor)?;
     Ok(report)
 }
 
@@ -227,37 +231,28 @@ fn here(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
-    let mut targets = Vec::new();
-    let mut unchanged = 0;
-    for item in &wanted {
-        let content = item.value.as_ref().map(|value| value.content.clone());
-        if content.is_some() && clean_content(&session, &item.path)? == content {
-            unchanged += 1;
-        } else {
-            targets.push(Target { path: item.path.clone(), content });
-        }
-    }
-    let plan = prepare(&session, targets, &KnownFiles::default(), monitor)?;
+    let targets: Vec<checkout::Wanted> = wanted.iter().map(Wanted::target).collect();
+    let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
     let mut report = Report {
         commits,
         to: None,
         preview: options.preview,
-        write: plan.writes.iter().map(|item| item.path.clone()).collect(),
-        remove: plan.removals.iter().map(|item| item.path.clone()).collect(),
-        unchanged,
+        write: paths(plan.writes()),
+        remove: paths(plan.removals()),
+        unchanged: plan.unchanged,
         files: FilesLine::default(),
     };
     if options.preview {
-        report.files.set_aside = plan.set_aside().map(|item| item.path.clone()).collect();
+        report.files.set_aside = paths(plan.kept());
         return Ok(report);
     }
     let after = pending_after(&session, &wanted)?;
-    if plan.is_empty() && plan.problems.is_empty() && after == session.state {
+    if plan.is_empty() && plan.problems().is_empty() && after == session.state {
         return Ok(report);
     }
     let sequence = announce(&session, &plan, &wanted, after, &report, clock)?;
     let view = session.repository.view()?;
-    let done = carry_out(&session, &view, plan, "restore", clock, monitor)?;
+    let done = carry_out(&session, &view, &plan, "restore", clock, monitor)?;
     settle_change(&session, Some(sequence), &done.line)?;
     session.remember(done.fresh, monitor)?;
     report.files = done.line;
@@ -294,12 +289,13 @@ fn announce(
     clock: &dyn Clock,
 ) -> Result<u64, AppError> {
     let mut edit = session.repository.edit()?;
-    let in_the_way = in_the_way(session, wanted)?;
-    let gone = not_there_before(session, plan, wanted, &in_the_way)?;
+    let earlier = before_edits(session, plan, wanted)?;
+    let restored = wanted.iter().filter(|item| item.value.is_some()).map(|item| &item.path);
+    let in_the_way = in_the_way(session, restored, wanted)?;
     let put = wanted.iter().map(|item| TreeEdit { path: item.path.clone(), value: item.value.clone() });
     let put = sorted(put.chain(in_the_way).collect());
     let mut emit = |id, bytes: Vec<u8>| edit.put_tree_node(id, &bytes);
-    let before = edit_tree(&session.view, session.base, gone, &mut emit).map_err(AppError::from_edit)?;
+    let before = edit_tree(&session.view, session.base, earlier, &mut emit).map_err(AppError::from_edit)?;
     let after_tree = edit_tree(&session.view, session.base, put, &mut emit).map_err(AppError::from_edit)?;
     let files = FilesChange { before, after: after_tree };
     let state = StateChange { before: edit.state()?, after: after.clone() };
@@ -319,36 +315,55 @@ fn announce(
     Ok(sequence)
 }
 
-/// Paths that the base has and that did not stand in the files as it has them: those that were gone,
-/// and those that were edited, which come back from where they are set aside.
-fn not_there_before(
+/// How the files differed from the base at the paths concerned: those that were gone; those that were
+/// edited, which come back from where they are set aside; and those that were as wanted already.
+fn before_edits(
     session: &Session<'_>,
     plan: &CheckoutPlan,
     wanted: &[Wanted],
-    in_the_way: &[TreeEdit],
 ) -> Result<Vec<TreeEdit>, AppError> {
+    let steps: HashMap<&AssetPath, &Step> = plan.steps.iter().map(|step| (&step.path, step)).collect();
+    let problems = plan.problems();
+    let troubled: HashSet<&AssetPath> = problems.iter().map(|problem| &problem.path).collect();
+    let mut gone = Vec::new();
     let mut edits = Vec::new();
-    let mut gone = |path: AssetPath| edits.push(TreeEdit { path, value: None });
-    for path in wanted.iter().map(|item| &item.path).chain(in_the_way.iter().map(|edit| &edit.path)) {
-        match entry_at(&session.view, session.base, path).map_err(RepoError::from)?.map(|entry| entry.content) {
-            None => {}
-            Some(Content::Directory { id }) => {
-                for item in TreeWalk::new(&session.view, id, path.clone()) {
-                    let (below, entry) = item.map_err(RepoError::from)?;
-                    if !entry.content.is_directory() && !stands(session, &below)? {
-                        gone(below);
-                    }
+    let mut stood = Vec::new();
+    for Wanted { path, value } in wanted {
+        let was_there = match (steps.get(path), value) {
+            (Some(step), Some(value)) => match (&step.action, step.replaces) {
+                (Action::SetMode { id, executable }, Replaces::Committed(node)) => {
+                    let content = Content::File { id: *id, size: node.stat.size, executable: !executable };
+                    edits.push(TreeEdit {
+                        path: path.clone(),
+                        value: Some(EntryValue { content, ..value.clone() }),
+                    });
+                    stood.push(path);
+                    true
                 }
+                (_, Replaces::Committed(_)) => true,
+                _ => false,
+            },
+            (Some(_), None) => true,
+            (None, Some(_)) if !troubled.contains(path) => {
+                edits.push(TreeEdit { path: path.clone(), value: value.clone() });
+                stood.push(path);
+                true
             }
-            Some(_) if !stands(session, path)? => gone(path.clone()),
-            Some(_) => {}
+            (None, _) => {
+                let found = session.worktree.look(path).ok().flatten();
+                found.is_some_and(|node| node.kind != NodeKind::Directory)
+            }
+        };
+        if !was_there {
+            gone.push(path.clone());
         }
     }
-    let edited = plan.writes.iter().filter(|item| item.set_aside).map(|item| item.path.clone());
-    for path in edited {
+    edits.extend(in_the_way(session, stood.into_iter(), wanted)?);
+    // What stands there as a folder is no file of that name; folders of the base stay.
+    for path in gone {
         let base = entry_at(&session.view, session.base, &path).map_err(RepoError::from)?;
         if base.is_some_and(|entry| !entry.content.is_directory()) {
-            gone(path);
+            edits.push(TreeEdit { path, value: None });
         }
     }
     let mut edits = sorted(edits);
@@ -356,21 +371,15 @@ fn not_there_before(
     Ok(edits)
 }
 
-/// Whether a file or link stands at a path.
-fn stands(session: &Session<'_>, path: &AssetPath) -> Result<bool, AppError> {
-    let found = session.worktree.look(path).map_err(|source| AppError::Io {
-        action: "looking at",
-        path: session.worktree.full_path(path),
-        source,
-    })?;
-    Ok(found.is_some_and(|node| node.kind != NodeKind::Directory))
-}
-
-/// Files of the base that stand where the restored files need a folder.
-fn in_the_way(session: &Session<'_>, wanted: &[Wanted]) -> Result<Vec<TreeEdit>, AppError> {
+/// Files of the base that stand where the given files need a folder.
+fn in_the_way<'a>(
+    session: &Session<'_>,
+    files: impl Iterator<Item = &'a AssetPath>,
+    wanted: &[Wanted],
+) -> Result<Vec<TreeEdit>, AppError> {
     let mut folders = BTreeSet::new();
-    for item in wanted.iter().filter(|item| item.value.is_some()) {
-        let mut above = item.path.parent();
+    for path in files {
+        let mut above = path.parent();
         while let Some(folder) = above.filter(|folder| !folder.is_root()) {
             above = folder.parent();
             if !folders.insert(folder) {
@@ -388,6 +397,10 @@ fn in_the_way(session: &Session<'_>, wanted: &[Wanted]) -> Result<Vec<TreeEdit>,
         }
     }
     Ok(edits)
+}
+
+fn paths<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<AssetPath> {
+    steps.map(|step| step.path.clone()).collect()
 }
 
 fn sorted(mut edits: Vec<TreeEdit>) -> Vec<TreeEdit> {

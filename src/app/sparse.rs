@@ -14,7 +14,7 @@ use crate::repo::ingest::Ingester;
 use crate::repo::journal::StateChange;
 use crate::repo::state::WorktreeState;
 use crate::repo::{RepoError, Repository};
-use crate::worktree::checkout::Target;
+use crate::worktree::checkout::Wanted;
 use crate::worktree::status::Measure;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -62,7 +62,7 @@ pub fn run(
     let after = WorktreeState { sparse: changed_set(&session, options)?, ..before.clone() };
     let (targets, still_here) = differences(&session, &before, &after, monitor)?;
     // The plan is made against what was shown before: only that is known to be as committed.
-    let plan = prepare(&session, targets, &KnownFiles::default(), monitor)?;
+    let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
     let mut edit = repository.edit()?;
     edit.put_state(&after)?;
     let summary = match &after.sparse {
@@ -74,7 +74,7 @@ pub fn run(
         edit.record(JournalNote { verb: "sparse", summary, state, ..JournalNote::default() }, clock.now())?;
     edit.commit()?;
     let view = repository.view()?;
-    let done = carry_out(&session, &view, plan, "sparse", clock, monitor)?;
+    let done = carry_out(&session, &view, &plan, "sparse", clock, monitor)?;
     settle_change(&session, Some(sequence), &done.line)?;
     session.remember(done.fresh, monitor)?;
     let shown = after.sparse.map(|paths| paths.into_iter().collect());
@@ -155,7 +155,7 @@ fn differences(
     before: &WorktreeState,
     after: &WorktreeState,
     monitor: &dyn Monitor,
-) -> Result<(Vec<Target>, Vec<AssetPath>), AppError> {
+) -> Result<(Vec<Wanted>, Vec<AssetPath>), AppError> {
     let parameters = session.repository.store().settings().chunker;
     let measuring = Ingester::measuring(&session.view, &parameters, monitor);
     let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
@@ -170,10 +170,10 @@ fn differences(
         }
         match (before.shows(&path), after.shows(&path)) {
             (false, true) if !dirty.contains(&path) => {
-                targets.push(Target { path, content: Some(entry.content) });
+                targets.push(Wanted { path, content: Some(entry.content) });
             }
             (true, false) if dirty.contains(&path) => still_here.push(path),
-            (true, false) => targets.push(Target { path, content: None }),
+            (true, false) => targets.push(Wanted { path, content: None }),
             _ => {}
         }
     }

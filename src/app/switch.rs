@@ -114,8 +114,8 @@ fn go(
     let files = announced.files;
     let view = session.repository.view()?;
     let targets = targets_between(&session, &view, files.before, files.after, monitor)?;
-    let plan = prepare(&session, targets, &known, monitor)?;
-    let done = carry_out(&session, &view, plan, "switch", clock, monitor)?;
+    let plan = prepare(&session, &targets, &known, monitor)?;
+    let done = carry_out(&session, &view, &plan, "switch", clock, monitor)?;
     settle_change(&session, Some(announced.sequence), &done.line)?;
     session.remember(done.fresh, monitor)?;
     Ok(Report {

@@ -17,13 +17,18 @@ use crate::diff::tree::{PathSet, compare_trees};
 use crate::object::tree::Content;
 use crate::repo::View;
 use crate::repo::journal::FilesChange;
-use crate::worktree::checkout::{CheckoutPlan, Target, Written, execute, plan};
+use crate::worktree::checkout::{CheckoutPlan, CheckoutReport, LinkPolicy, PlanInput, Wanted, execute, plan};
 use crate::worktree::clock::FsClock;
-use crate::worktree::displaced::Displaced;
-use crate::worktree::index::{Fresh, Index};
-use crate::worktree::stat::{FileStat, Node, NodeKind};
+use crate::worktree::displaced::{self, Displacer};
+use crate::worktree::index::Fresh;
+use crate::worktree::root::Worktree;
+use crate::worktree::seen::Seen;
+use crate::worktree::stat::{FileStat, Node};
+use crate::worktree::status::SEEN_FILE;
+use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::HashMap;
+use std::path::Path;
 
 /// What a change of files did.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -50,57 +55,29 @@ pub struct Done {
     pub fresh: Vec<Fresh>,
 }
 
-impl Done {
-    /// Adds what was done in a second step.
-    pub fn add(&mut self, other: Self) {
-        let FilesLine { written, bytes, removed, set_aside, set_aside_as, problems } = other.line;
-        self.line.written += written;
-        self.line.bytes += bytes;
-        self.line.removed += removed;
-        self.line.set_aside.extend(set_aside);
-        self.line.set_aside_as = self.line.set_aside_as.take().or(set_aside_as);
-        self.line.problems.extend(problems);
-        self.fresh.extend(other.fresh);
-    }
-}
-
 /// Files whose content is known to be in the store although the index does not say so: those that
 /// were taken in a moment ago.
 #[derive(Debug, Default)]
 pub struct KnownFiles {
-    stats: HashMap<AssetPath, FileStat>,
+    files: HashMap<AssetPath, (FileStat, FileId)>,
 }
 
 impl KnownFiles {
-    /// Takes what a snapshot saw.
+    /// Takes what a snapshot saw, as far as every later edit would show.
     pub fn of(fresh: &[Fresh]) -> Self {
-        Self { stats: fresh.iter().map(|seen| (seen.path.clone(), seen.stat)).collect() }
+        let settled = fresh.iter().filter(|seen| seen.settled);
+        settled.map(|seen| (seen.path.clone(), seen.stat, seen.id)).collect()
     }
 
-    /// Takes note of one file.
-    pub fn add(&mut self, path: AssetPath, stat: FileStat) {
-        self.stats.insert(path, stat);
-    }
-
-    fn has(&self, path: &AssetPath, node: &Node) -> bool {
-        self.stats.get(path) == Some(&node.stat)
+    fn find(&self, path: &AssetPath, node: &Node) -> Option<FileId> {
+        let (stat, id) = self.files.get(path)?;
+        (*stat == node.stat).then_some(*id)
     }
 }
 
-/// Whether the index knows the file that stands there to be as committed.
-fn is_clean(index: Option<&Index>, path: &AssetPath, node: &Node) -> bool {
-    let record = index.and_then(|index| index.find(path).ok().flatten());
-    record.is_some_and(|record| record.is_unchanged(node))
-}
-
-/// The content of a file that is as committed, if it is.
-pub fn clean_content(session: &Session<'_>, path: &AssetPath) -> Result<Option<Content>, AppError> {
-    let Some(index) = &session.index else { return Ok(None) };
-    let Some(record) = index.find(path)? else { return Ok(None) };
-    let found = session.worktree.look(path).ok().flatten();
-    match found {
-        Some(node) if record.is_unchanged(&node) => Ok(Some(record.content()?)),
-        _ => Ok(None),
+impl FromIterator<(AssetPath, FileStat, FileId)> for KnownFiles {
+    fn from_iter<T: IntoIterator<Item = (AssetPath, FileStat, FileId)>>(files: T) -> Self {
+        Self { files: files.into_iter().map(|(path, stat, id)| (path, (stat, id))).collect() }
     }
 }
 
@@ -111,7 +88,7 @@ pub fn targets_between(
     before: TreeId,
     after: TreeId,
     monitor: &dyn Monitor,
-) -> Result<Vec<Target>, AppError> {
+) -> Result<Vec<Wanted>, AppError> {
     let mut targets = Vec::new();
     compare_trees(view, before, after, &PathSet::everything(), monitor, &mut |difference| {
         let wanted = difference.after.as_ref().map(|value| value.content.clone());
@@ -124,7 +101,7 @@ pub fn targets_between(
         };
         if !only_folders && !same_bytes && session.state.shows(&difference.path) {
             let content = wanted.filter(|content| !content.is_directory());
-            targets.push(Target { path: difference.path, content });
+            targets.push(Wanted { path: difference.path, content });
         }
         Ok(())
     })?;
@@ -134,22 +111,20 @@ pub fn targets_between(
 /// Plans to make `targets` true and makes sure that there is room for it.
 pub fn prepare(
     session: &Session<'_>,
-    targets: Vec<Target>,
+    targets: &[Wanted],
     known: &KnownFiles,
     monitor: &dyn Monitor,
 ) -> Result<CheckoutPlan, AppError> {
-    let index = session.index.as_ref();
-    let is_stored = |path: &AssetPath, node: &Node| known.has(path, node) || is_clean(index, path, node);
-    let plan = plan(&session.worktree, targets, &is_stored, monitor)?;
-    let available = session.worktree.bytes_available().map_err(|source| AppError::Io {
-        action: "asking for the free space of",
-        path: session.repository.root().to_owned(),
-        source,
-    })?;
-    if plan.bytes_to_write > available {
-        let needed = plan.bytes_to_write;
-        return Err(crate::worktree::WorktreeError::DiskFull { needed, available }.into());
-    }
+    let seen = Seen::open(&session.state_dir().join(SEEN_FILE));
+    let input = PlanInput {
+        worktree: &session.worktree,
+        index: session.index.as_ref(),
+        seen: seen.as_ref(),
+        stored: &|path, node| known.find(path, node),
+        wanted: targets,
+    };
+    let plan = plan(&input, monitor)?;
+    plan.check_space(&session.worktree)?;
     Ok(plan)
 }
 
@@ -157,46 +132,43 @@ pub fn prepare(
 pub fn carry_out(
     session: &Session<'_>,
     view: &View,
-    plan: CheckoutPlan,
+    plan: &CheckoutPlan,
     verb: &str,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Done, AppError> {
     let stored = StoredContent::new(session.repository, view, monitor)?;
     let source = CheckoutContent(stored.extractor());
-    let displaced = Displaced::of(session.repository.pent_dir());
-    let set = displaced.begin(verb, clock.now());
-    let done = execute(&session.worktree, plan, &source, &set, monitor)?;
-    let set_aside_as = set.id();
-    let set_aside = match &set_aside_as {
-        Some(id) => displaced.read(id)?.items.into_iter().map(|item| item.path).collect(),
-        None => Vec::new(),
-    };
-    let line = FilesLine {
-        written: done.written.len() as u64,
-        bytes: done.written.iter().filter_map(|written| written.content.size()).sum(),
-        removed: done.removed.len() as u64,
-        set_aside,
-        set_aside_as,
-        problems: done.problems.into_iter().map(ProblemLine::from).collect(),
-    };
-    Ok(Done { line, fresh: settle(session, done.written) })
+    let pent_dir = session.repository.pent_dir();
+    let displacer = Displacer::new(pent_dir, verb, clock.now());
+    let fs_clock = FsClock::new(&session.state_dir());
+    let worktree = &session.worktree;
+    let done = execute(plan, worktree, &source, &displacer, LinkPolicy::Any, Some(&fs_clock), monitor)?;
+    Ok(Done { line: told(plan, &done, pent_dir, monitor)?, fresh: done.written })
 }
 
-/// Waits until the clock of the file system has moved past the last written file, so that every
-/// later edit shows; then what was seen of the files can be trusted.
-fn settle(session: &Session<'_>, written: Vec<Written>) -> Vec<Fresh> {
-    let Some(latest) = written.iter().map(|written| written.stat).max_by_key(|stat| stat.ctime_ns) else {
-        return Vec::new();
+/// What a checkout did, for reports; the monitor hears of the problems.
+pub fn told(
+    plan: &CheckoutPlan,
+    done: &CheckoutReport,
+    pent_dir: &Path,
+    monitor: &dyn Monitor,
+) -> Result<FilesLine, AppError> {
+    let set_aside = match &done.displaced {
+        Some(id) => displaced::find(pent_dir, id)?.items.into_iter().filter_map(|item| item.path).collect(),
+        None => Vec::new(),
     };
-    let settled = FsClock::new(&session.state_dir()).settle(&latest);
-    written
-        .into_iter()
-        .filter_map(|written| {
-            let id: FileId = written.content.file_id()?;
-            Some(Fresh { path: written.path, id, stat: written.stat, settled })
-        })
-        .collect()
+    let mut problems = plan.problems();
+    problems.extend(done.problems());
+    problems.iter().for_each(|problem| monitor.problem(problem.clone()));
+    Ok(FilesLine {
+        written: done.written.len() as u64,
+        bytes: done.bytes_written,
+        removed: done.removed,
+        set_aside,
+        set_aside_as: done.displaced.clone(),
+        problems: problems.into_iter().map(ProblemLine::from).collect(),
+    })
 }
 
 /// Finishes a change of files that was cut off: the note that the last command left says from where
@@ -210,23 +182,23 @@ pub fn finish_interrupted(
     let view = session.repository.view()?;
     let mut targets = targets_between(session, &view, before, after, monitor)?;
     // What was written before the stop is there already.
-    targets.retain(|target| !is_there(session, target));
-    let plan = prepare(session, targets, &KnownFiles::default(), monitor)?;
-    let done = carry_out(session, &view, plan, "recovery", clock, monitor)?;
+    let there: Vec<bool> = targets.par_iter().map(|target| is_there(&session.worktree, target)).collect();
+    let mut there = there.into_iter();
+    targets.retain(|_| !there.next().unwrap_or(false));
+    let plan = prepare(session, &targets, &KnownFiles::default(), monitor)?;
+    let done = carry_out(session, &view, &plan, "recovery", clock, monitor)?;
     settle_change(session, None, &done.line)?;
     session.remember(done.fresh, monitor)?;
     Ok(Some(done.line))
 }
 
 /// Whether a target is true already, by reading the file.
-fn is_there(session: &Session<'_>, target: &Target) -> bool {
-    let found = session.worktree.look(&target.path).ok().flatten();
+fn is_there(worktree: &Worktree, target: &Wanted) -> bool {
+    let found = worktree.look(&target.path).ok().flatten();
     match (&target.content, found) {
         (None, found) => found.is_none(),
-        (Some(Content::File { id, size, executable }), Some(node))
-            if node.stat.size == *size && node.kind == (NodeKind::File { executable: *executable }) =>
-        {
-            let Ok(file) = session.worktree.open_file(&target.path) else { return false };
+        (Some(Content::File { id, size, .. }), Some(node)) if node.stat.size == *size => {
+            let Ok(file) = worktree.open_file(&target.path) else { return false };
             let mut hasher = blake3::Hasher::new();
             hasher.update_reader(file).is_ok() && hasher.finalize().as_bytes() == id.as_bytes()
         }

@@ -5,23 +5,32 @@ use crate::app::export::ProblemLine;
 use crate::app::mv::rename_in_worktree;
 use crate::app::session::Session;
 use crate::app::transition::{
-    FilesLine, KnownFiles, carry_out, clean_content, finish_interrupted, prepare, settle_change,
-    targets_between,
+    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
 };
+use crate::base::id::{FileId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
-use crate::repo::Repository;
+use crate::object::tree::Content;
+use crate::object::tree_walk::entry_at;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{
     FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
 };
 use crate::repo::refs::RefTarget;
-use crate::worktree::WorktreeError;
-use crate::worktree::checkout::Target;
-use crate::worktree::displaced::{Displaced, DisplacedItem};
-use crate::worktree::stat::Node;
+use crate::repo::{Repository, View};
+use crate::worktree::checkout::Wanted;
+use crate::worktree::clock::{FsClock, read_stably};
+use crate::worktree::displaced::{self, DisplacedSet};
+use crate::worktree::probe::{ContentProbe as _, HashProbe};
+use crate::worktree::root::Worktree;
+use crate::worktree::seen::Seen;
+use crate::worktree::stat::{FileStat, NodeKind};
+use crate::worktree::status::SEEN_FILE;
+use rayon::prelude::*;
 use serde::Serialize;
+use std::collections::HashMap;
+use std::path::Path;
 
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,78 +188,55 @@ impl Reverse<'_> {
         monitor: &dyn Monitor,
     ) -> Result<Vec<crate::worktree::index::Fresh>, AppError> {
         let view = session.repository.view()?;
-        let displaced = Displaced::of(session.repository.pent_dir());
-        let mut kept: Vec<DisplacedItem> = match (&self.kept, self.direction) {
-            (Some(id), Direction::Undo) => displaced.read(id)?.items,
-            _ => Vec::new(),
+        let pent_dir = session.repository.pent_dir();
+        let kept = match (&self.kept, self.direction) {
+            (Some(id), Direction::Undo) => Some(displaced::find(pent_dir, id)?),
+            _ => None,
         };
-        // A folder before what was in it.
-        kept.sort_by(|left, right| left.path.cmp(&right.path));
-        let targets = targets_between(session, &view, files.before, files.after, monitor)?;
-        let targets = targets.into_iter().filter(|target| !kept.iter().any(|item| replaces(item, target)));
-        let is_inside = |target: &Target| {
-            target.content.is_some() && kept.iter().any(|item| target.path.is_within(&item.path))
-        };
-        let (inside, mut targets): (Vec<Target>, Vec<Target>) = targets.partition(is_inside);
+        let coming = ComingBack::of(kept.as_ref());
+        let mut targets = targets_between(session, &view, files.before, files.after, monitor)?;
+        targets.retain(|target| !coming.settles(target));
         // The place of what comes back is cleared like any other: what stands there may be new.
-        for item in &kept {
-            targets.push(Target { path: item.path.clone(), content: None });
-        }
-        let known = WrittenBefore { session, view: &view, tree: files.before };
-        let plan_paths: Vec<AssetPath> = targets.iter().map(|target| target.path.clone()).collect();
-        let plan = prepare(session, targets, &known.files(&plan_paths), monitor)?;
-        let verb = report_verb(self.direction);
-        let mut done = carry_out(session, &view, plan, verb, clock, monitor)?;
-        if let Some(id) = &self.kept {
-            report.brought_back = bring_back(session, id, &kept, &mut done.line.problems)?;
-        }
-        let inside = missing(session, inside);
-        if !inside.is_empty() {
-            let plan = prepare(session, inside, &KnownFiles::default(), monitor)?;
-            done.add(carry_out(session, &view, plan, verb, clock, monitor)?);
-        }
+        targets.extend(coming.places.keys().map(|path| Wanted { path: (*path).clone(), content: None }));
+        let (worktree, state_dir) = (&session.worktree, &session.state_dir());
+        let known = WrittenBefore { worktree, state_dir, view: &view, tree: files.before };
+        let plan = prepare(session, &targets, &known.files(&targets), monitor)?;
+        let done = carry_out(session, &view, &plan, report_verb(self.direction), clock, monitor)?;
         report.files = done.line;
+        if let Some(set) = &kept {
+            let back = displaced::restore_all(pent_dir, set, &session.worktree)?;
+            report.brought_back = back.paths;
+            for (path, error) in back.failed {
+                // Something has taken its place since: it stays where it is kept.
+                let message = format!("{error}; what stood there stays set aside as {}", set.id);
+                report.files.problems.push(ProblemLine { path, message });
+            }
+        }
         Ok(done.fresh)
     }
 }
 
-/// Puts what was set aside back in its place and says which paths that are. What cannot come back
-/// becomes a problem.
-fn bring_back(
-    session: &Session<'_>,
-    id: &str,
-    kept: &[DisplacedItem],
-    problems: &mut Vec<ProblemLine>,
-) -> Result<Vec<AssetPath>, AppError> {
-    let displaced = Displaced::of(session.repository.pent_dir());
-    let mut paths = Vec::new();
-    for item in kept {
-        match displaced.bring_back(id, item, &session.worktree) {
-            Ok(()) => paths.push(item.path.clone()),
-            // Something has taken its place since: it stays where it is kept.
-            Err(error @ (WorktreeError::Occupied { .. } | WorktreeError::Obstructed { .. })) => {
-                let message = format!("{error}; what stood there stays set aside as {id}");
-                problems.push(ProblemLine { path: item.path.clone(), message });
-            }
-            Err(error) => return Err(error.into()),
-        }
+/// Places to which something comes back, and whether that is a folder.
+struct ComingBack<'a> {
+    places: HashMap<&'a AssetPath, bool>,
+}
+
+impl<'a> ComingBack<'a> {
+    fn of(set: Option<&'a DisplacedSet>) -> Self {
+        let items = set.into_iter().flat_map(|set| &set.items);
+        Self { places: items.filter_map(|item| Some((item.path.as_ref()?, item.is_folder))).collect() }
     }
-    Ok(paths)
-}
 
-/// Those targets at which nothing stands.
-fn missing(session: &Session<'_>, targets: Vec<Target>) -> Vec<Target> {
-    let is_missing = |target: &Target| session.worktree.look(&target.path).is_ok_and(|found| found.is_none());
-    targets.into_iter().filter(is_missing).collect()
-}
-
-/// Whether what was set aside settles what becomes of a target when it comes back: it is that path,
-/// or it is no folder, so that nothing can stand below it. A folder may have held what was committed
-/// beside what was not; of these only the latter were set aside with it.
-fn replaces(item: &DisplacedItem, target: &Target) -> bool {
-    let is_folder = item.kind == "directory";
-    target.path == item.path
-        || (target.path.is_within(&item.path) && target.content.is_some() != is_folder)
+    /// Whether what comes back settles what becomes of a target: it is that path, or a folder that
+    /// brings all that was in it, or no folder, so that nothing can stand below it.
+    fn settles(&self, target: &Wanted) -> bool {
+        let mut above = std::iter::successors(target.path.parent(), AssetPath::parent);
+        self.places.contains_key(&target.path)
+            || above.any(|folder| {
+                let is_folder = self.places.get(&folder);
+                is_folder.is_some_and(|is_folder| *is_folder || target.content.is_some())
+            })
+    }
 }
 
 const fn report_verb(direction: Direction) -> &'static str {
@@ -262,36 +248,54 @@ const fn report_verb(direction: Direction) -> &'static str {
 
 /// Finds which files still are what the command being taken back had put there.
 struct WrittenBefore<'a> {
-    session: &'a Session<'a>,
-    view: &'a crate::repo::View,
-    tree: crate::base::id::TreeId,
+    worktree: &'a Worktree,
+    state_dir: &'a Path,
+    view: &'a View,
+    tree: TreeId,
 }
 
 impl WrittenBefore<'_> {
     /// Files at the given paths whose bytes are those of the tree: replacing them loses nothing.
-    fn files(&self, paths: &[AssetPath]) -> KnownFiles {
-        let mut known = KnownFiles::default();
-        for path in paths {
-            let entry = crate::object::tree_walk::entry_at(self.view, self.tree, path).ok().flatten();
-            let id = entry.and_then(|entry| entry.content.file_id());
-            if let (Some(id), Some(node)) = (id, self.look(path)) {
-                let is_clean = clean_content(self.session, path).ok().flatten().is_some();
-                if !is_clean && self.hash(path).is_some_and(|found| found == id) {
-                    known.add(path.clone(), node.stat);
-                }
-            }
+    fn files(&self, targets: &[Wanted]) -> KnownFiles {
+        let seen = Seen::open(&self.state_dir.join(SEEN_FILE));
+        let clock = FsClock::new(self.state_dir);
+        let known: Vec<_> =
+            targets.par_iter().filter_map(|target| self.known(&target.path, seen.as_ref(), &clock)).collect();
+        known.into_iter().collect()
+    }
+
+    fn known(
+        &self,
+        path: &AssetPath,
+        seen: Option<&Seen>,
+        clock: &FsClock,
+    ) -> Option<(AssetPath, FileStat, FileId)> {
+        let entry = entry_at(self.view, self.tree, path).ok().flatten()?;
+        let id = entry.content.file_id()?;
+        let node = self.worktree.look(path).ok().flatten()?;
+        // One that was made executable since, or no longer is, differs from what the command put there.
+        let is_same_kind = match (&entry.content, node.kind) {
+            (Content::File { executable, .. }, NodeKind::File { executable: now }) => *executable == now,
+            (Content::Symlink { .. }, NodeKind::Symlink) => true,
+            _ => false,
+        };
+        if !is_same_kind {
+            return None;
         }
-        known
-    }
-
-    fn look(&self, path: &AssetPath) -> Option<Node> {
-        self.session.worktree.look(path).ok().flatten()
-    }
-
-    fn hash(&self, path: &AssetPath) -> Option<crate::base::id::FileId> {
-        let file = self.session.worktree.open_file(path).ok()?;
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(file).ok()?;
-        Some(crate::base::id::FileId::from_bytes(*hasher.finalize().as_bytes()))
+        if seen.and_then(|seen| seen.find(path, &node.stat)).is_some_and(|seen| seen.id == id) {
+            return Some((path.clone(), node.stat, id));
+        }
+        if node.kind == NodeKind::Symlink {
+            let is_settled = clock.settle(&node.stat);
+            let target = self.worktree.read_link(path).ok()?;
+            let is_same = HashProbe.probe_link(&target, path).is_ok_and(|probed| probed.id == id);
+            return (is_settled && is_same).then(|| (path.clone(), node.stat, id));
+        }
+        if entry.content.size() != Some(node.stat.size) {
+            return None;
+        }
+        let open = || self.worktree.open_file(path);
+        let read = read_stably(clock, open, |file, _| HashProbe.probe(file, path, false)).ok()?;
+        (read.settled && read.value.id == id).then(|| (path.clone(), read.node.stat, id))
     }
 }

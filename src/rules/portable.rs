@@ -115,6 +115,25 @@ fn is_ignored_by_hfs(character: char) -> bool {
         '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
 }
 
+/// Whether a symbolic link at `link`, a path below the top folder, points out of the top folder or
+/// into the repository, as far as its text tells.
+pub fn link_leads_outside(link: &[u8], target: &[u8]) -> bool {
+    if target.starts_with(b"/") || target.contains(&0) {
+        return true;
+    }
+    let mut depth = link.iter().filter(|byte| **byte == b'/').count();
+    for name in target.split(|byte| *byte == b'/') {
+        match name {
+            b"" | b"." => {}
+            b".." if depth == 0 => return true,
+            b".." => depth -= 1,
+            name if check_entry_name(name) == Err(NameHazard::Repository) => return true,
+            _ => depth += 1,
+        }
+    }
+    false
+}
+
 /// Whether a name is one that checkout gives to half-written files.
 pub fn is_temporary_name(name: &[u8]) -> bool {
     name.strip_prefix(TEMPORARY_PREFIX)
@@ -314,6 +333,22 @@ mod tests {
     fn bytes_that_are_not_text_twin_only_by_ascii_case() {
         let names: Vec<&[u8]> = vec![b"A\xff", b"a\xff", b"a\xfe"];
         assert_eq!(find_twins(names).len(), 1);
+    }
+
+    #[test]
+    fn links_that_leave_the_folder_are_known_by_their_text() {
+        for (link, target) in [
+            ("a", "/etc/passwd"),
+            ("a", ".."),
+            ("a/b", "../../x"),
+            ("a/b", "x/../../../y"),
+            ("a", ".PENT/config.toml"),
+        ] {
+            assert!(link_leads_outside(link.as_bytes(), target.as_bytes()), "{link} -> {target}");
+        }
+        for (link, target) in [("a", "b"), ("a/b", "../c"), ("a/b/c", "../../d/./e"), ("a", "b/../c")] {
+            assert!(!link_leads_outside(link.as_bytes(), target.as_bytes()), "{link} -> {target}");
+        }
     }
 
     #[test]

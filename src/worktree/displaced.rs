@@ -1,386 +1,376 @@
-//! What commands set aside when something else takes its place: `.pent/displaced`.
+//! Keeps what a restore, switch, merge or undo replaces, so that it can be brought back.
 //!
-//! Each command that replaces files has a set of its own: a folder with the files under numbers and
-//! a list that says what each was. A file is moved, not copied, where the file system allows; the
-//! line in the list is written before the move, so no file is ever there without its name.
+//! What was modified, untracked or ignored is renamed aside into `.pent/displaced/<id>/<number>`,
+//! neither copied nor chunked, so it costs nothing. A list beside it says where each thing was; its
+//! line is synced before the thing is moved. Sets are kept for thirty days and never removed
+//! earlier, however full the disk is.
 
+mod manifest;
+
+use super::error::{During, Result, WorktreeError};
+use super::moving::move_new;
+use super::root::Worktree;
+use super::stat::{Node, NodeKind};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
-use crate::worktree::error::WorktreeError;
-use crate::worktree::root::Worktree;
-use crate::worktree::stat::{Node, NodeKind};
-use rustix::fs::{CWD, renameat};
-use serde::{Deserialize, Serialize};
+use manifest::{Heading, Line, MANIFEST_FILE, MANIFEST_NEW};
+use rustix::fd::OwnedFd;
+use rustix::fs::{CWD, Mode, OFlags};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write as _;
-use std::os::fd::AsFd;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// For how long set-aside files are kept, in days.
+/// Folder inside `.pent`.
+pub const DISPLACED_FOLDER: &str = "displaced";
+/// How long sets are kept, in days.
 pub const KEPT_DAYS: i64 = 30;
-const LIST_NAME: &str = "list.jsonl";
+const DAY_MS: i64 = 24 * 3600 * 1000;
 
-/// One file or folder that was set aside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DisplacedItem {
-    /// Its number in the set, which is also its name there.
-    pub item: u64,
-    /// Where it stood.
-    pub path: AssetPath,
-    /// `file`, `symlink`, `directory` or `special`.
-    pub kind: String,
-    /// Size in bytes.
-    pub size: u64,
-}
-
-/// One set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DisplacedSummary {
-    /// Its name, which begins with the moment it was made.
-    pub id: String,
-    /// Which verb made it.
-    pub verb: String,
-    /// When, in milliseconds since 1970.
-    pub unix_ms: i64,
-    /// What it holds.
-    pub items: Vec<DisplacedItem>,
-}
-
-/// The first line of a list.
-#[derive(Debug, Serialize, Deserialize)]
-struct Heading {
-    verb: String,
-    unix_ms: i64,
-}
-
-/// All sets of a repository.
-#[derive(Debug, Clone)]
-pub struct Displaced {
-    folder: PathBuf,
-}
-
-impl Displaced {
-    /// The sets below `.pent`.
-    pub fn of(pent_dir: &Path) -> Self {
-        Self { folder: pent_dir.join("displaced") }
-    }
-
-    /// Prepares a set; nothing is written before something is kept in it.
-    pub fn begin(&self, verb: &str, now: Timestamp) -> DisplacedSet {
-        let (year, month, day, hour, minute, second) = now.civil();
-        let stem = format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{verb}");
-        let heading = Heading { verb: verb.to_owned(), unix_ms: now.unix_ms };
-        DisplacedSet { parent: self.folder.clone(), stem, heading, open: Mutex::new(None) }
-    }
-
-    /// All sets, oldest first.
-    pub fn list(&self) -> Result<Vec<DisplacedSummary>, WorktreeError> {
-        self.ids()?.iter().map(|id| self.read(id)).collect()
-    }
-
-    /// One set.
-    pub fn read(&self, id: &str) -> Result<DisplacedSummary, WorktreeError> {
-        if id.is_empty() || id.contains(['/', '\\']) || id.starts_with('.') {
-            return Err(WorktreeError::DisplacedUnknown { id: id.to_owned() });
-        }
-        let path = self.folder.join(id).join(LIST_NAME);
-        let text =
-            fs::read_to_string(&path).map_err(|_| WorktreeError::DisplacedUnknown { id: id.to_owned() })?;
-        let mut lines = text.lines();
-        let broken = || WorktreeError::DisplacedRecord { path: path.clone() };
-        let heading: Heading =
-            lines.next().and_then(|line| serde_json::from_str(line).ok()).ok_or_else(broken)?;
-        let mut items = Vec::new();
-        for line in lines {
-            // The last line may be torn by a crash; its file was then never moved.
-            let Ok(item) = serde_json::from_str::<DisplacedItem>(line) else { continue };
-            if self.path_of(id, item.item).symlink_metadata().is_ok() {
-                items.push(item);
-            }
-        }
-        Ok(DisplacedSummary { id: id.to_owned(), verb: heading.verb, unix_ms: heading.unix_ms, items })
-    }
-
-    /// Where an item lies.
-    pub fn path_of(&self, id: &str, item: u64) -> PathBuf {
-        self.folder.join(id).join(item.to_string())
-    }
-
-    /// Writes the list of a set anew from what can be read of it and from the files that lie there; gives
-    /// the old list. A file whose line is lost gets a name after its number.
-    pub fn mend(&self, id: &str) -> Result<Vec<u8>, WorktreeError> {
-        let folder = self.folder.join(id);
-        let path = folder.join(LIST_NAME);
-        let old = fs::read(&path).unwrap_or_default();
-        let text = String::from_utf8_lossy(&old);
-        let known: Vec<DisplacedItem> =
-            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let heading = text.lines().next().and_then(|line| serde_json::from_str::<Heading>(line).ok());
-        let modified = fs::metadata(&folder).and_then(|found| found.modified()).ok();
-        let since = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        let heading = heading.unwrap_or_else(|| Heading {
-            verb: id.splitn(3, '-').nth(2).unwrap_or("unknown").to_owned(),
-            unix_ms: since.map_or(0, |since| since.as_millis() as i64),
-        });
-        let write = || -> std::io::Result<()> {
-            let mut text = serde_json::to_vec(&heading)?;
-            text.push(b'\n');
-            let mut items = known.clone();
-            items.extend(unlisted(&folder, &known)?);
-            items.sort_by_key(|item| item.item);
-            for item in items {
-                serde_json::to_writer(&mut text, &item)?;
-                text.push(b'\n');
-            }
-            let fresh = folder.join("list.new");
-            let mut file = File::create(&fresh)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&fresh, &path)
-        };
-        write().map_err(|source| own_io("writing", &path, source))?;
-        Ok(old)
-    }
-
-    /// Where a set lies.
-    pub fn folder_of(&self, id: &str) -> PathBuf {
-        self.folder.join(id)
-    }
-
-    /// Moves an item back to where it stood. Nothing may stand there.
-    pub fn bring_back(
-        &self,
-        id: &str,
-        item: &DisplacedItem,
-        worktree: &Worktree,
-    ) -> Result<(), WorktreeError> {
-        let from = self.path_of(id, item.item);
-        let folder = worktree.make_dir(&item.path.parent().unwrap_or_default())?;
-        let flags = rustix::fs::RenameFlags::NOREPLACE;
-        match rustix::fs::renameat_with(CWD, &from, &folder, item.path.name(), flags) {
-            Ok(()) => Ok(()),
-            Err(rustix::io::Errno::EXIST) => Err(WorktreeError::Occupied { path: item.path.clone() }),
-            Err(rustix::io::Errno::XDEV) => copy_back(&from, &worktree.full_path(&item.path)),
-            Err(errno) => Err(own_io("bringing back", &from, errno.into())),
-        }
-    }
-
-    /// Names of all sets, oldest first.
-    pub fn ids(&self) -> Result<Vec<String>, WorktreeError> {
-        let mut ids = Vec::new();
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(own_io("reading", &self.folder, source)),
-        };
-        for entry in entries {
-            let entry = entry.map_err(|source| own_io("reading", &self.folder, source))?;
-            ids.extend(entry.file_name().into_string());
-        }
-        ids.sort();
-        Ok(ids)
-    }
-
-    /// Sets that are older than [`KEPT_DAYS`]. One whose list cannot be read is never old.
-    pub fn old(&self, now: Timestamp) -> Result<Vec<DisplacedSummary>, WorktreeError> {
-        let oldest_ms = now.unix_ms - KEPT_DAYS * 86_400_000;
-        let sets = self.ids()?.into_iter().filter_map(|id| self.read(&id).ok());
-        Ok(sets.filter(|set| set.unix_ms < oldest_ms).collect())
-    }
-
-    /// Removes a set for good.
-    pub fn remove(&self, id: &str) -> Result<(), WorktreeError> {
-        let folder = self.folder.join(id);
-        fs::remove_dir_all(&folder).map_err(|source| own_io("removing", &folder, source))
-    }
-}
-
-/// A set that files are being put into. Usable from several threads.
+/// Puts things aside for one command. Nothing is made on disk until there is something to keep.
 #[derive(Debug)]
-pub struct DisplacedSet {
-    parent: PathBuf,
-    stem: String,
+pub struct Displacer {
+    folder: PathBuf,
     heading: Heading,
-    open: Mutex<Option<OpenSet>>,
+    set: Mutex<Option<OpenSet>>,
 }
 
 #[derive(Debug)]
 struct OpenSet {
     id: String,
-    folder: PathBuf,
-    list: File,
-    items: u64,
+    folder: Arc<OwnedFd>,
+    manifest: File,
+    lines: Vec<Line>,
+}
+
+/// A place made ready for one thing: its line is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot(u64);
+
+impl Slot {
+    /// The number under which the thing lies.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl Displacer {
+    /// For a command called `reason`, in the repository folder `pent_dir`.
+    pub fn new(pent_dir: &Path, reason: &str, now: Timestamp) -> Self {
+        let heading = Heading { created: now, reason: reason.to_owned() };
+        Self { folder: pent_dir.join(DISPLACED_FOLDER), heading, set: Mutex::new(None) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<OpenSet>> {
+        // The state behind the lock is whole after every statement, so a panic elsewhere leaves it usable.
+        self.set.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The id of the set, when anything was put aside.
+    pub fn id(&self) -> Option<String> {
+        self.lock().as_ref().map(|set| set.id.clone())
+    }
+
+    /// What was announced, by number.
+    pub fn announced(&self) -> Vec<(u64, AssetPath)> {
+        let set = self.lock();
+        let lines = set.as_ref().map(|set| set.lines.as_slice());
+        lines.unwrap_or_default().iter().map(|line| (line.number, line.path.clone())).collect()
+    }
+
+    /// Writes durably where things are that will be put aside, and makes room for them.
+    pub fn announce(&self, paths: &[AssetPath]) -> Result<Vec<Slot>> {
+        let mut guard = self.lock();
+        if guard.is_none() && !paths.is_empty() {
+            *guard = Some(self.open_set().during("creating", &self.folder)?);
+        }
+        let Some(set) = guard.as_mut() else { return Ok(Vec::new()) };
+        set.announce(paths).during("writing", &self.folder)
+    }
+
+    /// Moves a thing out of an open folder into its place. It is durable once [`Displacer::sync`] was called.
+    pub fn take(&self, slot: Slot, folder: &OwnedFd, name: &[u8]) -> io::Result<()> {
+        let to = {
+            let guard = self.lock();
+            let set = guard.as_ref().ok_or_else(|| io::Error::other("nothing was announced"))?;
+            Arc::clone(&set.folder)
+        };
+        move_new(folder, name, &to, slot.0.to_string().as_bytes())
+    }
+
+    /// Makes durable what was put aside.
+    pub fn sync(&self) -> Result<()> {
+        let guard = self.lock();
+        guard.as_ref().map_or(Ok(()), |set| rustix::fs::fsync(&set.folder).during("syncing", &self.folder))
+    }
+
+    fn open_set(&self) -> io::Result<OpenSet> {
+        fs::create_dir_all(&self.folder)?;
+        let (year, month, day, hour, minute, second) = self.heading.created.civil();
+        let time = format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}");
+        let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
+        let id = format!("{time}-{random:08x}");
+        let path = self.folder.join(&id);
+        fs::create_dir(&path)?;
+        let mut manifest = File::create_new(path.join(MANIFEST_FILE))?;
+        manifest.write_all(&manifest::line(&self.heading))?;
+        let folder = Arc::new(open_folder(&path)?);
+        rustix::fs::fsync(&folder)?;
+        File::open(&self.folder)?.sync_all()?;
+        Ok(OpenSet { id, folder, manifest, lines: Vec::new() })
+    }
+}
+
+impl OpenSet {
+    fn announce(&mut self, paths: &[AssetPath]) -> io::Result<Vec<Slot>> {
+        let first = self.lines.len() as u64 + 1;
+        let lines: Vec<_> =
+            (first..).zip(paths).map(|(number, path)| Line { number, path: path.clone() }).collect();
+        let bytes: Vec<u8> = lines.iter().flat_map(manifest::line).collect();
+        self.manifest.write_all(&bytes)?;
+        self.manifest.sync_data()?;
+        let slots = lines.iter().map(|line| Slot(line.number)).collect();
+        self.lines.extend(lines);
+        Ok(slots)
+    }
+}
+
+/// One thing that was put aside.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct DisplacedItem {
+    /// Its number in the set.
+    pub number: u64,
+    /// Where it was; `None` when the list does not say (it was damaged).
+    pub path: Option<AssetPath>,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+    /// Size in bytes; 0 for a folder.
+    pub size: u64,
+}
+
+/// What one command put aside.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct DisplacedSet {
+    /// Its id.
+    pub id: String,
+    /// When; `None` when the list is damaged.
+    pub created: Option<Timestamp>,
+    /// The command.
+    pub reason: String,
+    /// What is still there, by number.
+    pub items: Vec<DisplacedItem>,
 }
 
 impl DisplacedSet {
-    /// The set's name; `None` when nothing was put into it.
-    pub fn id(&self) -> Option<String> {
-        self.lock().as_ref().map(|open| open.id.clone())
-    }
-
-    /// How many items were put into it.
-    pub fn count(&self) -> u64 {
-        self.lock().as_ref().map_or(0, |open| open.items)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<OpenSet>> {
-        // The state behind the lock is whole after every statement, so a panic elsewhere leaves it usable.
-        self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// Gives numbers to things that are about to be moved in. Their lines are on disk when this
-    /// returns, so that whatever stops the moves, nothing lies in the set without its name.
-    pub fn announce(&self, things: &[(&AssetPath, Node)]) -> Result<Vec<u64>, WorktreeError> {
-        if things.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut guard = self.lock();
-        let open = match &mut *guard {
-            Some(open) => open,
-            empty => empty.insert(self.make()?),
-        };
-        let mut text = Vec::new();
-        let mut numbers = Vec::with_capacity(things.len());
-        for (path, node) in things {
-            let item = open.items;
-            let line = DisplacedItem {
-                item,
-                path: (*path).clone(),
-                kind: kind_name(node.kind).into(),
-                size: node.stat.size,
-            };
-            serde_json::to_writer(&mut text, &line)
-                .map_err(|error| own_io("writing", &open.folder, error.into()))?;
-            text.push(b'\n');
-            numbers.push(item);
-            open.items += 1;
-        }
-        open.list
-            .write_all(&text)
-            .and_then(|()| open.list.sync_data())
-            .map_err(|source| own_io("writing", &open.folder, source))?;
-        Ok(numbers)
-    }
-
-    /// Moves what stands at `name` in `folder` into the set under a number that was announced for it.
-    pub fn take(
-        &self,
-        item: u64,
-        folder: impl AsFd,
-        name: &[u8],
-        path: &AssetPath,
-        node: &Node,
-    ) -> Result<(), WorktreeError> {
-        let Some(target) = self.lock().as_ref().map(|open| open.folder.join(item.to_string())) else {
-            return Err(own_io("finding", &self.parent, std::io::ErrorKind::NotFound.into()));
-        };
-        match renameat(&folder, name, CWD, &target) {
-            Ok(()) => Ok(()),
-            Err(rustix::io::Errno::XDEV) => move_across(folder, name, path, node, &target),
-            Err(errno) => Err(WorktreeError::Aside { path: path.clone(), source: errno.into() }),
-        }
-    }
-
-    /// Makes the set's folder under a name that no other set has.
-    fn make(&self) -> Result<OpenSet, WorktreeError> {
-        fs::create_dir_all(&self.parent).map_err(|source| own_io("making", &self.parent, source))?;
-        for attempt in 0u32.. {
-            let id = if attempt == 0 { self.stem.clone() } else { format!("{}-{attempt}", self.stem) };
-            let folder = self.parent.join(&id);
-            match fs::create_dir(&folder) {
-                Ok(()) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
-                Err(source) => return Err(own_io("making", &folder, source)),
-            }
-            let path = folder.join(LIST_NAME);
-            let begin = || -> std::io::Result<File> {
-                let mut list = File::options().append(true).create_new(true).open(&path)?;
-                serde_json::to_writer(&mut list, &self.heading)?;
-                list.write_all(b"\n")?;
-                list.sync_data()?;
-                File::open(&self.parent)?.sync_all()?;
-                Ok(list)
-            };
-            let list = begin().map_err(|source| own_io("writing", &path, source))?;
-            return Ok(OpenSet { id, folder, list, items: 0 });
-        }
-        Err(own_io("making", &self.parent, std::io::ErrorKind::AlreadyExists.into()))
+    /// Whether its list tells when it was made and where everything in it was.
+    pub fn is_whole(&self) -> bool {
+        self.created.is_some() && self.items.iter().all(|item| item.path.is_some())
     }
 }
 
-/// Files of a set that its list does not name.
-fn unlisted(folder: &Path, known: &[DisplacedItem]) -> std::io::Result<Vec<DisplacedItem>> {
+/// The ids of all sets and where they lie, the oldest first.
+pub fn folders(pent_dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let folder = pent_dir.join(DISPLACED_FOLDER);
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).during("reading", &folder),
+    };
+    let mut sets = Vec::new();
+    for entry in entries {
+        let entry = entry.during("reading", &folder)?;
+        if let Ok(id) = entry.file_name().into_string()
+            && entry.file_type().is_ok_and(|kind| kind.is_dir())
+        {
+            sets.push((id, entry.path()));
+        }
+    }
+    sets.sort();
+    Ok(sets)
+}
+
+/// Writes the list of a set anew from what can be read of it and from what lies there; gives the old
+/// list. A thing whose line is lost gets a place named after its number.
+pub fn mend(pent_dir: &Path, id: &str) -> Result<Vec<u8>> {
+    let set = find(pent_dir, id)?;
+    let path = pent_dir.join(DISPLACED_FOLDER).join(id);
+    let place = path.join(MANIFEST_FILE);
+    let old = fs::read(&place).unwrap_or_default();
+    let modified = fs::metadata(&path).and_then(|data| data.modified()).ok();
+    let age = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let modified_ms = age.and_then(|age| i64::try_from(age.as_millis()).ok()).unwrap_or(0);
+    let created = set.created.unwrap_or_else(|| Timestamp::utc(modified_ms));
+    let mut list = manifest::line(&Heading { created, reason: set.reason });
+    for DisplacedItem { number, path, .. } in set.items {
+        let path = path.or_else(|| AssetPath::from_bytes(format!("set-aside-{number}")).ok());
+        list.extend(path.map(|path| manifest::line(&Line { number, path })).unwrap_or_default());
+    }
+    let write = || -> io::Result<()> {
+        let fresh = path.join(MANIFEST_NEW);
+        let mut file = File::create(&fresh)?;
+        file.write_all(&list)?;
+        file.sync_all()?;
+        fs::rename(&fresh, &place)?;
+        File::open(&path)?.sync_all()
+    };
+    write().during("writing", &place)?;
+    Ok(old)
+}
+
+/// Lists what was put aside, the latest first.
+pub fn list(pent_dir: &Path) -> Result<Vec<DisplacedSet>> {
+    let mut sets = Vec::new();
+    for (id, folder) in folders(pent_dir)? {
+        sets.push(read_set(&folder, id)?);
+    }
+    sets.sort_by(|left, right| (&right.created, &right.id).cmp(&(&left.created, &left.id)));
+    Ok(sets)
+}
+
+/// Looks up one set.
+pub fn find(pent_dir: &Path, id: &str) -> Result<DisplacedSet> {
+    let path = pent_dir.join(DISPLACED_FOLDER).join(id);
+    if id.is_empty() || id.starts_with('.') || id.contains(['/', '\\']) || !path.is_dir() {
+        return Err(WorktreeError::DisplacedUnknown { id: id.to_owned() });
+    }
+    read_set(&path, id.to_owned())
+}
+
+fn read_set(path: &Path, id: String) -> Result<DisplacedSet> {
+    let list = fs::read(path.join(MANIFEST_FILE)).unwrap_or_default();
+    let (heading, lines) =
+        manifest::read(&list).map_or((None, Vec::new()), |(heading, lines)| (Some(heading), lines));
+    let paths: BTreeMap<u64, AssetPath> = lines.into_iter().map(|line| (line.number, line.path)).collect();
     let mut items = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let number = entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
-        let Some(item) = number.filter(|number| known.iter().all(|line| line.item != *number)) else {
+    for entry in fs::read_dir(path).during("reading", path)? {
+        let entry = entry.during("reading", path)?;
+        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let data = entry.metadata().during("looking at", path)?;
+        let size = if data.is_dir() { 0 } else { data.len() };
+        items.push(DisplacedItem {
+            number,
+            path: paths.get(&number).cloned(),
+            is_folder: data.is_dir(),
+            size,
+        });
+    }
+    items.sort_by_key(|item| item.number);
+    let created = heading.as_ref().map(|heading| heading.created);
+    Ok(DisplacedSet { id, created, reason: heading.map(|heading| heading.reason).unwrap_or_default(), items })
+}
+
+/// Brings one thing back to `to`, which must be free; missing folders on the way are made.
+/// A set from which everything was brought back is removed.
+pub fn restore(pent_dir: &Path, id: &str, number: u64, worktree: &Worktree, to: &AssetPath) -> Result<()> {
+    let set = find(pent_dir, id)?;
+    if !set.items.iter().any(|item| item.number == number) {
+        return Err(WorktreeError::DisplacedUnknown { id: format!("{id}/{number}") });
+    }
+    let from = OpenedSet::open(pent_dir, id)?;
+    from.bring_back(number, worktree, to)?;
+    from.remove_if_empty()
+}
+
+/// Things of a set that stand in their place again, and things that do not, each with its reason.
+#[derive(Debug, Default)]
+pub struct BroughtBack {
+    /// Paths that are as they were.
+    pub paths: Vec<AssetPath>,
+    /// Things that are still in the set.
+    pub failed: Vec<(AssetPath, WorktreeError)>,
+}
+
+/// Brings back everything in a set whose place is known, each thing to its own, which must be free.
+/// One that cannot be brought back stays in the set and does not stop the rest.
+pub fn restore_all(pent_dir: &Path, set: &DisplacedSet, worktree: &Worktree) -> Result<BroughtBack> {
+    let mut back = BroughtBack::default();
+    let from = OpenedSet::open(pent_dir, &set.id)?;
+    for item in &set.items {
+        let Some(path) = &item.path else { continue };
+        match from.bring_back(item.number, worktree, path) {
+            Ok(()) => back.paths.push(path.clone()),
+            Err(error) => back.failed.push((path.clone(), error)),
+        }
+    }
+    from.remove_if_empty()?;
+    Ok(back)
+}
+
+/// The folder of one set, held open.
+struct OpenedSet {
+    path: PathBuf,
+    folder: OwnedFd,
+}
+
+impl OpenedSet {
+    fn open(pent_dir: &Path, id: &str) -> Result<Self> {
+        let path = pent_dir.join(DISPLACED_FOLDER).join(id);
+        let folder = open_folder(&path).during("opening", &path)?;
+        Ok(Self { path, folder })
+    }
+
+    fn bring_back(&self, number: u64, worktree: &Worktree, to: &AssetPath) -> Result<()> {
+        let refused = |hazard| WorktreeError::Refused { path: to.clone(), hazard };
+        super::checkout::check_path(to).map_err(refused)?;
+        let parent = worktree.make_dir(&to.parent().unwrap_or_default())?;
+        match move_new(&self.folder, number.to_string().as_bytes(), &parent, to.name()) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(WorktreeError::Occupied { path: to.clone() })
+            }
+            outcome => outcome.during("bringing back", &worktree.full_path(to)),
+        }
+    }
+
+    /// Removes the set when nothing but its list is left in it.
+    fn remove_if_empty(&self) -> Result<()> {
+        let entries = fs::read_dir(&self.path).during("reading", &self.path)?;
+        for entry in entries {
+            if entry.during("reading", &self.path)?.file_name() != MANIFEST_FILE {
+                return Ok(());
+            }
+        }
+        fs::remove_dir_all(&self.path).during("removing", &self.path)
+    }
+}
+
+/// Sets that are older than [`KEPT_DAYS`]. One whose age is unknown or in the future is not.
+pub fn old(pent_dir: &Path, now: Timestamp) -> Result<Vec<DisplacedSet>> {
+    let is_old = |set: &DisplacedSet| {
+        let age = set.created.map(|created| now.unix_ms.saturating_sub(created.unix_ms));
+        age.is_some_and(|age_ms| age_ms > KEPT_DAYS * DAY_MS)
+    };
+    Ok(list(pent_dir)?.into_iter().filter(is_old).collect())
+}
+
+/// Removes a set for good.
+pub fn remove(pent_dir: &Path, set: &DisplacedSet) -> Result<()> {
+    let path = pent_dir.join(DISPLACED_FOLDER).join(&set.id);
+    fs::remove_dir_all(&path).during("removing", &path)
+}
+
+fn open_folder(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(CWD, path, flags, Mode::empty())?)
+}
+
+/// Moves half-written files that a cut-off checkout left behind out of the way. They are put aside
+/// rather than removed: in rare cases one holds what a checkout was replacing.
+pub fn sweep_leftovers(worktree: &Worktree, leftovers: &[AssetPath], displacer: &Displacer) -> Result<u64> {
+    let slots = displacer.announce(leftovers)?;
+    let mut swept = 0;
+    for (path, slot) in leftovers.iter().zip(slots) {
+        let full = worktree.full_path(path);
+        let Some(folder) = worktree.open_parent(path).during("opening the folder of", &full)? else {
             continue;
         };
-        let found = entry.metadata()?;
-        let kind = if found.is_dir() {
-            "directory"
-        } else if found.is_symlink() {
-            "symlink"
-        } else {
-            "file"
-        };
-        let Ok(path) = AssetPath::from_bytes(format!("set-aside-{item}")) else { continue };
-        items.push(DisplacedItem { item, path, kind: kind.to_owned(), size: found.len() });
-    }
-    Ok(items)
-}
-
-const fn kind_name(kind: NodeKind) -> &'static str {
-    match kind {
-        NodeKind::File { .. } => "file",
-        NodeKind::Symlink => "symlink",
-        NodeKind::Directory => "directory",
-        NodeKind::Special(_) => "special",
-    }
-}
-
-/// Moves a file to another file system: copy, sync, then remove. Folders are moved only within one.
-fn move_across(
-    folder: impl AsFd,
-    name: &[u8],
-    path: &AssetPath,
-    node: &Node,
-    target: &Path,
-) -> Result<(), WorktreeError> {
-    use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat, unlinkat};
-    let io = |source: std::io::Error| WorktreeError::Aside { path: path.clone(), source };
-    match node.kind {
-        NodeKind::File { .. } => {
-            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let mut from = File::from(openat(&folder, name, flags, Mode::empty()).map_err(|e| io(e.into()))?);
-            let mut to = File::create_new(target).map_err(io)?;
-            std::io::copy(&mut from, &mut to).and_then(|_| to.sync_all()).map_err(io)?;
-        }
-        NodeKind::Symlink => {
-            let link = readlinkat(&folder, name, Vec::new()).map_err(|e| io(e.into()))?;
-            rustix::fs::symlinkat(&link, CWD, target).map_err(|e| io(e.into()))?;
-        }
-        NodeKind::Directory | NodeKind::Special(_) => {
-            return Err(io(std::io::ErrorKind::CrossesDevices.into()));
+        let is_ours = crate::rules::portable::is_temporary_name(path.name());
+        let found = Node::at(&folder, path.name()).is_ok_and(|node| node.kind != NodeKind::Directory);
+        if is_ours && found {
+            displacer.take(slot, &folder, path.name()).during("putting aside", &full)?;
+            swept += 1;
         }
     }
-    unlinkat(&folder, name, AtFlags::empty()).map_err(|e| io(e.into()))
-}
-
-/// Brings a file back from another file system.
-fn copy_back(from: &Path, to: &Path) -> Result<(), WorktreeError> {
-    let copy = || -> std::io::Result<()> {
-        let mut source = File::open(from)?;
-        let mut target = File::create_new(to)?;
-        std::io::copy(&mut source, &mut target)?;
-        target.sync_all()?;
-        fs::remove_file(from)
-    };
-    copy().map_err(|source| own_io("bringing back", from, source))
-}
-
-fn own_io(action: &'static str, path: &Path, source: std::io::Error) -> WorktreeError {
-    WorktreeError::Io { action, path: path.to_owned(), source }
+    displacer.sync()?;
+    Ok(swept)
 }

@@ -36,18 +36,9 @@ pub enum WorktreeError {
     /// Something that is no folder stands where a folder is needed.
     #[error("{path} cannot be written: {obstacle} is no folder")]
     Obstructed { path: AssetPath, obstacle: AssetPath },
-    /// Content could not be had.
-    #[error("the content of {path} could not be had")]
-    Content { path: AssetPath, source: Box<dyn Error + Send + Sync> },
     /// Content known only by another system's hash.
     #[error("the content of {path} is not in this repository: it is known only by another system's hash")]
     Foreign { path: AssetPath },
-    /// A file that must not be lost could not be set aside; it stands where it stood.
-    #[error("{path} could not be set aside and was left as it is")]
-    Aside { path: AssetPath, source: io::Error },
-    /// A record of set-aside files that cannot be read.
-    #[error("the record of set-aside files in {} cannot be read", path.display())]
-    DisplacedRecord { path: PathBuf },
     /// The user asked to stop.
     #[error("stopped on request")]
     Cancelled,
@@ -66,4 +57,16 @@ impl<T, E: Into<io::Error>> During<T> for Result<T, E> {
     fn during(self, action: &'static str, path: &Path) -> Result<T> {
         self.map_err(|source| WorktreeError::Io { action, path: path.to_owned(), source: source.into() })
     }
+}
+
+/// An error with its causes in one line.
+pub(crate) fn explain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
 }

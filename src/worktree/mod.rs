@@ -13,6 +13,7 @@ pub mod clock;
 pub mod displaced;
 pub mod error;
 pub mod index;
+mod moving;
 pub mod probe;
 pub mod root;
 pub mod scan;

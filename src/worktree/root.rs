@@ -75,6 +75,20 @@ impl Worktree {
         }
     }
 
+    /// Opens a folder, making it and those above it where they are missing.
+    pub fn make_folders(&self, path: &AssetPath) -> io::Result<OwnedFd> {
+        match self.open_dir(path.as_bytes()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            outcome => return outcome,
+        }
+        let above = self.make_folders(&path.parent().unwrap_or_default())?;
+        match rustix::fs::mkdirat(&above, path.name(), Mode::from_raw_mode(0o777)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        rustix::fs::openat(&above, path.name(), FOLDER, Mode::empty()).map_err(|error| plain(error).into())
+    }
+
     /// Opens a regular file for reading. Anything else is refused, and a pipe put in its place does
     /// not block.
     pub fn open_file(&self, path: &AssetPath) -> io::Result<File> {
@@ -98,33 +112,17 @@ impl Worktree {
     ///
     /// Fails with [`WorktreeError::Obstructed`] where something that is no folder stands in the way.
     pub fn make_dir(&self, path: &AssetPath) -> Result<OwnedFd> {
-        let full_path = self.full_path(path);
-        let mut handle = self.top.try_clone().during("opening", &full_path)?;
-        let mut so_far = AssetPath::root();
-        for name in path.names() {
-            // The parts of a checked path join to a checked path.
-            so_far = so_far.join(name).unwrap_or_default();
-            let mut opened = rustix::fs::openat(&handle, name, FOLDER, Mode::empty());
-            if matches!(opened, Err(Errno::NOENT)) {
-                match rustix::fs::mkdirat(&handle, name, Mode::from_raw_mode(0o777)) {
-                    Ok(()) | Err(Errno::EXIST) => {}
-                    Err(errno) => return Err(errno).during("making", &full_path),
-                }
-                opened = rustix::fs::openat(&handle, name, FOLDER, Mode::empty());
-            }
-            handle = match opened.map_err(plain) {
-                Ok(folder) => folder,
-                Err(Errno::NOTDIR) => {
-                    return Err(WorktreeError::Obstructed { path: path.clone(), obstacle: so_far });
-                }
-                Err(errno) => return Err(errno).during("opening", &full_path),
-            };
+        match self.make_folders(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => match self.obstacle(path)? {
+                Some(obstacle) => Err(WorktreeError::Obstructed { path: path.clone(), obstacle }),
+                None => Err(error).during("making", &self.full_path(path)),
+            },
+            outcome => outcome.during("making", &self.full_path(path)),
         }
-        Ok(handle)
     }
 
     /// What stands in the way of a folder at `path`: the first of its names that is no folder.
-    pub fn obstacle(&self, path: &AssetPath) -> Result<Option<AssetPath>> {
+    fn obstacle(&self, path: &AssetPath) -> Result<Option<AssetPath>> {
         let mut so_far = AssetPath::root();
         for name in path.names() {
             so_far = so_far.join(name).unwrap_or_default();

@@ -8,6 +8,8 @@
 mod listing;
 mod merge;
 
+pub(in crate::worktree) use listing::Listing;
+
 use super::error::{Result, WorktreeError};
 use super::index::{Folder, Index, Record};
 use super::root::Worktree;

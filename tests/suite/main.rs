@@ -24,5 +24,7 @@ mod repository;
 mod show_diff;
 mod show_diff_lines;
 mod support;
+mod worktree_checkout;
+mod worktree_hostile;
 mod worktree_status;
 mod worktree_support;

@@ -1,24 +1,28 @@
 //! A small studio on disk, with trees, content and index kept the simple way, for tests of the worktree.
 
-// Shared by tests that do not each use all of it.
-#![allow(dead_code)]
-
 use pentimento::base::id::{AssetId, FileId, TreeId};
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::base::path::AssetPath;
+use pentimento::base::time::Timestamp;
 use pentimento::object::memory::MemoryObjects;
 use pentimento::object::tree::{Content, TreeEntry};
 use pentimento::object::tree_walk::tree_order;
 use pentimento::rules::ignore::IgnoreStack;
+use pentimento::worktree::checkout::{
+    CheckoutPlan, CheckoutReport, ContentSource, LinkPolicy, PlanInput, Wanted, execute, plan,
+};
 use pentimento::worktree::clock::FsClock;
+use pentimento::worktree::displaced::{self, Displacer};
 use pentimento::worktree::index::{Fresh, Index, IndexBuild, build_index, empty_path_set};
 use pentimento::worktree::probe::HashProbe;
 use pentimento::worktree::root::Worktree;
-use pentimento::worktree::stat::{Node, NodeKind};
+use pentimento::worktree::seen::Seen;
+use pentimento::worktree::stat::{FileStat, Node, NodeKind};
 use pentimento::worktree::status::{Measure, Status, StatusInput, What, status};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +41,8 @@ pub struct Studio {
     pub contents: HashMap<FileId, Vec<u8>>,
     pub index: Option<Index>,
     pub moves: Vec<(AssetPath, AssetPath)>,
+    /// Files known to be in the repository although the index does not say so.
+    pub stored: HashMap<AssetPath, (FileStat, FileId)>,
 }
 
 impl Studio {
@@ -49,6 +55,7 @@ impl Studio {
             contents: HashMap::new(),
             index: None,
             moves: Vec::new(),
+            stored: HashMap::new(),
         }
     }
 
@@ -182,4 +189,80 @@ impl Studio {
         };
         self.status().changes.iter().map(|change| format!("{} {}", change.path, told(&change.what))).collect()
     }
+}
+
+/// Gives out what the studio has stored.
+impl ContentSource for Studio {
+    type Error = std::io::Error;
+
+    fn write_to(&self, id: FileId, _: u64, out: &mut File) -> Result<(), Self::Error> {
+        out.write_all(&self.read_content(id)?)
+    }
+
+    fn read(&self, id: FileId, _: u64) -> Result<Vec<u8>, Self::Error> {
+        self.read_content(id)
+    }
+}
+
+impl Studio {
+    fn read_content(&self, id: FileId) -> std::io::Result<Vec<u8>> {
+        let missing = || std::io::Error::other("the content is missing");
+        self.contents.get(&id).cloned().ok_or_else(missing)
+    }
+
+    pub fn plan(&self, wanted: &[Wanted]) -> CheckoutPlan {
+        let worktree = self.worktree();
+        let seen = Seen::open(&self.state().join("seen"));
+        let input = PlanInput {
+            worktree: &worktree,
+            index: self.index.as_ref(),
+            seen: seen.as_ref(),
+            stored: &|path, node| {
+                self.stored.get(path).filter(|(stat, _)| *stat == node.stat).map(|(_, id)| *id)
+            },
+            wanted,
+        };
+        plan(&input, &SilentMonitor).expect("a plan")
+    }
+
+    pub fn execute(&self, plan: &CheckoutPlan) -> CheckoutReport {
+        self.execute_with(plan, LinkPolicy::Any)
+    }
+
+    pub fn execute_with(&self, plan: &CheckoutPlan, links: LinkPolicy) -> CheckoutReport {
+        let displacer = Displacer::new(&self.pent(), "restore", Timestamp::utc(1_772_381_999_000));
+        let clock = FsClock::new(&self.state());
+        execute(plan, &self.worktree(), self, &displacer, links, Some(&clock), &SilentMonitor)
+            .expect("carried out")
+    }
+
+    /// Plans and carries out at once; nothing may fail.
+    pub fn checkout(&self, wanted: &[Wanted]) -> CheckoutReport {
+        let report = self.execute(&self.plan(wanted));
+        assert!(report.failed.is_empty(), "{:?}", report.failed);
+        report
+    }
+
+    /// Everything that was put aside, as path and bytes.
+    pub fn displaced(&self) -> Vec<(String, Vec<u8>)> {
+        let mut found = Vec::new();
+        for set in displaced::list(&self.pent()).expect("a list") {
+            for item in set.items {
+                let full = self.pent().join("displaced").join(&set.id).join(item.number.to_string());
+                let bytes =
+                    if item.is_folder { b"folder".to_vec() } else { fs::read(full).unwrap_or_default() };
+                found.push((item.path.map(|path| path.to_string()).unwrap_or_default(), bytes));
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+pub fn want(name: impl AsRef<[u8]>, content: Content) -> Wanted {
+    Wanted { path: path(name), content: Some(content) }
+}
+
+pub fn want_gone(name: impl AsRef<[u8]>) -> Wanted {
+    Wanted { path: path(name), content: None }
 }

@@ -177,17 +177,14 @@ fn content(error: &ContentError) -> Advice {
 
 fn worktree(error: &WorktreeError) -> Advice {
     match error {
-        WorktreeError::Io { source, .. } | WorktreeError::Aside { source, .. } => io(source),
+        WorktreeError::Io { source, .. } => io(source),
         WorktreeError::Refused { .. } => {
             Advice::refused(&["give it another name with `pent mv`, or bring it back elsewhere with `--to`"])
         }
         WorktreeError::Obstructed { obstacle, .. } => {
             Advice::refused(&[&format!("move {obstacle} out of the way, then try again")])
         }
-        WorktreeError::Content { .. }
-        | WorktreeError::DisplacedRecord { .. }
-        | WorktreeError::Source { .. }
-        | WorktreeError::IndexDamaged => Advice::damaged(),
+        WorktreeError::Source { .. } | WorktreeError::IndexDamaged => Advice::damaged(),
         WorktreeError::IndexTooLarge { .. } => Advice::refused(&["spread its files over several folders"]),
         WorktreeError::Occupied { path } => {
             Advice::refused(&[&format!("move {path} out of the way, then try again")])

@@ -1,310 +1,394 @@
-//! Does what a plan says.
+//! Carries out a plan.
 
+use super::place::{Placer, temporary_name};
+use super::{Action, CheckoutPlan, ContentSource, LinkPolicy, Replaces, Step};
 use crate::base::id::FileId;
-use crate::base::monitor::{Advance, Monitor, Phase, Problem};
+use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::object::tree::Content;
-use crate::rules::portable::TEMPORARY_PREFIX;
-use crate::worktree::checkout::{CheckoutPlan, ContentSource, PlannedItem};
-use crate::worktree::displaced::DisplacedSet;
-use crate::worktree::error::{During as _, WorktreeError};
+use crate::object::tree_walk::tree_order;
+use crate::rules::portable::link_leads_outside;
+use crate::worktree::clock::FsClock;
+use crate::worktree::displaced::{Displacer, Slot};
+use crate::worktree::error::Result;
+use crate::worktree::index::Fresh;
 use crate::worktree::root::Worktree;
 use crate::worktree::stat::{FileStat, Node, NodeKind};
 use rayon::prelude::*;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, openat, renameat_with, symlinkat, unlinkat};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, Mode, OFlags};
 use std::collections::{BTreeSet, HashMap};
+use std::error::Error;
 use std::fs::File;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// A file that was written, as it stands now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
-    /// Where.
+/// Files written by one task: enough to be worth opening their folder, few enough to share the work.
+const STEPS_PER_TASK: usize = 64;
+/// From this many files on it is worth waiting a tick so that the next status reads none of them again.
+const SETTLE_FROM_FILES: usize = 64;
+
+/// Why one path could not be brought to its state.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The file system would not.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The content could not be had.
+    #[error(transparent)]
+    Content(Box<dyn Error + Send + Sync>),
+    /// The content has another length than the tree says.
+    #[error("its content has {actual} bytes instead of {expected}")]
+    Size { expected: u64, actual: u64 },
+    /// The link points out of the worktree and that was not allowed.
+    #[error("it is a link that points outside of the repository")]
+    LinkOutside,
+    /// A folder took its place since the plan was made.
+    #[error("a folder is in its place")]
+    Folder,
+}
+
+impl From<rustix::io::Errno> for Failure {
+    fn from(error: rustix::io::Errno) -> Self {
+        Self::Io(io::Error::from(error))
+    }
+}
+
+/// One path that is not as it should be.
+#[derive(Debug)]
+pub struct Failed {
+    /// The path.
     pub path: AssetPath,
-    /// What.
-    pub content: Content,
-    /// How the file system shows it, for the index.
-    pub stat: FileStat,
+    /// Why.
+    pub failure: Failure,
 }
 
 /// What was done.
 #[derive(Debug, Default)]
 pub struct CheckoutReport {
-    /// Files and links that were written.
-    pub written: Vec<Written>,
-    /// Paths that are gone.
-    pub removed: Vec<AssetPath>,
-    /// How many things were set aside.
-    pub set_aside: u64,
-    /// Paths that were left as they are, each with its reason.
-    pub problems: Vec<Problem>,
+    /// Files that were written or whose mode was set, in tree order: what to tell the index.
+    pub written: Vec<Fresh>,
+    /// Bytes written.
+    pub bytes_written: u64,
+    /// Files removed.
+    pub removed: u64,
+    /// Id of the set in which things were put aside, when there were any.
+    pub displaced: Option<String>,
+    /// Paths that are not as they should be, in tree order.
+    pub failed: Vec<Failed>,
+    /// Steps that were not begun because the user asked to stop or the disk was full.
+    pub not_begun: u64,
+    /// Whether the disk was full.
+    pub disk_full: bool,
 }
 
-/// Tells temporary names of one process apart.
-static TEMPORARY_NUMBER: AtomicU64 = AtomicU64::new(0);
-
-/// Carries out a plan. One path that fails does not stop the others; a stop asked for through the
-/// monitor leaves every path either as it was or as it shall be.
+/// Carries out a plan. With a clock it is found out which of the written files can be remembered.
+/// Durable first: where things are put aside; the journal entry is the caller's.
+///
+/// # Errors
+/// Only when what is to be put aside cannot be listed durably, before anything was changed, or when
+/// it cannot be synced at the end. Everything else is told path by path in the report.
 pub fn execute<S: ContentSource>(
-    root: &Worktree,
-    plan: CheckoutPlan,
+    plan: &CheckoutPlan,
+    worktree: &Worktree,
     source: &S,
-    displaced: &DisplacedSet,
+    displacer: &Displacer,
+    links: LinkPolicy,
+    clock: Option<&FsClock>,
     monitor: &dyn Monitor,
-) -> Result<CheckoutReport, WorktreeError> {
-    let announced = announce(&plan, displaced)?;
-    let files_total = (plan.removals.len() + plan.writes.len()) as u64;
-    let bytes_total = Some(plan.bytes_to_write);
-    monitor.phase(Phase { name: "Writing", files_total: Some(files_total), bytes_total });
-    let work = Work { root, source, displaced, announced: &announced, monitor, results: Mutex::default() };
-    for problem in plan.problems {
-        work.problem(problem);
-    }
-    let mut emptied = BTreeSet::new();
-    for item in &plan.removals {
-        if monitor.is_cancelled() {
-            break;
-        }
-        work.attempt(&item.path, || work.remove(item));
-        emptied.extend(item.path.parent());
-    }
-    for folder in emptied.iter().rev() {
-        root.remove_empty(folder);
-    }
-    let groups: Vec<&[PlannedItem]> =
-        plan.writes.chunk_by(|left, right| left.path.parent() == right.path.parent()).collect();
-    groups.par_iter().for_each(|group| work.write_group(group));
-    let mut report = work.results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    report.set_aside = displaced.count();
-    report.written.sort_by(|left, right| left.path.cmp(&right.path));
-    report.removed.sort();
-    if monitor.is_cancelled() && report.written.len() + report.removed.len() < files_total as usize {
-        report.problems.push(Problem {
-            path: AssetPath::root(),
-            message: "stopped before everything was written".to_owned(),
-        });
+) -> Result<CheckoutReport> {
+    let kept: Vec<AssetPath> = plan.kept().map(|step| step.path.clone()).collect();
+    let slots: HashMap<AssetPath, Slot> = kept.iter().cloned().zip(displacer.announce(&kept)?).collect();
+    let run = Run {
+        worktree,
+        source,
+        placer: Placer { displacer, slots: &slots },
+        links,
+        monitor,
+        disk_full: AtomicBool::new(false),
+        not_begun: AtomicU64::new(0),
+    };
+    monitor.phase(Phase {
+        name: "Writing",
+        files_total: Some(plan.steps.len() as u64),
+        bytes_total: Some(plan.bytes_to_write),
+    });
+    let mut report = CheckoutReport::default();
+    run.remove_all(plan, &mut report);
+    run.clear_folders(plan, &mut report);
+    run.make_folders(plan, &mut report);
+    run.write_all(plan, &mut report);
+    displacer.sync()?;
+    report.displaced = displacer.id();
+    report.not_begun = run.not_begun.into_inner();
+    report.disk_full = run.disk_full.into_inner();
+    report.written.sort_by(|left, right| tree_order(&left.path, &right.path));
+    report.failed.sort_by(|left, right| tree_order(&left.path, &right.path));
+    if let Some(clock) = clock {
+        settle(&mut report.written, clock);
     }
     Ok(report)
 }
 
-/// Writes down everything that the plan sets aside, before any of it moves.
-fn announce(plan: &CheckoutPlan, displaced: &DisplacedSet) -> Result<HashMap<AssetPath, u64>, WorktreeError> {
-    let things: Vec<(&AssetPath, Node)> =
-        plan.set_aside().filter_map(|item| item.existing.map(|node| (&item.path, node))).collect();
-    let numbers = displaced.announce(&things)?;
-    Ok(things.into_iter().map(|(path, _)| path.clone()).zip(numbers).collect())
+/// Says which of the written files can be trusted to look different once somebody changes them.
+fn settle(written: &mut [Fresh], clock: &FsClock) {
+    let latest = written.iter().map(|fresh| fresh.stat).max_by_key(|stat| stat.ctime_ns);
+    match latest {
+        Some(latest) if written.len() >= SETTLE_FROM_FILES => drop(clock.settle(&latest)),
+        _ => drop(clock.ask()),
+    }
+    let now = clock.latest();
+    written.iter_mut().for_each(|fresh| fresh.settled = fresh.stat.is_settled(now));
 }
 
-struct Work<'a, S> {
-    root: &'a Worktree,
+struct Run<'a, S> {
+    worktree: &'a Worktree,
     source: &'a S,
-    displaced: &'a DisplacedSet,
-    announced: &'a HashMap<AssetPath, u64>,
+    placer: Placer<'a>,
+    links: LinkPolicy,
     monitor: &'a dyn Monitor,
-    results: Mutex<CheckoutReport>,
+    disk_full: AtomicBool,
+    not_begun: AtomicU64,
 }
 
-impl<S: ContentSource> Work<'_, S> {
-    fn results(&self) -> std::sync::MutexGuard<'_, CheckoutReport> {
-        // Every push leaves the lists whole, so a panic in another thread does not spoil them.
-        self.results.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+/// What one step did.
+enum Done {
+    Written { fresh: Fresh, bytes: u64 },
+    Removed,
+    Failed(Failed),
+}
+
+impl<S: ContentSource> Run<'_, S> {
+    fn remove_all(&self, plan: &CheckoutPlan, report: &mut CheckoutReport) {
+        let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.action == Action::Remove).collect();
+        self.in_parallel(&steps, report, |folder, step| match Node::at(folder, step.path.name()) {
+            Ok(Node { kind: NodeKind::Directory, .. }) => Err(Failure::Folder),
+            _ => Ok(self.placer.remove(folder, &step.path, step.replaces).map(|()| Done::Removed)?),
+        });
+        self.remove_emptied(plan, &steps);
     }
 
-    fn problem(&self, problem: Problem) {
-        self.monitor.problem(problem.clone());
-        self.results().problems.push(problem);
-    }
-
-    fn attempt(&self, path: &AssetPath, work: impl FnOnce() -> Result<(), WorktreeError>) {
-        if let Err(error) = work() {
-            self.problem(Problem { path: path.clone(), message: explain(&error) });
+    /// Removes folders that the removals left empty, unless something will be written in them.
+    fn remove_emptied(&self, plan: &CheckoutPlan, removed: &[&Step]) {
+        let needed = folders_needed(plan);
+        let mut folders: BTreeSet<AssetPath> =
+            removed.iter().flat_map(|step| folders_above(&step.path)).collect();
+        // The last in byte order first: what lies in a folder follows it.
+        while let Some(folder) = folders.pop_last() {
+            if needed.contains(&folder) {
+                continue;
+            }
+            if let Ok(Some(parent)) = self.worktree.open_parent(&folder) {
+                // A folder that is not empty stays: that is what the error says.
+                let _ = rustix::fs::unlinkat(&parent, folder.name(), AtFlags::REMOVEDIR);
+            }
         }
     }
 
-    fn write_group(&self, group: &[PlannedItem]) {
-        let Some(parent) = group.first().and_then(|item| item.path.parent()) else { return };
-        let folder = match self.root.make_dir(&parent) {
-            Ok(folder) => folder,
-            Err(error) => {
-                for item in group {
-                    self.problem(Problem { path: item.path.clone(), message: explain(&error) });
+    /// Puts aside folders that stand where files must be, with what is still in them.
+    fn clear_folders(&self, plan: &CheckoutPlan, report: &mut CheckoutReport) {
+        for step in plan.steps.iter().filter(|step| step.replaces == Replaces::Folder) {
+            let cleared = self.worktree.open_parent(&step.path).and_then(|parent| match parent {
+                Some(parent)
+                    if rustix::fs::unlinkat(&parent, step.path.name(), AtFlags::REMOVEDIR).is_err() =>
+                {
+                    self.placer.keep(&parent, step.path.name(), &step.path)
                 }
-                return;
+                _ => Ok(()),
+            });
+            if let Err(error) = cleared {
+                report.failed.push(Failed { path: step.path.clone(), failure: Failure::Io(error) });
             }
-        };
-        group.par_iter().for_each(|item| {
-            if !self.monitor.is_cancelled() {
-                self.attempt(&item.path, || self.write(&folder, item));
+        }
+    }
+
+    fn make_folders(&self, plan: &CheckoutPlan, report: &mut CheckoutReport) {
+        for folder in folders_needed(plan) {
+            if let Err(error) = self.worktree.make_folders(&folder) {
+                // Those who write into it fail as well, each with its own path.
+                report.failed.push(Failed { path: folder, failure: Failure::Io(error) });
             }
+        }
+    }
+
+    fn write_all(&self, plan: &CheckoutPlan, report: &mut CheckoutReport) {
+        let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.action != Action::Remove).collect();
+        self.in_parallel(&steps, report, |folder, step| match &step.action {
+            Action::Write { content: Content::Symlink { id, size } } => {
+                self.write_link(folder, step, *id, *size)
+            }
+            Action::Write { content: Content::File { id, size, executable } } => {
+                self.write_file(folder, step, *id, *size, *executable)
+            }
+            Action::SetMode { id, executable } => set_mode(folder, step, *id, *executable),
+            // The planner makes steps of nothing else.
+            Action::Write { .. } | Action::Remove => Ok(Done::Removed),
         });
     }
 
-    fn remove(&self, item: &PlannedItem) -> Result<(), WorktreeError> {
-        let full_path = self.root.full_path(&item.path);
-        if let Some(folder) = self.root.open_parent(&item.path).during("opening", &full_path)?
-            && !self.clear(&folder, item)?
-        {
-            // Under another name first, so that a save at this very moment is seen and kept.
-            let temporary = temporary_name();
-            renameat_with(&folder, item.path.name(), &folder, temporary.as_slice(), RenameFlags::NOREPLACE)
-                .during("removing", &full_path)?;
-            self.drop_replaced(&folder, item, &temporary)?;
-        }
-        self.monitor.advance(Advance { files: 1, ..Advance::default() });
-        self.results().removed.push(item.path.clone());
-        Ok(())
-    }
-
-    /// Sets aside what stands at a path when it must not be lost. True when nothing stands there now.
-    fn clear(&self, folder: &OwnedFd, item: &PlannedItem) -> Result<bool, WorktreeError> {
-        let name = item.path.name();
-        let current = match Node::at(folder, name) {
-            Ok(node) => node,
-            Err(Errno::NOENT) => return Ok(true),
-            Err(errno) => return Err(errno).during("looking at", &self.root.full_path(&item.path)),
-        };
-        // Somebody may have changed it since the plan was made: then it is kept whatever the plan says.
-        let is_as_planned = item.existing == Some(current);
-        let number = match self.announced.get(&item.path) {
-            Some(number) => *number,
-            None if is_as_planned => return Ok(false),
-            None => match self.displaced.announce(&[(&item.path, current)])?.first() {
-                Some(number) => *number,
-                None => return Ok(false),
-            },
-        };
-        self.displaced.take(number, folder, name, &item.path, &current)?;
-        Ok(true)
-    }
-
-    fn write(&self, folder: &OwnedFd, item: &PlannedItem) -> Result<(), WorktreeError> {
-        let Some(content) = &item.content else { return Ok(()) };
-        let (temporary, size) = match content {
-            Content::File { id, size, executable } => {
-                (self.write_file(folder, &item.path, *id, *size, *executable)?, *size)
+    /// Carries out steps, those of one folder together, each in its open folder.
+    fn in_parallel(
+        &self,
+        steps: &[&Step],
+        report: &mut CheckoutReport,
+        act: impl Fn(&OwnedFd, &Step) -> Result<Done, Failure> + Sync,
+    ) {
+        let same_folder = |left: &&Step, right: &&Step| left.path.parent() == right.path.parent();
+        let tasks: Vec<&[&Step]> =
+            steps.chunk_by(same_folder).flat_map(|group| group.chunks(STEPS_PER_TASK)).collect();
+        let done: Vec<Vec<Done>> = tasks.par_iter().map(|task| self.run_task(task, &act)).collect();
+        for done in done.into_iter().flatten() {
+            match done {
+                Done::Written { fresh, bytes } => {
+                    report.bytes_written += bytes;
+                    report.written.push(fresh);
+                }
+                Done::Removed => report.removed += 1,
+                Done::Failed(failed) => report.failed.push(failed),
             }
-            Content::Symlink { id, size } => (self.write_link(folder, &item.path, *id, *size)?, *size),
-            Content::Foreign { .. } => return Err(WorktreeError::Foreign { path: item.path.clone() }),
-            Content::Directory { .. } => return Ok(()),
+        }
+    }
+
+    fn run_task(
+        &self,
+        task: &[&Step],
+        act: &(impl Fn(&OwnedFd, &Step) -> Result<Done, Failure> + Sync),
+    ) -> Vec<Done> {
+        let Some(first) = task.first() else { return Vec::new() };
+        let folder = match self.worktree.open_parent(&first.path) {
+            Ok(Some(folder)) => folder,
+            // Nothing to remove where there is no folder; what is to be written has no place.
+            Ok(None) => return task.iter().filter_map(|step| without_folder(step)).collect(),
+            Err(error) => {
+                let failed = |step: &&Step| self.fail(step, Failure::Io(io::Error::from(error.kind())));
+                return task.iter().map(failed).collect();
+            }
         };
-        let placed = self.place(folder, item, &temporary);
-        if placed.is_err() {
-            // Best effort: a leftover is recognised by its name and ignored by every scan.
-            let _ = unlinkat(folder, temporary.as_slice(), AtFlags::empty());
+        let mut done = Vec::with_capacity(task.len());
+        for step in task {
+            if self.monitor.is_cancelled() || self.disk_full.load(Ordering::Relaxed) {
+                self.not_begun.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            let outcome = act(&folder, step);
+            if matches!(outcome, Err(Failure::Content(_))) && self.monitor.is_cancelled() {
+                self.not_begun.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            // Whoever gives the content out has told of its bytes.
+            self.monitor.advance(Advance { files: 1, bytes: 0, bytes_shared: 0 });
+            done.push(outcome.unwrap_or_else(|failure| self.fail(step, failure)));
         }
-        let stat = placed?;
-        self.monitor.advance(Advance { files: 1, bytes: size, ..Advance::default() });
-        let written = Written { path: item.path.clone(), content: content.clone(), stat };
-        self.results().written.push(written);
-        Ok(())
+        done
     }
 
-    /// Puts a finished temporary file in its place.
-    fn place(
-        &self,
-        folder: &OwnedFd,
-        item: &PlannedItem,
-        temporary: &[u8],
-    ) -> Result<FileStat, WorktreeError> {
-        let (name, full_path) = (item.path.name(), self.root.full_path(&item.path));
-        let cleared = self.clear(folder, item)?;
-        if !cleared && item.existing.is_some_and(|node| node.kind == NodeKind::Directory) {
-            unlinkat(folder, name, AtFlags::REMOVEDIR).during("removing", &full_path)?;
-        } else if !cleared {
-            // What stands there is known to be stored, if it is still that one: it changes places
-            // with the new file, so that a save at this very moment is seen and kept.
-            renameat_with(folder, temporary, folder, name, RenameFlags::EXCHANGE)
-                .during("writing", &full_path)?;
-            self.drop_replaced(folder, item, temporary)?;
-            return Ok(Node::at(folder, name).during("looking at", &full_path)?.stat);
+    fn fail(&self, step: &Step, failure: Failure) -> Done {
+        if let Failure::Io(error) = &failure
+            && matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        {
+            self.disk_full.store(true, Ordering::Relaxed);
         }
-        // Whatever appeared since is not replaced: the path is left as it is, and said so.
-        renameat_with(folder, temporary, folder, name, RenameFlags::NOREPLACE)
-            .during("writing", &full_path)?;
-        Ok(Node::at(folder, name).during("looking at", &full_path)?.stat)
-    }
-
-    /// Removes a replaced file that now has a temporary name, unless somebody changed it since the
-    /// plan was made: then it is set aside.
-    fn drop_replaced(
-        &self,
-        folder: &OwnedFd,
-        item: &PlannedItem,
-        temporary: &[u8],
-    ) -> Result<(), WorktreeError> {
-        let full_path = self.root.full_path(&item.path);
-        let found = Node::at(folder, temporary).during("looking at", &full_path)?;
-        let is_as_planned = item
-            .existing
-            .is_some_and(|node| node.kind == found.kind && node.stat.is_same_but_renamed(&found.stat));
-        if is_as_planned {
-            return unlinkat(folder, temporary, AtFlags::empty()).during("removing", &full_path);
-        }
-        match self.displaced.announce(&[(&item.path, found)])?.first() {
-            Some(number) => self.displaced.take(*number, folder, temporary, &item.path, &found),
-            None => Ok(()),
-        }
+        Done::Failed(Failed { path: step.path.clone(), failure })
     }
 
     fn write_file(
         &self,
         folder: &OwnedFd,
-        path: &AssetPath,
+        step: &Step,
         id: FileId,
         size: u64,
         executable: bool,
-    ) -> Result<Vec<u8>, WorktreeError> {
+    ) -> Result<Done, Failure> {
         let temporary = temporary_name();
-        let mode = Mode::from_raw_mode(if executable { 0o777 } else { 0o666 });
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let handle = openat(folder, temporary.as_slice(), flags, mode)
-            .during("writing", &self.root.full_path(path))?;
-        let mut file = File::from(handle);
-        if let Err(error) = self.source.write_to(id, size, &mut file) {
-            let _ = unlinkat(folder, temporary.as_slice(), AtFlags::empty());
-            return Err(WorktreeError::Content { path: path.clone(), source: Box::new(error) });
-        }
-        Ok(temporary)
-    }
-
-    fn write_link(
-        &self,
-        folder: &OwnedFd,
-        path: &AssetPath,
-        id: FileId,
-        size: u64,
-    ) -> Result<Vec<u8>, WorktreeError> {
-        let target = self
+        let mode = Mode::from_raw_mode(if executable { 0o777 } else { 0o666 });
+        let mut file = File::from(rustix::fs::openat(folder, temporary.as_slice(), flags, mode)?);
+        let placed = self
             .source
-            .read_small(id, size)
-            .map_err(|error| WorktreeError::Content { path: path.clone(), source: Box::new(error) })?;
+            .write_to(id, size, &mut file)
+            .map_err(content_failure)
+            .and_then(|()| check_size(&file, size))
+            .and_then(|()| Ok(self.placer.put(folder, &temporary, &step.path, step.replaces)?));
+        if placed.is_err() {
+            drop_own(folder, &temporary, FileStat::of(&file)?.inode);
+        }
+        placed?;
+        // Renaming changed its times.
+        let stat = FileStat::of(&file)?;
+        Ok(Done::Written { fresh: fresh(step, id, stat), bytes: size })
+    }
+
+    fn write_link(&self, folder: &OwnedFd, step: &Step, id: FileId, size: u64) -> Result<Done, Failure> {
+        let target = self.source.read(id, size).map_err(content_failure)?;
+        let leads_outside = link_leads_outside(step.path.as_bytes(), &target);
+        if self.links == LinkPolicy::InsideOnly && leads_outside {
+            return Err(Failure::LinkOutside);
+        }
         let temporary = temporary_name();
-        symlinkat(target.as_slice(), folder, temporary.as_slice())
-            .during("writing", &self.root.full_path(path))?;
-        Ok(temporary)
+        rustix::fs::symlinkat(target.as_slice(), folder, temporary.as_slice())?;
+        let own = Node::at(folder, temporary.as_slice())?.stat.inode;
+        let placed = self.placer.put(folder, &temporary, &step.path, step.replaces);
+        if placed.is_err() {
+            drop_own(folder, &temporary, own);
+        }
+        placed?;
+        let stat = Node::at(folder, step.path.name())?.stat;
+        Ok(Done::Written { fresh: fresh(step, id, stat), bytes: size })
     }
 }
 
-/// A name that no other file has and that every scan knows for a half-written one.
-fn temporary_name() -> Vec<u8> {
-    let number = TEMPORARY_NUMBER.fetch_add(1, Ordering::Relaxed);
-    let process = u64::from(std::process::id());
-    let mut name = TEMPORARY_PREFIX.to_vec();
-    name.extend_from_slice(format!("{:08x}{:08x}", process & 0xffff_ffff, number & 0xffff_ffff).as_bytes());
-    name
+fn set_mode(folder: &OwnedFd, step: &Step, id: FileId, executable: bool) -> Result<Done, Failure> {
+    let Replaces::Committed(expected) = step.replaces else { return Ok(Done::Removed) };
+    let file = crate::worktree::root::open_file_at(folder, step.path.name())?;
+    let before = rustix::fs::fstat(&file)?;
+    if Node::from_system(&before) != expected {
+        let changed = io::Error::new(io::ErrorKind::ResourceBusy, "it changed since the plan was made");
+        return Err(Failure::Io(changed));
+    }
+    let mode = before.st_mode & 0o7777;
+    // Whoever may read it may run it.
+    let mode = if executable { mode | ((mode & 0o444) >> 2) } else { mode & !0o111 };
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
+    Ok(Done::Written { fresh: fresh(step, id, FileStat::of(&file)?), bytes: 0 })
 }
 
-/// The error with its causes in one line.
-fn explain(error: &WorktreeError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
+/// Removes a half-written file, if the name still means the one we wrote: after an exchange it may
+/// hold what was replaced.
+fn drop_own(folder: &OwnedFd, temporary: &[u8], inode: u64) {
+    if Node::at(folder, temporary).is_ok_and(|node| node.stat.inode == inode) {
+        // Should it fail, the next scan finds it among the leftovers.
+        let _ = rustix::fs::unlinkat(folder, temporary, AtFlags::empty());
     }
-    text
+}
+
+fn without_folder(step: &Step) -> Option<Done> {
+    if step.action == Action::Remove {
+        return None;
+    }
+    let failure = Failure::Io(io::Error::new(io::ErrorKind::NotADirectory, "its folder is not there"));
+    Some(Done::Failed(Failed { path: step.path.clone(), failure }))
+}
+
+fn fresh(step: &Step, id: FileId, stat: FileStat) -> Fresh {
+    Fresh { path: step.path.clone(), id, stat, settled: false }
+}
+
+fn content_failure(error: impl Error + Send + Sync + 'static) -> Failure {
+    Failure::Content(Box::new(error))
+}
+
+fn check_size(file: &File, expected: u64) -> Result<(), Failure> {
+    let actual = FileStat::of(file)?.size;
+    if actual == expected { Ok(()) } else { Err(Failure::Size { expected, actual }) }
+}
+
+/// The folders that files will be written in, the higher ones first.
+fn folders_needed(plan: &CheckoutPlan) -> BTreeSet<AssetPath> {
+    let written = plan.steps.iter().filter(|step| step.action != Action::Remove);
+    written.flat_map(|step| folders_above(&step.path)).collect()
+}
+
+/// The folders above a path, without the top.
+fn folders_above(path: &AssetPath) -> impl Iterator<Item = AssetPath> {
+    std::iter::successors(path.parent(), AssetPath::parent).filter(|folder| !folder.is_root())
 }

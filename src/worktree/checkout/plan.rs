@@ -1,166 +1,265 @@
-//! What a checkout would do.
+//! Looks at what is there and says what would be done.
 
-use crate::base::monitor::{Monitor, Problem};
+use super::{Action, CheckoutPlan, Replaces, Step, Wanted, check_path};
+use crate::base::id::FileId;
+use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::object::tree::Content;
-use crate::rules::portable::check_entry_name;
-use crate::worktree::checkout::{IsStored, Target};
-use crate::worktree::error::{During as _, WorktreeError};
+use crate::object::tree_walk::tree_order;
+use crate::rules::portable::portability;
+use crate::worktree::error::{Result, WorktreeError};
+use crate::worktree::index::Index;
 use crate::worktree::root::Worktree;
+use crate::worktree::seen::Seen;
 use crate::worktree::stat::{Node, NodeKind};
+use rayon::prelude::*;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
+use std::io;
 
-/// One path of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannedItem {
-    /// Where.
-    pub path: AssetPath,
-    /// What to put there; `None` for nothing.
-    pub content: Option<Content>,
-    /// What stands there now; `None` for nothing.
-    pub existing: Option<Node>,
-    /// Whether what stands there is set aside, because it is nowhere else.
-    pub set_aside: bool,
+/// Paths looked at by one task.
+const PATHS_PER_TASK: usize = 256;
+
+/// Says what content the repository has of a file that stands somewhere, where it knows so without
+/// the index: `None` when it may not have it.
+pub type IsStored<'a> = &'a (dyn Fn(&AssetPath, &Node) -> Option<FileId> + Sync);
+
+/// What a plan is made from.
+pub struct PlanInput<'a> {
+    /// The user's folder.
+    pub worktree: &'a Worktree,
+    /// The remembered state: what it says is unchanged need not be kept.
+    pub index: Option<&'a Index>,
+    /// Remembered hashes of files that are not as committed.
+    pub seen: Option<&'a Seen>,
+    /// What else is known to be in the repository, such as files that were just taken in.
+    pub stored: IsStored<'a>,
+    /// What the paths should become.
+    pub wanted: &'a [Wanted],
 }
 
-/// What a checkout would do, in the order in which it does it.
-#[derive(Debug, Default)]
-pub struct CheckoutPlan {
-    /// Things that go, deepest first.
-    pub removals: Vec<PlannedItem>,
-    /// Things that are written, by folder.
-    pub writes: Vec<PlannedItem>,
-    /// Bytes that are written.
-    pub bytes_to_write: u64,
-    /// Problems with single paths, which are left as they are.
-    pub problems: Vec<Problem>,
+/// Makes a plan. Only looks; changes nothing.
+///
+/// # Errors
+/// When the index is damaged or the user asked to stop.
+pub fn plan(input: &PlanInput<'_>, monitor: &dyn Monitor) -> Result<CheckoutPlan> {
+    let mut wanted: Vec<&Wanted> = input.wanted.iter().collect();
+    wanted.sort_by(|left, right| tree_order(&left.path, &right.path));
+    wanted.dedup_by(|later, earlier| later.path == earlier.path);
+    let removed: HashSet<&AssetPath> =
+        wanted.iter().filter(|wanted| wanted.content.is_none()).map(|wanted| &wanted.path).collect();
+    let filled: HashSet<&AssetPath> = wanted
+        .iter()
+        .filter(|wanted| wanted.content.as_ref().is_some_and(|content| !content.is_directory()))
+        .map(|wanted| &wanted.path)
+        .collect();
+    let parts: Result<Vec<CheckoutPlan>> = wanted
+        .par_chunks(PATHS_PER_TASK)
+        .map(|paths| {
+            if monitor.is_cancelled() {
+                return Err(WorktreeError::Cancelled);
+            }
+            let mut planner = Planner {
+                input,
+                removed: &removed,
+                filled: &filled,
+                part: CheckoutPlan::default(),
+                folder: None,
+                ways_checked: false,
+                is_below_file: false,
+            };
+            paths.iter().try_for_each(|wanted| planner.path(wanted))?;
+            Ok(planner.part)
+        })
+        .collect();
+    let mut whole = CheckoutPlan::default();
+    for part in parts? {
+        whole.steps.extend(part.steps);
+        whole.unchanged += part.unchanged;
+        whole.refused.extend(part.refused);
+        whole.unavailable.extend(part.unavailable);
+        whole.hazards.extend(part.hazards);
+        whole.unreadable.extend(part.unreadable);
+        whole.bytes_to_write = whole.bytes_to_write.saturating_add(part.bytes_to_write);
+    }
+    // Several files below one thing in the way each found it.
+    whole.steps.sort_by(|left, right| tree_order(&left.path, &right.path));
+    whole.steps.dedup_by(|later, earlier| later.path == earlier.path);
+    Ok(whole)
 }
 
-impl CheckoutPlan {
-    /// Whether there is nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.removals.is_empty() && self.writes.is_empty()
-    }
-
-    /// Everything that will be set aside.
-    pub fn set_aside(&self) -> impl Iterator<Item = &PlannedItem> {
-        self.removals.iter().chain(&self.writes).filter(|item| item.set_aside)
-    }
-}
-
-/// Plans to make `targets` true. Each path stands at most once among them; folders are not named,
-/// they come and go with what is in them.
-pub fn plan(
-    root: &Worktree,
-    targets: Vec<Target>,
-    is_stored: IsStored<'_>,
-    monitor: &dyn Monitor,
-) -> Result<CheckoutPlan, WorktreeError> {
-    let mut planner = Planner { is_stored, plan: CheckoutPlan::default(), cleared: HashSet::new() };
-    let (gone, wanted): (Vec<Target>, Vec<Target>) =
-        targets.into_iter().partition(|target| target.content.is_none());
-    // What goes is planned first: a file that goes may stand where a folder is needed.
-    for target in gone {
-        planner.removal(root, target.path)?;
-    }
-    let mut by_folder: BTreeMap<AssetPath, Vec<Target>> = BTreeMap::new();
-    for target in wanted {
-        let parent = target.path.parent().unwrap_or_default();
-        by_folder.entry(parent).or_default().push(target);
-    }
-    for (folder, targets) in by_folder {
-        if monitor.is_cancelled() {
-            return Err(WorktreeError::Cancelled);
-        }
-        planner.writes(root, &folder, targets)?;
-    }
-    planner.plan.removals.sort_by(|left, right| right.path.cmp(&left.path));
-    Ok(planner.plan)
-}
-
+/// Plans some of the paths, which come in tree order.
 struct Planner<'a> {
-    is_stored: IsStored<'a>,
-    plan: CheckoutPlan,
-    /// Paths at which nothing stands once the removals are done.
-    cleared: HashSet<AssetPath>,
+    input: &'a PlanInput<'a>,
+    removed: &'a HashSet<&'a AssetPath>,
+    /// Paths at which files and links shall stand: nothing can stand below them.
+    filled: &'a HashSet<&'a AssetPath>,
+    part: CheckoutPlan,
+    /// The folder of the last path, held open when it exists.
+    folder: Option<(AssetPath, Option<OwnedFd>)>,
+    /// Whether what stands in the way of that folder was planned for.
+    ways_checked: bool,
+    /// Whether a file or link is wanted in the place of that folder or of one above it.
+    is_below_file: bool,
 }
 
 impl Planner<'_> {
-    fn removal(&mut self, root: &Worktree, path: AssetPath) -> Result<(), WorktreeError> {
-        let Some(existing) = root.look(&path).during("looking at", &root.full_path(&path))? else {
+    fn path(&mut self, wanted: &Wanted) -> Result<()> {
+        let path = &wanted.path;
+        if let Err(hazard) = check_path(path) {
+            self.part.refused.push((path.clone(), hazard));
+            return Ok(());
+        }
+        let node = match self.look(path) {
+            Ok(node) => node,
+            Err(error) => {
+                self.part.unreadable.push((path.clone(), error.kind()));
+                return Ok(());
+            }
+        };
+        match &wanted.content {
+            None => return self.removal(path, node),
+            Some(Content::Directory { .. }) => return Ok(()),
+            Some(Content::Foreign { .. }) => self.part.unavailable.push(path.clone()),
+            Some(_) if self.is_below_file => {
+                self.part.unreadable.push((path.clone(), io::ErrorKind::NotADirectory));
+            }
+            Some(content) => {
+                if let Some(hazard) = portability(path.name()) {
+                    self.part.hazards.push((path.clone(), hazard));
+                }
+                if matches!(self.folder, Some((_, None))) && !self.ways_checked {
+                    self.what_blocks(&path.parent().unwrap_or_default());
+                    self.ways_checked = true;
+                }
+                return self.write(path, content, node);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at a path through its folder, which is opened once for all its files.
+    fn look(&mut self, path: &AssetPath) -> io::Result<Option<Node>> {
+        let parent = path.parent().unwrap_or_default();
+        if self.folder.as_ref().is_none_or(|(open, _)| *open != parent) {
+            let mut above = std::iter::successors(Some(parent.clone()), AssetPath::parent);
+            self.is_below_file = above.any(|folder| self.filled.contains(&folder));
+            self.folder = Some((parent, self.input.worktree.open_parent(path)?));
+            self.ways_checked = false;
+        }
+        let Some((_, Some(folder))) = &self.folder else { return Ok(None) };
+        match Node::at(folder, path.name()) {
+            Ok(node) => Ok(Some(node)),
+            Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn removal(&mut self, path: &AssetPath, node: Option<Node>) -> Result<()> {
+        match node {
+            // A folder in the place of a file that should go is somebody's work: it stays.
+            None | Some(Node { kind: NodeKind::Directory, .. }) => self.part.unchanged += 1,
+            Some(node) => {
+                let replaces = known(self.input, path, &node)?.replaces(node);
+                self.part.steps.push(Step { path: path.clone(), action: Action::Remove, replaces });
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, path: &AssetPath, content: &Content, node: Option<Node>) -> Result<()> {
+        let part = &mut self.part;
+        let Some(node) = node else {
+            part.write(path, content, Replaces::Nothing);
             return Ok(());
         };
-        if existing.kind == NodeKind::Directory {
+        if node.kind == NodeKind::Directory {
+            part.write(path, content, Replaces::Folder);
             return Ok(());
         }
-        let set_aside = !(self.is_stored)(&path, &existing);
-        self.cleared.insert(path.clone());
-        self.plan.removals.push(PlannedItem { path, content: None, existing: Some(existing), set_aside });
-        Ok(())
-    }
-
-    fn writes(
-        &mut self,
-        root: &Worktree,
-        folder: &AssetPath,
-        targets: Vec<Target>,
-    ) -> Result<(), WorktreeError> {
-        if let Some(hazard) = folder.names().find_map(|name| check_entry_name(name).err()) {
-            for target in targets {
-                let error = WorktreeError::Refused { path: target.path.clone(), hazard };
-                self.plan.problems.push(Problem { path: target.path, message: error.to_string() });
+        let known = known(self.input, path, &node)?;
+        match (content, node.kind) {
+            (Content::Symlink { id, .. }, NodeKind::Symlink) if known.id == Some(*id) => part.unchanged += 1,
+            (Content::File { id, executable, .. }, NodeKind::File { executable: now })
+                if known.id == Some(*id) =>
+            {
+                if *executable == now {
+                    part.unchanged += 1;
+                } else {
+                    let action = Action::SetMode { id: *id, executable: *executable };
+                    part.steps.push(Step { path: path.clone(), action, replaces: Replaces::Committed(node) });
+                }
             }
-            return Ok(());
-        }
-        if let Some(obstacle) = root.obstacle(folder)? {
-            self.clear_obstacle(root, obstacle)?;
-        }
-        let full_path = root.full_path(folder);
-        let inside = targets.first().map(|target| target.path.clone()).unwrap_or_default();
-        let open = root.open_parent(&inside).during("opening", &full_path)?;
-        for target in targets {
-            let existing = match &open {
-                Some(open) => look(open, &target.path).during("looking at", &root.full_path(&target.path))?,
-                None => None,
-            };
-            self.write(target, existing);
+            _ => part.write(path, content, known.replaces(node)),
         }
         Ok(())
     }
 
-    /// A file or link stands where a folder is needed: it goes.
-    fn clear_obstacle(&mut self, root: &Worktree, obstacle: AssetPath) -> Result<(), WorktreeError> {
-        if self.cleared.contains(&obstacle) { Ok(()) } else { self.removal(root, obstacle) }
-    }
-
-    fn write(&mut self, target: Target, existing: Option<Node>) {
-        let Some(content) = target.content else { return };
-        if let Err(hazard) = check_entry_name(target.path.name()) {
-            let error = WorktreeError::Refused { path: target.path.clone(), hazard };
-            self.plan.problems.push(Problem { path: target.path, message: error.to_string() });
-            return;
-        }
-        match &content {
-            Content::Foreign { .. } => {
-                let error = WorktreeError::Foreign { path: target.path.clone() };
-                self.plan.problems.push(Problem { path: target.path, message: error.to_string() });
-                return;
+    /// Plans to put aside a file or link that stands where a folder must be, unless it goes anyway.
+    fn what_blocks(&mut self, folder: &AssetPath) {
+        let mut above = Some(folder.clone());
+        while let Some(folder) = above.filter(|folder| !folder.is_root()) {
+            match self.input.worktree.look(&folder) {
+                Ok(Some(Node { kind: NodeKind::Directory, .. })) => return,
+                Ok(Some(_)) if self.removed.contains(&folder) => return,
+                Ok(Some(node)) => {
+                    let replaces = Replaces::Kept(node);
+                    self.part.steps.push(Step { path: folder, action: Action::Remove, replaces });
+                    return;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.part.unreadable.push((folder, error.kind()));
+                    return;
+                }
             }
-            Content::Directory { .. } => return,
-            Content::File { size, .. } | Content::Symlink { size, .. } => self.plan.bytes_to_write += size,
+            above = folder.parent();
         }
-        let existing = existing.filter(|_| !self.cleared.contains(&target.path));
-        let set_aside = existing.is_some_and(|stat| !(self.is_stored)(&target.path, &stat));
-        self.plan.writes.push(PlannedItem { path: target.path, content: Some(content), existing, set_aside });
     }
 }
 
-fn look(folder: &OwnedFd, path: &AssetPath) -> std::io::Result<Option<Node>> {
-    match Node::at(folder, path.name()) {
-        Ok(node) => Ok(Some(node)),
-        Err(Errno::NOENT) => Ok(None),
-        Err(errno) => Err(errno.into()),
+impl CheckoutPlan {
+    fn write(&mut self, path: &AssetPath, content: &Content, replaces: Replaces) {
+        if let Content::File { size, .. } = content {
+            self.bytes_to_write = self.bytes_to_write.saturating_add(*size);
+        }
+        let action = Action::Write { content: content.clone() };
+        self.steps.push(Step { path: path.clone(), action, replaces });
     }
+}
+
+/// What is known about the content of something on disk without reading it.
+struct Known {
+    id: Option<FileId>,
+    /// Whether the repository has it.
+    is_committed: bool,
+}
+
+impl Known {
+    fn replaces(&self, node: Node) -> Replaces {
+        if self.is_committed { Replaces::Committed(node) } else { Replaces::Kept(node) }
+    }
+}
+
+fn known(input: &PlanInput<'_>, path: &AssetPath, node: &Node) -> Result<Known> {
+    let record = input.index.map(|index| index.find(path)).transpose()?.flatten();
+    let same_kind = record.filter(|record| match node.kind {
+        NodeKind::File { .. } => record.is_file(),
+        NodeKind::Symlink => record.is_symlink(),
+        _ => false,
+    });
+    let committed = same_kind.and_then(|record| record.file_id());
+    let same_mode = match (same_kind.map(|record| record.content()).transpose()?, node.kind) {
+        (Some(Content::File { executable, .. }), NodeKind::File { executable: now }) => executable == now,
+        _ => true,
+    };
+    if same_kind.is_some_and(|record| record.stat() == Some(node.stat)) {
+        return Ok(Known { id: committed, is_committed: same_mode });
+    }
+    if let Some(id) = (input.stored)(path, node) {
+        return Ok(Known { id: Some(id), is_committed: true });
+    }
+    let seen = input.seen.and_then(|seen| seen.find(path, &node.stat)).map(|seen| seen.id);
+    Ok(Known { id: seen, is_committed: same_mode && seen.is_some() && seen == committed })
 }

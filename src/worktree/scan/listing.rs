@@ -73,6 +73,11 @@ impl Listing {
         self.places.get(position).map(|place| (slice(&self.heap, place), place.kind))
     }
 
+    /// All names in order, and what the system said they are.
+    pub fn names(&self) -> impl Iterator<Item = (&[u8], FileType)> {
+        self.places.iter().map(|place| (slice(&self.heap, place), place.kind))
+    }
+
     /// What the system said a name is.
     pub fn find(&self, name: &[u8]) -> Option<FileType> {
         let found = self.places.binary_search_by(|place| slice(&self.heap, place).cmp(name));

@@ -228,7 +228,13 @@ impl World {
     /// Ids of everything that stands aside.
     pub fn set_aside(&self) -> HashSet<[u8; 32]> {
         let folder = self.lab.repository.pent_dir().join("displaced");
-        if folder.is_dir() { ids(&read_folder(&folder)) } else { HashSet::new() }
+        if !folder.is_dir() {
+            return HashSet::new();
+        }
+        let mut files = read_folder(&folder);
+        // The list goes with the last thing that it lists.
+        files.retain(|path, _| path.rsplit('/').next() != Some("manifest"));
+        ids(&files)
     }
 
     /// Learns of all trees that commits, shelves and journal name.

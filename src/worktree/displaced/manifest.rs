@@ -1,0 +1,63 @@
+//! The list of what was put aside: lines of JSON, the first about the whole, each further one about
+//! one thing. A line is on disk before the thing it names is moved; a torn last line is passed over.
+
+use crate::base::path::AssetPath;
+use crate::base::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Name of the list inside the folder of a set.
+pub const MANIFEST_FILE: &str = "manifest";
+/// Name of a list that is being written anew.
+pub const MANIFEST_NEW: &str = "manifest.new";
+
+/// The first line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heading {
+    /// When it began.
+    pub created: Timestamp,
+    /// What was being done, as the command is called: `restore`, `switch`.
+    pub reason: String,
+}
+
+/// A further line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The name under which the thing lies.
+    pub number: u64,
+    /// Where it was, percent-encoded.
+    pub path: AssetPath,
+}
+
+/// A line's bytes with its end.
+pub fn line(value: &impl Serialize) -> Vec<u8> {
+    // Plain structs of numbers and strings always serialise.
+    let mut bytes = serde_json::to_vec(value).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Reads what can be read of a list. `None` when not even the first line can.
+pub fn read(bytes: &[u8]) -> Option<(Heading, Vec<Line>)> {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    let heading = serde_json::from_slice(lines.next()?).ok()?;
+    Some((heading, lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_reads_back_and_a_torn_line_is_passed_over() {
+        let heading = Heading { created: Timestamp::utc(5), reason: "restore".to_owned() };
+        let path = AssetPath::from_bytes(b"a\n\xff%".to_vec()).expect("a valid path");
+        let entry = Line { number: 3, path };
+        let mut bytes = [line(&heading), line(&entry)].concat();
+        let whole = bytes.len();
+        bytes.extend_from_slice(&line(&Line { number: 4, ..entry.clone() }));
+        bytes.truncate(whole + 9);
+        assert_eq!(read(&bytes), Some((heading, vec![entry])));
+        assert_eq!(read(b"{}\n"), None);
+        assert_eq!(read(b""), None);
+    }
+}
