@@ -120,7 +120,7 @@ fn put_sidecars_aside(repository: &Repository, steps: &mut Steps) -> Result<(), 
     for finding in sidecars(pent_dir) {
         match finding.kind {
             FindingKind::Settings => {
-                places.push((pent_dir.join("config.toml"), "the settings of this repository"))
+                places.push((pent_dir.join("config.toml"), "the settings of this repository"));
             }
             FindingKind::Sidecar if finding.message.contains("worktree/index") => {
                 places.push((state.join(INDEX_FILE), "what was remembered of your files"));

@@ -125,7 +125,7 @@ impl Removal {
             return Ok(Self { erasure, chunks, manifests });
         }
         let own = own_chunks(view, file)?;
-        let known = own.first().is_some() || !paths.is_empty();
+        let known = !own.is_empty() || !paths.is_empty();
         let size = match paths.first() {
             Some(line) => line.size,
             None => own.iter().map(|(_, length)| u64::from(*length)).sum(),

@@ -93,7 +93,7 @@ impl Store {
                     if monitor.is_cancelled() {
                         return Err(StoreError::Cancelled);
                     }
-                    self.rescue_block(&snapshot, number, &inspector, &block, &writer, &mut rescued)?;
+                    Self::rescue_block(&snapshot, number, &inspector, &block, &writer, &mut rescued)?;
                 }
             }
         }
@@ -121,7 +121,6 @@ impl Store {
 
     /// Writes the chunks of a block anew that are sound and that the index has in this pack.
     fn rescue_block(
-        &self,
         snapshot: &Snapshot,
         number: u32,
         inspector: &PackInspector,

@@ -206,13 +206,13 @@ impl Iterator for Scan {
     type Item = Result<(Vec<u8>, Vec<u8>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.step(|inner| inner.next())
+        self.step(Iterator::next)
     }
 }
 
 impl DoubleEndedIterator for Scan {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.step(|inner| inner.next_back())
+        self.step(DoubleEndedIterator::next_back)
     }
 }
 

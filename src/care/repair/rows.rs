@@ -99,7 +99,7 @@ pub(super) fn proven_space(key: &[u8], value: &[u8]) -> Option<Space> {
     }
     let is_page = key.len() == FileId::SIZE + 4
         && !value.is_empty()
-        && value.len() % FileId::SIZE == 0
+        && value.len().is_multiple_of(FileId::SIZE)
         && value.len() <= PAGE_CHUNKS * FileId::SIZE;
     is_page.then_some(Space::Tombstones)
 }
