@@ -60,13 +60,12 @@ pub fn assign(
     let mut removed = RemovedAssets::new(&differences.removed);
     let mut notes = Vec::new();
     for (path, base, content) in differences.changed {
-        let asset = pending.assets.get(&path).copied().or(base.asset);
-        let value = EntryValue { asset, metadata: base.metadata, content };
-        assignment.edits.push(TreeEdit { path, value: Some(value) });
+        let (asset, metadata) = assignment.identity(&path, &base, pending, &mut removed);
+        assignment.edits.push(TreeEdit { path, value: Some(EntryValue { asset, metadata, content }) });
     }
     for (path, base) in differences.described {
-        let asset = pending.assets.get(&path).copied().or(base.asset);
-        assignment.edits.push(TreeEdit { path, value: Some(EntryValue { asset, ..base }) });
+        let (asset, metadata) = assignment.identity(&path, &base, pending, &mut removed);
+        assignment.edits.push(TreeEdit { path, value: Some(EntryValue { asset, metadata, ..base }) });
     }
     // Decisions of the user come first, so that no guess takes an asset that was spoken for.
     let mut waiting = Vec::new();
@@ -101,6 +100,22 @@ pub fn assign(
 }
 
 impl Assignment {
+    /// Which asset a path of the base is now, and its metadata: another one when the user moved that
+    /// one here.
+    fn identity(
+        &mut self,
+        path: &AssetPath,
+        base: &EntryValue,
+        pending: &PendingEdits,
+        removed: &mut RemovedAssets<'_>,
+    ) -> (Option<AssetId>, Option<MetadataId>) {
+        let asset = pending.assets.get(path).copied().filter(|asset| base.asset != Some(*asset));
+        let Some(asset) = asset else { return (base.asset, base.metadata) };
+        let Some((from, metadata)) = removed.take_asset(asset) else { return (Some(asset), base.metadata) };
+        self.moves.push(Move { from, to: path.clone() });
+        (Some(asset), metadata)
+    }
+
     /// Lets a new path continue an asset that was elsewhere before.
     fn continue_asset(
         &mut self,

@@ -19,24 +19,28 @@ use crate::app::error::AppError;
 use crate::app::export::ProblemLine;
 use crate::app::session::Session;
 use crate::base::id::{AssetId, CommitId};
-use crate::base::monitor::{Advance, Monitor, Phase, Problem};
+use crate::base::monitor::{Monitor, Phase, Problem};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::diff::bytes::{ByteDiff, diff_bytes};
 use crate::diff::metadata::FieldChange;
 use crate::diff::model::ContentDiff;
-use crate::diff::tree::ChangeKinds;
+use crate::diff::tree::{Change, ChangeKinds};
 use crate::object::tree::Content;
 use crate::repo::extract::Extractor;
 use crate::repo::{Repository, View};
 use access::StoredAccess;
 use changes::Changes;
-use compare::Comparer;
+use compare::{Comparer, Room};
+use rayon::prelude::*;
 use serde::Serialize;
 use sides::Sides;
 
 /// Most assets of one commit whose content is looked at for a summary of the commit.
 const SUMMARISED_MAX: usize = 5000;
+
+/// How many files are compared side by side before the next are begun.
+const BATCH_FILES: usize = 64;
 
 /// What to compare, and how closely.
 #[derive(Debug, Clone)]
@@ -257,9 +261,14 @@ impl Report {
         Self { before, after, files: Vec::new(), totals: Totals::default(), problems: Vec::new() }
     }
 
-    fn problem(&mut self, problem: Problem, monitor: &dyn Monitor) {
-        self.problems.push(problem.clone().into());
-        monitor.problem(problem);
+    fn add(&mut self, file: FileDiff, monitor: &dyn Monitor) {
+        if let Some(message) = &file.problem {
+            let problem = Problem { path: file.path.clone(), message: message.clone() };
+            self.problems.push(problem.clone().into());
+            monitor.problem(problem);
+        }
+        self.totals.add(&file);
+        self.files.push(file);
     }
 }
 
@@ -277,20 +286,22 @@ fn compare(
     let closeness = (options.detail, options.context_lines);
     let parameters = repository.store().settings().chunker;
     let disk = changes.disk.as_ref();
-    let mut comparer = Comparer::new(view, stored.extractor(), disk, parameters, closeness, monitor);
+    let comparer = Comparer::new(view, stored.extractor(), disk, parameters, closeness, monitor);
     let files_total = Some(changes.list.len() as u64);
     monitor.phase(Phase { name: "Comparing", files_total, bytes_total: None });
-    for change in changes.list {
-        if monitor.is_cancelled() {
-            return Err(AppError::Cancelled);
+    let mut room = Room::default();
+    let mut list = changes.list.into_iter();
+    loop {
+        let batch: Vec<Change> = list.by_ref().take(BATCH_FILES).collect();
+        if batch.is_empty() {
+            break;
         }
-        let Some(file) = comparer.compare(change)? else { continue };
-        if let Some(message) = &file.problem {
-            report.problem(Problem { path: file.path.clone(), message: message.clone() }, monitor);
+        let compared: Vec<_> = batch.into_par_iter().map(|change| comparer.compare(change)).collect();
+        for compared in compared {
+            let Some(mut compared) = compared? else { continue };
+            room.fit(&mut compared, options.detail);
+            report.add(compared, monitor);
         }
-        report.totals.add(&file);
-        report.files.push(file);
-        monitor.advance(Advance { files: 1, ..Advance::default() });
     }
     if let [file] = report.files.as_mut_slice() {
         file.version_before = report.before.version();
@@ -308,7 +319,7 @@ pub(super) fn bytes_between(
 ) -> Result<Option<ByteDiff>, AppError> {
     let access = |content: &Content| {
         let (file, size) = (content.file_id()?, content.size()?);
-        Some(StoredAccess { view, extractor, file, size })
+        Some(StoredAccess::new(view, extractor, file, size))
     };
     let Some((before, after)) = access(before).zip(access(after)) else { return Ok(None) };
     Ok(Some(diff_bytes(&before, &after)?))

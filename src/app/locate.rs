@@ -38,15 +38,8 @@ pub fn locate(
     if let Some(entry) = entry_at(view, tree, path).map_err(RepoError::from)? {
         return Ok(Located { commit, tree, path: path.clone(), entry });
     }
-    if revision.is_none()
-        && let Some(text) = version_expression(path)
-    {
-        let resolved = view.resolve(&text, now)?;
-        let path = resolved.path.unwrap_or_else(|| path.clone());
-        let tree = view.commit(resolved.commit)?.tree;
-        if let Some(entry) = entry_at(view, tree, &path).map_err(RepoError::from)? {
-            return Ok(Located { commit: resolved.commit, tree, path, entry });
-        }
+    if let (None, Some((path, version))) = (revision, split_version(path)) {
+        return locate_version(view, &path, version);
     }
     Err(AppError::NotInRevision { path: path.clone() })
 }
@@ -80,25 +73,23 @@ pub enum Word {
     Path(AssetPath),
 }
 
-/// Whether a revision expression names a commit that is here. `logo.psd@40` alone is more than
-/// that - it names an asset - and does not count.
-pub fn names_commit(view: &View, text: &str, now: Timestamp) -> Result<bool, AppError> {
-    match Revision::parse(text) {
-        Err(_) => return Ok(false),
-        Ok(revision) if matches!(revision.anchor, Anchor::Version { .. }) && revision.steps.is_empty() => {
-            return Ok(false);
-        }
-        Ok(_) => {}
+/// The commit that a revision expression names, when it names one that is here. `logo.psd@40` alone
+/// is more than that - it names an asset - and does not count.
+pub fn named_commit(view: &View, text: &str, now: Timestamp) -> Result<Option<CommitId>, AppError> {
+    let is_asset =
+        |revision: &Revision| matches!(revision.anchor, Anchor::Version { .. }) && revision.steps.is_empty();
+    if Revision::parse(text).map_or(true, |revision| is_asset(&revision)) {
+        return Ok(None);
     }
     match view.resolve(text, now) {
-        Ok(_) => Ok(true),
-        Err(RepoError::UnknownRevision { .. } | RepoError::UnknownVersion { .. }) => Ok(false),
+        Ok(resolved) => Ok(Some(resolved.commit)),
+        Err(RepoError::UnknownRevision { .. } | RepoError::UnknownVersion { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Says what a word names that is no commit: what stands at its path in the worktree or in the
-/// newest commit, else a version of an asset.
+/// Says what a word names that is no commit: what stands at its path in the worktree, in the
+/// newest commit or in one of the `revisions` named beside it, else a version of an asset.
 ///
 /// `exists` says what stands in the worktree. A word that names nothing is an error, so that a
 /// mistyped one does not pass for a path without differences.
@@ -106,12 +97,14 @@ pub fn read_path_word(
     view: &View,
     text: &str,
     path: AssetPath,
+    revisions: &[CommitId],
     exists: &dyn Fn(&AssetPath) -> bool,
 ) -> Result<Word, AppError> {
-    let is_committed = match view.head()? {
-        Some(head) => entry_at(view, view.commit(head)?.tree, &path).map_err(RepoError::from)?.is_some(),
-        None => false,
-    };
+    let mut is_committed = false;
+    for commit in revisions.iter().copied().chain(view.head()?) {
+        let tree = view.commit(commit)?.tree;
+        is_committed = is_committed || entry_at(view, tree, &path).map_err(RepoError::from)?.is_some();
+    }
     if path.is_root() || is_committed || exists(&path) {
         return Ok(Word::Path(path));
     }
@@ -133,14 +126,6 @@ pub fn split_version(path: &AssetPath) -> Option<(AssetPath, u64)> {
     let version = std::str::from_utf8(digits).ok()?.parse().ok().filter(|version| *version > 0)?;
     let before = AssetPath::from_bytes(&bytes[..at]).ok().filter(|path| !path.name().is_empty())?;
     Some((before, version))
-}
-
-/// The path as a revision expression when it ends in `@` and a number.
-pub fn version_expression(path: &AssetPath) -> Option<String> {
-    let text = std::str::from_utf8(path.as_bytes()).ok()?;
-    let (before, number) = text.rsplit_once('@')?;
-    let is_version = !before.is_empty() && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-    is_version.then(|| text.to_owned())
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ pub fn change(
     let before = edit.state()?;
     let mut after = before.clone();
     for path in paths {
-        let committed = entry_at(&view, base, path).map_err(RepoError::from)?;
+        let committed = committed_entry(&view, &after, base, path)?;
         if committed.is_none() && !exists(path) {
             return Err(AppError::NotInRevision { path: path.clone() });
         }
@@ -171,6 +171,17 @@ pub fn base_tree(view: &View) -> Result<TreeId, AppError> {
     })
 }
 
+/// What the commit has of the asset at a path: a moved asset is found where it was.
+fn committed_entry(
+    view: &View,
+    state: &WorktreeState,
+    base: TreeId,
+    path: &AssetPath,
+) -> Result<Option<TreeEntry>, AppError> {
+    let origin = state.pending.moves.get(path).unwrap_or(path);
+    Ok(entry_at(view, base, origin).map_err(RepoError::from)?)
+}
+
 /// The metadata that a path has in the worktree.
 pub fn current_metadata(
     state: &WorktreeState,
@@ -182,7 +193,7 @@ pub fn current_metadata(
 }
 
 fn line(view: &View, state: &WorktreeState, base: TreeId, path: &AssetPath) -> Result<AssetLine, AppError> {
-    let committed = entry_at(view, base, path).map_err(RepoError::from)?;
+    let committed = committed_entry(view, state, base, path)?;
     let pending = state.pending.metadata.contains_key(path);
     let metadata = current_metadata(state, path, committed.as_ref());
     let metadata = metadata.map(|id| view.metadata(id)).transpose()?.unwrap_or_default();

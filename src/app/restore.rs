@@ -25,7 +25,9 @@ use crate::repo::{RepoError, Repository, View};
 use crate::worktree::checkout::{CheckoutPlan, Target, execute, plan};
 use crate::worktree::displaced::Displaced;
 use crate::worktree::root::Worktree;
+use crate::worktree::stat::NodeKind;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// What to bring back.
@@ -292,16 +294,9 @@ fn announce(
     clock: &dyn Clock,
 ) -> Result<u64, AppError> {
     let mut edit = session.repository.edit()?;
-    let gone: Vec<TreeEdit> = sorted(
-        plan.writes
-            .iter()
-            .filter(|item| item.existing.is_none())
-            .map(|item| TreeEdit { path: item.path.clone(), value: None })
-            .collect(),
-    );
-    let put = sorted(
-        wanted.iter().map(|item| TreeEdit { path: item.path.clone(), value: item.value.clone() }).collect(),
-    );
+    let gone = not_there_before(session, plan, wanted)?;
+    let put = wanted.iter().map(|item| TreeEdit { path: item.path.clone(), value: item.value.clone() });
+    let put = sorted(put.chain(in_the_way(session, wanted)?).collect());
     let mut emit = |id, bytes: Vec<u8>| edit.put_tree_node(id, &bytes);
     let before = edit_tree(&session.view, session.base, gone, &mut emit).map_err(AppError::from_edit)?;
     let after_tree = edit_tree(&session.view, session.base, put, &mut emit).map_err(AppError::from_edit)?;
@@ -321,6 +316,62 @@ fn announce(
     let sequence = edit.record(note, clock.now())?;
     edit.commit()?;
     Ok(sequence)
+}
+
+/// Paths that the base has and that did not stand in the files as it has them: those that were gone,
+/// and those that were edited, which come back from where they are set aside.
+fn not_there_before(
+    session: &Session<'_>,
+    plan: &CheckoutPlan,
+    wanted: &[Wanted],
+) -> Result<Vec<TreeEdit>, AppError> {
+    let edited = plan.writes.iter().filter(|item| item.set_aside).map(|item| item.path.clone());
+    let mut gone: Vec<AssetPath> = edited.collect();
+    for Wanted { path, .. } in wanted {
+        let found = session.worktree.look(path).map_err(|source| AppError::Io {
+            action: "looking at",
+            path: session.worktree.full_path(path),
+            source,
+        })?;
+        if found.is_none_or(|node| node.kind == NodeKind::Directory) {
+            gone.push(path.clone());
+        }
+    }
+    // What stands there as a folder is no file of that name; folders of the base stay.
+    let mut edits = Vec::new();
+    for path in gone {
+        let base = entry_at(&session.view, session.base, &path).map_err(RepoError::from)?;
+        if base.is_some_and(|entry| !entry.content.is_directory()) {
+            edits.push(TreeEdit { path, value: None });
+        }
+    }
+    let mut edits = sorted(edits);
+    edits.dedup();
+    Ok(edits)
+}
+
+/// Files of the base that stand where the restored files need a folder.
+fn in_the_way(session: &Session<'_>, wanted: &[Wanted]) -> Result<Vec<TreeEdit>, AppError> {
+    let mut folders = BTreeSet::new();
+    for item in wanted.iter().filter(|item| item.value.is_some()) {
+        let mut above = item.path.parent();
+        while let Some(folder) = above.filter(|folder| !folder.is_root()) {
+            above = folder.parent();
+            if !folders.insert(folder) {
+                break;
+            }
+        }
+    }
+    let mut edits = Vec::new();
+    for path in folders {
+        let base = entry_at(&session.view, session.base, &path).map_err(RepoError::from)?;
+        if base.is_some_and(|entry| !entry.content.is_directory())
+            && !wanted.iter().any(|item| item.path == path)
+        {
+            edits.push(TreeEdit { path, value: None });
+        }
+    }
+    Ok(edits)
 }
 
 fn sorted(mut edits: Vec<TreeEdit>) -> Vec<TreeEdit> {

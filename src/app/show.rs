@@ -207,14 +207,11 @@ impl Showing<'_> {
         let mut files = compared.files;
         let against = commit.parents.first().copied();
         self.number(&mut files, id, against)?;
-        let committer = if commit.committer == commit.author {
-            None
-        } else {
-            Some(SignatureLine {
-                person: describer.person(commit.committer.person)?,
-                time: commit.committer.time.into(),
-            })
-        };
+        let mut committer = None;
+        if commit.committer != commit.author {
+            let person = describer.person(commit.committer.person)?;
+            committer = Some(SignatureLine { person, time: commit.committer.time.into() });
+        }
         Ok(Report::Commit(Box::new(CommitReport {
             commit: describer.commit(id, &commit)?,
             committer,

@@ -129,6 +129,8 @@ fn differences(
         match (&change.what, base, content_of(change)) {
             (What::Removed, Some(base), _) => differences.removed.push((change.path.clone(), base)),
             (What::Moved { from, .. }, Some(base), Some(content)) => {
+                touched.insert(from);
+                follow_move(&mut pending, from, &change.path);
                 if let Some(asset) = base.asset {
                     pending.assets.entry(change.path.clone()).or_insert(asset);
                 }
@@ -154,6 +156,16 @@ fn differences(
         }
     }
     Ok((differences, pending))
+}
+
+/// Lets what waits to be said of an asset go with it to its new place.
+fn follow_move(pending: &mut PendingEdits, from: &AssetPath, to: &AssetPath) {
+    if let Some(metadata) = pending.metadata.remove(from) {
+        pending.metadata.entry(to.clone()).or_insert(metadata);
+    }
+    if let Some(asset) = pending.assets.remove(from) {
+        pending.assets.entry(to.clone()).or_insert(asset);
+    }
 }
 
 /// For content of new paths: an asset that has the same content in the base.

@@ -1,6 +1,7 @@
 //! `undo` and `redo`: take back what a command did to names, files and pending edits, or do it again.
 
 use crate::app::error::AppError;
+use crate::app::export::ProblemLine;
 use crate::app::mv::rename_in_worktree;
 use crate::app::session::Session;
 use crate::app::transition::{
@@ -16,10 +17,11 @@ use crate::repo::journal::{
     FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
 };
 use crate::repo::refs::RefTarget;
+use crate::worktree::WorktreeError;
+use crate::worktree::checkout::Target;
 use crate::worktree::displaced::{Displaced, DisplacedItem};
 use crate::worktree::stat::Node;
 use serde::Serialize;
-use std::collections::HashSet;
 
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,12 +184,11 @@ impl Reverse<'_> {
             (Some(id), Direction::Undo) => displaced.read(id)?.items,
             _ => Vec::new(),
         };
-        let coming_back: HashSet<&AssetPath> = kept.iter().map(|item| &item.path).collect();
         let mut targets = targets_between(session, &view, files.before, files.after, monitor)?;
-        targets.retain(|target| !coming_back.contains(&target.path));
+        targets.retain(|target| !kept.iter().any(|item| comes_with(item, target)));
         // The place of what comes back is cleared like any other: what stands there may be new.
         for item in &kept {
-            targets.push(crate::worktree::checkout::Target { path: item.path.clone(), content: None });
+            targets.push(Target { path: item.path.clone(), content: None });
         }
         let known = WrittenBefore { session, view: &view, tree: files.before };
         let plan_paths: Vec<AssetPath> = targets.iter().map(|target| target.path.clone()).collect();
@@ -196,12 +197,27 @@ impl Reverse<'_> {
         report.files = done.line;
         if let Some(id) = &self.kept {
             for item in &kept {
-                displaced.bring_back(id, item, &session.worktree)?;
-                report.brought_back.push(item.path.clone());
+                match displaced.bring_back(id, item, &session.worktree) {
+                    Ok(()) => report.brought_back.push(item.path.clone()),
+                    // Something has taken its place since: it stays where it is kept.
+                    Err(error @ (WorktreeError::Occupied { .. } | WorktreeError::Obstructed { .. })) => {
+                        let path = item.path.clone();
+                        let message = format!("{error}; what stood there stays set aside as {id}");
+                        report.files.problems.push(ProblemLine { path, message });
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         Ok(done.fresh)
     }
+}
+
+/// Whether what was set aside settles what becomes of a target when it comes back: it is that path,
+/// or a folder that brings all that was in it, or no folder, so that nothing can stand below it.
+fn comes_with(item: &DisplacedItem, target: &Target) -> bool {
+    let is_folder = item.kind == "directory";
+    target.path == item.path || (target.path.is_within(&item.path) && (is_folder || target.content.is_some()))
 }
 
 const fn report_verb(direction: Direction) -> &'static str {

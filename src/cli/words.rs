@@ -1,7 +1,8 @@
 //! Words on a command line that may name a commit, a version of an asset, or a path.
 
-use crate::app::locate::{Word, names_commit, read_path_word};
+use crate::app::locate::{Word, named_commit, read_path_word};
 use crate::base::escape;
+use crate::base::id::CommitId;
 use crate::base::path::AssetPath;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -19,16 +20,21 @@ pub fn read_words(
     let exists = |path: &AssetPath| {
         worktree_path(repository.root(), path).is_some_and(|place| place.symlink_metadata().is_ok())
     };
-    let read = |word: &PathBuf| {
-        if let Some(text) = word.to_str()
-            && names_commit(&view, text, context.clock().now())?
-        {
-            return Ok(Word::Revision(text.to_owned()));
+    let now = context.clock().now();
+    let mut named = Vec::with_capacity(words.len());
+    for word in words {
+        let commit = word.to_str().map(|text| named_commit(&view, text, now)).transpose()?.flatten();
+        named.push(commit.zip(word.to_str()));
+    }
+    let commits: Vec<CommitId> = named.iter().flatten().map(|(commit, _)| *commit).collect();
+    let read = |(word, named): (&PathBuf, &Option<(CommitId, &str)>)| {
+        if let Some((_, text)) = named {
+            return Ok(Word::Revision((*text).to_owned()));
         }
         let path = context.asset_path(repository, word)?;
-        Ok(read_path_word(&view, &shown(word), path, &exists)?)
+        Ok(read_path_word(&view, &shown(word), path, &commits, &exists)?)
     };
-    words.iter().map(read).collect()
+    words.iter().zip(&named).map(read).collect()
 }
 
 fn shown(word: &Path) -> String {

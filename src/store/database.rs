@@ -75,7 +75,9 @@ impl DatabaseHandle {
     }
 
     pub(crate) fn begin_read(&self) -> Result<ReadTransaction> {
-        let begun = self.handle.read().unwrap_or_else(PoisonError::into_inner).begin_read();
+        let handle = self.handle.read().unwrap_or_else(PoisonError::into_inner);
+        let begun = guarded(|| handle.begin_read())?;
+        drop(handle);
         match begun {
             Err(TransactionError::Storage(StorageError::PreviousIo)) => {
                 self.reopen()?;
@@ -92,7 +94,7 @@ impl DatabaseHandle {
         }
         let begun = match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
             Handle::Reader(_) | Handle::Overlay { .. } => None,
-            Handle::Writer(database) => Some(database.try_begin_write()),
+            Handle::Writer(database) => Some(guarded(|| database.try_begin_write())?),
         };
         match begun {
             Some(Ok(transaction)) => return Ok(Some(transaction)),
@@ -102,7 +104,7 @@ impl DatabaseHandle {
         }
         match &*self.handle.read().unwrap_or_else(PoisonError::into_inner) {
             Handle::Reader(_) | Handle::Overlay { .. } => Err(StoreError::ReadOnly),
-            Handle::Writer(database) => match database.try_begin_write() {
+            Handle::Writer(database) => match guarded(|| database.try_begin_write())? {
                 Err(TransactionError::WouldBlock) => Ok(None),
                 begun => begun.stored().map(Some),
             },

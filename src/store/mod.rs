@@ -46,6 +46,7 @@ use crate::store::chunk_reader::PackView;
 use crate::store::database::DatabaseHandle;
 use crate::store::disk::{Disk, RealDisk};
 use crate::store::error::{DatabaseContext, IoContext};
+use crate::store::guard::guarded;
 use crate::store::space::{SETTINGS_KEY, STORE};
 
 pub use chunk_reader::ChunkReader;
@@ -365,7 +366,11 @@ fn has_content(transaction: &redb::WriteTransaction) -> Result<bool> {
 }
 
 fn read_settings(database: &DatabaseHandle) -> Result<StoreSettings> {
-    let table = database.begin_read()?.open_table(STORE).stored()?;
+    guarded(|| read_settings_row(&database.begin_read()?))?
+}
+
+fn read_settings_row(transaction: &redb::ReadTransaction) -> Result<StoreSettings> {
+    let table = transaction.open_table(STORE).stored()?;
     let missing = || StoreError::DatabaseDamaged { detail: "it has no settings".to_owned() };
     let value = table.get(SETTINGS_KEY).stored()?.ok_or_else(missing)?;
     StoreSettings::decode(value.value()).map_err(|source| StoreError::Settings { source })

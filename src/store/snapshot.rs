@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Bound, RangeBounds};
 use std::sync::OnceLock;
 
-use redb::{OwnedAccessGuard, OwnedRange, ReadOnlyTable, ReadTransaction, ReadableTable, TableError};
+use redb::{OwnedRange, ReadOnlyTable, ReadTransaction, ReadableTable, TableError};
 
 use crate::base::id::ChunkId;
 use crate::store::error::{DatabaseContext, Result, database_error};
@@ -69,9 +69,7 @@ impl Snapshot {
     /// Shows the value of a key without copying it.
     pub fn with<R>(&self, space: Space, key: &[u8], look: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
         let Some(table) = self.space(space)? else { return Ok(None) };
-        // The guard is only around the database: whoever looks may panic as they like.
-        let found = guarded(|| table.get(key))?.stored()?;
-        Ok(found.map(|value| look(value.value())))
+        Ok(guarded(|| table.get(key))?.stored()?.map(|value| look(value.value())))
     }
 
     /// Whether a key has a value.
@@ -82,7 +80,7 @@ impl Snapshot {
     /// Number of keys in a space.
     pub fn count(&self, space: Space) -> Result<u64> {
         use redb::ReadableTableMetadata;
-        self.space(space)?.map_or(Ok(0), |table| guarded(|| table.len())?.stored())
+        self.space(space)?.map_or(Ok(0), |table| table.len().stored())
     }
 
     /// Keys and values in a range, in the order of their bytes.
@@ -109,14 +107,13 @@ impl Snapshot {
     /// Where a chunk lies.
     pub fn chunk_location(&self, id: ChunkId) -> Result<Option<ChunkLocation>> {
         let Some(table) = self.chunks()? else { return Ok(None) };
-        let found = guarded(|| table.get(id.as_bytes()))?.stored()?;
-        Ok(found.map(|value| ChunkLocation::decode(value.value())))
+        Ok(guarded(|| table.get(id.as_bytes()))?.stored()?.map(|value| ChunkLocation::decode(value.value())))
     }
 
     /// Number of chunks in the store.
     pub fn chunk_count(&self) -> Result<u64> {
         use redb::ReadableTableMetadata;
-        self.chunks()?.map_or(Ok(0), |table| guarded(|| table.len())?.stored())
+        self.chunks()?.map_or(Ok(0), |table| table.len().stored())
     }
 
     /// All chunks with their places, in the order of their ids.
@@ -131,20 +128,20 @@ impl Snapshot {
     /// What is recorded of a pack.
     pub fn pack(&self, number: u32) -> Result<Option<PackRecord>> {
         let Some(table) = opened(guarded(|| self.transaction.open_table(PACKS))?)? else { return Ok(None) };
-        let found = guarded(|| table.get(number))?.stored()?;
-        Ok(found.map(|value| PackRecord::decode(value.value())))
+        Ok(guarded(|| table.get(number))?.stored()?.map(|value| PackRecord::decode(value.value())))
     }
 
     /// All packs with their local numbers, in their order.
     pub fn packs(&self) -> Result<Vec<(u32, PackRecord)>> {
+        let Some(table) = opened(guarded(|| self.transaction.open_table(PACKS))?)? else {
+            return Ok(Vec::new());
+        };
         guarded(|| {
-            let Some(table) = opened(self.transaction.open_table(PACKS))? else { return Ok(Vec::new()) };
-            let mut packs = Vec::new();
-            for row in table.iter().stored()? {
-                let (number, record) = row.stored()?;
-                packs.push((number.value(), PackRecord::decode(record.value())));
-            }
-            Ok(packs)
+            let rows = table.iter().stored()?;
+            rows.map(|row| {
+                row.stored().map(|(number, record)| (number.value(), PackRecord::decode(record.value())))
+            })
+            .collect()
         })?
     }
 
@@ -153,16 +150,20 @@ impl Snapshot {
     /// Only the last few packs are looked at: unsealed packs are being filled, so they are young.
     pub(crate) fn unsealed_packs(&self, limit: usize) -> Result<Vec<(u32, PackRecord)>> {
         const LOOKED_AT: usize = 64;
-        let Some(table) = opened(self.transaction.open_table(PACKS))? else { return Ok(Vec::new()) };
-        let mut packs = Vec::new();
-        for row in table.iter().stored()?.rev().take(LOOKED_AT) {
-            let (number, record) = row.stored()?;
-            let record = PackRecord::decode(record.value());
-            if !record.sealed && packs.len() < limit {
-                packs.push((number.value(), record));
+        let Some(table) = opened(guarded(|| self.transaction.open_table(PACKS))?)? else {
+            return Ok(Vec::new());
+        };
+        guarded(|| {
+            let mut packs = Vec::new();
+            for row in table.iter().stored()?.rev().take(LOOKED_AT) {
+                let (number, record) = row.stored()?;
+                let record = PackRecord::decode(record.value());
+                if !record.sealed && packs.len() < limit {
+                    packs.push((number.value(), record));
+                }
             }
-        }
-        Ok(packs)
+            Ok(packs)
+        })?
     }
 }
 
@@ -174,45 +175,36 @@ pub(crate) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(key)
 }
 
+/// Goes one row on; a damaged page ends the walk with an error.
+fn step<I, T>(rows: &mut Option<I>, go: impl FnOnce(&mut I) -> Option<redb::Result<T>>) -> Option<Result<T>> {
+    let inner = rows.as_mut()?;
+    match guarded(|| go(inner)) {
+        Ok(row) => row.map(DatabaseContext::stored),
+        Err(error) => {
+            *rows = None;
+            Some(Err(error))
+        }
+    }
+}
+
 /// Goes through keys and values.
 pub struct Scan {
     inner: Option<OwnedRange<&'static [u8], &'static [u8]>>,
-}
-
-type Row = std::result::Result<
-    (OwnedAccessGuard<&'static [u8]>, OwnedAccessGuard<&'static [u8]>),
-    redb::StorageError,
->;
-
-impl Scan {
-    /// Takes a step; after the database failed there is none more.
-    fn step(
-        &mut self,
-        step: impl FnOnce(&mut OwnedRange<&'static [u8], &'static [u8]>) -> Option<Row>,
-    ) -> Option<Result<(Vec<u8>, Vec<u8>)>> {
-        let inner = self.inner.as_mut()?;
-        let row = match guarded(|| step(inner)) {
-            Ok(row) => row?,
-            Err(error) => {
-                self.inner = None;
-                return Some(Err(error));
-            }
-        };
-        Some(row.stored().map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
-    }
 }
 
 impl Iterator for Scan {
     type Item = Result<(Vec<u8>, Vec<u8>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.step(Iterator::next)
+        let row = step(&mut self.inner, Iterator::next)?;
+        Some(row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
     }
 }
 
 impl DoubleEndedIterator for Scan {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.step(DoubleEndedIterator::next_back)
+        let row = step(&mut self.inner, DoubleEndedIterator::next_back)?;
+        Some(row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
     }
 }
 
@@ -225,17 +217,7 @@ impl Iterator for ChunkScan {
     type Item = Result<(ChunkId, ChunkLocation)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let inner = self.inner.as_mut()?;
-        let row = match guarded(|| inner.next()) {
-            Ok(row) => row?,
-            Err(error) => {
-                self.inner = None;
-                return Some(Err(error));
-            }
-        };
-        Some(
-            row.stored()
-                .map(|(id, place)| (ChunkId::from_bytes(*id.value()), ChunkLocation::decode(place.value()))),
-        )
+        let row = step(&mut self.inner, Iterator::next)?;
+        Some(row.map(|(id, place)| (ChunkId::from_bytes(*id.value()), ChunkLocation::decode(place.value()))))
     }
 }

@@ -63,11 +63,13 @@ impl Transaction {
         space: Space,
         entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Result<()> {
-        let mut table = self.inner.open_table(space.table()).stored()?;
-        for (key, value) in entries {
-            table.insert(key, value).stored()?;
-        }
-        Ok(())
+        guarded(|| {
+            let mut table = self.inner.open_table(space.table()).stored()?;
+            for (key, value) in entries {
+                table.insert(key, value).stored()?;
+            }
+            Ok(())
+        })?
     }
 
     /// Takes a key away; tells whether it had a value.
@@ -94,13 +96,15 @@ impl Transaction {
         space: Space,
         range: impl RangeBounds<&'k [u8]> + 'k,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let table = self.inner.open_table(space.table()).stored()?;
-        let mut rows = Vec::new();
-        for row in table.range::<&[u8]>(range).stored()? {
-            let (key, value) = row.stored()?;
-            rows.push((key.value().to_vec(), value.value().to_vec()));
-        }
-        Ok(rows)
+        guarded(|| {
+            let table = self.inner.open_table(space.table()).stored()?;
+            let mut rows = Vec::new();
+            for row in table.range::<&[u8]>(range).stored()? {
+                let (key, value) = row.stored()?;
+                rows.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(rows)
+        })?
     }
 
     /// Keys and values whose key begins with `prefix`, as this transaction left them.
@@ -112,10 +116,8 @@ impl Transaction {
 
     /// The last key of a space as this transaction left it.
     pub fn last_key(&self, space: Space) -> Result<Option<Vec<u8>>> {
-        guarded(|| {
-            let table = self.inner.open_table(space.table()).stored()?;
-            Ok(table.last().stored()?.map(|(key, _)| key.value().to_vec()))
-        })?
+        let table = self.inner.open_table(space.table()).stored()?;
+        Ok(table.last().stored()?.map(|(key, _)| key.value().to_vec()))
     }
 
     /// Makes what a [`ChunkWriter`](crate::store::ChunkWriter) wrote part of this transaction.
@@ -187,19 +189,7 @@ impl Transaction {
     /// Inserts the rows of a batch and gives its new packs their numbers.
     pub(crate) fn apply(&mut self, batch: &mut Batch) -> Result<()> {
         self.apply_packs(batch)?;
-        batch.rows.sort_unstable_by_key(|row| row.id);
-        {
-            let mut table = self.inner.open_table(CHUNKS).stored()?;
-            for row in &batch.rows {
-                // Somebody else may have stored the same chunk meanwhile; that place stands.
-                if table.get(row.id.as_bytes()).stored()?.is_some() {
-                    continue;
-                }
-                let pack = batch.packs[row.pack].number.unwrap_or_default();
-                let place = ChunkLocation { pack, ..row.place };
-                table.insert(row.id.as_bytes(), &place.encode()).stored()?;
-            }
-        }
+        self.apply_rows(batch)?;
         batch.objects.sort_unstable_by(|a, b| (a.0.index(), &a.1).cmp(&(b.0.index(), &b.1)));
         for group in batch.objects.chunk_by(|a, b| a.0 == b.0) {
             self.put_all(group[0].0, group.iter().map(|(_, key, value)| (&**key, &**value)))?;
@@ -207,26 +197,47 @@ impl Transaction {
         Ok(())
     }
 
+    fn apply_rows(&mut self, batch: &mut Batch) -> Result<()> {
+        guarded(|| {
+            batch.rows.sort_unstable_by_key(|row| row.id);
+            {
+                let mut table = self.inner.open_table(CHUNKS).stored()?;
+                for row in &batch.rows {
+                    // Somebody else may have stored the same chunk meanwhile; that place stands.
+                    if table.get(row.id.as_bytes()).stored()?.is_some() {
+                        continue;
+                    }
+                    let pack = batch.packs[row.pack].number.unwrap_or_default();
+                    let place = ChunkLocation { pack, ..row.place };
+                    table.insert(row.id.as_bytes(), &place.encode()).stored()?;
+                }
+            }
+            Ok(())
+        })?
+    }
+
     fn apply_packs(&mut self, batch: &mut Batch) -> Result<()> {
-        let mut store = self.inner.open_table(STORE).stored()?;
-        let mut packs = self.inner.open_table(PACKS).stored()?;
-        let recorded = store.get(NEXT_PACK_KEY).stored()?.and_then(|value| value.value().try_into().ok());
-        let mut next = recorded.map_or(0, u32::from_le_bytes);
-        for pack in &mut batch.packs {
-            let number = *pack.number.get_or_insert_with(|| {
-                next += 1;
-                next
-            });
-            packs.insert(number, &pack.record.encode()).stored()?;
-        }
-        store.insert(NEXT_PACK_KEY, next.to_le_bytes().as_slice()).stored()?;
-        Ok(())
+        guarded(|| {
+            let mut store = self.inner.open_table(STORE).stored()?;
+            let mut packs = self.inner.open_table(PACKS).stored()?;
+            let recorded = store.get(NEXT_PACK_KEY).stored()?.and_then(|value| value.value().try_into().ok());
+            let mut next = recorded.map_or(0, u32::from_le_bytes);
+            for pack in &mut batch.packs {
+                let number = *pack.number.get_or_insert_with(|| {
+                    next += 1;
+                    next
+                });
+                packs.insert(number, &pack.record.encode()).stored()?;
+            }
+            store.insert(NEXT_PACK_KEY, next.to_le_bytes().as_slice()).stored()?;
+            Ok(())
+        })?
     }
 
     /// Makes everything durable and visible. When this returns, it survives a power loss.
     pub fn commit(self) -> Result<()> {
         let needed = self.held.iter().map(|staged| staged.batch.rows_bytes()).sum::<u64>();
-        let committed = guarded(|| self.inner.commit())?.stored();
+        let committed = guarded(|| self.inner.commit()).and_then(DatabaseContext::stored);
         self.store.explain(committed, needed + COMMIT_BYTES)
     }
 }

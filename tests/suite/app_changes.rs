@@ -89,6 +89,90 @@ fn a_removed_folder_comes_back_and_continues_its_assets() {
 }
 
 #[test]
+fn undo_of_a_restore_leaves_a_removed_file_removed() {
+    let lab = Lab::new();
+    lab.commit("Nothing yet");
+    lab.write("keep.txt", "1");
+    lab.commit("One");
+    lab.write("a.txt", "1");
+    lab.commit("Two");
+    fs::remove_file(lab.at("a.txt")).expect("a removed file");
+    let options = restore::Options {
+        revision: Some("@~1".into()),
+        paths: vec![AssetPath::root()],
+        exact: true,
+        ..restore::Options::default()
+    };
+    restore::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a restore");
+    lab.undo();
+    assert_eq!(lab.text("a.txt"), None, "it was removed by hand, before the restore");
+}
+
+#[test]
+fn a_restore_to_the_committed_state_can_be_done_again() {
+    let lab = Lab::new();
+    lab.write("a.txt", "committed");
+    lab.commit("One");
+    lab.write("a.txt", "work");
+    lab.restore(None, &["a.txt"]);
+    lab.undo();
+    assert_eq!(lab.text("a.txt").as_deref(), Some("work"));
+    lab.redo();
+    assert_eq!(lab.text("a.txt").as_deref(), Some("committed"));
+    lab.undo();
+    assert_eq!(lab.text("a.txt").as_deref(), Some("work"));
+}
+
+#[test]
+fn a_folder_is_restored_where_the_commit_has_a_file() {
+    let lab = Lab::new();
+    lab.write("a/x.txt", "in a folder");
+    lab.commit("A folder");
+    fs::remove_dir_all(lab.at("a")).expect("a removed folder");
+    lab.write("a", "a file");
+    lab.commit("A file");
+    lab.restore(Some("@~1"), &["a/x.txt"]);
+    assert_eq!(lab.text("a/x.txt").as_deref(), Some("in a folder"));
+    lab.undo();
+    assert_eq!(lab.text("a").as_deref(), Some("a file"));
+}
+
+#[test]
+fn a_folder_set_aside_by_a_restore_comes_back_whole() {
+    let lab = Lab::new();
+    lab.write("a", "a file");
+    lab.commit("A file");
+    fs::remove_file(lab.at("a")).expect("a removed file");
+    lab.write("a/x.txt", "in a folder");
+    lab.commit("A folder");
+    lab.write("a/x.txt", "edited");
+    lab.write("a/y.txt", "never committed");
+    lab.restore(Some("@~1"), &["a"]);
+    assert_eq!(lab.text("a").as_deref(), Some("a file"));
+    lab.undo();
+    assert_eq!(lab.text("a/x.txt").as_deref(), Some("edited"));
+    assert_eq!(lab.text("a/y.txt").as_deref(), Some("never committed"));
+}
+
+#[test]
+fn what_cannot_come_back_because_its_place_is_taken_stays_set_aside_and_is_told() {
+    let lab = Lab::new();
+    lab.write("a/x.txt", "committed");
+    lab.commit("A folder");
+    fs::remove_dir_all(lab.at("a")).expect("a removed folder");
+    lab.write("a", "a file, never committed");
+    lab.restore(None, &["a/x.txt"]);
+    lab.write("a/new.txt", "made since");
+    let undone = lab.undo();
+    assert_eq!(undone.files.problems.len(), 1, "{:?}", undone.files.problems);
+    assert_eq!(lab.text("a/new.txt").as_deref(), Some("made since"));
+    fs::rename(lab.at("a"), lab.at("b")).expect("a folder out of the way");
+    lab.redo();
+    lab.undo();
+    assert!(lab.text("a/x.txt").is_none());
+}
+
+#[test]
 fn restoring_everything_leaves_untracked_files_alone() {
     let lab = Lab::new();
     lab.write("a.txt", "1");
@@ -389,6 +473,58 @@ fn labels_cost_bytes_survive_moves_and_are_merged_as_sets() {
     let line = meta::get(&lab.repository, &[path("big.mov")]).expect("metadata");
     let labels = line.assets[0].fields.values().next().expect("labels").text.clone();
     assert_eq!(labels, "approved, spring");
+}
+
+#[test]
+fn labels_of_a_moved_asset_are_seen_and_added_to_at_its_new_place() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.commit("Base");
+    let label = |at: &str, word: &str| {
+        let change = meta::Change::Labels { add: vec![word.to_owned()], remove: vec![] };
+        let report = meta::change(&lab.repository, &[path(at)], &[change], &|_| true, &lab.clock);
+        report.expect("a label").assets[0].fields.values().next().expect("labels").text.clone()
+    };
+    label("a.psd", "approved");
+    lab.commit("Approved");
+    mv::run(&lab.repository, &path("a.psd"), &path("b.psd"), &lab.clock, &SilentMonitor).expect("a move");
+    assert_eq!(label("b.psd", "spring"), "approved, spring");
+    lab.commit("Moved");
+    let line = meta::get(&lab.repository, &[path("b.psd")]).expect("metadata");
+    assert_eq!(line.assets[0].fields.values().next().expect("labels").text, "approved, spring");
+}
+
+#[test]
+fn a_label_that_waits_goes_with_an_asset_that_is_moved_by_hand() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.commit("Base");
+    let change = meta::Change::Labels { add: vec!["approved".into()], remove: vec![] };
+    meta::change(&lab.repository, &[path("a.psd")], &[change], &|_| true, &lab.clock).expect("a label");
+    fs::rename(lab.at("a.psd"), lab.at("b.psd")).expect("a moved file");
+    lab.commit("Moved");
+    let line = meta::get(&lab.repository, &[path("b.psd")]).expect("metadata");
+    assert_eq!(line.assets[0].fields.values().next().expect("labels").text, "approved");
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+}
+
+#[test]
+fn an_asset_moved_over_a_removed_one_brings_its_own_metadata() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.write("b.psd", "2");
+    lab.commit("Base");
+    let change = meta::Change::Labels { add: vec!["old".into()], remove: vec![] };
+    meta::change(&lab.repository, &[path("b.psd")], &[change], &|_| true, &lab.clock).expect("a label");
+    lab.commit("Labelled");
+    let asset = |at: &str| meta::get(&lab.repository, &[path(at)]).expect("metadata").assets[0].asset;
+    let moved = asset("a.psd");
+    fs::remove_file(lab.at("b.psd")).expect("a removed file");
+    mv::run(&lab.repository, &path("a.psd"), &path("b.psd"), &lab.clock, &SilentMonitor).expect("a move");
+    lab.commit("Moved over");
+    let line = meta::get(&lab.repository, &[path("b.psd")]).expect("metadata");
+    assert_eq!(asset("b.psd"), moved);
+    assert!(line.assets[0].fields.is_empty(), "{:?}", line.assets[0].fields);
 }
 
 #[test]

@@ -172,6 +172,25 @@ fn a_commit_of_named_paths_leaves_the_rest_as_it_is() {
 }
 
 #[test]
+fn named_paths_are_committed_where_a_file_and_a_folder_change_places() {
+    let lab = Lab::new();
+    lab.write("a/x.txt", "1");
+    lab.write("b", "2");
+    lab.write("other.txt", "3");
+    lab.commit("Base");
+    fs::remove_dir_all(lab.at("a")).expect("a removed folder");
+    lab.write("a", "a file now");
+    fs::remove_file(lab.at("b")).expect("a removed file");
+    lab.write("b/y.txt", "in a folder now");
+    lab.write("other.txt", "edited");
+    let report = lab.commit_paths("A file became a folder", &["b/y.txt"]);
+    assert_eq!(lines(&report.changes), ["removed b", "new b/y.txt"]);
+    let report = lab.commit_paths("Gone", &["a/x.txt"]);
+    assert_eq!(lines(&report.changes), ["removed a/x.txt"]);
+    assert_eq!(lab.changes(), ["new a", "changed other.txt"]);
+}
+
+#[test]
 fn one_unreadable_file_does_not_stop_the_others() {
     let lab = Lab::new();
     lab.write("good.txt", "1");

@@ -104,7 +104,9 @@ fn words_that_name_nothing_are_refused_with_advice() {
             &["diff", "nots.txt"],
             &["diff", "@", "@~1", "sent"],
             &["diff", "notes.txt@7"],
-            &["diff", "@~1", "@", "--", "old.txt"],
+            &["diff", "@~1", "@", "old.txt"],
+            &["diff", "old.txt"],
+            &["diff", "--", "old.txt"],
             &["show", "notes.txt", "poster.xcf"],
         ]),
     );
@@ -122,6 +124,8 @@ fn commits_tags_and_assets_are_shown_closely() {
             &["show", "poster.xcf"],
             &["show", "notes.txt@1"],
             &["show", "@~1", "sketches"],
+            &["show", "@~1", "old.txt"],
+            &["show", "old.txt"],
         ]),
     );
 }

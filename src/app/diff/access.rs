@@ -17,6 +17,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 
 /// How much of a file on disk is read at once while its chunks are looked for, in bytes.
 const WINDOW_BYTES: usize = 1 << 20;
@@ -24,16 +25,38 @@ const WINDOW_BYTES: usize = 1 << 20;
 /// store already: enough for 40 GB of new content. Beyond, whole nodes count as changed.
 const NODE_BYTES_MAX: usize = 32 << 20;
 
+/// Longest stored file that is read whole at the first touch, in bytes: every read verifies whole
+/// chunks, so reading a small file in pieces costs more than having it.
+const WHOLE_BYTES_MAX: u64 = 256 << 10;
+
 /// Content of the store.
 pub struct StoredAccess<'a> {
-    /// The state that its manifest is read from.
-    pub view: &'a View,
-    /// What gives its bytes out.
-    pub extractor: &'a Extractor<'a>,
-    /// Which file.
-    pub file: FileId,
-    /// Its length in bytes.
-    pub size: u64,
+    view: &'a View,
+    extractor: &'a Extractor<'a>,
+    file: FileId,
+    size: u64,
+    whole: OnceCell<Vec<u8>>,
+}
+
+impl<'a> StoredAccess<'a> {
+    /// Takes a file by its id and length in bytes; its manifest is read from `view`.
+    pub fn new(view: &'a View, extractor: &'a Extractor<'a>, file: FileId, size: u64) -> Self {
+        Self { view, extractor, file, size, whole: OnceCell::new() }
+    }
+
+    fn read_range(&self, range: Range<u64>) -> Result<Vec<u8>, DiffError> {
+        let mut bytes = Vec::new();
+        self.extractor.read_range(self.file, self.size, range, &mut bytes).map_err(failure)?;
+        Ok(bytes)
+    }
+
+    fn whole(&self) -> Result<&[u8], DiffError> {
+        if let Some(bytes) = self.whole.get() {
+            return Ok(bytes);
+        }
+        let bytes = self.read_range(0..self.size)?;
+        Ok(self.whole.get_or_init(|| bytes))
+    }
 }
 
 impl ContentAccess for StoredAccess<'_> {
@@ -42,14 +65,11 @@ impl ContentAccess for StoredAccess<'_> {
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), DiffError> {
-        let end = offset.saturating_add(into.len() as u64);
-        let mut bytes = Vec::new();
-        self.extractor.read_range(self.file, self.size, offset..end, &mut bytes).map_err(failure)?;
-        if bytes.len() != into.len() {
-            return Err(too_short());
+        if self.size <= WHOLE_BYTES_MAX {
+            return copy_part(self.whole()?, offset, into);
         }
-        into.copy_from_slice(&bytes);
-        Ok(())
+        let bytes = self.read_range(offset..offset.saturating_add(into.len() as u64))?;
+        copy_part(&bytes, 0, into)
     }
 
     fn parts(&self) -> Result<Vec<Part>, DiffError> {
@@ -224,10 +244,7 @@ impl ContentAccess for MemoryAccess {
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), DiffError> {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let end = start.saturating_add(into.len());
-        into.copy_from_slice(self.0.get(start..end).ok_or_else(too_short)?);
-        Ok(())
+        copy_part(&self.0, offset, into)
     }
 
     fn parts(&self) -> Result<Vec<Part>, DiffError> {
@@ -250,6 +267,14 @@ fn failure(error: ContentError) -> DiffError {
         ContentError::Cancelled => DiffError::Cancelled,
         other => DiffError::Content(Box::new(other)),
     }
+}
+
+/// Fills `into` from `offset` on, or fails when there is not as much.
+fn copy_part(bytes: &[u8], offset: u64, into: &mut [u8]) -> Result<(), DiffError> {
+    let start = usize::try_from(offset).unwrap_or(usize::MAX);
+    let end = start.saturating_add(into.len());
+    into.copy_from_slice(bytes.get(start..end).ok_or_else(too_short)?);
+    Ok(())
 }
 
 /// The file ended before what was asked for: it became shorter, or never had that length.

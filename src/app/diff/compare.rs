@@ -5,7 +5,7 @@ use crate::app::diff::access::{DiskAccess, MemoryAccess, StoredAccess};
 use crate::app::diff::worktree::OnDisk;
 use crate::app::diff::{Detail, FileDiff, Limit, Summary};
 use crate::app::error::AppError;
-use crate::base::monitor::Monitor;
+use crate::base::monitor::{Advance, Monitor};
 use crate::base::path::AssetPath;
 use crate::diff::DiffError;
 use crate::diff::metadata::{FieldChange, diff_metadata};
@@ -25,11 +25,14 @@ use crate::worktree::stat::NodeKind;
 use std::collections::HashMap;
 use std::error::Error;
 use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Most bytes of text that one report repeats, over all files.
 const TEXT_SHOWN_MAX: usize = 16 << 20;
 /// What a line costs beyond its text.
 const LINE_COST: usize = 64;
+/// Files beyond this length are compared one at a time, in bytes.
+const LARGE_BYTES_MIN: u64 = 1 << 20;
 /// Most ranges of bytes that are listed of one file.
 const RANGES_MAX: usize = 256;
 
@@ -41,7 +44,72 @@ pub struct Disk {
     pub files: HashMap<AssetPath, OnDisk>,
 }
 
-/// Compares assets; knows how much was told so far.
+/// How much more of the content one report may repeat.
+pub struct Room {
+    text_bytes: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { text_bytes: TEXT_SHOWN_MAX }
+    }
+}
+
+impl Room {
+    /// Sums up how content changed, and keeps the change itself as far as it is asked for and fits.
+    pub fn fit(&mut self, file: &mut FileDiff, detail: Detail) {
+        let Some(content) = &mut file.content else { return };
+        file.summary = Some(Summary::of(content));
+        if detail < Detail::Content {
+            file.content = None;
+            return;
+        }
+        match content {
+            ContentDiff::Text(text) => {
+                let lines = text.hunks.iter().flat_map(|hunk| &hunk.lines);
+                let cost = lines.map(|line| line.text.len() + LINE_COST).sum::<usize>();
+                match self.text_bytes.checked_sub(cost) {
+                    Some(left) => self.text_bytes = left,
+                    None => {
+                        text.hunks = Vec::new();
+                        text.lines_omitted = text.lines_added + text.lines_removed;
+                    }
+                }
+                if text.lines_omitted > 0 {
+                    file.limits.push(Limit::LinesOmitted);
+                }
+            }
+            ContentDiff::Bytes(bytes) if bytes.ranges.len() > RANGES_MAX => {
+                bytes.ranges.truncate(RANGES_MAX);
+                bytes.ranges.shrink_to_fit();
+                file.limits.push(Limit::RangesOmitted);
+            }
+            ContentDiff::Bytes(_) => {}
+        }
+    }
+}
+
+impl Summary {
+    /// The numbers of a change.
+    fn of(content: &ContentDiff) -> Self {
+        match content {
+            ContentDiff::Text(text) => {
+                Self::Text { lines_added: text.lines_added, lines_removed: text.lines_removed }
+            }
+            ContentDiff::Bytes(bytes) => {
+                let changed = bytes.ranges.iter().map(|range| range.before.bytes.max(range.after.bytes));
+                Self::Bytes {
+                    bytes_shared: bytes.bytes_shared,
+                    bytes_new: bytes.bytes_after.saturating_sub(bytes.bytes_shared),
+                    bytes_changed: changed.fold(0, u64::saturating_add),
+                    ranges: bytes.ranges.len() as u64,
+                }
+            }
+        }
+    }
+}
+
+/// Compares assets. Callable from several threads.
 pub struct Comparer<'a> {
     view: &'a View,
     extractor: Extractor<'a>,
@@ -50,7 +118,8 @@ pub struct Comparer<'a> {
     differs: Differs,
     detail: Detail,
     limits: DiffLimits,
-    text_left: usize,
+    /// Held while a large file is compared, so that memory is not taken for several of them.
+    large: Mutex<()>,
     monitor: &'a dyn Monitor,
 }
 
@@ -76,12 +145,15 @@ impl<'a> Comparer<'a> {
         };
         let limits = DiffLimits { text: TextLimits { context_lines, changed_lines_max } };
         let differs = Differs::default();
-        let text_left = TEXT_SHOWN_MAX;
-        Self { view, extractor, disk, parameters, differs, detail, limits, text_left, monitor }
+        let large = Mutex::default();
+        Self { view, extractor, disk, parameters, differs, detail, limits, large, monitor }
     }
 
     /// Compares one asset. `None` when a file on disk turns out to be what it was.
-    pub fn compare(&mut self, mut change: Change) -> Result<Option<FileDiff>, AppError> {
+    pub fn compare(&self, mut change: Change) -> Result<Option<FileDiff>, AppError> {
+        if self.monitor.is_cancelled() {
+            return Err(AppError::Cancelled);
+        }
         let mut file = self.describe(&change)?;
         match self.find_unread(&mut change, &mut file).and_then(|()| self.compare_content(&change, &mut file))
         {
@@ -90,6 +162,7 @@ impl<'a> Comparer<'a> {
             Err(error) => file.problem = Some(causes(&error)),
         }
         file.kinds = change.kinds;
+        self.monitor.advance(Advance { files: 1, ..Advance::default() });
         Ok(Some(file).filter(|file| !file.kinds.is_empty()))
     }
 
@@ -133,6 +206,11 @@ impl<'a> Comparer<'a> {
         Ok(diff_metadata(&read(before)?, &read(after.value.metadata)?))
     }
 
+    /// Waits for other large files when this is one.
+    fn alone_if_large(&self, size: u64) -> Option<MutexGuard<'_, ()>> {
+        (size > LARGE_BYTES_MIN).then(|| self.large.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn on_disk(&self, change: &Change) -> Option<&'a OnDisk> {
         self.disk?.files.get(&change.after.as_ref()?.path)
     }
@@ -149,6 +227,7 @@ impl<'a> Comparer<'a> {
         if size != on_disk.size || change.kinds.kind {
             return Ok(());
         }
+        let _alone = self.alone_if_large(size);
         let mut input = disk.worktree.open_file(&after.path).map_err(unreadable)?;
         let read = Ingester::hashing(self.monitor).ingest_file(&mut input, GroupHint::NONE);
         let read = read.map_err(|error| DiffError::Content(Box::new(error)))?;
@@ -159,7 +238,7 @@ impl<'a> Comparer<'a> {
         Ok(())
     }
 
-    fn compare_content(&mut self, change: &Change, file: &mut FileDiff) -> Result<(), DiffError> {
+    fn compare_content(&self, change: &Change, file: &mut FileDiff) -> Result<(), DiffError> {
         let kinds = change.kinds;
         let differs = kinds.content || kinds.added || kinds.removed || kinds.replaced;
         if self.detail == Detail::Names || !differs || kinds.kind {
@@ -177,10 +256,7 @@ impl<'a> Comparer<'a> {
             (Some(None), _) | (_, Some(None)) | (None, None) => return Ok(()),
             (before, after) => (before.flatten(), after.flatten()),
         };
-        let one_sided = before.is_none() || after.is_none();
-        if let Some(diff) = self.compare_opened(change.path(), before, after, &mut file.limits)? {
-            self.take(diff, one_sided, file);
-        }
+        file.content = self.compare_opened(change.path(), before, after, &mut file.limits)?;
         Ok(())
     }
 
@@ -209,48 +285,10 @@ impl<'a> Comparer<'a> {
             let sniffed = Sniffed { path, size: side.access.size(), head: &side.head };
             (&*side.access, sniffed)
         });
-        self.differs.diff(before, after, self.limits).map(Some)
-    }
-
-    /// Puts what was found into the report, as far as limits allow.
-    fn take(&mut self, mut diff: ContentDiff, one_sided: bool, file: &mut FileDiff) {
-        match &mut diff {
-            // Text that comes or goes may turn out to be none; then its size says everything.
-            ContentDiff::Bytes(_) if one_sided => return,
-            ContentDiff::Text(text) => {
-                file.summary =
-                    Some(Summary::Text { lines_added: text.lines_added, lines_removed: text.lines_removed });
-                let lines = text.hunks.iter().flat_map(|hunk| &hunk.lines);
-                let cost = lines.map(|line| line.text.len() + LINE_COST).sum::<usize>();
-                match self.text_left.checked_sub(cost) {
-                    Some(left) => self.text_left = left,
-                    None => {
-                        text.hunks.clear();
-                        text.lines_omitted = text.lines_added + text.lines_removed;
-                    }
-                }
-                if text.lines_omitted > 0 && self.detail == Detail::Content {
-                    file.limits.push(Limit::LinesOmitted);
-                }
-            }
-            ContentDiff::Bytes(bytes) => {
-                let changed = bytes.ranges.iter().map(|range| range.before.bytes.max(range.after.bytes));
-                file.summary = Some(Summary::Bytes {
-                    bytes_shared: bytes.bytes_shared,
-                    bytes_new: bytes.bytes_after.saturating_sub(bytes.bytes_shared),
-                    bytes_changed: changed.fold(0, u64::saturating_add),
-                    ranges: bytes.ranges.len() as u64,
-                });
-                if bytes.ranges.len() > RANGES_MAX && self.detail == Detail::Content {
-                    bytes.ranges.truncate(RANGES_MAX);
-                    bytes.ranges.shrink_to_fit();
-                    file.limits.push(Limit::RangesOmitted);
-                }
-            }
-        }
-        if self.detail == Detail::Content {
-            file.content = Some(diff);
-        }
+        let _alone = self.alone_if_large(before.1.size.max(after.1.size));
+        let diff = self.differs.diff(before, after, self.limits)?;
+        // What seemed to be text and turned out not to be one came or went as a whole, too.
+        Ok(Some(diff).filter(|diff| !one_sided || !matches!(diff, ContentDiff::Bytes(_))))
     }
 
     /// Opens content of the store; `None` for what has no bytes there.
@@ -259,7 +297,7 @@ impl<'a> Comparer<'a> {
             Content::File { id, size, .. } | Content::Symlink { id, size } => (*id, *size),
             Content::Directory { .. } | Content::Foreign { .. } => return Ok(None),
         };
-        let access = StoredAccess { view: self.view, extractor: &self.extractor, file, size };
+        let access = StoredAccess::new(self.view, &self.extractor, file, size);
         Opened::new(Box::new(access)).map(Some)
     }
 

@@ -2,12 +2,14 @@
 
 use crate::app::diff::{self, Detail, Options, Point, Report, Side};
 use crate::app::locate::Word;
+use crate::app::status::Counts;
 use crate::base::size::{human_bytes, human_count};
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::Page;
+use crate::cli::output::changes::counts_text;
 use crate::cli::output::difference::{Ranges, write_files, write_lines, write_problems};
 use crate::cli::output::words::subject;
-use crate::cli::output::{Page, count};
 use crate::cli::verb::{Describe, Example, Group, Verb};
 use crate::cli::words::read_words;
 use std::io;
@@ -133,15 +135,8 @@ fn side(side: &Side) -> String {
 
 /// What it comes to, in a sentence.
 pub(super) fn totals_text(totals: &diff::Totals) -> String {
-    let parts = [
-        (totals.added, "new"),
-        (totals.changed, "changed"),
-        (totals.moved, "moved"),
-        (totals.removed, "removed"),
-        (totals.described, "described anew"),
-    ];
-    let parts = parts.iter().filter(|part| part.0 > 0).map(|part| count(part.0, part.1, part.1));
-    let mut text = parts.collect::<Vec<_>>().join(", ");
+    let diff::Totals { added: new, changed, moved, removed, described, .. } = *totals;
+    let mut text = counts_text(&Counts { new, changed, moved, removed, described });
     if totals.lines_added + totals.lines_removed > 0 {
         let (added, removed) = (human_count(totals.lines_added), human_count(totals.lines_removed));
         text.push_str(&format!("; lines: +{added} -{removed}"));

@@ -19,7 +19,7 @@ pub struct Arguments {
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// As of this revision; the newest commit when you name none
-    #[arg(short, long, value_name = "REVISION")]
+    #[arg(short, long, visible_alias = "from", value_name = "REVISION")]
     revision: Option<String>,
     /// Put them into this folder instead of where they belong
     #[arg(long, value_name = "FOLDER")]

@@ -12,7 +12,7 @@ use crate::worktree::root::Worktree;
 use crate::worktree::stat::{FileStat, Node, NodeKind};
 use rayon::prelude::*;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, symlinkat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, openat, renameat_with, symlinkat, unlinkat};
 use rustix::io::Errno;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -147,7 +147,11 @@ impl<S: ContentSource> Work<'_, S> {
         if let Some(folder) = self.root.open_parent(&item.path).during("opening", &full_path)?
             && !self.clear(&folder, item)?
         {
-            unlinkat(&folder, item.path.name(), AtFlags::empty()).during("removing", &full_path)?;
+            // Under another name first, so that a save at this very moment is seen and kept.
+            let temporary = temporary_name();
+            renameat_with(&folder, item.path.name(), &folder, temporary.as_slice(), RenameFlags::NOREPLACE)
+                .during("removing", &full_path)?;
+            self.drop_replaced(&folder, item, &temporary)?;
         }
         self.monitor.advance(Advance { files: 1, ..Advance::default() });
         self.results().removed.push(item.path.clone());
@@ -205,16 +209,44 @@ impl<S: ContentSource> Work<'_, S> {
         item: &PlannedItem,
         temporary: &[u8],
     ) -> Result<FileStat, WorktreeError> {
-        let name = item.path.name();
+        let (name, full_path) = (item.path.name(), self.root.full_path(&item.path));
         let cleared = self.clear(folder, item)?;
-        let is_folder = item.existing.is_some_and(|node| node.kind == NodeKind::Directory);
-        if !cleared && is_folder {
-            unlinkat(folder, name, AtFlags::REMOVEDIR)
-                .during("removing", &self.root.full_path(&item.path))?;
+        if !cleared && item.existing.is_some_and(|node| node.kind == NodeKind::Directory) {
+            unlinkat(folder, name, AtFlags::REMOVEDIR).during("removing", &full_path)?;
+        } else if !cleared {
+            // What stands there is known to be stored, if it is still that one: it changes places
+            // with the new file, so that a save at this very moment is seen and kept.
+            renameat_with(folder, temporary, folder, name, RenameFlags::EXCHANGE)
+                .during("writing", &full_path)?;
+            self.drop_replaced(folder, item, temporary)?;
+            return Ok(Node::at(folder, name).during("looking at", &full_path)?.stat);
         }
-        renameat(folder, temporary, folder, name).during("writing", &self.root.full_path(&item.path))?;
-        let node = Node::at(folder, name).during("looking at", &self.root.full_path(&item.path))?;
-        Ok(node.stat)
+        // Whatever appeared since is not replaced: the path is left as it is, and said so.
+        renameat_with(folder, temporary, folder, name, RenameFlags::NOREPLACE)
+            .during("writing", &full_path)?;
+        Ok(Node::at(folder, name).during("looking at", &full_path)?.stat)
+    }
+
+    /// Removes a replaced file that now has a temporary name, unless somebody changed it since the
+    /// plan was made: then it is set aside.
+    fn drop_replaced(
+        &self,
+        folder: &OwnedFd,
+        item: &PlannedItem,
+        temporary: &[u8],
+    ) -> Result<(), WorktreeError> {
+        let full_path = self.root.full_path(&item.path);
+        let found = Node::at(folder, temporary).during("looking at", &full_path)?;
+        let is_as_planned = item
+            .existing
+            .is_some_and(|node| node.kind == found.kind && node.stat.is_same_but_renamed(&found.stat));
+        if is_as_planned {
+            return unlinkat(folder, temporary, AtFlags::empty()).during("removing", &full_path);
+        }
+        match self.displaced.announce(&[(&item.path, found)])?.first() {
+            Some(number) => self.displaced.take(*number, folder, temporary, &item.path, &found),
+            None => Ok(()),
+        }
     }
 
     fn write_file(

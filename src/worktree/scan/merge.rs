@@ -243,7 +243,9 @@ impl<'a> Task<'_, 'a, '_> {
             return Ok(());
         }
         if !self.walk.is_wanted(&self.path, may_be_dir) {
-            return Ok(());
+            // What was asked for below a folder that is none any more is gone.
+            let folder = tracked.filter(Record::is_directory);
+            return folder.map_or(Ok(()), |record| self.missing_folder(&record));
         }
         if is_dir {
             return self.folder(name, tracked);
@@ -333,7 +335,11 @@ impl<'a> Task<'_, 'a, '_> {
         let base = match (&self.listed.visit.base, &tracked) {
             (Some(base), Some(record)) if record.is_directory() => Some(base.child(record)?),
             (_, Some(record)) => {
-                self.walk.removed_file(&mut self.part, &self.path, record)?;
+                // Whatever was asked for: nothing below this folder can be taken in while a file is
+                // committed in its place.
+                if record.is_expected() {
+                    self.part.push(&self.path, Found::Removed { base: Box::new(Tracked::of(record)?) });
+                }
                 None
             }
             _ => None,

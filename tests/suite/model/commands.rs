@@ -2,7 +2,7 @@
 
 use super::steps::{DRAFTS, PATHS, Step, WORDS};
 use super::story::{Expected, Outcome, Story};
-use super::things::{Files, carry_over, differing, is_within, overlay};
+use super::things::{Files, carry_over, differing, is_below, is_within, overlay};
 use super::user::{nth_folder, nth_of};
 use super::world::text;
 use crate::app_flow::{anna, path};
@@ -61,6 +61,7 @@ impl Story {
             author: None,
             date: None,
         };
+        let pending = self.world.view().state().expect("a state").pending;
         let lab = &self.world.lab;
         let report = match commit::run(&lab.repository, &options, &lab.clock, &SilentMonitor) {
             Err(error @ AppError::Unresolved { .. }) => {
@@ -79,7 +80,12 @@ impl Story {
             .filter_map(|line| Some((text(line.from.as_ref()?), text(&line.path))))
             .collect();
         let whole = within.is_none();
-        let is_asked = |path: &String| within.is_none_or(|folder| is_within(path, folder));
+        // A file that made room for a folder goes with whatever is committed in that folder.
+        let root = self.world.lab.folder.path().to_owned();
+        let is_folder = |path: &String| root.join(path).is_dir();
+        let is_asked = |path: &String| {
+            within.is_none_or(|asked| is_within(path, asked) || (is_below(asked, path) && is_folder(path)))
+        };
         wanted.retain(|path| {
             // A move is committed whole: one end of it alone would leave one asset at two places.
             let ends = moves.iter().find(|(from, to)| from == path || to == path);
@@ -95,12 +101,13 @@ impl Story {
         let files = overlay(&head, wanted.iter().cloned(), &put);
         assert_eq!(files, self.world.read_commit(line.id), "the commit is not what was there");
         self.add_commit(line.id, files.clone());
-        let committed = self.now.head().map(|id| self.world.labels_of(id)).unwrap_or_default();
         moment.refs.insert(moment.branch.clone(), line.id);
         moment.undecided = None;
         moment.labels.retain(|path, _| !whole || files.contains_key(path));
         for (from, to) in moves.iter().filter(|(_, to)| wanted.contains(to)) {
-            if let (false, Some(labels)) = (self.now.labels.contains_key(to), committed.get(from)) {
+            // What `mv` moved has its labels already; what was moved by hand brings them now.
+            let is_commanded = pending.moves.get(&path(to)) == Some(&path(from));
+            if let (false, Some(labels)) = (is_commanded, self.now.labels.get(from)) {
                 moment.labels.insert(to.clone(), labels.clone());
             }
             if !files.contains_key(from) {
@@ -146,7 +153,10 @@ impl Story {
         let lab = &self.world.lab;
         let report = match mv::run(&lab.repository, &path(&from), &path(to), &lab.clock, &SilentMonitor) {
             Err(error @ AppError::PathTaken { .. }) => return Err(error),
-            Err(error @ AppError::Path { .. }) => return refused_if(is_within(to, &from), error),
+            Err(error @ AppError::Path { .. }) => {
+                let name = from.rsplit('/').next().unwrap_or_default();
+                return refused_if(is_within(to, &from) || format!("{to}/{name}") == from, error);
+            }
             Err(error @ AppError::Worktree(_)) => {
                 let above = self.now.files.keys().any(|path| is_within(to, path));
                 return refused_if(above, error);
@@ -167,7 +177,8 @@ impl Story {
             }
         }
         for (path, labels) in &self.now.labels {
-            if is_within(path, &from) && self.now.files.contains_key(path) {
+            let is_there = self.now.files.contains_key(path) || committed.get(path) != Some(labels);
+            if is_within(path, &from) && is_there {
                 moment.labels.insert(format!("{to}{}", &path[from.len()..]), labels.clone());
             }
         }

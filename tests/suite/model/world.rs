@@ -131,6 +131,7 @@ impl World {
     fn labels(&self, view: &View) -> Labels {
         let pending = view.state().expect("a state").pending;
         let mut paths: BTreeSet<AssetPath> = pending.metadata.keys().cloned().collect();
+        paths.extend(pending.moves.keys().cloned());
         if let Some(head) = view.head().expect("a head") {
             let tree = view.commit(head).expect("a commit").tree;
             paths.extend(self.entries(view, tree).into_keys().map(|name| path(&name)));

@@ -116,13 +116,13 @@ fn boundary(text: &str, at: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn line(kind: LineKind, text: &str, emphasis: Vec<Range<usize>>) -> Line {
-        Line { kind, text: text.to_owned(), ending: LineEnding::Lf, emphasis }
+    fn line(kind: LineKind, text: &str, emphasis: &[Range<usize>]) -> Line {
+        Line { kind, text: text.to_owned(), ending: LineEnding::Lf, emphasis: emphasis.to_vec() }
     }
 
     #[test]
     fn changed_words_are_emphasised_and_signs_stay_without_colour() {
-        let changed = line(LineKind::Added, "fill red now", std::iter::once(5..8).collect());
+        let changed = line(LineKind::Added, "fill red now", std::slice::from_ref(&(5..8)));
         assert_eq!(line_text(Styles::new(false), &changed, false), "+fill red now");
         let painted = line_text(Styles::new(true), &changed, false);
         assert!(painted.contains("\u{1b}[1m\u{1b}[4m\u{1b}[32mred\u{1b}[0m"), "{painted:?}");
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_a_line_says_cannot_drive_the_terminal() {
-        let text = line_text(Styles::new(false), &line(LineKind::Removed, "a\x1b[2J\tb\r", vec![]), true);
+        let text = line_text(Styles::new(false), &line(LineKind::Removed, "a\x1b[2J\tb\r", &[]), true);
         assert_eq!(text, "-a\\x1b[2J\tb\\r\\n");
     }
 
@@ -139,7 +139,7 @@ mod tests {
         let long = format!("{}CHANGED{}", "é".repeat(5_000), "z".repeat(5_000));
         let text = line_text(
             Styles::new(false),
-            &line(LineKind::Added, &long, std::iter::once(10_000..10_007).collect()),
+            &line(LineKind::Added, &long, std::slice::from_ref(&(10_000..10_007))),
             false,
         );
         assert!(text.starts_with("+...é") && text.contains("éCHANGEDz"), "{text}");
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn emphasis_beyond_the_shown_part_does_no_harm() {
         let long = "x".repeat(3_000);
-        let far = line(LineKind::Added, &long, vec![0..1, 2_990..2_995]);
+        let far = line(LineKind::Added, &long, &[0..1, 2_990..2_995]);
         assert!(line_text(Styles::new(true), &far, false).contains("2000 bytes more"));
     }
 
