@@ -97,7 +97,9 @@ fn names_never_write_to_the_terminal() {
     let world = World::new();
     world.ok(&["init"]);
     world.ok(&["config", "user.name", "Anna \u{1b}[2JLind"]);
-    for bytes in [&b"\x1b]0;title\x07.txt"[..], b"two\nlines", "\u{202e}gpj.exe".as_bytes(), b"\xff.bin", b"\r\x08"] {
+    for bytes in
+        [&b"\x1b]0;title\x07.txt"[..], b"two\nlines", "\u{202e}gpj.exe".as_bytes(), b"\xff.bin", b"\r\x08"]
+    {
         fs::write(world.studio().join(name(bytes)), "1").expect("a written file");
     }
     let message = "A message\u{1b}[31m in red \u{202e}backwards";
@@ -188,7 +190,8 @@ fn a_pipe_in_the_place_of_a_file_is_told_kept_and_never_waited_for() {
     lab.commit("Base");
     fs::remove_file(lab.at("a.txt")).expect("a removed file");
     let mode = rustix::fs::Mode::from_raw_mode(0o644);
-    rustix::fs::mknodat(rustix::fs::CWD, lab.at("a.txt"), rustix::fs::FileType::Fifo, mode, 0).expect("a pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, lab.at("a.txt"), rustix::fs::FileType::Fifo, mode, 0)
+        .expect("a pipe");
     let report = lab.commit("Nothing that could be committed");
     assert!(report.commit.is_none(), "{:?}", lines(&report.changes));
     assert_eq!(report.problems.len(), 1);
@@ -245,7 +248,8 @@ fn commit_while(change: impl Fn(&Path, &[u8], u64) + Sync) {
 fn a_file_that_grows_while_it_is_read_is_never_stored_torn() {
     commit_while(|at, whole, step| {
         let start = (step as usize * 50_000) % whole.len();
-        let mut file = fs::File::options().append(start > 0).write(true).truncate(start == 0).open(at).expect("a file");
+        let mut file =
+            fs::File::options().append(start > 0).write(true).truncate(start == 0).open(at).expect("a file");
         let end = (start + 50_000).min(whole.len());
         file.write_all(&whole[start..end]).expect("written");
         std::thread::sleep(Duration::from_millis(2));
@@ -388,7 +392,10 @@ fn one_file_that_may_not_be_read_is_told_and_stops_no_other() {
     plain.ok(&["commit", "-m", "All of it"]);
     fs::set_permissions(studio.join("locked.txt"), fs::Permissions::from_mode(0o000)).expect("no rights");
     let text = plain.run(&["status"]).1;
-    assert!(text.contains("locked.txt") && !text.contains("removed"), "what cannot be read is not gone: {text}");
+    assert!(
+        text.contains("locked.txt") && !text.contains("removed"),
+        "what cannot be read is not gone: {text}"
+    );
 }
 
 #[test]
@@ -468,7 +475,8 @@ fn a_full_disk_is_told_and_loses_nothing() {
     };
     world.ok(&["init"]);
     world.ok(&["config", "user.name", "Anna Lind"]);
-    let write = |name: &str, bytes: &[u8]| fs::write(world.studio().join(name), bytes).expect("a written file");
+    let write =
+        |name: &str, bytes: &[u8]| fs::write(world.studio().join(name), bytes).expect("a written file");
     write("small.txt", b"1");
     world.ok(&["commit", "-m", "Small"]);
     let large = noise(1, 13_000_000);
@@ -504,8 +512,8 @@ fn full_disk_of_the_store() {
     let disk = FaultDisk::new();
     let settings = StoreSettings::new(RepositoryId::from_bytes([1; 16]));
     let options = StoreOptions::default();
-    let store =
-        Store::create_on(Arc::new(disk.clone()), Path::new("/work/.pent"), &settings, options).expect("a store");
+    let store = Store::create_on(Arc::new(disk.clone()), Path::new("/work/.pent"), &settings, options)
+        .expect("a store");
     disk.set_capacity(Some(disk.used_bytes() + 50_000));
     let bytes = noise(1, 200_000);
     let put = || -> Result<(), StoreError> {
@@ -529,15 +537,21 @@ fn a_clock_that_goes_backwards_changes_no_order() {
     let mut world = World::new();
     world.ok(&["init"]);
     world.ok(&["config", "user.name", "Anna Lind"]);
-    for (number, date) in ["2026-03-03T12:00:00Z", "2019-01-01T00:00:00Z", "2038-02-01T00:00:00Z"].iter().enumerate() {
+    for (number, date) in
+        ["2026-03-03T12:00:00Z", "2019-01-01T00:00:00Z", "2038-02-01T00:00:00Z"].iter().enumerate()
+    {
         world = world.with("PENT_DATE", date);
         fs::write(world.studio().join("a.txt"), number.to_string()).expect("a written file");
         world.ok(&["commit", "-m", &format!("Number {number}")]);
     }
     world = world.with("PENT_DATE", "2001-01-01T00:00:00Z");
     let log = world.json(&["log"]);
-    let messages: Vec<&str> =
-        log["commits"].as_array().expect("commits").iter().filter_map(|line| line["message"].as_str()).collect();
+    let messages: Vec<&str> = log["commits"]
+        .as_array()
+        .expect("commits")
+        .iter()
+        .filter_map(|line| line["message"].as_str())
+        .collect();
     assert_eq!(messages, ["Number 2", "Number 1", "Number 0"], "{log}");
     world.ok(&["restore", "a.txt@1"]);
     assert_eq!(fs::read_to_string(world.studio().join("a.txt")).expect("a file"), "0");
@@ -557,7 +571,12 @@ fn what_a_status_saw_under_another_clock_is_looked_at_again() {
     lab.commit("Base");
     lab.write("a.txt", "2");
     let future = std::time::SystemTime::now() + Duration::from_secs(100_000);
-    fs::File::options().write(true).open(lab.at("a.txt")).expect("a file").set_modified(future).expect("a time");
+    fs::File::options()
+        .write(true)
+        .open(lab.at("a.txt"))
+        .expect("a file")
+        .set_modified(future)
+        .expect("a time");
     assert_eq!(lab.changes(), ["changed a.txt"]);
     lab.commit("From the future");
     assert!(lab.changes().is_empty());

@@ -303,7 +303,8 @@ fn status_works_while_a_commit_runs() {
     let world = studio();
     write(&world, "film.mov", noise(1, 30_000_000));
     let mut commit = world.command(&["commit", "-m", "A film"]);
-    let mut child = commit.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a program that starts");
+    let mut child =
+        commit.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a program that starts");
     let mut looks = 0;
     while child.try_wait().expect("a running program").is_none() {
         let run = world.pent(&["status"]);
