@@ -6,6 +6,7 @@ use crate::app::export::ProblemLine;
 use crate::app::session::Session;
 use crate::app::snapshot::{self, Snapshot};
 use crate::app::status::{ChangeLine, Counts, problems_of};
+use crate::app::underway::finish_interrupted;
 use crate::base::id::CommitId;
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
@@ -67,6 +68,8 @@ pub fn run(
     let identity = options.identity.clone().ok_or(AppError::NoIdentity)?;
     monitor.phase(Phase { name: "Looking for changes", files_total: None, bytes_total: None });
     let mut session = Session::begin(repository, monitor)?;
+    // Half of a cut-off change is nothing that anybody meant to commit.
+    finish_interrupted(&mut session, clock, monitor)?;
     let merge = session.state.merge.clone();
     check_merge(merge.as_ref(), &options.paths)?;
     let parents: Vec<CommitId> =

@@ -6,12 +6,12 @@
 use crate::app::content::StoredContent;
 use crate::app::describe::{CommitLine, Describer};
 use crate::app::draft::find_branch;
+use crate::app::drawn::DrawnTrees;
 use crate::app::error::AppError;
 use crate::app::probe::IngestProbe;
 use crate::app::session::Session;
-use crate::app::transition::{
-    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
-};
+use crate::app::transition::{FilesLine, KnownFiles, prepare, targets_between};
+use crate::app::underway::{announce, finish_interrupted, perform};
 use crate::base::id::{AssetId, CommitId, FileId, TreeId};
 use crate::base::monitor::{Monitor, Phase, SilentMonitor};
 use crate::base::path::AssetPath;
@@ -22,7 +22,6 @@ use crate::diff::tree::{Aliases, Located};
 use crate::object::commit::{AssetNote, Commit, Signature};
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
-use crate::object::tree_edit::edit_tree;
 use crate::object::tree_walk::entry_at;
 use crate::repo::content::ContentError;
 use crate::repo::edit::JournalNote;
@@ -32,8 +31,8 @@ use crate::repo::ingest::Ingester;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::people::Identity;
 use crate::repo::refs::RefTarget;
-use crate::repo::state::{ConflictSide, MergeState, PendingConflict, WorktreeState};
-use crate::repo::{RepoError, Repository};
+use crate::repo::state::{ConflictSide, MergeState, PendingConflict, Underway, WorktreeState};
+use crate::repo::{Edit, RepoError, Repository};
 use crate::store::{GroupHint, Staged};
 use crate::worktree::status::Measure;
 use serde::Serialize;
@@ -160,32 +159,27 @@ impl Job<'_> {
         monitor: &dyn Monitor,
     ) -> Result<Report, AppError> {
         let tree = session.view.commit(self.theirs)?.tree;
-        let files = FilesChange { before: session.base, after: tree };
-        let targets = targets_between(&session, &session.view, files.before, files.after, monitor)?;
+        let files = FilesChange::between(session.base, tree);
+        let targets = targets_between(&session, &session.view, files, monitor)?;
         refuse_dirty(
             &session,
             &targets.iter().map(|target| target.path.clone()).collect::<Vec<_>>(),
             monitor,
         )?;
+        let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
         let mut edit = session.repository.edit()?;
         let branch = session.state.branch.clone();
         edit.set_reference(&branch, session.head, Some(RefTarget::plain(self.theirs)))?;
-        let mut state = edit.state()?;
-        state.underway = Some(files);
-        edit.put_state(&state)?;
+        let state = edit.state()?;
         let note = JournalNote {
             verb: "merge",
             summary: format!("brought {branch} forward to {} ({})", self.name, self.theirs.short()),
             files: Some(files),
             ..JournalNote::default()
         };
-        let sequence = edit.record(note, clock.now())?;
+        let underway = announce(&mut edit, note, state, files, None, clock.now())?;
         edit.commit()?;
-        let view = session.repository.view()?;
-        let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
-        let done = carry_out(&session, &view, &plan, "merge", clock, monitor)?;
-        settle_change(&session, Some(sequence), &done.line)?;
-        session.remember(done.fresh, monitor)?;
+        let done = perform(&mut session, underway, &plan.into(), "merge", clock, monitor)?;
         self.report(&session, Outcome::Forward, None, done.line)
     }
 
@@ -200,13 +194,18 @@ impl Job<'_> {
         let (merge, staged) = self.compute(&session, monitor)?;
         let touched: Vec<AssetPath> = merge.edits.iter().map(|edit| edit.path.clone()).collect();
         refuse_dirty(&session, &touched, monitor)?;
-        let (files, sequence) = self.announce(&session, &merge, staged, clock)?;
         let view = session.repository.view()?;
-        let targets = targets_between(&session, &view, files.before, files.after, monitor)?;
+        let mut trees = DrawnTrees::over(&view);
+        let tree = trees.draw(session.base, merge.edits.clone())?;
+        let files = FilesChange::between(session.base, tree);
+        let targets = targets_between(&session, &trees, files, monitor)?;
         let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
-        let done = carry_out(&session, &view, &plan, "merge", clock, monitor)?;
-        settle_change(&session, Some(sequence), &done.line)?;
-        session.remember(done.fresh, monitor)?;
+        let mut edit = session.repository.edit()?;
+        edit.publish(staged)?;
+        trees.put(&mut edit)?;
+        let underway = self.announce(&session, &mut edit, &merge, files, clock)?;
+        edit.commit()?;
+        let done = perform(&mut session, underway, &plan.into(), "merge", clock, monitor)?;
         let outcome = if merge.conflicts.is_empty() { Outcome::Merged } else { Outcome::Undecided };
         self.report(&session, outcome, Some(merge), done.line)
     }
@@ -242,43 +241,31 @@ impl Job<'_> {
         Ok((merge, writer.finish()?))
     }
 
-    /// One transaction: what was merged is stored; the branch moves if all is decided, else the
-    /// state says what waits.
+    /// The branch moves if all is decided, else the state says what waits.
     fn announce(
         &self,
         session: &Session<'_>,
+        edit: &mut Edit,
         merge: &TreeMerge,
-        staged: Staged,
+        files: FilesChange,
         clock: &dyn Clock,
-    ) -> Result<(FilesChange, u64), AppError> {
-        let mut edit = session.repository.edit()?;
-        edit.publish(staged)?;
+    ) -> Result<Underway, AppError> {
         for metadata in &merge.metadata {
             edit.put_metadata(metadata)?;
         }
-        let tree = edit_tree(&session.view, session.base, merge.edits.iter().cloned(), &mut |id, bytes| {
-            edit.put_tree_node(id, &bytes)
-        })
-        .map_err(AppError::from_edit)?;
-        let files = FilesChange { before: session.base, after: tree };
         let before = edit.state()?;
         let mut after = before.clone();
         let summary = if merge.conflicts.is_empty() {
-            let id = self.put_commit(session, &mut edit, tree, merge, clock)?;
+            let id = self.put_commit(session, edit, files.after, merge, clock)?;
             format!("merged {} into {} as {}", self.name, before.branch, id.short())
         } else {
             self.leave_undecided(session, merge, &mut after)?;
             format!("began to merge {} into {}", self.name, before.branch)
         };
-        let settled = after.clone();
-        after.underway = Some(files);
-        edit.put_state(&after)?;
-        let state = (before != settled).then_some(StateChange { before, after: settled });
+        let state = (before != after).then(|| StateChange { before, after: after.clone() });
         let note =
             JournalNote { verb: "merge", summary, state, files: Some(files), ..JournalNote::default() };
-        let sequence = edit.record(note, clock.now())?;
-        edit.commit()?;
-        Ok((files, sequence))
+        announce(edit, note, after, files, None, clock.now())
     }
 
     fn message(&self) -> String {
@@ -288,7 +275,7 @@ impl Job<'_> {
     fn put_commit(
         &self,
         session: &Session<'_>,
-        edit: &mut crate::repo::Edit,
+        edit: &mut Edit,
         tree: TreeId,
         merge: &TreeMerge,
         clock: &dyn Clock,

@@ -3,7 +3,7 @@
 
 use crate::app::error::AppError;
 use crate::app::session::Session;
-use crate::app::transition::finish_interrupted;
+use crate::app::underway::finish_interrupted;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;

@@ -6,9 +6,8 @@ use crate::app::content::{CheckoutContent, StoredContent};
 use crate::app::error::AppError;
 use crate::app::locate::{Located, locate};
 use crate::app::session::Session;
-use crate::app::transition::{
-    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, told,
-};
+use crate::app::transition::{FilesLine, KnownFiles, prepare, told};
+use crate::app::underway::{announce, finish_interrupted, perform};
 use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
@@ -16,10 +15,11 @@ use crate::base::time::Clock;
 use crate::object::source::ObjectSource;
 use crate::object::tree::Content;
 use crate::object::tree_edit::{EntryValue, TreeEdit, edit_tree};
+use crate::object::tree_lookup::TreeLookup;
 use crate::object::tree_walk::{TreeWalk, entry_at, tree_order};
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, StateChange};
-use crate::repo::state::WorktreeState;
+use crate::repo::state::{Underway, WorktreeState};
 use crate::repo::{RepoError, Repository, View};
 use crate::worktree::checkout::{
     self, Action, CheckoutPlan, LinkPolicy, PlanInput, Replaces, Step, execute, plan,
@@ -167,9 +167,19 @@ fn without_version(path: &AssetPath) -> Option<AssetPath> {
 /// Committed files below `folder` that are not among what is wanted.
 fn add_removals(session: &Session<'_>, folder: &AssetPath, wanted: &mut Vec<Wanted>) -> Result<(), AppError> {
     let kept: std::collections::HashSet<AssetPath> = wanted.iter().map(|item| item.path.clone()).collect();
-    for item in TreeWalk::new(&session.view, session.base, AssetPath::root()) {
+    let below = if folder.is_root() {
+        Some(session.base)
+    } else {
+        let found = entry_at(&session.view, session.base, folder).map_err(RepoError::from)?;
+        found.and_then(|entry| match entry.content {
+            Content::Directory { id } => Some(id),
+            _ => None,
+        })
+    };
+    let Some(below) = below else { return Ok(()) };
+    for item in TreeWalk::new(&session.view, below, folder.clone()) {
         let (path, entry) = item.map_err(RepoError::from)?;
-        if !entry.content.is_directory() && path.is_within(folder) && !kept.contains(&path) {
+        if !entry.content.is_directory() && !kept.contains(&path) {
             wanted.push(Wanted { path, value: None });
         }
     }
@@ -250,12 +260,8 @@ fn here(
     if plan.is_empty() && plan.problems().is_empty() && after == session.state {
         return Ok(report);
     }
-    let sequence = announce(&session, &plan, &wanted, after, &report, clock)?;
-    let view = session.repository.view()?;
-    let done = carry_out(&session, &view, &plan, "restore", clock, monitor)?;
-    settle_change(&session, Some(sequence), &done.line)?;
-    session.remember(done.fresh, monitor)?;
-    report.files = done.line;
+    let underway = announce_restore(&session, &plan, &wanted, after, &report, clock)?;
+    report.files = perform(&mut session, underway, &plan.into(), "restore", clock, monitor)?.line;
     Ok(report)
 }
 
@@ -263,8 +269,9 @@ fn here(
 /// as the asset that it was.
 fn pending_after(session: &Session<'_>, wanted: &[Wanted]) -> Result<WorktreeState, AppError> {
     let mut state = session.state.clone();
+    let mut tree = TreeLookup::new(&session.view, session.base);
     for Wanted { path, value } in wanted {
-        let base = entry_at(&session.view, session.base, path).map_err(RepoError::from)?;
+        let base = tree.find(path).map_err(RepoError::from)?;
         let Some(value) = value else { continue };
         let base_metadata = base.as_ref().and_then(|entry| entry.metadata);
         if value.metadata == base_metadata {
@@ -280,14 +287,14 @@ fn pending_after(session: &Session<'_>, wanted: &[Wanted]) -> Result<WorktreeSta
 }
 
 /// Writes the journal entry with the trees that undo needs, and the note that files are about to change.
-fn announce(
+fn announce_restore(
     session: &Session<'_>,
     plan: &CheckoutPlan,
     wanted: &[Wanted],
-    mut after: WorktreeState,
+    after: WorktreeState,
     report: &Report,
     clock: &dyn Clock,
-) -> Result<u64, AppError> {
+) -> Result<Underway, AppError> {
     let mut edit = session.repository.edit()?;
     let earlier = before_edits(session, plan, wanted)?;
     let restored = wanted.iter().filter(|item| item.value.is_some()).map(|item| &item.path);
@@ -297,10 +304,8 @@ fn announce(
     let mut emit = |id, bytes: Vec<u8>| edit.put_tree_node(id, &bytes);
     let before = edit_tree(&session.view, session.base, earlier, &mut emit).map_err(AppError::from_edit)?;
     let after_tree = edit_tree(&session.view, session.base, put, &mut emit).map_err(AppError::from_edit)?;
-    let files = FilesChange { before, after: after_tree };
+    let files = FilesChange::between(before, after_tree);
     let state = StateChange { before: edit.state()?, after: after.clone() };
-    after.underway = Some(files);
-    edit.put_state(&after)?;
     let from: Vec<String> = report.commits.iter().map(super::super::base::id::CommitId::short).collect();
     let count = report.write.len() + report.remove.len();
     let note = JournalNote {
@@ -310,9 +315,9 @@ fn announce(
         files: Some(files),
         ..JournalNote::default()
     };
-    let sequence = edit.record(note, clock.now())?;
+    let underway = announce(&mut edit, note, after, files, None, clock.now())?;
     edit.commit()?;
-    Ok(sequence)
+    Ok(underway)
 }
 
 /// How the files differed from the base at the paths concerned: those that were gone; those that were
@@ -360,8 +365,9 @@ fn before_edits(
     }
     edits.extend(in_the_way(session, stood.into_iter(), wanted)?);
     // What stands there as a folder is no file of that name; folders of the base stay.
+    let mut tree = TreeLookup::new(&session.view, session.base);
     for path in gone {
-        let base = entry_at(&session.view, session.base, &path).map_err(RepoError::from)?;
+        let base = tree.find(&path).map_err(RepoError::from)?;
         if base.is_some_and(|entry| !entry.content.is_directory()) {
             edits.push(TreeEdit { path, value: None });
         }
@@ -388,11 +394,14 @@ fn in_the_way<'a>(
         }
     }
     let mut edits = Vec::new();
+    let mut folders: Vec<AssetPath> = folders.into_iter().collect();
+    folders.sort_by(tree_order);
+    let mut tree = TreeLookup::new(&session.view, session.base);
     for path in folders {
-        let base = entry_at(&session.view, session.base, &path).map_err(RepoError::from)?;
-        if base.is_some_and(|entry| !entry.content.is_directory())
-            && !wanted.iter().any(|item| item.path == path)
-        {
+        let base = tree.find(&path).map_err(RepoError::from)?;
+        // What is wanted comes in tree order.
+        let is_wanted = wanted.binary_search_by(|item| tree_order(&item.path, &path)).is_ok();
+        if base.is_some_and(|entry| !entry.content.is_directory()) && !is_wanted {
             edits.push(TreeEdit { path, value: None });
         }
     }

@@ -4,6 +4,7 @@
 use crate::app::assign::{Assignment, Differences, assign};
 use crate::app::claims::settle_claims;
 use crate::app::error::AppError;
+use crate::app::origins;
 use crate::app::probe::IngestProbe;
 use crate::app::session::Session;
 use crate::base::id::{AssetId, CommitId, FileId};
@@ -16,11 +17,15 @@ use crate::repo::RepoError;
 use crate::repo::ingest::Ingester;
 use crate::repo::state::PendingEdits;
 use crate::store::Staged;
+use crate::worktree::WorktreeError;
 use crate::worktree::index::{Folder, Fresh, Index};
 use crate::worktree::scan::Tracked;
 use crate::worktree::stat::NodeKind;
 use crate::worktree::status::{Change, Measure, Status, What};
 use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Room left free beside new content, in bytes: rows, trees, and the database's own growth.
+const SPACE_MARGIN_BYTES: u64 = 4 << 20;
 
 /// Changes that were taken in.
 pub struct Snapshot {
@@ -54,11 +59,23 @@ pub fn take(
     let within = &with_other_ends(&session.state.pending, within);
     let writer = session.repository.store().chunk_writer(monitor)?;
     let parameters = session.repository.store().settings().chunker;
-    let (status, (bytes, bytes_new)) = {
-        let probe = IngestProbe::storing(Ingester::storing(&writer, &parameters, monitor));
+    let store = |room: Option<u64>| -> Result<(Status, (u64, u64)), AppError> {
+        let probe = IngestProbe::storing(Ingester::storing(&writer, &parameters, monitor), room);
         let status = session.status(within, &probe, Measure::Store, monitor)?;
-        (status, probe.totals())
+        Ok((status, probe.totals()))
     };
+    let available = bytes_available(session)?;
+    let taken = match store(Some(available.saturating_sub(SPACE_MARGIN_BYTES))) {
+        Err(AppError::Worktree(WorktreeError::DiskFull { .. })) => {
+            check_space(session, within, available, monitor)?;
+            store(None)
+        }
+        taken => taken,
+    };
+    let (mut status, (bytes, bytes_new)) = taken?;
+    if !within.is_empty() {
+        origins::adopt(session, &mut status.changes)?;
+    }
     if monitor.is_cancelled() {
         return Err(AppError::Cancelled);
     }
@@ -79,6 +96,31 @@ pub fn take(
     let sources = copy_sources(session.index.as_ref(), &differences)?;
     let assignment = assign(parents, differences, &pending, &sources);
     Ok(Snapshot { assignment, staged, fresh, changes, bytes, bytes_new, bytes_stored, still_pending })
+}
+
+fn bytes_available(session: &Session<'_>) -> Result<u64, AppError> {
+    session.worktree.bytes_available().map_err(|source| AppError::Io {
+        action: "asking for the space of",
+        path: session.worktree.root().to_owned(),
+        source,
+    })
+}
+
+/// When all that is to be read would not fit, finds out how much of it is new before anything is
+/// written.
+fn check_space(
+    session: &Session<'_>,
+    within: &[AssetPath],
+    available: u64,
+    monitor: &dyn Monitor,
+) -> Result<(), AppError> {
+    let parameters = session.repository.store().settings().chunker;
+    let measuring = Ingester::measuring(&session.view, &parameters, monitor);
+    let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
+    let status = session.status(within, &probe, Measure::All, monitor)?;
+    let new: u64 = status.changes.iter().filter_map(|change| change.new_bytes).sum();
+    let needed = new.saturating_add(SPACE_MARGIN_BYTES);
+    if needed > available { Err(WorktreeError::DiskFull { needed, available }.into()) } else { Ok(()) }
 }
 
 /// Adds the other ends of moves of which one end was asked for: one end alone would leave the asset

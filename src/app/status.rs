@@ -31,6 +31,10 @@ pub struct Report {
     pub commit: Option<CommitId>,
     /// A merge that is not finished.
     pub merge: Option<MergeLine>,
+    /// A change of files that was cut off: its verb. The next command that changes files goes on
+    /// with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<String>,
     /// Folders and files that the worktree shows; `None` when it shows everything.
     pub sparse: Option<Vec<AssetPath>>,
     /// How many paths changed, by what happened to them.
@@ -218,6 +222,7 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
             commit: merge.theirs,
             undecided: merge.conflicts.iter().map(|conflict| conflict.path.clone()).collect(),
         }),
+        unfinished: unfinished(&session)?,
         sparse: session.state.sparse.as_ref().map(|paths| paths.iter().cloned().collect()),
         counts: Counts::of(&changes),
         bytes_new_at_most: changes.iter().filter(is_file).map(at_most).sum(),
@@ -229,6 +234,13 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
         problems,
         nested: status.nested,
     })
+}
+
+/// The verb of a change of files that was cut off.
+fn unfinished(session: &Session<'_>) -> Result<Option<String>, AppError> {
+    let Some(underway) = &session.state.underway else { return Ok(None) };
+    let entry = session.view.journal_entry(underway.sequence)?;
+    Ok(Some(entry.map_or_else(|| "change of files".to_owned(), |entry| entry.verb)))
 }
 
 /// Marks paths whose metadata or identity is edited, and adds those that have no other change.

@@ -4,33 +4,22 @@ use crate::app::error::AppError;
 use crate::app::export::ProblemLine;
 use crate::app::mv::rename_in_worktree;
 use crate::app::session::Session;
-use crate::app::transition::{
-    FilesLine, KnownFiles, carry_out, finish_interrupted, prepare, settle_change, targets_between,
-};
-use crate::base::id::{FileId, TreeId};
+use crate::app::transition::FilesLine;
+use crate::app::underway::{Performed, Task, announce, finish_interrupted, perform, plan_return};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
-use crate::object::tree::Content;
-use crate::object::tree_walk::entry_at;
+use crate::repo::Repository;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{
     FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
 };
 use crate::repo::refs::RefTarget;
-use crate::repo::{Repository, View};
-use crate::worktree::checkout::Wanted;
-use crate::worktree::clock::{FsClock, read_stably};
-use crate::worktree::displaced::{self, DisplacedSet};
-use crate::worktree::probe::{ContentProbe as _, HashProbe};
-use crate::worktree::root::Worktree;
-use crate::worktree::seen::Seen;
-use crate::worktree::stat::{FileStat, NodeKind};
-use crate::worktree::status::SEEN_FILE;
-use rayon::prelude::*;
+use crate::repo::state::Underway;
+use crate::worktree::displaced;
 use serde::Serialize;
-use std::collections::HashMap;
-use std::path::Path;
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +64,8 @@ pub fn run(
     };
     let entry = next.and_then(|sequence| entries.iter().find(|entry| entry.sequence == sequence));
     let entry = entry.ok_or(AppError::NothingTo { verb })?.clone();
-    let kept = kept_set(&entries, entry.sequence);
+    // What a repetition finds in its way is set aside anew.
+    let kept = kept_set(&entries, entry.sequence).filter(|_| direction == Direction::Undo);
     let reversal = Reverse { direction, entry: &entry, kept };
     reversal.run(session, clock, monitor)
 }
@@ -91,6 +81,7 @@ fn kept_set(entries: &[JournalEntry], sequence: u64) -> Option<String> {
 struct Reverse<'e> {
     direction: Direction,
     entry: &'e JournalEntry,
+    /// Under which name lies what comes back.
     kept: Option<String>,
 }
 
@@ -101,29 +92,52 @@ impl Reverse<'_> {
         clock: &dyn Clock,
         monitor: &dyn Monitor,
     ) -> Result<Report, AppError> {
-        let files = self.entry.files.map(|files| self.turned(files.before, files.after));
-        let files = files.map(|(before, after)| FilesChange { before, after });
+        let files = self.entry.files.map(|files| match self.direction {
+            Direction::Undo => files.reversed(),
+            Direction::Redo => files,
+        });
+        let task = files.map(|files| plan_return(&session, files, self.kept.as_deref(), monitor));
+        let task = task.transpose()?;
         if let Some((from, to)) = &self.entry.renamed {
             let (from, to) = self.turned(to, from);
-            rename_in_worktree(&session, to, from)?;
+            move_back(&session, to, from)?;
         }
-        let (refs, sequence) = self.announce(&session, files, clock)?;
-        let mut report = Report {
+        let (refs, underway) = self.announce(&session, files, clock)?;
+        let mut done = Performed::default();
+        match (underway, task) {
+            (Some(underway), Some(task)) => {
+                done = perform(&mut session, underway, &task, self.verb(), clock, monitor)?;
+                done.line.problems.extend(self.missed(&task, clock));
+            }
+            _ => session.remember(Vec::new(), monitor)?,
+        }
+        Ok(Report {
             sequence: self.entry.sequence,
             verb: self.entry.verb.clone(),
             summary: self.entry.summary.clone(),
             refs,
-            brought_back: Vec::new(),
-            files: FilesLine::default(),
-        };
-        let mut fresh = Vec::new();
-        if let Some(files) = files {
-            let done = self.change_files(&session, files, &mut report, clock, monitor)?;
-            fresh = done;
-            settle_change(&session, Some(sequence), &report.files)?;
+            brought_back: done.brought_back,
+            files: done.line,
+        })
+    }
+
+    /// Tells of what cannot come back because it was kept for its time and went. One that is younger
+    /// and not there has been brought back before, or nothing had to be set aside.
+    fn missed(&self, task: &Task, clock: &dyn Clock) -> Option<ProblemLine> {
+        let id = self.kept.as_ref().filter(|_| task.back.is_none())?;
+        let age_ms = clock.now().unix_ms.saturating_sub(self.entry.time.unix_ms);
+        let message = format!(
+            "what was set aside as {id} is no longer there: such things are kept for {} days",
+            displaced::KEPT_DAYS
+        );
+        (age_ms > displaced::KEPT_DAYS * DAY_MS).then(|| ProblemLine { path: AssetPath::root(), message })
+    }
+
+    const fn verb(&self) -> &'static str {
+        match self.direction {
+            Direction::Undo => "undo",
+            Direction::Redo => "redo",
         }
-        session.remember(fresh, monitor)?;
-        Ok(report)
     }
 
     /// What was before and after, seen in the direction of travel.
@@ -140,7 +154,7 @@ impl Reverse<'_> {
         session: &Session<'_>,
         files: Option<FilesChange>,
         clock: &dyn Clock,
-    ) -> Result<(Vec<RefMove>, u64), AppError> {
+    ) -> Result<(Vec<RefMove>, Option<Underway>), AppError> {
         let mut edit = session.repository.edit()?;
         let mut moved = Vec::new();
         for RefMove { name, before, after } in &self.entry.refs {
@@ -164,138 +178,29 @@ impl Reverse<'_> {
         };
         let word = if self.direction == Direction::Undo { "took back" } else { "did again" };
         let note = JournalNote {
-            verb: if self.direction == Direction::Undo { "undo" } else { "redo" },
+            verb: self.verb(),
             summary: format!("{word}: {}", self.entry.summary),
             reverses: Some(reverses),
             ..JournalNote::default()
         };
-        let sequence = edit.record(note, clock.now())?;
-        state.underway = files;
-        if state != present {
-            edit.put_state(&state)?;
-        }
-        edit.commit()?;
-        Ok((moved, sequence))
-    }
-
-    /// Brings the files over, and what had been set aside back to its place.
-    fn change_files(
-        &self,
-        session: &Session<'_>,
-        files: FilesChange,
-        report: &mut Report,
-        clock: &dyn Clock,
-        monitor: &dyn Monitor,
-    ) -> Result<Vec<crate::worktree::index::Fresh>, AppError> {
-        let view = session.repository.view()?;
-        let pent_dir = session.repository.pent_dir();
-        let kept = match (&self.kept, self.direction) {
-            (Some(id), Direction::Undo) => Some(displaced::find(pent_dir, id)?),
-            _ => None,
-        };
-        let coming = ComingBack::of(kept.as_ref());
-        let mut targets = targets_between(session, &view, files.before, files.after, monitor)?;
-        targets.retain(|target| !coming.settles(target));
-        // The place of what comes back is cleared like any other: what stands there may be new.
-        targets.extend(coming.places.keys().map(|path| Wanted { path: (*path).clone(), content: None }));
-        let (worktree, state_dir) = (&session.worktree, &session.state_dir());
-        let known = WrittenBefore { worktree, state_dir, view: &view, tree: files.before };
-        let plan = prepare(session, &targets, &known.files(&targets), monitor)?;
-        let done = carry_out(session, &view, &plan, report_verb(self.direction), clock, monitor)?;
-        report.files = done.line;
-        if let Some(set) = &kept {
-            let back = displaced::restore_all(pent_dir, set, &session.worktree)?;
-            report.brought_back = back.paths;
-            for (path, error) in back.failed {
-                // Something has taken its place since: it stays where it is kept.
-                let message = format!("{error}; what stood there stays set aside as {}", set.id);
-                report.files.problems.push(ProblemLine { path, message });
+        let underway = match files {
+            Some(files) => Some(announce(&mut edit, note, state, files, self.kept.clone(), clock.now())?),
+            None => {
+                edit.record(note, clock.now())?;
+                if state != present {
+                    edit.put_state(&state)?;
+                }
+                None
             }
-        }
-        Ok(done.fresh)
-    }
-}
-
-/// Places to which something comes back, and whether that is a folder.
-struct ComingBack<'a> {
-    places: HashMap<&'a AssetPath, bool>,
-}
-
-impl<'a> ComingBack<'a> {
-    fn of(set: Option<&'a DisplacedSet>) -> Self {
-        let items = set.into_iter().flat_map(|set| &set.items);
-        Self { places: items.filter_map(|item| Some((item.path.as_ref()?, item.is_folder))).collect() }
-    }
-
-    /// Whether what comes back settles what becomes of a target: it is that path, or a folder that
-    /// brings all that was in it, or no folder, so that nothing can stand below it.
-    fn settles(&self, target: &Wanted) -> bool {
-        let mut above = std::iter::successors(target.path.parent(), AssetPath::parent);
-        self.places.contains_key(&target.path)
-            || above.any(|folder| {
-                let is_folder = self.places.get(&folder);
-                is_folder.is_some_and(|is_folder| *is_folder || target.content.is_some())
-            })
-    }
-}
-
-const fn report_verb(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Undo => "undo",
-        Direction::Redo => "redo",
-    }
-}
-
-/// Finds which files still are what the command being taken back had put there.
-struct WrittenBefore<'a> {
-    worktree: &'a Worktree,
-    state_dir: &'a Path,
-    view: &'a View,
-    tree: TreeId,
-}
-
-impl WrittenBefore<'_> {
-    /// Files at the given paths whose bytes are those of the tree: replacing them loses nothing.
-    fn files(&self, targets: &[Wanted]) -> KnownFiles {
-        let seen = Seen::open(&self.state_dir.join(SEEN_FILE));
-        let clock = FsClock::new(self.state_dir);
-        let known: Vec<_> =
-            targets.par_iter().filter_map(|target| self.known(&target.path, seen.as_ref(), &clock)).collect();
-        known.into_iter().collect()
-    }
-
-    fn known(
-        &self,
-        path: &AssetPath,
-        seen: Option<&Seen>,
-        clock: &FsClock,
-    ) -> Option<(AssetPath, FileStat, FileId)> {
-        let entry = entry_at(self.view, self.tree, path).ok().flatten()?;
-        let id = entry.content.file_id()?;
-        let node = self.worktree.look(path).ok().flatten()?;
-        // One that was made executable since, or no longer is, differs from what the command put there.
-        let is_same_kind = match (&entry.content, node.kind) {
-            (Content::File { executable, .. }, NodeKind::File { executable: now }) => *executable == now,
-            (Content::Symlink { .. }, NodeKind::Symlink) => true,
-            _ => false,
         };
-        if !is_same_kind {
-            return None;
-        }
-        if seen.and_then(|seen| seen.find(path, &node.stat)).is_some_and(|seen| seen.id == id) {
-            return Some((path.clone(), node.stat, id));
-        }
-        if node.kind == NodeKind::Symlink {
-            let is_settled = clock.settle(&node.stat);
-            let target = self.worktree.read_link(path).ok()?;
-            let is_same = HashProbe.probe_link(&target, path).is_ok_and(|probed| probed.id == id);
-            return (is_settled && is_same).then(|| (path.clone(), node.stat, id));
-        }
-        if entry.content.size() != Some(node.stat.size) {
-            return None;
-        }
-        let open = || self.worktree.open_file(path);
-        let read = read_stably(clock, open, |file, _| HashProbe.probe(file, path, false)).ok()?;
-        (read.settled && read.value.id == id).then(|| (path.clone(), read.node.stat, id))
+        edit.commit()?;
+        Ok((moved, underway))
     }
+}
+
+/// Moves a file or folder back where it was, unless that was done already: by hand, or by this very
+/// command before it was cut off.
+fn move_back(session: &Session<'_>, from: &AssetPath, to: &AssetPath) -> Result<(), AppError> {
+    let stands = |path: &AssetPath| session.worktree.look(path).is_ok_and(|found| found.is_some());
+    if !stands(from) && stands(to) { Ok(()) } else { rename_in_worktree(session, from, to) }
 }

@@ -18,6 +18,7 @@ pub mod source;
 pub mod tree;
 pub mod tree_build;
 pub mod tree_edit;
+pub mod tree_lookup;
 pub mod tree_walk;
 
 /// The kinds of objects that hash under a context of their own.

@@ -1,6 +1,7 @@
 //! Why something could not be done with the user's files.
 
 use crate::base::path::AssetPath;
+use crate::base::size::human_bytes;
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ pub enum WorktreeError {
     #[error("the committed state could not be read")]
     Source { source: Box<dyn Error + Send + Sync> },
     /// There is too little room for what would be written.
-    #[error("{needed} bytes are needed and {available} are free")]
+    #[error("the disk is full: {} are needed and {} are free", human_bytes(*needed), human_bytes(*available))]
     DiskFull { needed: u64, available: u64 },
     /// Nothing was put aside under this id.
     #[error("nothing was put aside as {id:?}")]

@@ -88,6 +88,7 @@ pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor
         monitor,
     };
     let wanted = what_to_read(&scanned.items, input);
+    input.probe.expect(read::bytes_of(&scanned.items, &wanted))?;
     let answers = reader.read(&scanned.items, &wanted)?;
     let any_new =
         answers.iter().flatten().any(|answer| matches!(answer, Answer::Read(read) if !read.remembered));

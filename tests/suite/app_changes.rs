@@ -20,11 +20,11 @@ impl Lab {
         restore::run(&self.repository, &options, &self.clock, &SilentMonitor).expect("a restore")
     }
 
-    fn undo(&self) -> undo::Report {
+    pub fn undo(&self) -> undo::Report {
         undo::run(&self.repository, undo::Direction::Undo, &self.clock, &SilentMonitor).expect("an undo")
     }
 
-    fn redo(&self) -> undo::Report {
+    pub fn redo(&self) -> undo::Report {
         undo::run(&self.repository, undo::Direction::Redo, &self.clock, &SilentMonitor).expect("a redo")
     }
 

@@ -34,21 +34,21 @@ fn kills() -> u64 {
 }
 
 /// A world with a name to commit under.
-fn studio() -> World {
+pub fn studio() -> World {
     let world = World::new();
     world.ok(&["init"]);
     world.ok(&["config", "user.name", "Anna Lind"]);
     world
 }
 
-fn write(world: &World, name: &str, bytes: impl AsRef<[u8]>) {
+pub fn write(world: &World, name: &str, bytes: impl AsRef<[u8]>) {
     let at = world.studio().join(name);
     fs::create_dir_all(at.parent().expect("a parent")).expect("folders");
     fs::write(at, bytes).expect("a written file");
 }
 
 /// Some small files, and two larger ones, which differ by round.
-fn work(world: &World, round: u64) {
+pub fn work(world: &World, round: u64) {
     for number in 0..30 {
         if number % 3 == round % 3 || round < 2 {
             write(world, &format!("set {}/{number}.txt", number % 4), format!("round {round} of {number}\n"));
@@ -71,12 +71,12 @@ fn kill(world: &World, arguments: &[&str], usual: Duration, dice: &mut Dice) -> 
     output.status.success() && !output.stdout.is_empty()
 }
 
-fn open(world: &World) -> Repository {
+pub fn open(world: &World) -> Repository {
     Repository::open(&world.studio(), Access::ReadWrite).expect("a repository that opens")
 }
 
 /// The files of the commit that a branch points at.
-fn branch_files(world: &World, branch: &str) -> Option<(CommitId, Files)> {
+pub fn branch_files(world: &World, branch: &str) -> Option<(CommitId, Files)> {
     let repository = open(world);
     let view = repository.view().expect("a view");
     let name = RefName::branch(branch).expect("a name");
@@ -86,7 +86,7 @@ fn branch_files(world: &World, branch: &str) -> Option<(CommitId, Files)> {
 }
 
 /// Reads everything again, by the program's own means.
-fn assert_sound(world: &World) {
+pub fn assert_sound(world: &World) {
     let run = world.pent(&["fsck"]);
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
     let run = world.pent(&["status"]);
@@ -104,7 +104,7 @@ fn at_hand(world: &World) -> HashSet<[u8; 32]> {
     found
 }
 
-fn assert_same(wanted: &Files, found: &Files, what: &str) {
+pub fn assert_same(wanted: &Files, found: &Files, what: &str) {
     let different: Vec<_> = crate::model::things::differing(wanted, found).into_iter().collect();
     assert!(different.is_empty(), "{what}: {different:?} differ");
 }
@@ -277,61 +277,84 @@ fn an_undo_that_is_killed_is_brought_to_its_end() {
 }
 
 #[test]
-fn two_commits_at_once_are_both_made() {
+fn a_merge_that_is_killed_is_brought_to_its_end_and_can_be_undone() {
     let world = studio();
-    for round in 0..5 {
-        for side in ["left", "right"] {
-            write(&world, &format!("{side}/{round}.psd"), noise(round + u64::from(side == "left"), 400_000));
+    let mut dice = Dice(66);
+    work(&world, 0);
+    write(&world, "brief.txt", "one\ntwo\nthree\nfour\nfive\n");
+    world.ok(&["commit", "-m", "Base"]);
+    let usual = measured(|| {
+        world.ok(&["status"]);
+    }) * 3;
+    for round in 1..=kills() {
+        let name = format!("draft {round}").replace(' ', "-");
+        world.ok(&["draft", "new", &name]);
+        work(&world, round);
+        write(&world, "brief.txt", format!("one {round}\ntwo\nthree\nfour\nfive\n"));
+        world.ok(&["commit", "-m", "Theirs"]);
+        world.ok(&["switch", "main"]);
+        write(&world, "brief.txt", format!("one\ntwo\nthree\nfour\nfive {round}\n"));
+        // Every other merge has a conflict of two large files.
+        if round % 2 == 0 {
+            write(&world, "large.psd", noise(1000 + round, 700_000));
         }
-        let commit = |side: &str| {
-            let mut command = world.command(&["commit", "-m", side, side]);
-            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("a program that starts")
-        };
-        for child in [commit("left"), commit("right")] {
-            let output = child.wait_with_output().expect("an end");
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        world.ok(&["commit", "-m", "Ours"]);
+        write(&world, "not committed.txt", format!("{round}"));
+        let before = read_folder(&world.studio());
+        let theirs = branch_files(&world, &format!("draft/{name}")).expect("a draft").1;
+        let was_done = kill(&world, &["merge", &name], usual, &mut dice);
+        // A command of another kind ends what was begun.
+        world.pent(&["switch", "main"]);
+        let status = world.json(&["status"]);
+        let after = read_folder(&world.studio());
+        let has_merged = after.get("brief.txt") != before.get("brief.txt");
+        assert!(has_merged || !was_done, "round {round}: what was reported is not so");
+        if has_merged {
+            let there = |path: &&String| path.starts_with("set") && theirs.get(*path) != after.get(*path);
+            let missing: Vec<_> = theirs.keys().filter(there).collect();
+            assert!(missing.is_empty(), "round {round}: {missing:?} are not merged");
+            assert_eq!(status["merge"].is_null(), round % 2 == 1, "{status}");
+            world.ok(&["undo"]);
         }
-        assert!(world.json(&["status"])["changes"].as_array().expect("changes").is_empty());
-        let commits = world.json(&["log"])["commits"].as_array().expect("commits").len();
-        assert_eq!(commits as u64, 2 * (round + 1));
+        assert_same(&before, &read_folder(&world.studio()), &format!("round {round}, as before"));
+        if round % 4 == 0 {
+            assert_sound(&world);
+        }
+        world.ok(&["draft", "delete", &name, "--force"]);
     }
     assert_sound(&world);
 }
 
 #[test]
-fn status_works_while_a_commit_runs() {
+fn a_collection_that_is_killed_takes_nothing_that_anybody_needs() {
     let world = studio();
-    write(&world, "film.mov", noise(1, 30_000_000));
-    let mut commit = world.command(&["commit", "-m", "A film"]);
-    let mut child =
-        commit.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a program that starts");
-    let mut looks = 0;
-    while child.try_wait().expect("a running program").is_none() {
-        let run = world.pent(&["status"]);
-        assert_eq!(run.code, 0, "{}", run.stderr);
-        looks += 1;
-    }
-    assert!(child.wait().expect("an end").success());
-    assert!(looks > 0, "the commit was too fast to look at");
-    assert!(world.json(&["status"])["changes"].as_array().expect("changes").is_empty());
-}
-
-#[test]
-fn a_reader_keeps_seeing_what_it_saw_while_others_write() {
-    let world = studio();
+    let mut dice = Dice(77);
+    let mut saved: BTreeMap<CommitId, Files> = BTreeMap::new();
     work(&world, 0);
     world.ok(&["commit", "-m", "First"]);
-    let repository = Repository::open(&world.studio(), Access::ReadOnly).expect("a reader");
-    let view = repository.view().expect("a view");
-    let head = view.head().expect("a head").expect("a commit");
-    let tree = view.commit(head).expect("a commit").tree;
-    let before = read_tree(&repository, &view, tree);
-    for round in 1..4 {
+    let usual = measured(|| drop(world.ok(&["gc", "--now", "--yes"])));
+    for round in 1..=kills() {
         work(&world, round);
         world.ok(&["commit", "-m", "Next"]);
-        assert_eq!(view.head().expect("a head"), Some(head), "a view does not move");
-        assert_same(&before, &read_tree(&repository, &view, tree), "what a reader sees");
-        let newer = repository.view().expect("a view").head().expect("a head");
-        assert_ne!(newer, Some(head), "a new view sees what was committed");
+        let (id, files) = branch_files(&world, "main").expect("a commit");
+        saved.insert(id, files);
+        // A draft that goes leaves something to collect, though the journal holds it for a while.
+        world.ok(&["draft", "new", "doomed"]);
+        write(&world, "large.psd", noise(5000 + round, 600_000));
+        world.ok(&["commit", "-m", "Doomed"]);
+        world.ok(&["switch", "main"]);
+        world.ok(&["draft", "delete", "doomed", "--force"]);
+        kill(&world, &["gc", "--now", "--yes"], usual, &mut dice);
+        if round % 4 == 0 {
+            assert_sound(&world);
+        }
+    }
+    world.ok(&["gc", "--now", "--yes"]);
+    assert_sound(&world);
+    let repository = open(&world);
+    let view = repository.view().expect("a view");
+    for (id, files) in saved {
+        let tree = view.commit(id).expect("a commit").tree;
+        assert_same(&files, &read_tree(&repository, &view, tree), "a commit");
     }
 }
