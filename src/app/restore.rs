@@ -332,7 +332,6 @@ fn before_edits(
     let troubled: HashSet<&AssetPath> = problems.iter().map(|problem| &problem.path).collect();
     let mut gone = Vec::new();
     let mut edits = Vec::new();
-    let mut stood = Vec::new();
     for Wanted { path, value } in wanted {
         let was_there = match (steps.get(path), value) {
             (Some(step), Some(value)) => match (&step.action, step.replaces) {
@@ -342,7 +341,6 @@ fn before_edits(
                         path: path.clone(),
                         value: Some(EntryValue { content, ..value.clone() }),
                     });
-                    stood.push(path);
                     true
                 }
                 (_, Replaces::Committed(_)) => true,
@@ -351,19 +349,19 @@ fn before_edits(
             (Some(_), None) => true,
             (None, Some(_)) if !troubled.contains(path) => {
                 edits.push(TreeEdit { path: path.clone(), value: value.clone() });
-                stood.push(path);
                 true
             }
-            (None, _) => {
-                let found = session.worktree.look(path).ok().flatten();
-                found.is_some_and(|node| node.kind != NodeKind::Directory)
-            }
+            (None, _) => stands_as_file(session, path),
         };
         if !was_there {
             gone.push(path.clone());
         }
     }
-    edits.extend(in_the_way(session, stood.into_iter(), wanted)?);
+    let restored = wanted.iter().filter(|item| item.value.is_some()).map(|item| &item.path);
+    // What a folder had taken the place of was gone before.
+    let mut in_the_way = in_the_way(session, restored, wanted)?;
+    in_the_way.retain(|edit| !stands_as_file(session, &edit.path));
+    edits.extend(in_the_way);
     // What stands there as a folder is no file of that name; folders of the base stay.
     let mut tree = TreeLookup::new(&session.view, session.base);
     for path in gone {
@@ -375,6 +373,11 @@ fn before_edits(
     let mut edits = sorted(edits);
     edits.dedup();
     Ok(edits)
+}
+
+fn stands_as_file(session: &Session<'_>, path: &AssetPath) -> bool {
+    let found = session.worktree.look(path).ok().flatten();
+    found.is_some_and(|node| node.kind != NodeKind::Directory)
 }
 
 /// Files of the base that stand where the given files need a folder.

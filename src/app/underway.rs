@@ -98,9 +98,13 @@ pub fn perform(
         bring_back(session, set, &mut done)?;
     }
     settle(session, &underway, &mut done.line)?;
-    // Whoever asked to stop wants to hear how far it came.
-    let monitor = if done.line.left > 0 { &SilentMonitor } else { monitor };
-    session.remember(fresh, monitor)?;
+    if done.line.left > 0 {
+        // Whoever asked to stop wants to hear how far it came, and on a full disk nothing can be
+        // remembered: then the files are read again.
+        let _ = session.remember(fresh, &SilentMonitor);
+    } else {
+        session.remember(fresh, monitor)?;
+    }
     Ok(done)
 }
 

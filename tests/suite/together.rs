@@ -128,8 +128,10 @@ fn a_restore_during_a_commit_waits_and_both_are_done() {
     let world = studio();
     work(&world, 0);
     world.ok(&["commit", "-m", "Base"]);
-    let base = branch_files(&world, "main").expect("a commit").1;
-    for round in 1..5 {
+    let (id, base) = branch_files(&world, "main").expect("a commit");
+    work(&world, 1);
+    world.ok(&["commit", "-m", "Another"]);
+    for round in 2..6 {
         large_work(&world, round);
         work(&world, round);
         let commit = start(&world, &["commit", "-m", "While something is restored"]);
@@ -142,7 +144,7 @@ fn a_restore_during_a_commit_waits_and_both_are_done() {
         world.ok(&["undo"]);
     }
     assert_sound(&world);
-    world.ok(&["restore", ".", "-r", "@~4"]);
+    world.ok(&["restore", ".", "-r", &id.to_string()]);
     let found = read_folder(&world.studio());
     assert!(base.iter().all(|(path, thing)| found.get(path) == Some(thing)));
 }
