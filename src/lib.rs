@@ -12,4 +12,5 @@ pub mod object;
 pub mod repo;
 pub mod rules;
 pub mod store;
+pub mod trust;
 pub mod worktree;

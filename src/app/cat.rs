@@ -1,8 +1,8 @@
 //! `cat`: the bytes of one file of any revision.
 
-use crate::app::content::StoredContent;
+use crate::app::common::content::StoredContent;
+use crate::app::common::locate::locate;
 use crate::app::error::AppError;
-use crate::app::locate::locate;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;

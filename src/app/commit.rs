@@ -1,17 +1,19 @@
 //! `commit`: makes the worktree's changes part of the branch.
 
-use crate::app::describe::{CommitLine, Describer};
+use crate::app::common::describe::{CommitLine, Describer};
+use crate::app::common::problem::ProblemLine;
+use crate::app::common::session::Session;
+use crate::app::common::signing::SigningAs;
+use crate::app::common::snapshot::{self, Snapshot};
+use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
-use crate::app::export::ProblemLine;
-use crate::app::session::Session;
-use crate::app::snapshot::{self, Snapshot};
 use crate::app::status::{ChangeLine, Counts, problems_of};
-use crate::app::underway::finish_interrupted;
-use crate::base::id::CommitId;
+use crate::base::id::{CommitId, TreeId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::{Clock, Timestamp};
 use crate::object::commit::{AssetNote, Commit, Signature};
+use crate::object::signature::Fingerprint;
 use crate::object::source::ObjectSource;
 use crate::object::tree_edit::edit_tree;
 use crate::repo::edit::JournalNote;
@@ -21,6 +23,7 @@ use crate::repo::refs::RefTarget;
 use crate::repo::state::{MergeState, PendingEdits};
 use crate::repo::{RepoError, Repository};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// What to commit, and how.
 #[derive(Debug, Clone)]
@@ -35,6 +38,8 @@ pub struct Options {
     pub author: Option<Identity>,
     /// When the change was made, when that is not now.
     pub date: Option<Timestamp>,
+    /// Who signs it, if it is to be signed.
+    pub signing: Option<Arc<SigningAs>>,
 }
 
 /// What was committed.
@@ -54,6 +59,9 @@ pub struct Report {
     pub bytes_new: u64,
     /// Bytes by which the repository's packs grew.
     pub bytes_stored: u64,
+    /// The key that signed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Fingerprint>,
     /// Paths that could not be committed, each with its reason.
     pub problems: Vec<ProblemLine>,
 }
@@ -98,7 +106,9 @@ pub fn run(
         people: vec![identity, author],
         merge,
     };
-    let id = making.write(&session, snapshot, clock)?;
+    let signing = options.signing.as_deref();
+    let id = making.write(&session, snapshot, signing, clock)?;
+    report.signed = signing.map(|signing| signing.signer.public_key().fingerprint());
     session.remember(fresh, monitor)?;
     let commit = session.view.commit(id)?;
     report.commit = Some(Describer::new(&session.view)?.commit(id, &commit)?);
@@ -141,6 +151,7 @@ fn describe(session: &Session<'_>, snapshot: &Snapshot) -> Report {
         bytes: snapshot.bytes,
         bytes_new: snapshot.bytes_new,
         bytes_stored: snapshot.bytes_stored,
+        signed: None,
         problems: problems_of(&snapshot.changes),
     }
 }
@@ -160,30 +171,33 @@ impl Making {
     fn write(
         self,
         session: &Session<'_>,
-        snapshot: Snapshot,
+        mut snapshot: Snapshot,
+        signing: Option<&SigningAs>,
         clock: &dyn Clock,
     ) -> Result<CommitId, AppError> {
+        let notes = self.notes(std::mem::take(&mut snapshot.assignment.notes));
+        let edits = std::mem::take(&mut snapshot.assignment.edits);
+        // A person may have to touch a key for this: nobody else waits for the transaction then,
+        // and nothing is there yet if they do not.
+        let signature = match signing {
+            Some(signing) => {
+                let tree = edit_tree(&session.view, session.base, edits.clone(), &mut |_, _| Ok(()));
+                let commit = self.commit(tree.map_err(AppError::from_edit)?, &notes);
+                let repository = session.repository.id();
+                Some(signing.sign_commit(repository, commit.id(), self.committer.time)?)
+            }
+            None => None,
+        };
         let mut edit = session.repository.edit()?;
         edit.publish(snapshot.staged)?;
-        let tree = edit_tree(&session.view, session.base, snapshot.assignment.edits, &mut |id, bytes| {
-            edit.put_tree_node(id, &bytes)
-        })
-        .map_err(AppError::from_edit)?;
-        let aliases = self.merge.iter().flat_map(|merge| &merge.aliases);
-        let aliases = aliases.map(|(asset, other)| AssetNote::AliasOf { asset: *asset, other: *other });
-        let mut notes: Vec<AssetNote> = snapshot.assignment.notes.into_iter().chain(aliases).collect();
-        notes.sort_unstable();
-        notes.dedup();
-        let commit = Commit {
-            tree,
-            parents: self.parents,
-            author: self.author,
-            committer: self.committer,
-            message: self.message,
-            notes,
-            extensions: Vec::new(),
-        };
+        let tree =
+            edit_tree(&session.view, session.base, edits, &mut |id, bytes| edit.put_tree_node(id, &bytes))
+                .map_err(AppError::from_edit)?;
+        let commit = self.commit(tree, &notes);
         let id = edit.put_commit(&commit)?;
+        if let Some(signature) = &signature {
+            edit.put_commit_signature(session.repository.id(), id, signature)?;
+        }
         for identity in &self.people {
             edit.put_person(identity.id, &identity.person)?;
         }
@@ -204,6 +218,27 @@ impl Making {
         edit.record(note, clock.now())?;
         edit.commit()?;
         Ok(id)
+    }
+
+    /// What is known of the descent of assets, with the aliases that the merge decided on.
+    fn notes(&self, mut notes: Vec<AssetNote>) -> Vec<AssetNote> {
+        let aliases = self.merge.iter().flat_map(|merge| &merge.aliases);
+        notes.extend(aliases.map(|(asset, other)| AssetNote::AliasOf { asset: *asset, other: *other }));
+        notes.sort_unstable();
+        notes.dedup();
+        notes
+    }
+
+    fn commit(&self, tree: TreeId, notes: &[AssetNote]) -> Commit {
+        Commit {
+            tree,
+            parents: self.parents.clone(),
+            author: self.author,
+            committer: self.committer,
+            message: self.message.clone(),
+            notes: notes.to_vec(),
+            extensions: Vec::new(),
+        }
     }
 }
 

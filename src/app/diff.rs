@@ -13,11 +13,11 @@ mod worktree;
 
 pub use sides::{Point, Side};
 
-use crate::app::content::StoredContent;
-use crate::app::describe::EntryLine;
+use crate::app::common::content::StoredContent;
+use crate::app::common::describe::EntryLine;
+use crate::app::common::problem::ProblemLine;
+use crate::app::common::session::Session;
 use crate::app::error::AppError;
-use crate::app::export::ProblemLine;
-use crate::app::session::Session;
 use crate::base::id::{AssetId, CommitId};
 use crate::base::monitor::{Monitor, Phase, Problem};
 use crate::base::path::AssetPath;

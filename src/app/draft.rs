@@ -1,6 +1,6 @@
 //! `draft`: branches to try things on.
 
-use crate::app::describe::TimeLine;
+use crate::app::common::describe::TimeLine;
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::base::time::Clock;

@@ -1,7 +1,7 @@
 //! `erase`: removes the bytes of one file for good, as a law or a contract may demand.
 
+use crate::app::common::locate::locate;
 use crate::app::error::AppError;
-use crate::app::locate::locate;
 use crate::base::id::FileId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;

@@ -1,5 +1,6 @@
 //! What a use case can fail with, in terms that a person can act on.
 
+use crate::app::identity::IdentityError;
 use crate::base::path::AssetPath;
 use crate::care::CareError;
 use crate::diff::DiffError;
@@ -9,6 +10,7 @@ use crate::repo::content::ContentError;
 use crate::repo::refs::{RefName, RefNameError};
 use crate::repo::revision::RevisionError;
 use crate::store::StoreError;
+use crate::trust::TrustError;
 use crate::worktree::WorktreeError;
 use std::path::PathBuf;
 
@@ -105,6 +107,12 @@ pub enum AppError {
     /// A text that is no value of a metadata field.
     #[error("{text:?} is no {kind}")]
     FieldValue { kind: &'static str, text: String },
+    /// Keys or signing failed.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The list of identities does not allow it.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// A file of the worktree could not be read or written.
     #[error("{action} {path} failed")]
     Io {

@@ -1,9 +1,10 @@
 //! `export`: a state of everything, or of a part, in a folder or an archive of its own.
 
-use crate::app::content::{CheckoutContent, StoredContent};
+use crate::app::common::content::{CheckoutContent, StoredContent};
+use crate::app::common::problem::ProblemLine;
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
-use crate::base::monitor::{Advance, Monitor, Phase, Problem};
+use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::object::source::ObjectSource;
@@ -42,21 +43,6 @@ pub struct Report {
     pub bytes: u64,
     /// Paths that could not be exported.
     pub problems: Vec<ProblemLine>,
-}
-
-/// A path that could not be dealt with, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ProblemLine {
-    /// The path.
-    pub path: AssetPath,
-    /// Why, as a sentence without its full stop.
-    pub message: String,
-}
-
-impl From<Problem> for ProblemLine {
-    fn from(problem: Problem) -> Self {
-        Self { path: problem.path, message: problem.message }
-    }
 }
 
 /// How an archive is compressed.

@@ -1,7 +1,7 @@
 //! `fsck`: reads everything again and says what is damaged.
 
+use crate::app::common::session::{INDEX_FILE, STATE_DIR};
 use crate::app::error::AppError;
-use crate::app::session::{INDEX_FILE, STATE_DIR};
 use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
 use crate::care::fsck::{self, AffectedLine, Checked, Finding, FindingKind, last_checked};

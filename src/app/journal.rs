@@ -1,6 +1,6 @@
 //! `journal`: what this clone did, newest first.
 
-use crate::app::describe::TimeLine;
+use crate::app::common::describe::TimeLine;
 use crate::app::error::AppError;
 use crate::repo::Repository;
 use crate::repo::journal::{JournalEntry, RefMove, Reversal, UndoCursor};

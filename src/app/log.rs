@@ -1,6 +1,7 @@
 //! `log`: what happened, newest first; of everything or of one asset through its moves.
 
-use crate::app::describe::{CommitLine, Describer, EntryLine};
+use crate::app::common::describe::{CommitLine, Describer, EntryLine};
+use crate::app::common::signatures::SignatureJudge;
 use crate::app::error::AppError;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
@@ -9,6 +10,7 @@ use crate::repo::Repository;
 use crate::repo::date::parse_date;
 use crate::repo::history::Walk;
 use crate::repo::versions::{AssetChange, Placed, asset_line};
+use crate::rules::keyring::Keyring;
 use serde::Serialize;
 
 /// What to list.
@@ -34,6 +36,8 @@ pub struct Options {
     pub all: bool,
     /// Only the branch's own line.
     pub first_parent: bool,
+    /// Say who signed, by these keys.
+    pub keyring: Option<Keyring>,
 }
 
 /// Commits, newest first.
@@ -83,6 +87,9 @@ pub fn run(
     let filter = Filter::new(options, clock)?;
     let limit = options.limit.unwrap_or(usize::MAX);
     let mut describer = Describer::new(&view)?;
+    if let Some(keyring) = &options.keyring {
+        describer = describer.with_signatures(SignatureJudge { repository: repository.id(), keyring });
+    }
     if let Some(path) = &options.path {
         let tip = match &options.revision {
             Some(text) => view.resolve(text, clock.now())?.commit,

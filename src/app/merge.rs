@@ -3,15 +3,15 @@
 //! What fits together is merged. Where two sides cannot both stand, ours stays in the files, both
 //! stay at hand, and `resolve` decides; nothing else waits for that.
 
-use crate::app::content::StoredContent;
-use crate::app::describe::{CommitLine, Describer};
+use crate::app::common::content::StoredContent;
+use crate::app::common::describe::{CommitLine, Describer};
+use crate::app::common::drawn::DrawnTrees;
+use crate::app::common::probe::IngestProbe;
+use crate::app::common::session::Session;
+use crate::app::common::transition::{FilesLine, KnownFiles, prepare, targets_between};
+use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::draft::find_branch;
-use crate::app::drawn::DrawnTrees;
 use crate::app::error::AppError;
-use crate::app::probe::IngestProbe;
-use crate::app::session::Session;
-use crate::app::transition::{FilesLine, KnownFiles, prepare, targets_between};
-use crate::app::underway::{announce, finish_interrupted, perform};
 use crate::base::id::{AssetId, CommitId, FileId, TreeId};
 use crate::base::monitor::{Monitor, Phase, SilentMonitor};
 use crate::base::path::AssetPath;

@@ -3,8 +3,8 @@
 //! Edits are worktree state until they are committed; they cost bytes whatever the size of the
 //! asset, and `undo` takes them back.
 
+use crate::app::common::field_value;
 use crate::app::error::AppError;
-use crate::app::field_value;
 use crate::base::id::{AssetId, MetadataId, TreeId};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;

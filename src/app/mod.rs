@@ -1,43 +1,34 @@
 //! Use cases, one per file: options in, report out. What a report serialises to is what `--json`
-//! prints.
+//! prints. What several of them share is in [`common`].
 
-pub mod assign;
-pub mod author;
 pub mod cat;
-pub mod claims;
 pub mod commit;
+pub mod common;
 pub mod config;
-pub mod content;
 pub mod demo;
-pub mod describe;
 pub mod diff;
 pub mod draft;
-pub mod drawn;
 pub mod erase;
 pub mod error;
 pub mod export;
-pub mod field_value;
 pub mod fsck;
 pub mod gc;
+pub mod identity;
 pub mod init;
 pub mod journal;
-pub mod locate;
 pub mod log;
 pub mod merge;
 pub mod meta;
 pub mod mv;
-pub mod origins;
-pub mod probe;
 pub mod repair;
 pub mod resolve;
 pub mod restore;
-pub mod session;
+pub mod review;
 pub mod show;
-pub mod snapshot;
+pub mod sign;
 pub mod sparse;
 pub mod status;
 pub mod switch;
 pub mod tag;
-pub mod transition;
-pub mod underway;
 pub mod undo;
+pub mod verify;

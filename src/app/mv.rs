@@ -1,9 +1,9 @@
 //! `mv`: gives a file or folder another name or place; its history comes along whatever happens to
 //! its bytes.
 
+use crate::app::common::session::Session;
+use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
-use crate::app::session::Session;
-use crate::app::underway::finish_interrupted;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;

@@ -1,9 +1,9 @@
 //! `repair`: brings back what the repository still says about itself, and what the user's own files
 //! still have.
 
+use crate::app::common::session::{INDEX_FILE, STATE_DIR};
 use crate::app::error::AppError;
 use crate::app::fsck::sidecars;
-use crate::app::session::{INDEX_FILE, STATE_DIR};
 use crate::base::id::RepositoryId;
 use crate::base::monitor::Monitor;
 use crate::base::time::Clock;

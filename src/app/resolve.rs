@@ -1,9 +1,9 @@
 //! `resolve`: decides what a merge could not.
 
+use crate::app::common::session::Session;
+use crate::app::common::transition::{FilesLine, KnownFiles, prepare};
+use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
-use crate::app::session::Session;
-use crate::app::transition::{FilesLine, KnownFiles, prepare};
-use crate::app::underway::{announce, finish_interrupted, perform};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;

@@ -2,12 +2,12 @@
 //!
 //! What it replaces and nobody has committed is set aside; `undo` brings that back.
 
-use crate::app::content::{CheckoutContent, StoredContent};
+use crate::app::common::content::{CheckoutContent, StoredContent};
+use crate::app::common::locate::{Located, locate};
+use crate::app::common::session::Session;
+use crate::app::common::transition::{FilesLine, KnownFiles, prepare, told};
+use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
-use crate::app::locate::{Located, locate};
-use crate::app::session::Session;
-use crate::app::transition::{FilesLine, KnownFiles, prepare, told};
-use crate::app::underway::{announce, finish_interrupted, perform};
 use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;

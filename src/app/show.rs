@@ -1,12 +1,13 @@
 //! `show`: one commit with what it changed, or one asset as some revision has it.
 
-use crate::app::content::StoredContent;
-use crate::app::describe::{CommitLine, Describer, EntryLine, PersonLine, TimeLine};
+use crate::app::common::content::StoredContent;
+use crate::app::common::describe::{CommitLine, Describer, EntryLine, PersonLine, TimeLine};
+use crate::app::common::field_value;
+use crate::app::common::locate::{Located, locate, locate_version};
+use crate::app::common::problem::ProblemLine;
+use crate::app::common::signatures::SignatureJudge;
 use crate::app::diff::{self, Detail};
 use crate::app::error::AppError;
-use crate::app::export::ProblemLine;
-use crate::app::field_value;
-use crate::app::locate::{Located, locate, locate_version};
 use crate::app::meta::FieldLine;
 use crate::app::tag::TagLine;
 use crate::base::id::{CommitId, TreeId};
@@ -23,6 +24,7 @@ use crate::repo::refs::RefKind;
 use crate::repo::revision::candidate_names;
 use crate::repo::versions::{AssetChange, asset_line, version_count};
 use crate::repo::{RepoError, Repository, View};
+use crate::rules::keyring::Keyring;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -43,6 +45,8 @@ pub struct Options {
     pub paths: Vec<AssetPath>,
     /// Unchanged lines shown around a change of text.
     pub context_lines: u32,
+    /// Say who signed, by these keys.
+    pub keyring: Option<Keyring>,
 }
 
 /// What people point at.
@@ -191,11 +195,20 @@ struct Showing<'a> {
     monitor: &'a dyn Monitor,
 }
 
-impl Showing<'_> {
+impl<'a> Showing<'a> {
+    fn describer(&self) -> Result<Describer<'a>, AppError> {
+        let describer = Describer::new(self.view)?;
+        let repository = self.repository.id();
+        Ok(match &self.options.keyring {
+            Some(keyring) => describer.with_signatures(SignatureJudge { repository, keyring }),
+            None => describer,
+        })
+    }
+
     fn commit(&self, revision: Option<&str>, now: Timestamp) -> Result<Report, AppError> {
         let id = self.view.resolve(revision.unwrap_or("@"), now)?.commit;
         let commit = self.view.commit(id)?;
-        let mut describer = Describer::new(self.view)?;
+        let mut describer = self.describer()?;
         let tag = revision.map(|text| self.tag(text, &mut describer)).transpose()?.flatten();
         let options = diff::Options {
             paths: self.options.paths.clone(),
@@ -285,7 +298,7 @@ impl Showing<'_> {
         let line = self.line(located.commit, &located.path)?;
         let metadata = located.entry.metadata.map(|id| self.view.metadata(id)).transpose()?;
         let fields = metadata.unwrap_or_default().fields.into_iter();
-        let mut describer = Describer::new(self.view)?;
+        let mut describer = self.describer()?;
         let newest = line.first();
         Ok(Report::Asset(Box::new(AssetReport {
             entry: EntryLine::new(&located.path, &located.entry),

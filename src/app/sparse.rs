@@ -1,12 +1,12 @@
 //! `sparse`: shows a part of the repository in the worktree. Works while there is uncommitted work,
 //! which is never hidden.
 
-use crate::app::drawn::DrawnTrees;
+use crate::app::common::drawn::DrawnTrees;
+use crate::app::common::probe::IngestProbe;
+use crate::app::common::session::Session;
+use crate::app::common::transition::{FilesLine, KnownFiles, prepare};
+use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
-use crate::app::probe::IngestProbe;
-use crate::app::session::Session;
-use crate::app::transition::{FilesLine, KnownFiles, prepare};
-use crate::app::underway::{announce, finish_interrupted, perform};
 use crate::base::id::TreeId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;

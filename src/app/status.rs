@@ -1,9 +1,9 @@
 //! `status`: what changed since the last commit, and what waits for a decision.
 
+use crate::app::common::probe::IngestProbe;
+use crate::app::common::problem::ProblemLine;
+use crate::app::common::session::Session;
 use crate::app::error::AppError;
-use crate::app::export::ProblemLine;
-use crate::app::probe::IngestProbe;
-use crate::app::session::Session;
 use crate::base::id::{AssetId, CommitId, FileId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;

@@ -1,12 +1,12 @@
 //! `switch`: goes to another branch. Uncommitted work stays with the branch it was made on.
 
+use crate::app::common::drawn::DrawnTrees;
+use crate::app::common::session::Session;
+use crate::app::common::snapshot;
+use crate::app::common::transition::{FilesLine, KnownFiles, prepare, targets_between};
+use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::draft::find_branch;
-use crate::app::drawn::DrawnTrees;
 use crate::app::error::AppError;
-use crate::app::session::Session;
-use crate::app::snapshot;
-use crate::app::transition::{FilesLine, KnownFiles, prepare, targets_between};
-use crate::app::underway::{announce, finish_interrupted, perform};
 use crate::base::id::CommitId;
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;

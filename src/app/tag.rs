@@ -1,6 +1,6 @@
 //! `tag`: names that stay where they are put.
 
-use crate::app::describe::{Describer, PersonLine, TimeLine};
+use crate::app::common::describe::{Describer, PersonLine, TimeLine};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::base::time::Clock;

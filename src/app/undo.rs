@@ -1,11 +1,11 @@
 //! `undo` and `redo`: take back what a command did to names, files and pending edits, or do it again.
 
+use crate::app::common::problem::ProblemLine;
+use crate::app::common::session::Session;
+use crate::app::common::transition::FilesLine;
+use crate::app::common::underway::{Performed, Task, announce, finish_interrupted, perform, plan_return};
 use crate::app::error::AppError;
-use crate::app::export::ProblemLine;
 use crate::app::mv::rename_in_worktree;
-use crate::app::session::Session;
-use crate::app::transition::FilesLine;
-use crate::app::underway::{Performed, Task, announce, finish_interrupted, perform, plan_return};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;

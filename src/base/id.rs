@@ -153,6 +153,26 @@ define_id!(
     RepositoryId, 16, "a repository id"
 );
 define_id!(
+    /// Id of one link of a repository's chain of policies.
+    PolicyId, 32, "a policy id"
+);
+define_id!(
+    /// Id of one entry of a repository's shared log.
+    LogEntryId, 32, "a log entry id"
+);
+define_id!(
+    /// Id of one signed action of the review log. That of a submission is its submit action's.
+    ActionId, 32, "an action id"
+);
+define_id!(
+    /// Id of one transition: of what stood before and what stands after.
+    TransitionId, 32, "a transition id"
+);
+define_id!(
+    /// Id of the salted body of an action.
+    BodyId, 32, "a body id"
+);
+define_id!(
     /// Names a pack file.
     PackId, 16, "a pack id"
 );
@@ -165,6 +185,11 @@ impl ChunkId {
 }
 
 impl FileId {
+    /// Hashes all of a file's bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(*blake3::hash(bytes).as_bytes())
+    }
+
     /// The id of the file with no bytes.
     pub fn empty() -> Self {
         Self(*blake3::hash(b"").as_bytes())

@@ -1,5 +1,6 @@
 //! What a running command has at hand.
 
+use crate::app::common::signing::SigningAs;
 use crate::app::config;
 use crate::app::error::AppError;
 use crate::base::monitor::Monitor;
@@ -13,10 +14,14 @@ use crate::cli::output::dates::Dates;
 use crate::cli::output::{ACCENT, DIM, Page, Styles, place};
 use crate::cli::paths;
 use crate::cli::progress::{Progress, Showing};
+use crate::cli::secret::SecretPrompt;
 use crate::repo::config::{ConfigPaths, Scope, Settings, SettingsFile, ensure_person};
 use crate::repo::people::{Identity, Person};
 use crate::repo::{PENT_DIR, RepoError, Repository};
+use crate::rules::keyring::Keyring;
 use crate::store::Access;
+use crate::trust::identity::{self, IdentityBook};
+use crate::trust::open::KeyAccess;
 use serde::Serialize;
 use std::io::{self, BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -41,6 +46,7 @@ pub struct Context {
     reader: Reader,
     error_styles: Styles,
     progress: Progress,
+    secrets: SecretPrompt,
 }
 
 /// The envelope of every result under `--json`.
@@ -85,7 +91,18 @@ impl Context {
         let error_styles = Styles::for_errors(&environment, color);
         let progress = Progress::new(showing, interrupt::is_requested);
         interrupt::listen()?;
-        Ok(Self { environment, globals, folder, config_paths, clock, reader, error_styles, progress })
+        let secrets = SecretPrompt::new(environment.askpass.clone());
+        Ok(Self {
+            environment,
+            globals,
+            folder,
+            config_paths,
+            clock,
+            reader,
+            error_styles,
+            progress,
+            secrets,
+        })
     }
 
     /// The folder that the command works in: the current one, or that of `-C`.
@@ -179,6 +196,33 @@ impl Context {
         config::run(&self.config_paths, &options)?;
         self.hint(&format!("your name is kept in {}", place(path)));
         self.identity()
+    }
+
+    /// Where the list of identities is kept: beside the person's settings.
+    pub fn identity_book(&self) -> Result<PathBuf, Failure> {
+        let file = self.config_paths.person.as_ref().ok_or(AppError::NoIdentity)?;
+        Ok(file.with_file_name(identity::FILE_NAME))
+    }
+
+    /// The keys that the person knows; none without a home folder.
+    pub fn keyring(&self) -> Result<Keyring, Failure> {
+        match self.identity_book() {
+            Ok(path) => Ok(IdentityBook::read(&path).map_err(AppError::from)?.keyring()),
+            Err(_) => Ok(Keyring::default()),
+        }
+    }
+
+    /// What there is to sign with: the agent, key files, whoever knows their passphrases.
+    pub fn key_access(&self) -> KeyAccess<'_> {
+        let agent = self.environment.agent_socket.clone();
+        KeyAccess { agent, helper: PathBuf::from("ssh-keygen"), ask: &self.secrets }
+    }
+
+    /// Makes the key ready of whom history will name as the one who signs.
+    pub fn signing(&self, committer: &Identity) -> Result<SigningAs, Failure> {
+        self.progress.finish();
+        let (book, now) = (self.identity_book()?, self.clock().now());
+        Ok(SigningAs::open(&book, &self.key_access(), committer.id, now)?)
     }
 
     fn new_person(&self) -> Result<crate::base::id::PersonId, Failure> {

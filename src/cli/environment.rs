@@ -27,6 +27,19 @@ pub struct Environment {
     pub columns: Option<usize>,
     /// Whether each of the standard streams is a terminal.
     pub terminals: Terminals,
+    /// `SSH_AUTH_SOCK`: where the person's ssh-agent listens.
+    pub agent_socket: Option<PathBuf>,
+    /// `SSH_ASKPASS` and `SSH_ASKPASS_REQUIRE`: the program that asks for passphrases, and when.
+    pub askpass: Askpass,
+}
+
+/// The program that asks for passphrases, and when it is used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Askpass {
+    /// The program.
+    pub program: Option<PathBuf>,
+    /// Whether it goes before the terminal.
+    pub first: bool,
 }
 
 /// Which of the standard streams are terminals.
@@ -83,6 +96,8 @@ impl Environment {
                 .and_then(|columns| columns.parse().ok())
                 .filter(|columns| *columns >= 20),
             terminals,
+            agent_socket: variable("SSH_AUTH_SOCK").map(PathBuf::from),
+            askpass: askpass(variable),
         })
     }
 
@@ -90,6 +105,14 @@ impl Environment {
     pub fn clock(&self) -> SystemClock {
         SystemClock { zone: TimeZone::system(), fixed: self.fixed_date }
     }
+}
+
+/// As ssh(1) has it: `never`, `prefer` or `force`; else only where there is no terminal.
+fn askpass(variable: &dyn Fn(&str) -> Option<OsString>) -> Askpass {
+    let require = variable("SSH_ASKPASS_REQUIRE").and_then(|value| value.into_string().ok());
+    let require = require.unwrap_or_default();
+    let program = variable("SSH_ASKPASS").map(PathBuf::from).filter(|_| require != "never");
+    Askpass { program, first: matches!(require.as_str(), "prefer" | "force") }
 }
 
 fn home(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {

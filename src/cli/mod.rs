@@ -14,6 +14,7 @@ pub mod output;
 pub mod paths;
 pub mod progress;
 pub mod reference;
+mod secret;
 pub mod verb;
 pub mod words;
 

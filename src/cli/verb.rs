@@ -22,6 +22,8 @@ pub enum Group {
     BringBack,
     /// Several lines of work.
     BranchOut,
+    /// Signatures, rules and who may do what.
+    Trust,
     /// Words about assets.
     Describe,
     /// Care of the repository.
@@ -32,12 +34,13 @@ pub enum Group {
 
 impl Group {
     /// All groups in the order of the help.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Start,
         Self::Work,
         Self::Look,
         Self::BringBack,
         Self::BranchOut,
+        Self::Trust,
         Self::Describe,
         Self::KeepHealthy,
         Self::More,
@@ -51,6 +54,7 @@ impl Group {
             Self::Look => "Look",
             Self::BringBack => "Bring back",
             Self::BranchOut => "Branch out",
+            Self::Trust => "Trust",
             Self::Describe => "Describe",
             Self::KeepHealthy => "Keep healthy",
             Self::More => "More",

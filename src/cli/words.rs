@@ -1,6 +1,6 @@
 //! Words on a command line that may name a commit, a version of an asset, or a path.
 
-use crate::app::locate::{Word, named_commit, read_path_word};
+use crate::app::common::locate::{Word, named_commit, read_path_word};
 use crate::base::escape;
 use crate::base::id::CommitId;
 use crate::base::path::AssetPath;

@@ -4,17 +4,27 @@
 //! Chunks and files are named by the plain BLAKE3 of their bytes. Every other kind hashes under
 //! a context of its own ([`hash_object`]), so that a file can never pose as a tree.
 
+pub mod action;
+pub mod approval;
 pub mod asset;
 pub mod chunker;
 pub mod commit;
+pub mod commit_signature;
+pub mod erasure;
 pub mod file_hash;
+pub mod log_entry;
+pub mod login;
 pub mod manifest;
 pub mod manifest_build;
 pub mod manifest_diff;
 pub mod manifest_read;
+pub mod manifest_values;
 pub mod memory;
 pub mod metadata;
+pub mod policy_link;
+pub mod signature;
 pub mod source;
+pub mod transition;
 pub mod tree;
 pub mod tree_build;
 pub mod tree_edit;
@@ -32,6 +42,16 @@ pub enum ObjectKind {
     Commit,
     /// A node of a manifest.
     ManifestNode,
+    /// What happens to one asset.
+    Transition,
+    /// A signed action of the review log.
+    Action,
+    /// The salted body of an action.
+    ActionBody,
+    /// A link of the chain of policies.
+    PolicyLink,
+    /// An entry of the shared log.
+    LogEntry,
 }
 
 impl ObjectKind {
@@ -42,6 +62,11 @@ impl ObjectKind {
             Self::Metadata => "pentimento metadata v1",
             Self::Commit => "pentimento commit v1",
             Self::ManifestNode => "pentimento manifest v1",
+            Self::Transition => "pentimento transition v1",
+            Self::Action => "pentimento action v1",
+            Self::ActionBody => "pentimento action body v1",
+            Self::PolicyLink => "pentimento policy link v1",
+            Self::LogEntry => "pentimento log entry v1",
         }
     }
 }

@@ -113,6 +113,14 @@ pub struct Key {
 /// All settings that this version knows, by name.
 pub const KEYS: &[Key] = &[
     Key {
+        name: "commit.sign",
+        kind: Kind::Truth,
+        reach: Reach::Both,
+        home: Scope::Person,
+        default: Some("false"),
+        about: "Sign every commit with the key of the identity that you work as.",
+    },
+    Key {
         name: "ui.color",
         kind: Kind::Choice(&["auto", "always", "never"]),
         reach: Reach::Person,

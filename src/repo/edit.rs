@@ -88,8 +88,32 @@ impl Edit {
     }
 
     /// Points a name at a commit that is here, or removes it, if it still points where the caller
-    /// believes.
+    /// believes. Refuses a name that the policy protects: that one moves by
+    /// [`move_protected`](Self::move_protected), with an authorisation, or not at all.
     pub fn set_reference(
+        &mut self,
+        name: &RefName,
+        expected: Option<CommitId>,
+        target: Option<RefTarget>,
+    ) -> Result<(), RepoError> {
+        if self.protected_names()?.covers(name) {
+            return Err(RepoError::Protected { name: name.clone() });
+        }
+        self.put_reference(name, expected, target)
+    }
+
+    /// Points a name where it points already by other records of this repository: for repair alone.
+    /// What it says of a protected name is held against the shared log like anything else.
+    pub(crate) fn mend_reference(
+        &mut self,
+        name: &RefName,
+        expected: Option<CommitId>,
+        target: Option<RefTarget>,
+    ) -> Result<(), RepoError> {
+        self.put_reference(name, expected, target)
+    }
+
+    pub(super) fn put_reference(
         &mut self,
         name: &RefName,
         expected: Option<CommitId>,

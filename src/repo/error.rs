@@ -3,6 +3,8 @@
 use crate::base::codec::DecodeError;
 use crate::base::id::CommitId;
 use crate::base::path::AssetPath;
+use crate::object::commit_signature::CommitSignatureError;
+use crate::object::log_entry::EntryError;
 use crate::repo::config::ConfigError;
 use crate::repo::refs::{RefName, RefNameError};
 use crate::repo::revision::RevisionError;
@@ -48,6 +50,28 @@ pub enum RepoError {
     /// A name moved between being read and being written.
     #[error("{name} moved meanwhile")]
     RefMoved { name: RefName, expected: Option<CommitId>, actual: Option<CommitId> },
+    /// The policy protects a name, and nothing permits the move.
+    #[error("{name} is protected")]
+    Protected { name: RefName },
+    /// A move of a protected name is another one than was permitted.
+    #[error("this move of a protected name is not the one that was permitted: {what}")]
+    NotAuthorised { what: &'static str },
+    /// The shared log grew between being read and being written.
+    #[error("the shared log grew meanwhile")]
+    LogMoved,
+    /// An entry of the shared log cannot be read.
+    #[error("entry {sequence} of the shared log cannot be read")]
+    LogEntry {
+        sequence: u64,
+        #[source]
+        source: EntryError,
+    },
+    /// A policy link whose policy cannot be read was to enter the shared log.
+    #[error("a policy cannot be read: {reason}")]
+    PolicyText { reason: String },
+    /// Too many policy links wait for signatures.
+    #[error("too many proposed policies wait for signatures")]
+    TooManyProposals,
     /// A name that is none.
     #[error(transparent)]
     RefName(#[from] RefNameError),
@@ -72,6 +96,13 @@ pub enum RepoError {
     /// A repository without commits was asked for one.
     #[error("there is no commit yet")]
     NoCommits,
+    /// A signature of a commit that is none, or does not hold.
+    #[error("the signature of commit {} does not hold", commit.short())]
+    CommitSignature {
+        commit: CommitId,
+        #[source]
+        source: CommitSignatureError,
+    },
     /// Settings could not be read or changed.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -4,6 +4,7 @@
 //! Reading goes through a [`View`], a consistent state of everything; changing goes through an
 //! [`Edit`], which becomes real as a whole or not at all.
 
+pub mod commit_signatures;
 pub mod config;
 pub mod content;
 mod crew;
@@ -16,10 +17,12 @@ pub mod ingest;
 mod ingest_large;
 pub mod journal;
 pub mod people;
+pub mod protected;
 pub mod reach;
 pub mod refs;
 pub mod resolve;
 pub mod revision;
+pub mod shared_log;
 pub mod state;
 pub mod tombstone;
 pub mod versions;

@@ -1,6 +1,11 @@
-//! Decisions, pure: which files are left out, which names other systems cannot have.
+//! Decisions, pure: which files are left out, which names other systems cannot have, what a policy
+//! asks for and whether it is met.
 //!
 //! Nothing here looks at a disk or at the system it runs on, so every rule is tested everywhere.
 
+pub mod approval;
 pub mod ignore;
+pub mod keyring;
+pub mod pattern;
+pub mod policy;
 pub mod portable;

@@ -37,11 +37,13 @@ pub enum Space {
     ReviewLog,
     /// What nothing reached any more, and since when.
     Condemned,
+    /// Signatures of commits, by commit and key.
+    CommitSignatures,
 }
 
 impl Space {
     /// All spaces.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Trees,
         Self::Metadata,
         Self::Commits,
@@ -57,6 +59,7 @@ impl Space {
         Self::SharedLog,
         Self::ReviewLog,
         Self::Condemned,
+        Self::CommitSignatures,
     ];
 
     /// Name of the table in the database.
@@ -77,6 +80,7 @@ impl Space {
             Self::SharedLog => "shared-log",
             Self::ReviewLog => "review-log",
             Self::Condemned => "condemned",
+            Self::CommitSignatures => "commit-signatures",
         }
     }
 

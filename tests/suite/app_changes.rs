@@ -466,6 +466,7 @@ fn a_merge_with_open_decisions_cannot_be_committed_and_can_be_undone() {
         identity: Some(anna()),
         author: None,
         date: None,
+        signing: None,
     };
     let refused = pentimento::app::commit::run(&lab.repository, &options, &lab.clock, &SilentMonitor);
     assert!(matches!(refused, Err(pentimento::app::error::AppError::Unresolved { .. })));

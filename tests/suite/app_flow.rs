@@ -80,6 +80,7 @@ impl Lab {
             identity: Some(anna()),
             author: None,
             date: None,
+            signing: None,
         };
         commit::run(&self.repository, &options, &self.clock, &SilentMonitor).expect("a commit")
     }

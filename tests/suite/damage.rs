@@ -531,9 +531,7 @@ fn a_repair_that_is_killed_again_and_again_ends_with_everything() {
         everything(&repository).expect("all")
     };
     let mut bytes = fs::read(&place).expect("a database");
-    for at in 0..64 {
-        bytes[at] = 0x77;
-    }
+    bytes[..64].fill(0x77);
     fs::write(&place, bytes).expect("a write");
     assert_eq!(world.pent(&["log"]).code, 5);
     kill_again_and_again(&world, &["repair"], || {});

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, u8)] = &[
     ("base", 0),
     ("object", 1),
-    ("rules", 1),
+    ("rules", 2),
     ("store", 2),
     ("repo", 3),
     ("worktree", 4),

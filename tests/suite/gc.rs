@@ -265,6 +265,7 @@ impl Model {
             identity: Some(anna()),
             author: None,
             date: None,
+            signing: None,
         };
         let files = self.files();
         let report = commit::run(&self.lab.repository, &options, &self.clock(), &SilentMonitor);

@@ -362,7 +362,13 @@ fn the_report_has_its_documented_shape() {
 }
 
 fn show(lab: &Lab, subject: Subject) -> show::Report {
-    let options = show::Options { subject, detail: Detail::Summary, paths: Vec::new(), context_lines: 3 };
+    let options = show::Options {
+        subject,
+        detail: Detail::Summary,
+        paths: Vec::new(),
+        context_lines: 3,
+        keyring: None,
+    };
     show::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("something to show")
 }
 

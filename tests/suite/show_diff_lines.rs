@@ -67,6 +67,7 @@ fn keep(world: &World, message: &str) {
         identity: Some(anna()),
         author: None,
         date: None,
+        signing: None,
     };
     commit::run(&open(world), &options, &Noon, &SilentMonitor).expect("a commit");
 }

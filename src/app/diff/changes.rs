@@ -1,12 +1,12 @@
 //! Which assets differ, before anything is said about their content.
 
+use crate::app::common::locate::Located as Found;
+use crate::app::common::problem::ProblemLine;
+use crate::app::common::session::Session;
 use crate::app::diff::compare::Disk;
 use crate::app::diff::sides::{Stored, WithWorktree};
 use crate::app::diff::worktree::{look, overlay};
 use crate::app::error::AppError;
-use crate::app::export::ProblemLine;
-use crate::app::locate::Located as Found;
-use crate::app::session::Session;
 use crate::base::id::{AssetId, CommitId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;

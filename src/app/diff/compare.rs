@@ -1,6 +1,6 @@
 //! Compares one asset after another.
 
-use crate::app::describe::EntryLine;
+use crate::app::common::describe::EntryLine;
 use crate::app::diff::access::{DiskAccess, MemoryAccess, StoredAccess};
 use crate::app::diff::worktree::OnDisk;
 use crate::app::diff::{Detail, FileDiff, Limit, Summary};

@@ -1,8 +1,8 @@
 //! The two sides of a comparison: what people ask for, and what that is.
 
-use crate::app::describe::{CommitLine, Describer};
+use crate::app::common::describe::{CommitLine, Describer};
+use crate::app::common::locate::{Located, locate_version};
 use crate::app::error::AppError;
-use crate::app::locate::{Located, locate_version};
 use crate::base::id::{AssetId, CommitId, TreeId};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;

@@ -3,10 +3,10 @@
 //! What is on disk is known by how it differs from the newest commit. To compare it with another
 //! commit, these differences are laid over those between the two commits.
 
+use crate::app::common::probe::IngestProbe;
+use crate::app::common::problem::ProblemLine;
+use crate::app::common::session::Session;
 use crate::app::error::AppError;
-use crate::app::export::ProblemLine;
-use crate::app::probe::IngestProbe;
-use crate::app::session::Session;
 use crate::app::status::problems_of;
 use crate::base::id::{FileId, TreeId};
 use crate::base::monitor::Monitor;

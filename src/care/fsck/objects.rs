@@ -12,6 +12,7 @@ use crate::object::manifest_read::{ChunkCursor, ManifestError, check as check_ma
 use crate::object::metadata::Metadata;
 use crate::object::tree::TreeNode;
 use crate::object::{ObjectKind, hash_object};
+use crate::repo::commit_signatures;
 use crate::repo::journal::JournalEntry;
 use crate::repo::people::Person;
 use crate::repo::refs::{RefName, RefTarget};
@@ -69,6 +70,9 @@ fn object_fault(kind: ObjectKind, name: &str, key: &[u8], bytes: &[u8]) -> Optio
         ObjectKind::Tree => TreeNode::decode(bytes).map(drop),
         ObjectKind::Metadata => Metadata::decode(bytes).map(drop),
         ObjectKind::ManifestNode => ManifestNode::decode(bytes).map(drop),
+        // These are in the review log and the shared log, which are checked with their signatures.
+        ObjectKind::Transition | ObjectKind::Action | ObjectKind::ActionBody => Ok(()),
+        ObjectKind::PolicyLink | ObjectKind::LogEntry => Ok(()),
     };
     decoded.err().map(|error| format!("{name} {} cannot be read: {error}", hex(key)))
 }
@@ -166,6 +170,10 @@ fn check_records(view: &View, outcome: &mut Outcome) -> Result<(), CareError> {
         if key.len() == FileId::SIZE {
             note("an erased file", Tombstone::decode(&bytes).err().map(|error| error.to_string()));
         }
+    }
+    for row in view.snapshot().scan_prefix(Space::CommitSignatures, b"")? {
+        let (key, bytes) = row?;
+        note("a commit's signature", commit_signatures::fault(&key, &bytes));
     }
     Ok(())
 }

@@ -261,6 +261,9 @@ fn drop_batch(
     for group in batch.chunk_by(|a, b| a.first() == b.first()) {
         let Some((kind, _)) = decode_key(&group[0]) else { continue };
         let ids = group.iter().map(|key| &key[1..]);
+        if kind == Kind::Commit {
+            drop_signatures(transaction, ids.clone())?;
+        }
         match kind.space() {
             Some(space) => done.objects += transaction.delete_all(space, ids)?,
             None => {
@@ -271,6 +274,18 @@ fn drop_batch(
     }
     transaction.delete_all(Space::Condemned, batch.iter().map(Vec::as_slice))?;
     batch.clear();
+    Ok(())
+}
+
+/// Drops the signatures of commits that go.
+fn drop_signatures<'a>(
+    transaction: &mut Transaction,
+    commits: impl Iterator<Item = &'a [u8]>,
+) -> Result<(), StoreError> {
+    for commit in commits {
+        let rows = transaction.scan_prefix(Space::CommitSignatures, commit)?;
+        transaction.delete_all(Space::CommitSignatures, rows.iter().map(|(key, _)| key.as_slice()))?;
+    }
     Ok(())
 }
 

@@ -159,7 +159,7 @@ fn put_loose(repository: &Repository, loose: &LooseRows) -> Result<(), CareError
     let state = newest_state(loose, &names)?;
     let mut edit = repository.edit()?;
     for (name, target) in names {
-        edit.set_reference(&name, None, Some(target))?;
+        edit.mend_reference(&name, None, Some(target))?;
     }
     edit.put_state(&state)?;
     let transaction = edit.transaction();

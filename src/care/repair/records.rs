@@ -8,6 +8,7 @@ use crate::care::fsck::{FindingKind, Findings};
 use crate::care::repair::Steps;
 use crate::care::repair::rows::{self, proven_space};
 use crate::object::source::ObjectSource;
+use crate::repo::commit_signatures;
 use crate::repo::journal::JournalEntry;
 use crate::repo::people::Person;
 use crate::repo::refs::{DEFAULT_BRANCH, RefName, RefTarget};
@@ -49,14 +50,19 @@ pub(super) fn mend(repository: &Repository, steps: &mut Steps, _: &dyn Monitor) 
     Ok(())
 }
 
+/// Spaces whose rows have no id to be compared with.
+const UNPROVEN: [Space; 5] =
+    [Space::Journal, Space::People, Space::WorktreeState, Space::Refs, Space::CommitSignatures];
+
 /// Rows that are not what they are said to be.
 fn unreadable(repository: &Repository) -> Result<Vec<(Space, Vec<u8>)>, CareError> {
     let view = repository.view()?;
     let mut bad = Vec::new();
-    for space in [Space::Journal, Space::People, Space::WorktreeState, Space::Refs] {
+    for space in UNPROVEN {
         for row in view.snapshot().scan_prefix(space, b"")? {
             let (key, value) = row?;
             let sound = match space {
+                Space::CommitSignatures => commit_signatures::fault(&key, &value).is_none(),
                 Space::Journal => serde_json::from_slice::<JournalEntry>(&value).is_ok(),
                 Space::People => serde_json::from_slice::<Person>(&value).is_ok(),
                 Space::WorktreeState if key.starts_with(b"shelf/") => {
@@ -109,7 +115,7 @@ fn point_again(repository: &Repository, name: &RefName, steps: &mut Steps) -> Re
     let mut commits = moves.flat_map(|moved| [moved.after, moved.before]).flatten();
     let target = commits.find(|commit| view.commit(*commit).is_ok());
     let mut edit = repository.edit()?;
-    edit.set_reference(name, found, target.map(RefTarget::plain))?;
+    edit.mend_reference(name, found, target.map(RefTarget::plain))?;
     edit.commit()?;
     let message = match target {
         Some(commit) => {

@@ -5,6 +5,7 @@ use crate::base::id::{CommitId, FileId, PersonId};
 use crate::care::error::CareError;
 use crate::object::manifest::Manifest;
 use crate::object::{ObjectKind, hash_object};
+use crate::repo::commit_signatures;
 use crate::repo::journal::JournalEntry;
 use crate::repo::people::Person;
 use crate::repo::refs::{RefName, RefTarget};
@@ -96,6 +97,9 @@ pub(super) fn proven_space(key: &[u8], value: &[u8]) -> Option<Space> {
         return Manifest::decode(value)
             .is_ok_and(|manifest| manifest.file.as_bytes() == key)
             .then_some(Space::Manifests);
+    }
+    if commit_signatures::fault(key, value).is_none() {
+        return Some(Space::CommitSignatures);
     }
     let is_page = key.len() == FileId::SIZE + 4
         && !value.is_empty()

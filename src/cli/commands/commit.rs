@@ -1,7 +1,8 @@
 //! `pent commit`.
 
 use crate::app::commit::{self, Options, Report};
-use crate::app::{author, status};
+use crate::app::common::author;
+use crate::app::status;
 use crate::base::id::PersonId;
 use crate::base::size::{human_bytes, human_share};
 use crate::cli::context::Context;
@@ -15,6 +16,7 @@ use crate::repo::date::parse_date;
 use crate::repo::people::Identity;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Keep everything as it is now, for good
 ///
@@ -34,6 +36,12 @@ pub struct Arguments {
     /// When it was done, when that is not now: 2026-03-01, yesterday
     #[arg(long, value_name = "DATE")]
     date: Option<String>,
+    /// Sign it with your key; `pent config commit.sign true` does so always
+    #[arg(short = 'S', long, overrides_with = "no_sign")]
+    sign: bool,
+    /// Do not sign it, whatever the setting says
+    #[arg(long)]
+    no_sign: bool,
 }
 
 impl Describe for Arguments {
@@ -58,7 +66,12 @@ impl Verb for Arguments {
             Some(message) => Some(message),
             None => message_by_hand(context, &repository, &paths)?,
         };
-        let options = Options { message, paths, identity, author, date };
+        let signs = self.sign || (!self.no_sign && context.settings()?.truth("commit.sign")?);
+        let signing = match &identity {
+            Some(identity) if signs => Some(Arc::new(context.signing(identity)?)),
+            _ => None,
+        };
+        let options = Options { message, paths, identity, author, date, signing };
         let report = commit::run(&repository, &options, context.clock(), context.monitor())?;
         context.print("commit", &report, show)?;
         Ok(if report.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems })
@@ -102,6 +115,9 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         }
         if report.counts.total() > 0 {
             page.line(format_args!("{}{}", counts_text(&report.counts), bytes_text(report)))?;
+        }
+        if let Some(key) = &report.signed {
+            page.line(format_args!("Signed with the key {key}."))?;
         }
     } else if report.problems.is_empty() {
         page.line("Nothing changed since the last commit.")?;

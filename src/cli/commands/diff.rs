@@ -1,7 +1,7 @@
 //! `pent diff`.
 
+use crate::app::common::locate::Word;
 use crate::app::diff::{self, Detail, Options, Point, Report, Side};
-use crate::app::locate::Word;
 use crate::app::status::Counts;
 use crate::base::size::{human_bytes, human_count};
 use crate::cli::context::Context;

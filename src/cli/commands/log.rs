@@ -86,6 +86,7 @@ impl Verb for Arguments {
             until: self.until,
             all: self.all,
             first_parent: self.first_parent,
+            keyring: Some(context.keyring()?),
         };
         let report = log::run(&repository, &options, context.clock(), context.monitor())?;
         context.print("log", &report, show)?;

@@ -11,6 +11,7 @@ pub mod erase;
 pub mod export;
 pub mod fsck;
 pub mod gc;
+pub mod identity;
 pub mod init;
 pub mod journal;
 pub mod label;
@@ -24,11 +25,13 @@ pub mod repair;
 pub mod resolve;
 pub mod restore;
 pub mod show;
+pub mod sign;
 pub mod sparse;
 pub mod status;
 pub mod switch;
 pub mod tag;
 pub mod undo;
+pub mod verify;
 
 use crate::cli::verb::Entry;
 
@@ -54,6 +57,9 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<merge::Arguments>(),
     Entry::of::<resolve::Arguments>(),
     Entry::of::<tag::Arguments>(),
+    Entry::of::<identity::Arguments>(),
+    Entry::of::<sign::Arguments>(),
+    Entry::of::<verify::Arguments>(),
     Entry::of::<label::Arguments>(),
     Entry::of::<meta::Arguments>(),
     Entry::of::<sparse::Arguments>(),

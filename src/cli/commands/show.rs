@@ -1,7 +1,7 @@
 //! `pent show`.
 
+use crate::app::common::locate::Word;
 use crate::app::diff::Detail;
-use crate::app::locate::Word;
 use crate::app::show::{self, AssetReport, CommitReport, Options, Report, Subject};
 use crate::app::tag::TagLine;
 use crate::base::size::{human_bytes, human_share};
@@ -11,7 +11,7 @@ use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::columns::{Cell, Columns};
 use crate::cli::output::dates::full;
 use crate::cli::output::difference::{Ranges, write_files, write_lines, write_problems};
-use crate::cli::output::words::{moment, names, person, subject};
+use crate::cli::output::words::{moment, names, person, signature_words, subject};
 use crate::cli::output::{BOLD, DIM, Page, count, safe, safe_lines};
 use crate::cli::verb::{Describe, Example, Group, Verb};
 use crate::cli::words::read_words;
@@ -60,7 +60,7 @@ impl Verb for Arguments {
             _ => Detail::Summary,
         };
         let paths = context.asset_paths(&repository, &self.only)?;
-        let options = Options { subject, detail, paths, context_lines: 3 };
+        let options = Options { subject, detail, paths, context_lines: 3, keyring: Some(context.keyring()?) };
         let report = show::run(&repository, &options, context.clock(), context.monitor())?;
         context.print("show", &report, |page, report| match report {
             Report::Commit(commit) => write_commit(page, commit, detail),
@@ -108,6 +108,9 @@ fn write_commit(page: &mut Page<'_>, report: &CommitReport, detail: Detail) -> i
     row("by", format!("{}, {}", person(&commit.author), full(moment(&commit.time))));
     if let Some(committer) = &report.committer {
         row("kept by", format!("{}, {}", person(&committer.person), full(moment(&committer.time))));
+    }
+    for signature in &commit.signatures {
+        row("signed", signature_words(signature));
     }
     row("commit", commit.id.to_string());
     for (number, parent) in commit.parents.iter().enumerate() {

@@ -1,6 +1,8 @@
 //! The exit code of each error of the library, and what to try next. Every match is exhaustive, so
 //! that a new error does not compile until someone has decided what to tell the user.
 
+mod trust;
+
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::care::CareError;
@@ -116,6 +118,8 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::NothingTo { .. } => Advice::refused(&["`pent journal` lists what was done"]),
         AppError::PathTaken { .. } => Advice::refused(&["choose another name, or move that file away first"]),
         AppError::FieldValue { .. } => Advice::usage("`pent meta set --help` lists the kinds of values"),
+        AppError::Trust(error) => trust::trust(error),
+        AppError::Identity(error) => trust::identity(error),
         AppError::Io { source, .. } => io(source),
     }
 }
@@ -140,6 +144,21 @@ fn repo(error: &RepoError) -> Advice {
             ExitStatus::Unavailable,
             &["another command got there first; look with `pent log` and try again"],
         ),
+        RepoError::Protected { .. } => Advice::refused(&[
+            "`pent draft new`, then `pent submit`: people approve it and `pent land` moves the branch",
+            "`pent policy show` says what it takes",
+        ]),
+        RepoError::LogMoved => {
+            Advice::of(ExitStatus::Unavailable, &["another command got there first; try again"])
+        }
+        RepoError::NotAuthorised { .. } => Advice::none(ExitStatus::Refused),
+        RepoError::LogEntry { .. } => Advice::damaged(),
+        RepoError::PolicyText { .. } => {
+            Advice::usage("`pent policy check` says what is wrong with it, and where")
+        }
+        RepoError::TooManyProposals => {
+            Advice::refused(&["`pent policy log` lists them; withdraw some first"])
+        }
         RepoError::RefName(_) => Advice::usage("letters, digits, '-', '_' and '/' always work"),
         RepoError::RevisionSyntax(_) => Advice::usage(
             "a revision is @ (the newest), a name, the start of an id, @~3, main@{yesterday} or logo.psd@40",
@@ -156,6 +175,7 @@ fn repo(error: &RepoError) -> Advice {
         }
         RepoError::Date { .. } => Advice::usage("2026-03-01, yesterday, or \"2 weeks ago\""),
         RepoError::NoCommits => Advice::not_found("pent commit -m \"First state\""),
+        RepoError::CommitSignature { .. } => Advice::refused(&["`pent verify` says what is wrong with it"]),
         RepoError::Config(error) => config(error),
         RepoError::Io { source, .. } => io(source),
     }

@@ -1,6 +1,6 @@
 //! Changed paths, grouped as a person thinks of them.
 
-use crate::app::export::ProblemLine;
+use crate::app::common::problem::ProblemLine;
 use crate::app::status::{ChangeLine, Counts};
 use crate::base::path::AssetPath;
 use crate::base::size::human_bytes;

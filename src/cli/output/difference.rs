@@ -5,9 +5,9 @@
 
 mod text;
 
+use crate::app::common::field_value;
+use crate::app::common::problem::ProblemLine;
 use crate::app::diff::{FileDiff, Limit, Summary};
-use crate::app::export::ProblemLine;
-use crate::app::field_value;
 use crate::base::size::{human_bytes, human_count, human_share};
 use crate::cli::output::columns::{Cell, Columns};
 use crate::cli::output::{ACCENT, BOLD, DIM, Page, count, safe};
@@ -173,7 +173,7 @@ fn kind_text(kind: &str) -> &str {
 
 /// The size, and what it was when that is another.
 fn size_text(file: &FileDiff) -> Option<String> {
-    let size = |entry: Option<&crate::app::describe::EntryLine>| entry?.size.map(human_bytes);
+    let size = |entry: Option<&crate::app::common::describe::EntryLine>| entry?.size.map(human_bytes);
     match (size(file.before.as_ref()), size(file.after.as_ref())) {
         (Some(before), Some(after)) if before != after => Some(format!("{after}, was {before}")),
         (before, after) => after.or(before),

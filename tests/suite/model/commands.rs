@@ -64,6 +64,7 @@ impl Story {
             identity: Some(anna()),
             author: None,
             date: None,
+            signing: None,
         };
         let pending = self.world.view().state().expect("a state").pending;
         let lab = &self.world.lab;

@@ -162,8 +162,9 @@ impl World {
         for (name, (_, metadata)) in self.entries(&view, tree) {
             if let Some(id) = metadata {
                 let fields = view.metadata(id).expect("metadata").fields.into_iter();
-                let fields = fields
-                    .map(|(name, value)| format!("{name:?}={}", pentimento::app::field_value::show(&value)));
+                let fields = fields.map(|(name, value)| {
+                    format!("{name:?}={}", pentimento::app::common::field_value::show(&value))
+                });
                 labels.insert(name, fields.collect::<Vec<_>>().join(BETWEEN));
             }
         }

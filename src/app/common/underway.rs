@@ -6,11 +6,11 @@
 //! returns to its place. Then the note goes. A command that finds the note goes on where it stopped:
 //! after a crash, after a request to stop, after the disk was full.
 
-use crate::app::content::{CheckoutContent, StoredContent};
+use crate::app::common::content::{CheckoutContent, StoredContent};
+use crate::app::common::problem::ProblemLine;
+use crate::app::common::session::Session;
+use crate::app::common::transition::{FilesLine, KnownFiles, prepare, targets_between, told};
 use crate::app::error::AppError;
-use crate::app::export::ProblemLine;
-use crate::app::session::Session;
-use crate::app::transition::{FilesLine, KnownFiles, prepare, targets_between, told};
 use crate::base::id::{FileId, TreeId};
 use crate::base::monitor::{Monitor, Phase, SilentMonitor};
 use crate::base::path::AssetPath;

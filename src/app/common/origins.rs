@@ -3,8 +3,8 @@
 //! Whoever commits the new place of a moved file alone means the move: its old place, where nothing
 //! stands any more, goes along. Else the asset would end and another begin.
 
+use crate::app::common::session::Session;
 use crate::app::error::AppError;
-use crate::app::session::Session;
 use crate::base::id::FileId;
 use crate::base::path::AssetPath;
 use crate::object::tree::Content;

@@ -1,5 +1,6 @@
 //! Commits and entries in the form in which reports show them.
 
+use crate::app::common::signatures::{SignatureJudge, SignatureLine};
 use crate::app::error::AppError;
 use crate::base::id::{AssetId, CommitId, FileId, MetadataId, PersonId};
 use crate::base::path::AssetPath;
@@ -54,6 +55,9 @@ pub struct CommitLine {
     pub message: String,
     /// Branches and tags that point at it.
     pub names: Vec<RefName>,
+    /// Who signed it, where somebody did and that was looked at; the best first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<SignatureLine>,
 }
 
 /// An entry as lists show it.
@@ -111,6 +115,7 @@ pub struct Describer<'a> {
     view: &'a View,
     people: HashMap<PersonId, PersonLine>,
     names: HashMap<CommitId, Vec<RefName>>,
+    judge: Option<SignatureJudge<'a>>,
 }
 
 impl<'a> Describer<'a> {
@@ -120,7 +125,13 @@ impl<'a> Describer<'a> {
         for (name, target) in view.references()? {
             names.entry(target.commit).or_default().push(name);
         }
-        Ok(Self { view, people: HashMap::new(), names })
+        Ok(Self { view, people: HashMap::new(), names, judge: None })
+    }
+
+    /// Looks at signatures too.
+    pub fn with_signatures(mut self, judge: SignatureJudge<'a>) -> Self {
+        self.judge = Some(judge);
+        self
     }
 
     /// Describes a person.
@@ -147,6 +158,7 @@ impl<'a> Describer<'a> {
             time: commit.author.time.into(),
             message: commit.message.clone(),
             names: self.names.get(&id).cloned().unwrap_or_default(),
+            signatures: self.judge.map_or_else(|| Ok(Vec::new()), |judge| judge.lines(self.view, id))?,
         })
     }
 }

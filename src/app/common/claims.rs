@@ -4,7 +4,7 @@
 //! file whose asset lives on under another name, or both ends of a move that were kept. Then the
 //! path that has the asset in the commit keeps it, and the other begins an asset of its own.
 
-use crate::app::assign::Differences;
+use crate::app::common::assign::Differences;
 use crate::app::error::AppError;
 use crate::base::id::AssetId;
 use crate::base::path::AssetPath;

@@ -4,9 +4,9 @@
 //! It begins with a plan, so that what cannot be done is refused before anything is changed; see
 //! `underway` for how the plan is carried out.
 
+use crate::app::common::problem::ProblemLine;
+use crate::app::common::session::Session;
 use crate::app::error::AppError;
-use crate::app::export::ProblemLine;
-use crate::app::session::Session;
 use crate::base::id::FileId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;

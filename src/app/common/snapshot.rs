@@ -1,12 +1,12 @@
 //! Takes the worktree's changes into the store and says what they make of the base tree: the part
 //! that a commit and a switch have in common.
 
-use crate::app::assign::{Assignment, Differences, assign};
-use crate::app::claims::settle_claims;
+use crate::app::common::assign::{Assignment, Differences, assign};
+use crate::app::common::claims::settle_claims;
+use crate::app::common::origins;
+use crate::app::common::probe::IngestProbe;
+use crate::app::common::session::Session;
 use crate::app::error::AppError;
-use crate::app::origins;
-use crate::app::probe::IngestProbe;
-use crate::app::session::Session;
 use crate::base::id::{AssetId, CommitId, FileId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;

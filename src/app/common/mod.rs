@@ -1,0 +1,20 @@
+//! What several use cases share: a look at repository and worktree together, taking content in,
+//! bringing files to another state, and the words that users and reports use for things.
+
+pub mod assign;
+pub mod author;
+pub mod claims;
+pub mod content;
+pub mod describe;
+pub mod drawn;
+pub mod field_value;
+pub mod locate;
+pub mod origins;
+pub mod probe;
+pub mod problem;
+pub mod session;
+pub mod signatures;
+pub mod signing;
+pub mod snapshot;
+pub mod transition;
+pub mod underway;

@@ -1,0 +1,153 @@
+//! What is said of a commit's signatures: who signed, with which key, and whether it counts.
+
+use crate::app::common::describe::TimeLine;
+use crate::app::error::AppError;
+use crate::base::id::{CommitId, PersonId, RepositoryId};
+use crate::base::time::Timestamp;
+use crate::object::commit_signature::{CommitSignature, CommitStatement};
+use crate::object::signature::{Fingerprint, KeyClass, Verified};
+use crate::repo::View;
+use crate::rules::keyring::{Keyring, KnownKey, Made, Standing};
+use serde::Serialize;
+
+/// How much a signature is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignatureState {
+    /// A known person's key, and it counts.
+    Good,
+    /// It holds, but nobody knows whose key it is.
+    Unknown,
+    /// It holds, but the key had expired or was not valid yet.
+    Expired,
+    /// It holds, but the key was revoked.
+    Revoked,
+    /// It does not hold, or speaks in another's name.
+    Bad,
+}
+
+/// One signature of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SignatureLine {
+    /// What it is worth.
+    pub state: SignatureState,
+    /// The same as a sentence without its full stop.
+    pub sentence: String,
+    /// In whose name; `None` when the statement cannot be believed.
+    pub person: Option<PersonId>,
+    /// What that person is called in the list that knows the key.
+    pub handle: Option<String>,
+    /// The person's name by that list.
+    pub name: Option<String>,
+    /// The signing key.
+    pub key: Fingerprint,
+    /// What kind of key it is.
+    pub algorithm: &'static str,
+    /// Where its private half lives.
+    pub class: KeyClass,
+    /// What the key's holder calls it.
+    pub note: Option<String>,
+    /// When it was signed, by the signer's clock.
+    pub time: Option<TimeLine>,
+}
+
+/// Judges signatures of one repository by what is known of keys.
+#[derive(Debug, Clone, Copy)]
+pub struct SignatureJudge<'a> {
+    /// The repository that statements have to be about.
+    pub repository: RepositoryId,
+    /// The keys of people.
+    pub keyring: &'a Keyring,
+}
+
+impl SignatureJudge<'_> {
+    /// Says of each signature of a commit what it is worth, the best first.
+    pub fn lines(&self, view: &View, commit: CommitId) -> Result<Vec<SignatureLine>, AppError> {
+        let records = view.commit_signatures(commit)?;
+        let mut lines: Vec<SignatureLine> = records.iter().map(|record| self.line(commit, record)).collect();
+        lines.sort_by_key(|line| line.state);
+        Ok(lines)
+    }
+
+    fn line(&self, commit: CommitId, record: &CommitSignature) -> SignatureLine {
+        let key = record.signature().public_key();
+        let known = self.keyring.holder(key);
+        let (state, sentence, said) = match record.verify(self.repository, commit) {
+            Err(error) => (SignatureState::Bad, format!("a signature that does not count: {error}"), None),
+            Ok(verified) => {
+                let (state, sentence) = self.judge(&verified, known);
+                (state, sentence, Some(verified.into_value()))
+            }
+        };
+        let trusted = known.filter(|known| said.is_some_and(|said| said.signer == known.person));
+        SignatureLine {
+            state,
+            sentence,
+            person: said.map(|said| said.signer),
+            handle: trusted.map(|known| known.handle.clone()),
+            name: trusted.and_then(|known| known.name.clone()),
+            key: key.fingerprint(),
+            algorithm: key.algorithm(),
+            class: key.class(),
+            note: trusted.and_then(|known| known.note.clone()),
+            time: said.map(|said| said.time.into()),
+        }
+    }
+
+    fn judge(
+        &self,
+        verified: &Verified<CommitStatement>,
+        known: Option<&KnownKey>,
+    ) -> (SignatureState, String) {
+        let (key, said) = (verified.key(), verified.value());
+        let made = Made { claimed: said.time.unix_ms, received: None };
+        let print = key.fingerprint();
+        let who = known.map_or_else(|| "somebody".to_owned(), name_of);
+        match self.keyring.judge(key, said.signer, made) {
+            Standing::Good => {
+                (SignatureState::Good, format!("signed by {who} with {}", key_words(known, print)))
+            }
+            Standing::Unknown => {
+                (SignatureState::Unknown, format!("signed with the key {print}, which nobody here knows"))
+            }
+            Standing::Another => {
+                (SignatureState::Bad, format!("signed with a key of {who} in the name of somebody else"))
+            }
+            Standing::Early { from } => {
+                let moment = moment(from);
+                (
+                    SignatureState::Expired,
+                    format!("signed by {who} with a key that counts only from {moment}"),
+                )
+            }
+            Standing::Expired { until } => {
+                let moment = moment(until);
+                (SignatureState::Expired, format!("signed by {who} with a key that counted until {moment}"))
+            }
+            Standing::Revoked { since } => {
+                let moment = moment(since);
+                let sentence = format!(
+                    "signed with a key of {who} that was revoked on {moment}; nothing shows that it was before"
+                );
+                (SignatureState::Revoked, sentence)
+            }
+        }
+    }
+}
+
+fn moment(unix_ms: i64) -> String {
+    let (year, month, day, hour, minute, _) = Timestamp::utc(unix_ms).civil();
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+}
+
+/// What a person is called where one name is enough.
+fn name_of(known: &KnownKey) -> String {
+    known.name.clone().unwrap_or_else(|| known.handle.clone())
+}
+
+fn key_words(known: Option<&KnownKey>, print: Fingerprint) -> String {
+    match known.and_then(|known| known.note.as_ref()) {
+        Some(note) => format!("the key {print} ({note})"),
+        None => format!("the key {print}"),
+    }
+}

@@ -1,0 +1,3 @@
+//! Submissions: asking for work to land, judging it, landing it, and proving it afterwards.
+
+pub mod transitions;

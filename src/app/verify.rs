@@ -1,0 +1,203 @@
+//! `verify`: who made commits, with which keys, and what is missing for them to count.
+
+mod export;
+
+use crate::app::common::describe::{CommitLine, Describer};
+use crate::app::common::locate::locate_version;
+use crate::app::common::signatures::{SignatureJudge, SignatureLine, SignatureState};
+use crate::app::error::AppError;
+use crate::app::verify::export::Export;
+use crate::base::id::CommitId;
+use crate::base::monitor::{Advance, Monitor, Phase};
+use crate::base::path::AssetPath;
+use crate::base::time::Clock;
+use crate::object::commit::Commit;
+use crate::object::source::ObjectSource;
+use crate::repo::history::Walk;
+use crate::repo::versions::asset_line;
+use crate::repo::{RepoError, Repository, View};
+use crate::rules::keyring::Keyring;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What to verify.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// One commit; the newest of the current branch when `None`.
+    Commit(Option<String>),
+    /// The commits that the second revision has and the first has not.
+    Range {
+        /// Leave out what this one has.
+        except: String,
+        /// Up to this one; the newest of the current branch when `None`.
+        until: Option<String>,
+    },
+    /// Everything that the current branch's newest commit descends from, itself included.
+    All,
+    /// The commit that made an asset what it is.
+    Asset(AssetPath),
+    /// The commit that made a version of an asset.
+    Version(AssetPath, u64),
+}
+
+/// What to verify, and by which keys.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Which commits.
+    pub subject: Subject,
+    /// Whose keys are known.
+    pub keyring: Keyring,
+    /// Write what a stranger needs to check it into this folder, which must be new or empty.
+    pub export: Option<PathBuf>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// One entry for each commit, the newest first.
+    pub commits: Vec<CommitCheck>,
+    /// Sums over all of them.
+    pub totals: Totals,
+    /// The folder that everything was written into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exported: Option<PathBuf>,
+}
+
+/// How many commits came out how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Everything about them is in order.
+    pub good: u64,
+    /// Something is missing: nobody signed, or nobody whose key counts.
+    pub missing: u64,
+    /// Something is wrong: a signature that does not hold.
+    pub wrong: u64,
+}
+
+/// What is known of one commit.
+#[derive(Debug, Clone, Serialize)]
+pub struct CommitCheck {
+    /// The commit with its signatures.
+    #[serde(flatten)]
+    pub commit: CommitLine,
+    /// How it comes out, the worst of its parts.
+    pub outcome: Outcome,
+    /// What was looked at, one after the other.
+    pub parts: Vec<Part>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// What: `signature`; others follow from policy.
+    pub topic: &'static str,
+    /// How it comes out.
+    pub outcome: Outcome,
+    /// The same as a sentence without its full stop.
+    pub sentence: String,
+}
+
+/// How something comes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// In order.
+    Good,
+    /// Not enough.
+    Missing,
+    /// Not true.
+    Wrong,
+}
+
+/// Verifies commits.
+pub fn run(
+    repository: &Repository,
+    options: &Options,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    let view = repository.view()?;
+    let judge = SignatureJudge { repository: repository.id(), keyring: &options.keyring };
+    let mut describer = Describer::new(&view)?.with_signatures(judge);
+    let mut report = Report { commits: Vec::new(), totals: Totals::default(), exported: None };
+    let mut check = |id: CommitId, commit: &Commit| -> Result<(), AppError> {
+        if monitor.is_cancelled() {
+            return Err(AppError::Cancelled);
+        }
+        monitor.advance(Advance { files: 1, ..Advance::default() });
+        let commit = describer.commit(id, commit)?;
+        let parts = vec![signature_part(&commit.signatures)];
+        let outcome = parts.iter().map(|part| part.outcome).max().unwrap_or(Outcome::Missing);
+        match outcome {
+            Outcome::Good => report.totals.good += 1,
+            Outcome::Missing => report.totals.missing += 1,
+            Outcome::Wrong => report.totals.wrong += 1,
+        }
+        report.commits.push(CommitCheck { commit, outcome, parts });
+        Ok(())
+    };
+    monitor.phase(Phase { name: "Verifying", files_total: None, bytes_total: None });
+    let mut export =
+        options.export.as_deref().map(|folder| Export::begin(folder, &options.keyring)).transpose()?;
+    for item in subjects(&view, &options.subject, clock)? {
+        let (id, commit) = item?;
+        check(id, &commit)?;
+        if let Some(export) = &mut export {
+            export.commit(&view, id, &commit, &options.keyring)?;
+        }
+    }
+    if let Some(export) = export {
+        report.exported = Some(export.finish()?);
+    }
+    Ok(report)
+}
+
+type Commits<'a> = Box<dyn Iterator<Item = Result<(CommitId, Commit), RepoError>> + 'a>;
+
+fn subjects<'a>(view: &'a View, subject: &Subject, clock: &dyn Clock) -> Result<Commits<'a>, AppError> {
+    let named = |text: &Option<String>| view.resolve(text.as_deref().unwrap_or("@"), clock.now());
+    Ok(match subject {
+        Subject::Commit(text) => {
+            let id = named(text)?.commit;
+            let commit = view.commit(id)?;
+            Box::new(std::iter::once(Ok((id, commit))))
+        }
+        Subject::Range { except, until } => {
+            let mut walk = Walk::from(view, [named(until)?.commit])?;
+            walk.hide(view.resolve(except, clock.now())?.commit)?;
+            Box::new(walk)
+        }
+        Subject::All => Box::new(Walk::from(view, view.head()?)?),
+        Subject::Asset(path) => {
+            let head = view.head()?.ok_or(RepoError::NoCommits)?;
+            let line = asset_line(view, head, path).map_err(RepoError::from)?;
+            let newest = line.into_iter().next();
+            let newest = newest.ok_or_else(|| AppError::NotInRevision { path: path.clone() })?;
+            Box::new(std::iter::once(Ok((newest.id, newest.commit))))
+        }
+        Subject::Version(path, version) => {
+            let id = locate_version(view, path, *version)?.commit;
+            let commit = view.commit(id)?;
+            Box::new(std::iter::once(Ok((id, commit))))
+        }
+    })
+}
+
+/// One good signature is enough; one that does not hold is a sign that somebody tried.
+fn signature_part(signatures: &[SignatureLine]) -> Part {
+    let (outcome, sentence) = match signatures.first() {
+        None => (Outcome::Missing, "nobody signed it".to_owned()),
+        Some(best) => {
+            let outcome = match best.state {
+                SignatureState::Good => Outcome::Good,
+                SignatureState::Bad => Outcome::Wrong,
+                SignatureState::Unknown | SignatureState::Expired | SignatureState::Revoked => {
+                    Outcome::Missing
+                }
+            };
+            let sentences: Vec<&str> = signatures.iter().map(|line| line.sentence.as_str()).collect();
+            (outcome, sentences.join("; "))
+        }
+    };
+    Part { topic: "signature", outcome, sentence }
+}

@@ -1,0 +1,243 @@
+//! The shared log at rest: signed entries by number, the head, and policy links that wait for
+//! signatures.
+//!
+//! What lies here has been read, not judged: `trust::chain` verifies it. Only one thing is insisted
+//! on when an entry is added: that it is the next.
+
+use crate::base::codec::{DecodeErrorKind, Decoder, Encoder};
+use crate::base::id::{LogEntryId, PolicyId};
+use crate::object::log_entry::{LogDeed, LogEntry, RefMoved, SignedEntry};
+use crate::object::policy_link::{PolicyLink, Signed};
+use crate::repo::error::RepoError;
+use crate::repo::protected::ProtectedNames;
+use crate::repo::refs::{RefName, RefTarget};
+use crate::repo::{Edit, View};
+use crate::rules::approval::Authorised;
+use crate::rules::policy::Policy;
+use crate::store::Space;
+use std::ops::Bound;
+
+const ENTRY_PREFIX: &[u8] = b"e/";
+const PROPOSAL_PREFIX: &[u8] = b"p/";
+const HEAD_KEY: &[u8] = b"head";
+/// Key of the names that the policy protects.
+pub(crate) const PROTECTED_KEY: &[u8] = b"protected";
+const HEAD_VERSION: u8 = 1;
+/// Most policy links that wait for signatures at one time: anybody may send one.
+pub const PROPOSALS_MAX: usize = 64;
+
+/// The newest entry of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct LogHead {
+    /// Its number.
+    pub sequence: u64,
+    /// Its id.
+    pub id: LogEntryId,
+}
+
+impl LogHead {
+    fn encode(self) -> Vec<u8> {
+        let mut out = Encoder::with_version(HEAD_VERSION);
+        out.uint(self.sequence).raw(self.id.as_bytes());
+        out.finish()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RepoError> {
+        let read = || {
+            let mut input = Decoder::new("head of the shared log", bytes);
+            input.version(HEAD_VERSION)?;
+            let head = Self { sequence: input.uint()?, id: LogEntryId::from_bytes(input.array()?) };
+            if head.sequence == 0 {
+                return Err(input.error(DecodeErrorKind::Value));
+            }
+            input.finish()?;
+            Ok(head)
+        };
+        read().map_err(|source| RepoError::Damaged { kind: "shared log", id: "head".into(), source })
+    }
+}
+
+fn entry_key(sequence: u64) -> Vec<u8> {
+    [ENTRY_PREFIX, &sequence.to_be_bytes()].concat()
+}
+
+fn proposal_key(id: PolicyId) -> Vec<u8> {
+    [PROPOSAL_PREFIX, id.as_bytes()].concat()
+}
+
+fn read_entry(sequence: u64, bytes: &[u8]) -> Result<SignedEntry, RepoError> {
+    SignedEntry::decode(bytes).map_err(|source| RepoError::LogEntry { sequence, source })
+}
+
+fn read_protected(bytes: Option<Vec<u8>>) -> Result<ProtectedNames, RepoError> {
+    let Some(bytes) = bytes else { return Ok(ProtectedNames::default()) };
+    serde_json::from_slice(&bytes).map_err(|source| RepoError::Record { what: "protected names", source })
+}
+
+fn read_proposal(bytes: &[u8]) -> Result<Signed, RepoError> {
+    serde_json::from_slice(bytes).map_err(|source| RepoError::Record { what: "proposed policy", source })
+}
+
+impl View {
+    /// The newest entry of the shared log; `None` before the first.
+    pub fn log_head(&self) -> Result<Option<LogHead>, RepoError> {
+        let bytes: Option<Vec<u8>> = self.snapshot().get(Space::SharedLog, HEAD_KEY)?;
+        bytes.map(|bytes| LogHead::decode(&bytes)).transpose()
+    }
+
+    /// An entry of the shared log.
+    pub fn log_entry(&self, sequence: u64) -> Result<Option<SignedEntry>, RepoError> {
+        let bytes: Option<Vec<u8>> = self.snapshot().get(Space::SharedLog, &entry_key(sequence))?;
+        bytes.map(|bytes| read_entry(sequence, &bytes)).transpose()
+    }
+
+    /// Entries of the shared log from a number on, as they lie there.
+    pub fn log_entries(
+        &self,
+        from: u64,
+    ) -> Result<impl Iterator<Item = Result<SignedEntry, RepoError>> + use<>, RepoError> {
+        let (first, after) = (entry_key(from), [ENTRY_PREFIX, &[0xff; 9]].concat());
+        let range = (Bound::Included(first.as_slice()), Bound::Excluded(after.as_slice()));
+        let rows = self.snapshot().scan(Space::SharedLog, range)?;
+        Ok(rows.map(|row| {
+            let (key, bytes) = row?;
+            let number = key.get(ENTRY_PREFIX.len()..).and_then(|key| key.try_into().ok());
+            read_entry(number.map_or(0, u64::from_be_bytes), &bytes)
+        }))
+    }
+
+    /// Policy links that wait for signatures, by id.
+    pub fn policy_proposals(&self) -> Result<Vec<(PolicyId, Signed)>, RepoError> {
+        let mut found = Vec::new();
+        for row in self.snapshot().scan_prefix(Space::SharedLog, PROPOSAL_PREFIX)? {
+            let signed = read_proposal(&row?.1)?;
+            found.push((PolicyLink::id_of(&signed.statement), signed));
+        }
+        Ok(found)
+    }
+
+    /// The names that move only with authority.
+    pub fn protected_names(&self) -> Result<ProtectedNames, RepoError> {
+        read_protected(self.snapshot().get(Space::SharedLog, PROTECTED_KEY)?)
+    }
+}
+
+impl Edit {
+    /// The newest entry of the shared log, entries of this edit included.
+    pub fn log_head(&mut self) -> Result<Option<LogHead>, RepoError> {
+        let bytes: Option<Vec<u8>> = self.transaction().get(Space::SharedLog, HEAD_KEY)?;
+        bytes.map(|bytes| LogHead::decode(&bytes)).transpose()
+    }
+
+    /// Adds an entry that moves nothing. It must be the next.
+    ///
+    /// A policy link takes the names under protection that it protects, from this moment on.
+    pub fn append_log(&mut self, signed: &SignedEntry) -> Result<LogHead, RepoError> {
+        let entry = self.next_entry(signed)?;
+        if let LogDeed::Move(moved) = &entry.deed {
+            let name = RefName::parse(&moved.reference)?;
+            return Err(RepoError::Protected { name });
+        }
+        if let LogDeed::Policy(taken) = &entry.deed {
+            self.protect_by(&taken.link.statement)?;
+            self.withdraw_proposal(PolicyLink::id_of(&taken.link.statement))?;
+        }
+        self.put_entry(&entry, signed)
+    }
+
+    /// Moves a protected name, together with the entry of the shared log that says so.
+    ///
+    /// The entry must be the next, and say exactly what was authorised.
+    pub fn move_protected(
+        &mut self,
+        authorised: &Authorised,
+        target: Option<RefTarget>,
+        signed: &SignedEntry,
+    ) -> Result<LogHead, RepoError> {
+        let entry = self.next_entry(signed)?;
+        let LogDeed::Move(moved) = &entry.deed else {
+            return Err(RepoError::NotAuthorised { what: "the entry is no move" });
+        };
+        check_authorised(authorised, &entry, moved)?;
+        if target.as_ref().map(|target| target.commit) != authorised.to() {
+            return Err(RepoError::NotAuthorised { what: "it would go elsewhere" });
+        }
+        let name = RefName::parse(&moved.reference)?;
+        self.put_reference(&name, authorised.from(), target)?;
+        self.put_entry(&entry, signed)
+    }
+
+    /// Keeps a policy link until enough people have signed it.
+    pub fn put_proposal(&mut self, signed: &Signed) -> Result<PolicyId, RepoError> {
+        let id = PolicyLink::id_of(&signed.statement);
+        let known = self.transaction().scan_prefix(Space::SharedLog, PROPOSAL_PREFIX)?;
+        let is_new = !known.iter().any(|(key, _)| *key == proposal_key(id));
+        if is_new && known.len() >= PROPOSALS_MAX {
+            return Err(RepoError::TooManyProposals);
+        }
+        let bytes = serde_json::to_vec(signed)
+            .map_err(|source| RepoError::Record { what: "proposed policy", source })?;
+        self.transaction().put(Space::SharedLog, &proposal_key(id), &bytes)?;
+        Ok(id)
+    }
+
+    /// Forgets a policy link that waited for signatures.
+    pub fn withdraw_proposal(&mut self, id: PolicyId) -> Result<bool, RepoError> {
+        Ok(self.transaction().delete(Space::SharedLog, &proposal_key(id))?)
+    }
+
+    /// The names that move only with authority, entries of this edit included.
+    pub fn protected_names(&mut self) -> Result<ProtectedNames, RepoError> {
+        read_protected(self.transaction().get(Space::SharedLog, PROTECTED_KEY)?)
+    }
+
+    fn protect_by(&mut self, statement: &str) -> Result<(), RepoError> {
+        let refuse = |reason: String| RepoError::PolicyText { reason };
+        let link = PolicyLink::decode(statement).map_err(|error| refuse(error.to_string()))?;
+        let policy = Policy::parse(&link.policy).map_err(|error| refuse(error.to_string()))?;
+        let bytes = serde_json::to_vec(&ProtectedNames::of(&policy))
+            .map_err(|source| RepoError::Record { what: "protected names", source })?;
+        Ok(self.transaction().put(Space::SharedLog, PROTECTED_KEY, &bytes)?)
+    }
+
+    /// Reads an entry and insists that it is the next.
+    fn next_entry(&mut self, signed: &SignedEntry) -> Result<LogEntry, RepoError> {
+        let head = self.log_head()?;
+        let sequence = head.map_or(1, |head| head.sequence + 1);
+        let entry =
+            LogEntry::decode(&signed.statement).map_err(|source| RepoError::LogEntry { sequence, source })?;
+        if entry.sequence != sequence || entry.previous != head.map(|head| head.id) {
+            return Err(RepoError::LogMoved);
+        }
+        Ok(entry)
+    }
+
+    fn put_entry(&mut self, entry: &LogEntry, signed: &SignedEntry) -> Result<LogHead, RepoError> {
+        let head = LogHead { sequence: entry.sequence, id: signed.id() };
+        let transaction = self.transaction();
+        transaction.put(Space::SharedLog, &entry_key(entry.sequence), &signed.encode())?;
+        transaction.put(Space::SharedLog, HEAD_KEY, &head.encode())?;
+        Ok(head)
+    }
+}
+
+fn check_authorised(authorised: &Authorised, entry: &LogEntry, moved: &RefMoved) -> Result<(), RepoError> {
+    let refuse = |what| Err(RepoError::NotAuthorised { what });
+    if entry.previous != Some(authorised.log_head()) {
+        return Err(RepoError::LogMoved);
+    }
+    let submission = match moved.why {
+        crate::object::log_entry::Why::Landing { submission } => Some(submission),
+        crate::object::log_entry::Why::Direct {} => None,
+    };
+    if moved.reference != authorised.reference() {
+        return refuse("it is another name");
+    }
+    if (moved.from, moved.to) != (authorised.from(), authorised.to()) {
+        return refuse("it would go elsewhere");
+    }
+    if submission != authorised.submission() || entry.actor != authorised.actor() {
+        return refuse("somebody else would move it, or for another reason");
+    }
+    Ok(())
+}
