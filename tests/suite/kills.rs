@@ -93,10 +93,11 @@ pub fn assert_sound(world: &World) {
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
 }
 
-/// Contents of everything that stands in the files or is set aside.
-fn at_hand(world: &World) -> HashSet<[u8; 32]> {
+/// Contents of everything that stands in the files, is set aside, or is committed.
+fn at_hand(world: &World, committed: &Files) -> HashSet<[u8; 32]> {
     let ids = |files: Files| files.values().map(Thing::id).collect::<Vec<_>>();
     let mut found: HashSet<[u8; 32]> = ids(read_folder(&world.studio())).into_iter().collect();
+    found.extend(committed.values().map(Thing::id));
     let displaced = world.studio().join(".pent/displaced");
     if displaced.is_dir() {
         found.extend(ids(read_folder(&displaced)));
@@ -223,6 +224,7 @@ fn a_restore_that_is_killed_is_brought_to_its_end_and_can_be_undone() {
     let (_, first) = branch_files(&world, "main").expect("a commit");
     work(&world, 1);
     world.ok(&["commit", "-m", "Second"]);
+    let (_, committed) = branch_files(&world, "main").expect("a commit");
     let usual = measured(|| drop(world.ok(&["restore", ".", "-r", "@~1"])));
     world.ok(&["undo"]);
     for round in 2..2 + kills() {
@@ -230,7 +232,7 @@ fn a_restore_that_is_killed_is_brought_to_its_end_and_can_be_undone() {
         write(&world, &format!("never committed {round}.txt"), format!("{round}"));
         let before = read_folder(&world.studio());
         let was_done = kill(&world, &["restore", ".", "-r", "@~1"], usual, &mut dice);
-        let found = at_hand(&world);
+        let found = at_hand(&world, &committed);
         let lost: Vec<_> = before.iter().filter(|(_, thing)| !found.contains(&thing.id())).collect();
         assert!(lost.is_empty(), "round {round}: {lost:?} are lost");
         // The next command ends what was begun.
@@ -255,6 +257,7 @@ fn an_undo_that_is_killed_is_brought_to_its_end() {
     world.ok(&["commit", "-m", "First"]);
     work(&world, 1);
     world.ok(&["commit", "-m", "Second"]);
+    let (_, committed) = branch_files(&world, "main").expect("a commit");
     world.ok(&["restore", ".", "-r", "@~1"]);
     let usual = measured(|| drop(world.ok(&["undo"])));
     for round in 2..2 + kills() {
@@ -263,7 +266,7 @@ fn an_undo_that_is_killed_is_brought_to_its_end() {
         world.ok(&["restore", ".", "-r", "@~1"]);
         let restored = read_folder(&world.studio());
         let was_done = kill(&world, &["undo"], usual, &mut dice);
-        let found = at_hand(&world);
+        let found = at_hand(&world, &committed);
         let lost: Vec<_> = before.iter().filter(|(_, thing)| !found.contains(&thing.id())).collect();
         assert!(lost.is_empty(), "round {round}: {lost:?} are lost");
         world.pent(&["switch", "main"]);
