@@ -109,9 +109,11 @@ mod terminal {
     pub fn ask(question: &str) -> Result<Zeroizing<String>, TrustError> {
         let nobody = |_| TrustError::NobodyToAsk { question: question.trim_end().to_owned() };
         let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(nobody)?;
-        terminal.write_all(question.as_bytes()).map_err(nobody)?;
         let answer = {
+            // Quiet before the question shows, so that nothing typed in answer to it does.
             let quiet = Quiet::begin(&terminal).map_err(nobody)?;
+            let mut out = quiet.terminal;
+            out.write_all(question.as_bytes()).map_err(nobody)?;
             read_line(quiet.terminal)
         };
         // The line end was not shown either.

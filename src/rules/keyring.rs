@@ -5,7 +5,8 @@
 use crate::base::escape;
 use crate::base::id::PersonId;
 use crate::base::time::Timestamp;
-use crate::object::signature::{Namespace, PublicKey};
+use crate::object::signature::{Fingerprint, Namespace, PublicKey};
+use crate::rules::policy::Policy;
 use std::collections::BTreeMap;
 
 /// A key of a known person. Moments are milliseconds since 1970-01-01T00:00:00Z.
@@ -72,6 +73,38 @@ impl Keyring {
     /// Adds a key. One that is there already stays: the first source is the one that counts.
     pub fn add(&mut self, known: KnownKey) {
         self.keys.entry(known.key.clone()).or_insert(known);
+    }
+
+    /// Adds the keys of a policy's people.
+    pub fn add_policy(&mut self, policy: &Policy) {
+        for (handle, member) in &policy.people {
+            for held in &member.keys {
+                self.add(KnownKey {
+                    key: held.key.clone(),
+                    person: member.id,
+                    handle: handle.as_str().to_owned(),
+                    name: member.name.clone(),
+                    from: held.from,
+                    until: held.until,
+                    revoked: None,
+                    note: held.note.clone(),
+                });
+            }
+        }
+    }
+
+    /// Adds all keys of another ring that are not here.
+    pub fn add_all(&mut self, other: Self) {
+        for known in other.keys.into_values() {
+            self.add(known);
+        }
+    }
+
+    /// Takes note of a revocation, whoever knows the key. The earliest one holds.
+    pub fn revoke(&mut self, key: &Fingerprint, since: i64) {
+        for known in self.keys.values_mut().filter(|known| known.key.fingerprint() == *key) {
+            known.revoked = Some(known.revoked.map_or(since, |earlier| earlier.min(since)));
+        }
     }
 
     /// Whose key it is.
@@ -188,6 +221,19 @@ mod tests {
         let judge = |claimed, received| ring.judge(&key(), ANNA, Made { claimed, received });
         assert_eq!(judge(5, Some(25)), Standing::Expired { until: 20 });
         assert_eq!(judge(25, Some(5)), Standing::Good);
+    }
+
+    #[test]
+    fn the_first_word_on_a_key_holds_and_the_earliest_revocation() {
+        let mut policy = ring(None, None, None);
+        let mut own = ring(None, Some(20), None);
+        own.keys.values_mut().for_each(|known| known.person = BEN);
+        policy.add_all(own);
+        assert_eq!(policy.judge(&key(), ANNA, at(30)), Standing::Good, "the policy's word goes first");
+        for since in [50, 40, 60] {
+            policy.revoke(&key().fingerprint(), since);
+        }
+        assert_eq!(policy.judge(&key(), ANNA, at(30)), Standing::Revoked { since: 40 });
     }
 
     #[test]

@@ -69,7 +69,13 @@ impl Authenticator {
 
     /// As `ssh-keygen -Y sign` with a security key.
     pub fn sign(&self, namespace: Namespace, statement: &[u8]) -> Result<Signature, SignatureError> {
-        let message = self.message(&[], &signed_bytes(namespace, statement));
+        let raw = self.raw(&signed_bytes(namespace, statement));
+        Signature::from_raw(&self.public_key(), namespace, &raw)
+    }
+
+    /// What an agent answers when it is asked to sign these bytes.
+    pub fn raw(&self, data: &[u8]) -> Vec<u8> {
+        let message = self.message(&[], data);
         let name: &[u8] = match self.pair {
             Pair::Ed25519(_) => b"sk-ssh-ed25519@openssh.com",
             Pair::P256(_) => b"sk-ecdsa-sha2-nistp256@openssh.com",
@@ -78,7 +84,7 @@ impl Authenticator {
         wire::put_string(&mut raw, name);
         wire::put_string(&mut raw, &self.inner(&message));
         self.put_facts(&mut raw);
-        Signature::from_raw(&self.public_key(), namespace, &raw)
+        raw
     }
 
     /// As a browser with a passkey.

@@ -465,3 +465,152 @@ fn allowed_signers_end_and_begin_when_keys_do() {
         assert_eq!(accepted(moment), counts, "{moment}");
     }
 }
+
+/// An agent in software that holds a security key; `lies` makes it answer with another's signature.
+fn hardware_agent(workshop: &Workshop, lies: bool) -> String {
+    use crate::authenticator::Authenticator;
+    use pentimento::object::signature::wire::{WireReader, put_string};
+    use std::io::{Read as _, Write as _};
+    let path = workshop.path().join(if lies { "lying-agent" } else { "hardware-agent" });
+    let listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    let serve = move |mut stream: std::os::unix::net::UnixStream| -> Option<()> {
+        let key = Authenticator::ed25519("ssh:");
+        let mut length = [0u8; 4];
+        stream.read_exact(&mut length).ok()?;
+        let mut question = vec![0; u32::from_be_bytes(length) as usize];
+        stream.read_exact(&mut question).ok()?;
+        let mut answer = Vec::new();
+        if question[0] == 11 {
+            answer.extend([12, 0, 0, 0, 1]);
+            put_string(&mut answer, key.public_key().blob());
+            put_string(&mut answer, b"token");
+        } else {
+            let mut reader = WireReader::new(&question[1..]);
+            reader.string(1 << 16).ok()?;
+            let data = if lies { b"something else" } else { reader.string(1 << 16).ok()? };
+            answer.push(14);
+            put_string(&mut answer, &key.raw(data));
+        }
+        stream.write_all(&(answer.len() as u32).to_be_bytes()).ok()?;
+        stream.write_all(&answer).ok()
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            serve(stream);
+        }
+    });
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_security_key_signs_through_the_agent_and_a_lying_agent_is_caught() {
+    let workshop = Workshop::new();
+    let world = studio().with("SSH_AUTH_SOCK", &hardware_agent(&workshop, false));
+    world.ok(&["identity", "add", "anna", "--note", "token"]);
+    signed_commit(&world, "One");
+    let (code, report) = verified(&world, &[]);
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(report["commits"][0]["signatures"][0]["class"], "hardware");
+    let world = world.with("SSH_AUTH_SOCK", &hardware_agent(&workshop, true));
+    change(&world, "two");
+    let run = world.pent(&["commit", "--sign", "-m", "two"]);
+    assert!(run.code == 4 && run.stderr.contains("does not fit"), "{run:?}");
+    assert_eq!(world.json(&["log"])["commits"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_key_that_only_openssh_can_use_signs_through_ssh_keygen() {
+    use crate::authenticator::Authenticator;
+    use pentimento::trust::helper::HelperSigner;
+    let workshop = Workshop::new();
+    let key = Authenticator::ed25519("ssh:");
+    let program = workshop.path().join("ssh-keygen");
+    let answer = |signature: &str, code: u8| {
+        fs::write(workshop.path().join("answer"), signature).expect("written");
+        let script = format!(
+            "#!/bin/sh\n[ \"$*\" = '-Y sign -n commit@pentimento -f key file' ] || exit 9\n\
+             [ \"$(cat)\" = statement ] || exit 8\ncat '{}'\nexit {code}\n",
+            workshop.path().join("answer").display()
+        );
+        fs::write(&program, script).expect("written");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).expect("executable");
+        let signer = HelperSigner::new(&program, Path::new("key file"), &key.public_key());
+        signer.sign(Namespace::Commit, b"statement")
+    };
+    let good = key.sign(Namespace::Commit, b"statement").unwrap();
+    assert_eq!(answer(&good.armored(), 0).unwrap(), good);
+    let refused = |result: Result<_, pentimento::trust::TrustError>| result.unwrap_err().to_string();
+    assert!(refused(answer(&good.armored(), 1)).contains("did not sign"));
+    assert!(refused(answer("hello", 0)).contains("that is no signature"));
+    let another = LocalKey::from_seed(&[2; 32]).unwrap().sign(Namespace::Commit, b"statement").unwrap();
+    assert!(refused(answer(&another.armored(), 0)).contains("holds the key"));
+    let elsewhere = key.sign(Namespace::Action, b"statement").unwrap();
+    assert!(refused(answer(&elsewhere.armored(), 0)).contains("was made for"));
+}
+
+#[test]
+fn signatures_go_with_their_commit_and_come_back_from_a_damaged_database() {
+    use pentimento::store::Space;
+    let world = studio();
+    world.ok(&["identity", "new", "anna", "--no-passphrase"]);
+    signed_commit(&world, "One");
+    world.ok(&["draft", "new", "night"]);
+    signed_commit(&world, "Two");
+    world.ok(&["switch", "main"]);
+    world.ok(&["draft", "delete", "night", "--force"]);
+    // The newest entry of the journal stays for ever, and with it what it names.
+    world.ok(&["tag", "kept"]);
+    let count = || {
+        let repository = Repository::open(&world.studio(), Access::ReadOnly).unwrap();
+        repository.view().unwrap().snapshot().count(Space::CommitSignatures).unwrap()
+    };
+    assert_eq!(count(), 2);
+    // Long after undo could want it back.
+    let later = "2027-03-03T14:02:00+01:00";
+    let world = world.with("PENT_DATE", later);
+    world.ok(&["gc"]);
+    let world = world.with("PENT_DATE", "2027-06-03T14:02:00+01:00");
+    world.ok(&["gc"]);
+    assert_eq!(
+        {
+            let repository = Repository::open(&world.studio(), Access::ReadOnly).unwrap();
+            repository.view().unwrap().snapshot().count(Space::CommitSignatures).unwrap()
+        },
+        1
+    );
+    // The head of the file is gone; the rows prove themselves.
+    let database = world.studio().join(".pent/db.redb");
+    let mut bytes = fs::read(&database).unwrap();
+    bytes[..4096].fill(0);
+    fs::write(&database, bytes).unwrap();
+    let run = world.pent(&["repair"]);
+    assert!(matches!(run.code, 0 | 1), "{run:?}");
+    assert_eq!(verified(&world, &[]).0, 0);
+}
+
+#[test]
+fn a_passphrase_is_asked_for_on_the_terminal_without_showing_it() {
+    use std::io::{Read as _, Write as _};
+    let (world, workshop) = (studio(), Workshop::new());
+    workshop.generate("key", &["-t", "ed25519"], "softer shadow");
+    world.ok(&["identity", "add", "anna", workshop.key_path("key").to_str().unwrap()]);
+    change(&world, "one");
+    let pent = world.command(&["commit", "--sign", "-m", "one"]);
+    let mut script = Command::new("script");
+    script.args(["-qec", &format!("'{}' commit --sign -m one", env!("CARGO_BIN_EXE_pent")), "/dev/null"]);
+    script.current_dir(world.studio()).env_clear();
+    script.envs(pent.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script");
+    let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut shown, mut piece) = (String::new(), [0u8; 256]);
+    while !shown.contains("Passphrase for") {
+        let count = screen.read(&mut piece).expect("a screen");
+        assert_ne!(count, 0, "it ended: {shown}");
+        shown.push_str(&String::from_utf8_lossy(&piece[..count]));
+    }
+    keyboard.write_all(b"softer shadow\r").expect("typed");
+    screen.read_to_string(&mut shown).expect("the rest");
+    assert!(child.wait().expect("an end").success(), "{shown}");
+    assert!(shown.contains("Signed with the key SHA256:") && !shown.contains("softer"), "{shown}");
+    assert_eq!(verified(&world, &[]).0, 0);
+}
