@@ -12,5 +12,6 @@ pub mod object;
 pub mod repo;
 pub mod rules;
 pub mod store;
+pub mod sync;
 pub mod trust;
 pub mod worktree;

@@ -10,6 +10,7 @@ use crate::repo::content::ContentError;
 use crate::repo::refs::{RefName, RefNameError};
 use crate::repo::revision::RevisionError;
 use crate::store::StoreError;
+use crate::sync::SyncError;
 use crate::trust::TrustError;
 use crate::worktree::WorktreeError;
 use std::path::PathBuf;
@@ -56,6 +57,15 @@ pub enum AppError {
     /// Care of the repository failed.
     #[error(transparent)]
     Care(#[from] CareError),
+    /// Moving work between repositories failed.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// A remote of that name exists already.
+    #[error("there is a remote called {name} already")]
+    RemoteTaken { name: String },
+    /// An address of a kind that this program cannot speak to.
+    #[error("this program cannot speak to {address}")]
+    RemoteKind { address: String },
     /// A path outside the worktree.
     #[error("{path} is outside this repository ({root})")]
     OutsideWorktree { path: PathBuf, root: PathBuf },

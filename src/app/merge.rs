@@ -6,7 +6,7 @@
 use crate::app::common::content::StoredContent;
 use crate::app::common::describe::{CommitLine, Describer};
 use crate::app::common::drawn::DrawnTrees;
-use crate::app::common::probe::IngestProbe;
+use crate::app::common::forward::{Forward, refuse_dirty};
 use crate::app::common::session::Session;
 use crate::app::common::transition::{FilesLine, KnownFiles, prepare, targets_between};
 use crate::app::common::underway::{announce, finish_interrupted, perform};
@@ -34,7 +34,6 @@ use crate::repo::refs::RefTarget;
 use crate::repo::state::{ConflictSide, MergeState, PendingConflict, Underway, WorktreeState};
 use crate::repo::{Edit, RepoError, Repository};
 use crate::store::{GroupHint, Staged};
-use crate::worktree::status::Measure;
 use serde::Serialize;
 
 /// What to merge.
@@ -158,29 +157,9 @@ impl Job<'_> {
         clock: &dyn Clock,
         monitor: &dyn Monitor,
     ) -> Result<Report, AppError> {
-        let tree = session.view.commit(self.theirs)?.tree;
-        let files = FilesChange::between(session.base, tree);
-        let targets = targets_between(&session, &session.view, files, monitor)?;
-        refuse_dirty(
-            &session,
-            &targets.iter().map(|target| target.path.clone()).collect::<Vec<_>>(),
-            monitor,
-        )?;
-        let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
-        let mut edit = session.repository.edit()?;
-        let branch = session.state.branch.clone();
-        edit.set_reference(&branch, session.head, Some(RefTarget::plain(self.theirs)))?;
-        let state = edit.state()?;
-        let note = JournalNote {
-            verb: "merge",
-            summary: format!("brought {branch} forward to {} ({})", self.name, self.theirs.short()),
-            files: Some(files),
-            ..JournalNote::default()
-        };
-        let underway = announce(&mut edit, note, state, files, None, clock.now())?;
-        edit.commit()?;
-        let done = perform(&mut session, underway, &plan.into(), "merge", clock, monitor)?;
-        self.report(&session, Outcome::Forward, None, done.line)
+        let forward = Forward { to: self.theirs, name: &self.name, verb: "merge" };
+        let files = forward.carry_out(&mut session, clock, monitor)?;
+        self.report(&session, Outcome::Forward, None, files)
     }
 
     /// Joins two lines of work.
@@ -363,25 +342,6 @@ fn pending_conflict(conflict: &Conflict) -> PendingConflict {
         fields,
         placed,
     }
-}
-
-/// Refuses to merge over uncommitted work.
-fn refuse_dirty(session: &Session<'_>, touched: &[AssetPath], monitor: &dyn Monitor) -> Result<(), AppError> {
-    let parameters = session.repository.store().settings().chunker;
-    let measuring = Ingester::measuring(&session.view, &parameters, monitor);
-    let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
-    let status = session.status(touched, &probe, Measure::Needed, monitor)?;
-    let pending = session.state.pending.metadata.keys().filter(|path| touched.contains(path));
-    let mut paths: Vec<AssetPath> = status
-        .changes
-        .iter()
-        .filter(|change| change.is_committable())
-        .map(|change| change.path.clone())
-        .chain(pending.cloned())
-        .collect();
-    paths.sort();
-    paths.dedup();
-    if touched.is_empty() || paths.is_empty() { Ok(()) } else { Err(AppError::Uncommitted { paths }) }
 }
 
 /// Other names of assets, from the notes of all commits.

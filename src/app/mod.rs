@@ -2,6 +2,7 @@
 //! prints. What several of them share is in [`common`].
 
 pub mod cat;
+pub mod clone;
 pub mod commit;
 pub mod common;
 pub mod config;
@@ -11,6 +12,7 @@ pub mod draft;
 pub mod erase;
 pub mod error;
 pub mod export;
+pub mod fetch;
 pub mod fsck;
 pub mod gc;
 pub mod identity;
@@ -20,6 +22,9 @@ pub mod log;
 pub mod merge;
 pub mod meta;
 pub mod mv;
+pub mod pull;
+pub mod push;
+pub mod remote;
 pub mod repair;
 pub mod resolve;
 pub mod restore;

@@ -3,6 +3,7 @@
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
+use crate::app::common::upstream::{UpstreamLine, upstream_of};
 use crate::app::error::AppError;
 use crate::base::id::{AssetId, CommitId, FileId};
 use crate::base::monitor::{Monitor, Phase};
@@ -35,6 +36,9 @@ pub struct Report {
     /// with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<String>,
+    /// How the branch stands to that of a remote, as far as it was fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<UpstreamLine>,
     /// Folders and files that the worktree shows; `None` when it shows everything.
     pub sparse: Option<Vec<AssetPath>>,
     /// How many paths changed, by what happened to them.
@@ -223,6 +227,7 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
             undecided: merge.conflicts.iter().map(|conflict| conflict.path.clone()).collect(),
         }),
         unfinished: unfinished(&session)?,
+        upstream: upstream_of(&session, &changes)?,
         sparse: session.state.sparse.as_ref().map(|paths| paths.iter().cloned().collect()),
         counts: Counts::of(&changes),
         bytes_new_at_most: changes.iter().filter(is_file).map(at_most).sum(),

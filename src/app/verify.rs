@@ -17,8 +17,12 @@ use crate::repo::history::Walk;
 use crate::repo::versions::asset_line;
 use crate::repo::{RepoError, Repository, View};
 use crate::rules::keyring::Keyring;
+use rayon::prelude::*;
 use serde::Serialize;
 use std::path::PathBuf;
+
+/// Commits whose signatures are verified at a time, on all cores.
+const BATCH: usize = 4096;
 
 /// What to verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,38 +122,47 @@ pub fn run(
 ) -> Result<Report, AppError> {
     let view = repository.view()?;
     let judge = SignatureJudge { repository: repository.id(), keyring: &options.keyring };
-    let mut describer = Describer::new(&view)?.with_signatures(judge);
+    let mut describer = Describer::new(&view)?;
     let mut report = Report { commits: Vec::new(), totals: Totals::default(), exported: None };
-    let mut check = |id: CommitId, commit: &Commit| -> Result<(), AppError> {
+    monitor.phase(Phase { name: "Verifying", files_total: None, bytes_total: None });
+    let begin = |folder: &PathBuf| Export::begin(folder, &options.keyring);
+    let mut export = options.export.as_ref().map(begin).transpose()?;
+    let mut rest = subjects(&view, &options.subject, clock)?;
+    loop {
+        let batch: Vec<(CommitId, Commit)> = rest.by_ref().take(BATCH).collect::<Result<_, _>>()?;
+        if batch.is_empty() {
+            break;
+        }
         if monitor.is_cancelled() {
             return Err(AppError::Cancelled);
         }
-        monitor.advance(Advance { files: 1, ..Advance::default() });
-        let commit = describer.commit(id, commit)?;
-        let parts = vec![signature_part(&commit.signatures)];
-        let outcome = parts.iter().map(|part| part.outcome).max().unwrap_or(Outcome::Missing);
-        match outcome {
-            Outcome::Good => report.totals.good += 1,
-            Outcome::Missing => report.totals.missing += 1,
-            Outcome::Wrong => report.totals.wrong += 1,
+        let judged: Vec<Result<Vec<SignatureLine>, AppError>> =
+            batch.par_iter().map(|(id, _)| judge.lines(&view, *id)).collect();
+        for ((id, commit), signatures) in batch.iter().zip(judged) {
+            report.add(CommitLine { signatures: signatures?, ..describer.commit(*id, commit)? });
+            if let Some(export) = &mut export {
+                export.commit(&view, *id, commit, &options.keyring)?;
+            }
         }
-        report.commits.push(CommitCheck { commit, outcome, parts });
-        Ok(())
-    };
-    monitor.phase(Phase { name: "Verifying", files_total: None, bytes_total: None });
-    let mut export =
-        options.export.as_deref().map(|folder| Export::begin(folder, &options.keyring)).transpose()?;
-    for item in subjects(&view, &options.subject, clock)? {
-        let (id, commit) = item?;
-        check(id, &commit)?;
-        if let Some(export) = &mut export {
-            export.commit(&view, id, &commit, &options.keyring)?;
-        }
+        monitor.advance(Advance { files: batch.len() as u64, ..Advance::default() });
     }
     if let Some(export) = export {
         report.exported = Some(export.finish()?);
     }
     Ok(report)
+}
+
+impl Report {
+    fn add(&mut self, commit: CommitLine) {
+        let parts = vec![signature_part(&commit.signatures)];
+        let outcome = parts.iter().map(|part| part.outcome).max().unwrap_or(Outcome::Missing);
+        match outcome {
+            Outcome::Good => self.totals.good += 1,
+            Outcome::Missing => self.totals.missing += 1,
+            Outcome::Wrong => self.totals.wrong += 1,
+        }
+        self.commits.push(CommitCheck { commit, outcome, parts });
+    }
 }
 
 type Commits<'a> = Box<dyn Iterator<Item = Result<(CommitId, Commit), RepoError>> + 'a>;

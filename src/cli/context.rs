@@ -1,5 +1,6 @@
 //! What a running command has at hand.
 
+use crate::app::common::remotes::Reach;
 use crate::app::common::signing::SigningAs;
 use crate::app::config;
 use crate::app::error::AppError;
@@ -20,6 +21,8 @@ use crate::repo::people::{Identity, Person};
 use crate::repo::{PENT_DIR, RepoError, Repository};
 use crate::rules::keyring::Keyring;
 use crate::store::Access;
+use crate::sync::SyncError;
+use crate::sync::address::Address;
 use crate::trust::identity::{self, IdentityBook};
 use crate::trust::open::KeyAccess;
 use serde::Serialize;
@@ -163,6 +166,16 @@ impl Context {
     /// Paths that the user typed, from the top of the repository.
     pub fn asset_paths(&self, repository: &Repository, typed: &[PathBuf]) -> Result<Vec<AssetPath>, Failure> {
         typed.iter().map(|path| self.asset_path(repository, path)).collect()
+    }
+
+    /// An address that the user typed; a folder counts from where the command works.
+    pub fn address(&self, typed: &str) -> Result<Address, Failure> {
+        Ok(Address::parse(typed, &self.folder).map_err(SyncError::from).map_err(AppError::from)?)
+    }
+
+    /// How the outside is reached.
+    pub fn reach(&self) -> Reach {
+        Reach { variables: self.environment.cloud.clone() }
     }
 
     /// Who works here, by the settings; `None` when no name is set. A person without an id gets one.

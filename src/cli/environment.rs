@@ -27,6 +27,8 @@ pub struct Environment {
     pub columns: Option<usize>,
     /// Whether each of the standard streams is a terminal.
     pub terminals: Terminals,
+    /// Variables by which cloud services find credentials and endpoints.
+    pub cloud: Vec<(String, String)>,
     /// `SSH_AUTH_SOCK`: where the person's ssh-agent listens.
     pub agent_socket: Option<PathBuf>,
     /// `SSH_ASKPASS` and `SSH_ASKPASS_REQUIRE`: the program that asks for passphrases, and when.
@@ -67,6 +69,9 @@ impl Environment {
         })?;
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let mut environment = Self::from_variables(&variable, current_dir, terminals)?;
+        environment.cloud = std::env::vars()
+            .filter(|(name, _)| name.starts_with("AWS_") || name.starts_with("AZURE_"))
+            .collect();
         if environment.columns.is_none() && terminals.output {
             environment.columns = terminal_columns();
         }
@@ -96,6 +101,7 @@ impl Environment {
                 .and_then(|columns| columns.parse().ok())
                 .filter(|columns| *columns >= 20),
             terminals,
+            cloud: Vec::new(),
             agent_socket: variable("SSH_AUTH_SOCK").map(PathBuf::from),
             askpass: askpass(variable),
         })

@@ -22,6 +22,8 @@ pub enum Group {
     BringBack,
     /// Several lines of work.
     BranchOut,
+    /// Working with others.
+    Share,
     /// Signatures, rules and who may do what.
     Trust,
     /// Words about assets.
@@ -34,12 +36,13 @@ pub enum Group {
 
 impl Group {
     /// All groups in the order of the help.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Start,
         Self::Work,
         Self::Look,
         Self::BringBack,
         Self::BranchOut,
+        Self::Share,
         Self::Trust,
         Self::Describe,
         Self::KeepHealthy,
@@ -54,6 +57,7 @@ impl Group {
             Self::Look => "Look",
             Self::BringBack => "Bring back",
             Self::BranchOut => "Branch out",
+            Self::Share => "Share",
             Self::Trust => "Trust",
             Self::Describe => "Describe",
             Self::KeepHealthy => "Keep healthy",

@@ -7,7 +7,7 @@
 pub mod commit_signatures;
 pub mod config;
 pub mod content;
-mod crew;
+pub(crate) mod crew;
 pub mod date;
 pub mod edit;
 pub mod error;

@@ -35,6 +35,8 @@ impl ProtectedNames {
         let patterns = match name.kind() {
             RefKind::Branch => &self.branches,
             RefKind::Tag => &self.tags,
+            // Where a remote's branch was seen is a memory of this clone.
+            RefKind::Remote => return false,
         };
         patterns
             .iter()

@@ -1,6 +1,7 @@
 //! Names of branches and tags.
 //!
-//! A branch is stored as `branch/<name>`, a tag as `tag/<name>`. Names follow the rules of Git
+//! A branch is stored as `branch/<name>`, a tag as `tag/<name>`, the last known place of a remote's
+//! branch as `remote/<remote>/<name>`. Names follow the rules of Git
 //! (checked by `gix`), so that history can move between the two, and are text.
 
 use crate::base::codec::{DecodeError, DecodeErrorKind, Decoder, Encoder};
@@ -15,6 +16,7 @@ pub const DRAFT_PREFIX: &str = "draft/";
 pub const DEFAULT_BRANCH: &str = "main";
 const BRANCH_PREFIX: &str = "branch/";
 const TAG_PREFIX: &str = "tag/";
+const REMOTE_PREFIX: &str = "remote/";
 const NAME_BYTES_MAX: usize = 255;
 
 /// Why text is no name of a branch or tag.
@@ -35,6 +37,8 @@ pub enum RefKind {
     Branch,
     /// Stays where it was put.
     Tag,
+    /// Where a remote's branch was when it was last looked at.
+    Remote,
 }
 
 /// The checked name of a branch or tag.
@@ -60,6 +64,24 @@ impl RefName {
         Self::new(TAG_PREFIX, name)
     }
 
+    /// Where a branch of a remote was when it was last looked at: `origin/main`.
+    pub fn remote(remote: &str, branch: &Self) -> Result<Self, RefNameError> {
+        Self::new(REMOTE_PREFIX, &format!("{remote}/{}", branch.name()))
+    }
+
+    /// The name of a remote's branch as people say it, `origin/main`.
+    pub fn tracked(name: &str) -> Result<Self, RefNameError> {
+        if name.contains('/') {
+            return Self::new(REMOTE_PREFIX, name);
+        }
+        Err(RefNameError { name: name.to_owned(), reason: "it has no branch after the remote".into() })
+    }
+
+    /// The remote and the name of its branch, of a name made by [`RefName::remote`].
+    pub fn remote_parts(&self) -> Option<(&str, &str)> {
+        self.full.strip_prefix(REMOTE_PREFIX)?.split_once('/')
+    }
+
     fn new(prefix: &str, name: &str) -> Result<Self, RefNameError> {
         let refuse = |reason: String| RefNameError { name: name.to_owned(), reason };
         if name.len() > NAME_BYTES_MAX {
@@ -77,6 +99,9 @@ impl RefName {
 
     /// Reads the stored form, such as `branch/main`.
     pub fn parse(full: &str) -> Result<Self, RefNameError> {
+        if let Some(name) = full.strip_prefix(REMOTE_PREFIX) {
+            return Self::tracked(name);
+        }
         match (full.strip_prefix(BRANCH_PREFIX), full.strip_prefix(TAG_PREFIX)) {
             (Some(name), _) => Self::branch(name),
             (_, Some(name)) => Self::tag(name),
@@ -96,7 +121,13 @@ impl RefName {
 
     /// Whether it is a branch or a tag.
     pub fn kind(&self) -> RefKind {
-        if self.full.starts_with(BRANCH_PREFIX) { RefKind::Branch } else { RefKind::Tag }
+        if self.full.starts_with(BRANCH_PREFIX) {
+            RefKind::Branch
+        } else if self.full.starts_with(REMOTE_PREFIX) {
+            RefKind::Remote
+        } else {
+            RefKind::Tag
+        }
     }
 
     /// Whether it is a draft.

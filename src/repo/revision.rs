@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! @                      the branch's newest commit
-//! main, draft/poster, v1 a branch, draft or tag
+//! main, draft/poster, v1 a branch, draft or tag; origin/main: where a remote's branch was last seen
 //! 3f9a01c2               a commit id or the start of one (4 digits or more)
 //! logo.psd@40            the commit that made version 40 of an asset
 //! main@{2026-03-01}      what main was on that day; also {yesterday}, {2 weeks ago}
@@ -132,7 +132,10 @@ pub fn is_id_prefix(text: &str) -> bool {
 
 /// The names that a plain word may stand for, in the order in which they are tried.
 pub fn candidate_names(text: &str) -> Vec<RefName> {
-    [RefName::branch(text), RefName::draft(text), RefName::tag(text)].into_iter().flatten().collect()
+    [RefName::branch(text), RefName::draft(text), RefName::tag(text), RefName::tracked(text)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[cfg(test)]

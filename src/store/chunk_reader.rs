@@ -11,6 +11,7 @@ use crate::store::compress;
 use crate::store::disk::{DiskFile, Mapping};
 use crate::store::error::{Damage, IoContext, Result, StoreError};
 use crate::store::pack::block::{Codec, checked_records};
+use crate::store::parcel::OpenBlock;
 use crate::store::snapshot::Snapshot;
 use crate::store::space::{ChunkLocation, PackRecord};
 
@@ -90,6 +91,24 @@ impl ChunkReader {
         }
         keyed.sort_unstable();
         Ok(keyed.into_iter().map(|(_, position)| position).collect())
+    }
+
+    /// Shows the block that a chunk lies in, as it is stored, with every chunk of it compared with
+    /// its id.
+    pub fn with_block<R>(&self, id: ChunkId, look: impl FnOnce(&OpenBlock<'_>) -> R) -> Result<R> {
+        let (place, pack) = self.locate(id)?;
+        let owned;
+        let block = match &pack.map {
+            Some(map) => {
+                block_of_map(map, &place).ok_or_else(|| pack.damaged(&place, id, Damage::BlockLength))?
+            }
+            None => {
+                owned = pack.read_block(&self.store, &place)?;
+                &owned
+            }
+        };
+        let opened = OpenBlock::open(block).map_err(|damage| pack.damaged(&place, id, damage))?;
+        Ok(look(&opened))
     }
 
     fn view(&self) -> Arc<View> {

@@ -17,6 +17,7 @@ use crate::store::open_packs::OpenPacks;
 use crate::store::pack::CHUNK_BYTES_MAX;
 use crate::store::pack::block::{BlockHeader, Codec, Record};
 use crate::store::pack_writer::{Batch, OpenPack, PendingObject, PendingRow};
+use crate::store::parcel::OpenBlock;
 use crate::store::snapshot::Snapshot;
 use crate::store::space::{ChunkLocation, Space};
 
@@ -212,9 +213,77 @@ impl<'m> ChunkWriter<'m> {
         }
         let put = outcome?;
         if locked(&self.rows).len() >= self.store.options().pending_rows_max {
-            self.publish_pending()?;
+            self.publish_pending(false)?;
         }
         Ok(put)
+    }
+
+    /// Stores the chunks of a block that came from elsewhere, as far as they are `wanted` and not
+    /// known. A block whose chunks are all new is stored as it came; nothing is packed again.
+    ///
+    /// Gives the raw bytes that were new.
+    pub fn put_block(&self, block: &OpenBlock<'_>, wanted: &dyn Fn(ChunkId) -> bool) -> Result<u64> {
+        let records = &block.header.records;
+        if !records.iter().all(|record| wanted(record.id)) || !self.claim_all(records)? {
+            let mut new_bytes = 0;
+            for (id, raw) in block.chunks().filter(|(id, _)| wanted(*id)) {
+                if matches!(self.put(id, raw, GroupHint::NONE)?, Put::New { .. }) {
+                    new_bytes += raw.len() as u64;
+                }
+            }
+            return Ok(new_bytes);
+        }
+        let raw_bytes = block.header.raw_length();
+        let outcome = {
+            let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+            self.chunks.fetch_add(records.len() as u64, Ordering::Relaxed);
+            self.raw_bytes.fetch_add(raw_bytes, Ordering::Relaxed);
+            let written = self.write_stored(block.header.clone(), block.payload);
+            self.store.explain(written, u64::from(block.header.stored_length))
+        };
+        if outcome.is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        outcome?;
+        if locked(&self.rows).len() >= self.store.options().pending_rows_max {
+            self.publish_pending(false)?;
+        }
+        Ok(raw_bytes)
+    }
+
+    /// Takes all chunks of a block as this writer's own when none of them is known; else none.
+    fn claim_all(&self, records: &[Record]) -> Result<bool> {
+        let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = gate.as_ref().ok_or(StoreError::WriterFailed)?;
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(StoreError::WriterFailed);
+        }
+        if self.monitor.is_cancelled() {
+            return Err(StoreError::Cancelled);
+        }
+        for (position, record) in records.iter().enumerate() {
+            if !locked(self.shard(record.id)).insert(record.id) {
+                self.unclaim(&records[..position]);
+                return Ok(false);
+            }
+            if snapshot.has_chunk(record.id)? {
+                self.unclaim(&records[..=position]);
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn unclaim(&self, records: &[Record]) {
+        for record in records {
+            locked(self.shard(record.id)).remove(&record.id);
+        }
+    }
+
+    /// Makes everything put so far durable and part of the store, so that it stays when the process
+    /// ends. What nothing refers to yet does no harm.
+    pub fn publish(&self) -> Result<()> {
+        self.publish_pending(true)
     }
 
     /// Whether a chunk is in the store or was put before.
@@ -235,7 +304,7 @@ impl<'m> ChunkWriter<'m> {
         }
         let added = key.len() + value.len() + 64;
         if self.object_bytes.fetch_add(added, Ordering::Relaxed) + added >= OBJECT_BYTES_MAX {
-            self.publish_pending()?;
+            self.publish_pending(false)?;
         }
         Ok(())
     }
@@ -327,7 +396,11 @@ impl<'m> ChunkWriter<'m> {
     /// Writes one block; gives its length in the pack in bytes.
     fn write_block(&self, records: Vec<Record>, codec: Codec, raw: &[u8], packed: &[u8]) -> Result<u64> {
         let payload = if codec == Codec::Raw { raw } else { packed };
-        let header = BlockHeader { codec, stored_length: payload.len() as u32, records };
+        self.write_stored(BlockHeader { codec, stored_length: payload.len() as u32, records }, payload)
+    }
+
+    /// Writes a block that is packed already; gives its length in the pack in bytes.
+    fn write_stored(&self, header: BlockHeader, payload: &[u8]) -> Result<u64> {
         let block_length = header.block_length();
         let place = self.packs.reserve(block_length)?;
         let rows = rows_of(&header.records, place.position, place.offset, block_length);
@@ -362,9 +435,10 @@ impl<'m> ChunkWriter<'m> {
 
     /// Publishes what was gathered, so that memory stays bounded and a break costs little. Chunks
     /// and manifests that nothing refers to yet do no harm.
-    fn publish_pending(&self) -> Result<()> {
+    fn publish_pending(&self, always: bool) -> Result<()> {
         let mut gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-        let enough = locked(&self.rows).len() >= self.store.options().pending_rows_max
+        let enough = always
+            || locked(&self.rows).len() >= self.store.options().pending_rows_max
             || self.object_bytes.load(Ordering::Relaxed) >= OBJECT_BYTES_MAX;
         if !enough {
             // Another thread was quicker.

@@ -9,6 +9,7 @@
 //! durable, and what the database does not record is not there. All file operations go through the
 //! seam [`disk::Disk`], so that a crash can be rehearsed at each of them.
 
+pub mod bucket;
 mod chunk_reader;
 mod chunk_writer;
 mod compress;
@@ -24,6 +25,7 @@ pub mod pack;
 mod pack_walk;
 mod pack_writer;
 mod page_scan;
+pub mod parcel;
 mod reindex;
 mod rewrite;
 mod settings;

@@ -272,6 +272,7 @@ mod moment {
 mod tests {
     use super::*;
     use crate::trust::{LocalKey, Signer};
+    use proptest::prelude::*;
 
     fn identity(handle: &str, seed: u8) -> Identity {
         let public = LocalKey::from_seed(&[seed; 32]).unwrap().public_key().clone();
@@ -304,6 +305,19 @@ mod tests {
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
             fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).unwrap();
             assert!(matches!(IdentityBook::read(&path), Err(TrustError::OpenToOthers { .. })));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_brings_the_reader_down(at in any::<prop::sample::Index>(), text in "\\PC{0,8}") {
+            let identities = vec![identity("anna", 1)];
+            let form = Form { version: VERSION, in_use: None, identities };
+            let mut list = toml_edit::ser::to_string_pretty(&form).unwrap();
+            let at = (0..=at.index(list.len())).rev().find(|at| list.is_char_boundary(*at)).unwrap();
+            list.insert_str(at, &text);
+            let _ = parse(&list);
+            let _ = parse(&text);
         }
     }
 

@@ -53,7 +53,10 @@ impl LockedKey {
 
 /// Reads a key file, refusing one that others on this machine can read.
 pub fn read(path: &Path) -> Result<KeyFile, TrustError> {
-    let text = read_private_text(path)?;
+    parse(&read_private_text(path)?, path)
+}
+
+fn parse(text: &str, path: &Path) -> Result<KeyFile, TrustError> {
     let damaged = || TrustError::KeyFile { path: path.to_owned() };
     if !text.trim_start().starts_with(OPENING) {
         return if text.contains("PRIVATE KEY-----") { Ok(KeyFile::Foreign(None)) } else { Err(damaged()) };
@@ -185,6 +188,7 @@ mod tests {
     use super::*;
     use crate::object::signature::{Namespace, verify};
     use crate::trust::Signer;
+    use proptest::prelude::*;
 
     #[test]
     fn a_new_key_signs_after_its_passphrase_and_not_before() {
@@ -215,6 +219,58 @@ mod tests {
             assert!(
                 matches!(read(&path), Err(TrustError::OpenToOthers { mode: found, .. }) if found == mode)
             );
+        }
+    }
+
+    /// Texts of good key files of every kind that this program reads.
+    fn samples() -> Vec<String> {
+        let pair = ssh_key::private::Ed25519Keypair::from_seed(&[5; 32]);
+        let plain = PrivateKey::new(pair.into(), "someone").unwrap();
+        let ecdsa = PrivateKey::new(
+            ssh_key::private::EcdsaKeypair::NistP256 {
+                public: p256::ecdsa::SigningKey::from_slice(&[6; 32])
+                    .unwrap()
+                    .verifying_key()
+                    .to_encoded_point(false),
+                private: p256::SecretKey::from_slice(&[6; 32]).unwrap().into(),
+            }
+            .into(),
+            "",
+        )
+        .unwrap();
+        let kdf = Kdf::Bcrypt { salt: vec![1; 16], rounds: 1 };
+        let locked = plain.encrypt_with(Cipher::Aes256Ctr, kdf, 7, "x").unwrap();
+        [plain, ecdsa, locked].iter().map(|key| key.to_openssh(LineEnding::LF).unwrap().to_string()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_key_files_are_refused_or_read_and_bring_nothing_down(
+            which in 0usize..3, at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in 0usize..4,
+        ) {
+            use base64ct::{Base64, Encoding as _};
+            let text = samples().swap_remove(which);
+            let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+            let mut bytes = Base64::decode_vec(&body).unwrap();
+            bytes.truncate(bytes.len() - cut);
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let base64 = Base64::encode_string(&bytes);
+            let lines: Vec<&str> = base64.as_bytes().chunks(70).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            let text = format!("{OPENING}\n{}\n-----END OPENSSH PRIVATE KEY-----\n", lines.join("\n"));
+            match parse(&text, Path::new("key")) {
+                Ok(KeyFile::Locked(locked)) if locked.private.kdf() == &(Kdf::Bcrypt { salt: vec![1; 16], rounds: 1 }) => {
+                    let _ = locked.unlock("x");
+                }
+                Ok(KeyFile::Ready(key)) => { let _ = key.sign(Namespace::Commit, b"x"); }
+                _ => {}
+            }
+        }
+
+        #[test]
+        fn no_text_brings_the_reader_down(text in "\\PC{0,200}") {
+            let _ = parse(&text, Path::new("key"));
+            let _ = parse(&format!("{OPENING}\n{text}\n-----END OPENSSH PRIVATE KEY-----\n"), Path::new("key"));
         }
     }
 

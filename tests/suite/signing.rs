@@ -614,3 +614,44 @@ fn a_passphrase_is_asked_for_on_the_terminal_without_showing_it() {
     assert!(shown.contains("Signed with the key SHA256:") && !shown.contains("softer"), "{shown}");
     assert_eq!(verified(&world, &[]).0, 0);
 }
+
+#[test]
+#[ignore = "minutes: makes a hundred thousand signed commits, to say how long verifying them takes"]
+fn a_hundred_thousand_signed_commits_are_verified_in_seconds() {
+    use pentimento::app::verify::{Options, Subject, run};
+    use pentimento::base::monitor::SilentMonitor;
+    use pentimento::base::time::{FixedClock, Timestamp};
+    use pentimento::object::source::ObjectSource as _;
+    use pentimento::repo::refs::RefTarget;
+    const COMMITS: u64 = 100_000;
+    let world = studio();
+    world.ok(&["identity", "new", "anna", "--no-passphrase"]);
+    signed_commit(&world, "One");
+    let repository = Repository::open(&world.studio(), Access::ReadWrite).unwrap();
+    let key = LocalKey::from_seed(&[1; 32]).unwrap();
+    let view = repository.view().unwrap();
+    let branch = view.state().unwrap().branch;
+    let first = view.head().unwrap().unwrap();
+    let mut commit = view.commit(first).unwrap();
+    let mut edit = repository.edit().unwrap();
+    let mut head = first;
+    for step in 1..COMMITS {
+        commit.parents = vec![head];
+        commit.message = format!("Step {step}");
+        head = edit.put_commit(&commit).unwrap();
+        let (signer, time) = (commit.author.person, Timestamp::utc(step as i64));
+        let statement = CommitStatement { commit: head, repository: repository.id(), signer, time };
+        let signature = key.sign(Namespace::Commit, &statement.encode()).unwrap();
+        let record = CommitSignature::new(&statement, signature);
+        edit.put_commit_signature(repository.id(), head, &record).unwrap();
+    }
+    edit.set_reference(&branch, Some(first), Some(RefTarget::plain(head))).unwrap();
+    edit.commit().unwrap();
+    let options = Options { subject: Subject::All, keyring: Default::default(), export: None };
+    let begun = std::time::Instant::now();
+    let report = run(&repository, &options, &FixedClock(Timestamp::utc(0)), &SilentMonitor).unwrap();
+    let took = begun.elapsed();
+    eprintln!("{COMMITS} signed commits: {took:?}");
+    assert_eq!(report.totals.missing, COMMITS, "they hold, and nobody knows the keys");
+    assert!(took.as_secs() < 60, "{took:?}");
+}

@@ -177,8 +177,8 @@ pub fn finish_interrupted(
     session: &mut Session<'_>,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
-) -> Result<(), AppError> {
-    let Some(underway) = session.state.underway.clone() else { return Ok(()) };
+) -> Result<Option<FilesLine>, AppError> {
+    let Some(underway) = session.state.underway.clone() else { return Ok(None) };
     monitor.phase(Phase { name: "Finishing what was cut off", files_total: None, bytes_total: None });
     let back = set_to_bring_back(session, underway.brings_back.as_deref());
     let mut folders = BTreeSet::new();
@@ -198,7 +198,7 @@ pub fn finish_interrupted(
     let displacer = Displacer::new(session.repository.pent_dir(), "leftovers", clock.now());
     displaced::sweep_leftovers(&session.worktree, &leftovers, &displacer)?;
     match done.line.left {
-        0 => Ok(()),
+        0 => Ok(Some(done.line)),
         _ if monitor.is_cancelled() => Err(AppError::Cancelled),
         left => Err(AppError::Unfinished { left }),
     }

@@ -273,9 +273,11 @@ fn kept_because(view: &View, journal: usize) -> Result<Vec<KeptLine>, CareError>
     let names = view.references()?;
     let tags = names.iter().filter(|(name, _)| name.kind() == RefKind::Tag).count();
     let drafts = names.iter().filter(|(name, _)| name.is_draft()).count();
-    add("branches", names.len() - tags - drafts);
+    let remotes = names.iter().filter(|(name, _)| name.kind() == RefKind::Remote).count();
+    add("branches", names.len() - tags - drafts - remotes);
     add("drafts", drafts);
     add("tags", tags);
+    add("remotes", remotes);
     add("journal", journal);
     add("set-aside", view.shelves()?.len());
     let state = view.state()?;

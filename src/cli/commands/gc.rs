@@ -139,6 +139,7 @@ fn reason(line: &KeptLine) -> String {
         "drafts" => count(line.count, "draft", "drafts"),
         "tags" => count(line.count, "tag", "tags"),
         "journal" => count(line.count, "journal entry", "journal entries"),
+        "remotes" => count(line.count, "remembered place on remotes", "remembered places on remotes"),
         "set-aside" => format!("work set aside with {}", count(line.count, "draft", "drafts")),
         "merge" => "a merge under way".to_owned(),
         _ => "what is not committed yet".to_owned(),

@@ -50,7 +50,8 @@ impl Verb for Arguments {
     }
 }
 
-fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+/// Writes how two lines of work came together.
+pub(super) fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let (name, branch) = (safe(&report.name), safe(&report.branch));
     match (report.outcome, &report.commit) {
         (Outcome::UpToDate, _) => page.line(format_args!("{branch} has everything of {name} already."))?,

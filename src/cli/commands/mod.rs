@@ -1,6 +1,7 @@
 //! One file per verb, and the table that makes them the program.
 
 pub mod cat;
+pub mod clone;
 pub mod commit;
 pub mod completions;
 pub mod config;
@@ -9,6 +10,7 @@ pub mod diff;
 pub mod draft;
 pub mod erase;
 pub mod export;
+pub mod fetch;
 pub mod fsck;
 pub mod gc;
 pub mod identity;
@@ -20,7 +22,10 @@ pub mod man;
 pub mod merge;
 pub mod meta;
 pub mod mv;
+pub mod pull;
+pub mod push;
 pub mod redo;
+pub mod remote;
 pub mod repair;
 pub mod resolve;
 pub mod restore;
@@ -38,6 +43,7 @@ use crate::cli::verb::Entry;
 /// Every verb that the program has, in the order in which the help lists those of a group.
 pub const VERBS: &[Entry] = &[
     Entry::of::<init::Arguments>(),
+    Entry::of::<clone::Arguments>(),
     Entry::of::<demo::Arguments>(),
     Entry::of::<config::Arguments>(),
     Entry::of::<status::Arguments>(),
@@ -57,6 +63,10 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<merge::Arguments>(),
     Entry::of::<resolve::Arguments>(),
     Entry::of::<tag::Arguments>(),
+    Entry::of::<remote::Arguments>(),
+    Entry::of::<push::Arguments>(),
+    Entry::of::<pull::Arguments>(),
+    Entry::of::<fetch::Arguments>(),
     Entry::of::<identity::Arguments>(),
     Entry::of::<sign::Arguments>(),
     Entry::of::<verify::Arguments>(),

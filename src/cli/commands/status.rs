@@ -1,11 +1,13 @@
 //! `pent status`.
 
+use crate::app::common::upstream::UpstreamLine;
 use crate::app::status::{self, Options, Report};
 use crate::base::size::human_bytes;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::changes::{counts_text, write_changes, write_problems, write_undecided};
-use crate::cli::output::{BOLD, Page, count, safe};
+use crate::cli::output::files::write_paths;
+use crate::cli::output::{ACCENT, BOLD, DIM, Page, count, safe};
 use crate::cli::verb::{Describe, Example, Group, Verb};
 use std::io;
 use std::path::PathBuf;
@@ -48,6 +50,8 @@ impl Verb for Arguments {
             context.hint("decide with pent resolve --ours, --theirs or --both, and the path");
         } else if report.merge.is_some() {
             context.hint("pent commit finishes the merge");
+        } else if report.upstream.as_ref().is_some_and(|upstream| !upstream.newer.is_empty()) {
+            context.hint("pent commit, then pent pull, before you go on: others changed the same files");
         } else if report.counts.total() > 0 {
             context.hint("keep it: pent commit -m \"What you did\"");
         }
@@ -72,12 +76,37 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         page.line(format_args!("{} is being merged in.", safe(&merge.name)))?;
         write_undecided(page, &merge.undecided)?;
     }
+    if let Some(upstream) = &report.upstream {
+        write_upstream(page, upstream)?;
+    }
     write_changes(page, &report.changes)?;
     write_problems(page, &report.problems)?;
     for nested in &report.nested {
         page.remark(format_args!("{nested} is a repository of its own and is left alone."))?;
     }
     page.line(summary(report))
+}
+
+/// Writes how the branch stands to that of the remote.
+fn write_upstream(page: &mut Page<'_>, upstream: &UpstreamLine) -> io::Result<()> {
+    let name = safe(&upstream.name);
+    let commits = |number| count(number, "commit", "commits");
+    match (upstream.ahead, upstream.behind) {
+        (0, 0) => {}
+        (ahead, 0) => page.remark(format_args!("{} not yet on {name}.", commits(ahead)))?,
+        (0, behind) => page.line(format_args!("{name} is {} further.", commits(behind)))?,
+        (ahead, behind) => page.line(format_args!(
+            "{} not yet on {name}, which has {} that are not here.",
+            commits(ahead),
+            commits(behind)
+        ))?,
+    }
+    if !upstream.newer.is_empty() {
+        let heading = page.styles.paint(ACCENT, "Newer on the remote, and changed here");
+        page.line(format_args!("{heading} {}", page.styles.paint(DIM, upstream.newer.len())))?;
+        write_paths(page, &upstream.newer)?;
+    }
+    Ok(())
 }
 
 /// What it comes to, in a sentence.

@@ -1,6 +1,7 @@
 //! The exit code of each error of the library, and what to try next. Every match is exhaustive, so
 //! that a new error does not compile until someone has decided what to tell the user.
 
+mod sync;
 mod trust;
 
 use crate::app::error::AppError;
@@ -78,6 +79,13 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Worktree(error) => worktree(error),
         AppError::Diff(error) => diff(error),
         AppError::Care(error) => care(error),
+        AppError::Sync(error) => sync::advice(error),
+        AppError::RemoteTaken { .. } => {
+            Advice::refused(&["`pent remote set` gives it another address", "or choose another name"])
+        }
+        AppError::RemoteKind { .. } => Advice::usage(
+            "a folder such as /mnt/nas/brand; `pent remote add --help` lists what this program can reach",
+        ),
         AppError::OutsideWorktree { .. } => {
             Advice::usage("name paths inside the repository's folder, or go there with `-C`")
         }
@@ -85,6 +93,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::NameTaken { .. } => Advice::refused(&["choose another name, or remove the old one first"]),
         AppError::NameUnknown { kind, .. } => Advice::not_found(match *kind {
             "tag" => "`pent tag` lists the tags",
+            "remote" => "`pent remote` lists the remotes; `pent remote add` adds one",
             _ => "`pent draft list` lists drafts and branches",
         }),
         AppError::CurrentBranch { .. } => Advice::refused(&["go to another with `pent switch` first"]),

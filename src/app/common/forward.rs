@@ -1,0 +1,83 @@
+//! Brings the branch that the worktree is on forward to a commit that has everything of it.
+
+use crate::app::common::probe::IngestProbe;
+use crate::app::common::session::Session;
+use crate::app::common::transition::{FilesLine, KnownFiles, prepare, targets_between};
+use crate::app::common::underway::{announce, perform};
+use crate::app::error::AppError;
+use crate::base::id::CommitId;
+use crate::base::monitor::Monitor;
+use crate::base::path::AssetPath;
+use crate::base::time::Clock;
+use crate::object::source::ObjectSource;
+use crate::repo::edit::JournalNote;
+use crate::repo::ingest::Ingester;
+use crate::repo::journal::FilesChange;
+use crate::repo::refs::RefTarget;
+use crate::worktree::status::Measure;
+
+/// Where the branch is to go.
+pub struct Forward<'a> {
+    /// The commit.
+    pub to: CommitId,
+    /// What it is called in the journal.
+    pub name: &'a str,
+    /// The verb that does it.
+    pub verb: &'static str,
+}
+
+impl Forward<'_> {
+    /// Moves the branch and brings the files along. Uncommitted work in the way is refused.
+    pub fn carry_out(
+        &self,
+        session: &mut Session<'_>,
+        clock: &dyn Clock,
+        monitor: &dyn Monitor,
+    ) -> Result<FilesLine, AppError> {
+        let tree = session.view.commit(self.to)?.tree;
+        let files = FilesChange::between(session.base, tree);
+        let targets = targets_between(session, &session.view, files, monitor)?;
+        refuse_dirty(
+            session,
+            &targets.iter().map(|target| target.path.clone()).collect::<Vec<_>>(),
+            monitor,
+        )?;
+        let plan = prepare(session, &targets, &KnownFiles::default(), monitor)?;
+        let mut edit = session.repository.edit()?;
+        let branch = session.state.branch.clone();
+        edit.set_reference(&branch, session.head, Some(RefTarget::plain(self.to)))?;
+        let state = edit.state()?;
+        let note = JournalNote {
+            verb: self.verb,
+            summary: format!("brought {branch} forward to {} ({})", self.name, self.to.short()),
+            files: Some(files),
+            ..JournalNote::default()
+        };
+        let underway = announce(&mut edit, note, state, files, None, clock.now())?;
+        edit.commit()?;
+        Ok(perform(session, underway, &plan.into(), self.verb, clock, monitor)?.line)
+    }
+}
+
+/// Refuses to merge over uncommitted work.
+pub fn refuse_dirty(
+    session: &Session<'_>,
+    touched: &[AssetPath],
+    monitor: &dyn Monitor,
+) -> Result<(), AppError> {
+    let parameters = session.repository.store().settings().chunker;
+    let measuring = Ingester::measuring(&session.view, &parameters, monitor);
+    let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
+    let status = session.status(touched, &probe, Measure::Needed, monitor)?;
+    let pending = session.state.pending.metadata.keys().filter(|path| touched.contains(path));
+    let mut paths: Vec<AssetPath> = status
+        .changes
+        .iter()
+        .filter(|change| change.is_committable())
+        .map(|change| change.path.clone())
+        .chain(pending.cloned())
+        .collect();
+    paths.sort();
+    paths.dedup();
+    if touched.is_empty() || paths.is_empty() { Ok(()) } else { Err(AppError::Uncommitted { paths }) }
+}

@@ -1,0 +1,112 @@
+//! Opens remotes by their names or addresses.
+
+use crate::app::error::AppError;
+use crate::repo::{Repository, View};
+use crate::store::bucket::FolderBucket;
+use crate::sync::address::Address;
+use crate::sync::bucket::BucketRemote;
+use crate::sync::remote::Remote;
+use crate::sync::tracking::{DEFAULT_REMOTE, RemoteRecord, check_remote_name, remote_record, remote_records};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Folder of what is kept about remotes, inside `.pent`.
+const REMOTES_DIR: &str = "remotes";
+
+/// How the outside is reached: what the library does not find out by itself.
+#[derive(Debug, Clone, Default)]
+pub struct Reach {
+    /// Variables of the environment by which cloud services find credentials and endpoints.
+    pub variables: Vec<(String, String)>,
+}
+
+/// A remote that is open.
+pub struct OpenRemote {
+    /// What this repository calls it.
+    pub name: String,
+    /// What is remembered of it.
+    pub record: RemoteRecord,
+    /// The remote itself.
+    pub remote: Box<dyn Remote>,
+}
+
+/// Folder of what is kept about one remote.
+pub fn remote_dir(pent_dir: &Path, name: &str) -> PathBuf {
+    pent_dir.join(REMOTES_DIR).join(name)
+}
+
+/// Notes of what was sent to a remote.
+pub fn sent_dir(pent_dir: &Path, name: &str) -> PathBuf {
+    remote_dir(pent_dir, name).join("sent")
+}
+
+/// The name of the remote that is meant when none is given: `origin`, or the only one.
+pub fn default_remote(view: &View) -> Result<String, AppError> {
+    let mut names: Vec<String> = remote_records(view)?.into_iter().map(|(name, _)| name).collect();
+    if names.iter().any(|name| name == DEFAULT_REMOTE) {
+        return Ok(DEFAULT_REMOTE.to_owned());
+    }
+    match (names.pop(), names.is_empty()) {
+        (Some(only), true) => Ok(only),
+        _ => Err(AppError::NameUnknown { kind: "remote", name: DEFAULT_REMOTE.to_owned() }),
+    }
+}
+
+/// What is remembered of a remote.
+pub fn find_record(view: &View, name: &str) -> Result<RemoteRecord, AppError> {
+    check_remote_name(name)?;
+    let found = remote_record(view, name)?;
+    found.ok_or_else(|| AppError::NameUnknown { kind: "remote", name: name.to_owned() })
+}
+
+/// Opens the remote of that name, or the one that is meant when none is given.
+pub fn open_remote(
+    repository: &Repository,
+    name: Option<&str>,
+    reach: &Reach,
+) -> Result<OpenRemote, AppError> {
+    let view = repository.view()?;
+    let name = match name {
+        Some(name) => name.to_owned(),
+        None => default_remote(&view)?,
+    };
+    let record = find_record(&view, &name)?;
+    let cache = remote_dir(repository.pent_dir(), &name).join("indexes");
+    let remote = open_address(&record.address, Some(cache), reach)?;
+    Ok(OpenRemote { name, record, remote })
+}
+
+/// Opens the remote at an address.
+pub fn open_address(
+    address: &Address,
+    cache: Option<PathBuf>,
+    reach: &Reach,
+) -> Result<Box<dyn Remote>, AppError> {
+    Ok(Box::new(open_bucket(address, cache, reach)?))
+}
+
+/// Opens the bucket at an address; refuses addresses of other kinds.
+pub fn open_bucket(
+    address: &Address,
+    cache: Option<PathBuf>,
+    _reach: &Reach,
+) -> Result<BucketRemote, AppError> {
+    match address {
+        Address::Folder { path } => {
+            let bucket = Arc::new(FolderBucket::open(path));
+            Ok(BucketRemote::new(bucket, address.to_string(), cache))
+        }
+        other => Err(AppError::RemoteKind { address: other.to_string() }),
+    }
+}
+
+/// Random bytes that name a publication.
+pub fn new_token() -> Result<[u8; 16], AppError> {
+    let mut token = [0u8; 16];
+    getrandom::fill(&mut token).map_err(|error| AppError::Io {
+        action: "asking for random bytes from",
+        path: PathBuf::from("the system"),
+        source: std::io::Error::other(error.to_string()),
+    })?;
+    Ok(token)
+}

@@ -1,0 +1,67 @@
+//! `pull`: fetches, and merges what others did on the branch that one is on.
+
+use crate::app::common::forward::Forward;
+use crate::app::common::remotes::Reach;
+use crate::app::common::session::Session;
+use crate::app::common::transition::FilesLine;
+use crate::app::common::underway::finish_interrupted;
+use crate::app::error::AppError;
+use crate::app::{fetch, merge};
+use crate::base::monitor::Monitor;
+use crate::base::time::Clock;
+use crate::repo::Repository;
+use crate::repo::people::Identity;
+use crate::repo::refs::RefName;
+use serde::Serialize;
+
+/// How to pull.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The remote; the one that is meant when `None`.
+    pub remote: Option<String>,
+    /// Who merges, should that be needed.
+    pub identity: Option<Identity>,
+}
+
+/// What came and what became of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// What was fetched.
+    pub fetch: fetch::Report,
+    /// How the branch came together with the remote's; `None` when the remote has no such branch, or
+    /// this clone had no commit yet.
+    pub merge: Option<merge::Report>,
+    /// What was done to the files of a clone that had no commit yet.
+    pub files: Option<FilesLine>,
+}
+
+/// Pulls.
+pub fn run(
+    repository: &Repository,
+    options: &Options,
+    reach: &Reach,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
+    let fetch = fetch::run(repository, options.remote.as_deref(), reach, monitor)?;
+    let view = repository.view()?;
+    let branch = view.state()?.branch;
+    let upstream = RefName::remote(&fetch.remote, &branch)?;
+    let Some(target) = view.reference(&upstream)? else {
+        return Ok(Report { fetch, merge: None, files: None });
+    };
+    if view.head()?.is_none() {
+        let mut session = Session::begin(repository, monitor)?;
+        finish_interrupted(&mut session, clock, monitor)?;
+        let forward = Forward { to: target.commit, name: upstream.name(), verb: "pull" };
+        let files = forward.carry_out(&mut session, clock, monitor)?;
+        return Ok(Report { fetch, merge: None, files: Some(files) });
+    }
+    let merging = merge::Options {
+        name: upstream.name().to_owned(),
+        identity: options.identity.clone(),
+        message: None,
+    };
+    let merge = merge::run(repository, &merging, clock, monitor)?;
+    Ok(Report { fetch, merge: Some(merge), files: None })
+}

@@ -1,0 +1,171 @@
+//! `remote`: the places that work is pushed to and fetched from.
+
+use crate::app::common::remotes::{Reach, find_record, new_token, open_bucket, open_remote, remote_dir};
+use crate::app::error::AppError;
+use crate::base::id::PackId;
+use crate::repo::Repository;
+use crate::store::bucket::FolderBucket;
+use crate::sync::SyncError;
+use crate::sync::address::Address;
+use crate::sync::tracking::{RemoteRecord, check_remote_name, put_remote_record, remote_records};
+use serde::Serialize;
+use std::fs;
+use std::path::Path;
+
+/// All remotes.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListReport {
+    /// The remotes by name.
+    pub remotes: Vec<RemoteLine>,
+}
+
+/// One remote.
+#[derive(Debug, Clone, Serialize)]
+pub struct RemoteLine {
+    /// What this repository calls it.
+    pub name: String,
+    /// Where it is.
+    pub address: Address,
+}
+
+/// A remote that was added, changed or removed.
+#[derive(Debug, Clone, Serialize)]
+pub struct ChangeReport {
+    /// The remote.
+    pub remote: RemoteLine,
+    /// Whether there was nothing at that place and a remote was begun there.
+    pub begun: bool,
+}
+
+/// What a remote says when it is looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckReport {
+    /// The remote.
+    pub remote: RemoteLine,
+    /// Branches and tags there.
+    pub names: Vec<String>,
+    /// How often something was published there.
+    pub publications: u64,
+}
+
+/// Lists remotes.
+pub fn list(repository: &Repository) -> Result<ListReport, AppError> {
+    let records = remote_records(&repository.view()?)?;
+    let remotes = records.into_iter().map(|(name, record)| RemoteLine { name, address: record.address });
+    Ok(ListReport { remotes: remotes.collect() })
+}
+
+/// Adds a remote. Where nothing is yet, one is begun, after finding out that several people can use
+/// the place at once.
+pub fn add(
+    repository: &Repository,
+    name: &str,
+    address: &Address,
+    reach: &Reach,
+) -> Result<ChangeReport, AppError> {
+    check_remote_name(name)?;
+    if remote_records(&repository.view()?)?.iter().any(|(other, _)| other == name) {
+        return Err(AppError::RemoteTaken { name: name.to_owned() });
+    }
+    let begun = connect(repository, address, reach)?;
+    remember(repository, name, address)?;
+    Ok(ChangeReport { remote: RemoteLine { name: name.to_owned(), address: address.clone() }, begun })
+}
+
+/// Gives a remote another address, which must be one of the same repository.
+pub fn set(
+    repository: &Repository,
+    name: &str,
+    address: &Address,
+    reach: &Reach,
+) -> Result<ChangeReport, AppError> {
+    find_record(&repository.view()?, name)?;
+    let begun = connect(repository, address, reach)?;
+    forget_files(repository, name);
+    remember(repository, name, address)?;
+    Ok(ChangeReport { remote: RemoteLine { name: name.to_owned(), address: address.clone() }, begun })
+}
+
+/// Forgets a remote, and where its branches were. What is there stays as it is.
+pub fn remove(repository: &Repository, name: &str) -> Result<ChangeReport, AppError> {
+    let view = repository.view()?;
+    let record = find_record(&view, name)?;
+    let mut edit = repository.edit()?;
+    for (reference, target) in view.references()? {
+        if reference.remote_parts().is_some_and(|(remote, _)| remote == name) {
+            edit.set_reference(&reference, Some(target.commit), None)?;
+        }
+    }
+    put_remote_record(&mut edit, name, None)?;
+    edit.commit()?;
+    forget_files(repository, name);
+    let remote = RemoteLine { name: name.to_owned(), address: record.address };
+    Ok(ChangeReport { remote, begun: false })
+}
+
+/// Looks whether a remote can be reached, is this repository's, and can be used by several people.
+pub fn check(repository: &Repository, name: Option<&str>, reach: &Reach) -> Result<CheckReport, AppError> {
+    let opened = open_remote(repository, name, reach)?;
+    let description = opened.remote.describe()?;
+    insist_on_ours(repository, description.repository)?;
+    if let Ok(bucket) = open_bucket(&opened.record.address, None, reach) {
+        bucket.probe(&nonce()?)?;
+    }
+    Ok(CheckReport {
+        remote: RemoteLine { name: opened.name, address: opened.record.address },
+        names: description.refs.keys().map(|name| name.name().to_owned()).collect(),
+        publications: description.mark,
+    })
+}
+
+fn insist_on_ours(repository: &Repository, found: crate::base::id::RepositoryId) -> Result<(), AppError> {
+    if found == repository.id() {
+        return Ok(());
+    }
+    Err(SyncError::OtherRepository { expected: repository.id(), found }.into())
+}
+
+/// Makes sure that a remote of this repository is at an address; begins one where nothing is.
+fn connect(repository: &Repository, address: &Address, reach: &Reach) -> Result<bool, AppError> {
+    use crate::sync::remote::Remote as _;
+    let bucket = open_bucket(address, None, reach)?;
+    match bucket.describe() {
+        Ok(description) => insist_on_ours(repository, description.repository).map(|()| false),
+        Err(SyncError::Nothing { .. }) => {
+            if let Address::Folder { path } = address {
+                make_folder(path)?;
+            }
+            bucket.create(repository.id(), repository.store().settings().chunker, &nonce()?)?;
+            Ok(true)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes the folder of a new remote. One that holds something else is left alone.
+fn make_folder(path: &Path) -> Result<(), AppError> {
+    let other = |entry: &fs::DirEntry| !matches!(entry.file_name().to_str(), Some("tmp" | "probe"));
+    if let Ok(entries) = fs::read_dir(path)
+        && entries.flatten().any(|entry| other(&entry))
+    {
+        return Err(SyncError::NotOurs { address: path.display().to_string() }.into());
+    }
+    FolderBucket::create(path).map_err(SyncError::from)?;
+    Ok(())
+}
+
+fn nonce() -> Result<String, AppError> {
+    Ok(PackId::from_bytes(new_token()?).to_string())
+}
+
+fn remember(repository: &Repository, name: &str, address: &Address) -> Result<(), AppError> {
+    let record = RemoteRecord { address: address.clone(), mark: None, epoch: 0 };
+    let mut edit = repository.edit()?;
+    put_remote_record(&mut edit, name, Some(&record))?;
+    Ok(edit.commit()?)
+}
+
+/// Removes what is kept about a remote beside the repository; without it things are asked again.
+fn forget_files(repository: &Repository, name: &str) {
+    let _ = fs::remove_dir_all(remote_dir(repository.pent_dir(), name));
+}

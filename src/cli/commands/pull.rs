@@ -1,0 +1,62 @@
+//! `pent pull`.
+
+use crate::app::merge::Outcome;
+use crate::app::pull::{self, Options, Report};
+use crate::cli::commands::{fetch, merge};
+use crate::cli::context::Context;
+use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::Page;
+use crate::cli::output::files::{status_of, write_files};
+use crate::cli::verb::{Describe, Example, Group, Verb};
+use std::io;
+
+/// Take in what others did on your branch
+///
+/// Fetches, and merges the remote's branch into yours. Where both sides changed the same thing, both versions stay at
+/// hand, and `pent resolve` decides.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Which remote; `origin`, or the only one, when you name none
+    #[arg(value_name = "REMOTE")]
+    remote: Option<String>,
+}
+
+impl Describe for Arguments {
+    const NAME: &'static str = "pull";
+    const GROUP: Group = Group::Share;
+    const CHANGES: bool = true;
+    const EXAMPLES: &'static [Example] = &[
+        Example { line: "pent pull", what: "bring others' work together with yours" },
+        Example { line: "pent undo", what: "take that back" },
+    ];
+}
+
+impl Verb for Arguments {
+    fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
+        let repository = context.repository()?;
+        let options = Options { remote: self.remote, identity: context.identity_or_ask()? };
+        let report = pull::run(&repository, &options, &context.reach(), context.clock(), context.monitor())?;
+        context.print("pull", &report, show)?;
+        if let Some(merge) = &report.merge {
+            if merge.outcome == Outcome::Undecided {
+                context.hint("decide: pent resolve PATH --ours, --theirs or --both; then pent commit");
+                return Ok(ExitStatus::Problems);
+            }
+            if status_of(&merge.files) != ExitStatus::Done {
+                return Ok(status_of(&merge.files));
+            }
+        }
+        Ok(fetch::status_of(&report.fetch.fetched))
+    }
+}
+
+fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    fetch::show(page, &report.fetch)?;
+    if let Some(merged) = &report.merge {
+        merge::show(page, merged)?;
+    }
+    match &report.files {
+        Some(files) => write_files(page, files),
+        None => Ok(()),
+    }
+}

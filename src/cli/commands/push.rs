@@ -1,0 +1,108 @@
+//! `pent push`.
+
+use crate::app::push::{self, NameLine, Options, Report};
+use crate::base::size::human_bytes;
+use crate::cli::context::Context;
+use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::{Page, count, safe};
+use crate::cli::verb::{Describe, Example, Group, Verb};
+use std::io;
+
+/// Give your work to a remote
+///
+/// Sends what the remote does not have, however little of a file that is, and then moves the branch there. When
+/// something stops it, the next push goes on from there. When others were quicker, pull first.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Branches, drafts and tags; the branch you are on when you name none
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Which remote; `origin`, or the only one, when you name none
+    #[arg(long, value_name = "REMOTE")]
+    to: Option<String>,
+    /// All branches, drafts and tags
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    /// Remove the named branches, drafts or tags from the remote
+    #[arg(long, requires = "names")]
+    delete: bool,
+    /// Move the branch even when that takes commits off it, unless somebody moved it since you fetched
+    #[arg(long)]
+    force: bool,
+    /// Say what would be sent, and send nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+}
+
+impl Describe for Arguments {
+    const NAME: &'static str = "push";
+    const GROUP: Group = Group::Share;
+    const CHANGES: bool = true;
+    const EXAMPLES: &'static [Example] = &[
+        Example { line: "pent push", what: "give the branch you are on to origin" },
+        Example { line: "pent push --dry-run", what: "see first how much that would be" },
+        Example {
+            line: "pent push draft/night v1 --to archive",
+            what: "a draft and a tag, to another remote",
+        },
+    ];
+}
+
+impl Verb for Arguments {
+    fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
+        let repository = context.repository()?;
+        let options = Options {
+            remote: self.to,
+            names: self.names,
+            all: self.all,
+            delete: self.delete,
+            force: self.force,
+            dry_run: self.dry_run,
+        };
+        let report = push::run(&repository, &options, &context.reach(), context.monitor())?;
+        context.print("push", &report, show)?;
+        Ok(ExitStatus::Done)
+    }
+}
+
+fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let remote = safe(&report.remote);
+    if report.names.is_empty() {
+        return page.line(format_args!("{remote} has everything already."));
+    }
+    page.line(sentence(report))?;
+    for name in &report.names {
+        show_name(page, name, report.dry_run, &remote)?;
+    }
+    Ok(())
+}
+
+/// How much moves, and how much is there already.
+fn sentence(report: &Report) -> String {
+    let moved = &report.moved;
+    let assets = format!("{}, {}", count(moved.assets, "asset", "assets"), human_bytes(moved.bytes));
+    let sent = human_bytes(moved.bytes_sent);
+    let rest = if moved.bytes_shared > 0 { ", the rest is already there" } else { "" };
+    if report.dry_run {
+        format!("{assets}; {sent} to send{rest}.")
+    } else {
+        format!("{assets}; {sent} sent{rest}.")
+    }
+}
+
+fn show_name(page: &mut Page<'_>, name: &NameLine, dry_run: bool, remote: &str) -> io::Result<()> {
+    let text = safe(&name.name);
+    let would = if dry_run { "would be" } else { "is" };
+    match (&name.before, &name.after) {
+        (_, None) if dry_run => page.line(format_args!("{text} would be removed from {remote}.")),
+        (_, None) => page.line(format_args!("{text} is gone from {remote}.")),
+        (None, Some(after)) => {
+            page.line(format_args!("{text} {would} new on {remote}, at {}.", after.short()))
+        }
+        (Some(before), Some(after)) => page.line(format_args!(
+            "{text} {would} at {} on {remote}, instead of {}.",
+            after.short(),
+            before.short()
+        )),
+    }
+}

@@ -1,0 +1,132 @@
+//! `pent remote`.
+
+use crate::app::remote::{self, ChangeReport, CheckReport, ListReport};
+use crate::cli::context::Context;
+use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::columns::{Cell, Columns};
+use crate::cli::output::{BOLD, Page, count, safe};
+use crate::cli::verb::{Describe, Example, Group, Verb};
+use std::io;
+
+/// The places that work is shared through
+///
+/// A remote is a folder, perhaps on a shared disk: /mnt/nas/brand. Where nothing is yet, `add` begins one; no program
+/// has to run there. Without a command it lists the remotes.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Add a remote
+    Add {
+        /// What to call it; `origin` is what push and pull use when none is named
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Where it is
+        #[arg(value_name = "ADDRESS")]
+        address: String,
+    },
+    /// List the remotes
+    List,
+    /// Give a remote another address
+    Set {
+        /// Which
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Where it is now
+        #[arg(value_name = "ADDRESS")]
+        address: String,
+    },
+    /// Forget a remote; what is there stays as it is
+    Remove {
+        /// Which
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Look whether a remote can be reached, is this repository's, and can be used by several people
+    Check {
+        /// Which; `origin`, or the only one, when you name none
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
+}
+
+impl Describe for Arguments {
+    const NAME: &'static str = "remote";
+    const GROUP: Group = Group::Share;
+    const CHANGES: bool = true;
+    const EXAMPLES: &'static [Example] = &[
+        Example { line: "pent remote add origin /mnt/nas/brand", what: "share through a folder" },
+        Example { line: "pent remote", what: "see all remotes" },
+        Example { line: "pent remote check origin", what: "try one" },
+    ];
+}
+
+impl Verb for Arguments {
+    fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
+        let reach = context.reach();
+        match self.action.unwrap_or(Action::List) {
+            Action::List => {
+                let report = remote::list(&context.repository_to_read()?)?;
+                context.print("remote-list", &report, show_list)?;
+                if report.remotes.is_empty() {
+                    context.hint("add one: pent remote add origin /mnt/nas/brand");
+                }
+            }
+            Action::Add { name, address } => {
+                let address = context.address(&address)?;
+                let report = remote::add(&context.repository()?, &name, &address, &reach)?;
+                context.print("remote-add", &report, show_added)?;
+                if report.begun {
+                    context.hint("give it your work: pent push");
+                } else {
+                    context.hint("take in what is there: pent fetch");
+                }
+            }
+            Action::Set { name, address } => {
+                let address = context.address(&address)?;
+                let report = remote::set(&context.repository()?, &name, &address, &reach)?;
+                context.print("remote-set", &report, show_added)?;
+            }
+            Action::Remove { name } => {
+                let report = remote::remove(&context.repository()?, &name)?;
+                context.print("remote-remove", &report, |page, report| {
+                    page.line(format_args!("{} is forgotten here.", safe(&report.remote.name)))
+                })?;
+            }
+            Action::Check { name } => {
+                let report = remote::check(&context.repository()?, name.as_deref(), &reach)?;
+                context.print("remote-check", &report, show_check)?;
+            }
+        }
+        Ok(ExitStatus::Done)
+    }
+}
+
+fn show_list(page: &mut Page<'_>, report: &ListReport) -> io::Result<()> {
+    let mut columns = Columns::default();
+    for remote in &report.remotes {
+        columns
+            .row([Cell::new(safe(&remote.name)).styled(BOLD), Cell::new(safe(&remote.address.to_string()))]);
+    }
+    columns.write(page)
+}
+
+fn show_added(page: &mut Page<'_>, report: &ChangeReport) -> io::Result<()> {
+    let (name, address) = (safe(&report.remote.name), safe(&report.remote.address.to_string()));
+    if report.begun {
+        page.line(format_args!("{name} begins at {address}."))
+    } else {
+        page.line(format_args!("{name} is at {address}."))
+    }
+}
+
+fn show_check(page: &mut Page<'_>, report: &CheckReport) -> io::Result<()> {
+    let (name, address) = (safe(&report.remote.name), safe(&report.remote.address.to_string()));
+    page.line(format_args!("{name} at {address} is all right; several people can use it at once."))?;
+    let names = count(report.names.len() as u64, "branch or tag", "branches and tags");
+    page.remark(format_args!("{names}, {}", count(report.publications, "publication", "publications")))
+}

@@ -1,0 +1,64 @@
+//! What to try after a failure between two repositories.
+
+use super::{Advice, content, io, repo};
+use crate::cli::failure::ExitStatus;
+use crate::store::bucket::BucketError;
+use crate::sync::SyncError;
+
+/// Advice on errors of synchronisation.
+pub(super) fn advice(error: &SyncError) -> Advice {
+    match error {
+        SyncError::Address(_) => Advice::usage(
+            "a folder such as /mnt/nas/brand, https://host/path, ssh://user@host/path, s3://bucket/path or az://container/path; passwords never stand in an address",
+        ),
+        SyncError::Nothing { .. } => {
+            Advice::not_found("`pent remote add` begins a remote at a place where nothing is yet")
+        }
+        SyncError::NotOurs { .. } => Advice::refused(&["name a folder or prefix that is new or empty"]),
+        SyncError::OtherRepository { .. } => Advice::refused(&[
+            "`pent remote` lists the addresses; `pent remote set` changes one",
+            "to join two repositories, export from one and commit in the other",
+        ]),
+        SyncError::UnknownFeature { .. } => Advice::unavailable("a newer Pentimento knows it"),
+        SyncError::Moved { .. } | SyncError::NotForward { .. } => {
+            Advice::refused(&["pent pull, to bring the others' work together with yours; then push again"])
+        }
+        SyncError::Refused { .. } => Advice::refused(&["`pent push --dry-run` shows what would move"]),
+        SyncError::Outdated | SyncError::Busy { .. } => {
+            Advice::unavailable("try again: what arrived already is not sent again")
+        }
+        SyncError::Missing { .. } | SyncError::Damaged { .. } => Advice::of(
+            ExitStatus::Damaged,
+            &["`pent remote repair`, in a clone that has it, gives back what a remote lost"],
+        ),
+        SyncError::Invalid { .. } => Advice::of(
+            ExitStatus::Damaged,
+            &["nothing of it was taken over; ask whoever runs the remote, or use another copy"],
+        ),
+        SyncError::NotHere { .. } => {
+            Advice::refused(&["fetch the content first, or push from a clone that has it"])
+        }
+        SyncError::Bucket(error) => bucket(error),
+        SyncError::Repo(error) => repo(error),
+        SyncError::Content(error) => content(error),
+        SyncError::Io { source, .. } => io(source),
+        SyncError::Cancelled => Advice::none(ExitStatus::Interrupted),
+    }
+}
+
+fn bucket(error: &BucketError) -> Advice {
+    match error {
+        BucketError::Transient { .. } => {
+            Advice::unavailable("try again: what arrived already is not sent again")
+        }
+        BucketError::Failed { .. } | BucketError::CutShort { .. } => Advice::none(ExitStatus::Disk),
+        BucketError::Denied { .. } => {
+            Advice::of(ExitStatus::Disk, &["you need the right to read and write there"])
+        }
+        BucketError::Full { .. } => Advice::of(ExitStatus::Disk, &["make room there and try again"]),
+        BucketError::Key { .. } => Advice::none(ExitStatus::Damaged),
+        BucketError::Unconditional { .. } => Advice::refused(&[
+            "without such conditions two people who push at once would lose work; use a service that keeps them, a folder, or a server",
+        ]),
+    }
+}

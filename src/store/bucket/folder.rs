@@ -1,0 +1,281 @@
+//! A bucket in a folder, which may lie on a shared disk.
+//!
+//! Blobs are files. They are written under a name of their own in `tmp`, synced, and renamed.
+//!
+//! A cell is a row of files `<key>.<number>`, one for each version; the highest number holds the
+//! present bytes. A new version comes about by a hard link to the next number, which a file system
+//! grants to one caller only, NFS included. No lock is held, so none can be left behind, and a
+//! process that stops in the middle stops nobody.
+//!
+//! Old versions are removed, oldest first, but never the last [`VERSIONS_KEPT`]. A writer that slept
+//! through that many could link a number that was there before and is gone; it therefore looks
+//! afterwards whether the version that it had seen is still there. If so, the next one cannot have
+//! been removed before, and the link was the first. If not, it says that it does not know.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::memory::too_long;
+use super::{Bucket, BucketError, BucketResult, Listed, Version, Write, check_key};
+
+/// Versions of a cell that are never removed.
+const VERSIONS_KEPT: u64 = 32;
+/// Folder of files on their way to their names.
+const TEMPORARY: &str = "tmp";
+/// Digits of a version's number.
+const DIGITS: usize = 20;
+
+/// A folder used as a bucket.
+#[derive(Debug)]
+pub struct FolderBucket {
+    root: PathBuf,
+}
+
+impl FolderBucket {
+    /// Uses a folder that is there.
+    pub fn open(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// Makes the folder when it is missing.
+    pub fn create(root: &Path) -> BucketResult<Self> {
+        let failed = |error| BucketError::io("making", &root.display().to_string(), error);
+        fs::create_dir_all(root).map_err(failed)?;
+        sync_dir(root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(root))
+            .map_err(failed)?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn path(&self, key: &str) -> BucketResult<PathBuf> {
+        check_key(key)?;
+        Ok(self.root.join(key))
+    }
+
+    /// Writes a synced file under a name that nobody else uses.
+    fn write_temporary(&self, bytes: &[u8]) -> io::Result<PathBuf> {
+        let folder = self.root.join(TEMPORARY);
+        fs::create_dir_all(&folder)?;
+        let mut name = [0u8; 16];
+        getrandom::fill(&mut name).map_err(|error| io::Error::other(error.to_string()))?;
+        let path = folder.join(crate::base::id::PackId::from_bytes(name).to_string());
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let written = file.write_all(bytes).and_then(|()| file.sync_all());
+        if written.is_err() {
+            // The first error is the one to tell.
+            let _ = fs::remove_file(&path);
+        }
+        written.map(|()| path)
+    }
+
+    fn put_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let temporary = self.write_temporary(bytes)?;
+        let folder = path.parent().unwrap_or(&self.root);
+        let named = make_folder(&self.root, folder).and_then(|()| fs::rename(&temporary, path));
+        if named.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        named?;
+        sync_dir(folder)
+    }
+
+    fn link_version(&self, path: &Path, bytes: &[u8], seen: u64) -> io::Result<Write> {
+        let temporary = self.write_temporary(bytes)?;
+        let folder = path.parent().unwrap_or(&self.root);
+        let next = version_path(path, seen + 1);
+        let linked = make_folder(&self.root, folder).and_then(|()| fs::hard_link(&temporary, &next));
+        let _ = fs::remove_file(&temporary);
+        match linked {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Write::Conflict),
+            other => other?,
+        }
+        sync_dir(folder)?;
+        if seen > 0 && open_version(path, seen)?.is_none() {
+            return Ok(Write::Unknown);
+        }
+        remove_old(path, seen + 1);
+        Ok(Write::Done(Version((seen + 1).to_string())))
+    }
+
+    fn list_folder(&self, folder: &Path, prefix: &str, each: &mut dyn FnMut(Listed)) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let Some(key) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) else { continue };
+            let meta = path.symlink_metadata()?;
+            if meta.is_dir() && (key.starts_with(prefix) || prefix.starts_with(key)) {
+                self.list_folder(&path, prefix, each)?;
+            } else if meta.is_file() && key.starts_with(prefix) {
+                let age = meta.modified()?.elapsed().unwrap_or(Duration::ZERO);
+                each(Listed { key: key.to_owned(), length: meta.len(), age });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes a folder below `root` and its name durable, folder by folder.
+fn make_folder(root: &Path, folder: &Path) -> io::Result<()> {
+    if folder == root || folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().unwrap_or(root);
+    make_folder(root, parent)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync_dir(parent),
+    }
+}
+
+/// Removes versions that nobody needs. What cannot be removed now is removed by the next writer.
+fn remove_old(path: &Path, newest: u64) {
+    let Ok(mut numbers) = versions(path) else { return };
+    numbers.retain(|number| number + VERSIONS_KEPT < newest);
+    numbers.sort_unstable();
+    for number in numbers {
+        if fs::remove_file(version_path(path, number)).is_err() {
+            break;
+        }
+    }
+}
+
+/// The newest version with its file. A folder that another machine changed may be listed as it
+/// was a while ago, so later numbers are tried by name.
+fn newest(path: &Path) -> io::Result<Option<(u64, File)>> {
+    loop {
+        let Some(mut number) = versions(path)?.into_iter().max() else {
+            let first = open_version(path, 1)?;
+            let Some(file) = first else { return Ok(None) };
+            return Ok(Some((1, file)));
+        };
+        let Some(mut file) = open_version(path, number)? else { continue };
+        while let Some(next) = open_version(path, number + 1)? {
+            (number, file) = (number + 1, next);
+        }
+        return Ok(Some((number, file)));
+    }
+}
+
+/// Numbers of the versions of a cell, in no order.
+fn versions(path: &Path) -> io::Result<Vec<u64>> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?.file_name();
+        let number = entry.to_str().and_then(|entry| entry.strip_prefix(name)?.strip_prefix('.'));
+        let digits = number.filter(|digits| digits.len() == DIGITS);
+        found.extend(digits.and_then(|digits| digits.parse::<u64>().ok()));
+    }
+    Ok(found)
+}
+
+fn version_path(path: &Path, number: u64) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number:0DIGITS$}"));
+    PathBuf::from(name)
+}
+
+fn open_version(path: &Path, number: u64) -> io::Result<Option<File>> {
+    found(File::open(version_path(path, number)))
+}
+
+/// Turns "not there" into `None`.
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn sync_dir(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Reads a whole file of at most `limit` bytes; `None` when it is longer.
+fn read_limited(file: File, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::with_capacity(file.metadata()?.len().min(limit) as usize);
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= limit).then_some(bytes))
+}
+
+impl Bucket for FolderBucket {
+    fn put(&self, key: &str, bytes: &[u8]) -> BucketResult<()> {
+        let path = self.path(key)?;
+        self.put_file(&path, bytes).map_err(|error| BucketError::io("writing", key, error))
+    }
+
+    fn get(&self, key: &str, limit: u64) -> BucketResult<Option<Vec<u8>>> {
+        let failed = |error| BucketError::io("reading", key, error);
+        let Some(file) = found(File::open(self.path(key)?)).map_err(failed)? else { return Ok(None) };
+        let bytes = read_limited(file, limit).map_err(failed)?;
+        bytes.map(Some).ok_or_else(|| too_long("reading", key))
+    }
+
+    fn get_range(&self, key: &str, range: Range<u64>) -> BucketResult<Option<Vec<u8>>> {
+        let failed = |error| BucketError::io("reading", key, error);
+        let Some(mut file) = found(File::open(self.path(key)?)).map_err(failed)? else { return Ok(None) };
+        file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
+        let mut bytes = vec![0; (range.end - range.start) as usize];
+        file.read_exact(&mut bytes).map_err(failed)?;
+        Ok(Some(bytes))
+    }
+
+    fn length(&self, key: &str) -> BucketResult<Option<u64>> {
+        let meta = found(fs::metadata(self.path(key)?));
+        let meta = meta.map_err(|error| BucketError::io("looking at", key, error))?;
+        Ok(meta.filter(fs::Metadata::is_file).map(|meta| meta.len()))
+    }
+
+    fn delete(&self, key: &str) -> BucketResult<()> {
+        let path = self.path(key)?;
+        let remove = || -> io::Result<()> {
+            if found(fs::remove_file(&path))?.is_some() {
+                return Ok(());
+            }
+            let mut numbers = versions(&path)?;
+            numbers.sort_unstable();
+            numbers.into_iter().try_for_each(|number| fs::remove_file(version_path(&path, number)))
+        };
+        remove().map_err(|error| BucketError::io("removing", key, error))
+    }
+
+    fn read_cell(&self, key: &str, limit: u64) -> BucketResult<Option<(Vec<u8>, Version)>> {
+        let failed = |error| BucketError::io("reading", key, error);
+        let Some((number, file)) = newest(&self.path(key)?).map_err(failed)? else { return Ok(None) };
+        let bytes = read_limited(file, limit).map_err(failed)?;
+        let bytes = bytes.ok_or_else(|| too_long("reading", key))?;
+        Ok(Some((bytes, Version(number.to_string()))))
+    }
+
+    fn write_cell(&self, key: &str, bytes: &[u8], seen: Option<&Version>) -> BucketResult<Write> {
+        let path = self.path(key)?;
+        let seen = seen.map_or(Some(0), |version| version.0.parse::<u64>().ok());
+        let seen = seen.ok_or_else(|| BucketError::Key { key: key.to_owned() })?;
+        self.link_version(&path, bytes, seen).map_err(|error| match error.kind() {
+            io::ErrorKind::Unsupported => {
+                BucketError::Unconditional { reason: "its file system has no hard links" }
+            }
+            _ => BucketError::io("writing", key, error),
+        })
+    }
+
+    fn list(&self, prefix: &str, each: &mut dyn FnMut(Listed)) -> BucketResult<()> {
+        let listed = self.list_folder(&self.root, prefix, each);
+        listed.map_err(|error| BucketError::io("listing", prefix, error))
+    }
+}

@@ -1,0 +1,96 @@
+//! What can go wrong between two repositories.
+
+use crate::base::id::{CommitId, PackId, RepositoryId};
+use crate::object::tree_walk::WalkError;
+use crate::repo::RepoError;
+use crate::repo::content::ContentError;
+use crate::repo::refs::RefName;
+use crate::store::StoreError;
+use crate::store::bucket::BucketError;
+use crate::sync::address::AddressError;
+
+/// Errors of synchronisation.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// Text that is no address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// There is no repository at that place.
+    #[error("there is no repository at {address}")]
+    Nothing { address: String },
+    /// The place holds something that is no repository.
+    #[error("{address} holds something else")]
+    NotOurs { address: String },
+    /// The remote is another repository.
+    #[error("the remote is another repository ({found}, not {expected})")]
+    OtherRepository { expected: RepositoryId, found: RepositoryId },
+    /// The remote needs something that this program does not know.
+    #[error("the remote needs the feature {feature:?}, which this program does not know")]
+    UnknownFeature { feature: String },
+    /// A name moved on the remote since it was looked at.
+    #[error("{name} has moved on the remote")]
+    Moved { name: RefName, expected: Option<CommitId>, actual: Option<CommitId> },
+    /// Going on would take commits off a name.
+    #[error("{name} on the remote has work that is not in yours")]
+    NotForward { name: RefName },
+    /// The remote dropped objects since it was asked what it has.
+    #[error("the remote was tidied up meanwhile")]
+    Outdated,
+    /// The remote's rules, or ours, do not allow a name to move so.
+    #[error("{name} may not be moved so: {}", reasons.join("; "))]
+    Refused { name: RefName, reasons: Vec<String> },
+    /// Something that was promised or named is not there.
+    #[error("the remote lacks {kind} {id}")]
+    Missing { kind: &'static str, id: String },
+    /// Bytes that came from the remote are not what they have to be.
+    #[error("the remote sent {what} that cannot be right: {detail}")]
+    Invalid { what: &'static str, detail: String },
+    /// A pack or bundle of the remote is damaged.
+    #[error("{what} {id} on the remote is damaged")]
+    Damaged { what: &'static str, id: PackId },
+    /// Content is needed that this clone does not have.
+    #[error("{files} files that were to be sent are not in this clone")]
+    NotHere { files: u64 },
+    /// Others were quicker again and again.
+    #[error("the remote is so busy that {attempts} attempts were in vain")]
+    Busy { attempts: u32 },
+    /// The bucket failed.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    /// The repository failed.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+    /// Content could not be read.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// A file beside the repository could not be read or written.
+    #[error("{action} {} failed", path.display())]
+    Io { action: &'static str, path: std::path::PathBuf, source: std::io::Error },
+    /// The user asked to stop.
+    #[error("stopped as you asked")]
+    Cancelled,
+}
+
+impl From<StoreError> for SyncError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Cancelled => Self::Cancelled,
+            error => Self::Repo(error.into()),
+        }
+    }
+}
+
+impl From<WalkError<RepoError>> for SyncError {
+    fn from(error: WalkError<RepoError>) -> Self {
+        Self::Repo(error.into())
+    }
+}
+
+impl From<crate::repo::refs::RefNameError> for SyncError {
+    fn from(error: crate::repo::refs::RefNameError) -> Self {
+        Self::Repo(error.into())
+    }
+}
+
+/// Result of synchronisation.
+pub type SyncResult<T> = Result<T, SyncError>;

@@ -1,0 +1,27 @@
+//! Moving history and content between repositories.
+//!
+//! ```text
+//! push:  walk -> have? -> packs and bundles -> put ... put -> publish (names move, last)
+//! fetch: describe -> history -> walk -> what is missing -> chunks -> files checked -> names move, last
+//! ```
+//!
+//! [`Remote`] is the contract; every form keeps the same promises and passes the same tests. Nothing
+//! that comes from a remote is believed: objects and chunks are hashed, manifests are claims until
+//! their content has been checked, names move after everything that they reach is here and sound.
+
+pub mod accept;
+pub mod address;
+pub mod bucket;
+pub mod bundle;
+pub mod content;
+pub mod error;
+pub mod fetch;
+mod parallel;
+pub mod push;
+pub mod receive;
+pub mod remote;
+pub mod tracking;
+pub mod walk;
+
+pub use error::SyncError;
+pub use remote::Remote;

@@ -1,0 +1,175 @@
+//! What may have to be sent, one after the other: objects, then the parts of each file that the file
+//! before it does not have.
+
+use crate::base::id::{ChunkId, FileId, ManifestNodeId, PersonId};
+use crate::object::manifest::{ChunkEntry, verified_key};
+use crate::repo::{RepoError, View};
+use crate::store::Space;
+use crate::sync::bundle::{encode_person, identify};
+use crate::sync::content::{Parts, new_parts};
+use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::receive::{manifest_nodes, space_of};
+use crate::sync::remote::{Kind, ObjectKey};
+use crate::sync::walk::{Found, NewFile};
+use std::collections::VecDeque;
+
+/// Something that may have to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub key: ObjectKey,
+    /// Raw length of a chunk in bytes; 0 for other objects.
+    pub chunk_bytes: u32,
+}
+
+/// One step on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Something that may have to be sent.
+    Candidate(Candidate),
+    /// A file was looked through; so many of its bytes are in the file before it.
+    FileDone { shared_bytes: u64 },
+    /// A file whose content is not here.
+    NotHere(NewFile),
+}
+
+/// Goes through what was found.
+pub(super) struct Candidates<'a> {
+    view: &'a View,
+    found: &'a Found,
+    objects_done: bool,
+    next_file: usize,
+    waiting: VecDeque<Step>,
+}
+
+impl<'a> Candidates<'a> {
+    pub(super) fn new(view: &'a View, found: &'a Found) -> Self {
+        Self { view, found, objects_done: false, next_file: 0, waiting: VecDeque::new() }
+    }
+
+    fn add(&mut self, key: ObjectKey) {
+        self.waiting.push_back(Step::Candidate(Candidate { key, chunk_bytes: 0 }));
+    }
+
+    fn add_objects(&mut self) -> SyncResult<()> {
+        let found = self.found;
+        found.commits.iter().for_each(|id| self.add(ObjectKey::new(Kind::Commit, *id.as_bytes())));
+        found.trees.iter().for_each(|id| self.add(ObjectKey::new(Kind::Tree, *id.as_bytes())));
+        found.metadata.iter().for_each(|id| self.add(ObjectKey::new(Kind::Metadata, *id.as_bytes())));
+        for person in &found.people {
+            if let Some(bytes) = person_bytes(self.view, *person)? {
+                self.add(identify(Kind::Person, &bytes)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, file: NewFile) -> SyncResult<()> {
+        if file.size == 0 || self.view.is_erased(file.id)? {
+            self.waiting.push_back(Step::FileDone { shared_bytes: file.size });
+            return Ok(());
+        }
+        let Some(manifest) = self.view.manifest(file.id)? else {
+            let is_here = self.view.snapshot().has_chunk(file.id.into())?;
+            if is_here {
+                let key = ObjectKey::chunk(file.id.into());
+                self.waiting.push_back(Step::Candidate(Candidate { key, chunk_bytes: file.size as u32 }));
+                self.waiting.push_back(Step::FileDone { shared_bytes: 0 });
+            } else {
+                self.waiting.push_back(Step::NotHere(file));
+            }
+            return Ok(());
+        };
+        let before = match file.before {
+            Some(before) => self.view.manifest(before)?,
+            None => None,
+        };
+        self.add(ObjectKey::new(Kind::Manifest, *file.id.as_bytes()));
+        let mut parts = Collecting { waiting: &mut self.waiting, bytes: 0 };
+        new_parts(&manifest_nodes(self.view), &manifest, before.as_ref(), &mut parts)?;
+        let shared_bytes = file.size.saturating_sub(parts.bytes);
+        self.waiting.push_back(Step::FileDone { shared_bytes });
+        Ok(())
+    }
+}
+
+struct Collecting<'a> {
+    waiting: &'a mut VecDeque<Step>,
+    bytes: u64,
+}
+
+impl Parts<RepoError> for Collecting<'_> {
+    fn node(&mut self, id: ManifestNodeId) -> Result<(), RepoError> {
+        let key = ObjectKey::new(Kind::ManifestNode, *id.as_bytes());
+        self.waiting.push_back(Step::Candidate(Candidate { key, chunk_bytes: 0 }));
+        Ok(())
+    }
+
+    fn chunk(&mut self, entry: ChunkEntry) -> Result<(), RepoError> {
+        self.bytes += u64::from(entry.length);
+        let key = ObjectKey::chunk(entry.id);
+        self.waiting.push_back(Step::Candidate(Candidate { key, chunk_bytes: entry.length }));
+        Ok(())
+    }
+
+    fn absent(&mut self, id: ManifestNodeId) -> Result<(), RepoError> {
+        Err(RepoError::Missing { kind: "manifest node", id: id.to_string() })
+    }
+}
+
+impl Iterator for Candidates<'_> {
+    type Item = SyncResult<Step>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(step) = self.waiting.pop_front() {
+                return Some(Ok(step));
+            }
+            let done = if self.objects_done {
+                let file = *self.found.files.get(self.next_file)?;
+                self.next_file += 1;
+                self.add_file(file)
+            } else {
+                self.objects_done = true;
+                self.add_objects()
+            };
+            if let Err(error) = done {
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+/// The bytes of an object as they travel; chunks apart.
+pub(super) fn object_bytes(view: &View, key: ObjectKey) -> SyncResult<Vec<u8>> {
+    let missing = || SyncError::Missing { kind: key.kind.name(), id: key.id_text() };
+    let bytes = match key.kind {
+        Kind::Chunk => return Err(missing()),
+        Kind::Person => {
+            let (id, _) = key.id.split_at(PersonId::SIZE);
+            let id = PersonId::from_slice(id).ok_or_else(missing)?;
+            return person_bytes(view, id)?.ok_or_else(missing);
+        }
+        Kind::Manifest => view.snapshot().get(Space::Manifests, &verified_key(FileId::from_bytes(key.id)))?,
+        kind => match space_of(kind) {
+            Some(space) => view.snapshot().get(space, &key.id)?,
+            None => None,
+        },
+    };
+    let bytes = bytes.ok_or_else(missing)?;
+    // What was damaged at rest is found here and not by whoever receives it.
+    if identify(key.kind, &bytes)? == key {
+        return Ok(bytes);
+    }
+    Err(RepoError::Altered { kind: key.kind.name(), id: ChunkId::from_bytes(key.id).to_string() }.into())
+}
+
+/// How long an object is, about: people and manifests without nodes are counted as they mostly are.
+pub(super) fn object_length(view: &View, key: ObjectKey) -> SyncResult<usize> {
+    const SMALL_BYTES: usize = 2048;
+    let Some(space) = space_of(key.kind) else { return Ok(SMALL_BYTES) };
+    Ok(view.snapshot().with(space, &key.id, <[u8]>::len)?.unwrap_or(SMALL_BYTES))
+}
+
+fn person_bytes(view: &View, id: PersonId) -> SyncResult<Option<Vec<u8>>> {
+    view.person(id)?.map(|person| encode_person(id, &person)).transpose()
+}

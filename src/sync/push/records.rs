@@ -1,0 +1,164 @@
+//! Notes of the parcels that a remote has taken and that nobody has published yet: one small file
+//! for each, written after the remote has said that it has the parcel.
+
+use crate::base::codec::{DecodeError, DecodeErrorKind, Decoder, Encoder};
+use crate::base::id::PackId;
+use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::remote::{Kind, ObjectKey, ParcelKind, ParcelRecord, Remote};
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const VERSION: u8 = 1;
+/// Most objects of one parcel.
+const ENTRIES_MAX: usize = 1 << 24;
+/// Age after which a parcel is taken for lost: half of the least grace of a bucket's gc.
+const AGE_MAX: Duration = Duration::from_secs(3 * 24 * 3600);
+
+/// The parcels of earlier attempts that the remote still has.
+#[derive(Debug)]
+pub(super) struct SentParcels {
+    folder: PathBuf,
+    parcels: Vec<ParcelRecord>,
+    places: HashMap<ObjectKey, usize>,
+    used: HashSet<usize>,
+}
+
+impl SentParcels {
+    /// Reads the notes, and asks the remote which of the parcels it still has.
+    pub(super) fn open(folder: &Path, remote: &dyn Remote) -> SyncResult<Self> {
+        let mut parcels = Vec::new();
+        for path in note_files(folder) {
+            match read_note(&path) {
+                Some(record) => parcels.push(record),
+                // A note that was cut short, or is too old, notes nothing.
+                None => drop(fs::remove_file(&path)),
+            }
+        }
+        if !parcels.is_empty() {
+            let asked: Vec<(PackId, ParcelKind)> =
+                parcels.iter().map(|parcel| (parcel.id, parcel.kind)).collect();
+            let held = remote.holds(&asked)?;
+            let mut held = held.into_iter();
+            parcels.retain(|_| held.next().unwrap_or(false));
+        }
+        let mut places = HashMap::new();
+        for (position, parcel) in parcels.iter().enumerate() {
+            places.extend(parcel.entries.iter().map(|(key, _, _)| (*key, position)));
+        }
+        Ok(Self { folder: folder.to_owned(), parcels, places, used: HashSet::new() })
+    }
+
+    /// Whether an object is in one of them, which then has to be published. Gives the parcel's length
+    /// when it is the first object that needs it.
+    pub(super) fn use_object(&mut self, key: &ObjectKey) -> Option<u64> {
+        let position = *self.places.get(key)?;
+        let is_first = self.used.insert(position);
+        Some(if is_first { self.parcels[position].length } else { 0 })
+    }
+
+    /// The parcels that are needed.
+    pub(super) fn used(&self) -> Vec<ParcelRecord> {
+        let mut used: Vec<usize> = self.used.iter().copied().collect();
+        used.sort_unstable();
+        used.into_iter().map(|position| self.parcels[position].clone()).collect()
+    }
+
+    /// Removes the notes of parcels that were published.
+    pub(super) fn forget(&self, published: &[ParcelRecord]) {
+        for parcel in published {
+            // A note too many costs a question the next time.
+            let _ = fs::remove_file(note_path(&self.folder, parcel.id));
+        }
+    }
+}
+
+fn note_path(folder: &Path, id: PackId) -> PathBuf {
+    folder.join(format!("{id}.parcel"))
+}
+
+fn note_files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.flatten().map(|entry| entry.path());
+    paths.filter(|path| path.extension().is_some_and(|end| end == "parcel")).collect()
+}
+
+fn read_note(path: &Path) -> Option<ParcelRecord> {
+    let age = fs::metadata(path).ok()?.modified().ok()?.elapsed().unwrap_or_default();
+    if age > AGE_MAX {
+        return None;
+    }
+    decode(&fs::read(path).ok()?).ok()
+}
+
+/// Notes that a remote has taken a parcel.
+pub(super) fn write_note(folder: &Path, record: &ParcelRecord) -> SyncResult<()> {
+    let path = note_path(folder, record.id);
+    let temporary = folder.join(format!("{}.{}.new", record.id, std::process::id()));
+    let write = || -> std::io::Result<()> {
+        fs::create_dir_all(folder)?;
+        let mut file = fs::File::create(&temporary)?;
+        file.write_all(&encode(record))?;
+        fs::rename(&temporary, &path)
+    };
+    write().map_err(|source| SyncError::Io { action: "writing", path: path.clone(), source })
+}
+
+fn encode(record: &ParcelRecord) -> Vec<u8> {
+    let mut out = Encoder::with_version(VERSION);
+    out.raw(record.id.as_bytes()).u8(record.kind.number()).uint(record.length);
+    out.uint(record.entries.len() as u64);
+    for (key, offset, length) in &record.entries {
+        out.u8(key.kind.number()).raw(&key.id).uint(u64::from(*offset)).uint(u64::from(*length));
+    }
+    let sum = blake3::hash(&out.clone().finish());
+    out.raw(&sum.as_bytes()[..8]);
+    out.finish()
+}
+
+fn decode(bytes: &[u8]) -> Result<ParcelRecord, DecodeError> {
+    let (body, sum) = bytes.split_at(bytes.len().saturating_sub(8));
+    let mut input = Decoder::new("parcel note", body);
+    let wrong = || DecodeError { object: "parcel note", offset: 0, kind: DecodeErrorKind::Value };
+    if blake3::hash(body).as_bytes()[..8] != *sum {
+        return Err(wrong());
+    }
+    input.version(VERSION)?;
+    let id = PackId::from_bytes(input.array()?);
+    let kind = ParcelKind::from_number(input.u8()?).ok_or_else(wrong)?;
+    let length = input.uint()?;
+    let mut entries = Vec::new();
+    for _ in 0..input.count(ENTRIES_MAX)? {
+        let kind = Kind::from_number(input.u8()?).ok_or_else(wrong)?;
+        let key = ObjectKey::new(kind, input.array()?);
+        let place = |value: u64| u32::try_from(value).map_err(|_| wrong());
+        entries.push((key, place(input.uint()?)?, place(input.uint()?)?));
+    }
+    input.finish()?;
+    Ok(ParcelRecord { id, kind, length, entries })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_come_back_and_damaged_ones_note_nothing() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let record = ParcelRecord {
+            id: PackId::from_bytes([9; 16]),
+            kind: ParcelKind::Bundle,
+            length: 300,
+            entries: vec![(ObjectKey::new(Kind::Tree, [1; 32]), 16, 200)],
+        };
+        write_note(folder.path(), &record).expect("a note");
+        let path = note_files(folder.path()).pop().expect("one note");
+        assert_eq!(read_note(&path), Some(record));
+        let mut bytes = fs::read(&path).expect("bytes");
+        bytes.truncate(bytes.len() - 1);
+        fs::write(&path, bytes).expect("a damaged note");
+        assert_eq!(read_note(&path), None);
+    }
+}

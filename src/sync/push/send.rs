@@ -1,0 +1,325 @@
+//! Asks what the remote has, groups the rest into parcels and sends several of them at a time.
+
+use super::Push;
+use super::candidates::{Candidate, Candidates, Step, object_bytes, object_length};
+use super::records::{SentParcels, write_note};
+use crate::base::id::ChunkId;
+use crate::base::monitor::{Advance, Monitor};
+use crate::repo::View;
+use crate::store::ChunkReader;
+use crate::store::parcel::PackBuilder;
+use crate::sync::bundle::BundleBuilder;
+use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::parallel::for_each;
+use crate::sync::push::Moved;
+use crate::sync::remote::{Description, Kind, ObjectKey, Parcel, ParcelKind, ParcelRecord, Remote};
+use std::collections::{HashSet, VecDeque};
+use std::path::Path;
+
+/// Keys of objects that go into one bundle.
+const BUNDLE_OBJECTS_MAX: usize = 1 << 14;
+/// Raw length at which a bundle is closed, in bytes.
+const BUNDLE_BYTES: usize = 8 << 20;
+/// Most chunks of one pack.
+const PACK_CHUNKS_MAX: usize = 1 << 16;
+/// Chunks that are kept in mind so that none is sent twice.
+const SENT_MAX: usize = 4 << 20;
+/// Candidates that are asked about at a time: what 10 GB of content have.
+const QUESTION_KEYS: usize = 1 << 16;
+
+/// A parcel that is to be made and sent.
+enum Job {
+    Pack { chunks: Vec<ChunkId>, raw_bytes: u64 },
+    Bundle { keys: Vec<ObjectKey> },
+}
+
+/// What became of a job.
+struct JobDone {
+    record: ParcelRecord,
+    raw_bytes: u64,
+}
+
+/// Sends parcels, or only counts what they would be.
+pub(super) struct Sender<'a> {
+    remote: &'a dyn Remote,
+    view: &'a View,
+    reader: ChunkReader,
+    description: &'a Description,
+    /// Where parcels that were taken are noted; `None` to send nothing.
+    notes: Option<&'a Path>,
+    monitor: &'a dyn Monitor,
+}
+
+impl<'a> Sender<'a> {
+    pub(super) fn new(
+        push: &Push<'a>,
+        view: &'a View,
+        description: &'a Description,
+        notes: Option<&'a Path>,
+        monitor: &'a dyn Monitor,
+    ) -> SyncResult<Self> {
+        let reader = push.repository.store().chunk_reader()?;
+        Ok(Self { remote: push.remote, view, reader, description, notes, monitor })
+    }
+
+    /// Sends what the remote lacks; gives all parcels that are to be published.
+    pub(super) fn run(
+        &self,
+        candidates: Candidates<'_>,
+        sent: &mut SentParcels,
+        moved: &mut Moved,
+    ) -> SyncResult<Vec<ParcelRecord>> {
+        let mut parcels = Vec::new();
+        {
+            let jobs = Jobs {
+                sender: self,
+                candidates,
+                sent: &mut *sent,
+                moved,
+                ready: VecDeque::new(),
+                chunks: Vec::new(),
+                chunk_bytes: (0, 0),
+                keys: Vec::new(),
+                key_bytes: 0,
+                chosen: HashSet::new(),
+                is_over: false,
+            };
+            let mut totals = (0, 0);
+            let work = |job: SyncResult<Job>| self.work(job?);
+            let moved_parcels = for_each(jobs, self.description.limits.connections, work, |done| {
+                self.monitor.advance(Advance { bytes: done.raw_bytes, ..Advance::default() });
+                totals = (totals.0 + done.record.length, totals.1 + 1);
+                parcels.push(done.record);
+                Ok(())
+            });
+            moved_parcels?;
+            moved.bytes_sent += totals.0;
+            moved.parcels += totals.1;
+        }
+        parcels.extend(sent.used());
+        Ok(parcels)
+    }
+
+    fn work(&self, job: Job) -> SyncResult<JobDone> {
+        if self.monitor.is_cancelled() {
+            return Err(SyncError::Cancelled);
+        }
+        let (parcel, raw_bytes) = match job {
+            Job::Pack { chunks, raw_bytes } => (self.build_pack(&chunks)?, raw_bytes),
+            Job::Bundle { keys } => (self.build_bundle(&keys)?, 0),
+        };
+        if let Some(notes) = self.notes {
+            self.remote.put(&parcel)?;
+            write_note(notes, &parcel.record)?;
+        }
+        Ok(JobDone { record: parcel.record, raw_bytes })
+    }
+
+    fn build_bundle(&self, keys: &[ObjectKey]) -> SyncResult<Parcel> {
+        let mut builder = BundleBuilder::default();
+        for key in keys {
+            builder.push(*key, &object_bytes(self.view, *key)?)?;
+        }
+        builder.finish()
+    }
+
+    /// Puts blocks into a pack as they are stored. Of a block whose other chunks do not come along,
+    /// those that do are put into blocks of their own.
+    fn build_pack(&self, chunks: &[ChunkId]) -> SyncResult<Parcel> {
+        let wanted: HashSet<ChunkId> = chunks.iter().copied().collect();
+        let mut done: HashSet<ChunkId> = HashSet::new();
+        let mut builder = PackBuilder::new(self.description.limits.parcel_bytes_max as usize);
+        for id in chunks {
+            if done.contains(id) {
+                continue;
+            }
+            self.reader.with_block(*id, |block| {
+                if block.is_wholly(&wanted) {
+                    builder.push_block(block.header.clone(), block.payload);
+                    done.extend(block.header.records.iter().map(|record| record.id));
+                } else if let Some((id, raw)) = block.chunks().find(|(found, _)| found == id) {
+                    builder.push_chunk(id, raw);
+                    done.insert(id);
+                }
+            })?;
+        }
+        let pack = builder.finish();
+        let mut entries = Vec::new();
+        for block in &pack.blocks {
+            let length = block.header.block_length() as u32;
+            let records = block.header.records.iter();
+            entries.extend(records.map(|record| (ObjectKey::chunk(record.id), block.offset as u32, length)));
+        }
+        let length = pack.bytes.len() as u64;
+        let record = ParcelRecord { id: pack.id, kind: ParcelKind::Pack, length, entries };
+        Ok(Parcel { record, bytes: pack.bytes })
+    }
+}
+
+/// Makes jobs out of candidates.
+struct Jobs<'s, 'a> {
+    sender: &'s Sender<'a>,
+    candidates: Candidates<'s>,
+    sent: &'s mut SentParcels,
+    moved: &'s mut Moved,
+    ready: VecDeque<Job>,
+    chunks: Vec<ChunkId>,
+    /// Stored and raw bytes of `chunks`.
+    chunk_bytes: (u64, u64),
+    keys: Vec<ObjectKey>,
+    /// Their raw bytes.
+    key_bytes: usize,
+    chosen: HashSet<ChunkId>,
+    is_over: bool,
+}
+
+impl Jobs<'_, '_> {
+    /// Takes candidates up to the size of a question and makes jobs of those that the remote lacks.
+    fn fill(&mut self) -> SyncResult<()> {
+        let keys_max = self.sender.description.limits.keys_max.min(QUESTION_KEYS);
+        let mut asked: Vec<Candidate> = Vec::new();
+        let mut not_here = Vec::new();
+        while asked.len() < keys_max {
+            match self.candidates.next().transpose()? {
+                None => {
+                    self.is_over = true;
+                    break;
+                }
+                Some(Step::Candidate(candidate)) => {
+                    if self.is_first(&candidate) {
+                        asked.push(candidate);
+                    }
+                }
+                Some(Step::FileDone { shared_bytes }) => self.note_shared(1, shared_bytes),
+                Some(Step::NotHere(file)) => not_here.push(file),
+            }
+        }
+        self.ask(&asked)?;
+        self.check_not_here(&not_here)?;
+        if self.is_over {
+            self.close_pack();
+            self.close_bundle();
+        }
+        Ok(())
+    }
+
+    /// Whether a candidate was not met before.
+    fn is_first(&mut self, candidate: &Candidate) -> bool {
+        if candidate.key.kind != Kind::Chunk {
+            return true;
+        }
+        if self.chosen.len() >= SENT_MAX {
+            self.chosen.clear();
+        }
+        let is_first = self.chosen.insert(ChunkId::from_bytes(candidate.key.id));
+        if !is_first {
+            self.note_shared(0, u64::from(candidate.chunk_bytes));
+        }
+        is_first
+    }
+
+    fn note_shared(&mut self, files: u64, bytes: u64) {
+        self.moved.bytes_shared += bytes;
+        self.sender.monitor.advance(Advance { files, bytes, bytes_shared: bytes });
+    }
+
+    fn ask(&mut self, asked: &[Candidate]) -> SyncResult<()> {
+        let mut open = Vec::new();
+        for candidate in asked {
+            match self.sent.use_object(&candidate.key) {
+                Some(bytes) => {
+                    self.moved.bytes_resumed += bytes;
+                    self.note_shared(0, u64::from(candidate.chunk_bytes));
+                }
+                None => open.push(*candidate),
+            }
+        }
+        let had = if self.sender.description.is_empty() || open.is_empty() {
+            vec![false; open.len()]
+        } else {
+            let keys: Vec<ObjectKey> = open.iter().map(|candidate| candidate.key).collect();
+            self.sender.remote.have(&keys)?
+        };
+        for (candidate, had) in open.into_iter().zip(had) {
+            if had {
+                self.note_shared(0, u64::from(candidate.chunk_bytes));
+            } else {
+                self.choose(candidate)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn choose(&mut self, candidate: Candidate) -> SyncResult<()> {
+        if candidate.key.kind != Kind::Chunk {
+            self.keys.push(candidate.key);
+            self.key_bytes += object_length(self.sender.view, candidate.key)?;
+            if self.keys.len() >= BUNDLE_OBJECTS_MAX || self.key_bytes >= BUNDLE_BYTES {
+                self.close_bundle();
+            }
+            return Ok(());
+        }
+        let id = ChunkId::from_bytes(candidate.key.id);
+        let place = self.sender.view.snapshot().chunk_location(id)?;
+        let place = place.ok_or(SyncError::NotHere { files: 1 })?;
+        // A chunk that shares its block counts with what it would take alone.
+        let stored = u64::from(place.block_length.min(place.length + 256));
+        let bytes_max = self.sender.description.limits.parcel_bytes_max - (1 << 20);
+        if self.chunk_bytes.0 + stored > bytes_max || self.chunks.len() >= PACK_CHUNKS_MAX {
+            self.close_pack();
+        }
+        self.chunks.push(id);
+        self.chunk_bytes = (self.chunk_bytes.0 + stored, self.chunk_bytes.1 + u64::from(place.length));
+        Ok(())
+    }
+
+    /// Files whose content is not here are no obstacle when the remote has them.
+    fn check_not_here(&self, files: &[crate::sync::walk::NewFile]) -> SyncResult<()> {
+        let mut lacking = 0;
+        for group in files.chunks(self.sender.description.limits.keys_max / 2) {
+            let chunk = |file: &crate::sync::walk::NewFile| ObjectKey::chunk(file.id.into());
+            let manifest =
+                |file: &crate::sync::walk::NewFile| ObjectKey::new(Kind::Manifest, *file.id.as_bytes());
+            let keys: Vec<ObjectKey> = group.iter().map(chunk).chain(group.iter().map(manifest)).collect();
+            let had = self.sender.remote.have(&keys)?;
+            let (chunks, manifests) = had.split_at(group.len());
+            lacking +=
+                chunks.iter().zip(manifests).filter(|(chunk, manifest)| !**chunk && !**manifest).count();
+        }
+        if lacking == 0 { Ok(()) } else { Err(SyncError::NotHere { files: lacking as u64 }) }
+    }
+
+    fn close_pack(&mut self) {
+        if !self.chunks.is_empty() {
+            let chunks = std::mem::take(&mut self.chunks);
+            let (_, raw_bytes) = std::mem::take(&mut self.chunk_bytes);
+            self.ready.push_back(Job::Pack { chunks, raw_bytes });
+        }
+    }
+
+    fn close_bundle(&mut self) {
+        if !self.keys.is_empty() {
+            self.key_bytes = 0;
+            self.ready.push_back(Job::Bundle { keys: std::mem::take(&mut self.keys) });
+        }
+    }
+}
+
+impl Iterator for Jobs<'_, '_> {
+    type Item = SyncResult<Job>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(job) = self.ready.pop_front() {
+                return Some(Ok(job));
+            }
+            if self.is_over {
+                return None;
+            }
+            if let Err(error) = self.fill() {
+                self.is_over = true;
+                return Some(Err(error));
+            }
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! The receiving side, shared by fetches and by remotes with a program of their own: hashes what
+//! comes, stores it where nobody sees it, finds out what is still missing, and confirms files.
+//!
+//! The order makes every stop harmless. Chunks, trees, metadata and manifests are stored as they
+//! come: nothing refers to them yet. Commits are kept back until all that they reach is here, so a
+//! commit that is in the repository is whole. Names move last.
+
+use crate::base::id::{ChunkId, CommitId, FileId, ManifestNodeId, MetadataId, PersonId, TreeId};
+use crate::base::monitor::{Advance, Monitor};
+use crate::object::chunker::CHUNK_BYTES_MAX;
+use crate::object::commit::Commit;
+use crate::object::file_hash::FileHasher;
+use crate::object::manifest::{Manifest, claim_key, verified_key};
+use crate::object::manifest_read::{ChunkCursor, ManifestError, check};
+use crate::object::metadata::Metadata;
+use crate::object::source::ObjectSource;
+use crate::object::tree::TreeNode;
+use crate::repo::people::Person;
+use crate::repo::{Edit, RepoError, Repository, View};
+use crate::store::parcel::OpenBlock;
+use crate::store::{ChunkReader, ChunkWriter, Space, StoreError};
+use crate::sync::bundle::{Received, decode_person, open_bundle};
+use crate::sync::content::{NodesOf, Parts, new_parts};
+use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::remote::{Kind, ObjectKey};
+use crate::sync::walk::{Found, NewFile, find_new};
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes of content after which what has come is made durable: a break then costs no more.
+const PUBLISH_BYTES: u64 = 64 << 20;
+
+/// The space in which objects of a kind are kept; chunks, manifests and people have ways of their own.
+pub fn space_of(kind: Kind) -> Option<Space> {
+    match kind {
+        Kind::Commit => Some(Space::Commits),
+        Kind::Tree => Some(Space::Trees),
+        Kind::Metadata => Some(Space::Metadata),
+        Kind::ManifestNode => Some(Space::ManifestNodes),
+        Kind::Chunk | Kind::Manifest | Kind::Person => None,
+    }
+}
+
+/// Takes in what comes from elsewhere.
+pub struct Receiver<'a> {
+    repository: &'a Repository,
+    monitor: &'a dyn Monitor,
+    writer: ChunkWriter<'a>,
+    view: View,
+    commits: HashMap<CommitId, (Commit, Vec<u8>)>,
+    people: HashMap<PersonId, Person>,
+    claims: HashSet<FileId>,
+    unpublished_bytes: AtomicU64,
+    objects: u64,
+}
+
+/// What a repository would be with commits that are still kept back.
+struct Beside<'a> {
+    view: &'a View,
+    commits: &'a HashMap<CommitId, (Commit, Vec<u8>)>,
+}
+
+impl ObjectSource for Beside<'_> {
+    type Error = RepoError;
+
+    fn tree_node(&self, id: TreeId) -> Result<TreeNode, RepoError> {
+        self.view.tree_node(id)
+    }
+
+    fn metadata(&self, id: MetadataId) -> Result<Metadata, RepoError> {
+        self.view.metadata(id)
+    }
+
+    fn commit(&self, id: CommitId) -> Result<Commit, RepoError> {
+        match self.commits.get(&id) {
+            Some((commit, _)) => Ok(commit.clone()),
+            None => self.view.commit(id),
+        }
+    }
+}
+
+/// What is needed of files and not here.
+#[derive(Debug, Default)]
+pub struct Needed {
+    /// Chunks, each once, in the order of the files.
+    pub chunks: Vec<ChunkId>,
+    /// Bytes of them.
+    pub chunk_bytes: u64,
+    /// Bytes of the files that are here already.
+    pub shared_bytes: u64,
+    /// Manifest nodes and manifests.
+    pub objects: Vec<ObjectKey>,
+}
+
+impl<'a> Receiver<'a> {
+    /// Begins to receive. Nothing that is stored is swept meanwhile.
+    pub fn new(repository: &'a Repository, monitor: &'a dyn Monitor) -> SyncResult<Self> {
+        let writer = repository.store().chunk_writer(monitor)?;
+        Ok(Self {
+            repository,
+            monitor,
+            writer,
+            view: repository.view()?,
+            commits: HashMap::new(),
+            people: HashMap::new(),
+            claims: HashSet::new(),
+            unpublished_bytes: AtomicU64::new(0),
+            objects: 0,
+        })
+    }
+
+    /// How many objects have come that were not here.
+    pub fn objects(&self) -> u64 {
+        self.objects
+    }
+
+    /// Takes a bundle.
+    pub fn take_bundle(&mut self, bytes: &[u8]) -> SyncResult<()> {
+        if self.monitor.is_cancelled() {
+            return Err(SyncError::Cancelled);
+        }
+        open_bundle(bytes, &mut |received, _, _| self.take_object(&received))
+    }
+
+    fn take_object(&mut self, received: &Received<'_>) -> SyncResult<()> {
+        let (key, bytes) = (received.key, received.bytes);
+        let broken = |error: &dyn std::fmt::Display| SyncError::Invalid {
+            what: key.kind.name(),
+            detail: error.to_string(),
+        };
+        match key.kind {
+            Kind::Chunk => {}
+            Kind::Commit => {
+                let id = CommitId::from_bytes(key.id);
+                if !self.view.snapshot().contains(Space::Commits, &key.id)? && !self.commits.contains_key(&id)
+                {
+                    let commit = Commit::decode(bytes).map_err(|error| broken(&error))?;
+                    self.commits.insert(id, (commit, bytes.to_vec()));
+                    self.objects += 1;
+                }
+            }
+            Kind::Manifest => {
+                let file = FileId::from_bytes(key.id);
+                let stored = self.view.snapshot().contains(Space::Manifests, &verified_key(file))?;
+                if !stored && !self.view.is_erased(file)? {
+                    self.writer.put_object(Space::Manifests, &claim_key(file, bytes), bytes)?;
+                    self.claims.insert(file);
+                    self.objects += 1;
+                }
+            }
+            Kind::Person => {
+                let (id, person) = decode_person(bytes).ok_or_else(|| broken(&"it is no record"))?;
+                self.people.insert(id, person);
+            }
+            kind => {
+                if let Some(space) = space_of(kind)
+                    && !self.view.snapshot().contains(space, &key.id)?
+                {
+                    self.writer.put_object(space, &key.id, bytes)?;
+                    self.objects += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a block, and of its chunks those that are wanted; gives the raw bytes that were new.
+    pub fn take_block(&self, block: &[u8], wanted: &HashSet<ChunkId>) -> SyncResult<u64> {
+        let opened = OpenBlock::open(block)
+            .map_err(|damage| SyncError::Invalid { what: "a block", detail: damage.to_string() })?;
+        let bytes = self.writer.put_block(&opened, &|id| wanted.contains(&id))?;
+        let before = self.unpublished_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before / PUBLISH_BYTES != (before + bytes) / PUBLISH_BYTES {
+            self.writer.publish()?;
+        }
+        Ok(bytes)
+    }
+
+    /// Whether a chunk has come or was here.
+    pub fn has_chunk(&self, id: ChunkId) -> SyncResult<bool> {
+        Ok(self.writer.has(id)?)
+    }
+
+    /// Makes what has come durable and looks at it.
+    pub fn settle(&mut self) -> SyncResult<()> {
+        self.writer.publish()?;
+        self.view = self.repository.view()?;
+        Ok(())
+    }
+
+    /// What `wants` bring beyond the commits that are here, and what of it is missing.
+    pub fn find_new(&self, wants: &[CommitId]) -> SyncResult<Found> {
+        let source = Beside { view: &self.view, commits: &self.commits };
+        let mut haves: Vec<CommitId> = self.view.references()?.into_iter().map(|(_, at)| at.commit).collect();
+        // A commit that is in the repository is there with all that it reaches, named or not.
+        for (commit, _) in self.commits.values() {
+            for parent in &commit.parents {
+                if self.view.snapshot().contains(Space::Commits, parent.as_bytes())? {
+                    haves.push(*parent);
+                }
+            }
+        }
+        for want in wants {
+            if self.view.snapshot().contains(Space::Commits, want.as_bytes())? {
+                haves.push(*want);
+            }
+        }
+        let mut found = find_new(&source, wants, &haves, &|| self.monitor.is_cancelled())?;
+        for id in &found.metadata {
+            if !self.view.snapshot().contains(Space::Metadata, id.as_bytes())? {
+                found.missing.push(ObjectKey::new(Kind::Metadata, *id.as_bytes()));
+            }
+        }
+        Ok(found)
+    }
+
+    /// What of files is not here. The manifest nodes that are not come first: with them, ask again.
+    pub fn needed(&self, files: &[NewFile]) -> SyncResult<Needed> {
+        let mut needed = Needed::default();
+        let mut seen = HashSet::new();
+        for file in files {
+            if self.monitor.is_cancelled() {
+                return Err(SyncError::Cancelled);
+            }
+            self.needed_of(file, &mut needed, &mut seen)?;
+        }
+        Ok(needed)
+    }
+
+    fn needed_of(&self, file: &NewFile, needed: &mut Needed, seen: &mut HashSet<ChunkId>) -> SyncResult<()> {
+        if file.size == 0 || self.view.is_erased(file.id)? {
+            return Ok(());
+        }
+        if self.view.snapshot().has_chunk(file.id.into())? || self.view.manifest(file.id)?.is_some() {
+            needed.shared_bytes += file.size;
+            return Ok(());
+        }
+        let claims = self.fitting_claims(file)?;
+        if claims.is_empty() {
+            let longest = self.repository.store().settings().chunker.max() as u64;
+            if file.size > longest {
+                needed.objects.push(ObjectKey::new(Kind::Manifest, *file.id.as_bytes()));
+            }
+            // What was cut by other parameters may be one chunk all the same.
+            if file.size <= CHUNK_BYTES_MAX as u64 && seen.insert(file.id.into()) {
+                needed.chunks.push(file.id.into());
+                needed.chunk_bytes += file.size;
+            }
+            return Ok(());
+        }
+        let before = match file.before {
+            Some(before) => self.view.manifest(before)?,
+            None => None,
+        };
+        let nodes = manifest_nodes(&self.view);
+        let mut wanted_bytes = 0;
+        for claim in &claims {
+            let mut parts = Lacking { view: &self.view, needed, seen, bytes: 0 };
+            new_parts(&nodes, claim, before.as_ref(), &mut parts)?;
+            wanted_bytes += parts.bytes;
+        }
+        needed.shared_bytes += file.size.saturating_sub(wanted_bytes);
+        Ok(())
+    }
+
+    /// Claims about a file that are as long as the tree says.
+    fn fitting_claims(&self, file: &NewFile) -> SyncResult<Vec<Manifest>> {
+        let mut claims = self.view.claims(file.id)?;
+        claims.retain(|claim| claim.file == file.id && claim.size == file.size);
+        Ok(claims)
+    }
+
+    /// Hashes files whose content is here and makes their manifests count. Gives those of which no
+    /// claim holds.
+    pub fn confirm(&self, files: &[NewFile]) -> SyncResult<Vec<NewFile>> {
+        let reader = self.repository.store().chunk_reader()?;
+        let judged: Vec<SyncResult<Option<Confirmed>>> =
+            files.par_iter().map(|file| self.confirm_one(file, &reader)).collect();
+        let mut wrong = Vec::new();
+        let mut confirmed = Vec::new();
+        for (file, outcome) in files.iter().zip(judged) {
+            match outcome? {
+                Some(manifest) => confirmed.push((file.id, manifest)),
+                None => wrong.push(*file),
+            }
+        }
+        let mut edit = self.repository.edit()?;
+        for (file, manifest) in confirmed {
+            let Confirmed::By(manifest) = manifest else { continue };
+            let bytes = manifest.encode();
+            edit.transaction().put(Space::Manifests, &verified_key(file), &bytes)?;
+            let claims = edit.transaction().scan_prefix(Space::Manifests, file.as_bytes())?;
+            for (key, _) in claims.into_iter().filter(|(key, _)| key.len() > FileId::SIZE) {
+                edit.transaction().delete(Space::Manifests, &key)?;
+            }
+        }
+        edit.commit()?;
+        Ok(wrong)
+    }
+
+    fn confirm_one(&self, file: &NewFile, reader: &ChunkReader) -> SyncResult<Option<Confirmed>> {
+        if file.size == 0 || self.view.is_erased(file.id)? || self.view.manifest(file.id)?.is_some() {
+            return Ok(Some(Confirmed::Already));
+        }
+        if let Some(place) = self.view.snapshot().chunk_location(file.id.into())? {
+            return Ok((u64::from(place.length) == file.size).then_some(Confirmed::Already));
+        }
+        for claim in self.fitting_claims(file)? {
+            if is_true(&self.view, reader, &claim, self.monitor)? {
+                return Ok(Some(Confirmed::By(Box::new(claim))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Stores the commits that were kept back, and the people who are not known here. Whatever the
+    /// commits reach must be here.
+    pub fn store_commits(&self, edit: &mut Edit) -> SyncResult<()> {
+        for (id, (_, bytes)) in &self.commits {
+            edit.transaction().put(Space::Commits, id.as_bytes(), bytes)?;
+        }
+        for (id, person) in &self.people {
+            if self.view.person(*id)?.is_none() {
+                edit.put_person(*id, person)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves out commits that nothing wanted reaches: a remote may send more than was asked.
+    pub fn keep_only(&mut self, commits: &[CommitId]) {
+        let kept: HashSet<CommitId> = commits.iter().copied().collect();
+        self.commits.retain(|id, _| kept.contains(id));
+    }
+
+    /// The state of the repository as it was looked at last.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+}
+
+/// How a file was confirmed.
+enum Confirmed {
+    /// It is its one chunk, or was confirmed before.
+    Already,
+    /// By this manifest.
+    By(Box<Manifest>),
+}
+
+/// Collects the parts of a manifest that are not here.
+struct Lacking<'a> {
+    view: &'a View,
+    needed: &'a mut Needed,
+    seen: &'a mut HashSet<ChunkId>,
+    bytes: u64,
+}
+
+impl Parts<RepoError> for Lacking<'_> {
+    fn node(&mut self, _: ManifestNodeId) -> Result<(), RepoError> {
+        Ok(())
+    }
+
+    fn chunk(&mut self, entry: crate::object::manifest::ChunkEntry) -> Result<(), RepoError> {
+        if !self.view.snapshot().has_chunk(entry.id)? {
+            self.bytes += u64::from(entry.length);
+            if self.seen.insert(entry.id) {
+                self.needed.chunks.push(entry.id);
+                self.needed.chunk_bytes += u64::from(entry.length);
+            }
+        }
+        Ok(())
+    }
+
+    fn absent(&mut self, id: ManifestNodeId) -> Result<(), RepoError> {
+        self.needed.objects.push(ObjectKey::new(Kind::ManifestNode, *id.as_bytes()));
+        Ok(())
+    }
+}
+
+/// Whether a manifest is that of its file: everything about it fits, and the chunks that it lists
+/// hash to the file's id.
+fn is_true(
+    view: &View,
+    reader: &ChunkReader,
+    manifest: &Manifest,
+    monitor: &dyn Monitor,
+) -> SyncResult<bool> {
+    match check(manifest, view) {
+        Ok(()) => {}
+        Err(ManifestError::Source { source, .. }) if !matches!(source, RepoError::Missing { .. }) => {
+            return Err(source.into());
+        }
+        Err(_) => return Ok(false),
+    }
+    let mut hasher = FileHasher::new();
+    for span in ChunkCursor::new(manifest, view) {
+        let Ok(span) = span else { return Ok(false) };
+        if monitor.is_cancelled() {
+            return Err(SyncError::Cancelled);
+        }
+        let fits = reader.with(span.id, |bytes| {
+            hasher.update(bytes, |_| {});
+            bytes.len() == span.length as usize
+        });
+        match fits {
+            Ok(true) => {}
+            Ok(false) | Err(StoreError::MissingChunk { .. }) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        monitor.advance(Advance { bytes: u64::from(span.length), ..Advance::default() });
+    }
+    Ok(hasher.finish(|_| {}) == manifest.file)
+}
+
+/// Manifest nodes as a view has them; named so that others need not know how missing ones show.
+pub fn manifest_nodes(view: &View) -> NodesOf<'_, View, impl Fn(&RepoError) -> bool> {
+    NodesOf { source: view, is_missing: |error: &RepoError| matches!(error, RepoError::Missing { .. }) }
+}

@@ -1,0 +1,310 @@
+//! The contract of all remotes.
+//!
+//! A remote holds history and content of one repository, and the names that point into it. What it
+//! promises, whatever its form:
+//!
+//! 1. **Complete.** Everything that a name reaches is there, and whatever [`Remote::have`] says it has
+//!    is there with all that it reaches, until the epoch changes.
+//! 2. **Content first, names last.** [`Remote::put`] makes a parcel durable and shows it to nobody.
+//!    [`Remote::publish`] makes the parcels' objects part of the remote and moves names, all of it at
+//!    once or nothing, each name only if it still points where the caller believes.
+//! 3. **Repeatable.** Every method may be called again after an error. A parcel that was put twice is
+//!    there once; a proposal that was published and whose answer was lost is not published twice.
+//! 4. **Bounded.** Questions and answers keep to [`Limits`]; whoever sends more is refused.
+//! 5. **Believed by nobody.** The caller hashes what comes; a remote with a program of its own hashes
+//!    what it is sent, and judges names by the rules that hold there.
+//!
+//! What a remote need not do: keep order among parcels, find *every* object that it has (saying "no"
+//! costs bytes only), or know more than one caller.
+//!
+//! `docs/protocol.md` has the bytes; `tests/suite/remote_contract` is the contract as a program.
+
+use crate::base::id::{ChunkId, CommitId, PackId, RepositoryId};
+use crate::object::chunker::ChunkerParameters;
+use crate::repo::refs::{RefName, RefTarget};
+use crate::store::bucket::head::Token;
+use crate::store::bucket::index::IndexKey;
+use crate::sync::error::SyncResult;
+use std::collections::BTreeMap;
+
+/// Kinds of objects. The numbers stand in bundles and index files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A chunk of content.
+    Chunk,
+    /// A commit.
+    Commit,
+    /// A directory or a node of a large one.
+    Tree,
+    /// An asset's metadata.
+    Metadata,
+    /// A node of a manifest.
+    ManifestNode,
+    /// A manifest, by file id.
+    Manifest,
+    /// A person's record.
+    Person,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Chunk,
+        Self::Commit,
+        Self::Tree,
+        Self::Metadata,
+        Self::ManifestNode,
+        Self::Manifest,
+        Self::Person,
+    ];
+
+    /// Its number.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Chunk => 0,
+            Self::Commit => 1,
+            Self::Tree => 2,
+            Self::Metadata => 3,
+            Self::ManifestNode => 4,
+            Self::Manifest => 5,
+            Self::Person => 6,
+        }
+    }
+
+    /// The kind with this number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
+
+    /// What it is called in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chunk => "chunk",
+            Self::Commit => "commit",
+            Self::Tree => "tree",
+            Self::Metadata => "metadata",
+            Self::ManifestNode => "manifest node",
+            Self::Manifest => "manifest",
+            Self::Person => "person",
+        }
+    }
+}
+
+/// Names one object: its kind and its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// The kind.
+    pub kind: Kind,
+    /// The id.
+    pub id: [u8; 32],
+}
+
+impl ObjectKey {
+    /// Names an object.
+    pub const fn new(kind: Kind, id: [u8; 32]) -> Self {
+        Self { kind, id }
+    }
+
+    /// Names a chunk.
+    pub const fn chunk(id: ChunkId) -> Self {
+        Self { kind: Kind::Chunk, id: *id.as_bytes() }
+    }
+
+    /// As it stands in an index file.
+    pub const fn index_key(&self) -> IndexKey {
+        IndexKey { id: self.id, kind: self.kind.number() }
+    }
+
+    /// The id as text.
+    pub fn id_text(&self) -> String {
+        ChunkId::from_bytes(self.id).to_string()
+    }
+}
+
+/// How much a remote takes at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most keys of one question.
+    pub keys_max: usize,
+    /// Most chunks of one request.
+    pub chunks_max: usize,
+    /// Longest parcel in bytes.
+    pub parcel_bytes_max: u64,
+    /// Requests that may run at a time.
+    pub connections: usize,
+}
+
+/// What a remote says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// Names the repository and all its clones.
+    pub repository: RepositoryId,
+    /// How content is cut there.
+    pub chunker: ChunkerParameters,
+    /// Rises whenever the remote drops objects.
+    pub epoch: u64,
+    /// A place in the remote's own past; given back with the next fetch, it says what is known.
+    pub mark: u64,
+    /// Where names point.
+    pub refs: BTreeMap<RefName, RefTarget>,
+    /// Heads of logs.
+    pub logs: BTreeMap<String, Vec<u8>>,
+    /// How much it takes at a time.
+    pub limits: Limits,
+}
+
+impl Description {
+    /// Whether nothing was ever published there.
+    pub fn is_empty(&self) -> bool {
+        self.mark == 0
+    }
+}
+
+/// What history a fetch wants. A remote may send more; what it does not send is asked for by key.
+#[derive(Debug, Clone, Default)]
+pub struct HistoryWants {
+    /// Commits that are wanted with all that they reach, content left out.
+    pub wants: Vec<CommitId>,
+    /// Commits that the caller has with all that they reach.
+    pub haves: Vec<CommitId>,
+    /// The mark of the description that the caller saw when it last fetched everything.
+    pub since: Option<u64>,
+}
+
+/// What a parcel holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ParcelKind {
+    /// A sealed pack of chunks.
+    Pack,
+    /// A bundle of objects.
+    Bundle,
+}
+
+impl ParcelKind {
+    /// Its number in index files.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Pack => 0,
+            Self::Bundle => 1,
+        }
+    }
+
+    /// The kind with this number.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Pack),
+            1 => Some(Self::Bundle),
+            _ => None,
+        }
+    }
+}
+
+/// What is in a parcel, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParcelRecord {
+    /// Names it; follows from its content.
+    pub id: PackId,
+    /// What it holds.
+    pub kind: ParcelKind,
+    /// Its length in bytes.
+    pub length: u64,
+    /// Its objects: key, offset and length of the block or frame that has it.
+    pub entries: Vec<(ObjectKey, u32, u32)>,
+}
+
+/// A parcel on its way.
+#[derive(Debug, Clone)]
+pub struct Parcel {
+    /// What is in it.
+    pub record: ParcelRecord,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A name that is to move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefChange {
+    /// The name.
+    pub name: RefName,
+    /// Where the caller believes that it points.
+    pub expected: Option<CommitId>,
+    /// Where it is to point; `None` removes it.
+    pub target: Option<RefTarget>,
+}
+
+/// What is to become part of the remote.
+#[derive(Debug, Clone)]
+pub struct Proposal {
+    /// The epoch in which the remote was asked what it has.
+    pub epoch: u64,
+    /// Names this publication: random bytes, the same in every attempt.
+    pub token: Token,
+    /// The parcels, which were put before.
+    pub parcels: Vec<ParcelRecord>,
+    /// The names.
+    pub changes: Vec<RefChange>,
+}
+
+/// What was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// The remote's mark afterwards.
+    pub mark: u64,
+    /// The mark before, if nobody else published in between.
+    pub follows: Option<u64>,
+}
+
+/// Takes bundles as they arrive.
+pub type BundleSink<'a> = dyn FnMut(&[u8]) -> SyncResult<()> + 'a;
+/// Takes blocks of packs as they arrive, from several threads.
+pub type BlockSink<'a> = dyn Fn(&[u8]) -> SyncResult<()> + Sync + 'a;
+
+/// A place that others can push to and fetch from. See the promises at the top of this module.
+/// Callable from several threads.
+pub trait Remote: Send + Sync {
+    /// What the remote is and where its names point: one round trip.
+    fn describe(&self) -> SyncResult<Description>;
+
+    /// Which of these objects it has, in their order: at most [`Limits::keys_max`]. One round trip, or
+    /// none. "Yes" holds for all that the object reaches, as long as the epoch stays.
+    fn have(&self, keys: &[ObjectKey]) -> SyncResult<Vec<bool>>;
+
+    /// Sends bundles with the objects, chunks apart, that lead to what is wanted: round trips in
+    /// proportion to the publications since, at most.
+    fn fetch_history(&self, wants: &HistoryWants, sink: &mut BundleSink<'_>) -> SyncResult<()>;
+
+    /// Sends bundles that have these objects: at most [`Limits::keys_max`]. Others may come along;
+    /// an object that is not there is left out.
+    fn fetch_objects(&self, keys: &[ObjectKey], sink: &mut BundleSink<'_>) -> SyncResult<()>;
+
+    /// Sends blocks that have these chunks: at most [`Limits::chunks_max`]. Others may come along;
+    /// a chunk that is not there is left out.
+    fn fetch_chunks(&self, chunks: &[ChunkId], sink: &BlockSink<'_>) -> SyncResult<()>;
+
+    /// Takes a parcel and makes it durable; nobody sees it before it is published.
+    fn put(&self, parcel: &Parcel) -> SyncResult<()>;
+
+    /// Which of these parcels it still has from earlier attempts, in their order.
+    fn holds(&self, parcels: &[(PackId, ParcelKind)]) -> SyncResult<Vec<bool>>;
+
+    /// Makes parcels part of the remote and moves names: all or nothing.
+    ///
+    /// # Errors
+    /// [`SyncError::Moved`](crate::sync::SyncError::Moved) when a name points elsewhere,
+    /// [`SyncError::Outdated`](crate::sync::SyncError::Outdated) when the epoch changed,
+    /// [`SyncError::Refused`](crate::sync::SyncError::Refused) when the rules there forbid it.
+    fn publish(&self, proposal: &Proposal) -> SyncResult<Published>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_number_of_its_own() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_number(kind.number()), Some(kind));
+        }
+        assert_eq!(Kind::from_number(200), None);
+    }
+}

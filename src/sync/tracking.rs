@@ -1,0 +1,80 @@
+//! What a repository remembers of its remotes: their names and addresses, and how far each was seen.
+
+use crate::repo::{Edit, RepoError, View};
+use crate::store::Space;
+use crate::sync::address::Address;
+use crate::sync::error::{SyncError, SyncResult};
+use serde::{Deserialize, Serialize};
+
+/// Prefix of the keys in the settings of a repository.
+const PREFIX: &str = "remote/";
+/// Longest name of a remote in bytes.
+const NAME_BYTES_MAX: usize = 64;
+/// The name that a clone gives to where it came from.
+pub const DEFAULT_REMOTE: &str = "origin";
+
+/// One remote as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteRecord {
+    /// Where it is.
+    pub address: Address,
+    /// Its mark when everything was fetched last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u64>,
+    /// Its epoch then.
+    #[serde(default)]
+    pub epoch: u64,
+}
+
+/// Checks the name of a remote: letters, digits, `-` and `_`, not beginning with `-`.
+pub fn check_remote_name(name: &str) -> SyncResult<()> {
+    let fits = !name.is_empty()
+        && name.len() <= NAME_BYTES_MAX
+        && !name.starts_with('-')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if fits {
+        return Ok(());
+    }
+    let reason = "letters, digits, '-' and '_' make the name of a remote".to_owned();
+    Err(SyncError::Repo(RepoError::RefName(crate::repo::refs::RefNameError {
+        name: name.to_owned(),
+        reason,
+    })))
+}
+
+/// The remote of that name, if there is one.
+pub fn remote_record(view: &View, name: &str) -> SyncResult<Option<RemoteRecord>> {
+    let bytes = view.snapshot().get(Space::Settings, format!("{PREFIX}{name}").as_bytes())?;
+    bytes.map(|bytes| parse(&bytes)).transpose()
+}
+
+/// All remotes by name.
+pub fn remote_records(view: &View) -> SyncResult<Vec<(String, RemoteRecord)>> {
+    let mut all = Vec::new();
+    for row in view.snapshot().scan_prefix(Space::Settings, PREFIX.as_bytes())? {
+        let (key, bytes) = row?;
+        let name = String::from_utf8_lossy(&key[PREFIX.len()..]).into_owned();
+        all.push((name, parse(&bytes)?));
+    }
+    Ok(all)
+}
+
+/// Remembers a remote, or forgets it.
+pub fn put_remote_record(edit: &mut Edit, name: &str, record: Option<&RemoteRecord>) -> SyncResult<()> {
+    let key = format!("{PREFIX}{name}");
+    match record {
+        Some(record) => {
+            let bytes =
+                serde_json::to_vec(record).map_err(|source| RepoError::Record { what: "remote", source })?;
+            edit.transaction().put(Space::Settings, key.as_bytes(), &bytes)?;
+        }
+        None => {
+            edit.transaction().delete(Space::Settings, key.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+fn parse(bytes: &[u8]) -> SyncResult<RemoteRecord> {
+    Ok(serde_json::from_slice(bytes).map_err(|source| RepoError::Record { what: "remote", source })?)
+}

@@ -1,0 +1,91 @@
+//! Many at once.
+
+use super::{BucketPlace, Place, clone_of, fetch_from, head, push_from, push_to, seen};
+use crate::app_flow::{Lab, noise};
+use pentimento::app::merge;
+use pentimento::base::monitor::SilentMonitor;
+use pentimento::sync::SyncError;
+use std::collections::HashSet;
+
+fn to_branches_of_their_own(place: &dyn Place) {
+    let labs: Vec<Lab> = (0..20).map(|_| Lab::new()).collect();
+    std::thread::scope(|scope| {
+        for (number, lab) in labs.iter().enumerate() {
+            scope.spawn(move || {
+                for round in 0..3 {
+                    lab.write(&format!("{number}.bin"), noise(number as u64 * 10 + round, 40_000));
+                    lab.commit("on");
+                    push_to(lab, &*place.open(), &format!("b{number}")).expect("a push");
+                }
+            });
+        }
+    });
+    let clone = clone_of(place);
+    for (number, lab) in labs.iter().enumerate() {
+        assert_eq!(seen(&clone, &format!("b{number}")), Some(head(lab)));
+    }
+    assert_eq!(place.open().describe().expect("a description").mark, 60);
+}
+
+#[test]
+fn twenty_push_to_branches_of_their_own_in_a_folder() {
+    to_branches_of_their_own(&BucketPlace::folder());
+}
+
+#[test]
+fn twenty_push_to_branches_of_their_own_in_memory() {
+    to_branches_of_their_own(&BucketPlace::memory());
+}
+
+/// Pushes to one branch until it is taken; brings the others' work along in between.
+fn push_and_merge(lab: &Lab, place: &dyn Place) {
+    for _ in 0..400 {
+        match push_from(lab, &*place.open(), "main", seen(lab, "main")) {
+            Ok(_) => return,
+            Err(SyncError::Moved { .. }) => bring_along(lab, place),
+            Err(error) => panic!("a push failed: {error}"),
+        }
+    }
+    panic!("a push was refused four hundred times");
+}
+
+fn bring_along(lab: &Lab, place: &dyn Place) {
+    fetch_from(lab, &*place.open()).expect("a fetch");
+    let options =
+        merge::Options { name: "origin/main".into(), identity: Some(crate::app_flow::anna()), message: None };
+    merge::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a merge");
+}
+
+fn to_one_branch(place: &dyn Place) {
+    let first = Lab::new();
+    first.write("begin", "begin");
+    first.commit("begin");
+    push_to(&first, &*place.open(), "main").expect("a push");
+    let labs: Vec<Lab> = (0..20).map(|_| Lab::new()).collect();
+    std::thread::scope(|scope| {
+        for (number, lab) in labs.iter().enumerate() {
+            scope.spawn(move || {
+                lab.write(&format!("{number}.txt"), format!("by {number}"));
+                lab.commit("mine");
+                bring_along(lab, place);
+                push_and_merge(lab, place);
+            });
+        }
+    });
+    let clone = clone_of(place);
+    let view = clone.repository.view().expect("a view");
+    let tip = seen(&clone, "main").expect("a branch");
+    let tree = pentimento::object::source::ObjectSource::commit(&view, tip).expect("a commit").tree;
+    let names: HashSet<String> =
+        pentimento::object::tree_walk::TreeWalk::new(&view, tree, Default::default())
+            .map(|item| item.expect("an entry").0.to_string())
+            .collect();
+    for number in 0..20 {
+        assert!(names.contains(&format!("{number}.txt")), "the work of {number} is lost: {names:?}");
+    }
+}
+
+#[test]
+fn twenty_push_to_one_branch_in_a_folder_and_no_update_is_lost() {
+    to_one_branch(&BucketPlace::folder());
+}

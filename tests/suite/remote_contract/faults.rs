@@ -1,0 +1,59 @@
+//! A remote that fails now and then, in every way.
+
+use super::{BucketPlace, Place, clone_of, fetch_from, head, push_to, seen};
+use crate::app_flow::{Lab, noise};
+use pentimento::store::bucket::{Fault, FaultyBucket, MemoryBucket};
+use pentimento::sync::SyncError;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A bucket of which a share of the operations fails, before or after they are carried out.
+fn shaky(seed: u64, one_in: u64) -> (Arc<FaultyBucket<MemoryBucket>>, Arc<AtomicU64>, BucketPlace) {
+    let rate = Arc::new(AtomicU64::new(0));
+    let asked = rate.clone();
+    let bucket = Arc::new(FaultyBucket::new(MemoryBucket::new(), move |number, _| {
+        let mut random = (number + 1).wrapping_mul(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        random ^= random >> 29;
+        random = random.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        random ^= random >> 32;
+        match asked.load(Ordering::Relaxed) {
+            0 => Fault::None,
+            rate if random % rate == 0 && random & (1 << 40) == 0 => Fault::Before,
+            rate if random % rate == 0 => Fault::After,
+            _ => Fault::None,
+        }
+    }));
+    let place = BucketPlace::begin(bucket.clone());
+    rate.store(one_in, Ordering::Relaxed);
+    (bucket, rate, place)
+}
+
+#[test]
+fn work_arrives_once_and_whole_however_shaky_the_line_is() {
+    for seed in 1..=12 {
+        let (_, rate, place) = shaky(seed, 3);
+        let lab = Lab::new();
+        for round in 0..4u64 {
+            lab.write("big.bin", noise(seed * 100 + round, 400_000));
+            lab.write("small.txt", format!("{round}"));
+            lab.commit("on");
+            let mut attempts = 0;
+            while let Err(error) = push_to(&lab, &*place.open(), "main") {
+                assert!(matches!(error, SyncError::Bucket(_)), "{error}");
+                attempts += 1;
+                assert!(attempts < 200, "a push never gets through");
+            }
+        }
+        let other = Lab::new();
+        let mut attempts = 0;
+        while fetch_from(&other, &*place.open()).is_err() {
+            attempts += 1;
+            assert!(attempts < 200, "a fetch never gets through");
+        }
+        assert_eq!(seen(&other, "main"), Some(head(&lab)));
+        rate.store(0, Ordering::Relaxed);
+        let mark = place.open().describe().expect("a description").mark;
+        assert_eq!(mark, 4, "every publication counts once");
+        assert_eq!(seen(&clone_of(&place), "main"), Some(head(&lab)));
+    }
+}

@@ -1,0 +1,174 @@
+//! The contract of remotes as a program: every form passes the same tests, faults included.
+
+mod cases;
+mod cost;
+mod crowd;
+mod faults;
+mod hostile;
+
+use crate::app_flow::Lab;
+use pentimento::base::id::{CommitId, RepositoryId};
+use pentimento::base::monitor::SilentMonitor;
+use pentimento::object::chunker::ChunkerParameters;
+use pentimento::repo::refs::{RefName, RefTarget};
+use pentimento::store::bucket::{Bucket, FolderBucket, MemoryBucket};
+use pentimento::sync::SyncError;
+use pentimento::sync::accept::NoRules;
+use pentimento::sync::bucket::BucketRemote;
+use pentimento::sync::fetch::{Fetch, Fetched};
+use pentimento::sync::push::{Moved, Push};
+use pentimento::sync::remote::{RefChange, Remote};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The repository that all labs are clones of.
+pub const REPOSITORY: RepositoryId = RepositoryId::from_bytes([1; 16]);
+
+/// A place where a remote is: opened anew by each client.
+pub trait Place: Send + Sync {
+    fn open(&self) -> Box<dyn Remote>;
+}
+
+/// A remote in a bucket.
+pub struct BucketPlace {
+    pub bucket: Arc<dyn Bucket>,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl BucketPlace {
+    /// Begins a remote in a bucket.
+    pub fn begin(bucket: Arc<dyn Bucket>) -> Self {
+        Self::begin_in(bucket, None)
+    }
+
+    fn begin_in(bucket: Arc<dyn Bucket>, folder: Option<tempfile::TempDir>) -> Self {
+        let place = Self { bucket, _folder: folder };
+        let created = place.remote().create(REPOSITORY, ChunkerParameters::default(), "nonce");
+        created.expect("a new remote");
+        place
+    }
+
+    pub fn remote(&self) -> BucketRemote {
+        BucketRemote::new(self.bucket.clone(), "the bucket".to_owned(), None)
+    }
+
+    pub fn memory() -> Self {
+        Self::begin(Arc::new(MemoryBucket::new()))
+    }
+
+    pub fn folder() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let bucket = FolderBucket::create(&folder.path().join("nas")).expect("a folder");
+        Self::begin_in(Arc::new(bucket), Some(folder))
+    }
+}
+
+impl Place for BucketPlace {
+    fn open(&self) -> Box<dyn Remote> {
+        Box::new(self.remote())
+    }
+}
+
+/// Random bytes that name a publication.
+pub fn token() -> [u8; 16] {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let mut token = [0; 16];
+    token[..8].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_le_bytes());
+    token
+}
+
+pub fn branch(name: &str) -> RefName {
+    RefName::branch(name).expect("a branch")
+}
+
+/// The newest commit of a lab.
+pub fn head(lab: &Lab) -> CommitId {
+    lab.repository.view().expect("a view").head().expect("a state").expect("a commit")
+}
+
+/// Pushes a lab's newest commit to a branch of a remote, wherever that is now.
+pub fn push_to(lab: &Lab, remote: &dyn Remote, name: &str) -> Result<Moved, SyncError> {
+    let expected = remote.describe()?.refs.get(&branch(name)).map(|target| target.commit);
+    push_from(lab, remote, name, expected)
+}
+
+/// Pushes a lab's newest commit to a branch of a remote that is believed to be at `expected`.
+pub fn push_from(
+    lab: &Lab,
+    remote: &dyn Remote,
+    name: &str,
+    expected: Option<CommitId>,
+) -> Result<Moved, SyncError> {
+    let description = remote.describe()?;
+    let change = RefChange { name: branch(name), expected, target: Some(RefTarget::plain(head(lab))) };
+    let push = Push {
+        repository: &lab.repository,
+        remote,
+        known: Vec::new(),
+        changes: vec![change],
+        notes: lab.repository.pent_dir().join("remotes/test"),
+        token: token(),
+    };
+    push.run(description, &SilentMonitor).map(|(moved, _)| moved)
+}
+
+/// Fetches everything.
+pub fn fetch_from(lab: &Lab, remote: &dyn Remote) -> Result<Fetched, SyncError> {
+    let fetch = Fetch { repository: &lab.repository, remote, name: "origin", content: true, judge: &NoRules };
+    fetch.run(&SilentMonitor)
+}
+
+/// Where a lab saw a branch of the remote.
+pub fn seen(lab: &Lab, name: &str) -> Option<CommitId> {
+    let name = RefName::remote("origin", &branch(name)).expect("a name");
+    lab.repository.view().expect("a view").reference(&name).expect("a ref").map(|target| target.commit)
+}
+
+/// Checks that everything that a fresh clone got from the remote is there and sound.
+pub fn assert_sound(lab: &Lab) {
+    use pentimento::app::fsck;
+    let options = fsck::Options::default();
+    let report = fsck::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a check");
+    let text = serde_json::to_string(&report).expect("a report");
+    assert!(report.sound, "{text}");
+}
+
+/// A fresh clone of the remote, checked.
+pub fn clone_of(place: &dyn Place) -> Lab {
+    let lab = Lab::new();
+    fetch_from(&lab, &*place.open()).expect("a fetch");
+    assert_sound(&lab);
+    lab
+}
+
+/// Runs every case of the contract against a form.
+macro_rules! contract {
+    ($form:ident, $place:expr) => {
+        mod $form {
+            use super::*;
+
+            contract!(@cases $place;
+                what_is_pushed_comes_back_whole
+                nothing_shows_before_it_is_published
+                a_name_moves_only_from_where_it_is
+                a_publication_counts_once_however_often_it_is_told
+                what_the_remote_has_is_not_sent_again
+                histories_that_parted_come_back_both
+                a_question_about_what_is_not_there_is_answered_with_no
+                a_push_that_was_stopped_goes_on_where_it_was
+                many_small_files_and_one_large_one
+            );
+        }
+    };
+    (@cases $place:expr; $($case:ident)*) => {
+        $(
+            #[test]
+            fn $case() {
+                cases::$case(&$place);
+            }
+        )*
+    };
+}
+
+contract!(folder, BucketPlace::folder());
+contract!(memory, BucketPlace::memory());

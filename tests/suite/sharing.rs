@@ -1,0 +1,163 @@
+//! Sharing work between people through the program itself.
+
+use crate::support::{Run, World, assert_snapshot};
+use std::fs;
+use std::time::Duration;
+
+fn write(world: &World, name: &str, text: impl AsRef<[u8]>) {
+    let path = world.studio().join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+    fs::write(path, text).expect("a written file");
+}
+
+/// A world with a repository of its own and a remote beside it.
+fn studio() -> World {
+    let world = World::new();
+    world.ok(&["init"]);
+    world.ok(&["config", "user.name", "Anna Lind"]);
+    world
+}
+
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    crate::app_flow::noise(seed, length)
+}
+
+/// Ids differ from run to run, since that of the repository is random, and so does how well they pack.
+fn without_ids(text: &str) -> String {
+    let mut text = text.to_owned();
+    for what in [" B sent", " B to send", " B received"] {
+        let parts: Vec<&str> = text.split(what).collect();
+        let (last, others) = parts.split_last().expect("split gives one part at least");
+        let cut = |part: &&str| part.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned() + "<n>" + what;
+        text = others.iter().map(cut).collect::<String>() + last;
+    }
+    let mut shown = String::new();
+    for word in text.split_inclusive([' ', '\n', ',', '.']) {
+        let core: String = word.chars().take_while(|c| c.is_ascii_hexdigit()).collect();
+        let is_id = core.len() == 10 && core.chars().any(|c| c.is_ascii_digit());
+        shown.push_str(&if is_id { word.replacen(&core, "<id>", 1) } else { word.to_owned() });
+    }
+    shown
+}
+
+#[test]
+fn two_people_share_work_through_a_folder() {
+    let world = studio();
+    write(&world, "logo.svg", "<svg>one</svg>");
+    write(&world, "photo.raw", vec![7u8; 200_000]);
+    world.ok(&["commit", "-m", "Begin"]);
+    let mut text = world.session(&[
+        &["remote", "add", "origin", "../nas"],
+        &["remote"],
+        &["push", "--dry-run"],
+        &["push"],
+        &["push"],
+        &["clone", "../nas", "../ben"],
+    ]);
+    write(&world, "../ben/logo.svg", "<svg>two</svg>");
+    text.push_str(&world.session(&[
+        &["-C", "../ben", "commit", "-m", "Ben's logo"],
+        &["-C", "../ben", "push"],
+        &["status"],
+        &["fetch"],
+        &["status"],
+    ]));
+    write(&world, "logo.svg", "<svg>three</svg>");
+    write(&world, "notes.txt", "mine");
+    text.push_str(&world.session(&[
+        &["status"],
+        &["commit", "-m", "Anna's logo"],
+        &["push"],
+        &["pull"],
+        &["resolve", "--ours", "logo.svg"],
+        &["commit"],
+        &["push"],
+        &["-C", "../ben", "pull"],
+        &["remote", "check"],
+        &["remote", "remove", "origin"],
+        &["push"],
+    ]));
+    assert_snapshot("sharing", &without_ids(&text));
+    let theirs = fs::read_to_string(world.studio().join("../ben/logo.svg")).expect("Ben's file");
+    assert_eq!(theirs, "<svg>three</svg>");
+}
+
+#[test]
+fn addresses_that_are_none_or_hold_secrets_are_refused() {
+    let world = studio();
+    for (address, code) in [
+        ("ssh://-oProxyCommand=touch/x", 2),
+        ("https://anna:hunter2@example.org/x", 2),
+        ("gopher://example.org/x", 2),
+    ] {
+        let run: Run = world.pent(&["remote", "add", "origin", address]);
+        assert_eq!(run.code, code, "{address}: {}", run.stderr);
+        assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
+    }
+    assert_eq!(world.json(&["remote"])["remotes"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn a_folder_that_holds_something_else_is_left_alone() {
+    let world = studio();
+    write(&world, "../photos/a.jpg", "a photo");
+    let run = world.pent(&["remote", "add", "origin", "../photos"]);
+    assert_eq!(run.code, 4, "{}", run.stderr);
+    let names: Vec<_> = fs::read_dir(world.studio().join("../photos")).expect("a folder").collect();
+    assert_eq!(names.len(), 1);
+}
+
+/// Starts a command and kills it after a while, unless it ends before. Tells whether it ended well.
+fn kill_after(world: &World, arguments: &[&str], wait: Duration) -> bool {
+    let mut command = world.command(arguments);
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut child = command.spawn().expect("a program that starts");
+    let began = std::time::Instant::now();
+    while began.elapsed() < wait {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status.success();
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().expect("a kill");
+    child.wait().expect("an end").success()
+}
+
+/// Whether a clone was killed after it had done everything.
+fn is_complete(world: &World) -> bool {
+    let run = world.pent(&["--json", "-C", "../copy", "status"]);
+    let status: serde_json::Value = serde_json::from_str(&run.stdout).unwrap_or_default();
+    status["commit"].is_string() && status["changes"].as_array().is_some_and(Vec::is_empty)
+}
+
+#[test]
+fn kills_of_push_and_clone_at_any_moment_lose_nothing() {
+    let world = studio();
+    for number in 0..6 {
+        write(&world, &format!("{number}.bin"), noise(number + 1, 12_000_000));
+    }
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["remote", "add", "origin", "../nas"]);
+    let mut kills = 0;
+    while !kill_after(&world, &["push"], Duration::from_millis(15 + 23 * kills)) {
+        kills += 1;
+        assert!(kills < 200, "a push never gets through");
+    }
+    assert!(kills > 0, "not one push was killed");
+    assert_eq!(world.json(&["push"])["names"].as_array().map(Vec::len), Some(0));
+    let mut kills = 0;
+    while !kill_after(&world, &["clone", "../nas", "../copy"], Duration::from_millis(15 + 23 * kills)) {
+        kills += 1;
+        if is_complete(&world) {
+            break;
+        }
+        assert!(kills < 200, "a clone never gets through");
+    }
+    assert!(kills > 0, "not one clone was killed");
+    assert_eq!(world.json(&["-C", "../copy", "fsck"])["sound"], true);
+    for number in 0..6 {
+        let name = format!("{number}.bin");
+        let copied = fs::read(world.studio().join("../copy").join(&name)).expect("a file");
+        assert!(copied == noise(number + 1, 12_000_000), "{name}");
+    }
+}
