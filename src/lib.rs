@@ -8,6 +8,8 @@ pub mod base;
 pub mod care;
 pub mod cli;
 pub mod diff;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod object;
 pub mod repo;
 pub mod rules;

@@ -1,5 +1,6 @@
 //! `commit`: makes the worktree's changes part of the branch.
 
+use crate::app::common::assign::Assignment;
 use crate::app::common::describe::{CommitLine, Describer};
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
@@ -9,6 +10,7 @@ use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
 use crate::app::status::{ChangeLine, Counts, problems_of};
 use crate::base::id::{CommitId, TreeId};
+use crate::base::memory::{MANY, give_back};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::{Clock, Timestamp};
@@ -22,7 +24,10 @@ use crate::repo::people::Identity;
 use crate::repo::refs::RefTarget;
 use crate::repo::state::{MergeState, PendingEdits};
 use crate::repo::{RepoError, Repository};
+use crate::store::Staged;
+use crate::worktree::status::{Change, What};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What to commit, and how.
@@ -83,13 +88,12 @@ pub fn run(
     let parents: Vec<CommitId> =
         session.head.into_iter().chain(merge.as_ref().map(|merge| merge.theirs)).collect();
     let mut snapshot = snapshot::take(&session, &options.paths, &parents, monitor)?;
-    let fresh = std::mem::take(&mut snapshot.fresh);
-    let mut report = describe(&session, &snapshot);
     if snapshot.assignment.edits.is_empty() && merge.is_none() {
+        let fresh = snapshot::fresh_files(std::mem::take(&mut snapshot.refreshed), &snapshot.changes);
         if !fresh.is_empty() {
             session.remember(fresh, monitor)?;
         }
-        return Ok(report);
+        return Ok(describe(&session, Told::of(&snapshot), snapshot.changes));
     }
     if monitor.is_cancelled() {
         return Err(AppError::Cancelled);
@@ -107,7 +111,15 @@ pub fn run(
         merge,
     };
     let signing = options.signing.as_deref();
-    let id = making.write(&session, snapshot, signing, clock)?;
+    // Of a million files only those lists are there at one time that the next step needs.
+    let told = Told::of(&snapshot);
+    let Snapshot { assignment, staged, refreshed, changes, still_pending, .. } = snapshot;
+    let id = making.write(&session, (assignment, staged, still_pending), signing, clock)?;
+    if changes.len() >= MANY {
+        give_back();
+    }
+    let fresh = snapshot::fresh_files(refreshed, &changes);
+    let mut report = describe(&session, told, changes);
     report.signed = signing.map(|signing| signing.signer.public_key().fingerprint());
     session.remember(fresh, monitor)?;
     let commit = session.view.commit(id)?;
@@ -130,29 +142,55 @@ fn message(options: &Options, merge: Option<&MergeState>) -> String {
     given.unwrap_or_default().trim_end().to_owned()
 }
 
-fn describe(session: &Session<'_>, snapshot: &Snapshot) -> Report {
-    let described = snapshot.assignment.edits.len();
-    let mut changes: Vec<ChangeLine> =
-        snapshot.changes.iter().filter(|change| change.is_committable()).map(ChangeLine::of).collect();
-    if described > changes.len() {
-        let known: std::collections::HashSet<AssetPath> = changes
-            .iter()
-            .flat_map(|line| std::iter::once(line.path.clone()).chain(line.from.clone()))
-            .collect();
-        let extra = snapshot.assignment.edits.iter().filter(|edit| !known.contains(&edit.path));
-        changes.extend(extra.map(|edit| ChangeLine::metadata(&edit.path, edit.value.as_ref())));
-        changes.sort_by(|left, right| left.path.cmp(&right.path));
+/// What is told of a snapshot beside its changes.
+struct Told {
+    /// Paths that have no other change than of their metadata or identity.
+    described: Vec<ChangeLine>,
+    bytes: u64,
+    bytes_new: u64,
+    bytes_stored: u64,
+}
+
+impl Told {
+    fn of(snapshot: &Snapshot) -> Self {
+        let (edits, changes) = (&snapshot.assignment.edits, &snapshot.changes);
+        let mut described = Vec::new();
+        if edits.len() > changes.iter().filter(|change| change.is_committable()).count() {
+            let origin = |change: &Change| match &change.what {
+                What::Moved { from, .. } => Some(from.clone()),
+                _ => None,
+            };
+            let known: HashSet<AssetPath> = changes
+                .iter()
+                .flat_map(|change| origin(change).into_iter().chain([change.path.clone()]))
+                .collect();
+            let extra = edits.iter().filter(|edit| !known.contains(&edit.path));
+            described.extend(extra.map(|edit| ChangeLine::metadata(&edit.path, edit.value.as_ref())));
+        }
+        let Snapshot { bytes, bytes_new, bytes_stored, .. } = *snapshot;
+        Self { described, bytes, bytes_new, bytes_stored }
+    }
+}
+
+/// Makes the report out of the changes, which nobody needs after it.
+fn describe(session: &Session<'_>, told: Told, changes: Vec<Change>) -> Report {
+    let problems = problems_of(&changes);
+    let mut lines: Vec<ChangeLine> =
+        changes.into_iter().filter(Change::is_committable).map(ChangeLine::from).collect();
+    if !told.described.is_empty() {
+        lines.extend(told.described);
+        lines.sort_by(|left, right| left.path.cmp(&right.path));
     }
     Report {
         branch: session.state.branch.name().to_owned(),
         commit: None,
-        counts: Counts::of(&changes),
-        changes,
-        bytes: snapshot.bytes,
-        bytes_new: snapshot.bytes_new,
-        bytes_stored: snapshot.bytes_stored,
+        counts: Counts::of(&lines),
+        changes: lines,
+        bytes: told.bytes,
+        bytes_new: told.bytes_new,
+        bytes_stored: told.bytes_stored,
         signed: None,
-        problems: problems_of(&snapshot.changes),
+        problems,
     }
 }
 
@@ -171,17 +209,18 @@ impl Making {
     fn write(
         self,
         session: &Session<'_>,
-        mut snapshot: Snapshot,
+        (assignment, staged, still_pending): (Assignment, Staged, PendingEdits),
         signing: Option<&SigningAs>,
         clock: &dyn Clock,
     ) -> Result<CommitId, AppError> {
-        let notes = self.notes(std::mem::take(&mut snapshot.assignment.notes));
-        let edits = std::mem::take(&mut snapshot.assignment.edits);
+        let Assignment { edits, notes, .. } = assignment;
+        let notes = self.notes(notes);
         // A person may have to touch a key for this: nobody else waits for the transaction then,
         // and nothing is there yet if they do not.
         let signature = match signing {
             Some(signing) => {
-                let tree = edit_tree(&session.view, session.base, edits.clone(), &mut |_, _| Ok(()));
+                let edits = edits.iter().cloned();
+                let tree = edit_tree(&session.view, session.base, edits, &mut |_, _| Ok(()));
                 let commit = self.commit(tree.map_err(AppError::from_edit)?, &notes);
                 let repository = session.repository.id();
                 Some(signing.sign_commit(repository, commit.id(), self.committer.time)?)
@@ -189,7 +228,7 @@ impl Making {
             None => None,
         };
         let mut edit = session.repository.edit()?;
-        edit.publish(snapshot.staged)?;
+        edit.publish(staged)?;
         let tree =
             edit_tree(&session.view, session.base, edits, &mut |id, bytes| edit.put_tree_node(id, &bytes))
                 .map_err(AppError::from_edit)?;
@@ -209,7 +248,7 @@ impl Making {
         };
         let before = edit.state()?;
         let mut after = before.clone();
-        after.pending = PendingEdits::clone(&snapshot.still_pending);
+        after.pending = still_pending;
         after.merge = None;
         if before != after {
             edit.put_state(&after)?;

@@ -14,6 +14,8 @@ pub mod error;
 pub mod export;
 pub mod fetch;
 pub mod fsck;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod gc;
 pub mod identity;
 pub mod init;

@@ -15,7 +15,6 @@ use crate::base::time::Clock;
 use crate::object::source::ObjectSource;
 use crate::object::tree::Content;
 use crate::object::tree_edit::{EntryValue, TreeEdit, edit_tree};
-use crate::object::tree_lookup::TreeLookup;
 use crate::object::tree_walk::{TreeWalk, entry_at, tree_order};
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, StateChange};
@@ -75,6 +74,12 @@ impl Wanted {
     fn target(&self) -> checkout::Wanted {
         let content = self.value.as_ref().map(|value| value.content.clone());
         checkout::Wanted { path: self.path.clone(), content }
+    }
+}
+
+impl From<Wanted> for checkout::Wanted {
+    fn from(wanted: Wanted) -> Self {
+        Self { path: wanted.path, content: wanted.value.map(|value| value.content) }
     }
 }
 
@@ -217,11 +222,13 @@ fn elsewhere(
         return Ok(report);
     }
     let root = Worktree::open(&folder)?;
+    // Lists of everything that is restored do not stay longer than they are needed.
     let targets: Vec<checkout::Wanted> =
-        wanted.iter().filter(|item| item.value.is_some()).map(Wanted::target).collect();
+        wanted.into_iter().filter(|item| item.value.is_some()).map(checkout::Wanted::from).collect();
     let input =
         PlanInput { worktree: &root, index: None, seen: None, stored: &|_, _| None, wanted: &targets };
     let plan = plan(&input, monitor)?;
+    drop(targets);
     plan.check_space(&root)?;
     let stored = StoredContent::new(session.repository, &session.view, monitor)?;
     let source = CheckoutContent(stored.extractor());
@@ -243,6 +250,7 @@ fn here(
 ) -> Result<Report, AppError> {
     let targets: Vec<checkout::Wanted> = wanted.iter().map(Wanted::target).collect();
     let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
+    drop(targets);
     let mut report = Report {
         commits,
         to: None,
@@ -269,10 +277,9 @@ fn here(
 /// as the asset that it was.
 fn pending_after(session: &Session<'_>, wanted: &[Wanted]) -> Result<WorktreeState, AppError> {
     let mut state = session.state.clone();
-    let mut tree = TreeLookup::new(&session.view, session.base);
     for Wanted { path, value } in wanted {
-        let base = tree.find(path).map_err(RepoError::from)?;
         let Some(value) = value else { continue };
+        let base = session.base_entry(path)?;
         let base_metadata = base.as_ref().and_then(|entry| entry.metadata);
         if value.metadata == base_metadata {
             state.pending.metadata.remove(path);
@@ -363,10 +370,8 @@ fn before_edits(
     in_the_way.retain(|edit| !stands_as_file(session, &edit.path));
     edits.extend(in_the_way);
     // What stands there as a folder is no file of that name; folders of the base stay.
-    let mut tree = TreeLookup::new(&session.view, session.base);
     for path in gone {
-        let base = tree.find(&path).map_err(RepoError::from)?;
-        if base.is_some_and(|entry| !entry.content.is_directory()) {
+        if session.base_entry(&path)?.is_some_and(|entry| !entry.content.is_directory()) {
             edits.push(TreeEdit { path, value: None });
         }
     }
@@ -397,11 +402,8 @@ fn in_the_way<'a>(
         }
     }
     let mut edits = Vec::new();
-    let mut folders: Vec<AssetPath> = folders.into_iter().collect();
-    folders.sort_by(tree_order);
-    let mut tree = TreeLookup::new(&session.view, session.base);
     for path in folders {
-        let base = tree.find(&path).map_err(RepoError::from)?;
+        let base = session.base_entry(&path)?;
         // What is wanted comes in tree order.
         let is_wanted = wanted.binary_search_by(|item| tree_order(&item.path, &path)).is_ok();
         if base.is_some_and(|entry| !entry.content.is_directory()) && !is_wanted {

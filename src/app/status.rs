@@ -116,9 +116,9 @@ pub struct ChangeLine {
     pub metadata_pending: bool,
 }
 
-impl ChangeLine {
-    /// Describes a change that can be committed.
-    pub fn of(change: &Change) -> Self {
+/// Describes a change that can be committed.
+impl From<Change> for ChangeLine {
+    fn from(change: Change) -> Self {
         let (what, from) = match &change.what {
             What::New => ("new", None),
             What::ModeChanged => ("mode", None),
@@ -131,7 +131,7 @@ impl ChangeLine {
         let size = change.size();
         let before = change.base.as_ref().and_then(|base| base.content.size());
         Self {
-            path: change.path.clone(),
+            path: change.path,
             what,
             from,
             size,
@@ -142,7 +142,9 @@ impl ChangeLine {
             metadata_pending: false,
         }
     }
+}
 
+impl ChangeLine {
     /// Describes a path of which only metadata or identity is edited.
     pub fn metadata(path: &AssetPath, value: Option<&EntryValue>) -> Self {
         Self {
@@ -209,7 +211,7 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
     let status = session.status(&options.paths, &probe, measure, monitor)?;
     let problems = problems_of(&status.changes);
     let mut changes: Vec<ChangeLine> =
-        status.changes.iter().filter(|change| change.is_committable()).map(ChangeLine::of).collect();
+        status.changes.into_iter().filter(Change::is_committable).map(ChangeLine::from).collect();
     add_pending(&session, &options.paths, &mut changes)?;
     let is_file = |line: &&ChangeLine| !matches!(line.what, "removed" | "metadata" | "mode");
     let bytes = changes.iter().filter(is_file).map(|line| line.size).sum();
@@ -273,6 +275,6 @@ fn add_pending(
             changes.push(ChangeLine::metadata(path, Some(&value)));
         }
     }
-    changes.sort_by(|left, right| left.path.cmp(&right.path));
+    changes.sort_unstable_by(|left, right| left.path.cmp(&right.path));
     Ok(())
 }

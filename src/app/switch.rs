@@ -100,8 +100,9 @@ fn go(
 ) -> Result<Report, AppError> {
     monitor.phase(Phase { name: "Keeping uncommitted work", files_total: None, bytes_total: None });
     let parents: Vec<CommitId> = session.head.into_iter().collect();
-    let snapshot = snapshot::take(&session, &[], &parents, monitor)?;
-    let known = KnownFiles::of(&snapshot.fresh);
+    let mut snapshot = snapshot::take(&session, &[], &parents, monitor)?;
+    let refreshed = std::mem::take(&mut snapshot.refreshed);
+    let known = KnownFiles::of(&snapshot::fresh_files(refreshed, &snapshot.changes));
     let head = session.view.reference(&target)?.map(|found| found.commit);
     let head_tree = match head {
         Some(id) => session.view.commit(id)?.tree,

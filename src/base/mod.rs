@@ -3,7 +3,10 @@
 
 pub mod codec;
 pub mod escape;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod id;
+pub mod memory;
 pub mod monitor;
 pub mod path;
 pub mod size;

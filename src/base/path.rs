@@ -6,7 +6,10 @@
 
 use crate::base::escape;
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// Longest name of one entry, in bytes (255 UTF-16 units can take 765 bytes of UTF-8).
 pub const NAME_BYTES_MAX: usize = 765;
@@ -47,20 +50,22 @@ pub fn check_name(name: &[u8]) -> Result<(), PathError> {
 }
 
 /// A path from the repository's top, names separated by `/`. The empty path is the top itself.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct AssetPath(Vec<u8>);
+///
+/// Cheap to clone: lists of a million paths exist several times over while a commit is made.
+#[derive(Clone, Default)]
+pub struct AssetPath(Option<Arc<[u8]>>);
 
 impl AssetPath {
     /// The repository's top folder.
     pub const fn root() -> Self {
-        Self(Vec::new())
+        Self(None)
     }
 
     /// Checks and takes bytes as a path; empty bytes are the top.
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Result<Self, PathError> {
         let bytes = bytes.into();
         if bytes.is_empty() {
-            return Ok(Self(bytes));
+            return Ok(Self::root());
         }
         if bytes.len() > PATH_BYTES_MAX {
             return Err(PathError::TooLong);
@@ -71,7 +76,12 @@ impl AssetPath {
                 .map_err(|error| if error == PathError::Empty { PathError::Component } else { error })?;
             depth += 1;
         }
-        if depth > PATH_DEPTH_MAX { Err(PathError::TooLong) } else { Ok(Self(bytes)) }
+        if depth > PATH_DEPTH_MAX { Err(PathError::TooLong) } else { Ok(Self::of(&bytes)) }
+    }
+
+    /// Takes bytes that are known to be a path.
+    fn of(bytes: &[u8]) -> Self {
+        Self((!bytes.is_empty()).then(|| bytes.into()))
     }
 
     /// Reads the percent-encoded form used in JSON.
@@ -81,39 +91,34 @@ impl AssetPath {
 
     /// The path's bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 
     /// Whether this is the top folder.
     pub fn is_root(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// The path of an entry inside this folder.
     pub fn join(&self, name: &[u8]) -> Result<Self, PathError> {
         check_name(name)?;
-        let mut bytes = Vec::with_capacity(self.0.len() + 1 + name.len());
-        if !self.is_root() {
-            bytes.extend_from_slice(&self.0);
-            bytes.push(b'/');
-        }
-        bytes.extend_from_slice(name);
-        if bytes.len() > PATH_BYTES_MAX { Err(PathError::TooLong) } else { Ok(Self(bytes)) }
+        let Some(above) = &self.0 else { return Ok(Self::of(name)) };
+        let bytes = [above, b"/".as_slice(), name].concat();
+        if bytes.len() > PATH_BYTES_MAX { Err(PathError::TooLong) } else { Ok(Self::of(&bytes)) }
     }
 
     /// The folder it lies in; `None` for the top.
     pub fn parent(&self) -> Option<Self> {
-        if self.is_root() {
-            return None;
-        }
-        let end = self.0.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-        Some(Self(self.0[..end].to_vec()))
+        let bytes = self.0.as_deref()?;
+        let end = bytes.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        Some(Self::of(&bytes[..end]))
     }
 
     /// Its last name; empty for the top.
     pub fn name(&self) -> &[u8] {
-        let start = self.0.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-        &self.0[start..]
+        let bytes = self.as_bytes();
+        let start = bytes.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        &bytes[start..]
     }
 
     /// What follows the last dot of its name, lower-cased; empty when there is none.
@@ -127,16 +132,13 @@ impl AssetPath {
 
     /// Its names from the top down.
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.split(|byte| *byte == b'/').filter(|name| !name.is_empty())
+        self.as_bytes().split(|byte| *byte == b'/').filter(|name| !name.is_empty())
     }
 
     /// Whether it is `folder` or lies anywhere below it.
     pub fn is_within(&self, folder: &AssetPath) -> bool {
-        folder.is_root()
-            || self.0 == folder.0
-            || (self.0.len() > folder.0.len()
-                && self.0.starts_with(&folder.0)
-                && self.0[folder.0.len()] == b'/')
+        let below = self.as_bytes().strip_prefix(folder.as_bytes());
+        folder.is_root() || below.is_some_and(|below| below.is_empty() || below[0] == b'/')
     }
 
     /// The part below `folder`; `None` when it does not lie there.
@@ -144,20 +146,21 @@ impl AssetPath {
         if !self.is_within(folder) {
             return None;
         }
-        let start = if folder.is_root() { 0 } else { (folder.0.len() + 1).min(self.0.len()) };
-        Some(Self(self.0[start..].to_vec()))
+        let (bytes, above) = (self.as_bytes(), folder.as_bytes().len());
+        let start = if folder.is_root() { 0 } else { (above + 1).min(bytes.len()) };
+        Some(Self::of(&bytes[start..]))
     }
 
     /// The percent-encoded form used in JSON.
     pub fn to_percent(&self) -> String {
-        escape::percent_encode(&self.0)
+        escape::percent_encode(self.as_bytes())
     }
 }
 
 /// Shows the path safely on a terminal.
 impl fmt::Display for AssetPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escape::terminal(if self.is_root() { b"." } else { &self.0 }))
+        f.write_str(&escape::terminal(if self.is_root() { b"." } else { self.as_bytes() }))
     }
 }
 
@@ -167,9 +170,36 @@ impl fmt::Debug for AssetPath {
     }
 }
 
+// Paths compare and hash as their bytes do, which `Borrow` promises.
+impl PartialEq for AssetPath {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for AssetPath {}
+
+impl PartialOrd for AssetPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for AssetPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for AssetPath {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
 impl Borrow<[u8]> for AssetPath {
     fn borrow(&self) -> &[u8] {
-        &self.0
+        self.as_bytes()
     }
 }
 

@@ -209,7 +209,8 @@ fn pages(view: &View, file: FileId) -> Result<Vec<ChunkId>, CareError> {
     for row in view.snapshot().scan_prefix(Space::Tombstones, file.as_bytes())? {
         let (key, value) = row?;
         if key.len() > FileId::SIZE {
-            chunks.extend(Tombstone::decode_page(&value));
+            let damaged = |source| RepoError::Damaged { kind: "tombstone", id: file.to_string(), source };
+            chunks.extend(Tombstone::decode_page(&value).map_err(damaged)?);
         }
     }
     Ok(chunks)

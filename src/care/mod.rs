@@ -10,6 +10,8 @@ pub mod condemned;
 pub mod erase;
 pub mod error;
 pub mod fsck;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod gc;
 pub mod repair;
 mod repair_marker;

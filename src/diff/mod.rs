@@ -8,6 +8,8 @@
 //! Nothing here reads files or knows a store: objects and content come through traits.
 
 pub mod bytes;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod merge;
 pub mod metadata;
 pub mod model;

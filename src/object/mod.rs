@@ -12,6 +12,8 @@ pub mod commit;
 pub mod commit_signature;
 pub mod erasure;
 pub mod file_hash;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod log_entry;
 pub mod login;
 pub mod manifest;
@@ -28,7 +30,6 @@ pub mod transition;
 pub mod tree;
 pub mod tree_build;
 pub mod tree_edit;
-pub mod tree_lookup;
 pub mod tree_walk;
 
 /// The kinds of objects that hash under a context of their own.

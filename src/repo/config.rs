@@ -247,11 +247,21 @@ impl SettingsFile {
             Err(error) if is_absent(&error) => String::new(),
             Err(source) => return Err(ConfigError::Io { action: "reading", path: path.to_owned(), source }),
         };
+        Self::of_text(path, scope, &text)
+    }
+
+    /// Takes text for the content of the file at `path`.
+    pub(crate) fn of_text(path: &Path, scope: Scope, text: &str) -> Result<Self, ConfigError> {
         let document = text.parse::<DocumentMut>().map_err(|error| ConfigError::Syntax {
             path: path.to_owned(),
             message: error.to_string().trim_end().replace('\n', "\n  "),
         })?;
         Ok(Self { path: path.to_owned(), scope, document })
+    }
+
+    /// The text of the file as [`write`](Self::write) would write it.
+    pub(crate) fn text(&self) -> String {
+        self.document.to_string()
     }
 
     /// The value of a key as text; `None` when it is not set here. Refuses a value that does not fit.
@@ -325,7 +335,7 @@ impl SettingsFile {
             Scope::Person => self.path.canonicalize().unwrap_or_else(|_| self.path.clone()),
             Scope::Repository => self.path.clone(),
         };
-        write_atomically(&target, self.document.to_string().as_bytes()).map_err(|source| ConfigError::Io {
+        write_atomically(&target, self.text().as_bytes()).map_err(|source| ConfigError::Io {
             action: "writing",
             path: target,
             source,

@@ -3,11 +3,14 @@
 //! Every chunk is hashed when it is read. A whole file is hashed once more as it is written, so a
 //! manifest that lists sound chunks of another file is found out too. A file of more than a few
 //! MiB is put together by several threads, stretch by stretch, and written in order by the caller's.
+//! Such a file has the chaining value of each MiB in its manifest, and these merge to its id: a
+//! stretch that has them needs no second hash, and one that has not is read again chunk by chunk.
 
 use crate::base::id::FileId;
 use crate::base::monitor::{Advance, Monitor};
 use crate::object::file_hash::{ChainingValue, FileHasher, PIECE_BYTES, ValueMerger, piece_value};
 use crate::object::manifest_read::{ChunkCursor, ChunkSpan};
+use crate::object::manifest_values::ValueCursor;
 use crate::repo::content::{ContentError, file_chunks};
 use crate::repo::crew::{Crew, crew_buffers, crew_threads, with_crew};
 use crate::repo::view::View;
@@ -160,7 +163,9 @@ impl<'a> Extractor<'a> {
         let threads = crew_threads();
         let work = |job: Stretch| (job.index, self.put_together(file, job));
         with_crew(threads, work, |crew| {
-            let stretches = Stretches { spans, size, next: 0, over: VecDeque::new() };
+            let manifest = self.view.manifest(file).ok().flatten();
+            let values = manifest.map(|manifest| ValueCursor::new(&manifest, self.view, 0));
+            let stretches = Stretches { spans, values, size, next: 0, over: VecDeque::new() };
             let buffers = vec![Vec::new(); crew_buffers(threads)];
             self.write_in_order(stretches, buffers, crew, out)
         })
@@ -201,19 +206,45 @@ impl<'a> Extractor<'a> {
 
     /// What a thread of the crew does.
     fn put_together(&self, file: FileId, stretch: Stretch) -> Result<Done, ContentError> {
-        let Stretch { index, range, spans, mut buffer } = stretch;
+        let Stretch { index, range, spans, values, mut buffer } = stretch;
         buffer.clear();
         buffer.reserve_exact((range.end - range.start) as usize);
+        if let Some(expected) = values
+            && self.gather_unverified(&spans, &range, &mut buffer)
+            && values_of(index, &buffer) == expected
+        {
+            return Ok(Done { bytes: buffer, values: expected });
+        }
+        // Something is wrong, or nothing was there to compare with: chunk by chunk it has a name.
+        buffer.clear();
         for span in &spans {
             self.with_chunk(file, span, |bytes| {
                 buffer.extend_from_slice(part_within(span, &range, bytes));
             })?;
         }
-        let first = index * (STRETCH_BYTES / PIECE_BYTES) as u64;
-        let pieces = buffer.chunks(PIECE_BYTES).zip(first..);
-        let values = pieces.map(|(piece, index)| piece_value(index, piece)).collect();
+        let values = values_of(index, &buffer);
         Ok(Done { bytes: buffer, values })
     }
+
+    /// Fills a buffer with what stands in the places of chunks; `false` when that cannot be them.
+    fn gather_unverified(&self, spans: &[ChunkSpan], range: &Range<u64>, buffer: &mut Vec<u8>) -> bool {
+        spans.iter().all(|span| {
+            let shown = self.reader.with_unverified(span.id, |bytes| {
+                let fits = bytes.len() == span.length as usize;
+                if fits {
+                    buffer.extend_from_slice(part_within(span, range, bytes));
+                }
+                fits
+            });
+            shown.unwrap_or(false)
+        })
+    }
+}
+
+/// The chaining values of the pieces of a stretch.
+fn values_of(stretch: u64, bytes: &[u8]) -> Vec<ChainingValue> {
+    let first = stretch * (STRETCH_BYTES / PIECE_BYTES) as u64;
+    bytes.chunks(PIECE_BYTES).zip(first..).map(|(piece, index)| piece_value(index, piece)).collect()
 }
 
 /// The bytes of a chunk that lie within a range of the file.
@@ -228,6 +259,8 @@ struct Stretch {
     range: Range<u64>,
     /// Every chunk that has bytes in it.
     spans: Vec<ChunkSpan>,
+    /// The chaining values that its pieces must have, where the manifest could be believed.
+    values: Option<Vec<ChainingValue>>,
     buffer: Vec<u8>,
 }
 
@@ -240,6 +273,8 @@ struct Done {
 /// Divides a file into stretches.
 struct Stretches<'a> {
     spans: ChunkCursor<'a, View>,
+    /// `None` once they could not be read or do not merge to the file's id.
+    values: Option<ValueCursor<'a, View>>,
     size: u64,
     next: u64,
     /// The chunk at the end of the stretch before, when it goes on.
@@ -261,7 +296,16 @@ impl Stretches<'_> {
         self.over.extend(spans.last().filter(|last| last.end() > range.end));
         let index = self.next;
         self.next += 1;
-        Ok(Some(Stretch { index, range, spans, buffer }))
+        let values = self.next_values((range.end - range.start) as usize);
+        Ok(Some(Stretch { index, range, spans, values, buffer }))
+    }
+
+    fn next_values(&mut self, bytes: usize) -> Option<Vec<ChainingValue>> {
+        let values = self.values.as_mut()?.take(bytes.div_ceil(PIECE_BYTES)).collect::<Result<_, _>>().ok();
+        if values.is_none() {
+            self.values = None;
+        }
+        values
     }
 }
 

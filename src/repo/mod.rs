@@ -12,6 +12,8 @@ pub mod date;
 pub mod edit;
 pub mod error;
 pub mod extract;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod history;
 pub mod ingest;
 mod ingest_large;
@@ -33,8 +35,10 @@ pub use error::RepoError;
 pub use view::View;
 
 use crate::base::id::RepositoryId;
+use crate::store::disk::{Disk, RealDisk};
 use crate::store::{Access, Store, StoreSettings};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Name of the folder that holds a repository.
 pub const PENT_DIR: &str = ".pent";
@@ -49,6 +53,11 @@ pub struct Repository {
 impl Repository {
     /// Makes a repository in `root`, which may hold any amount of work already.
     pub fn create(root: &Path, settings: &StoreSettings) -> Result<Self, RepoError> {
+        Self::create_on(Arc::new(RealDisk), root, settings)
+    }
+
+    /// Makes a repository whose content and records lie on a disk that need not be the machine's own.
+    pub fn create_on(disk: Arc<dyn Disk>, root: &Path, settings: &StoreSettings) -> Result<Self, RepoError> {
         let pent_dir = root.join(PENT_DIR);
         // A creation that was cut short is begun again.
         if let Ok(found) = pent_dir.symlink_metadata()
@@ -57,7 +66,7 @@ impl Repository {
             return Err(RepoError::Exists { root: root.to_owned() });
         }
         let branch = refs::RefName::branch(refs::DEFAULT_BRANCH)?;
-        let store = Store::create_with(&pent_dir, settings, |store| {
+        let store = Store::create_with(disk, &pent_dir, settings, |store| {
             let mut edit = Edit::over(store.begin()?);
             edit.put_state(&state::WorktreeState::on_branch(branch))?;
             edit.commit()

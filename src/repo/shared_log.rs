@@ -36,13 +36,13 @@ pub struct LogHead {
 }
 
 impl LogHead {
-    fn encode(self) -> Vec<u8> {
+    pub(super) fn encode(self) -> Vec<u8> {
         let mut out = Encoder::with_version(HEAD_VERSION);
         out.uint(self.sequence).raw(self.id.as_bytes());
         out.finish()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, RepoError> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, RepoError> {
         let read = || {
             let mut input = Decoder::new("head of the shared log", bytes);
             input.version(HEAD_VERSION)?;

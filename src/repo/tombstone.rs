@@ -77,8 +77,16 @@ impl Tombstone {
     }
 
     /// Reads the bytes of a page.
-    pub fn decode_page(bytes: &[u8]) -> impl Iterator<Item = ChunkId> + '_ {
-        bytes.chunks_exact(ChunkId::SIZE).filter_map(ChunkId::from_slice)
+    pub fn decode_page(bytes: &[u8]) -> Result<Vec<ChunkId>, DecodeError> {
+        let mut input = Decoder::new("page of a tombstone", bytes);
+        if bytes.len() > PAGE_CHUNKS * ChunkId::SIZE {
+            return Err(input.error(DecodeErrorKind::Limit));
+        }
+        let mut chunks = Vec::with_capacity(bytes.len() / ChunkId::SIZE);
+        while input.remaining() > 0 {
+            chunks.push(ChunkId::from_bytes(input.array()?));
+        }
+        Ok(chunks)
     }
 }
 
@@ -110,6 +118,8 @@ mod tests {
     #[test]
     fn pages_hold_chunks_in_order() {
         let chunks = [ChunkId::of(b"a"), ChunkId::of(b"b")];
-        assert_eq!(Tombstone::decode_page(&Tombstone::encode_page(&chunks)).collect::<Vec<_>>(), chunks);
+        let bytes = Tombstone::encode_page(&chunks);
+        assert_eq!(Tombstone::decode_page(&bytes), Ok(chunks.to_vec()));
+        assert!(Tombstone::decode_page(&bytes[1..]).is_err());
     }
 }

@@ -4,6 +4,8 @@
 //! Nothing here looks at a disk or at the system it runs on, so every rule is tested everywhere.
 
 pub mod approval;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod ignore;
 pub mod keyring;
 pub mod pattern;

@@ -119,6 +119,8 @@ pub struct ChunkWriter<'m> {
     failed: AtomicBool,
     chunks: AtomicU64,
     raw_bytes: AtomicU64,
+    /// Of these, bytes of chunks that the writer has published by itself.
+    raw_published: AtomicU64,
     stored_bytes: AtomicU64,
 }
 
@@ -184,6 +186,7 @@ impl<'m> ChunkWriter<'m> {
             failed: AtomicBool::new(false),
             chunks: AtomicU64::new(0),
             raw_bytes: AtomicU64::new(0),
+            raw_published: AtomicU64::new(0),
             stored_bytes: AtomicU64::new(0),
         })
     }
@@ -212,10 +215,17 @@ impl<'m> ChunkWriter<'m> {
             self.failed.store(true, Ordering::Relaxed);
         }
         let put = outcome?;
-        if locked(&self.rows).len() >= self.store.options().pending_rows_max {
+        if self.has_enough_pending() {
             self.publish_pending(false)?;
         }
         Ok(put)
+    }
+
+    /// Whether so much was gathered that it is to be published.
+    fn has_enough_pending(&self) -> bool {
+        let options = self.store.options();
+        let raw_bytes = self.raw_bytes.load(Ordering::Relaxed) - self.raw_published.load(Ordering::Relaxed);
+        raw_bytes >= options.pending_bytes_max || locked(&self.rows).len() >= options.pending_rows_max
     }
 
     /// Stores the chunks of a block that came from elsewhere, as far as they are `wanted` and not
@@ -245,7 +255,7 @@ impl<'m> ChunkWriter<'m> {
             self.failed.store(true, Ordering::Relaxed);
         }
         outcome?;
-        if locked(&self.rows).len() >= self.store.options().pending_rows_max {
+        if self.has_enough_pending() {
             self.publish_pending(false)?;
         }
         Ok(raw_bytes)
@@ -438,7 +448,7 @@ impl<'m> ChunkWriter<'m> {
     fn publish_pending(&self, always: bool) -> Result<()> {
         let mut gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         let enough = always
-            || locked(&self.rows).len() >= self.store.options().pending_rows_max
+            || self.has_enough_pending()
             || self.object_bytes.load(Ordering::Relaxed) >= OBJECT_BYTES_MAX;
         if !enough {
             // Another thread was quicker.
@@ -461,6 +471,7 @@ impl<'m> ChunkWriter<'m> {
         transaction.apply(&mut batch)?;
         transaction.commit()?;
         self.object_bytes.store(0, Ordering::Relaxed);
+        self.raw_published.store(self.raw_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
         for shard in &self.seen {
             locked(shard).clear();
         }

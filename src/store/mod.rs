@@ -17,6 +17,8 @@ mod database;
 pub mod disk;
 mod error;
 pub mod fault;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod guard;
 mod lock;
 mod open_packs;
@@ -85,6 +87,9 @@ pub struct StoreOptions {
     pub pack_seal_bytes: u64,
     /// Number of rows that a writer gathers before it publishes them by itself.
     pub pending_rows_max: usize,
+    /// Raw bytes of chunks that a writer gathers before it publishes them by itself: no more than that
+    /// is to be stored again after a break.
+    pub pending_bytes_max: u64,
 }
 
 impl Default for StoreOptions {
@@ -92,7 +97,8 @@ impl Default for StoreOptions {
         Self {
             foreign_owner_allowed: false,
             pack_seal_bytes: pack::PACK_SEAL_BYTES,
-            pending_rows_max: 64 * 1024,
+            pending_rows_max: 512 * 1024,
+            pending_bytes_max: 16 << 30,
         }
     }
 }
@@ -128,11 +134,12 @@ impl Store {
 
     /// Creates a store in `dir` that is not one before `begin` has put its first records in.
     pub fn create_with<E: From<StoreError>>(
+        disk: Arc<dyn Disk>,
         dir: &Path,
         settings: &StoreSettings,
         begin: impl FnOnce(&Self) -> std::result::Result<(), E>,
     ) -> std::result::Result<Self, E> {
-        let store = Self::prepare_on(Arc::new(RealDisk), dir, settings, StoreOptions::default())?;
+        let store = Self::prepare_on(disk, dir, settings, StoreOptions::default())?;
         begin(&store)?;
         store.declare()?;
         Ok(store)

@@ -51,7 +51,7 @@ fn pairs(page: &[u8]) -> Option<usize> {
 
 /// Length of the leaf that begins with this page, as far as its table of ends is in the page. The end
 /// of the last value is the largest number in it.
-fn leaf_length(page: &[u8]) -> Option<u64> {
+pub(super) fn leaf_length(page: &[u8]) -> Option<u64> {
     let count = pairs(page)?;
     // A table that does not fit into the first page means a leaf of a thousand tiny rows or more:
     // its end is then taken from what the page can have at most.
@@ -63,7 +63,7 @@ fn leaf_length(page: &[u8]) -> Option<u64> {
 }
 
 /// Shows the pairs whose ends are in order and within the page.
-fn show_pairs(page: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) {
+pub(super) fn show_pairs(page: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) {
     let Some(count) = pairs(page) else { return };
     let mut key_start = 4 + 8 * count;
     let Some(mut value_start) = number_at(page, 4 + 4 * (count - 1)) else { return };

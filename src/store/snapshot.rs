@@ -128,7 +128,7 @@ impl Snapshot {
     /// What is recorded of a pack.
     pub fn pack(&self, number: u32) -> Result<Option<PackRecord>> {
         let Some(table) = opened(guarded(|| self.transaction.open_table(PACKS))?)? else { return Ok(None) };
-        Ok(guarded(|| table.get(number))?.stored()?.map(|value| PackRecord::decode(value.value())))
+        guarded(|| table.get(number))?.stored()?.map(|value| PackRecord::decode(value.value())).transpose()
     }
 
     /// All packs with their local numbers, in their order.
@@ -139,7 +139,8 @@ impl Snapshot {
         guarded(|| {
             let rows = table.iter().stored()?;
             rows.map(|row| {
-                row.stored().map(|(number, record)| (number.value(), PackRecord::decode(record.value())))
+                let (number, record) = row.stored()?;
+                Ok((number.value(), PackRecord::decode(record.value())?))
             })
             .collect()
         })?
@@ -157,7 +158,7 @@ impl Snapshot {
             let mut packs = Vec::new();
             for row in table.iter().stored()?.rev().take(LOOKED_AT) {
                 let (number, record) = row.stored()?;
-                let record = PackRecord::decode(record.value());
+                let record = PackRecord::decode(record.value())?;
                 if !record.sealed && packs.len() < limit {
                     packs.push((number.value(), record));
                 }

@@ -3,6 +3,7 @@
 use redb::TableDefinition;
 
 use crate::base::id::PackId;
+use crate::store::error::{Result, StoreError};
 
 /// A keyed space of bytes. What keys and values mean is the business of the floors above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -168,7 +169,8 @@ impl PackRecord {
         bytes
     }
 
-    pub(crate) fn decode(bytes: &[u8; 48]) -> Self {
+    /// Reads a row. One that no writer of format 1 would write is damage.
+    pub(crate) fn decode(bytes: &[u8; 48]) -> Result<Self> {
         let mut id = [0u8; 16];
         id.copy_from_slice(&bytes[..16]);
         let long = |at: usize| {
@@ -176,13 +178,18 @@ impl PackRecord {
             field.copy_from_slice(&bytes[at..at + 8]);
             u64::from_le_bytes(field)
         };
-        Self {
+        let record = Self {
             id: PackId::from_bytes(id),
             length: long(16),
             raw_bytes: long(24),
             blocks: long(32) as u32,
             chunks: (long(32) >> 32) as u32,
             sealed: bytes[40] == 1,
+        };
+        if record.encode() == *bytes {
+            return Ok(record);
         }
+        let detail = format!("the record of pack {} has bytes that nobody writes", record.id);
+        Err(StoreError::DatabaseDamaged { detail })
     }
 }

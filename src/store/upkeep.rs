@@ -259,6 +259,12 @@ impl Store {
 }
 
 impl PackInspector {
+    /// Over a file that lies anywhere.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn over(id: PackId, path: &Path, file: std::sync::Arc<dyn DiskFile>, length: u64) -> Self {
+        Self { id, path: path.to_owned(), file, length }
+    }
+
     /// The pack.
     pub fn id(&self) -> PackId {
         self.id

@@ -16,6 +16,8 @@ pub mod bundle;
 pub mod content;
 pub mod error;
 pub mod fetch;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod parallel;
 pub mod push;
 pub mod receive;

@@ -124,7 +124,7 @@ fn fill(stream: &mut impl Read, mut buffer: &mut [u8], reads: &mut usize) -> io:
 }
 
 /// Reads the list of keys; an answer that is not one is an error, a key of another kind is not.
-fn read_keys(answer: &[u8]) -> Result<Vec<AgentKey>, wire::WireError> {
+pub(super) fn read_keys(answer: &[u8]) -> Result<Vec<AgentKey>, wire::WireError> {
     let mut reader = wire::WireReader::new(answer);
     let (kind, count) = (reader.u8()?, reader.u32()? as usize);
     if kind != IDENTITIES_ANSWER || count > KEYS_MAX {
@@ -142,7 +142,7 @@ fn read_keys(answer: &[u8]) -> Result<Vec<AgentKey>, wire::WireError> {
     Ok(keys)
 }
 
-fn read_signature(answer: &[u8]) -> Option<&[u8]> {
+pub(super) fn read_signature(answer: &[u8]) -> Option<&[u8]> {
     let mut reader = wire::WireReader::new(answer);
     if reader.u8().ok()? != SIGN_RESPONSE {
         return None;

@@ -9,6 +9,8 @@
 pub mod agent;
 pub mod chain;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod helper;
 pub mod identity;
 pub mod judge;

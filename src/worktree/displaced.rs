@@ -13,6 +13,8 @@ use super::root::Worktree;
 use super::stat::{Node, NodeKind};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
+#[cfg(any(test, fuzzing))]
+pub(in crate::worktree) use manifest::fuzz as fuzz_manifest;
 use manifest::{Heading, Line, MANIFEST_FILE, MANIFEST_NEW};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};

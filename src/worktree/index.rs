@@ -11,6 +11,8 @@
 mod format;
 mod write;
 
+#[cfg(any(test, fuzzing))]
+pub(in crate::worktree) use format::fuzz_mend;
 pub(in crate::worktree) use write::temporary_beside;
 pub use write::{Fresh, IndexBuild, build_index, empty_path_set};
 

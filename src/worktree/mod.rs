@@ -12,6 +12,8 @@ pub mod checkout;
 pub mod clock;
 pub mod displaced;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod index;
 mod moving;
 pub mod probe;

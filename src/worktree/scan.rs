@@ -15,6 +15,7 @@ use super::index::{Folder, Index, Record};
 use super::root::Worktree;
 use super::stat::{Node, SpecialKind};
 use crate::base::id::{AssetId, MetadataId};
+use crate::base::memory::{MANY, give_back};
 use crate::base::monitor::{Advance, Monitor};
 use crate::base::path::AssetPath;
 use crate::object::tree::Content;
@@ -178,7 +179,13 @@ impl Gathered {
         // Groups are sorted in themselves; in this order the whole is nearly so.
         self.groups.sort_by(|left, right| by_first_path(left, right));
         items.extend(self.groups.into_iter().flatten());
-        items.par_sort_by(|left, right| tree_order(&left.path, &right.path));
+        if !items.is_sorted_by(|left, right| tree_order(&left.path, &right.path).is_le()) {
+            // Paths are unique; a stable sort would need the room of all items once more.
+            items.par_sort_unstable_by(|left, right| tree_order(&left.path, &right.path));
+        }
+        if items.len() >= MANY {
+            give_back();
+        }
         self.nested.sort();
         self.leftovers.sort();
         Scan { items, tallies: self.tallies, nested: self.nested, leftovers: self.leftovers }

@@ -89,18 +89,80 @@ pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor
     };
     let wanted = what_to_read(&scanned.items, input);
     input.probe.expect(read::bytes_of(&scanned.items, &wanted))?;
-    let answers = reader.read(&scanned.items, &wanted)?;
-    let any_new =
-        answers.iter().flatten().any(|answer| matches!(answer, Answer::Read(read) if !read.remembered));
+    reader.announce(&scanned.items, &wanted);
+    let mut gathering = Gathering::new(scanned, !storing);
+    while gathering.take_stretch(&reader, &wanted)? {}
+    let Gathering { mut status, mut remembered, any_new, .. } = gathering;
     if any_new && !storing {
-        let mut remembered = remember(&scanned.items, &answers);
         if let (Some(seen), false) = (&seen, input.within.is_empty()) {
             keep_others(&mut remembered, seen);
         }
         // Where nothing can be written, the next status reads again what this one read.
         let _ = write_seen(&seen_path, base, remembered);
     }
-    Ok(conclude(scanned, answers, input.moves))
+    moves::find_moves(&mut status.changes, input.moves);
+    Ok(status)
+}
+
+/// Items that are read before what was read of them is put together, so that the answers about a
+/// million files never lie in memory at once.
+const STRETCH_ITEMS: usize = 64 * 1024;
+
+/// What was scanned on its way to what people are told.
+struct Gathering {
+    items: std::vec::IntoIter<ScanItem>,
+    /// How many items were taken.
+    taken: usize,
+    remembering: bool,
+    status: Status,
+    remembered: Vec<SeenFile>,
+    /// Whether anything was read that was not known before.
+    any_new: bool,
+}
+
+impl Gathering {
+    fn new(scanned: Scan, remembering: bool) -> Self {
+        let status = Status {
+            changes: Vec::with_capacity(scanned.items.len()),
+            refreshed: Vec::new(),
+            tallies: scanned.tallies,
+            nested: scanned.nested,
+            leftovers: scanned.leftovers,
+        };
+        let items = scanned.items.into_iter();
+        Self { items, taken: 0, remembering, status, remembered: Vec::new(), any_new: false }
+    }
+
+    /// Reads the next items and says what became of them; `false` when there are no more.
+    fn take_stretch<P: ContentProbe>(&mut self, reader: &Reader<'_, P>, wanted: &[bool]) -> Result<bool> {
+        let stretch: Vec<ScanItem> = self.items.by_ref().take(STRETCH_ITEMS).collect();
+        let answers = reader.read(&stretch, wanted.get(self.taken..).unwrap_or_default())?;
+        self.taken += stretch.len();
+        self.any_new |=
+            answers.iter().flatten().any(|answer| matches!(answer, Answer::Read(read) if !read.remembered));
+        if self.remembering {
+            self.remembered.extend(remember(&stretch, &answers));
+        }
+        let more = !stretch.is_empty();
+        self.conclude(stretch, answers);
+        Ok(more)
+    }
+
+    fn conclude(&mut self, items: Vec<ScanItem>, answers: Vec<Option<Answer>>) {
+        let status = &mut self.status;
+        for (item, answer) in items.into_iter().zip(answers) {
+            let path = item.path.clone();
+            match model::change(item, answer) {
+                model::Outcome::Change(change) => status.changes.push(*change),
+                model::Outcome::Unchanged(reading) => {
+                    status.tallies.unchanged_files += 1;
+                    status.tallies.unchanged_bytes += reading.node.stat.size;
+                    status.refreshed.push(fresh(path, &reading));
+                }
+                model::Outcome::Nothing => {}
+            }
+        }
+    }
 }
 
 /// Which items are to be read.
@@ -131,50 +193,23 @@ fn what_to_read<P>(items: &[ScanItem], input: &StatusInput<'_, P>) -> Vec<bool> 
 }
 
 /// What the next status need not read.
-fn remember(items: &[ScanItem], answers: &[Option<Answer>]) -> Vec<SeenFile> {
+fn remember<'a>(items: &'a [ScanItem], answers: &'a [Option<Answer>]) -> impl Iterator<Item = SeenFile> + 'a {
     let read = items.iter().zip(answers).filter_map(|(item, answer)| match answer {
         Some(Answer::Read(read)) => Some((item, read)),
         _ => None,
     });
-    read.filter(|(_, read)| read.settled)
-        .map(|(item, read)| SeenFile {
-            path: item.path.clone(),
-            stat: read.node.stat,
-            id: read.id,
-            new_bytes: read.new_bytes,
-        })
-        .collect()
+    read.filter(|(_, read)| read.settled).map(|(item, read)| SeenFile {
+        path: item.path.clone(),
+        stat: read.node.stat,
+        id: read.id,
+        new_bytes: read.new_bytes,
+    })
 }
 
 /// Adds what is remembered of files that were not asked about this time.
 fn keep_others(remembered: &mut Vec<SeenFile>, seen: &Seen) {
     let told: HashSet<AssetPath> = remembered.iter().map(|file| file.path.clone()).collect();
     remembered.extend(seen.files().filter(|file| !told.contains(&file.path)));
-}
-
-/// Puts together what was scanned and what was read.
-fn conclude(scanned: Scan, answers: Vec<Option<Answer>>, moves: &[(AssetPath, AssetPath)]) -> Status {
-    let mut status = Status {
-        changes: Vec::with_capacity(scanned.items.len()),
-        refreshed: Vec::new(),
-        tallies: scanned.tallies,
-        nested: scanned.nested,
-        leftovers: scanned.leftovers,
-    };
-    for (item, answer) in scanned.items.into_iter().zip(answers) {
-        let path = item.path.clone();
-        match model::change(item, answer) {
-            model::Outcome::Change(change) => status.changes.push(*change),
-            model::Outcome::Unchanged(reading) => {
-                status.tallies.unchanged_files += 1;
-                status.tallies.unchanged_bytes += reading.node.stat.size;
-                status.refreshed.push(fresh(path, &reading));
-            }
-            model::Outcome::Nothing => {}
-        }
-    }
-    moves::find_moves(&mut status.changes, moves);
-    status
 }
 
 fn fresh(path: AssetPath, reading: &Reading) -> Fresh {

@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("app", 5),
     ("cli", 6),
     ("server", 6),
+    ("fuzz", 7),
 ];
 
 const FILE_LINES_MAX: usize = 600;

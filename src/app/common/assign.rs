@@ -68,18 +68,16 @@ pub fn assign(
         assignment.edits.push(TreeEdit { path, value: Some(EntryValue { asset, metadata, ..base }) });
     }
     // Decisions of the user come first, so that no guess takes an asset that was spoken for.
-    let mut waiting = Vec::new();
-    for (path, content) in differences.added {
-        match pending.assets.get(&path) {
-            Some(asset) => {
-                let origin = removed.take_asset(*asset);
-                assignment.continue_asset(path, content, *asset, origin);
-            }
-            None => waiting.push((path, content)),
+    let (spoken_for, waiting) = split_added(differences.added, pending);
+    for (path, content) in spoken_for {
+        if let Some(asset) = pending.assets.get(&path) {
+            let origin = removed.take_asset(*asset);
+            assignment.continue_asset(path, content, *asset, origin);
         }
     }
     let waiting = assignment.assign_moves(waiting, &mut removed);
     let spoken_for: HashSet<AssetId> = pending.assets.values().copied().collect();
+    assignment.edits.reserve(waiting.len() + differences.removed.len());
     for (path, content) in waiting {
         let asset = new_asset(parents, &path, &spoken_for);
         let source = content.file_id().and_then(|id| sources.get(&id)).filter(|source| **source != asset);
@@ -93,7 +91,7 @@ pub fn assign(
         assignment.edits.push(TreeEdit { path, value: None });
     }
     apply_metadata(&mut assignment.edits, &pending.metadata);
-    assignment.edits.sort_by(|left, right| tree_order(&left.path, &right.path));
+    assignment.edits.sort_unstable_by(|left, right| tree_order(&left.path, &right.path));
     notes.sort_unstable();
     notes.dedup();
     assignment.notes = notes;
@@ -111,6 +109,17 @@ fn new_asset(parents: &[CommitId], path: &AssetPath, spoken_for: &HashSet<AssetI
         }
         basis.push(CommitId::from_bytes([0; 32]));
     }
+}
+
+/// New paths with their content.
+type Added = Vec<(AssetPath, Content)>;
+
+/// New paths of which the user said what they are, and all others. Copies no list that is whole.
+fn split_added(added: Added, pending: &PendingEdits) -> (Added, Added) {
+    if pending.assets.is_empty() {
+        return (Vec::new(), added);
+    }
+    added.into_iter().partition(|(path, _)| pending.assets.contains_key(path))
 }
 
 impl Assignment {
@@ -153,6 +162,9 @@ impl Assignment {
         removed: &mut RemovedAssets<'_>,
     ) -> Vec<(AssetPath, Content)> {
         let mut rest = added;
+        if removed.entries.is_empty() {
+            return rest;
+        }
         for same_name in [true, false] {
             let mut unmatched = Vec::with_capacity(rest.len());
             for (path, content) in rest {

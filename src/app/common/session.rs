@@ -7,9 +7,10 @@ use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
-use crate::object::tree_walk::tree_order;
+use crate::object::tree_edit::EntryValue;
+use crate::object::tree_walk::{entry_at, tree_order};
 use crate::repo::state::WorktreeState;
-use crate::repo::{Repository, View};
+use crate::repo::{RepoError, Repository, View};
 use crate::rules::ignore::IgnoreStack;
 use crate::store::WorktreeLock;
 use crate::worktree::index::{Fresh, Index, IndexBuild, PathSetId, build_index, empty_path_set};
@@ -97,6 +98,17 @@ impl<'a> Session<'a> {
     /// Folder of what is remembered of the worktree.
     pub fn state_dir(&self) -> PathBuf {
         self.repository.pent_dir().join(STATE_DIR)
+    }
+
+    /// What the base has at a path. Asks the index, so that a million questions cost little.
+    pub fn base_entry(&self, path: &AssetPath) -> Result<Option<EntryValue>, AppError> {
+        let Some(index) = &self.index else {
+            let entry = entry_at(&self.view, self.base, path).map_err(RepoError::from)?;
+            return Ok(entry.map(EntryValue::from));
+        };
+        let Some(record) = index.find(path)? else { return Ok(None) };
+        let (asset, metadata, content) = (record.asset(), record.metadata(), record.content()?);
+        Ok(Some(EntryValue { asset, metadata, content }))
     }
 
     fn index_path(&self) -> PathBuf {

@@ -33,8 +33,8 @@ pub struct Snapshot {
     pub assignment: Assignment,
     /// The content, on disk, to be published with whatever refers to it.
     pub staged: Staged,
-    /// What was seen of the files, for the index.
-    pub fresh: Vec<Fresh>,
+    /// Files that looked changed and are not, for the index.
+    pub refreshed: Vec<Fresh>,
     /// What happened, for people.
     pub changes: Vec<Change>,
     /// Bytes of new and changed files.
@@ -89,13 +89,11 @@ pub fn take(
         still_pending.assets.remove(&change.path);
         still_pending.moves.remove(&change.path);
     }
-    let mut fresh = refreshed;
-    fresh.extend(changes.iter().filter_map(seen));
     let (differences, mut pending) = differences(session, &changes, pending)?;
     settle_claims(session.index.as_ref(), &differences, &mut pending.assets)?;
     let sources = copy_sources(session.index.as_ref(), &differences)?;
     let assignment = assign(parents, differences, &pending, &sources);
-    Ok(Snapshot { assignment, staged, fresh, changes, bytes, bytes_new, bytes_stored, still_pending })
+    Ok(Snapshot { assignment, staged, refreshed, changes, bytes, bytes_new, bytes_stored, still_pending })
 }
 
 fn bytes_available(session: &Session<'_>) -> Result<u64, AppError> {
@@ -157,6 +155,14 @@ fn split_pending(pending: &PendingEdits, within: &[AssetPath]) -> (PendingEdits,
     (split(true), split(false))
 }
 
+/// What was seen of files, for the index: of those that turned out unchanged, and of those that were
+/// taken in.
+pub fn fresh_files(refreshed: Vec<Fresh>, changes: &[Change]) -> Vec<Fresh> {
+    let mut fresh = refreshed;
+    fresh.extend(changes.iter().filter_map(seen));
+    fresh
+}
+
 /// What was seen of a file that was read.
 fn seen(change: &Change) -> Option<Fresh> {
     let (node, id) = (change.node?, change.file_id?);
@@ -191,9 +197,12 @@ fn differences(
     mut pending: PendingEdits,
 ) -> Result<(Differences, PendingEdits), AppError> {
     let mut differences = Differences::default();
+    let any_described = !pending.metadata.is_empty() || !pending.assets.is_empty();
     let mut touched: HashSet<&AssetPath> = HashSet::new();
     for change in changes.iter().filter(|change| change.is_committable()) {
-        touched.insert(&change.path);
+        if any_described {
+            touched.insert(&change.path);
+        }
         let base = change.base.as_deref().map(value_of);
         match (&change.what, base, content_of(change)) {
             (What::Removed, Some(base), _) => differences.removed.push((change.path.clone(), base)),
@@ -213,6 +222,9 @@ fn differences(
             // A file that was not read has a problem, which status tells.
             _ => {}
         }
+    }
+    if !any_described {
+        return Ok((differences, pending));
     }
     let described = pending.metadata.keys().chain(pending.assets.keys()).cloned();
     let mut described: Vec<AssetPath> = described.filter(|path| !touched.contains(path)).collect();
@@ -242,15 +254,13 @@ fn copy_sources(
     index: Option<&Index>,
     differences: &Differences,
 ) -> Result<HashMap<FileId, AssetId>, AppError> {
-    let empty = FileId::empty();
-    let wanted: HashSet<FileId> = differences
-        .added
-        .iter()
-        .filter_map(|(_, content)| content.file_id())
-        .filter(|id| *id != empty)
-        .collect();
     let mut sources = HashMap::new();
-    if let (Some(index), false) = (index, wanted.is_empty()) {
+    let Some(index) = index else { return Ok(sources) };
+    let empty = FileId::empty();
+    let ids = differences.added.iter().filter_map(|(_, content)| content.file_id());
+    let mut wanted: Vec<FileId> = ids.filter(|id| *id != empty).collect();
+    wanted.sort_unstable();
+    if !wanted.is_empty() {
         collect_sources(index.root()?, &wanted, &mut sources)?;
     }
     Ok(sources)
@@ -258,7 +268,7 @@ fn copy_sources(
 
 fn collect_sources(
     folder: Folder<'_>,
-    wanted: &HashSet<FileId>,
+    wanted: &[FileId],
     sources: &mut HashMap<FileId, AssetId>,
 ) -> Result<(), AppError> {
     for position in 0..folder.len() {
@@ -266,7 +276,7 @@ fn collect_sources(
         if record.is_directory() {
             collect_sources(folder.child(&record)?, wanted, sources)?;
         } else if let (Some(id), Some(asset)) = (record.file_id(), record.asset())
-            && wanted.contains(&id)
+            && wanted.binary_search(&id).is_ok()
         {
             sources.entry(id).or_insert(asset);
         }

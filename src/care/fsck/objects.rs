@@ -167,9 +167,12 @@ fn check_records(view: &View, outcome: &mut Outcome) -> Result<(), CareError> {
     }
     for row in view.snapshot().scan_prefix(Space::Tombstones, b"")? {
         let (key, bytes) = row?;
-        if key.len() == FileId::SIZE {
-            note("an erased file", Tombstone::decode(&bytes).err().map(|error| error.to_string()));
-        }
+        let error = if key.len() == FileId::SIZE {
+            Tombstone::decode(&bytes).err()
+        } else {
+            Tombstone::decode_page(&bytes).err()
+        };
+        note("an erased file", error.map(|error| error.to_string()));
     }
     for row in view.snapshot().scan_prefix(Space::CommitSignatures, b"")? {
         let (key, bytes) = row?;

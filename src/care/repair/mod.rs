@@ -155,7 +155,8 @@ pub(super) fn erased_chunks(view: &View) -> Result<HashSet<ChunkId>, StoreError>
     for row in view.snapshot().scan_prefix(Space::Tombstones, b"")? {
         let (key, value) = row?;
         if key.len() > crate::base::id::FileId::SIZE {
-            chunks.extend(Tombstone::decode_page(&value));
+            // A page that cannot be read names nothing; fsck says that it is damaged.
+            chunks.extend(Tombstone::decode_page(&value).into_iter().flatten());
         }
     }
     Ok(chunks)

@@ -8,6 +8,8 @@
 
 mod faulty;
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod head;
 pub mod index;
 mod memory;

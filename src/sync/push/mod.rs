@@ -17,6 +17,8 @@ use crate::sync::remote::{Description, ObjectKey, Proposal, Published, RefChange
 use crate::sync::walk::{Found, find_new};
 use candidates::Candidates;
 use records::SentParcels;
+#[cfg(any(test, fuzzing))]
+pub use records::{fuzz_run, fuzz_seeds};
 use send::Sender;
 use serde::Serialize;
 use std::path::PathBuf;

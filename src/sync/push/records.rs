@@ -140,6 +140,25 @@ fn decode(bytes: &[u8]) -> Result<ParcelRecord, DecodeError> {
     Ok(ParcelRecord { id, kind, length, entries })
 }
 
+/// Notes for the fuzz target.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz_seeds() -> Vec<Vec<u8>> {
+    let key = ObjectKey::new(Kind::Tree, [7; 32]);
+    let record = ParcelRecord {
+        id: PackId::from_bytes([1; 16]),
+        kind: ParcelKind::Bundle,
+        length: 99,
+        entries: vec![(key, 8, 20), (key, 28, 300)],
+    };
+    vec![encode(&record)]
+}
+
+/// Reads a note and writes it again.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz_run(bytes: &[u8]) -> crate::base::fuzz::Verdict {
+    crate::base::fuzz::canonical(decode(bytes), encode)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

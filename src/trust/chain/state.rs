@@ -95,7 +95,7 @@ pub struct VerifiedLog {
 
 impl VerifiedLog {
     /// A log without entries, which is how every log begins.
-    pub(super) fn empty(repository: RepositoryId) -> Self {
+    pub(in crate::trust) fn empty(repository: RepositoryId) -> Self {
         Self {
             repository,
             head: None,

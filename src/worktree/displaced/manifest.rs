@@ -43,6 +43,41 @@ pub fn read(bytes: &[u8]) -> Option<(Heading, Vec<Line>)> {
     Some((heading, lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()))
 }
 
+/// Its part in the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub mod fuzz {
+    use super::{Heading, Line, line, read};
+    use crate::base::fuzz::{Numbers, Verdict, settled};
+    use crate::base::path::AssetPath;
+    use crate::base::time::Timestamp;
+
+    fn write((heading, lines): &(Heading, Vec<Line>)) -> Vec<u8> {
+        let mut bytes = line(heading);
+        lines.iter().for_each(|entry| bytes.extend(line(entry)));
+        bytes
+    }
+
+    /// Lists as they are written.
+    pub fn seeds() -> Vec<Vec<u8>> {
+        let one = |seed| {
+            let numbers = &mut Numbers::new(seed);
+            let created = Timestamp::utc(numbers.any_size() as i64);
+            let entry = |numbers: &mut Numbers| Line {
+                number: numbers.any_size(),
+                path: AssetPath::root().join(&numbers.name()).unwrap_or_default(),
+            };
+            let lines = (0..numbers.below(6)).map(|_| entry(numbers)).collect();
+            write(&(Heading { created, reason: "restore".to_owned() }, lines))
+        };
+        (0..6).map(one).collect()
+    }
+
+    /// Reads a list; what was read has to read back the same.
+    pub fn run(bytes: &[u8]) -> Verdict {
+        settled(read(bytes).ok_or(()), write, read)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -199,3 +199,27 @@ pub fn u32_at(bytes: &[u8], at: usize) -> u32 {
 pub fn u16_at(bytes: &[u8], at: usize) -> u16 {
     bytes.get(at..at + 2).and_then(|part| part.try_into().ok()).map_or(0, u16::from_le_bytes)
 }
+
+/// Puts the checksums of a changed index right, so that its content is looked at.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz_mend(bytes: &mut [u8]) {
+    if bytes.len() < HEADER_BYTES {
+        return;
+    }
+    let table = usize::try_from(u64_at(bytes, 88)).unwrap_or(usize::MAX).min(bytes.len());
+    for start in (table..bytes.len().saturating_sub(ROW_BYTES - 1)).step_by(ROW_BYTES) {
+        let Some(row) = Row::read(&bytes[start..start + ROW_BYTES]) else { continue };
+        let block = usize::try_from(row.block_offset).unwrap_or(usize::MAX);
+        let Some(block) = bytes.get(block..).and_then(|rest| rest.get(..row.block_bytes())) else { continue };
+        let sum = checksum(block);
+        bytes[start + 64..start + 80].copy_from_slice(&sum);
+    }
+    let length = (bytes.len() as u64).to_le_bytes();
+    bytes[96..104].copy_from_slice(&length);
+    let rows = (bytes.len() - table) / ROW_BYTES;
+    bytes[72..80].copy_from_slice(&(rows as u64).to_le_bytes());
+    let sum = checksum(&bytes[table..]);
+    bytes[104..120].copy_from_slice(&sum);
+    let sum = checksum(&bytes[..HEADER_CHECKED]);
+    bytes[HEADER_CHECKED..HEADER_BYTES].copy_from_slice(&sum);
+}

@@ -12,8 +12,9 @@ use std::collections::{HashMap, HashSet};
 /// the same folder, then the first. Empty files are too alike to tell.
 pub fn find_moves(changes: &mut Vec<Change>, commanded: &[(AssetPath, AssetPath)]) {
     let mut pairs: Vec<(usize, usize)> = Vec::new();
+    let positions = || changes.iter().enumerate().map(|(at, change)| (&change.path, at));
     let position: HashMap<&AssetPath, usize> =
-        changes.iter().enumerate().map(|(at, change)| (&change.path, at)).collect();
+        if commanded.is_empty() { HashMap::new() } else { positions().collect() };
     for (from, to) in commanded {
         if let (Some(from), Some(to)) = (position.get(from), position.get(to))
             && changes[*from].what == What::Removed

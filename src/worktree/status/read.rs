@@ -54,14 +54,18 @@ pub struct Reader<'a, P> {
 }
 
 impl<P: ContentProbe> Reader<'_, P> {
-    /// Reads the items that are wanted; the answers stand at the positions of the items.
-    pub fn read(&self, items: &[ScanItem], wanted: &[bool]) -> Result<Vec<Option<Answer>>> {
+    /// Says how much there is to be read.
+    pub fn announce(&self, items: &[ScanItem], wanted: &[bool]) {
         let bytes_total = bytes_of(items, wanted);
         if bytes_total > 0 {
             let jobs = items.iter().zip(wanted).filter(|(item, wanted)| **wanted && node_of(item).is_some());
             let files_total = Some(jobs.count() as u64);
             self.monitor.phase(Phase { name: "Reading", files_total, bytes_total: Some(bytes_total) });
         }
+    }
+
+    /// Reads the items that are wanted; the answers stand at the positions of the items.
+    pub fn read(&self, items: &[ScanItem], wanted: &[bool]) -> Result<Vec<Option<Answer>>> {
         items
             .par_iter()
             .zip(wanted.par_iter())

@@ -2,6 +2,10 @@
 //! nothing of the surroundings. Whole outputs are compared with files in `tests/suite/snapshots/`;
 //! `PENT_UPDATE=1` writes them anew.
 
+pub mod blake3_reference;
+pub mod discarding;
+pub mod memory;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,0 +1,339 @@
+//! Fuzz targets of a repository's records, its settings, and what people write to name a commit.
+
+use crate::base::fuzz::{Numbers, Target, Verdict, canonical, json_record};
+use crate::base::id::{AssetId, ChunkId, CommitId, FileId, LogEntryId, MetadataId, PersonId, TreeId};
+use crate::base::path::AssetPath;
+use crate::base::time::Timestamp;
+use crate::object::commit::Signature;
+use crate::object::metadata::FieldName;
+use crate::object::tree::{Content, ForeignAlgorithm};
+use crate::repo::config::{self, KEYS, Scope, SettingsFile};
+use crate::repo::date::parse_date;
+use crate::repo::journal::{
+    FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
+};
+use crate::repo::people::Person;
+use crate::repo::protected::ProtectedNames;
+use crate::repo::refs::{Annotation, RefName, RefTarget};
+use crate::repo::revision::{self, Revision};
+use crate::repo::shared_log::LogHead;
+use crate::repo::state::{
+    ConflictSide, MergeState, PendingConflict, PendingEdits, Shelf, Underway, WorktreeState,
+};
+use crate::repo::tombstone::Tombstone;
+use std::path::Path;
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target::new("repo: ref target", &["repo/refs.rs"], target_seeds, |bytes| {
+        canonical(RefTarget::decode(bytes), |target| {
+            let _ = target.annotation.as_ref().map(|annotation| annotation.signature.time.rfc3339());
+            target.encode()
+        })
+    }),
+    Target::new("repo: ref name", &["repo/refs.rs"], name_seeds, |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Refused };
+        canonical(RefName::parse(text), |name| name.as_str().as_bytes().to_vec())
+    }),
+    Target::new("repo: tombstone", &["repo/tombstone.rs"], tombstone_seeds, |bytes| {
+        canonical(Tombstone::decode(bytes), Tombstone::encode)
+    }),
+    Target::new("repo: page of a tombstone", &["repo/tombstone.rs"], page_seeds, |bytes| {
+        canonical(Tombstone::decode_page(bytes), |chunks| Tombstone::encode_page(chunks))
+    }),
+    Target::new(
+        "repo: journal entry",
+        &["repo/journal.rs", "repo/edit.rs", "repo/view.rs"],
+        journal_seeds,
+        |bytes| {
+            if let Ok(entry) = serde_json::from_slice::<JournalEntry>(bytes) {
+                let _ = (entry.time.rfc3339(), UndoCursor::over([&entry, &entry].into_iter()));
+            }
+            json_record::<JournalEntry>(bytes)
+        },
+    ),
+    Target::new("repo: worktree state", &["repo/state.rs"], state_seeds, json_record::<WorktreeState>),
+    Target::new("repo: shelf", &["repo/state.rs"], shelf_seeds, json_record::<Shelf>),
+    Target::new("repo: head of the shared log", &["repo/shared_log.rs"], head_seeds, |bytes| {
+        canonical(LogHead::decode(bytes), |head| head.encode())
+    }),
+    Target::new(
+        "repo: protected names",
+        &["repo/protected.rs"],
+        protected_seeds,
+        json_record::<ProtectedNames>,
+    ),
+    Target::new("repo: person", &["repo/people.rs"], person_seeds, run_person),
+    Target::new("repo: revision", &["repo/revision.rs"], revision_seeds, run_revision),
+    // Words about dates are read by a library that allocates as it likes, a little.
+    Target::new("repo: date", &["repo/date.rs"], date_seeds, run_date).with_memory(1 << 20),
+    // TOML with its comments takes a tree of small objects.
+    Target::new("repo: settings", &["repo/config.rs"], settings_seeds, run_settings).with_memory(1 << 20),
+];
+
+const SAMPLES: u64 = 10;
+
+fn samples(one: impl Fn(&mut Numbers) -> Vec<u8>) -> Vec<Vec<u8>> {
+    (0..SAMPLES).map(|seed| one(&mut Numbers::new(seed))).collect()
+}
+
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+fn text(numbers: &mut Numbers) -> String {
+    String::from_utf8_lossy(&numbers.name()).into_owned()
+}
+
+fn path(numbers: &mut Numbers) -> AssetPath {
+    AssetPath::from_bytes([numbers.name(), numbers.name()].join(&b'/')).unwrap_or_default()
+}
+
+fn branch(numbers: &mut Numbers) -> RefName {
+    let name = RefName::draft(&format!("poster-{}", numbers.below(99)));
+    name.unwrap_or_else(|error| unreachable!("{error}"))
+}
+
+fn time(numbers: &mut Numbers) -> Timestamp {
+    Timestamp { unix_ms: numbers.any_size() as i64, offset_minutes: numbers.below(1439) as i16 }
+}
+
+fn target_seeds() -> Vec<Vec<u8>> {
+    samples(|numbers| {
+        let commit = CommitId::from_bytes(numbers.array());
+        let signature = Signature { person: PersonId::from_bytes(numbers.array()), time: time(numbers) };
+        let annotation = numbers.once_in(2).then(|| Annotation { signature, message: text(numbers) });
+        RefTarget { commit, annotation }.encode()
+    })
+}
+
+fn name_seeds() -> Vec<Vec<u8>> {
+    ["branch/main", "branch/draft/poster", "tag/v1", "tag/été"].map(|name| name.as_bytes().to_vec()).to_vec()
+}
+
+fn tombstone_seeds() -> Vec<Vec<u8>> {
+    samples(|numbers| {
+        let tombstone = Tombstone {
+            file: FileId::from_bytes(numbers.array()),
+            size: numbers.any_size(),
+            person: PersonId::from_bytes(numbers.array()),
+            time: time(numbers),
+            reason: text(numbers),
+            statement: numbers.name(),
+        };
+        tombstone.encode()
+    })
+}
+
+fn page_seeds() -> Vec<Vec<u8>> {
+    samples(|numbers| {
+        let chunks: Vec<ChunkId> =
+            (0..numbers.below(5)).map(|_| ChunkId::from_bytes(numbers.array())).collect();
+        Tombstone::encode_page(&chunks)
+    })
+}
+
+fn pending(numbers: &mut Numbers) -> PendingEdits {
+    let mut edits = PendingEdits::default();
+    for _ in 0..numbers.below(3) {
+        let metadata = numbers.once_in(2).then(|| MetadataId::from_bytes(numbers.array()));
+        edits.metadata.insert(path(numbers), metadata);
+        edits.assets.insert(path(numbers), AssetId::from_bytes(numbers.array()));
+        edits.moves.insert(path(numbers), path(numbers));
+    }
+    edits
+}
+
+fn side(numbers: &mut Numbers) -> ConflictSide {
+    let content = if numbers.once_in(2) {
+        let digest = numbers.bytes(20);
+        Content::Foreign { algorithm: ForeignAlgorithm::GitBlobSha1, digest, size: 9, executable: false }
+    } else {
+        Content::File { id: FileId::from_bytes(numbers.array()), size: numbers.any_size(), executable: true }
+    };
+    let (asset, metadata) = (Some(AssetId::from_bytes(numbers.array())), None);
+    ConflictSide { path: path(numbers), asset, metadata, content }
+}
+
+fn merge(numbers: &mut Numbers) -> MergeState {
+    let conflict = PendingConflict {
+        path: path(numbers),
+        kind: "content".to_owned(),
+        base: numbers.once_in(2).then(|| side(numbers)),
+        ours: Some(side(numbers)),
+        theirs: Some(side(numbers)),
+        placed: numbers.once_in(2).then(|| path(numbers)),
+        fields: vec![FieldName::labels()],
+    };
+    MergeState {
+        theirs: CommitId::from_bytes(numbers.array()),
+        name: text(numbers),
+        message: text(numbers),
+        conflicts: vec![conflict],
+        aliases: vec![(AssetId::from_bytes(numbers.array()), AssetId::from_bytes(numbers.array()))],
+    }
+}
+
+fn state(numbers: &mut Numbers) -> WorktreeState {
+    WorktreeState {
+        branch: branch(numbers),
+        pending: pending(numbers),
+        merge: numbers.once_in(2).then(|| merge(numbers)),
+        underway: numbers.once_in(2).then(|| underway(numbers)),
+        sparse: numbers.once_in(2).then(|| (0..numbers.below(4)).map(|_| path(numbers)).collect()),
+    }
+}
+
+fn shelf(numbers: &mut Numbers) -> Shelf {
+    Shelf {
+        base: Some(CommitId::from_bytes(numbers.array())),
+        tree: TreeId::from_bytes(numbers.array()),
+        pending: pending(numbers),
+        merge: numbers.once_in(3).then(|| merge(numbers)),
+        changed_paths: numbers.any_size(),
+    }
+}
+
+fn files(numbers: &mut Numbers) -> FilesChange {
+    FilesChange {
+        before: TreeId::from_bytes(numbers.array()),
+        after: TreeId::from_bytes(numbers.array()),
+        beyond_shown: numbers.once_in(2),
+    }
+}
+
+fn underway(numbers: &mut Numbers) -> Underway {
+    Underway {
+        files: files(numbers),
+        sequence: numbers.any_size(),
+        set_aside: numbers.once_in(2).then(|| text(numbers)),
+        brings_back: numbers.once_in(2).then(|| text(numbers)),
+        is_cleared: numbers.once_in(2),
+    }
+}
+
+fn journal_seeds() -> Vec<Vec<u8>> {
+    samples(|numbers| {
+        let commit = |numbers: &mut Numbers| Some(CommitId::from_bytes(numbers.array()));
+        let name = branch(numbers);
+        let entry = JournalEntry {
+            sequence: numbers.any_size(),
+            time: time(numbers),
+            verb: "commit".to_owned(),
+            summary: text(numbers),
+            refs: vec![RefMove { name: name.clone(), before: None, after: commit(numbers) }],
+            shelves: vec![ShelfMove { branch: name, before: Some(shelf(numbers)), after: None }],
+            state: Some(StateChange { before: state(numbers), after: state(numbers) }),
+            displaced: numbers.once_in(2).then(|| text(numbers)),
+            files: numbers.once_in(2).then(|| files(numbers)),
+            renamed: numbers.once_in(2).then(|| (path(numbers), path(numbers))),
+            reverses: numbers.once_in(2).then(|| Reversal::Undo(numbers.any_size())),
+        };
+        json(&entry)
+    })
+}
+
+fn state_seeds() -> Vec<Vec<u8>> {
+    samples(|numbers| json(&state(numbers)))
+}
+
+fn shelf_seeds() -> Vec<Vec<u8>> {
+    samples(|numbers| json(&shelf(numbers)))
+}
+
+fn head_seeds() -> Vec<Vec<u8>> {
+    samples(|numbers| {
+        let id = LogEntryId::from_bytes(numbers.array());
+        LogHead { sequence: numbers.any_size() | 1, id }.encode()
+    })
+}
+
+fn protected_seeds() -> Vec<Vec<u8>> {
+    vec![br#"{"branches":["main","release/*"],"tags":["v*"]}"#.to_vec()]
+}
+
+fn person_seeds() -> Vec<Vec<u8>> {
+    let texts = ["Anna Lind <anna@example.org>", "Anna", "<a@b>", "{\"name\":\"Anna\",\"email\":\"a@b\"}"];
+    texts.map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+fn run_person(bytes: &[u8]) -> Verdict {
+    let parsed = std::str::from_utf8(bytes).ok().and_then(Person::parse);
+    match json_record::<Person>(bytes) {
+        Verdict::Refused if parsed.is_some() => Verdict::Understood,
+        verdict => verdict,
+    }
+}
+
+fn revision_seeds() -> Vec<Vec<u8>> {
+    let texts = ["@", "main~3", "@^2~", "main@{2 weeks ago}~1", "brand/logo.psd@40", "3f9a01c2", "@{today}"];
+    texts.map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+fn run_revision(bytes: &[u8]) -> Verdict {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Refused };
+    let _ = (revision::is_id_prefix(text), revision::candidate_names(text));
+    if Revision::parse(text).is_ok() { Verdict::Understood } else { Verdict::Refused }
+}
+
+fn date_seeds() -> Vec<Vec<u8>> {
+    let texts = [
+        "2026-03-01",
+        "2026-03-01 14:30",
+        "yesterday",
+        "2 weeks ago",
+        "1772381999 +0100",
+        "Thu, 1 Jan 2026 00:00:00 +0000",
+        "2026-03-01T14:30:00+01:00",
+        "3 months ago",
+    ];
+    texts.map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+fn run_date(bytes: &[u8]) -> Verdict {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Refused };
+    let now = Timestamp { unix_ms: 1_772_381_999_000, offset_minutes: 60 };
+    match parse_date(text, now) {
+        Ok(moment) if !moment.rfc3339().is_empty() => Verdict::Understood,
+        _ => Verdict::Refused,
+    }
+}
+
+fn settings_seeds() -> Vec<Vec<u8>> {
+    let texts = [
+        "# me\n[user]\nname = \"Anna\" # mine\nemail = \"a@example.org\"\n\n[ui]\ncolor = \"never\"\nprogress = true\n",
+        "user.name = 'Anna'\nui = { dates = \"exact\" }\n[later]\nx = [1, 2.5, 1979-05-27T07:32:00Z]\n[[later.y]]\n",
+        "",
+    ];
+    texts.map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+fn run_settings(bytes: &[u8]) -> Verdict {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Refused };
+    let Ok(mut file) = SettingsFile::of_text(Path::new("config.toml"), Scope::Person, text) else {
+        return Verdict::Refused;
+    };
+    let before = file.entries();
+    for key in KEYS {
+        let _ = file.get(key);
+    }
+    let Some(name) = config::find_key("user.name") else { return Verdict::Refused };
+    if file.set(name, "Berta").is_err() {
+        return Verdict::Understood;
+    }
+    // Whatever else stood there still does, and the file can be read again.
+    let written = file.text();
+    let Ok(again) = SettingsFile::of_text(Path::new("config.toml"), Scope::Person, &written) else {
+        return Verdict::Wrong(format!("what was written cannot be read: {written:?}"));
+    };
+    let others = |entries: Vec<(String, String)>| -> Vec<_> {
+        entries.into_iter().filter(|(key, _)| key != "user.name").collect()
+    };
+    let kept = others(before) == others(again.entries());
+    match again.get(name) {
+        Ok(Some(value)) if value == "Berta" && kept => Verdict::Understood,
+        other => {
+            Verdict::Wrong(format!("{other:?} after setting a name in {text:?}, written as {written:?}"))
+        }
+    }
+}
