@@ -27,6 +27,7 @@ pub mod mv;
 pub mod pull;
 pub mod push;
 pub mod remote;
+pub mod remote_care;
 pub mod repair;
 pub mod resolve;
 pub mod restore;

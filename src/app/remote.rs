@@ -126,7 +126,7 @@ fn insist_on_ours(repository: &Repository, found: crate::base::id::RepositoryId)
 }
 
 /// Makes sure that a remote of this repository is at an address; begins one where nothing is.
-fn connect(repository: &Repository, address: &Address, reach: &Reach) -> Result<bool, AppError> {
+pub fn connect(repository: &Repository, address: &Address, reach: &Reach) -> Result<bool, AppError> {
     use crate::sync::remote::Remote as _;
     let bucket = open_bucket(address, None, reach)?;
     match bucket.describe() {

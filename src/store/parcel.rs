@@ -82,19 +82,26 @@ impl PackBuilder {
         self.push_block(BlockHeader { codec, stored_length: payload.len() as u32, records }, payload);
     }
 
-    /// Seals the pack. Its id follows from what is in it, so that the same content built again is
-    /// the same pack.
-    pub fn finish(mut self) -> BuiltPack {
+    /// Seals the pack. Its id follows from what is in it and from `salt`: built again with the same one
+    /// it is the same pack, and with another one it never is.
+    pub fn finish(mut self, salt: &[u8; 16]) -> BuiltPack {
         self.close_group();
         let mut bytes = self.bytes;
         bytes.extend_from_slice(&footer::encode(&self.blocks));
-        let digest = blake3::derive_key("pentimento pack name v1", &bytes[HEADER_BYTES..]);
-        let mut id = [0u8; PackId::SIZE];
-        id.copy_from_slice(&digest[..PackId::SIZE]);
-        let id = PackId::from_bytes(id);
+        let id = salted_id("pentimento pack name v1", &bytes[HEADER_BYTES..], salt);
         bytes[..HEADER_BYTES].copy_from_slice(&header::encode(id));
         BuiltPack { id, bytes, blocks: self.blocks }
     }
+}
+
+/// The id of a parcel of these bytes: of them and of `salt`, so that what was removed once never comes
+/// back under its name.
+pub fn salted_id(context: &'static str, bytes: &[u8], salt: &[u8; 16]) -> PackId {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    hasher.update(bytes).update(salt);
+    let mut id = [0u8; PackId::SIZE];
+    id.copy_from_slice(&hasher.finalize().as_bytes()[..PackId::SIZE]);
+    PackId::from_bytes(id)
 }
 
 /// A block with its chunks unpacked and compared with their ids.
@@ -203,7 +210,7 @@ mod tests {
                 let (id, raw) = chunk(seed, 3000);
                 builder.push_chunk(id, &raw);
             }
-            builder.finish()
+            builder.finish(&[0; 16])
         };
         let (pack, again) = (build(), build());
         assert_eq!((pack.id, &pack.bytes), (again.id, &again.bytes));
@@ -226,7 +233,7 @@ mod tests {
         let header =
             BlockHeader { codec: Codec::Raw, stored_length: 100, records: vec![Record { id, length: 100 }] };
         builder.push_block(header, &other);
-        let pack = builder.finish();
+        let pack = builder.finish(&[0; 16]);
         let (_, blocks) = pack_blocks(&pack.bytes).expect("a pack whose headers agree");
         let start = blocks[0].offset as usize;
         let bytes = &pack.bytes[start..start + blocks[0].header.block_length() as usize];

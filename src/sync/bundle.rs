@@ -8,13 +8,14 @@
 //! hashing. `docs/protocol.md` has the bytes.
 
 use crate::base::codec::{Decoder, Encoder};
-use crate::base::id::{FileId, PackId, PersonId};
+use crate::base::id::{FileId, PersonId};
 use crate::object::commit::Commit;
 use crate::object::manifest::{Manifest, ManifestNode};
 use crate::object::metadata::Metadata;
 use crate::object::tree::TreeNode;
 use crate::object::{ObjectKind, hash_object};
 use crate::repo::people::Person;
+use crate::store::parcel::salted_id;
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::remote::{Kind, ObjectKey, Parcel, ParcelKind, ParcelRecord};
 
@@ -91,13 +92,11 @@ impl BundleBuilder {
         Ok(())
     }
 
-    /// Ends the bundle; its id follows from its bytes.
-    pub fn finish(mut self) -> SyncResult<Parcel> {
+    /// Ends the bundle; its id follows from its bytes and from `salt`.
+    pub fn finish(mut self, salt: &[u8; 16]) -> SyncResult<Parcel> {
         self.close_frame()?;
-        let mut id = [0; PackId::SIZE];
-        id.copy_from_slice(&blake3::derive_key("pentimento bundle name v1", &self.bytes)[..PackId::SIZE]);
         let record = ParcelRecord {
-            id: PackId::from_bytes(id),
+            id: salted_id("pentimento bundle name v1", &self.bytes, salt),
             kind: ParcelKind::Bundle,
             length: self.bytes.len() as u64,
             entries: self.entries,
@@ -245,7 +244,7 @@ mod tests {
         let anna = Person { name: "Anna".into(), email: String::new() };
         let person = encode_person(PersonId::from_bytes([1; 16]), &anna).expect("a record");
         builder.push(identify(Kind::Person, &person).expect("a person"), &person).expect("room");
-        builder.finish().expect("a bundle")
+        builder.finish(&[0; 16]).expect("a bundle")
     }
 
     #[test]

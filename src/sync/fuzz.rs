@@ -48,7 +48,7 @@ fn bundle_seeds() -> Vec<Vec<u8>> {
             // Both are short.
             let _ = builder.push(key, bytes);
         }
-        builder.finish().map(|parcel| parcel.bytes).unwrap_or_default()
+        builder.finish(&[0; 16]).map(|parcel| parcel.bytes).unwrap_or_default()
     };
     (0..8).map(one).collect()
 }

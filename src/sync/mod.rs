@@ -22,6 +22,7 @@ mod parallel;
 pub mod push;
 pub mod receive;
 pub mod remote;
+pub mod served;
 pub mod tracking;
 pub mod walk;
 

@@ -3,8 +3,8 @@
 //! A remote holds history and content of one repository, and the names that point into it. What it
 //! promises, whatever its form:
 //!
-//! 1. **Complete.** Everything that a name reaches is there, and whatever [`Remote::have`] says it has
-//!    is there with all that it reaches, until the epoch changes.
+//! 1. **Complete.** Everything that a name reaches is there, and so is, until the epoch changes, whatever
+//!    [`Remote::have`] says it has; a commit with all that it reaches.
 //! 2. **Content first, names last.** [`Remote::put`] makes a parcel durable and shows it to nobody.
 //!    [`Remote::publish`] makes the parcels' objects part of the remote and moves names, all of it at
 //!    once or nothing, each name only if it still points where the caller believes.
@@ -266,7 +266,7 @@ pub trait Remote: Send + Sync {
     fn describe(&self) -> SyncResult<Description>;
 
     /// Which of these objects it has, in their order: at most [`Limits::keys_max`]. One round trip, or
-    /// none. "Yes" holds for all that the object reaches, as long as the epoch stays.
+    /// none. "Yes" holds as long as the epoch stays; for a commit, it holds for all that it reaches.
     fn have(&self, keys: &[ObjectKey]) -> SyncResult<Vec<bool>>;
 
     /// Sends bundles with the objects, chunks apart, that lead to what is wanted: round trips in

@@ -107,6 +107,27 @@ fn a_folder_that_holds_something_else_is_left_alone() {
     assert_eq!(names.len(), 1);
 }
 
+#[test]
+fn a_backup_is_checked_and_can_be_cloned() {
+    let world = studio();
+    write(&world, "a.txt", "one");
+    write(&world, "big.bin", noise(3, 1_000_000));
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["tag", "v1"]);
+    let first = world.json(&["backup", "../safe"]);
+    assert_eq!((&first["begun"], &first["names"]), (&true.into(), &2.into()));
+    write(&world, "a.txt", "two");
+    world.ok(&["commit", "-m", "On"]);
+    let second = world.json(&["backup", "../safe"]);
+    assert!(second["moved"]["bytes_sent"].as_u64().is_some_and(|bytes| bytes < 5_000), "{second}");
+    assert_eq!(second["verified"]["damaged"].as_array().map(Vec::len), Some(0));
+    world.ok(&["clone", "../safe", "../back"]);
+    assert_eq!(fs::read_to_string(world.studio().join("../back/a.txt")).expect("a file"), "two");
+    assert_eq!(world.json(&["-C", "../back", "fsck"])["sound"], true);
+    world.ok(&["-C", "../back", "remote", "gc"]);
+    world.ok(&["-C", "../back", "remote", "verify"]);
+}
+
 /// Starts a command and kills it after a while, unless it ends before. Tells whether it ended well.
 fn kill_after(world: &World, arguments: &[&str], wait: Duration) -> bool {
     let mut command = world.command(arguments);

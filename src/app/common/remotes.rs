@@ -2,7 +2,7 @@
 
 use crate::app::error::AppError;
 use crate::repo::{Repository, View};
-use crate::store::bucket::FolderBucket;
+use crate::store::bucket::{Bucket, FolderBucket};
 use crate::sync::address::Address;
 use crate::sync::bucket::BucketRemote;
 use crate::sync::remote::Remote;
@@ -89,15 +89,30 @@ pub fn open_address(
 pub fn open_bucket(
     address: &Address,
     cache: Option<PathBuf>,
-    _reach: &Reach,
+    reach: &Reach,
 ) -> Result<BucketRemote, AppError> {
-    match address {
-        Address::Folder { path } => {
-            let bucket = Arc::new(FolderBucket::open(path));
-            Ok(BucketRemote::new(bucket, address.to_string(), cache))
-        }
-        other => Err(AppError::RemoteKind { address: other.to_string() }),
-    }
+    let bucket: Arc<dyn Bucket> = match address {
+        Address::Folder { path } => Arc::new(FolderBucket::open(path)),
+        other => open_cloud(other, reach)?,
+    };
+    Ok(BucketRemote::new(bucket, address.to_string(), cache))
+}
+
+#[cfg(feature = "cloud")]
+fn open_cloud(address: &Address, reach: &Reach) -> Result<Arc<dyn Bucket>, AppError> {
+    use crate::store::bucket::{Cloud, CloudBucket};
+    let (cloud, bucket, prefix) = match address {
+        Address::S3 { bucket, prefix } => (Cloud::S3, bucket, prefix),
+        Address::Azure { container, prefix } => (Cloud::Azure, container, prefix),
+        other => return Err(AppError::RemoteKind { address: other.to_string() }),
+    };
+    let opened = CloudBucket::open(cloud, bucket, prefix, &reach.variables);
+    Ok(Arc::new(opened.map_err(crate::sync::SyncError::from)?))
+}
+
+#[cfg(not(feature = "cloud"))]
+fn open_cloud(address: &Address, _: &Reach) -> Result<Arc<dyn Bucket>, AppError> {
+    Err(AppError::RemoteKind { address: address.to_string() })
 }
 
 /// Random bytes that name a publication.

@@ -1,5 +1,6 @@
 //! One file per verb, and the table that makes them the program.
 
+pub mod backup;
 pub mod cat;
 pub mod clone;
 pub mod commit;
@@ -74,6 +75,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<meta::Arguments>(),
     Entry::of::<sparse::Arguments>(),
     Entry::of::<gc::Arguments>(),
+    Entry::of::<backup::Arguments>(),
     Entry::of::<fsck::Arguments>(),
     Entry::of::<repair::Arguments>(),
     Entry::of::<erase::Arguments>(),

@@ -1,11 +1,14 @@
 //! `pent remote`.
 
 use crate::app::remote::{self, ChangeReport, CheckReport, ListReport};
+use crate::app::remote_care::{self, GcReport, VerifyReport};
+use crate::base::size::human_bytes;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::columns::{Cell, Columns};
 use crate::cli::output::{BOLD, Page, count, safe};
 use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::sync::bucket::Verified;
 use std::io;
 
 /// The places that work is shared through
@@ -45,6 +48,27 @@ enum Action {
         /// Which
         #[arg(value_name = "NAME")]
         name: String,
+    },
+    /// Read everything that a remote has, and compare all hashes
+    Verify {
+        /// Which; `origin`, or the only one, when you name none
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// Give back to a remote what it lost, as far as this clone has it
+    Repair {
+        /// Which; `origin`, or the only one, when you name none
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// Remove what nothing on a remote needs any more; safe while others push
+    Gc {
+        /// Which; `origin`, or the only one, when you name none
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// Say what would go, and remove nothing
+        #[arg(long, short = 'n')]
+        dry_run: bool,
     },
     /// Look whether a remote can be reached, is this repository's, and can be used by several people
     Check {
@@ -97,6 +121,30 @@ impl Verb for Arguments {
                     page.line(format_args!("{} is forgotten here.", safe(&report.remote.name)))
                 })?;
             }
+            Action::Verify { name } => {
+                let repository = context.repository_to_read()?;
+                let report = remote_care::verify(&repository, name.as_deref(), &reach, context.monitor())?;
+                context.print("remote-verify", &report, show_verified)?;
+                if !report.verified.damaged.is_empty() {
+                    context.hint("give it back from this clone: pent remote repair");
+                    return Ok(ExitStatus::Damaged);
+                }
+            }
+            Action::Repair { name } => {
+                let repository = context.repository()?;
+                let report = remote_care::repair(&repository, name.as_deref(), &reach, context.monitor())?;
+                context.print("remote-repair", &report, show_verified)?;
+                if report.verified.repaired < report.verified.objects {
+                    context.hint("try it in other clones: one of them may have the rest");
+                    return Ok(ExitStatus::Damaged);
+                }
+            }
+            Action::Gc { name, dry_run } => {
+                let (repository, clock, monitor) =
+                    (context.repository()?, context.clock(), context.monitor());
+                let report = remote_care::gc(&repository, name.as_deref(), dry_run, &reach, clock, monitor)?;
+                context.print("remote-gc", &report, show_gc)?;
+            }
             Action::Check { name } => {
                 let report = remote::check(&context.repository()?, name.as_deref(), &reach)?;
                 context.print("remote-check", &report, show_check)?;
@@ -129,4 +177,46 @@ fn show_check(page: &mut Page<'_>, report: &CheckReport) -> io::Result<()> {
     page.line(format_args!("{name} at {address} is all right; several people can use it at once."))?;
     let names = count(report.names.len() as u64, "branch or tag", "branches and tags");
     page.remark(format_args!("{names}, {}", count(report.publications, "publication", "publications")))
+}
+
+fn show_verified(page: &mut Page<'_>, report: &VerifyReport) -> io::Result<()> {
+    write_verified(page, &safe(&report.remote), &report.verified)
+}
+
+/// Writes what reading a remote found.
+pub(super) fn write_verified(page: &mut Page<'_>, name: &str, verified: &Verified) -> io::Result<()> {
+    let parcels = count(verified.parcels, "pack or bundle", "packs and bundles");
+    let bytes = human_bytes(verified.bytes);
+    if verified.damaged.is_empty() {
+        return page.line(format_args!("Everything on {name} is sound: {parcels}, {bytes}."));
+    }
+    let damaged = verified.damaged.len() as u64;
+    page.line(format_args!(
+        "{} of {parcels} on {name} {} damaged or lost, with {}.",
+        damaged,
+        if damaged == 1 { "is" } else { "are" },
+        count(verified.objects, "object", "objects")
+    ))?;
+    if verified.repaired > 0 {
+        page.line(format_args!("{} given back.", count(verified.repaired, "object", "objects")))?;
+    }
+    Ok(())
+}
+
+fn show_gc(page: &mut Page<'_>, report: &GcReport) -> io::Result<()> {
+    let collected = &report.collected;
+    let objects = count(collected.objects, "object", "objects");
+    if report.dry_run {
+        return page.line(format_args!("{objects} on {} would go.", safe(&report.remote)));
+    }
+    page.line(format_args!("{objects} that nothing needs left the index of {}.", safe(&report.remote)))?;
+    let blobs = |number| count(number, "file", "files");
+    if collected.removed > 0 {
+        let bytes = human_bytes(collected.removed_bytes);
+        page.line(format_args!("{} removed, {bytes}.", blobs(collected.removed)))?;
+    }
+    if collected.condemned > 0 {
+        page.remark(format_args!("{} will be removed in two weeks.", blobs(collected.condemned)))?;
+    }
+    Ok(())
 }

@@ -105,10 +105,13 @@ impl FolderBucket {
     }
 
     fn list_folder(&self, folder: &Path, prefix: &str, each: &mut dyn FnMut(Listed)) -> io::Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
+        // Others go on writing and removing meanwhile: what is gone when it is looked at is not there.
+        let Some(entries) = found(fs::read_dir(folder))? else { return Ok(()) };
+        for entry in entries {
+            let Some(entry) = found(entry)? else { continue };
+            let path = entry.path();
             let Some(key) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) else { continue };
-            let meta = path.symlink_metadata()?;
+            let Some(meta) = found(path.symlink_metadata())? else { continue };
             if meta.is_dir() && (key.starts_with(prefix) || prefix.starts_with(key)) {
                 self.list_folder(&path, prefix, each)?;
             } else if meta.is_file() && key.starts_with(prefix) {

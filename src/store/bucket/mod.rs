@@ -6,6 +6,8 @@
 //! compare-and-set. Everything that concurrent writers must agree on is in one cell; see
 //! [`head::Head`] and `docs/format/bucket.md`.
 
+#[cfg(feature = "cloud")]
+mod cloud;
 mod faulty;
 mod folder;
 #[cfg(any(test, fuzzing))]
@@ -15,6 +17,8 @@ pub mod index;
 mod memory;
 pub mod probe;
 
+#[cfg(feature = "cloud")]
+pub use cloud::{Cloud, CloudBucket};
 pub use faulty::{Fault, FaultyBucket};
 pub use folder::FolderBucket;
 pub use memory::MemoryBucket;

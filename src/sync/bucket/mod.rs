@@ -10,9 +10,14 @@
 //! Nothing is listed on the way: the head names the index files, these name the packs and bundles.
 //! What no index file names is not there. `docs/format/bucket.md` has the bytes and the reasons.
 
+mod collect;
 mod indexes;
 mod publish;
 mod read;
+mod verify;
+
+pub use collect::{Collect, Collected};
+pub use verify::Verified;
 
 use crate::base::id::{ChunkId, PackId, RepositoryId};
 use crate::object::chunker::ChunkerParameters;

@@ -90,7 +90,7 @@ impl BucketRemote {
         if builder.is_empty() { Ok(None) } else { self.put_index(builder).map(Some) }
     }
 
-    fn put_index(&self, builder: IndexBuilder) -> SyncResult<IndexRecord> {
+    pub(super) fn put_index(&self, builder: IndexBuilder) -> SyncResult<IndexRecord> {
         let (id, bytes, entries) = builder.finish();
         patiently(|| self.bucket.put(&index_file_key(id), &bytes))?;
         Ok(IndexRecord { id, length: bytes.len() as u64, entries, generations: (0, 0) })
@@ -113,7 +113,8 @@ impl BucketRemote {
         }
         self.indexes.load(&head.indexes)?;
         let mut builder = IndexBuilder::default();
-        for record in &merged {
+        // Of several places of one object the newest holds: it may stand for one that was damaged.
+        for record in merged.iter().rev() {
             self.indexes.each(record, |key, mut place| {
                 if place.pack.generation == 0 {
                     place.pack.generation = record.generations.1;

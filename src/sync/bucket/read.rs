@@ -5,7 +5,7 @@ use crate::store::bucket::BucketError;
 use crate::store::bucket::index::IndexPlace;
 use crate::store::parcel::block_length;
 use crate::sync::bucket::{BucketRemote, LIMITS, parcel_key};
-use crate::sync::bundle::wrap_frame;
+use crate::sync::bundle::{open_bundle, wrap_frame};
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::parallel::{for_each, patiently};
 use crate::sync::remote::{BlockSink, BundleSink, HistoryWants, ObjectKey, ParcelKind};
@@ -63,9 +63,11 @@ impl BucketRemote {
         })
     }
 
-    /// A bundle; `None` when it is gone, which whoever needs it finds out by key.
+    /// A bundle; `None` when it is gone or damaged. Whoever needs what was in it asks by key, and finds
+    /// it where it was given back, or hears what is wrong.
     fn read_bundle(&self, id: PackId) -> SyncResult<Option<Vec<u8>>> {
-        Ok(patiently(|| self.bucket.get(&parcel_key(id, ParcelKind::Bundle), BUNDLE_BYTES_MAX))?)
+        let bytes = patiently(|| self.bucket.get(&parcel_key(id, ParcelKind::Bundle), BUNDLE_BYTES_MAX))?;
+        Ok(bytes.filter(|bytes| open_bundle(bytes, &mut |_, _, _| Ok(())).is_ok()))
     }
 
     pub(super) fn read_objects(&self, keys: &[ObjectKey], sink: &mut BundleSink<'_>) -> SyncResult<()> {

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 
 /// Something that may have to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Candidate {
+pub(in crate::sync) struct Candidate {
     pub key: ObjectKey,
     /// Raw length of a chunk in bytes; 0 for other objects.
     pub chunk_bytes: u32,
@@ -23,7 +23,7 @@ pub(super) struct Candidate {
 
 /// One step on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(in crate::sync) enum Step {
     /// Something that may have to be sent.
     Candidate(Candidate),
     /// A file was looked through; so many of its bytes are in the file before it.
@@ -33,7 +33,7 @@ pub(super) enum Step {
 }
 
 /// Goes through what was found.
-pub(super) struct Candidates<'a> {
+pub(in crate::sync) struct Candidates<'a> {
     view: &'a View,
     found: &'a Found,
     objects_done: bool,
@@ -42,7 +42,7 @@ pub(super) struct Candidates<'a> {
 }
 
 impl<'a> Candidates<'a> {
-    pub(super) fn new(view: &'a View, found: &'a Found) -> Self {
+    pub(in crate::sync) fn new(view: &'a View, found: &'a Found) -> Self {
         Self { view, found, objects_done: false, next_file: 0, waiting: VecDeque::new() }
     }
 
@@ -140,7 +140,7 @@ impl Iterator for Candidates<'_> {
 }
 
 /// The bytes of an object as they travel; chunks apart.
-pub(super) fn object_bytes(view: &View, key: ObjectKey) -> SyncResult<Vec<u8>> {
+pub(in crate::sync) fn object_bytes(view: &View, key: ObjectKey) -> SyncResult<Vec<u8>> {
     let missing = || SyncError::Missing { kind: key.kind.name(), id: key.id_text() };
     let bytes = match key.kind {
         Kind::Chunk => return Err(missing()),

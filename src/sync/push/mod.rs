@@ -4,7 +4,7 @@
 //! Every parcel that the remote has taken is noted in a file beside the repository. Whoever is
 //! stopped goes on from there: at most the parcels that were under way are sent twice.
 
-mod candidates;
+pub(in crate::sync) mod candidates;
 mod records;
 mod send;
 
@@ -20,6 +20,7 @@ use records::SentParcels;
 #[cfg(any(test, fuzzing))]
 pub use records::{fuzz_run, fuzz_seeds};
 use send::Sender;
+pub(in crate::sync) use send::{build_bundle, build_pack, gather_blocks};
 use serde::Serialize;
 use std::path::PathBuf;
 

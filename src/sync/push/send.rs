@@ -7,6 +7,7 @@ use crate::base::id::ChunkId;
 use crate::base::monitor::{Advance, Monitor};
 use crate::repo::View;
 use crate::store::ChunkReader;
+use crate::store::bucket::head::Token;
 use crate::store::parcel::PackBuilder;
 use crate::sync::bundle::BundleBuilder;
 use crate::sync::error::{SyncError, SyncResult};
@@ -22,6 +23,8 @@ const BUNDLE_OBJECTS_MAX: usize = 1 << 14;
 const BUNDLE_BYTES: usize = 8 << 20;
 /// Most chunks of one pack.
 const PACK_CHUNKS_MAX: usize = 1 << 16;
+/// What a pack is mostly going to be, in bytes.
+const PACK_BYTES_EXPECTED: usize = 32 << 20;
 /// Chunks that are kept in mind so that none is sent twice.
 const SENT_MAX: usize = 4 << 20;
 /// Candidates that are asked about at a time: what 10 GB of content have.
@@ -47,6 +50,7 @@ pub(super) struct Sender<'a> {
     description: &'a Description,
     /// Where parcels that were taken are noted; `None` to send nothing.
     notes: Option<&'a Path>,
+    salt: Token,
     monitor: &'a dyn Monitor,
 }
 
@@ -59,7 +63,7 @@ impl<'a> Sender<'a> {
         monitor: &'a dyn Monitor,
     ) -> SyncResult<Self> {
         let reader = push.repository.store().chunk_reader()?;
-        Ok(Self { remote: push.remote, view, reader, description, notes, monitor })
+        Ok(Self { remote: push.remote, view, reader, description, notes, salt: push.token, monitor })
     }
 
     /// Sends what the remote lacks; gives all parcels that are to be published.
@@ -105,8 +109,8 @@ impl<'a> Sender<'a> {
             return Err(SyncError::Cancelled);
         }
         let (parcel, raw_bytes) = match job {
-            Job::Pack { chunks, raw_bytes } => (self.build_pack(&chunks)?, raw_bytes),
-            Job::Bundle { keys } => (self.build_bundle(&keys)?, 0),
+            Job::Pack { chunks, raw_bytes } => (build_pack(&self.reader, &chunks, &self.salt)?, raw_bytes),
+            Job::Bundle { keys } => (build_bundle(self.view, &keys, &self.salt)?, 0),
         };
         if let Some(notes) = self.notes {
             self.remote.put(&parcel)?;
@@ -114,46 +118,67 @@ impl<'a> Sender<'a> {
         }
         Ok(JobDone { record: parcel.record, raw_bytes })
     }
+}
 
-    fn build_bundle(&self, keys: &[ObjectKey]) -> SyncResult<Parcel> {
-        let mut builder = BundleBuilder::default();
-        for key in keys {
-            builder.push(*key, &object_bytes(self.view, *key)?)?;
-        }
-        builder.finish()
+/// Puts objects into a bundle.
+pub(in crate::sync) fn build_bundle(view: &View, keys: &[ObjectKey], salt: &Token) -> SyncResult<Parcel> {
+    let mut builder = BundleBuilder::default();
+    for key in keys {
+        builder.push(*key, &object_bytes(view, *key)?)?;
     }
+    builder.finish(salt)
+}
 
-    /// Puts blocks into a pack as they are stored. Of a block whose other chunks do not come along,
-    /// those that do are put into blocks of their own.
-    fn build_pack(&self, chunks: &[ChunkId]) -> SyncResult<Parcel> {
-        let wanted: HashSet<ChunkId> = chunks.iter().copied().collect();
-        let mut done: HashSet<ChunkId> = HashSet::new();
-        let mut builder = PackBuilder::new(self.description.limits.parcel_bytes_max as usize);
-        for id in chunks {
-            if done.contains(id) {
-                continue;
+/// Puts chunks into a pack.
+pub(in crate::sync) fn build_pack(
+    reader: &ChunkReader,
+    chunks: &[ChunkId],
+    salt: &Token,
+) -> SyncResult<Parcel> {
+    let wanted: HashSet<ChunkId> = chunks.iter().copied().collect();
+    let mut builder = PackBuilder::new(PACK_BYTES_EXPECTED);
+    gather_blocks(reader, chunks, &wanted, &mut HashSet::new(), &mut builder, usize::MAX)?;
+    let pack = builder.finish(salt);
+    let mut entries = Vec::new();
+    for block in &pack.blocks {
+        let length = block.header.block_length() as u32;
+        let records = block.header.records.iter();
+        entries.extend(records.map(|record| (ObjectKey::chunk(record.id), block.offset as u32, length)));
+    }
+    let length = pack.bytes.len() as u64;
+    let record = ParcelRecord { id: pack.id, kind: ParcelKind::Pack, length, entries };
+    Ok(Parcel { record, bytes: pack.bytes })
+}
+
+/// Puts the blocks of chunks into a pack as they are stored, until it is `bytes_max` long; gives how
+/// many of the chunks were looked at. Of a block whose other chunks are not wanted, those that are get
+/// blocks of their own. `done` has the chunks that are in already.
+pub(in crate::sync) fn gather_blocks(
+    reader: &ChunkReader,
+    chunks: &[ChunkId],
+    wanted: &HashSet<ChunkId>,
+    done: &mut HashSet<ChunkId>,
+    builder: &mut PackBuilder,
+    bytes_max: usize,
+) -> SyncResult<usize> {
+    for (position, id) in chunks.iter().enumerate() {
+        if builder.len() >= bytes_max {
+            return Ok(position);
+        }
+        if done.contains(id) {
+            continue;
+        }
+        reader.with_block(*id, |block| {
+            if block.is_wholly(wanted) {
+                builder.push_block(block.header.clone(), block.payload);
+                done.extend(block.header.records.iter().map(|record| record.id));
+            } else if let Some((id, raw)) = block.chunks().find(|(found, _)| found == id) {
+                builder.push_chunk(id, raw);
+                done.insert(id);
             }
-            self.reader.with_block(*id, |block| {
-                if block.is_wholly(&wanted) {
-                    builder.push_block(block.header.clone(), block.payload);
-                    done.extend(block.header.records.iter().map(|record| record.id));
-                } else if let Some((id, raw)) = block.chunks().find(|(found, _)| found == id) {
-                    builder.push_chunk(id, raw);
-                    done.insert(id);
-                }
-            })?;
-        }
-        let pack = builder.finish();
-        let mut entries = Vec::new();
-        for block in &pack.blocks {
-            let length = block.header.block_length() as u32;
-            let records = block.header.records.iter();
-            entries.extend(records.map(|record| (ObjectKey::chunk(record.id), block.offset as u32, length)));
-        }
-        let length = pack.bytes.len() as u64;
-        let record = ParcelRecord { id: pack.id, kind: ParcelKind::Pack, length, entries };
-        Ok(Parcel { record, bytes: pack.bytes })
+        })?;
     }
+    Ok(chunks.len())
 }
 
 /// Makes jobs out of candidates.

@@ -1,6 +1,9 @@
 //! The contract of remotes as a program: every form passes the same tests, faults included.
 
+mod care;
 mod cases;
+#[cfg(feature = "cloud")]
+mod cloud;
 mod cost;
 mod crowd;
 mod faults;
@@ -18,6 +21,7 @@ use pentimento::sync::bucket::BucketRemote;
 use pentimento::sync::fetch::{Fetch, Fetched};
 use pentimento::sync::push::{Moved, Push};
 use pentimento::sync::remote::{RefChange, Remote};
+use pentimento::sync::served::ServedRemote;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -26,7 +30,7 @@ pub const REPOSITORY: RepositoryId = RepositoryId::from_bytes([1; 16]);
 
 /// A place where a remote is: opened anew by each client.
 pub trait Place: Send + Sync {
-    fn open(&self) -> Box<dyn Remote>;
+    fn open(&self) -> Box<dyn Remote + '_>;
 }
 
 /// A remote in a bucket.
@@ -64,8 +68,23 @@ impl BucketPlace {
 }
 
 impl Place for BucketPlace {
-    fn open(&self) -> Box<dyn Remote> {
+    fn open(&self) -> Box<dyn Remote + '_> {
         Box::new(self.remote())
+    }
+}
+
+/// A repository that serves as a remote, as it does behind a server.
+pub struct ServedPlace(Lab);
+
+impl ServedPlace {
+    pub fn new() -> Self {
+        Self(Lab::new())
+    }
+}
+
+impl Place for ServedPlace {
+    fn open(&self) -> Box<dyn Remote + '_> {
+        Box::new(ServedRemote::new(&self.0.repository, &NoRules))
     }
 }
 
@@ -172,3 +191,4 @@ macro_rules! contract {
 
 contract!(folder, BucketPlace::folder());
 contract!(memory, BucketPlace::memory());
+contract!(served, ServedPlace::new());

@@ -1,0 +1,52 @@
+//! `pent backup`.
+
+use crate::app::remote_care::{self, BackupReport};
+use crate::base::size::human_bytes;
+use crate::cli::commands::remote::write_verified;
+use crate::cli::context::Context;
+use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::{Page, count, safe};
+use crate::cli::verb::{Describe, Example, Group, Verb};
+use std::io;
+
+/// Keep a verified second copy of everything elsewhere
+///
+/// All branches, drafts and tags with all history. The first time sends everything, later ones what is new. All of it is
+/// read back and compared. `pent clone` makes a repository of it again, with nothing else.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Where to: a folder such as /mnt/backup/brand
+    #[arg(value_name = "ADDRESS")]
+    address: String,
+}
+
+impl Describe for Arguments {
+    const NAME: &'static str = "backup";
+    const GROUP: Group = Group::KeepHealthy;
+    const CHANGES: bool = false;
+    const EXAMPLES: &'static [Example] = &[
+        Example { line: "pent backup /mnt/backup/brand", what: "bring the copy up to date and check it" },
+        Example { line: "pent clone /mnt/backup/brand", what: "have everything back" },
+    ];
+}
+
+impl Verb for Arguments {
+    fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
+        let address = context.address(&self.address)?;
+        let repository = context.repository()?;
+        let report = remote_care::backup(&repository, &address, &context.reach(), context.monitor())?;
+        context.print("backup", &report, show)?;
+        if report.verified.damaged.is_empty() {
+            return Ok(ExitStatus::Done);
+        }
+        Ok(ExitStatus::Damaged)
+    }
+}
+
+fn show(page: &mut Page<'_>, report: &BackupReport) -> io::Result<()> {
+    let address = safe(&report.address.to_string());
+    let names = count(report.names, "branch or tag", "branches and tags");
+    let sent = human_bytes(report.moved.bytes_sent);
+    page.line(format_args!("{names} at {address}; {sent} sent."))?;
+    write_verified(page, &address, &report.verified)
+}
