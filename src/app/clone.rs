@@ -5,7 +5,8 @@
 use crate::app::common::forward::Forward;
 use crate::app::common::remotes::{Reach, open_address, remote_dir};
 use crate::app::common::session::Session;
-use crate::app::common::transition::{FilesLine, finish_interrupted};
+use crate::app::common::transition::FilesLine;
+use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
 use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;

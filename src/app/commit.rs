@@ -6,6 +6,7 @@ use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::common::signing::SigningAs;
 use crate::app::common::snapshot::{self, Snapshot};
+use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
 use crate::app::status::{ChangeLine, Counts, problems_of};
 use crate::base::id::{CommitId, TreeId};
@@ -93,6 +94,8 @@ pub fn run_as(
     let identity = options.identity.clone().ok_or(AppError::NoIdentity)?;
     monitor.phase(Phase { name: "Looking for changes", files_total: None, bytes_total: None });
     let mut session = Session::begin(repository, monitor)?;
+    // Half of a cut-off change is nothing that anybody meant to commit.
+    finish_interrupted(&mut session, clock, monitor)?;
     let merge = session.state.merge.clone();
     check_merge(merge.as_ref(), &options.paths)?;
     let parents: Vec<CommitId> =

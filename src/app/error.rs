@@ -143,6 +143,9 @@ pub enum AppError {
     /// A merge is under way.
     #[error("a merge of {name} is under way")]
     MergeUnderWay { name: String },
+    /// A change of files that was cut off could not be finished now either.
+    #[error("a change of files was cut off before, and {left} files of it still wait")]
+    Unfinished { left: u64 },
     /// Nothing left to undo or redo.
     #[error("there is nothing to {verb}")]
     NothingTo { verb: &'static str },

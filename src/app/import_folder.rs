@@ -4,9 +4,8 @@
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{
-    FilesLine, carry_out, finish_interrupted, prepare, settle_change, targets_between,
-};
+use crate::app::common::transition::{FilesLine, prepare, targets_between};
+use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;
@@ -163,7 +162,7 @@ fn name(
     let is_empty = is_here && session.status(&[], &HashProbe, Measure::Needed, monitor)?.changes.is_empty();
     let files = is_here.then(|| {
         let before = if is_empty { TreeNode::empty_id() } else { tree };
-        FilesChange { before, after: tree }
+        FilesChange::between(before, tree)
     });
     let mut edit = repository.edit()?;
     edit.set_reference(branch, None, Some(RefTarget::plain(tip)))?;
@@ -173,17 +172,17 @@ fn name(
         files,
         ..JournalNote::default()
     };
-    let sequence = edit.record(note, clock.now())?;
-    let mut state = edit.state()?;
-    state.underway = files;
-    edit.put_state(&state)?;
+    let Some(files) = files else {
+        edit.record(note, clock.now())?;
+        edit.commit()?;
+        return Ok(None);
+    };
+    let state = edit.state()?;
+    let underway = announce(&mut edit, note, state, files, None, clock.now())?;
     edit.commit()?;
-    let Some(FilesChange { before, after }) = files else { return Ok(None) };
     let view = repository.view()?;
-    let targets = targets_between(&session, &view, before, after, monitor)?;
+    let targets = targets_between(&session, &view, files, monitor)?;
     let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
-    let done = carry_out(&session, &view, &plan, "import", clock, monitor)?;
-    settle_change(&session, Some(sequence), &done.line)?;
-    session.remember(done.fresh, monitor)?;
+    let done = perform(&mut session, underway, &plan.into(), "import", clock, monitor)?;
     Ok(Some(done.line))
 }

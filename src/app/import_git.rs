@@ -10,9 +10,8 @@ pub use settings::LFS_KEY;
 
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{
-    FilesLine, carry_out, finish_interrupted, prepare, settle_change, targets_between,
-};
+use crate::app::common::transition::{FilesLine, prepare, targets_between};
+use crate::app::common::underway::{self, carry_out, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::base::escape::percent_encode;
 use crate::base::id::CommitId;
@@ -36,6 +35,7 @@ use crate::repo::imports::{ReferenceRecord, Scope, key};
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::people::Person;
 use crate::repo::refs::{Annotation, RefName, RefTarget};
+use crate::repo::state::Underway;
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::store::Space;
 use crate::worktree::checkout::Wanted;
@@ -148,15 +148,13 @@ pub fn run(
     if imported.tied > 0 {
         report.worktree = fetch_tied(&mut session, clock, monitor)?;
     }
-    let sequence = announce(&session, &moves, scope, placing.as_ref(), &report, clock)?;
-    if let Some(Placing { files, .. }) = placing {
+    let underway = announce(&session, &moves, scope, placing.as_ref(), &report, clock)?;
+    if let (Some(Placing { files, .. }), Some(underway)) = (placing, underway) {
         monitor.phase(Phase { name: "Writing files", files_total: None, bytes_total: None });
         let view = repository.view()?;
-        let targets = targets_between(&session, &view, files.before, files.after, monitor)?;
+        let targets = targets_between(&session, &view, files, monitor)?;
         let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
-        let done = carry_out(&session, &view, &plan, "import", clock, monitor)?;
-        settle_change(&session, Some(sequence), &done.line)?;
-        session.remember(done.fresh, monitor)?;
+        let done = perform(&mut session, underway, &plan.into(), "import", clock, monitor)?;
         report.worktree = Some(done.line);
     }
     Ok(report)
@@ -217,9 +215,9 @@ fn fetch_tied(
         _ => session.index = None,
     }
     let plan = prepare(session, &targets, &KnownFiles::default(), monitor)?;
-    let done = carry_out(session, &session.view, &plan, "import", clock, monitor)?;
-    session.remember(done.fresh, monitor)?;
-    Ok((!targets.is_empty()).then_some(done.line))
+    let (line, fresh) = carry_out(session, None, &plan, "import", clock, monitor)?;
+    session.remember(fresh, monitor)?;
+    Ok((!targets.is_empty()).then_some(line))
 }
 
 /// A name that is to move.
@@ -368,7 +366,7 @@ fn place(
     let is_clean = is_clean(session, monitor)?;
     if session.head.is_none() {
         // Files that stand there already are the user's: they are compared, never replaced.
-        let files = FilesChange { before: if is_clean { session.base } else { after }, after };
+        let files = FilesChange::between(if is_clean { session.base } else { after }, after);
         return Ok(Some(Placing { branch: goal, files }));
     }
     if !is_clean {
@@ -376,7 +374,7 @@ fn place(
         report.waiting = Some(goal);
         return Ok(None);
     }
-    Ok(Some(Placing { branch: goal, files: FilesChange { before: session.base, after } }))
+    Ok(Some(Placing { branch: goal, files: FilesChange::between(session.base, after) }))
 }
 
 /// The branch that a worktree without commits goes to.
@@ -402,7 +400,7 @@ fn announce(
     placing: Option<&Placing>,
     report: &Report,
     clock: &dyn Clock,
-) -> Result<u64, AppError> {
+) -> Result<Option<Underway>, AppError> {
     let mut edit = session.repository.edit()?;
     for moved in &moves.moves {
         if let Some((id, person)) = &moved.person {
@@ -425,11 +423,16 @@ fn announce(
         files,
         ..JournalNote::default()
     };
-    let sequence = edit.record(note, clock.now())?;
-    after.underway = files;
-    edit.put_state(&after)?;
+    let underway = match files {
+        Some(files) => Some(underway::announce(&mut edit, note, after, files, None, clock.now())?),
+        None => {
+            edit.record(note, clock.now())?;
+            edit.put_state(&after)?;
+            None
+        }
+    };
     edit.commit()?;
-    Ok(sequence)
+    Ok(underway)
 }
 
 fn put_records(edit: &mut Edit, moves: &Moves, scope: Scope) -> Result<(), AppError> {

@@ -4,14 +4,14 @@
 //! stay at hand, and `resolve` decides; nothing else waits for that.
 
 use crate::app::common::describe::{CommitLine, Describer};
+use crate::app::common::drawn::DrawnTrees;
 use crate::app::common::forward::{Forward, refuse_dirty};
 use crate::app::common::guard::{Permit, set_reference};
 use crate::app::common::joining::{Joined, join_commits};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{
-    FilesLine, carry_out, finish_interrupted, prepare, settle_change, targets_between,
-};
+use crate::app::common::transition::{FilesLine, prepare, targets_between};
+use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;
 use crate::base::id::{AssetId, CommitId, TreeId};
@@ -22,16 +22,14 @@ use crate::diff::merge::{Conflict, ConflictKind, TreeMerge};
 use crate::diff::tree::Located;
 use crate::object::commit::{AssetNote, Commit, Signature};
 use crate::object::source::ObjectSource;
-use crate::object::tree_edit::edit_tree;
 use crate::object::tree_walk::entry_at;
 use crate::repo::edit::JournalNote;
 use crate::repo::history::is_ancestor;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::people::Identity;
 use crate::repo::refs::RefTarget;
-use crate::repo::state::{ConflictSide, MergeState, PendingConflict, WorktreeState};
-use crate::repo::{RepoError, Repository};
-use crate::store::Staged;
+use crate::repo::state::{ConflictSide, MergeState, PendingConflict, Underway, WorktreeState};
+use crate::repo::{Edit, RepoError, Repository};
 use crate::trust::log_writer::LogWriter;
 use serde::Serialize;
 
@@ -189,58 +187,51 @@ impl Job<'_> {
         let commit = |tree| self.commit(tree, &merge);
         let (edits, writer) = (merge.edits.iter().cloned(), self.writer);
         let permit = Permit::for_edits(&session, edits, &commit, writer, monitor, self.now)?;
-        let (files, sequence) = self.announce(&session, &merge, staged, permit, clock)?;
         let view = session.repository.view()?;
-        let targets = targets_between(&session, &view, files.before, files.after, monitor)?;
+        let mut trees = DrawnTrees::over(&view);
+        let tree = trees.draw(session.base, merge.edits.clone())?;
+        let files = FilesChange::between(session.base, tree);
+        let targets = targets_between(&session, &trees, files, monitor)?;
         let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
-        let done = carry_out(&session, &view, &plan, "merge", clock, monitor)?;
-        settle_change(&session, Some(sequence), &done.line)?;
-        session.remember(done.fresh, monitor)?;
+        let mut edit = session.repository.edit()?;
+        edit.publish(staged)?;
+        trees.put(&mut edit)?;
+        let underway = self.announce(&session, &mut edit, &merge, files, permit, clock)?;
+        edit.commit()?;
+        let done = perform(&mut session, underway, &plan.into(), "merge", clock, monitor)?;
         let outcome = if merge.conflicts.is_empty() { Outcome::Merged } else { Outcome::Undecided };
         self.report(&session, outcome, Some(merge), done.line)
     }
 
-    /// One transaction: what was merged is stored; the branch moves if all is decided, else the
-    /// state says what waits.
+    /// The branch moves if all is decided, else the state says what waits.
     fn announce(
         &self,
         session: &Session<'_>,
+        edit: &mut Edit,
         merge: &TreeMerge,
-        staged: Staged,
+        files: FilesChange,
         permit: Option<Permit>,
         clock: &dyn Clock,
-    ) -> Result<(FilesChange, u64), AppError> {
-        let mut edit = session.repository.edit()?;
-        edit.publish(staged)?;
+    ) -> Result<Underway, AppError> {
         for metadata in &merge.metadata {
             edit.put_metadata(metadata)?;
         }
-        let tree = edit_tree(&session.view, session.base, merge.edits.iter().cloned(), &mut |id, bytes| {
-            edit.put_tree_node(id, &bytes)
-        })
-        .map_err(AppError::from_edit)?;
-        let files = FilesChange { before: session.base, after: tree };
         let before = edit.state()?;
         let mut after = before.clone();
         let summary = if merge.conflicts.is_empty() {
             edit.put_person(self.identity.id, &self.identity.person)?;
-            let id = edit.put_commit(&self.commit(tree, merge))?;
+            let id = edit.put_commit(&self.commit(files.after, merge))?;
             let target = Some(RefTarget::plain(id));
-            set_reference(&mut edit, permit, &session.state.branch, session.head, target)?;
+            set_reference(edit, permit, &session.state.branch, session.head, target)?;
             format!("merged {} into {} as {}", self.name, before.branch, id.short())
         } else {
             self.leave_undecided(session, merge, &mut after)?;
             format!("began to merge {} into {}", self.name, before.branch)
         };
-        let settled = after.clone();
-        after.underway = Some(files);
-        edit.put_state(&after)?;
-        let state = (before != settled).then_some(StateChange { before, after: settled });
+        let state = (before != after).then(|| StateChange { before, after: after.clone() });
         let note =
             JournalNote { verb: "merge", summary, state, files: Some(files), ..JournalNote::default() };
-        let sequence = edit.record(note, clock.now())?;
-        edit.commit()?;
-        Ok((files, sequence))
+        announce(edit, note, after, files, None, clock.now())
     }
 
     fn message(&self) -> String {

@@ -2,7 +2,7 @@
 //! its bytes.
 
 use crate::app::common::session::Session;
-use crate::app::common::transition::finish_interrupted;
+use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
@@ -119,6 +119,8 @@ fn follow(
     if let Some(index) = &session.index {
         collect(index, from, &mut tracked)?;
     }
+    // What is committed there and does not stand there any more does not come along.
+    tracked.retain(|(path, _)| stands(session, path));
     let count = tracked.len() as u64;
     for (path, asset) in tracked {
         let spoken_for = before.moves.values().any(|origin| *origin == path);
@@ -141,6 +143,11 @@ fn follow(
 
 fn rebase(folder: &AssetPath, below: &AssetPath) -> Option<AssetPath> {
     below.names().try_fold(folder.clone(), |path, name| path.join(name).ok())
+}
+
+fn stands(session: &Session<'_>, path: &AssetPath) -> bool {
+    let found = session.worktree.look(path).ok().flatten();
+    found.is_some_and(|node| node.kind != NodeKind::Directory)
 }
 
 /// Committed files at or below a path, with their assets.

@@ -3,7 +3,8 @@
 use crate::app::common::forward::Forward;
 use crate::app::common::remotes::Reach;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{FilesLine, finish_interrupted};
+use crate::app::common::transition::FilesLine;
+use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
 use crate::app::{fetch, merge};
 use crate::base::monitor::Monitor;

@@ -2,7 +2,8 @@
 
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{FilesLine, carry_out, finish_interrupted, prepare, settle_change};
+use crate::app::common::transition::{FilesLine, prepare};
+use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
@@ -260,27 +261,19 @@ impl Work {
             edit.put_tree_node(id, &bytes)
         })
         .map_err(AppError::from_edit)?;
-        let files = FilesChange { before: session.base, after: after_tree };
+        let files = FilesChange::between(session.base, after_tree);
+        let plan = prepare(session, &self.targets, &KnownFiles::default(), monitor)?;
         let before = edit.state()?;
         let settled = self.state;
-        let mut underway = settled.clone();
-        underway.underway = (!self.targets.is_empty()).then_some(files);
-        edit.put_state(&underway)?;
-        let known = KnownFiles::default();
-        let plan = prepare(session, &self.targets, &known, monitor)?;
         let note = JournalNote {
             verb: "resolve",
             summary: format!("decided about the merge of {}", self.name),
-            state: Some(StateChange { before, after: settled }),
+            state: Some(StateChange { before, after: settled.clone() }),
             files: Some(files),
             ..JournalNote::default()
         };
-        let sequence = edit.record(note, clock.now())?;
+        let underway = announce(&mut edit, note, settled, files, None, clock.now())?;
         edit.commit()?;
-        let view = session.repository.view()?;
-        let done = carry_out(session, &view, &plan, "resolve", clock, monitor)?;
-        settle_change(session, Some(sequence), &done.line)?;
-        session.remember(done.fresh, monitor)?;
-        Ok(done.line)
+        Ok(perform(session, underway, &plan.into(), "resolve", clock, monitor)?.line)
     }
 }

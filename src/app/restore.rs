@@ -6,9 +6,8 @@ use crate::app::common::content::{CheckoutContent, StoredContent};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::locate::{Located, locate};
 use crate::app::common::session::Session;
-use crate::app::common::transition::{
-    FilesLine, carry_out, finish_interrupted, prepare, settle_change, told,
-};
+use crate::app::common::transition::{FilesLine, prepare, told};
+use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::base::local_path::LocalPath;
@@ -23,7 +22,7 @@ use crate::object::tree_walk::{TreeWalk, entry_at, tree_order};
 use crate::repo::at_hand::AtHand;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, StateChange};
-use crate::repo::state::WorktreeState;
+use crate::repo::state::{Underway, WorktreeState};
 use crate::repo::{RepoError, Repository, View};
 use crate::worktree::checkout::{
     self, Action, CheckoutPlan, LinkPolicy, PlanInput, Replaces, Step, execute, plan,
@@ -180,9 +179,19 @@ fn without_version(path: &AssetPath) -> Option<AssetPath> {
 /// Committed files below `folder` that are not among what is wanted.
 fn add_removals(session: &Session<'_>, folder: &AssetPath, wanted: &mut Vec<Wanted>) -> Result<(), AppError> {
     let kept: std::collections::HashSet<AssetPath> = wanted.iter().map(|item| item.path.clone()).collect();
-    for item in TreeWalk::new(&session.view, session.base, AssetPath::root()) {
+    let below = if folder.is_root() {
+        Some(session.base)
+    } else {
+        let found = entry_at(&session.view, session.base, folder).map_err(RepoError::from)?;
+        found.and_then(|entry| match entry.content {
+            Content::Directory { id } => Some(id),
+            _ => None,
+        })
+    };
+    let Some(below) = below else { return Ok(()) };
+    for item in TreeWalk::new(&session.view, below, folder.clone()) {
         let (path, entry) = item.map_err(RepoError::from)?;
-        if !entry.content.is_directory() && path.is_within(folder) && !kept.contains(&path) {
+        if !entry.content.is_directory() && !kept.contains(&path) {
             wanted.push(Wanted { path, value: None });
         }
     }
@@ -278,12 +287,8 @@ fn here(
     if plan.is_empty() && plan.problems().is_empty() && after == session.state {
         return Ok(report);
     }
-    let sequence = announce(&session, &plan, &wanted, after, &report, clock)?;
-    let view = session.repository.view()?;
-    let done = carry_out(&session, &view, &plan, "restore", clock, monitor)?;
-    settle_change(&session, Some(sequence), &done.line)?;
-    session.remember(done.fresh, monitor)?;
-    report.files = done.line;
+    let underway = announce_restore(&session, &plan, &wanted, after, &report, clock)?;
+    report.files = perform(&mut session, underway, &plan.into(), "restore", clock, monitor)?.line;
     Ok(report)
 }
 
@@ -308,14 +313,14 @@ fn pending_after(session: &Session<'_>, wanted: &[Wanted]) -> Result<WorktreeSta
 }
 
 /// Writes the journal entry with the trees that undo needs, and the note that files are about to change.
-fn announce(
+fn announce_restore(
     session: &Session<'_>,
     plan: &CheckoutPlan,
     wanted: &[Wanted],
-    mut after: WorktreeState,
+    after: WorktreeState,
     report: &Report,
     clock: &dyn Clock,
-) -> Result<u64, AppError> {
+) -> Result<Underway, AppError> {
     let mut edit = session.repository.edit()?;
     let earlier = before_edits(session, plan, wanted)?;
     let restored = wanted.iter().filter(|item| item.value.is_some()).map(|item| &item.path);
@@ -325,10 +330,8 @@ fn announce(
     let mut emit = |id, bytes: Vec<u8>| edit.put_tree_node(id, &bytes);
     let before = edit_tree(&session.view, session.base, earlier, &mut emit).map_err(AppError::from_edit)?;
     let after_tree = edit_tree(&session.view, session.base, put, &mut emit).map_err(AppError::from_edit)?;
-    let files = FilesChange { before, after: after_tree };
+    let files = FilesChange::between(before, after_tree);
     let state = StateChange { before: edit.state()?, after: after.clone() };
-    after.underway = Some(files);
-    edit.put_state(&after)?;
     let from: Vec<String> = report.commits.iter().map(super::super::base::id::CommitId::short).collect();
     let restored = count((report.write.len() + report.remove.len()) as u64, "file", "files");
     let note = JournalNote {
@@ -338,9 +341,9 @@ fn announce(
         files: Some(files),
         ..JournalNote::default()
     };
-    let sequence = edit.record(note, clock.now())?;
+    let underway = announce(&mut edit, note, after, files, None, clock.now())?;
     edit.commit()?;
-    Ok(sequence)
+    Ok(underway)
 }
 
 /// How the files differed from the base at the paths concerned: those that were gone; those that were
@@ -355,7 +358,6 @@ fn before_edits(
     let troubled: HashSet<&AssetPath> = problems.iter().map(|problem| &problem.path).collect();
     let mut gone = Vec::new();
     let mut edits = Vec::new();
-    let mut stood = Vec::new();
     for Wanted { path, value } in wanted {
         let was_there = match (steps.get(path), value) {
             (Some(step), Some(value)) => match (&step.action, step.replaces) {
@@ -365,7 +367,6 @@ fn before_edits(
                         path: path.clone(),
                         value: Some(EntryValue { content, ..value.clone() }),
                     });
-                    stood.push(path);
                     true
                 }
                 (_, Replaces::Committed(_)) => true,
@@ -374,19 +375,19 @@ fn before_edits(
             (Some(_), None) => true,
             (None, Some(_)) if !troubled.contains(path) => {
                 edits.push(TreeEdit { path: path.clone(), value: value.clone() });
-                stood.push(path);
                 true
             }
-            (None, _) => {
-                let found = session.worktree.look(path).ok().flatten();
-                found.is_some_and(|node| node.kind != NodeKind::Directory)
-            }
+            (None, _) => stands_as_file(session, path),
         };
         if !was_there {
             gone.push(path.clone());
         }
     }
-    edits.extend(in_the_way(session, stood.into_iter(), wanted)?);
+    let restored = wanted.iter().filter(|item| item.value.is_some()).map(|item| &item.path);
+    // What a folder had taken the place of was gone before.
+    let mut in_the_way = in_the_way(session, restored, wanted)?;
+    in_the_way.retain(|edit| !stands_as_file(session, &edit.path));
+    edits.extend(in_the_way);
     // What stands there as a folder is no file of that name; folders of the base stay.
     for path in gone {
         if session.base_entry(&path)?.is_some_and(|entry| !entry.content.is_directory()) {
@@ -396,6 +397,11 @@ fn before_edits(
     let mut edits = sorted(edits);
     edits.dedup();
     Ok(edits)
+}
+
+fn stands_as_file(session: &Session<'_>, path: &AssetPath) -> bool {
+    let found = session.worktree.look(path).ok().flatten();
+    found.is_some_and(|node| node.kind != NodeKind::Directory)
 }
 
 /// Files of the base that stand where the given files need a folder.
@@ -417,9 +423,9 @@ fn in_the_way<'a>(
     let mut edits = Vec::new();
     for path in folders {
         let base = session.base_entry(&path)?;
-        if base.is_some_and(|entry| !entry.content.is_directory())
-            && !wanted.iter().any(|item| item.path == path)
-        {
+        // What is wanted comes in tree order.
+        let is_wanted = wanted.binary_search_by(|item| tree_order(&item.path, &path)).is_ok();
+        if base.is_some_and(|entry| !entry.content.is_directory()) && !is_wanted {
             edits.push(TreeEdit { path, value: None });
         }
     }

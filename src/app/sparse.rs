@@ -1,20 +1,24 @@
 //! `sparse`: shows a part of the repository in the worktree. Works while there is uncommitted work,
 //! which is never hidden.
 
+use crate::app::common::drawn::DrawnTrees;
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{FilesLine, carry_out, finish_interrupted, prepare, settle_change};
+use crate::app::common::transition::{FilesLine, prepare};
+use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
+use crate::base::id::TreeId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::size::count;
 use crate::base::time::Clock;
-use crate::object::tree_walk::{TreeWalk, entry_at};
+use crate::object::tree_edit::TreeEdit;
+use crate::object::tree_walk::{TreeWalk, entry_at, tree_order};
 use crate::repo::at_hand::AtHand;
 use crate::repo::edit::JournalNote;
 use crate::repo::ingest::Ingester;
-use crate::repo::journal::StateChange;
+use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::state::WorktreeState;
 use crate::repo::{RepoError, Repository};
 use crate::worktree::checkout::Wanted;
@@ -66,22 +70,39 @@ pub fn run(
     let (targets, still_here) = differences(&session, &before, &after, monitor)?;
     // The plan is made against what was shown before: only that is known to be as committed.
     let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
+    let view = repository.view()?;
+    let mut trees = DrawnTrees::over(&view);
+    let files = shown_change(&mut trees, session.base, &targets)?;
     let mut edit = repository.edit()?;
-    edit.put_state(&after)?;
+    trees.put(&mut edit)?;
     let summary = match &after.sparse {
         Some(paths) => format!("shows {}", count(paths.len() as u64, "folder or file", "folders and files")),
         None => "shows everything".to_owned(),
     };
-    let state = (before != after).then_some(StateChange { before, after: after.clone() });
-    let sequence =
-        edit.record(JournalNote { verb: "sparse", summary, state, ..JournalNote::default() }, clock.now())?;
+    let state = (before != after).then(|| StateChange { before, after: after.clone() });
+    let note = JournalNote { verb: "sparse", summary, state, files: Some(files), ..JournalNote::default() };
+    let shown = after.sparse.as_ref().map(|paths| paths.iter().cloned().collect());
+    let underway = announce(&mut edit, note, after, files, None, clock.now())?;
     edit.commit()?;
-    let view = repository.view()?;
-    let done = carry_out(&session, &view, &plan, "sparse", clock, monitor)?;
-    settle_change(&session, Some(sequence), &done.line)?;
-    session.remember(done.fresh, monitor)?;
-    let shown = after.sparse.map(|paths| paths.into_iter().collect());
+    let done = perform(&mut session, underway, &plan.into(), "sparse", clock, monitor)?;
     Ok(Report { shown, files: done.line, still_here })
+}
+
+/// The change as trees: the base without what appears, and without what goes.
+fn shown_change(
+    trees: &mut DrawnTrees<'_>,
+    base: TreeId,
+    targets: &[Wanted],
+) -> Result<FilesChange, AppError> {
+    let mut without = |appears: bool| {
+        let gone = targets.iter().filter(|target| target.content.is_some() == appears);
+        let mut edits: Vec<TreeEdit> =
+            gone.map(|target| TreeEdit { path: target.path.clone(), value: None }).collect();
+        edits.sort_by(|left, right| tree_order(&left.path, &right.path));
+        trees.draw(base, edits)
+    };
+    let (before, after) = (without(true)?, without(false)?);
+    Ok(FilesChange { before, after, beyond_shown: true })
 }
 
 fn changed_set(session: &Session<'_>, options: &Options) -> Result<Option<BTreeSet<AssetPath>>, AppError> {

@@ -37,6 +37,10 @@ pub struct Report {
     pub commit: Option<CommitId>,
     /// A merge that is not finished.
     pub merge: Option<MergeLine>,
+    /// A change of files that was cut off: its verb. The next command that changes files goes on
+    /// with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<String>,
     /// How the branch stands to that of a remote, as far as it was fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<UpstreamLine>,
@@ -254,6 +258,7 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
             commit: merge.theirs,
             undecided: merge.conflicts.iter().map(|conflict| conflict.path.clone()).collect(),
         }),
+        unfinished: unfinished(&session)?,
         upstream: upstream_of(&session, &changes)?,
         sparse: session.state.sparse.as_ref().map(|paths| paths.iter().cloned().collect()),
         counts: Counts::of(&changes),
@@ -267,6 +272,13 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
         nested: status.nested,
         special,
     })
+}
+
+/// The verb of a change of files that was cut off.
+fn unfinished(session: &Session<'_>) -> Result<Option<String>, AppError> {
+    let Some(underway) = &session.state.underway else { return Ok(None) };
+    let entry = session.view.journal_entry(underway.sequence)?;
+    Ok(Some(entry.map_or_else(|| "change of files".to_owned(), |entry| entry.verb)))
 }
 
 /// Marks paths whose metadata or identity is edited, and adds those that have no other change.

@@ -1,25 +1,24 @@
 //! `switch`: goes to another branch. Uncommitted work stays with the branch it was made on.
 
+use crate::app::common::drawn::DrawnTrees;
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
-use crate::app::common::snapshot::{self, Snapshot};
-use crate::app::common::transition::{
-    FilesLine, carry_out, finish_interrupted, prepare, settle_change, targets_between,
-};
+use crate::app::common::snapshot;
+use crate::app::common::transition::{FilesLine, prepare, targets_between};
+use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;
-use crate::base::id::{CommitId, TreeId};
+use crate::base::id::CommitId;
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
-use crate::object::tree_edit::edit_tree;
-use crate::repo::Repository;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::refs::{RefName, RefTarget};
-use crate::repo::state::{PendingEdits, Shelf, WorktreeState};
+use crate::repo::state::{PendingEdits, Shelf, Underway, WorktreeState};
+use crate::repo::{Edit, Repository};
 use serde::Serialize;
 
 /// What happened.
@@ -62,7 +61,8 @@ pub fn begin_draft(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
-    let session = Session::begin(repository, monitor)?;
+    let mut session = Session::begin(repository, monitor)?;
+    finish_interrupted(&mut session, clock, monitor)?;
     let name = RefName::draft(name)?;
     if session.view.reference(&name)?.is_some() {
         return Err(AppError::NameTaken { name });
@@ -110,58 +110,52 @@ fn go(
         None => TreeNode::empty_id(),
     };
     let shelf = session.view.shelf(&target)?;
-    let change = Change { target, head_tree, shelf };
     let from = session.state.branch.clone();
-    let announced = change.announce(&session, snapshot, clock)?;
-    let files = announced.files;
     let view = session.repository.view()?;
-    let targets = targets_between(&session, &view, files.before, files.after, monitor)?;
+    let mut trees = DrawnTrees::over(&view);
+    let mut paths: Vec<&AssetPath> = snapshot.assignment.edits.iter().map(|edit| &edit.path).collect();
+    paths.dedup();
+    let changed_paths = paths.len() as u64;
+    let work = trees.draw(session.base, snapshot.assignment.edits)?;
+    let files = FilesChange::between(work, shelf.as_ref().map_or(head_tree, |shelf| shelf.tree));
+    let targets = targets_between(&session, &trees, files, monitor)?;
     let plan = prepare(&session, &targets, &known, monitor)?;
-    let done = carry_out(&session, &view, &plan, "switch", clock, monitor)?;
-    settle_change(&session, Some(announced.sequence), &done.line)?;
-    session.remember(done.fresh, monitor)?;
+    let change = Change { target, shelf, files, changed_paths };
+    let mut edit = session.repository.edit()?;
+    edit.publish(snapshot.staged)?;
+    trees.put(&mut edit)?;
+    let (underway, shelved_paths) = change.announce(&session, &mut edit, clock)?;
+    edit.commit()?;
+    let done = perform(&mut session, underway, &plan.into(), "switch", clock, monitor)?;
     Ok(Report {
         branch: change.target.name().to_owned(),
         commit: head,
         from: from.name().to_owned(),
-        shelved_paths: announced.shelved_paths,
+        shelved_paths,
         taken_up_paths: change.shelf.map_or(0, |shelf| shelf.changed_paths),
         files: done.line,
     })
 }
 
-/// What the first transaction of a switch settled.
-struct Announced {
-    files: FilesChange,
-    shelved_paths: u64,
-    sequence: u64,
-}
-
 struct Change {
     target: RefName,
-    head_tree: TreeId,
     /// Work that waits at the target.
     shelf: Option<Shelf>,
+    files: FilesChange,
+    /// How many paths differ from the commit that is left.
+    changed_paths: u64,
 }
 
 impl Change {
-    /// One transaction: the uncommitted work is stored, the state is the target's, and a note says
-    /// that the files are still to follow.
+    /// The uncommitted work stays with its branch, the state is the target's, and a note says that
+    /// the files are still to follow. Says how many paths of uncommitted work there are.
     fn announce(
         &self,
         session: &Session<'_>,
-        snapshot: Snapshot,
+        edit: &mut Edit,
         clock: &dyn Clock,
-    ) -> Result<Announced, AppError> {
-        let mut edit = session.repository.edit()?;
-        edit.publish(snapshot.staged)?;
-        let mut paths: Vec<AssetPath> =
-            snapshot.assignment.edits.iter().map(|edit| edit.path.clone()).collect();
-        paths.dedup();
-        let work = edit_tree(&session.view, session.base, snapshot.assignment.edits, &mut |id, bytes| {
-            edit.put_tree_node(id, &bytes)
-        })
-        .map_err(AppError::from_edit)?;
+    ) -> Result<(Underway, u64), AppError> {
+        let work = self.files.before;
         let before = edit.state()?;
         let is_clean = work == session.base && before.pending.is_empty() && before.merge.is_none();
         if !is_clean {
@@ -170,16 +164,15 @@ impl Change {
                 tree: work,
                 pending: before.pending.clone(),
                 merge: before.merge.clone(),
-                changed_paths: paths.len() as u64,
+                changed_paths: self.changed_paths,
             };
             edit.put_shelf(&before.branch, Some(&shelf))?;
         }
         edit.put_shelf(&self.target, None)?;
-        let (tree, pending, merge) = match &self.shelf {
-            Some(shelf) => (shelf.tree, shelf.pending.clone(), shelf.merge.clone()),
-            None => (self.head_tree, PendingEdits::default(), None),
+        let (pending, merge) = match &self.shelf {
+            Some(shelf) => (shelf.pending.clone(), shelf.merge.clone()),
+            None => (PendingEdits::default(), None),
         };
-        let files = FilesChange { before: work, after: tree };
         let settled = WorktreeState {
             branch: self.target.clone(),
             pending,
@@ -187,19 +180,14 @@ impl Change {
             underway: None,
             sparse: before.sparse.clone(),
         };
-        let mut underway = settled.clone();
-        underway.underway = Some(files);
-        edit.put_state(&underway)?;
         let note = JournalNote {
             verb: "switch",
             summary: format!("switched from {} to {}", before.branch, self.target),
-            state: Some(StateChange { before, after: settled }),
-            files: Some(files),
+            state: Some(StateChange { before, after: settled.clone() }),
+            files: Some(self.files),
             ..JournalNote::default()
         };
-        let sequence = edit.record(note, clock.now())?;
-        edit.commit()?;
-        let shelved_paths = if is_clean { 0 } else { paths.len() as u64 };
-        Ok(Announced { files, shelved_paths, sequence })
+        let underway = announce(edit, note, settled, self.files, None, clock.now())?;
+        Ok((underway, if is_clean { 0 } else { self.changed_paths }))
     }
 }

@@ -1,27 +1,25 @@
 //! `undo` and `redo`: take back what a command did to names, files and pending edits, or do it again.
 
-use crate::app::common::known_files::KnownFiles;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{
-    FilesLine, carry_out, finish_interrupted, prepare, settle_change, targets_between,
-};
+use crate::app::common::transition::FilesLine;
+use crate::app::common::underway::{Performed, Task, announce, finish_interrupted, perform, plan_return};
 use crate::app::error::AppError;
 use crate::app::mv::rename_in_worktree;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
-use crate::object::tree_walk::entry_at;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{
     FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
 };
 use crate::repo::refs::RefTarget;
+use crate::repo::state::Underway;
 use crate::repo::{RepoError, Repository};
-use crate::worktree::checkout::Wanted;
-use crate::worktree::displaced::{self, DisplacedSet};
+use crate::worktree::displaced;
 use serde::Serialize;
-use std::collections::HashMap;
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +64,8 @@ pub fn run(
     };
     let entry = next.and_then(|sequence| entries.iter().find(|entry| entry.sequence == sequence));
     let entry = entry.ok_or(AppError::NothingTo { verb })?.clone();
-    let kept = kept_set(&entries, entry.sequence);
+    // What a repetition finds in its way is set aside anew.
+    let kept = kept_set(&entries, entry.sequence).filter(|_| direction == Direction::Undo);
     let reversal = Reverse { direction, entry: &entry, kept };
     reversal.run(session, clock, monitor)
 }
@@ -82,6 +81,7 @@ fn kept_set(entries: &[JournalEntry], sequence: u64) -> Option<String> {
 struct Reverse<'e> {
     direction: Direction,
     entry: &'e JournalEntry,
+    /// Under which name lies what comes back.
     kept: Option<String>,
 }
 
@@ -97,29 +97,52 @@ impl Reverse<'_> {
         if let Some(moved) = self.entry.refs.iter().find(|moved| protected.covers(&moved.name)) {
             return Err(RepoError::Protected { name: moved.name.clone() }.into());
         }
-        let files = self.entry.files.map(|files| self.turned(files.before, files.after));
-        let files = files.map(|(before, after)| FilesChange { before, after });
+        let files = self.entry.files.map(|files| match self.direction {
+            Direction::Undo => files.reversed(),
+            Direction::Redo => files,
+        });
+        let task = files.map(|files| plan_return(&session, files, self.kept.as_deref(), monitor));
+        let task = task.transpose()?;
         if let Some((from, to)) = &self.entry.renamed {
             let (from, to) = self.turned(to, from);
-            rename_in_worktree(&session, to, from)?;
+            move_back(&session, to, from)?;
         }
-        let (refs, sequence) = self.announce(&session, files, clock)?;
-        let mut report = Report {
+        let (refs, underway) = self.announce(&session, files, clock)?;
+        let mut done = Performed::default();
+        match (underway, task) {
+            (Some(underway), Some(task)) => {
+                done = perform(&mut session, underway, &task, self.verb(), clock, monitor)?;
+                done.line.problems.extend(self.missed(&task, clock));
+            }
+            _ => session.remember(Vec::new(), monitor)?,
+        }
+        Ok(Report {
             sequence: self.entry.sequence,
             verb: self.entry.verb.clone(),
             summary: self.entry.summary.clone(),
             refs,
-            brought_back: Vec::new(),
-            files: FilesLine::default(),
-        };
-        let mut fresh = Vec::new();
-        if let Some(files) = files {
-            let done = self.change_files(&session, files, &mut report, clock, monitor)?;
-            fresh = done;
-            settle_change(&session, Some(sequence), &report.files)?;
+            brought_back: done.brought_back,
+            files: done.line,
+        })
+    }
+
+    /// Tells of what cannot come back because it was kept for its time and went. One that is younger
+    /// and not there has been brought back before, or nothing had to be set aside.
+    fn missed(&self, task: &Task, clock: &dyn Clock) -> Option<ProblemLine> {
+        let id = self.kept.as_ref().filter(|_| task.back.is_none())?;
+        let age_ms = clock.now().unix_ms.saturating_sub(self.entry.time.unix_ms);
+        let message = format!(
+            "what was set aside as {id} is no longer there: such things are kept for {} days",
+            displaced::KEPT_DAYS
+        );
+        (age_ms > displaced::KEPT_DAYS * DAY_MS).then(|| ProblemLine { path: AssetPath::root(), message })
+    }
+
+    const fn verb(&self) -> &'static str {
+        match self.direction {
+            Direction::Undo => "undo",
+            Direction::Redo => "redo",
         }
-        session.remember(fresh, monitor)?;
-        Ok(report)
     }
 
     /// What was before and after, seen in the direction of travel.
@@ -136,7 +159,7 @@ impl Reverse<'_> {
         session: &Session<'_>,
         files: Option<FilesChange>,
         clock: &dyn Clock,
-    ) -> Result<(Vec<RefMove>, u64), AppError> {
+    ) -> Result<(Vec<RefMove>, Option<Underway>), AppError> {
         let mut edit = session.repository.edit()?;
         let mut moved = Vec::new();
         for RefMove { name, before, after } in &self.entry.refs {
@@ -160,86 +183,29 @@ impl Reverse<'_> {
         };
         let word = if self.direction == Direction::Undo { "took back" } else { "did again" };
         let note = JournalNote {
-            verb: if self.direction == Direction::Undo { "undo" } else { "redo" },
+            verb: self.verb(),
             summary: format!("{word}: {}", self.entry.summary),
             reverses: Some(reverses),
             ..JournalNote::default()
         };
-        let sequence = edit.record(note, clock.now())?;
-        state.underway = files;
-        if state != present {
-            edit.put_state(&state)?;
-        }
-        edit.commit()?;
-        Ok((moved, sequence))
-    }
-
-    /// Brings the files over, and what had been set aside back to its place.
-    fn change_files(
-        &self,
-        session: &Session<'_>,
-        files: FilesChange,
-        report: &mut Report,
-        clock: &dyn Clock,
-        monitor: &dyn Monitor,
-    ) -> Result<Vec<crate::worktree::index::Fresh>, AppError> {
-        let view = session.repository.view()?;
-        let pent_dir = session.repository.pent_dir();
-        let kept = match (&self.kept, self.direction) {
-            (Some(id), Direction::Undo) => Some(displaced::find(pent_dir, id)?),
-            _ => None,
-        };
-        let coming = ComingBack::of(kept.as_ref());
-        let mut targets = targets_between(session, &view, files.before, files.after, monitor)?;
-        targets.retain(|target| !coming.settles(target));
-        // The place of what comes back is cleared like any other: what stands there may be new.
-        targets.extend(coming.places.keys().map(|path| Wanted { path: (*path).clone(), content: None }));
-        // Files that still are what the command being taken back had put there: replacing them loses
-        // nothing.
-        let put = |path: &AssetPath| entry_at(&view, files.before, path).ok().flatten().map(|it| it.content);
-        let known = KnownFiles::by_reading(session, &targets, &|target| vec![put(&target.path)]);
-        let plan = prepare(session, &targets, &known, monitor)?;
-        let done = carry_out(session, &view, &plan, report_verb(self.direction), clock, monitor)?;
-        report.files = done.line;
-        if let Some(set) = &kept {
-            let back = displaced::restore_all(pent_dir, set, &session.worktree)?;
-            report.brought_back = back.paths;
-            for (path, error) in back.failed {
-                // Something has taken its place since: it stays where it is kept.
-                let message = format!("{error}; what stood there stays set aside as {}", set.id);
-                report.files.problems.push(ProblemLine { path, message });
+        let underway = match files {
+            Some(files) => Some(announce(&mut edit, note, state, files, self.kept.clone(), clock.now())?),
+            None => {
+                edit.record(note, clock.now())?;
+                if state != present {
+                    edit.put_state(&state)?;
+                }
+                None
             }
-        }
-        Ok(done.fresh)
+        };
+        edit.commit()?;
+        Ok((moved, underway))
     }
 }
 
-/// Places to which something comes back, and whether that is a folder.
-struct ComingBack<'a> {
-    places: HashMap<&'a AssetPath, bool>,
-}
-
-impl<'a> ComingBack<'a> {
-    fn of(set: Option<&'a DisplacedSet>) -> Self {
-        let items = set.into_iter().flat_map(|set| &set.items);
-        Self { places: items.filter_map(|item| Some((item.path.as_ref()?, item.is_folder))).collect() }
-    }
-
-    /// Whether what comes back settles what becomes of a target: it is that path, or a folder that
-    /// brings all that was in it, or no folder, so that nothing can stand below it.
-    fn settles(&self, target: &Wanted) -> bool {
-        let mut above = std::iter::successors(target.path.parent(), AssetPath::parent);
-        self.places.contains_key(&target.path)
-            || above.any(|folder| {
-                let is_folder = self.places.get(&folder);
-                is_folder.is_some_and(|is_folder| *is_folder || target.content.is_some())
-            })
-    }
-}
-
-const fn report_verb(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Undo => "undo",
-        Direction::Redo => "redo",
-    }
+/// Moves a file or folder back where it was, unless that was done already: by hand, or by this very
+/// command before it was cut off.
+fn move_back(session: &Session<'_>, from: &AssetPath, to: &AssetPath) -> Result<(), AppError> {
+    let stands = |path: &AssetPath| session.worktree.look(path).is_ok_and(|found| found.is_some());
+    if !stands(from) && stands(to) { Ok(()) } else { rename_in_worktree(session, from, to) }
 }

@@ -221,6 +221,11 @@ impl Shared {
                 eprint_raw(&format!("\r{text}\x1b[K"));
                 view.is_line_drawn = true;
             }
+            // Whoever waits for another command wants to know it now.
+            Showing::Reports if phase.name.starts_with("Waiting") && view.last_shown.is_none() => {
+                eprint_line(&line::describe(&state, &view.speed, usize::MAX));
+                view.last_shown = Some(now);
+            }
             Showing::Reports if now - view.last_shown.unwrap_or(view.work_began) >= REPORT_EVERY => {
                 eprint_line(&line::describe(&state, &view.speed, usize::MAX));
                 view.last_shown = Some(now);

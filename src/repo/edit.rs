@@ -203,13 +203,17 @@ impl Edit {
         Ok(sequence)
     }
 
-    /// Adds to a journal entry under which name the files are kept that its command replaced.
-    pub fn note_displaced(&mut self, sequence: u64, displaced: &str) -> Result<(), RepoError> {
+    /// Corrects under which name a journal entry says the files are kept that its command replaced:
+    /// the name is chosen before it is known whether there will be any.
+    pub fn correct_displaced(&mut self, sequence: u64, displaced: Option<&str>) -> Result<(), RepoError> {
         let key = JournalEntry::key(sequence);
         let Some(bytes) = self.transaction.get(Space::Journal, &key)? else { return Ok(()) };
         let mut entry: JournalEntry =
             serde_json::from_slice(&bytes).map_err(|source| RepoError::Record { what: "journal", source })?;
-        entry.displaced = Some(displaced.to_owned());
+        if entry.displaced.as_deref() == displaced {
+            return Ok(());
+        }
+        entry.displaced = displaced.map(str::to_owned);
         self.put_record(Space::Journal, &key, "journal", &entry)
     }
 

@@ -18,7 +18,9 @@ use crate::repo::refs::{Annotation, RefName, RefTarget};
 use crate::repo::review_log::ActionRecord;
 use crate::repo::revision::{self, Revision};
 use crate::repo::shared_log::LogHead;
-use crate::repo::state::{ConflictSide, MergeState, PendingConflict, PendingEdits, Shelf, WorktreeState};
+use crate::repo::state::{
+    ConflictSide, MergeState, PendingConflict, PendingEdits, Shelf, Underway, WorktreeState,
+};
 use crate::repo::tombstone::Tombstone;
 use std::path::Path;
 
@@ -197,7 +199,7 @@ fn state(numbers: &mut Numbers) -> WorktreeState {
         branch: branch(numbers),
         pending: pending(numbers),
         merge: numbers.once_in(2).then(|| merge(numbers)),
-        underway: numbers.once_in(2).then(|| files(numbers)),
+        underway: numbers.once_in(2).then(|| underway(numbers)),
         sparse: numbers.once_in(2).then(|| (0..numbers.below(4)).map(|_| path(numbers)).collect()),
     }
 }
@@ -213,7 +215,21 @@ fn shelf(numbers: &mut Numbers) -> Shelf {
 }
 
 fn files(numbers: &mut Numbers) -> FilesChange {
-    FilesChange { before: TreeId::from_bytes(numbers.array()), after: TreeId::from_bytes(numbers.array()) }
+    FilesChange {
+        before: TreeId::from_bytes(numbers.array()),
+        after: TreeId::from_bytes(numbers.array()),
+        beyond_shown: numbers.once_in(2),
+    }
+}
+
+fn underway(numbers: &mut Numbers) -> Underway {
+    Underway {
+        files: files(numbers),
+        sequence: numbers.any_size(),
+        set_aside: numbers.once_in(2).then(|| text(numbers)),
+        brings_back: numbers.once_in(2).then(|| text(numbers)),
+        is_cleared: numbers.once_in(2),
+    }
 }
 
 fn journal_seeds() -> Vec<Vec<u8>> {

@@ -84,6 +84,23 @@ pub struct FilesChange {
     pub before: TreeId,
     /// What was put there.
     pub after: TreeId,
+    /// Whether paths count that the worktree is not to show. When it changes what it shows, the
+    /// trees say what it showed, and every difference between them counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beyond_shown: bool,
+}
+
+impl FilesChange {
+    /// From one tree to another, as far as the worktree shows it.
+    pub const fn between(before: TreeId, after: TreeId) -> Self {
+        Self { before, after, beyond_shown: false }
+    }
+
+    /// The same the other way round.
+    #[must_use]
+    pub const fn reversed(self) -> Self {
+        Self { before: self.after, after: self.before, ..self }
+    }
 }
 
 /// Whether an entry takes another back or does it again.

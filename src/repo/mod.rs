@@ -40,7 +40,7 @@ pub use view::View;
 
 use crate::base::id::RepositoryId;
 use crate::store::disk::{Disk, RealDisk};
-use crate::store::{Access, Store, StoreOptions, StoreSettings};
+use crate::store::{Access, Store, StoreSettings};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,15 +63,19 @@ impl Repository {
     /// Makes a repository whose content and records lie on a disk that need not be the machine's own.
     pub fn create_on(disk: Arc<dyn Disk>, root: &Path, settings: &StoreSettings) -> Result<Self, RepoError> {
         let pent_dir = root.join(PENT_DIR);
-        if pent_dir.symlink_metadata().is_ok() {
+        // A creation that was cut short is begun again.
+        if let Ok(found) = pent_dir.symlink_metadata()
+            && !(found.is_dir() && Store::is_unborn(&pent_dir)?)
+        {
             return Err(RepoError::Exists { root: root.to_owned() });
         }
-        let store = Store::create_on(disk, &pent_dir, settings, StoreOptions::default())?;
-        let repository = Self { store, root: root.to_owned(), pent_dir };
-        let mut edit = repository.edit()?;
-        edit.put_state(&state::WorktreeState::on_branch(refs::RefName::branch(refs::DEFAULT_BRANCH)?))?;
-        edit.commit()?;
-        Ok(repository)
+        let branch = refs::RefName::branch(refs::DEFAULT_BRANCH)?;
+        let store = Store::create_with(disk, &pent_dir, settings, |store| {
+            let mut edit = Edit::over(store.begin()?);
+            edit.put_state(&state::WorktreeState::on_branch(branch))?;
+            edit.commit()
+        })?;
+        Ok(Self { store, root: root.to_owned(), pent_dir })
     }
 
     /// Finds the repository that `start` lies in.

@@ -72,8 +72,8 @@ impl Roots {
         if let Some(merge) = &state.merge {
             self.add_merge(merge);
         }
-        if let Some(files) = &state.underway {
-            self.trees.extend([files.before, files.after]);
+        if let Some(underway) = &state.underway {
+            self.trees.extend([underway.files.before, underway.files.after]);
         }
     }
 

@@ -23,10 +23,31 @@ pub struct WorktreeState {
     pub merge: Option<MergeState>,
     /// A change of the files that was begun and not seen to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub underway: Option<FilesChange>,
+    pub underway: Option<Underway>,
     /// The folders and files that the worktree shows; `None` shows everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sparse: Option<BTreeSet<AssetPath>>,
+}
+
+/// A change of the files that was announced and is not seen to its end yet: all that is needed to go
+/// on with it after a stop at any moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Underway {
+    /// From what to what.
+    #[serde(flatten)]
+    pub files: FilesChange,
+    /// The journal entry that it belongs to.
+    #[serde(default)]
+    pub sequence: u64,
+    /// Under which name it sets aside what it replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_aside: Option<String>,
+    /// The name under which lies what comes back to its place in the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brings_back: Option<String>,
+    /// Whether everything is done except for what comes back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_cleared: bool,
 }
 
 /// Uncommitted edits of names, identity and metadata.

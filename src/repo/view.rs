@@ -101,6 +101,12 @@ impl View {
         Ok(entries)
     }
 
+    /// One entry of the journal.
+    pub fn journal_entry(&self, sequence: u64) -> Result<Option<JournalEntry>, RepoError> {
+        let bytes = self.snapshot.get(Space::Journal, &JournalEntry::key(sequence))?;
+        bytes.map(|bytes| parse_record("journal", &bytes)).transpose()
+    }
+
     /// A person's record; `None` when it was erased or never came along.
     pub fn person(&self, id: PersonId) -> Result<Option<Person>, RepoError> {
         let bytes = self.snapshot.get(Space::People, id.as_bytes())?;

@@ -138,6 +138,12 @@ pub(crate) fn database_error(error: impl Into<redb::Error>) -> StoreError {
         redb::Error::Io(source) if is_full(&source) => {
             StoreError::DiskFull { path: PathBuf::from("db.redb"), needed: 0, available: 0 }
         }
+        // Bytes that are no database, or end where they should go on.
+        redb::Error::Io(source)
+            if matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
+        {
+            StoreError::DatabaseDamaged { detail: source.to_string() }
+        }
         redb::Error::Corrupted(detail) => StoreError::DatabaseDamaged { detail },
         source => StoreError::Database { source: Box::new(source) },
     }

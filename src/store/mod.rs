@@ -133,11 +133,50 @@ impl Store {
         Self::create_on(Arc::new(RealDisk), dir, settings, StoreOptions::default())
     }
 
+    /// Creates a store in `dir` that is not one before `begin` has put its first records in.
+    pub fn create_with<E: From<StoreError>>(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        settings: &StoreSettings,
+        begin: impl FnOnce(&Self) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Self, E> {
+        let store = Self::prepare_on(disk, dir, settings, StoreOptions::default())?;
+        begin(&store)?;
+        store.declare()?;
+        Ok(store)
+    }
+
+    /// Whether a folder holds nothing but what a creation that was cut short leaves: it has no
+    /// `format` file, and nobody put anything else there.
+    pub fn is_unborn(dir: &Path) -> Result<bool> {
+        for entry in std::fs::read_dir(dir).during("reading", dir)? {
+            let name = entry.during("reading", dir)?.file_name();
+            let is_ours = FOLDERS.iter().any(|folder| name == *folder) || name == DATABASE_FILE;
+            if !is_ours {
+                return Ok(false);
+            }
+        }
+        let packs = dir.join("packs");
+        Ok(!packs.exists() || std::fs::read_dir(&packs).during("reading", &packs)?.next().is_none())
+    }
+
     /// Creates a store on the given disk.
     ///
     /// The `format` file comes last: without it there is no repository, and a creation that was cut
     /// short can be made again.
     pub fn create_on(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        settings: &StoreSettings,
+        options: StoreOptions,
+    ) -> Result<Self> {
+        let store = Self::prepare_on(disk, dir, settings, options)?;
+        store.declare()?;
+        Ok(store)
+    }
+
+    /// Makes everything of a store but the `format` file.
+    fn prepare_on(
         disk: Arc<dyn Disk>,
         dir: &Path,
         settings: &StoreSettings,
@@ -151,12 +190,17 @@ impl Store {
             let path = dir.join(folder);
             disk.create_dir_all(&path).during("creating", &path)?;
         }
-        let store = Self::create_database_on(disk, dir, settings, options)?;
-        write_new_file(store.disk(), dir, FORMAT_FILE, FormatFile::new().encode().as_bytes())?;
+        Self::create_database_on(disk, dir, settings, options)
+    }
+
+    /// Makes a repository of what was prepared.
+    fn declare(&self) -> Result<()> {
+        let dir = self.dir();
+        write_new_file(self.disk(), dir, FORMAT_FILE, FormatFile::new().encode().as_bytes())?;
         if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            store.disk().sync_dir(parent).during("syncing", parent)?;
+            self.disk().sync_dir(parent).during("syncing", parent)?;
         }
-        Ok(store)
+        Ok(())
     }
 
     /// Creates the database of a store and makes its settings durable.
@@ -356,10 +400,11 @@ fn write_settings(database: &DatabaseHandle, dir: &Path, settings: &StoreSetting
     begun.commit().stored()
 }
 
-/// Whether any table besides the store's own record has rows.
+/// Whether any table has rows besides the store's own record and the state of a worktree, which a
+/// repository is born with.
 fn has_content(transaction: &redb::WriteTransaction) -> Result<bool> {
     for table in transaction.list_tables().stored()? {
-        if table.name() == STORE.name() {
+        if table.name() == STORE.name() || table.name() == Space::WorktreeState.table_name() {
             continue;
         }
         let space = Space::ALL.into_iter().find(|space| space.table_name() == table.name());

@@ -18,9 +18,9 @@ pub(in crate::worktree) use manifest::fuzz as fuzz_manifest;
 use manifest::{Heading, Line, MANIFEST_FILE, MANIFEST_NEW};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,16 +34,25 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 #[derive(Debug)]
 pub struct Displacer {
     folder: PathBuf,
+    id: String,
     heading: Heading,
     set: Mutex<Option<OpenSet>>,
 }
 
 #[derive(Debug)]
 struct OpenSet {
-    id: String,
     folder: Arc<OwnedFd>,
     manifest: File,
     lines: Vec<Line>,
+    /// The number of the next line.
+    next: u64,
+}
+
+/// A name for a set that nobody else has: the time and eight random digits.
+pub fn new_set_id(now: Timestamp) -> String {
+    let (year, month, day, hour, minute, second) = now.civil();
+    let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
+    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{random:08x}")
 }
 
 /// A place made ready for one thing: its line is on disk.
@@ -60,8 +69,13 @@ impl Slot {
 impl Displacer {
     /// For a command called `reason`, in the repository folder `pent_dir`.
     pub fn new(pent_dir: &Path, reason: &str, now: Timestamp) -> Self {
+        Self::in_set(pent_dir, new_set_id(now), reason, now)
+    }
+
+    /// The same under a name that was chosen before. A set of that name is continued.
+    pub fn in_set(pent_dir: &Path, id: String, reason: &str, now: Timestamp) -> Self {
         let heading = Heading { created: now, reason: reason.to_owned() };
-        Self { folder: pent_dir.join(DISPLACED_FOLDER), heading, set: Mutex::new(None) }
+        Self { folder: pent_dir.join(DISPLACED_FOLDER), id, heading, set: Mutex::new(None) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<OpenSet>> {
@@ -71,7 +85,7 @@ impl Displacer {
 
     /// The id of the set, when anything was put aside.
     pub fn id(&self) -> Option<String> {
-        self.lock().as_ref().map(|set| set.id.clone())
+        self.lock().as_ref().map(|_| self.id.clone())
     }
 
     /// What was announced, by number.
@@ -109,29 +123,50 @@ impl Displacer {
 
     fn open_set(&self) -> io::Result<OpenSet> {
         fs::create_dir_all(&self.folder)?;
-        let (year, month, day, hour, minute, second) = self.heading.created.civil();
-        let time = format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}");
-        let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
-        let id = format!("{time}-{random:08x}");
-        let path = self.folder.join(&id);
-        fs::create_dir(&path)?;
-        let mut manifest = File::create_new(path.join(MANIFEST_FILE))?;
-        manifest.write_all(&manifest::line(&self.heading))?;
-        let folder = Arc::new(open_folder(&path)?);
-        rustix::fs::fsync(&folder)?;
+        let path = self.folder.join(&self.id);
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let set = OpenSet::open(&path, &self.heading)?;
         File::open(&self.folder)?.sync_all()?;
-        Ok(OpenSet { id, folder, manifest, lines: Vec::new() })
+        Ok(set)
     }
 }
 
 impl OpenSet {
+    /// Opens the list of a set to add to it; begins it where there is none, and cuts a torn last line
+    /// off, which names nothing that was moved.
+    fn open(path: &Path, heading: &Heading) -> io::Result<Self> {
+        let mut options = File::options();
+        let place = path.join(MANIFEST_FILE);
+        let mut manifest = options.create(true).read(true).append(true).open(place)?;
+        let mut bytes = Vec::new();
+        manifest.read_to_end(&mut bytes)?;
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if whole < bytes.len() {
+            manifest.set_len(whole as u64)?;
+        }
+        if whole == 0 {
+            manifest.write_all(&manifest::line(heading))?;
+        }
+        let listed = manifest::read(&bytes).map(|(_, lines)| lines).unwrap_or_default();
+        let mut last = listed.iter().map(|line| line.number).max().unwrap_or(0);
+        for entry in fs::read_dir(path)? {
+            last = last.max(entry?.file_name().to_str().and_then(|name| name.parse().ok()).unwrap_or(0));
+        }
+        let folder = Arc::new(open_folder(path)?);
+        rustix::fs::fsync(&folder)?;
+        Ok(Self { folder, manifest, lines: Vec::new(), next: last + 1 })
+    }
+
     fn announce(&mut self, paths: &[AssetPath]) -> io::Result<Vec<Slot>> {
-        let first = self.lines.len() as u64 + 1;
         let lines: Vec<_> =
-            (first..).zip(paths).map(|(number, path)| Line { number, path: path.clone() }).collect();
+            (self.next..).zip(paths).map(|(number, path)| Line { number, path: path.clone() }).collect();
         let bytes: Vec<u8> = lines.iter().flat_map(manifest::line).collect();
         self.manifest.write_all(&bytes)?;
         self.manifest.sync_data()?;
+        self.next += lines.len() as u64;
         let slots = lines.iter().map(|line| Slot(line.number)).collect();
         self.lines.extend(lines);
         Ok(slots)
@@ -230,6 +265,11 @@ pub fn list(pent_dir: &Path) -> Result<Vec<DisplacedSet>> {
     Ok(sets)
 }
 
+/// Whether there is a set of that name.
+pub fn exists(pent_dir: &Path, id: &str) -> bool {
+    find(pent_dir, id).is_ok()
+}
+
 /// Looks up one set.
 pub fn find(pent_dir: &Path, id: &str) -> Result<DisplacedSet> {
     let path = pent_dir.join(DISPLACED_FOLDER).join(id);
@@ -288,7 +328,11 @@ pub struct BroughtBack {
 pub fn restore_all(pent_dir: &Path, set: &DisplacedSet, worktree: &Worktree) -> Result<BroughtBack> {
     let mut back = BroughtBack::default();
     let from = OpenedSet::open(pent_dir, &set.id)?;
-    for item in &set.items {
+    // A folder comes back before what was taken out of it by itself; of two things that stood in one
+    // place the earlier one.
+    let mut items: Vec<&DisplacedItem> = set.items.iter().collect();
+    items.sort_by(|left, right| (&left.path, left.number).cmp(&(&right.path, right.number)));
+    for item in items {
         let Some(path) = &item.path else { continue };
         match from.bring_back(item.number, worktree, path) {
             Ok(()) => back.paths.push(path.clone()),
@@ -354,6 +398,24 @@ pub fn remove(pent_dir: &Path, set: &DisplacedSet) -> Result<()> {
 fn open_folder(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(rustix::fs::openat(CWD, path, flags, Mode::empty())?)
+}
+
+/// Half-written files of a cut-off checkout that lie in some folders.
+pub fn leftovers_in(worktree: &Worktree, folders: &BTreeSet<AssetPath>) -> Vec<AssetPath> {
+    let mut found = Vec::new();
+    for folder in folders {
+        // A folder that is not there or cannot be read has nothing that could be taken from it.
+        let Ok(entries) = fs::read_dir(worktree.full_path(folder)) else { continue };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let name = name.as_encoded_bytes();
+            if crate::rules::portable::is_temporary_name(name) {
+                found.extend(folder.join(name).ok());
+            }
+        }
+    }
+    found.sort();
+    found
 }
 
 /// Moves half-written files that a cut-off checkout left behind out of the way. They are put aside

@@ -17,7 +17,7 @@ pub(in crate::worktree) use write::temporary_beside;
 pub use write::{Fresh, IndexBuild, build_index, build_index_in_memory, empty_path_set};
 
 use super::error::{Result, WorktreeError};
-use super::stat::{FileStat, FsTime};
+use super::stat::{FileStat, FsTime, Node, NodeKind};
 use crate::base::id::{AssetId, FileId, MetadataId, TreeId};
 use crate::base::path::AssetPath;
 use crate::object::tree::{Content, ForeignAlgorithm};
@@ -289,6 +289,18 @@ impl<'a> Record<'a> {
             ctime_ns: format::u64_at(self.bytes, format::CTIME) as i64,
             inode: format::u64_at(self.bytes, format::INODE),
         })
+    }
+
+    /// Whether what stands there is of its kind and as it was last seen to be as committed.
+    ///
+    /// What was seen is kept with the bytes: another commit may have the same bytes under another mode.
+    pub fn is_unchanged(&self, node: &Node) -> bool {
+        let same_kind = match node.kind {
+            NodeKind::File { executable } => self.is_file() && executable == self.is_executable(),
+            NodeKind::Symlink => self.is_symlink(),
+            NodeKind::Directory | NodeKind::Special(_) => false,
+        };
+        same_kind && self.stat() == Some(node.stat)
     }
 
     /// What it is, as a tree says it. A folder gives the id of its tree.

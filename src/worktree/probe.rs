@@ -2,6 +2,7 @@
 
 use crate::base::id::FileId;
 use crate::base::path::AssetPath;
+use crate::worktree::error::WorktreeError;
 use std::error::Error;
 use std::fs::File;
 use std::io;
@@ -35,6 +36,11 @@ pub trait ContentProbe: Sync {
     ///
     /// Reports the bytes it read to the monitor by itself, as far as anybody wants to know.
     fn probe(&self, file: &File, path: &AssetPath, measure: bool) -> Result<Probed, ProbeError>;
+
+    /// Hears how many bytes will be read at most before the first is. An error stops everything.
+    fn expect(&self, _bytes: u64) -> Result<(), WorktreeError> {
+        Ok(())
+    }
 
     /// Takes the target of a symbolic link.
     fn probe_link(&self, target: &[u8], _: &AssetPath) -> Result<Probed, ProbeError> {

@@ -92,6 +92,7 @@ pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor
         monitor,
     };
     let wanted = what_to_read(&scanned.items, input.moves, everything);
+    input.probe.expect(read::bytes_of(&scanned.items, &wanted))?;
     reader.announce(&scanned.items, &wanted);
     let mut gathering = Gathering::new(scanned, !storing);
     while gathering.take_stretch(&reader, &wanted)? {}

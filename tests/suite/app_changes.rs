@@ -20,11 +20,11 @@ impl Lab {
         restore::run(&self.repository, &options, &self.clock, &SilentMonitor).expect("a restore")
     }
 
-    fn undo(&self) -> undo::Report {
+    pub fn undo(&self) -> undo::Report {
         undo::run(&self.repository, undo::Direction::Undo, &self.clock, &SilentMonitor).expect("an undo")
     }
 
-    fn redo(&self) -> undo::Report {
+    pub fn redo(&self) -> undo::Report {
         undo::run(&self.repository, undo::Direction::Redo, &self.clock, &SilentMonitor).expect("a redo")
     }
 
@@ -147,6 +147,15 @@ fn a_folder_set_aside_by_a_restore_comes_back_whole() {
     lab.commit("A folder");
     lab.write("a/x.txt", "edited");
     lab.write("a/y.txt", "never committed");
+    let options = restore::Options {
+        revision: Some("@~1".into()),
+        paths: vec![AssetPath::root()],
+        exact: true,
+        ..restore::Options::default()
+    };
+    restore::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a restore");
+    lab.undo();
+    assert_eq!(lab.text("a/x.txt").as_deref(), Some("edited"));
     lab.restore(Some("@~1"), &["a"]);
     assert_eq!(lab.text("a").as_deref(), Some("a file"));
     lab.undo();
@@ -170,6 +179,22 @@ fn what_cannot_come_back_because_its_place_is_taken_stays_set_aside_and_is_told(
     lab.redo();
     lab.undo();
     assert!(lab.text("a/x.txt").is_none());
+}
+
+#[test]
+fn a_mode_comes_back_although_the_bytes_never_changed() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lab = Lab::new();
+    lab.write("run.sh", "exit 0\n");
+    lab.commit("A file");
+    let is_executable = || lab.at("run.sh").metadata().expect("a file").permissions().mode() & 0o100 != 0;
+    fs::set_permissions(lab.at("run.sh"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    lab.commit("A program");
+    lab.undo();
+    assert_eq!(lab.changes(), ["mode run.sh"]);
+    lab.restore(None, &["run.sh"]);
+    assert!(!is_executable(), "the commit that the worktree stands on has no such mode");
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
 }
 
 #[test]
@@ -507,6 +532,52 @@ fn a_label_that_waits_goes_with_an_asset_that_is_moved_by_hand() {
     let line = meta::get(&lab.repository, &[path("b.psd")]).expect("metadata");
     assert_eq!(line.assets[0].fields.values().next().expect("labels").text, "approved");
     assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+}
+
+/// Which assets stand at which paths of the newest commit.
+fn assets(lab: &Lab, paths: &[&str]) -> Vec<Option<pentimento::base::id::AssetId>> {
+    let paths: Vec<AssetPath> = paths.iter().map(|text| path(text)).collect();
+    let report = meta::get(&lab.repository, &paths).expect("metadata");
+    report.assets.into_iter().map(|line| line.asset).collect()
+}
+
+#[test]
+fn a_restored_file_whose_asset_lives_on_elsewhere_begins_an_asset_of_its_own() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.commit("Base");
+    mv::run(&lab.repository, &path("a.psd"), &path("b.psd"), &lab.clock, &SilentMonitor).expect("a move");
+    lab.commit("Moved");
+    lab.restore(Some("@~1"), &["a.psd"]);
+    lab.commit("Both");
+    let assets = assets(&lab, &["a.psd", "b.psd"]);
+    assert!(assets[0].is_some() && assets[1].is_some() && assets[0] != assets[1], "{assets:?}");
+}
+
+#[test]
+fn a_move_of_which_one_end_is_named_is_committed_whole() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.write("other.txt", "1");
+    lab.commit("Base");
+    let before = assets(&lab, &["a.psd"]);
+    mv::run(&lab.repository, &path("a.psd"), &path("b.psd"), &lab.clock, &SilentMonitor).expect("a move");
+    lab.write("other.txt", "2");
+    lab.commit_paths("Moved", &["b.psd"]);
+    assert_eq!(lab.changes(), ["changed other.txt"]);
+    assert_eq!(assets(&lab, &["b.psd"]), before);
+}
+
+#[test]
+fn only_what_stands_there_moves() {
+    let lab = Lab::new();
+    lab.write("a/x.txt", "1");
+    lab.commit("A folder");
+    fs::remove_dir_all(lab.at("a")).expect("a removed folder");
+    lab.write("a", "a file in its place");
+    mv::run(&lab.repository, &path("a"), &path("b"), &lab.clock, &SilentMonitor).expect("a move");
+    lab.commit_paths("The file", &["b"]);
+    assert_eq!(lab.changes(), ["removed a/x.txt"]);
 }
 
 #[test]

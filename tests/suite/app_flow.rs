@@ -42,7 +42,10 @@ pub fn anna() -> Identity {
 
 impl Lab {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::in_folder(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    pub fn in_folder(folder: tempfile::TempDir) -> Self {
         let settings = StoreSettings::new(RepositoryId::from_bytes([1; 16]));
         let repository = Repository::create(folder.path(), &settings).expect("a new repository");
         Self { folder, repository, clock: TickingClock(AtomicI64::new(1_772_381_999_000)) }

@@ -3,6 +3,7 @@
 
 use crate::app_flow::{Lab, anna, noise, path};
 use crate::gc::assert_all_reads;
+use crate::support::{World, assert_snapshot};
 use pentimento::app::{draft, erase, fsck, gc, repair, restore, switch, tag};
 use pentimento::base::id::RepositoryId;
 use pentimento::base::monitor::SilentMonitor;
@@ -16,6 +17,7 @@ use pentimento::store::{Access, Space};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What a repository says in all: every name with every file of its commit.
 type Said = BTreeMap<String, BTreeMap<String, [u8; 32]>>;
@@ -485,4 +487,113 @@ fn a_sound_repository_is_left_as_it_is() {
     let repository = Repository::open(copy.path(), Access::ReadWrite).expect("a repository");
     assert_all_reads(&repository, now().now());
     assert!(!copy.path().join(".pent/quarantine").exists());
+}
+
+/// A studio with a version of a file to erase, made with the program itself.
+fn studio_of_the_program() -> World {
+    let world = World::new();
+    let studio = world.studio();
+    world.ok(&["init"]);
+    world.ok(&["config", "user.name", "Anna Lind"]);
+    for round in 0..3u64 {
+        for number in 0..25u64 {
+            let bytes = noise(round * 100 + number, 20_000 + number as usize * 3000);
+            fs::write(studio.join(format!("{number}.raw")), bytes).expect("a file");
+        }
+        world.ok(&["commit", "-m", "A round"]);
+    }
+    world
+}
+
+/// Starts a command again and again and kills it later each time.
+fn kill_again_and_again(world: &World, arguments: &[&str], mut after: impl FnMut()) {
+    let mut delay = Duration::from_millis(1);
+    for _ in 0..20 {
+        let mut command = world.command(arguments);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut child = command.spawn().expect("a program");
+        std::thread::sleep(delay);
+        // It may have ended by itself.
+        let _ = child.kill();
+        child.wait().expect("an end");
+        delay += Duration::from_millis(3);
+        after();
+    }
+}
+
+#[test]
+fn a_repair_that_is_killed_again_and_again_ends_with_everything() {
+    let world = studio_of_the_program();
+    let place = world.studio().join(".pent/db.redb");
+    let root = world.studio().canonicalize().expect("a folder");
+    let said = {
+        let repository = Repository::open(&root, Access::ReadWrite).expect("a repository");
+        everything(&repository).expect("all")
+    };
+    let mut bytes = fs::read(&place).expect("a database");
+    bytes[..64].fill(0x77);
+    fs::write(&place, bytes).expect("a write");
+    assert_eq!(world.pent(&["log"]).code, 5);
+    kill_again_and_again(&world, &["repair"], || {});
+    let mended = world.pent(&["repair"]);
+    assert_eq!(mended.code, 0, "{}{}", mended.stdout, mended.stderr);
+    let repository = Repository::open(&root, Access::ReadWrite).expect("a repository");
+    assert_eq!(everything(&repository).expect("all"), said);
+    assert_eq!(world.pent(&["fsck"]).code, 0);
+}
+
+#[test]
+fn an_erasure_that_is_killed_again_and_again_loses_nothing_else_and_ends_at_last() {
+    let world = studio_of_the_program();
+    let root = world.studio().canonicalize().expect("a folder");
+    let open = || Repository::open(&root, Access::ReadWrite).expect("a repository");
+    let said = everything(&open()).expect("all");
+    let erase = ["--yes", "erase", "7.raw@1", "--reason", "court order"];
+    kill_again_and_again(&world, &erase, || {
+        assert_eq!(everything(&open()).expect("all"), said);
+    });
+    world.ok(&erase);
+    assert_eq!(everything(&open()).expect("all"), said);
+    let needle = &noise(7, 20_000 + 7 * 3000)[9_000..9_064];
+    for entry in fs::read_dir(root.join(".pent/packs")).expect("packs") {
+        let bytes = fs::read(entry.expect("an entry").path()).expect("a pack");
+        assert!(!bytes.windows(needle.len()).any(|window| window == needle));
+    }
+    let refused = world.pent(&["cat", "7.raw@1"]);
+    assert_eq!(refused.code, 3, "{}", refused.stderr);
+    assert!(refused.stderr.contains("erased on 2026-03-03 by Anna Lind: court order"), "{}", refused.stderr);
+    assert_eq!(world.pent(&["fsck"]).code, 0);
+}
+
+#[test]
+fn what_the_program_says_of_care() {
+    let world = World::new();
+    let studio = world.studio();
+    fs::write(studio.join("logo.svg"), "<svg>circle</svg>").expect("a file");
+    fs::write(studio.join("portrait.raw"), noise(4, 90_000)).expect("a file");
+    world.ok(&["init"]);
+    world.ok(&["config", "user.name", "Anna Lind"]);
+    world.ok(&["commit", "-m", "First"]);
+    fs::write(studio.join("portrait.raw"), noise(5, 90_000)).expect("a file");
+    world.ok(&["commit", "-m", "Second"]);
+    let said = world.session(&[
+        &["gc", "--dry-run"],
+        &["gc"],
+        &["gc", "--now"],
+        &["fsck"],
+        &["repair"],
+        &["erase", "portrait.raw@1", "--reason", "Consent withdrawn"],
+        &["erase", "portrait.raw@1", "--reason", "Consent withdrawn", "--yes"],
+        &["cat", "portrait.raw@1"],
+        &["erase", "portrait.raw@1", "--dry-run"],
+        &["fsck", "--sample", "0"],
+    ]);
+    // Ids follow from a person's random id.
+    let mut text = String::new();
+    for word in said.split_inclusive([' ', '\n']) {
+        let id = word.trim_end();
+        let is_id = id.len() == 10 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        text.push_str(&if is_id { word.replace(id, "(id)") } else { word.to_owned() });
+    }
+    assert_snapshot("care", &text);
 }

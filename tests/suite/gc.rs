@@ -234,7 +234,7 @@ impl Model {
                 drop(switch::run(repository, &name, &clock, &SilentMonitor));
             }
             Step::DropDraft { number } => {
-                drop(draft::delete(repository, &format!("d{number}"), true, &clock))
+                drop(draft::delete(repository, &format!("d{number}"), true, &clock));
             }
             Step::Tag { number } => {
                 let name = format!("t{number}");

@@ -4,7 +4,8 @@ use crate::app::common::guard::{Permit, set_reference};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{FilesLine, carry_out, prepare, settle_change, targets_between};
+use crate::app::common::transition::{FilesLine, prepare, targets_between};
+use crate::app::common::underway::{announce, perform};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;
@@ -39,35 +40,29 @@ impl Forward<'_> {
         monitor: &dyn Monitor,
     ) -> Result<FilesLine, AppError> {
         let tree = session.view.commit(self.to)?.tree;
-        let files = FilesChange { before: session.base, after: tree };
-        let targets = targets_between(session, &session.view, files.before, files.after, monitor)?;
+        let files = FilesChange::between(session.base, tree);
+        let targets = targets_between(session, &session.view, files, monitor)?;
         refuse_dirty(
             session,
             &targets.iter().map(|target| target.path.clone()).collect::<Vec<_>>(),
             monitor,
         )?;
+        let plan = prepare(session, &targets, &KnownFiles::default(), monitor)?;
         let branch = session.state.branch.clone();
         let (repository, wish) = (session.repository, (&branch, session.head, self.to));
         let permit = Permit::for_commit(repository, &session.view, wish, self.writer, clock.now(), monitor)?;
         let mut edit = session.repository.edit()?;
         set_reference(&mut edit, permit, &branch, session.head, Some(RefTarget::plain(self.to)))?;
-        let mut state = edit.state()?;
-        state.underway = Some(files);
-        edit.put_state(&state)?;
+        let state = edit.state()?;
         let note = JournalNote {
             verb: self.verb,
             summary: format!("brought {branch} forward to {} ({})", self.name, self.to.short()),
             files: Some(files),
             ..JournalNote::default()
         };
-        let sequence = edit.record(note, clock.now())?;
+        let underway = announce(&mut edit, note, state, files, None, clock.now())?;
         edit.commit()?;
-        let view = session.repository.view()?;
-        let plan = prepare(session, &targets, &KnownFiles::default(), monitor)?;
-        let done = carry_out(session, &view, &plan, self.verb, clock, monitor)?;
-        settle_change(session, Some(sequence), &done.line)?;
-        session.remember(done.fresh, monitor)?;
-        Ok(done.line)
+        Ok(perform(session, underway, &plan.into(), self.verb, clock, monitor)?.line)
     }
 }
 

@@ -3,8 +3,10 @@
 
 pub mod author;
 pub mod changes;
+pub mod claims;
 pub mod content;
 pub mod describe;
+pub mod drawn;
 pub mod evidence;
 pub mod field_value;
 pub mod forward;
@@ -13,6 +15,7 @@ pub mod joining;
 pub mod known_files;
 pub mod lineage;
 pub mod locate;
+pub mod origins;
 pub mod probe;
 pub mod problem;
 pub mod remotes;
@@ -22,4 +25,5 @@ pub mod signatures;
 pub mod signing;
 pub mod snapshot;
 pub mod transition;
+pub mod underway;
 pub mod upstream;

@@ -4,6 +4,7 @@ use crate::base::path::AssetPath;
 use crate::repo::content::ContentError;
 use crate::repo::ingest::{Ingested, Ingester};
 use crate::store::GroupHint;
+use crate::worktree::error::WorktreeError;
 use crate::worktree::probe::{ContentProbe, ProbeError, Probed};
 use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,15 +13,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct IngestProbe<'a> {
     full: Ingester<'a>,
     hashing: Option<Ingester<'a>>,
+    /// How many bytes may be read; `None` for any number.
+    room: Option<u64>,
     /// Bytes read, new bytes and files so far.
     bytes: AtomicU64,
     new_bytes: AtomicU64,
 }
 
 impl<'a> IngestProbe<'a> {
-    /// Everything goes to `full`.
-    pub const fn storing(full: Ingester<'a>) -> Self {
-        Self { full, hashing: None, bytes: AtomicU64::new(0), new_bytes: AtomicU64::new(0) }
+    /// Everything goes to `full`, unless there is more of it than `room`.
+    pub const fn storing(full: Ingester<'a>, room: Option<u64>) -> Self {
+        Self { full, hashing: None, room, bytes: AtomicU64::new(0), new_bytes: AtomicU64::new(0) }
     }
 
     /// What is to be measured goes to `measuring`, what is only to be identified to `hashing`.
@@ -28,6 +31,7 @@ impl<'a> IngestProbe<'a> {
         Self {
             full: measuring,
             hashing: Some(hashing),
+            room: None,
             bytes: AtomicU64::new(0),
             new_bytes: AtomicU64::new(0),
         }
@@ -54,6 +58,13 @@ impl ContentProbe for IngestProbe<'_> {
         let ingested = self.full.ingest_file(&mut file, hint).map_err(problem)?;
         self.count(&ingested);
         Ok(Probed { id: ingested.file, size: ingested.size, new_bytes: Some(ingested.new_bytes) })
+    }
+
+    fn expect(&self, needed: u64) -> Result<(), WorktreeError> {
+        match self.room {
+            Some(available) if needed > available => Err(WorktreeError::DiskFull { needed, available }),
+            _ => Ok(()),
+        }
     }
 
     fn probe_link(&self, mut target: &[u8], _: &AssetPath) -> Result<Probed, ProbeError> {

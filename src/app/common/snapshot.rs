@@ -1,6 +1,8 @@
 //! Takes the worktree's changes into the store and says what they make of the base tree: the part
 //! that a commit and a switch have in common.
 
+use crate::app::common::claims::settle_claims;
+use crate::app::common::origins;
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
@@ -15,11 +17,15 @@ use crate::repo::assign::{Assignment, Differences, assign};
 use crate::repo::ingest::Ingester;
 use crate::repo::state::PendingEdits;
 use crate::store::Staged;
+use crate::worktree::WorktreeError;
 use crate::worktree::index::{Folder, Fresh, Index};
 use crate::worktree::scan::Tracked;
 use crate::worktree::stat::NodeKind;
 use crate::worktree::status::{Change, Measure, Status, What};
 use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Room left free beside new content, in bytes: rows, trees, and the database's own growth.
+const SPACE_MARGIN_BYTES: u64 = 4 << 20;
 
 /// Changes that were taken in.
 pub struct Snapshot {
@@ -50,24 +56,87 @@ pub fn take(
     parents: &[CommitId],
     monitor: &dyn Monitor,
 ) -> Result<Snapshot, AppError> {
+    let within = &with_other_ends(&session.state.pending, within);
     let writer = session.repository.store().chunk_writer(monitor)?;
     let parameters = session.repository.store().settings().chunker;
-    let (status, (bytes, bytes_new)) = {
-        let probe = IngestProbe::storing(Ingester::storing(&writer, &parameters, monitor));
+    let store = |room: Option<u64>| -> Result<(Status, (u64, u64)), AppError> {
+        let probe = IngestProbe::storing(Ingester::storing(&writer, &parameters, monitor), room);
         let status = session.status(within, &probe, Measure::Store, monitor)?;
-        (status, probe.totals())
+        Ok((status, probe.totals()))
     };
+    let available = bytes_available(session)?;
+    let taken = match store(Some(available.saturating_sub(SPACE_MARGIN_BYTES))) {
+        Err(AppError::Worktree(WorktreeError::DiskFull { .. })) => {
+            check_space(session, within, available, monitor)?;
+            store(None)
+        }
+        taken => taken,
+    };
+    let (mut status, (bytes, bytes_new)) = taken?;
+    if !within.is_empty() {
+        origins::adopt(session, &mut status.changes)?;
+    }
     if monitor.is_cancelled() {
         return Err(AppError::Cancelled);
     }
     let staged = writer.finish()?;
     let bytes_stored = staged.totals().stored_bytes;
-    let (pending, still_pending) = split_pending(&session.state.pending, within);
+    let (pending, mut still_pending) = split_pending(&session.state.pending, within);
     let Status { changes, refreshed, .. } = status;
-    let (differences, pending) = differences(session, &changes, pending)?;
+    // A file that made room for a folder that was asked for: nothing waits to be said of it any more.
+    for change in changes.iter().filter(|change| change.what == What::Removed) {
+        still_pending.metadata.remove(&change.path);
+        still_pending.assets.remove(&change.path);
+        still_pending.moves.remove(&change.path);
+    }
+    let (differences, mut pending) = differences(session, &changes, pending)?;
+    settle_claims(session.index.as_ref(), &differences, &mut pending.assets)?;
     let sources = copy_sources(session.index.as_ref(), &differences)?;
     let assignment = assign(parents, differences, &pending, &sources);
     Ok(Snapshot { assignment, staged, refreshed, changes, bytes, bytes_new, bytes_stored, still_pending })
+}
+
+fn bytes_available(session: &Session<'_>) -> Result<u64, AppError> {
+    session.worktree.bytes_available().map_err(|source| AppError::Io {
+        action: "asking for the space of",
+        path: session.worktree.root().to_owned(),
+        source,
+    })
+}
+
+/// When all that is to be read would not fit, finds out how much of it is new before anything is
+/// written.
+fn check_space(
+    session: &Session<'_>,
+    within: &[AssetPath],
+    available: u64,
+    monitor: &dyn Monitor,
+) -> Result<(), AppError> {
+    let parameters = session.repository.store().settings().chunker;
+    let measuring = Ingester::measuring(&session.view, &parameters, monitor);
+    let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
+    let status = session.status(within, &probe, Measure::All, monitor)?;
+    let new: u64 = status.changes.iter().filter_map(|change| change.new_bytes).sum();
+    let needed = new.saturating_add(SPACE_MARGIN_BYTES);
+    if needed > available { Err(WorktreeError::DiskFull { needed, available }.into()) } else { Ok(()) }
+}
+
+/// Adds the other ends of moves of which one end was asked for: one end alone would leave the asset
+/// at both places or at none.
+fn with_other_ends(pending: &PendingEdits, within: &[AssetPath]) -> Vec<AssetPath> {
+    let mut all = within.to_vec();
+    if within.is_empty() {
+        return all;
+    }
+    let is_wanted = |path: &AssetPath| within.iter().any(|folder| path.is_within(folder));
+    for (to, from) in &pending.moves {
+        match (is_wanted(to), is_wanted(from)) {
+            (true, false) => all.push(from.clone()),
+            (false, true) => all.push(to.clone()),
+            _ => {}
+        }
+    }
+    all
 }
 
 /// The entries of a map whose path is to be kept.

@@ -1,32 +1,23 @@
 //! Brings the files of the worktree from one state to another: what restore, switch, merge, undo
 //! and sparse have in common.
 //!
-//! The order makes every stop harmless. First one transaction makes everything real that the change
-//! rests on, the journal entry included, and notes that a change of files is under way. Then the
-//! files change, each whole. Then the note goes. A command that finds the note finishes the change.
+//! It begins with a plan, so that what cannot be done is refused before anything is changed; see
+//! `underway` for how the plan is carried out.
 
-use crate::app::common::content::{CheckoutContent, StoredContent};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
-use crate::base::id::TreeId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
-use crate::base::time::Clock;
 use crate::diff::tree::{PathSet, compare_trees};
+use crate::object::source::ObjectSource;
 use crate::object::tree::Content;
-use crate::repo::View;
-use crate::repo::at_hand::AtHand;
 use crate::repo::journal::FilesChange;
-use crate::worktree::checkout::{CheckoutPlan, CheckoutReport, LinkPolicy, PlanInput, Wanted, execute, plan};
-use crate::worktree::clock::FsClock;
-use crate::worktree::displaced::{self, Displacer};
-use crate::worktree::index::Fresh;
-use crate::worktree::root::Worktree;
+use crate::worktree::checkout::{CheckoutPlan, CheckoutReport, PlanInput, Wanted, plan};
+use crate::worktree::displaced;
 use crate::worktree::seen::Seen;
 use crate::worktree::status::SEEN_FILE;
-use rayon::prelude::*;
 use serde::Serialize;
 use std::path::Path;
 
@@ -45,27 +36,21 @@ pub struct FilesLine {
     pub set_aside_as: Option<String>,
     /// Paths that were left as they are, each with its reason.
     pub problems: Vec<ProblemLine>,
-}
-
-/// A change of files, carried out.
-pub struct Done {
-    /// What was done, for reports.
-    pub line: FilesLine,
-    /// What was seen of the written files, for the index.
-    pub fresh: Vec<Fresh>,
+    /// How many files it did not come to because it was stopped or the disk was full. The next
+    /// command that changes files does them first.
+    pub left: u64,
 }
 
 /// What must be written and removed to come from one tree to another, as far as the worktree shows it.
-pub fn targets_between(
+pub fn targets_between<S: ObjectSource>(
     session: &Session<'_>,
-    view: &View,
-    before: TreeId,
-    after: TreeId,
+    source: &S,
+    files: FilesChange,
     monitor: &dyn Monitor,
 ) -> Result<Vec<Wanted>, AppError> {
     let mut targets = Vec::new();
-    let source = AtHand(view);
-    compare_trees(&source, before, after, &PathSet::everything(), monitor, &mut |difference| {
+    let FilesChange { before, after, beyond_shown } = files;
+    compare_trees(source, before, after, &PathSet::everything(), monitor, &mut |difference| {
         let wanted = difference.after.as_ref().map(|value| value.content.clone());
         let is_folder = |content: &Content| content.is_directory();
         let only_folders = wanted.as_ref().is_none_or(is_folder)
@@ -74,12 +59,19 @@ pub fn targets_between(
             (Some(before), Some(after)) => before.content == *after,
             _ => false,
         };
-        if !only_folders && !same_bytes && session.state.shows(&difference.path) {
+        let counts = beyond_shown || session.state.shows(&difference.path);
+        if !only_folders && !same_bytes && counts {
             let content = wanted.filter(|content| !content.is_directory());
             targets.push(Wanted { path: difference.path, content });
         }
         Ok(())
     })?;
+    // What is known only by another system's hash may have been tied to its content.
+    for target in &mut targets {
+        if let Some(content) = target.content.take() {
+            target.content = Some(session.view.at_hand(content)?);
+        }
+    }
     Ok(targets)
 }
 
@@ -103,25 +95,6 @@ pub fn prepare(
     Ok(plan)
 }
 
-/// Carries a plan out. `verb` names what is set aside.
-pub fn carry_out(
-    session: &Session<'_>,
-    view: &View,
-    plan: &CheckoutPlan,
-    verb: &str,
-    clock: &dyn Clock,
-    monitor: &dyn Monitor,
-) -> Result<Done, AppError> {
-    let stored = StoredContent::new(session.repository, view, monitor)?;
-    let source = CheckoutContent(stored.extractor());
-    let pent_dir = session.repository.pent_dir();
-    let displacer = Displacer::new(pent_dir, verb, clock.now());
-    let fs_clock = FsClock::new(&session.state_dir());
-    let worktree = &session.worktree;
-    let done = execute(plan, worktree, &source, &displacer, LinkPolicy::Any, Some(&fs_clock), monitor)?;
-    Ok(Done { line: told(plan, &done, pent_dir, monitor)?, fresh: done.written })
-}
-
 /// What a checkout did, for reports; the monitor hears of the problems.
 pub fn told(
     plan: &CheckoutPlan,
@@ -143,54 +116,6 @@ pub fn told(
         set_aside,
         set_aside_as: done.displaced.clone(),
         problems: problems.into_iter().map(ProblemLine::from).collect(),
+        left: done.not_begun,
     })
-}
-
-/// Finishes a change of files that was cut off: the note that the last command left says from where
-/// to where. Whatever stands at the paths concerned and is not as committed is set aside.
-pub fn finish_interrupted(
-    session: &mut Session<'_>,
-    clock: &dyn Clock,
-    monitor: &dyn Monitor,
-) -> Result<Option<FilesLine>, AppError> {
-    let Some(FilesChange { before, after }) = session.state.underway else { return Ok(None) };
-    let view = session.repository.view()?;
-    let mut targets = targets_between(session, &view, before, after, monitor)?;
-    // What was written before the stop is there already.
-    let there: Vec<bool> = targets.par_iter().map(|target| is_there(&session.worktree, target)).collect();
-    let mut there = there.into_iter();
-    targets.retain(|_| !there.next().unwrap_or(false));
-    let plan = prepare(session, &targets, &KnownFiles::default(), monitor)?;
-    let done = carry_out(session, &view, &plan, "recovery", clock, monitor)?;
-    settle_change(session, None, &done.line)?;
-    session.remember(done.fresh, monitor)?;
-    Ok(Some(done.line))
-}
-
-/// Whether a target is true already, by reading the file.
-fn is_there(worktree: &Worktree, target: &Wanted) -> bool {
-    let found = worktree.look(&target.path).ok().flatten();
-    match (&target.content, found) {
-        (None, found) => found.is_none(),
-        (Some(Content::File { id, size, .. }), Some(node)) if node.stat.size == *size => {
-            let Ok(file) = worktree.open_file(&target.path) else { return false };
-            let mut hasher = blake3::Hasher::new();
-            hasher.update_reader(file).is_ok() && hasher.finalize().as_bytes() == id.as_bytes()
-        }
-        _ => false,
-    }
-}
-
-/// Takes note that the files are as the state says, and of what the command of journal entry
-/// `sequence` set aside.
-pub fn settle_change(session: &Session<'_>, sequence: Option<u64>, line: &FilesLine) -> Result<(), AppError> {
-    let mut edit = session.repository.edit()?;
-    let mut state = edit.state()?;
-    if state.underway.take().is_some() {
-        edit.put_state(&state)?;
-    }
-    if let (Some(sequence), Some(id)) = (sequence, &line.set_aside_as) {
-        edit.note_displaced(sequence, id)?;
-    }
-    Ok(edit.commit()?)
 }

@@ -9,9 +9,8 @@ use crate::app::common::forward::refuse_dirty;
 use crate::app::common::guard::{Permit, Wish, set_reference};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{
-    FilesLine, carry_out, finish_interrupted, prepare, settle_change, targets_between,
-};
+use crate::app::common::transition::{FilesLine, prepare, targets_between};
+use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::app::review::act::Actor;
 use crate::app::review::candidate::Candidate;
@@ -174,7 +173,7 @@ impl Job<'_> {
         let branch = self.candidate.branch.name().to_owned();
         let deed = Deed::Land { submission: self.candidate.submission.id, branch, commit: id };
         let signed = self.actor.sign(repository.id(), self.log, deed, "", clock)?;
-        let files = FilesChange { before: prospect.before, after: prospect.tree };
+        let files = FilesChange::between(prospect.before, prospect.tree);
         let mut edit = repository.edit()?;
         prospect.keep(&mut edit)?;
         edit.put_commit(commit)?;
@@ -186,11 +185,6 @@ impl Job<'_> {
             Some(self.candidate.tip),
             Some(RefTarget::plain(id)),
         )?;
-        if is_here {
-            let mut state = edit.state()?;
-            state.underway = Some(files);
-            edit.put_state(&state)?;
-        }
         let (draft, branch) = self.candidate.names();
         let note = JournalNote {
             verb: "land",
@@ -198,18 +192,18 @@ impl Job<'_> {
             files: is_here.then_some(files),
             ..JournalNote::default()
         };
-        let sequence = edit.record(note, clock.now())?;
-        edit.commit()?;
         if !is_here {
+            edit.record(note, clock.now())?;
+            edit.commit()?;
             return Ok(FilesLine::default());
         }
+        let state = edit.state()?;
+        let underway = announce(&mut edit, note, state, files, None, clock.now())?;
+        edit.commit()?;
         let view = repository.view()?;
-        let targets = targets_between(session, &view, files.before, files.after, monitor)?;
+        let targets = targets_between(session, &view, files, monitor)?;
         let plan = prepare(session, &targets, &KnownFiles::default(), monitor)?;
-        let done = carry_out(session, &view, &plan, "land", clock, monitor)?;
-        settle_change(session, Some(sequence), &done.line)?;
-        session.remember(done.fresh, monitor)?;
-        Ok(done.line)
+        Ok(perform(session, underway, &plan.into(), "land", clock, monitor)?.line)
     }
 }
 

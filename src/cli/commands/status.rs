@@ -68,6 +68,11 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         let shown = count(sparse.len() as u64, "path", "paths");
         page.remark(format_args!("Only a part of everything is here: {shown}."))?;
     }
+    if let Some(verb) = &report.unfinished {
+        let line = format_args!("A {} was cut off: what is below is half of it.", safe(verb));
+        page.line(line)?;
+        page.remark("The next command that changes files goes on where it stopped.")?;
+    }
     if let Some(merge) = &report.merge {
         page.line(format_args!("{} is being merged in.", safe(&merge.name)))?;
         write_undecided(page, &merge.undecided)?;

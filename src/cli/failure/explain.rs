@@ -21,6 +21,9 @@ use crate::trust::chain::ChainError;
 use crate::trust::log_writer::WriteError;
 use crate::worktree::error::WorktreeError;
 
+/// What to try when the disk is full.
+const GC_HINT: &str = "`pent gc --dry-run` says what could go";
+
 /// How to end and what to try.
 pub(super) struct Advice {
     pub status: ExitStatus,
@@ -119,6 +122,10 @@ pub(super) fn app(error: &AppError) -> Advice {
         | AppError::Uncommitted { .. }
         | AppError::NoMerge
         | AppError::MergeUnderWay { .. } => merging(error),
+        AppError::Unfinished { .. } => Advice::of(
+            ExitStatus::Disk,
+            &["make room on the disk and try again: it goes on where it stopped"],
+        ),
         AppError::NothingTo { .. } => Advice::refused(&["`pent journal` lists what was done"]),
         AppError::PathTaken { .. } => Advice::refused(&["choose another name, or move that file away first"]),
         AppError::FieldValue { .. } => Advice::usage("`pent meta set --help` lists the kinds of values"),
@@ -377,14 +384,15 @@ fn worktree(error: &WorktreeError) -> Advice {
         WorktreeError::Obstructed { obstacle, .. } => {
             Advice::refused(&[&format!("move {obstacle} out of the way, then try again")])
         }
-        WorktreeError::Source { .. } | WorktreeError::IndexDamaged => Advice::damaged(),
+        WorktreeError::Source { source } => beneath(source.as_ref()),
+        WorktreeError::IndexDamaged => Advice::damaged(),
         WorktreeError::IndexTooLarge { .. } => Advice::refused(&["spread its files over several folders"]),
         WorktreeError::Occupied { path } => {
             Advice::refused(&[&format!("move {path} out of the way, then try again")])
         }
         WorktreeError::Foreign { .. } => foreign(),
         WorktreeError::DiskFull { .. } => {
-            Advice::of(ExitStatus::Disk, &["make room on the disk and try again"])
+            Advice::of(ExitStatus::Disk, &["make room on the disk and try again", GC_HINT])
         }
         WorktreeError::DisplacedUnknown { .. } => {
             Advice::not_found("they are kept for 30 days, then they go")
@@ -463,10 +471,7 @@ fn store(error: &StoreError) -> Advice {
         StoreError::ReadOnly => Advice::unavailable("you need the right to write in its folder"),
         StoreError::DiskFull { .. } => Advice::of(
             ExitStatus::Disk,
-            &[
-                "make room and try again: what was stored already is not stored again",
-                "`pent gc --dry-run` says what could go",
-            ],
+            &["make room and try again: what was stored already is not stored again", GC_HINT],
         ),
         StoreError::Cancelled => Advice::none(ExitStatus::Interrupted),
         StoreError::FormatFile { .. }
@@ -481,6 +486,22 @@ fn store(error: &StoreError) -> Advice {
         }
         StoreError::Io { source, .. } => io(source),
     }
+}
+
+/// Advice on what lies beneath an error that was passed on from another floor: damage, unless it is
+/// known to be something else.
+fn beneath(error: &(dyn std::error::Error + 'static)) -> Advice {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<StoreError>() {
+            return store(error);
+        }
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return io(error);
+        }
+        next = error.source();
+    }
+    Advice::damaged()
 }
 
 fn io(error: &std::io::Error) -> Advice {

@@ -30,6 +30,10 @@ pub fn write_files(page: &mut Page<'_>, files: &FilesLine) -> io::Result<()> {
         page.line("Set aside for 30 days, since it was not committed (`pent undo` brings it back):")?;
         write_paths(page, &files.set_aside)?;
     }
+    if files.left > 0 {
+        let left = count(files.left, "file is", "files are");
+        page.line(format_args!("{left} left: the next command that changes files goes on with it."))?;
+    }
     if !files.problems.is_empty() {
         let heading = page.styles.paint(ACCENT, "Left as it is:");
         page.line(heading)?;
@@ -51,5 +55,5 @@ pub fn write_paths(page: &mut Page<'_>, paths: &[AssetPath]) -> io::Result<()> {
 
 /// How a command ended that changed files.
 pub fn status_of(files: &FilesLine) -> ExitStatus {
-    if files.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems }
+    if files.problems.is_empty() && files.left == 0 { ExitStatus::Done } else { ExitStatus::Problems }
 }

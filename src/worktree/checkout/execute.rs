@@ -205,8 +205,11 @@ impl<S: ContentSource> Run<'_, S> {
     fn make_folders(&self, plan: &CheckoutPlan, report: &mut CheckoutReport) {
         for folder in folders_needed(plan) {
             if let Err(error) = self.worktree.make_folders(&folder) {
+                let failure = Failure::Io(error);
                 // Those who write into it fail as well, each with its own path.
-                report.failed.push(Failed { path: folder, failure: Failure::Io(error) });
+                if !self.note_full(&failure) {
+                    report.failed.push(Failed { path: folder, failure });
+                }
             }
         }
     }
@@ -260,7 +263,7 @@ impl<S: ContentSource> Run<'_, S> {
             // Nothing to remove where there is no folder; what is to be written has no place.
             Ok(None) => return task.iter().filter_map(|step| without_folder(step)).collect(),
             Err(error) => {
-                let failed = |step: &&Step| self.fail(step, Failure::Io(io::Error::from(error.kind())));
+                let failed = |step: &&Step| fail(step, Failure::Io(io::Error::from(error.kind())));
                 return task.iter().map(failed).collect();
             }
         };
@@ -271,24 +274,29 @@ impl<S: ContentSource> Run<'_, S> {
                 continue;
             }
             let outcome = act(&folder, step);
-            if matches!(outcome, Err(Failure::Content(_))) && self.monitor.is_cancelled() {
+            let is_stopped = match &outcome {
+                Err(Failure::Content(_)) if self.monitor.is_cancelled() => true,
+                Err(failure) => self.note_full(failure),
+                Ok(_) => false,
+            };
+            if is_stopped {
                 self.not_begun.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
             // Whoever gives the content out has told of its bytes.
             self.monitor.advance(Advance { files: 1, bytes: 0, bytes_shared: 0 });
-            done.push(outcome.unwrap_or_else(|failure| self.fail(step, failure)));
+            done.push(outcome.unwrap_or_else(|failure| fail(step, failure)));
         }
         done
     }
 
-    fn fail(&self, step: &Step, failure: Failure) -> Done {
-        if let Failure::Io(error) = &failure
-            && matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-        {
+    /// Whether something failed because the disk is full; then nothing more is begun.
+    fn note_full(&self, failure: &Failure) -> bool {
+        let is_full = is_disk_full(failure);
+        if is_full {
             self.disk_full.store(true, Ordering::Relaxed);
         }
-        Done::Failed(Failed { path: step.path.clone(), failure })
+        is_full
     }
 
     fn write_file(
@@ -335,6 +343,27 @@ impl<S: ContentSource> Run<'_, S> {
         let stat = Node::at(folder, step.path.name())?.stat;
         Ok(Done::Written { fresh: fresh(step, id, stat), bytes: size })
     }
+}
+
+fn fail(step: &Step, failure: Failure) -> Done {
+    Done::Failed(Failed { path: step.path.clone(), failure })
+}
+
+/// Whether a full disk or a used-up quota is at the bottom of a failure.
+fn is_disk_full(failure: &Failure) -> bool {
+    let mut next: Option<&(dyn Error + 'static)> = match failure {
+        Failure::Io(error) => Some(error),
+        Failure::Content(error) => Some(error.as_ref()),
+        _ => None,
+    };
+    while let Some(error) = next {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 fn set_mode(folder: &OwnedFd, step: &Step, id: FileId, executable: bool) -> Result<Done, Failure> {

@@ -302,12 +302,7 @@ impl<'a> Task<'_, 'a, '_> {
     }
 
     fn tracked_file(&mut self, node: Node, record: &Record<'a>) -> Result<()> {
-        let same_kind = match node.kind {
-            NodeKind::File { executable } => record.is_file() && executable == record.is_executable(),
-            NodeKind::Symlink => record.is_symlink(),
-            NodeKind::Directory | NodeKind::Special(_) => false,
-        };
-        if same_kind && record.stat() == Some(node.stat) {
+        if record.is_unchanged(&node) {
             self.part.tallies.unchanged_files += 1;
             self.part.tallies.unchanged_bytes += node.stat.size;
             return Ok(());

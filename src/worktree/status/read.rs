@@ -56,11 +56,10 @@ pub struct Reader<'a, P> {
 impl<P: ContentProbe> Reader<'_, P> {
     /// Says how much there is to be read.
     pub fn announce(&self, items: &[ScanItem], wanted: &[bool]) {
-        let jobs =
-            || items.iter().zip(wanted).filter(|(_, wanted)| **wanted).filter_map(|(item, _)| node_of(item));
-        let bytes_total = jobs().map(|node| node.stat.size).sum();
+        let bytes_total = bytes_of(items, wanted);
         if bytes_total > 0 {
-            let files_total = Some(jobs().count() as u64);
+            let jobs = items.iter().zip(wanted).filter(|(item, wanted)| **wanted && node_of(item).is_some());
+            let files_total = Some(jobs.count() as u64);
             self.monitor.phase(Phase { name: "Reading", files_total, bytes_total: Some(bytes_total) });
         }
     }
@@ -140,6 +139,12 @@ impl<P: ContentProbe> Reader<'_, P> {
             }
         })
     }
+}
+
+/// Bytes of the items that are wanted.
+pub fn bytes_of(items: &[ScanItem], wanted: &[bool]) -> u64 {
+    let wanted = items.iter().zip(wanted).filter(|(_, wanted)| **wanted);
+    wanted.filter_map(|(item, _)| node_of(item)).map(|node| node.stat.size).sum()
 }
 
 fn failed(error: &io::Error) -> Answer {

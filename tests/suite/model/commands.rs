@@ -7,7 +7,7 @@ use super::user::{nth_folder, nth_of};
 use super::world::text;
 use crate::app_flow::{anna, path};
 use pentimento::app::error::AppError;
-use pentimento::app::{commit, draft, meta, mv, restore, switch};
+use pentimento::app::{commit, draft, mv, restore, switch};
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::base::path::AssetPath;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ fn path_of(at: u8) -> &'static str {
     PATHS[usize::from(at) % PATHS.len()]
 }
 
-fn refused_if<T>(expected: bool, error: AppError) -> Result<T, AppError> {
+pub fn refused_if<T>(expected: bool, error: AppError) -> Result<T, AppError> {
     assert!(expected, "refused without need: {error:?}");
     Err(error)
 }
@@ -30,6 +30,10 @@ impl Story {
             Step::Label { nth, word, remove } => {
                 self.label(nth, WORDS[usize::from(word) % WORDS.len()], remove)
             }
+            Step::Title { nth, value } => self.title(nth, value),
+            Step::TagSet { name, commit } => self.tag_set(name, commit),
+            Step::TagDelete { name } => self.tag_delete(name),
+            Step::Collect { now } => self.collect(now),
             Step::Mv { nth, at } => self.mv(nth_of(&self.now.files, nth), path_of(at)),
             Step::MvFolder { nth, at } => self.mv(nth_folder(&self.now.files, nth), path_of(at)),
             Step::DraftCreate { name } => self.draft_new(name, false),
@@ -121,34 +125,6 @@ impl Story {
         Ok(Expected::of(moment))
     }
 
-    fn label(&mut self, nth: u8, word: &str, remove: bool) -> Outcome {
-        let seen = self.seen();
-        let Some(name) = nth_of(&seen, nth) else { return Ok(Expected::of(self.now.clone())) };
-        let words = |on: bool| if on { vec![word.to_owned()] } else { vec![] };
-        let change = meta::Change::Labels { add: words(!remove), remove: words(remove) };
-        let lab = &self.world.lab;
-        let report = meta::change(&lab.repository, &[path(&name)], &[change], &|_| true, &lab.clock);
-        let report = report.expect("a label");
-        let mut expected = Expected::of(self.now.clone());
-        let old = self.now.labels.get(&name).cloned().unwrap_or_default();
-        let mut set: BTreeSet<String> = BTreeSet::new();
-        if let Some((_, list)) = old.split_once('=') {
-            set.extend(list.split(", ").map(str::to_owned));
-        }
-        if remove {
-            set.remove(word)
-        } else {
-            set.insert(word.to_owned())
-        };
-        let told = report.assets[0].fields.values().map(|field| field.text.clone()).collect::<Vec<_>>();
-        let list = set.into_iter().collect::<Vec<_>>().join(", ");
-        assert_eq!(told.join(" "), list, "labels of {name}, which had {old:?}");
-        let key = self.world.observe().labels.get(&name).cloned();
-        expected.moment.labels.remove(&name);
-        expected.moment.labels.extend(key.map(|labels| (name, labels)));
-        Ok(expected)
-    }
-
     fn mv(&mut self, from: Option<String>, to: &str) -> Outcome {
         let Some(from) = from else { return Ok(Expected::of(self.now.clone())) };
         let lab = &self.world.lab;
@@ -212,7 +188,7 @@ impl Story {
     }
 
     /// A branch's full name, made like that of the present branch.
-    fn full_name(&self, short: &str) -> String {
+    pub fn full_name(&self, short: &str) -> String {
         pentimento::repo::refs::RefName::branch(short).expect("a name").as_str().to_owned()
     }
 

@@ -25,35 +25,117 @@ pub const PATHS: [&str; 16] = [
 ];
 
 pub const DRAFTS: [&str; 3] = ["bold", "calm", "wild/one"];
+pub const TAGS: [&str; 2] = ["sent", "print/final"];
 pub const WORDS: [&str; 3] = ["approved", "spring", "web"];
 
 /// One step. Numbers pick among what there is at the moment, or among the constants above.
 #[derive(Debug, Clone)]
 pub enum Step {
-    Write { at: u8, content: u8 },
-    Edit { nth: u8, seed: u8 },
-    EditQuietly { nth: u8, seed: u8 },
-    Touch { nth: u8 },
-    Remove { nth: u8 },
-    RemoveFolder { nth: u8 },
-    Rename { nth: u8, at: u8 },
-    RenameFolder { nth: u8, at: u8 },
-    Copy { nth: u8, at: u8 },
-    Mode { nth: u8 },
-    Link { at: u8, target: u8 },
+    Write {
+        at: u8,
+        content: u8,
+    },
+    Edit {
+        nth: u8,
+        seed: u8,
+    },
+    EditQuietly {
+        nth: u8,
+        seed: u8,
+    },
+    Touch {
+        nth: u8,
+    },
+    Remove {
+        nth: u8,
+    },
+    RemoveFolder {
+        nth: u8,
+    },
+    Rename {
+        nth: u8,
+        at: u8,
+    },
+    RenameFolder {
+        nth: u8,
+        at: u8,
+    },
+    Copy {
+        nth: u8,
+        at: u8,
+    },
+    Mode {
+        nth: u8,
+    },
+    Link {
+        at: u8,
+        target: u8,
+    },
     Commit,
-    CommitPath { at: u8 },
-    Label { nth: u8, word: u8, remove: bool },
-    Mv { nth: u8, at: u8 },
-    MvFolder { nth: u8, at: u8 },
-    DraftCreate { name: u8 },
-    DraftBegin { name: u8 },
-    DraftDelete { nth: u8, force: bool },
-    DraftRename { nth: u8, name: u8 },
-    Switch { nth: u8 },
-    Merge { nth: u8 },
-    Resolve { nth: Option<u8>, decision: Decision },
-    Restore { commit: u8, at: Option<u8>, exact: bool },
+    CommitPath {
+        at: u8,
+    },
+    Label {
+        nth: u8,
+        word: u8,
+        remove: bool,
+    },
+    /// Gives the title of a file another value, or removes it.
+    Title {
+        nth: u8,
+        value: Option<u8>,
+    },
+    TagSet {
+        name: u8,
+        commit: u8,
+    },
+    TagDelete {
+        name: u8,
+    },
+    Collect {
+        now: bool,
+    },
+    /// Hides a folder, looks around, and takes it back.
+    Hide {
+        nth: u8,
+    },
+    Mv {
+        nth: u8,
+        at: u8,
+    },
+    MvFolder {
+        nth: u8,
+        at: u8,
+    },
+    DraftCreate {
+        name: u8,
+    },
+    DraftBegin {
+        name: u8,
+    },
+    DraftDelete {
+        nth: u8,
+        force: bool,
+    },
+    DraftRename {
+        nth: u8,
+        name: u8,
+    },
+    Switch {
+        nth: u8,
+    },
+    Merge {
+        nth: u8,
+    },
+    Resolve {
+        nth: Option<u8>,
+        decision: Decision,
+    },
+    Restore {
+        commit: u8,
+        at: Option<u8>,
+        exact: bool,
+    },
     Undo,
     Redo,
     Reopen,
@@ -90,6 +172,11 @@ fn commands() -> BoxedStrategy<Step> {
         2 => pick().prop_map(|at| Step::CommitPath { at }),
         2 => (pick(), pick(), any::<bool>())
             .prop_map(|(nth, word, remove)| Step::Label { nth, word, remove }),
+        1 => (pick(), proptest::option::of(0..4u8)).prop_map(|(nth, value)| Step::Title { nth, value }),
+        1 => (pick(), pick()).prop_map(|(name, commit)| Step::TagSet { name, commit }),
+        1 => pick().prop_map(|name| Step::TagDelete { name }),
+        1 => any::<bool>().prop_map(|now| Step::Collect { now }),
+        1 => pick().prop_map(|nth| Step::Hide { nth }),
         3 => (pick(), pick()).prop_map(|(nth, at)| Step::Mv { nth, at }),
         1 => (pick(), pick()).prop_map(|(nth, at)| Step::MvFolder { nth, at }),
         1 => pick().prop_map(|name| Step::DraftCreate { name }),

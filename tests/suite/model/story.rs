@@ -94,6 +94,8 @@ impl Story {
     pub fn tell(mut self, step: &Step) -> Self {
         if matches!(step, Step::Reopen) {
             self.world = self.world.reopen();
+        } else if let Step::Hide { nth } = step {
+            self.hide(*nth);
         } else {
             let root = self.world.lab.folder.path().to_owned();
             let mut hand = Hand { root: &root, files: &mut self.now.files };
@@ -156,7 +158,7 @@ impl Story {
     }
 
     /// Keeps for `undo` what the journal says can be taken back.
-    fn note_deed(&mut self, before: Moment, last_before: u64, touched: BTreeSet<String>) {
+    pub fn note_deed(&mut self, before: Moment, last_before: u64, touched: BTreeSet<String>) {
         let Some(entry) = self.world.last_entry().filter(|entry| entry.sequence > last_before) else {
             return;
         };

@@ -17,7 +17,10 @@ use pentimento::store::Access;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-/// Labels by path, as `pent meta get` tells them.
+/// What stands between two fields of a path.
+pub const BETWEEN: &str = " | ";
+
+/// Labels and other metadata by path, as `pent meta get` tells them.
 pub type Labels = BTreeMap<String, String>;
 
 /// Everything that a person could see at one moment.
@@ -28,6 +31,8 @@ pub struct Moment {
     pub branch: String,
     /// Branches and where they point.
     pub refs: BTreeMap<String, CommitId>,
+    /// Tags and where they point.
+    pub tags: BTreeMap<String, CommitId>,
     /// Work that waits with a branch.
     pub shelves: BTreeMap<String, Files>,
     pub labels: Labels,
@@ -54,8 +59,8 @@ impl Moment {
             }
         }
         let rest = |moment: &Self| {
-            let Self { branch, refs, labels, undecided, .. } = moment;
-            format!("on {branch}, {refs:?}, labels {labels:?}, undecided {undecided:?}")
+            let Self { branch, refs, tags, labels, undecided, .. } = moment;
+            format!("on {branch}, {refs:?}, tags {tags:?}, labels {labels:?}, undecided {undecided:?}")
         };
         if rest(self) != rest(other) {
             lines.push(format!("{} and not {}", rest(other), rest(self)));
@@ -110,13 +115,17 @@ impl World {
         let view = self.view();
         let state = view.state().expect("a state");
         assert!(state.underway.is_none(), "a command left a change of files half done");
-        let refs = view.references().expect("references").into_iter();
-        let refs = refs.filter(|(name, _)| name.kind() == RefKind::Branch);
+        let (mut refs, mut tags) = (BTreeMap::new(), BTreeMap::new());
+        for (name, target) in view.references().expect("references") {
+            let of_kind = if name.kind() == RefKind::Branch { &mut refs } else { &mut tags };
+            of_kind.insert(name.as_str().to_owned(), target.commit);
+        }
         let shelves = view.shelves().expect("shelves").into_iter();
         Moment {
             files: read_folder(self.lab.folder.path()),
             branch: state.branch.as_str().to_owned(),
-            refs: refs.map(|(name, target)| (name.as_str().to_owned(), target.commit)).collect(),
+            refs,
+            tags,
             shelves: shelves
                 .map(|(name, shelf)| (name.as_str().to_owned(), self.tree_files(&view, shelf.tree)))
                 .collect(),
@@ -140,7 +149,7 @@ impl World {
         let report = meta::get(&self.lab.repository, &paths).expect("metadata");
         let lines = report.assets.into_iter().map(|line| {
             let fields = line.fields.into_iter().map(|(name, field)| format!("{name:?}={}", field.text));
-            (text(&line.path), fields.collect::<Vec<_>>().join(" "))
+            (text(&line.path), fields.collect::<Vec<_>>().join(BETWEEN))
         });
         lines.filter(|(_, labels)| !labels.is_empty()).collect()
     }
@@ -156,7 +165,7 @@ impl World {
                 let fields = fields.map(|(name, value)| {
                     format!("{name:?}={}", pentimento::app::common::field_value::show(&value))
                 });
-                labels.insert(name, fields.collect::<Vec<_>>().join(" "));
+                labels.insert(name, fields.collect::<Vec<_>>().join(BETWEEN));
             }
         }
         labels
@@ -176,25 +185,7 @@ impl World {
 
     /// Reads all files of a tree back.
     pub fn tree_files(&self, view: &View, tree: TreeId) -> Files {
-        let reader = self.lab.repository.store().chunk_reader().expect("a reader");
-        let extractor = Extractor::new(&reader, view, &SilentMonitor);
-        let read = |id, size| {
-            let mut bytes = Vec::new();
-            extractor.write_file(id, size, &mut bytes).expect("readable content");
-            bytes
-        };
-        let walk = TreeWalk::new(view, tree, AssetPath::root()).map(|item| item.expect("an entry"));
-        walk.filter_map(|(path, entry)| {
-            let thing = match entry.content {
-                Content::File { id, size, executable } => {
-                    Thing::File { bytes: Arc::new(read(id, size)), executable }
-                }
-                Content::Symlink { id, size } => Thing::Link(read(id, size)),
-                Content::Directory { .. } | Content::Foreign { .. } => return None,
-            };
-            Some((text(&path), thing))
-        })
-        .collect()
+        read_tree(&self.lab.repository, view, tree)
     }
 
     /// The files of a commit as the repository has them.
@@ -286,6 +277,29 @@ impl World {
     pub fn last_entry(&self) -> Option<JournalEntry> {
         self.view().journal().expect("a journal").pop()
     }
+}
+
+/// Reads all files of a tree back.
+pub fn read_tree(repository: &Repository, view: &View, tree: TreeId) -> Files {
+    let reader = repository.store().chunk_reader().expect("a reader");
+    let extractor = Extractor::new(&reader, view, &SilentMonitor);
+    let read = |id, size| {
+        let mut bytes = Vec::new();
+        extractor.write_file(id, size, &mut bytes).expect("readable content");
+        bytes
+    };
+    let walk = TreeWalk::new(view, tree, AssetPath::root()).map(|item| item.expect("an entry"));
+    walk.filter_map(|(path, entry)| {
+        let thing = match entry.content {
+            Content::File { id, size, executable } => {
+                Thing::File { bytes: Arc::new(read(id, size)), executable }
+            }
+            Content::Symlink { id, size } => Thing::Link(read(id, size)),
+            Content::Directory { .. } | Content::Foreign { .. } => return None,
+        };
+        Some((text(&path), thing))
+    })
+    .collect()
 }
 
 /// Ids of all content.

@@ -1,0 +1,307 @@
+//! Carries out a planned change of files: what restore, switch, merge, resolve, undo and sparse do.
+//!
+//! The order makes every stop harmless. First one transaction makes everything real that the change
+//! rests on: the journal entry, the name under which what is replaced will be kept, and a note that
+//! a change of files is under way. Then the files change, each whole. Then what an `undo` brings back
+//! returns to its place. Then the note goes. A command that finds the note goes on where it stopped:
+//! after a crash, after a request to stop, after the disk was full.
+
+use crate::app::common::content::{CheckoutContent, StoredContent};
+use crate::app::common::known_files::KnownFiles;
+use crate::app::common::problem::ProblemLine;
+use crate::app::common::session::Session;
+use crate::app::common::transition::{FilesLine, prepare, targets_between, told};
+use crate::app::error::AppError;
+use crate::base::monitor::{Monitor, Phase, SilentMonitor};
+use crate::base::path::AssetPath;
+use crate::base::time::{Clock, Timestamp};
+use crate::object::tree::Content;
+use crate::object::tree_walk::entry_at;
+use crate::repo::Edit;
+use crate::repo::edit::JournalNote;
+use crate::repo::journal::FilesChange;
+use crate::repo::state::{Underway, WorktreeState};
+use crate::worktree::checkout::{CheckoutPlan, LinkPolicy, Wanted, execute};
+use crate::worktree::clock::FsClock;
+use crate::worktree::displaced::{self, DisplacedSet, Displacer};
+use crate::worktree::index::Fresh;
+use crate::worktree::probe::{ContentProbe as _, HashProbe};
+use crate::worktree::root::Worktree;
+use crate::worktree::stat::{Node, NodeKind};
+use rayon::prelude::*;
+use std::collections::{BTreeSet, HashMap};
+
+/// Writes down that the files are about to change: the journal entry and the state that holds when
+/// they have. Nothing is real before the edit is committed.
+pub fn announce(
+    edit: &mut Edit,
+    mut note: JournalNote,
+    mut state: WorktreeState,
+    files: FilesChange,
+    brings_back: Option<String>,
+    now: Timestamp,
+) -> Result<Underway, AppError> {
+    let set_aside = displaced::new_set_id(now);
+    note.displaced = Some(set_aside.clone());
+    let sequence = edit.record(note, now)?;
+    let underway = Underway { files, sequence, set_aside: Some(set_aside), brings_back, is_cleared: false };
+    state.underway = Some(underway.clone());
+    edit.put_state(&state)?;
+    Ok(underway)
+}
+
+/// What is to be done to the files.
+pub struct Task {
+    /// What to write and to remove.
+    pub plan: CheckoutPlan,
+    /// What comes back to its place after that.
+    pub back: Option<DisplacedSet>,
+}
+
+impl From<CheckoutPlan> for Task {
+    fn from(plan: CheckoutPlan) -> Self {
+        Self { plan, back: None }
+    }
+}
+
+/// What was done to the files.
+#[derive(Debug, Default)]
+pub struct Performed {
+    /// For reports.
+    pub line: FilesLine,
+    /// Files that were set aside and stand in their place again.
+    pub brought_back: Vec<AssetPath>,
+}
+
+/// Does what was announced. `verb` names what is set aside.
+pub fn perform(
+    session: &mut Session<'_>,
+    mut underway: Underway,
+    task: &Task,
+    verb: &str,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Performed, AppError> {
+    let mut done = Performed::default();
+    let mut fresh = Vec::new();
+    if !underway.is_cleared {
+        let set = underway.set_aside.clone();
+        (done.line, fresh) = carry_out(session, set, &task.plan, verb, clock, monitor)?;
+    }
+    if let (0, Some(set)) = (done.line.left, &task.back) {
+        if !underway.is_cleared {
+            underway.is_cleared = true;
+            note_cleared(session, &underway)?;
+        }
+        bring_back(session, set, &mut done)?;
+    }
+    settle(session, &underway, &mut done.line)?;
+    if done.line.left > 0 {
+        // Whoever asked to stop wants to hear how far it came, and on a full disk nothing can be
+        // remembered: then the files are read again.
+        let _ = session.remember(fresh, &SilentMonitor);
+    } else {
+        session.remember(fresh, monitor)?;
+    }
+    Ok(done)
+}
+
+/// Changes the files by a plan, without any note: for what the next run of the same command would do
+/// just the same. What makes room is set aside under the name `set`, or a new one.
+pub fn carry_out(
+    session: &Session<'_>,
+    set: Option<String>,
+    plan: &CheckoutPlan,
+    verb: &str,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<(FilesLine, Vec<Fresh>), AppError> {
+    // What the change rests on was stored a moment ago.
+    let view = session.repository.view()?;
+    let stored = StoredContent::new(session.repository, &view, monitor)?;
+    let source = CheckoutContent(stored.extractor());
+    let pent_dir = session.repository.pent_dir();
+    let now = clock.now();
+    let set = set.unwrap_or_else(|| displaced::new_set_id(now));
+    let displacer = Displacer::in_set(pent_dir, set, verb, now);
+    let fs_clock = FsClock::new(&session.state_dir());
+    let worktree = &session.worktree;
+    let done = execute(plan, worktree, &source, &displacer, LinkPolicy::Any, Some(&fs_clock), monitor)?;
+    Ok((told(plan, &done, pent_dir, monitor)?, done.written))
+}
+
+/// From here on a stop must not make anyone clear the places again to which things come back.
+fn note_cleared(session: &Session<'_>, underway: &Underway) -> Result<(), AppError> {
+    let mut edit = session.repository.edit()?;
+    let mut state = edit.state()?;
+    state.underway = Some(underway.clone());
+    edit.put_state(&state)?;
+    Ok(edit.commit()?)
+}
+
+fn bring_back(session: &Session<'_>, set: &DisplacedSet, done: &mut Performed) -> Result<(), AppError> {
+    let back = displaced::restore_all(session.repository.pent_dir(), set, &session.worktree)?;
+    done.brought_back = back.paths;
+    for (path, error) in back.failed {
+        // Something has taken its place since: it stays where it is kept.
+        let message = format!("{error}; what stood there stays set aside as {}", set.id);
+        done.line.problems.push(ProblemLine { path, message });
+    }
+    Ok(())
+}
+
+/// Takes note that the files are as the state says, and of what was set aside on the way. While
+/// something is left to do, the note stays that a change is under way.
+fn settle(session: &Session<'_>, underway: &Underway, line: &mut FilesLine) -> Result<(), AppError> {
+    if line.left > 0 {
+        return Ok(());
+    }
+    let pent_dir = session.repository.pent_dir();
+    let kept = underway.set_aside.as_deref().filter(|id| displaced::exists(pent_dir, id));
+    line.set_aside_as = kept.map(str::to_owned);
+    let mut edit = session.repository.edit()?;
+    let mut state = edit.state()?;
+    if state.underway.take().is_some() {
+        edit.put_state(&state)?;
+    }
+    edit.correct_displaced(underway.sequence, kept)?;
+    Ok(edit.commit()?)
+}
+
+/// Goes on with a change of files that was cut off. Whatever stands at the paths concerned and is
+/// neither as it was before nor as it shall be is set aside with the rest.
+///
+/// # Errors
+/// [`AppError::Unfinished`] when it could not be seen to its end this time either.
+pub fn finish_interrupted(
+    session: &mut Session<'_>,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Option<FilesLine>, AppError> {
+    let Some(underway) = session.state.underway.clone() else { return Ok(None) };
+    monitor.phase(Phase { name: "Finishing what was cut off", files_total: None, bytes_total: None });
+    let back = set_to_bring_back(session, underway.brings_back.as_deref());
+    let mut folders = BTreeSet::new();
+    let task = if underway.is_cleared {
+        Task { plan: CheckoutPlan::default(), back }
+    } else {
+        let targets = targets(session, underway.files, back.as_ref(), monitor)?;
+        folders.extend(targets.iter().filter_map(|target| target.path.parent()));
+        // What was written before the stop is there already.
+        let there: Vec<bool> = targets.par_iter().map(|target| is_there(&session.worktree, target)).collect();
+        let open = targets.into_iter().zip(there).filter(|(_, is_there)| !is_there);
+        task(session, underway.files, open.map(|(target, _)| target).collect(), back, monitor)?
+    };
+    let done = perform(session, underway, &task, "recovery", clock, monitor)?;
+    // Half-written files are of no use to anybody, and yet are kept for a while like all that goes.
+    let leftovers = displaced::leftovers_in(&session.worktree, &folders);
+    let displacer = Displacer::new(session.repository.pent_dir(), "leftovers", clock.now());
+    displaced::sweep_leftovers(&session.worktree, &leftovers, &displacer)?;
+    match done.line.left {
+        0 => Ok(Some(done.line)),
+        _ if monitor.is_cancelled() => Err(AppError::Cancelled),
+        left => Err(AppError::Unfinished { left }),
+    }
+}
+
+/// What lies under a name, when it is still there.
+fn set_to_bring_back(session: &Session<'_>, id: Option<&str>) -> Option<DisplacedSet> {
+    id.and_then(|id| displaced::find(session.repository.pent_dir(), id).ok())
+}
+
+/// Plans to come from one tree to another and to bring a set back.
+pub fn plan_return(
+    session: &Session<'_>,
+    files: FilesChange,
+    brings_back: Option<&str>,
+    monitor: &dyn Monitor,
+) -> Result<Task, AppError> {
+    let back = set_to_bring_back(session, brings_back);
+    let targets = targets(session, files, back.as_ref(), monitor)?;
+    task(session, files, targets, back, monitor)
+}
+
+fn targets(
+    session: &Session<'_>,
+    files: FilesChange,
+    back: Option<&DisplacedSet>,
+    monitor: &dyn Monitor,
+) -> Result<Vec<Wanted>, AppError> {
+    let coming = ComingBack::of(back);
+    let mut targets = targets_between(session, &session.view, files, monitor)?;
+    targets.retain(|target| !coming.settles(target));
+    // The place of what comes back is cleared like any other: what stands there may be new.
+    targets.extend(coming.places.keys().map(|path| Wanted { path: (*path).clone(), content: None }));
+    Ok(targets)
+}
+
+fn task(
+    session: &Session<'_>,
+    files: FilesChange,
+    targets: Vec<Wanted>,
+    back: Option<DisplacedSet>,
+    monitor: &dyn Monitor,
+) -> Result<Task, AppError> {
+    // Files that still are what the command had put there that is taken back or gone on with:
+    // replacing them loses nothing.
+    let put = |path: &AssetPath| entry_at(&session.view, files.before, path).ok().flatten();
+    let known = KnownFiles::by_reading(session, &targets, &|target| {
+        vec![put(&target.path).map(|entry| entry.content)]
+    });
+    let plan = prepare(session, &targets, &known, monitor)?;
+    Ok(Task { plan, back })
+}
+
+/// Whether a target is true already, by reading the file.
+fn is_there(worktree: &Worktree, target: &Wanted) -> bool {
+    let found = worktree.look(&target.path).ok().flatten();
+    match (&target.content, found) {
+        (None, found) => found.is_none(),
+        (Some(content), Some(node)) => is_content(worktree, &target.path, content, &node),
+        (Some(_), None) => false,
+    }
+}
+
+fn is_content(worktree: &Worktree, path: &AssetPath, content: &Content, node: &Node) -> bool {
+    if !is_kind(content, node.kind) || content.size() != Some(node.stat.size) {
+        return false;
+    }
+    let found = if node.kind == NodeKind::Symlink {
+        worktree.read_link(path).ok().and_then(|target| HashProbe.probe_link(&target, path).ok())
+    } else {
+        worktree.open_file(path).ok().and_then(|file| HashProbe.probe(&file, path, false).ok())
+    };
+    found.is_some_and(|probed| content.file_id() == Some(probed.id))
+}
+
+/// Whether something on disk is of the kind of a content, down to whether it may be run.
+fn is_kind(content: &Content, kind: NodeKind) -> bool {
+    match (content, kind) {
+        (Content::File { executable, .. }, NodeKind::File { executable: now }) => *executable == now,
+        (Content::Symlink { .. }, NodeKind::Symlink) => true,
+        _ => false,
+    }
+}
+
+/// Places to which something comes back, and whether that is a folder.
+struct ComingBack<'a> {
+    places: HashMap<&'a AssetPath, bool>,
+}
+
+impl<'a> ComingBack<'a> {
+    fn of(set: Option<&'a DisplacedSet>) -> Self {
+        let items = set.into_iter().flat_map(|set| &set.items);
+        Self { places: items.filter_map(|item| Some((item.path.as_ref()?, item.is_folder))).collect() }
+    }
+
+    /// Whether what comes back settles what becomes of a target: it is that path, or a folder that
+    /// brings all that was in it, or no folder, so that nothing can stand below it.
+    fn settles(&self, target: &Wanted) -> bool {
+        let mut above = std::iter::successors(target.path.parent(), AssetPath::parent);
+        self.places.contains_key(&target.path)
+            || above.any(|folder| {
+                let is_folder = self.places.get(&folder);
+                is_folder.is_some_and(|is_folder| *is_folder || target.content.is_some())
+            })
+    }
+}

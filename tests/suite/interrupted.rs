@@ -1,0 +1,231 @@
+//! Changes of files that are stopped on the way: nothing is lost, the next command goes on where they
+//! stopped, and `undo` brings back what was there before.
+
+use crate::app_flow::{Lab, lines, noise, path};
+use crate::model::things::read_folder;
+use pentimento::app::undo::{self, Direction};
+use pentimento::app::{restore, sparse, switch};
+use pentimento::base::monitor::{Advance, Monitor, Phase, Problem, SilentMonitor};
+use pentimento::base::path::AssetPath;
+use pentimento::object::tree_walk::entry_at;
+use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Asks to stop after so many files were dealt with.
+struct StopAfter {
+    files: AtomicU64,
+    limit: u64,
+    phase: &'static str,
+    is_on: std::sync::atomic::AtomicBool,
+}
+
+impl StopAfter {
+    fn writing(limit: u64) -> Self {
+        Self { files: AtomicU64::new(0), limit, phase: "Writing", is_on: false.into() }
+    }
+}
+
+impl Monitor for StopAfter {
+    fn phase(&self, phase: Phase) {
+        self.is_on.store(phase.name == self.phase, Ordering::Relaxed);
+    }
+    fn advance(&self, advance: Advance) {
+        if self.is_on.load(Ordering::Relaxed) {
+            self.files.fetch_add(advance.files, Ordering::Relaxed);
+        }
+    }
+    fn problem(&self, _: Problem) {}
+    fn is_cancelled(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed) && self.files.load(Ordering::Relaxed) >= self.limit
+    }
+}
+
+fn everything_of(revision: &str) -> restore::Options {
+    let revision = Some(revision.to_owned());
+    restore::Options { revision, paths: vec![AssetPath::root()], ..restore::Options::default() }
+}
+
+/// Two commits of many files, and edits that nobody committed.
+fn studio() -> Lab {
+    let lab = Lab::new();
+    for number in 0..30 {
+        lab.write(&format!("set {}/{number}.raw", number % 3), noise(number, 3000));
+    }
+    lab.commit("First");
+    for number in 0..30 {
+        lab.write(&format!("set {}/{number}.raw", number % 3), noise(number + 100, 3000));
+    }
+    lab.commit("Second");
+    for number in 0..10 {
+        lab.write(&format!("set {}/{number}.raw", number % 3), format!("never committed {number}"));
+    }
+    lab.write("new.txt", "never committed either");
+    lab
+}
+
+#[test]
+fn a_restore_that_is_stopped_is_told_by_status_and_finished_by_the_next_command() {
+    let lab = studio();
+    let before = read_folder(lab.folder.path());
+    let stop = StopAfter::writing(7);
+    let report = restore::run(&lab.repository, &everything_of("@~1"), &lab.clock, &stop).expect("a report");
+    assert!(report.files.left > 0 && report.files.left < 30, "{:?}", report.files);
+    assert_eq!(lab.status().unfinished.as_deref(), Some("restore"));
+    // A commit would take half of it; it finishes what was begun first.
+    lab.commit("Third");
+    assert_eq!(lab.status().unfinished, None);
+    for number in 0..30 {
+        assert_eq!(lab.read(&format!("set {}/{number}.raw", number % 3)), Some(noise(number, 3000)));
+    }
+    lab.undo();
+    lab.undo();
+    assert_eq!(read_folder(lab.folder.path()), before);
+}
+
+#[test]
+fn the_name_of_what_is_set_aside_is_in_the_journal_before_a_file_changes() {
+    let lab = studio();
+    let before = read_folder(lab.folder.path());
+    let stop = StopAfter::writing(0);
+    let report = restore::run(&lab.repository, &everything_of("@~1"), &lab.clock, &stop).expect("a report");
+    assert_eq!(report.files.written, 0, "{:?}", report.files);
+    assert_eq!(read_folder(lab.folder.path()), before);
+    let journal = lab.repository.view().expect("a view").journal().expect("a journal");
+    let entry = journal.last().expect("an entry");
+    assert_eq!(entry.verb, "restore");
+    assert!(entry.displaced.is_some());
+}
+
+#[test]
+fn an_undo_that_is_stopped_again_and_again_brings_everything_back() {
+    let lab = studio();
+    let before = read_folder(lab.folder.path());
+    restore::run(&lab.repository, &everything_of("@~1"), &lab.clock, &SilentMonitor).expect("a restore");
+    let stop = StopAfter::writing(3);
+    let report = undo::run(&lab.repository, Direction::Undo, &lab.clock, &stop).expect("an undo");
+    assert!(report.files.left > 0 && report.brought_back.is_empty(), "{report:?}");
+    for limit in [2, 5] {
+        let refused = undo::run(&lab.repository, Direction::Redo, &lab.clock, &StopAfter::writing(limit));
+        assert!(refused.is_err(), "it was stopped once more");
+    }
+    // Whatever comes next finishes it; there was only this one to take back beside the commits.
+    lab.commit_paths("Nothing of this", &["no such folder"]);
+    assert_eq!(read_folder(lab.folder.path()), before);
+}
+
+#[test]
+fn a_switch_that_is_stopped_goes_on_with_the_work_of_both_branches() {
+    let lab = studio();
+    let on_main = read_folder(lab.folder.path());
+    switch::begin_draft(&lab.repository, "bold", &lab.clock, &SilentMonitor).expect("a draft");
+    lab.commit("Bold");
+    let bold = read_folder(lab.folder.path());
+    fs::remove_file(lab.at("new.txt")).expect("a removed file");
+    lab.write("set 0/0.raw", "bolder, not committed");
+    let bolder = read_folder(lab.folder.path());
+    assert_ne!(bold, bolder);
+    let stop = StopAfter::writing(4);
+    let report = switch::run(&lab.repository, "main", &lab.clock, &stop).expect("a switch");
+    assert!(report.files.left > 0, "{:?}", report.files);
+    switch::run(&lab.repository, "bold", &lab.clock, &SilentMonitor).expect("a switch back");
+    assert_eq!(read_folder(lab.folder.path()), bolder);
+    switch::run(&lab.repository, "main", &lab.clock, &SilentMonitor).expect("a switch");
+    let main = read_folder(lab.folder.path());
+    assert_eq!(
+        main["set 0/0.raw"].bytes(),
+        noise(100, 3000),
+        "work that is in a commit of the draft is there"
+    );
+    assert!(!main.contains_key("new.txt") && main.len() + 1 == on_main.len());
+}
+
+#[test]
+fn what_is_shown_can_be_changed_stopped_and_taken_back() {
+    let lab = studio();
+    lab.commit("All of it");
+    let all = read_folder(lab.folder.path());
+    let run = |options: sparse::Options, monitor: &dyn Monitor| {
+        sparse::run(&lab.repository, &options, &lab.clock, monitor).expect("a change of what is shown")
+    };
+    let report = run(sparse::Options::Remove(vec![path("set 1")]), &StopAfter::writing(2));
+    assert!(report.files.left > 0, "{:?}", report.files);
+    lab.commit_paths("Nothing of this", &["no such folder"]);
+    assert!(!lab.at("set 1").exists());
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    lab.undo();
+    assert_eq!(read_folder(lab.folder.path()), all);
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    lab.redo();
+    assert!(!lab.at("set 1").exists());
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    let report = run(sparse::Options::All, &StopAfter::writing(2));
+    assert!(report.files.left > 0, "{:?}", report.files);
+    // Files that are still to come are not files that somebody removed.
+    let commit = lab.commit("Nothing is gone");
+    assert!(commit.commit.is_none(), "{:?}", lines(&commit.changes));
+    assert_eq!(read_folder(lab.folder.path()), all);
+    lab.undo();
+    assert!(!lab.at("set 1").exists());
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+}
+
+#[test]
+fn what_was_set_aside_too_long_ago_does_not_stop_an_undo() {
+    let lab = studio();
+    restore::run(&lab.repository, &everything_of("@~1"), &lab.clock, &SilentMonitor).expect("a restore");
+    fs::remove_dir_all(lab.at(".pent/displaced")).expect("removed");
+    for _ in 0..40 * 24 * 60 {
+        pentimento::base::time::Clock::now(&lab.clock);
+    }
+    let report = lab.undo();
+    let told: Vec<&str> = report.files.problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("kept for 30 days"), "{told:?}");
+    assert_eq!(lab.read("set 2/29.raw"), Some(noise(129, 3000)), "what was committed is back");
+    assert_eq!(lab.status().unfinished, None);
+}
+
+#[test]
+fn the_new_place_of_a_moved_file_committed_alone_keeps_the_asset() {
+    let lab = Lab::new();
+    lab.write("sketch.kra", noise(1, 5000));
+    lab.write("empty", "");
+    lab.write("other.txt", "1");
+    lab.commit("Base");
+    let asset = |name: &str| {
+        let view = lab.repository.view().expect("a view");
+        let head = view.head().expect("a head").expect("a commit");
+        let tree = pentimento::object::source::ObjectSource::commit(&view, head).expect("a commit").tree;
+        entry_at(&view, tree, &path(name)).expect("a tree").and_then(|entry| entry.asset)
+    };
+    let before = asset("sketch.kra").expect("an asset");
+    fs::create_dir(lab.at("final")).expect("a folder");
+    fs::rename(lab.at("sketch.kra"), lab.at("final/poster.kra")).expect("moved");
+    fs::rename(lab.at("empty"), lab.at("final/nothing")).expect("moved");
+    lab.write("final/copy.txt", "1");
+    lab.write("other.txt", "2");
+    let report = lab.commit_paths("Only the new place", &["final"]);
+    assert_eq!(
+        lines(&report.changes),
+        ["new final/copy.txt", "new final/nothing", "moved sketch.kra -> final/poster.kra"]
+    );
+    assert_eq!(asset("final/poster.kra"), Some(before));
+    assert_eq!(asset("sketch.kra"), None);
+    assert_eq!(lab.changes(), ["removed empty", "changed other.txt"]);
+}
+
+#[test]
+fn a_move_that_was_taken_back_by_hand_can_be_undone() {
+    let lab = Lab::new();
+    lab.write("a.txt", "1");
+    lab.commit("Base");
+    let mv = |from: &str, to: &str| {
+        let (from, to) = (path(from), path(to));
+        pentimento::app::mv::run(&lab.repository, &from, &to, &lab.clock, &SilentMonitor).expect("a move")
+    };
+    mv("a.txt", "b/c.txt");
+    fs::rename(lab.at("b/c.txt"), lab.at("a.txt")).expect("moved back");
+    lab.undo();
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    assert_eq!(lab.text("a.txt").as_deref(), Some("1"));
+}

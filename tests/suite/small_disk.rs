@@ -1,0 +1,269 @@
+//! Disks with too little room: what is needed and what is there is said before long work, nothing is
+//! lost, and with room again everything goes on.
+//!
+//! The disks are real where this user may mount one: as the superuser, or in a namespace of its own.
+//! Where neither is allowed the test says so on standard error and tries a limit on the length of
+//! files instead, which the system keeps as strictly.
+
+use crate::app_flow::{Lab, noise};
+use crate::support::World;
+use pentimento::app::error::AppError;
+use pentimento::app::restore;
+use pentimento::app::undo::{self, Direction};
+use pentimento::base::id::{ChunkId, RepositoryId};
+use pentimento::base::monitor::{Advance, Monitor, Phase, Problem, SilentMonitor};
+use pentimento::base::path::AssetPath;
+use pentimento::store::fault::FaultDisk;
+use pentimento::store::{GroupHint, Store, StoreError, StoreOptions, StoreSettings};
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Set for the child process that has a namespace of its own.
+const IN_NAMESPACE: &str = "PENTIMENTO_TEST_NAMESPACE";
+
+/// A small file system of its own.
+pub struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Mounts one, as far as this user may.
+    fn mount(at: &Path, size: &str) -> Option<Self> {
+        let option = format!("size={size}");
+        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &option, "tmpfs"]).arg(at).output();
+        done.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
+    }
+
+    fn resize(&self, size: &str) {
+        let option = format!("remount,size={size}");
+        let done = Command::new("mount").args(["-o", &option]).arg(&self.0).status().expect("mount");
+        assert!(done.success());
+    }
+
+    fn free_bytes(&self) -> usize {
+        let free = rustix::fs::statvfs(&self.0).expect("a disk");
+        (free.f_bavail * free.f_frsize) as usize
+    }
+
+    /// Leaves so many bytes free.
+    fn fill(&self, left: usize) {
+        let most = self.free_bytes().saturating_sub(left);
+        let mut file = fs::File::create(self.0.join("filler.tmp")).expect("a file");
+        // The last of it may not fit any more.
+        let _ = file.write_all(&vec![1; most]);
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.0.join("filler.tmp")).expect("a removed file");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Runs a test on a small disk, itself or in a namespace of its own.
+fn on_small_disk(test: &str, size: &str, body: fn(&World, &SmallDisk)) {
+    let world = World::new();
+    if let Some(disk) = SmallDisk::mount(&world.studio(), size) {
+        return body(&world, &disk);
+    }
+    assert!(std::env::var_os(IN_NAMESPACE).is_none(), "nothing can be mounted in a namespace either");
+    let output = Command::new("unshare")
+        .args(["-rm", "--"])
+        .arg(std::env::current_exe().expect("this program"))
+        .args(["--exact", test, "--nocapture"])
+        .env(IN_NAMESPACE, "1")
+        .output();
+    match output {
+        Ok(output) if String::from_utf8_lossy(&output.stdout).contains("1 passed") => {}
+        Ok(output) if String::from_utf8_lossy(&output.stdout).contains("running 1 test") => {
+            let text = [output.stdout, output.stderr].concat();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            assert!(text.contains("nothing can be mounted"), "{text}");
+            without_small_disk(test);
+        }
+        _ => without_small_disk(test),
+    }
+}
+
+fn without_small_disk(test: &str) {
+    eprintln!("{test}: NO DISK COULD BE MOUNTED HERE; a limit on the length of files is tried instead");
+    a_limit_on_the_length_of_files_is_told_and_loses_nothing();
+}
+
+fn studio(world: &World) {
+    world.ok(&["init"]);
+    world.ok(&["config", "user.name", "Anna Lind"]);
+    fs::write(world.studio().join(".pentignore"), "*.tmp\n").expect("a written file");
+}
+
+#[test]
+fn a_first_commit_without_room_says_what_is_needed_and_loses_nothing() {
+    let name = "small_disk::a_first_commit_without_room_says_what_is_needed_and_loses_nothing";
+    on_small_disk(name, "24m", |world, disk| {
+        let large = noise(1, 13_000_000);
+        fs::write(world.studio().join("large.psd"), &large).expect("a written file");
+        studio(world);
+        let before = disk.free_bytes();
+        let run = world.pent(&["commit", "-m", "Large"]);
+        assert_eq!(run.code, 6, "{}{}", run.stdout, run.stderr);
+        assert!(run.stderr.contains("MB are needed and"), "{}", run.stderr);
+        assert!(run.stderr.contains("are free") && run.stderr.contains("try:"), "{}", run.stderr);
+        assert!(before - disk.free_bytes() < 1_000_000, "it was said before anything was written");
+        assert!(fs::read(world.studio().join("large.psd")).expect("a file") == large);
+        world.ok(&["fsck"]);
+        // What is here already needs no room, however large it is.
+        disk.resize("60m");
+        world.ok(&["commit", "-m", "Large"]);
+        fs::copy(world.studio().join("large.psd"), world.studio().join("copy.psd")).expect("a copy");
+        disk.fill(6_000_000);
+        world.ok(&["commit", "-m", "A copy"]);
+        disk.empty();
+        world.ok(&["fsck"]);
+        assert!(world.json(&["status"])["changes"].as_array().expect("changes").is_empty());
+    });
+}
+
+#[test]
+fn a_full_disk_can_be_looked_at_and_restores_nothing_by_half() {
+    on_small_disk(
+        "small_disk::a_full_disk_can_be_looked_at_and_restores_nothing_by_half",
+        "60m",
+        |world, disk| {
+            studio(world);
+            let large = noise(1, 13_000_000);
+            let place = world.studio().join("large.psd");
+            fs::write(&place, &large).expect("a written file");
+            world.ok(&["commit", "-m", "Large"]);
+            disk.fill(0);
+            for looking in ["status", "log", "show", "diff", "journal"] {
+                world.ok(&[looking]);
+            }
+            fs::write(world.studio().join(".pentignore"), "*.tmp\n*.bak\n").ok();
+            let run = world.pent(&["commit", "-m", "No room at all"]);
+            assert!(run.code == 6 && !run.stderr.contains("panicked"), "{}{}", run.stdout, run.stderr);
+            disk.empty();
+            fs::remove_file(&place).expect("a removed file");
+            disk.fill(4_000_000);
+            let run = world.pent(&["restore", "large.psd"]);
+            assert_eq!(run.code, 6, "{}{}", run.stdout, run.stderr);
+            assert!(run.stderr.contains("are needed and"), "{}", run.stderr);
+            assert!(!place.exists());
+            disk.empty();
+            world.ok(&["restore", "large.psd"]);
+            assert!(fs::read(&place).expect("a file") == large);
+            world.ok(&["fsck"]);
+        },
+    );
+}
+
+/// Fills the disk as soon as the first file was written.
+struct Filling<'a> {
+    disk: &'a SmallDisk,
+    done: AtomicBool,
+}
+
+impl Monitor for Filling<'_> {
+    fn phase(&self, _: Phase) {}
+    fn advance(&self, advance: Advance) {
+        if advance.files > 0 && !self.done.swap(true, Ordering::Relaxed) {
+            self.disk.fill(0);
+        }
+    }
+    fn problem(&self, _: Problem) {}
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_disk_that_fills_up_in_the_middle_of_a_restore_leaves_it_to_the_next_command() {
+    let name = "small_disk::a_disk_that_fills_up_in_the_middle_of_a_restore_leaves_it_to_the_next_command";
+    on_small_disk(name, "100m", |world, disk| {
+        let lab = Lab::in_folder(tempfile::tempdir_in(world.studio()).expect("a folder"));
+        lab.write(".pentignore", "*.tmp\n");
+        for number in 0..40 {
+            lab.write(&format!("{number}.raw"), noise(number, 500_000));
+        }
+        lab.commit("Large");
+        for number in 0..40 {
+            lab.write(&format!("{number}.raw"), format!("edited {number}"));
+        }
+        let everything = restore::Options { paths: vec![AssetPath::root()], ..restore::Options::default() };
+        let filling = Filling { disk, done: AtomicBool::new(false) };
+        let report = restore::run(&lab.repository, &everything, &lab.clock, &filling).expect("a report");
+        assert!(report.files.left > 0, "{:?}", report.files);
+        let status = lab.status();
+        assert_eq!(status.unfinished.as_deref(), Some("restore"));
+        // Without room it cannot go on, and says so.
+        let again = undo::run(&lab.repository, Direction::Undo, &lab.clock, &SilentMonitor);
+        assert!(
+            matches!(again, Err(AppError::Worktree(_) | AppError::Unfinished { .. } | AppError::Repo(_))),
+            "{again:?}"
+        );
+        disk.empty();
+        lab.undo();
+        for number in 0..40 {
+            assert_eq!(lab.text(&format!("{number}.raw")), Some(format!("edited {number}")));
+        }
+        assert_eq!(lab.status().unfinished, None);
+    });
+}
+
+/// A limit that the system keeps on the length of every file, the packs and the database among them.
+#[test]
+fn a_limit_on_the_length_of_files_is_told_and_loses_nothing() {
+    let world = World::new();
+    studio(&world);
+    fs::write(world.studio().join("small.txt"), "1").expect("a written file");
+    world.ok(&["commit", "-m", "Small"]);
+    let large = noise(1, 20_000_000);
+    fs::write(world.studio().join("large.psd"), &large).expect("a written file");
+    // Blocks of 1024 bytes; the signal would end the program where the error is to be told.
+    let script = "trap '' XFSZ; ulimit -f 8000; exec \"$@\"";
+    let plain = world.command(&["commit", "-m", "Large"]);
+    let mut limited = Command::new("bash");
+    limited.args(["-c", script, "limited"]).arg(plain.get_program()).args(plain.get_args());
+    limited.current_dir(world.studio()).env_clear();
+    limited.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = limited.output().expect("a program that starts");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(6), "{text}");
+    assert!(text.contains("What was saved before is safe") && !text.contains("panicked"), "{text}");
+    world.ok(&["fsck"]);
+    assert_eq!(world.json(&["log"])["commits"].as_array().expect("commits").len(), 1);
+    assert!(fs::read(world.studio().join("large.psd")).expect("a file") == large);
+    world.ok(&["commit", "-m", "Large"]);
+    world.ok(&["fsck"]);
+}
+
+/// The same at the store's seam, on a disk in memory.
+#[test]
+fn a_store_on_a_full_disk_keeps_what_it_has_and_goes_on_with_room() {
+    let disk = FaultDisk::new();
+    let settings = StoreSettings::new(RepositoryId::from_bytes([1; 16]));
+    let options = StoreOptions::default();
+    let store = Store::create_on(Arc::new(disk.clone()), Path::new("/work/.pent"), &settings, options)
+        .expect("a store");
+    disk.set_capacity(Some(disk.used_bytes() + 50_000));
+    let bytes = noise(1, 200_000);
+    let put = || -> Result<(), StoreError> {
+        let writer = store.chunk_writer(&SilentMonitor)?;
+        writer.put(ChunkId::of(&bytes), &bytes, GroupHint::NONE)?;
+        let staged = writer.finish()?;
+        let mut transaction = store.begin()?;
+        transaction.publish(staged)?;
+        transaction.commit()
+    };
+    assert!(matches!(put(), Err(StoreError::DiskFull { .. })));
+    disk.set_capacity(None);
+    put().expect("room again");
+    let mut back = Vec::new();
+    store.chunk_reader().expect("a reader").read(ChunkId::of(&bytes), &mut back).expect("a chunk");
+    assert!(back == bytes);
+}
