@@ -76,10 +76,10 @@ pub fn assign(
         }
     }
     let waiting = assignment.assign_moves(waiting, &mut removed);
-    let spoken_for: HashSet<AssetId> = pending.assets.values().copied().collect();
+    let taken: HashSet<AssetId> = pending.assets.values().copied().collect();
     assignment.edits.reserve(waiting.len() + differences.removed.len());
     for (path, content) in waiting {
-        let asset = new_asset(parents, &path, &spoken_for);
+        let asset = new_asset(parents, &path, &taken);
         let source = content.file_id().and_then(|id| sources.get(&id)).filter(|source| **source != asset);
         if let Some(source) = source {
             notes.push(AssetNote::CopiedFrom { asset, source: *source });
@@ -100,11 +100,11 @@ pub fn assign(
 
 /// The id of a new asset. An asset of a commit that was taken back may have had the same id and live
 /// on at another path; then the next one is taken.
-fn new_asset(parents: &[CommitId], path: &AssetPath, spoken_for: &HashSet<AssetId>) -> AssetId {
+fn new_asset(parents: &[CommitId], path: &AssetPath, taken: &HashSet<AssetId>) -> AssetId {
     let mut basis = parents.to_vec();
     loop {
         let asset = derive_asset_id(&basis, path);
-        if !spoken_for.contains(&asset) {
+        if !taken.contains(&asset) {
             return asset;
         }
         basis.push(CommitId::from_bytes([0; 32]));
