@@ -187,7 +187,7 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("store/disk.rs", "maps packs, which `store: pack` reads"),
     ("sync/bucket/mod.rs", "decodes nothing itself: targets of names"),
     ("sync/parallel.rs", "a random number"),
-    ("trust/key_file.rs", "a person's own private key, which `ssh-key` reads"),
+    ("trust/key_file.rs", "a person's own private key; damaged ones are in its own tests"),
     ("store/transaction.rs", "a number of fixed length, or 0"),
     ("diff/merge/text.rs", "decodes nothing itself: texts"),
 ];
