@@ -307,7 +307,8 @@ mod tests {
         ) {
             let mut after = before.clone();
             for (place, removed, added) in edits {
-                let start = place.index(after.len());
+                // Everything may have been removed by now.
+                let start = if after.is_empty() { 0 } else { place.index(after.len()) };
                 let end = after.len().min(start + removed);
                 after.splice(start..end, (0..added as u32).map(|number| 1000 + number));
             }
