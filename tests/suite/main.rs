@@ -14,6 +14,7 @@ mod command_reference;
 mod content;
 mod crash_store;
 mod damage;
+mod damage_logs;
 mod decoding;
 mod floors;
 mod format_1;
