@@ -35,6 +35,7 @@ mod model;
 mod openssh;
 mod photoshop;
 mod promises;
+mod read_only;
 mod real_input;
 mod remote_contract;
 mod repository;
