@@ -6,16 +6,18 @@
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
+use crate::base::candidates::{Candidates, Likeness};
 use crate::base::id::FileId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
+use crate::object::path_set::PathSet;
 use crate::object::tree::Content;
 use crate::repo::ingest::Ingester;
 use crate::worktree::index::{Folder, Index};
 use crate::worktree::scan::Tracked;
 use crate::worktree::stat::NodeKind;
 use crate::worktree::status::{Change, Measure, What};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// Where files went that stood within the paths that were asked for, as status finds it.
 pub fn new_places(
@@ -36,9 +38,11 @@ pub fn new_places(
     let measuring = Ingester::measuring(&session.view, &parameters, monitor);
     let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
     let status = session.status(&[], &probe, Measure::Needed, monitor)?;
-    let is_asked = |path: &AssetPath| within.iter().any(|folder| path.is_within(folder));
+    let asked = PathSet::new(within.iter().cloned());
     let went = status.changes.into_iter().filter_map(|change| match &change.what {
-        What::Moved { from, .. } if is_asked(from) && !is_asked(&change.path) => Some(change.path),
+        What::Moved { from, .. } if asked.includes(from) && !asked.includes(&change.path) => {
+            Some(change.path)
+        }
         _ => None,
     });
     Ok(went.collect())
@@ -80,27 +84,30 @@ fn is_gone(session: &Session<'_>, path: &AssetPath) -> bool {
 pub fn adopt(session: &Session<'_>, changes: &mut [Change]) -> Result<(), AppError> {
     let wanted: HashSet<FileId> = changes.iter().filter_map(new_content).collect();
     let Some(index) = session.index.as_ref().filter(|_| !wanted.is_empty()) else { return Ok(()) };
-    let mut origins = Origins { session, wanted, found: HashMap::new() };
+    let spoken_for = session.state.pending.moves.values().collect();
+    let mut origins = Origins { session, wanted, spoken_for, found: Vec::new() };
     origins.collect(index.root()?, &AssetPath::root())?;
+    let mut candidates = Candidates::default();
+    for (number, (id, _, base)) in origins.found.iter().enumerate() {
+        candidates.add((*id, matches!(base.content, Content::Symlink { .. })), number);
+    }
     let told: HashSet<AssetPath> = changes.iter().map(|change| change.path.clone()).collect();
-    let mut taken: HashSet<AssetPath> = changes.iter().filter_map(origin_of).collect();
-    for same_name in [true, false] {
+    let taken: HashSet<AssetPath> = changes.iter().filter_map(origin_of).collect();
+    let path_of = |number: usize| {
+        let path = origins.found.get(number).map(|(_, path, _)| path);
+        path.filter(|path| !taken.contains(*path) && !told.contains(*path))
+    };
+    for likeness in [Likeness::Name, Likeness::Any] {
         for change in changes.iter_mut() {
             let Some(id) = new_content(change) else { continue };
             let is_spoken_for = session.state.pending.assets.contains_key(&change.path);
             // Empty files are all alike: only the name tells a move from a coincidence.
-            if is_spoken_for || (!same_name && id == FileId::empty()) {
+            if is_spoken_for || (likeness == Likeness::Any && id == FileId::empty()) {
                 continue;
             }
-            let candidates = origins.found.get(&id).into_iter().flatten();
-            let origin = candidates.into_iter().find(|(from, base)| {
-                !taken.contains(from)
-                    && !told.contains(from)
-                    && (!same_name || from.name() == change.path.name())
-                    && is_same_kind(change, base)
-            });
-            if let Some((from, base)) = origin {
-                taken.insert(from.clone());
+            let is_link = change.node.is_some_and(|node| node.kind == NodeKind::Symlink);
+            let number = candidates.take(&(id, is_link), &change.path, likeness, &path_of);
+            if let Some((_, from, base)) = number.and_then(|number| origins.found.get(number)) {
                 change.what = What::Moved { from: from.clone(), edited: false };
                 change.base = Some(Box::new(base.clone()));
             }
@@ -121,16 +128,13 @@ fn origin_of(change: &Change) -> Option<AssetPath> {
     }
 }
 
-fn is_same_kind(change: &Change, base: &Tracked) -> bool {
-    let is_link = change.node.is_some_and(|node| node.kind == NodeKind::Symlink);
-    is_link == matches!(base.content, Content::Symlink { .. })
-}
-
 /// Committed files of some content that stand nowhere.
 struct Origins<'s, 'r> {
     session: &'s Session<'r>,
     wanted: HashSet<FileId>,
-    found: HashMap<FileId, Vec<(AssetPath, Tracked)>>,
+    /// Where something was moved away from by command.
+    spoken_for: HashSet<&'s AssetPath>,
+    found: Vec<(FileId, AssetPath, Tracked)>,
 }
 
 impl Origins<'_, '_> {
@@ -144,7 +148,7 @@ impl Origins<'_, '_> {
             } else if let Some(id) = record.file_id().filter(|id| self.wanted.contains(id))
                 && self.is_gone(&at)
             {
-                self.found.entry(id).or_default().push((at, Tracked::of(&record)?));
+                self.found.push((id, at, Tracked::of(&record)?));
             }
         }
         Ok(())
@@ -152,7 +156,6 @@ impl Origins<'_, '_> {
 
     /// The same, for what no command moved.
     fn is_gone(&self, path: &AssetPath) -> bool {
-        let is_spoken_for = self.session.state.pending.moves.values().any(|from| from == path);
-        !is_spoken_for && is_gone(self.session, path)
+        !self.spoken_for.contains(path) && is_gone(self.session, path)
     }
 }

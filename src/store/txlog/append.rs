@@ -8,7 +8,7 @@ use redb::{ReadableTable, TableHandle, WriteTransaction};
 use crate::base::codec::Encoder;
 use crate::store::Store;
 use crate::store::compress::{self, Effort};
-use crate::store::disk::{Disk, DiskFile};
+use crate::store::disk::{Disk, DiskFile, read_around};
 use crate::store::error::{DatabaseContext, IoContext, Result, StoreError};
 use crate::store::guard::guarded;
 use crate::store::pack::block::Codec;
@@ -277,7 +277,7 @@ fn open_first(store: &Store, recorded: &Recorded, path: &Path) -> Result<Option<
         opened => opened.during("opening", path)?,
     };
     let mut header = vec![0; HEADER_BYTES.min(file.len().during("reading", path)? as usize)];
-    file.read_exact_at(&mut header, 0).during("reading", path)?;
+    read_around(&*file, &mut header, 0).during("reading", path)?;
     let wanted = Header { generation: recorded.generation, settings: store.settings().clone() };
     if Header::decode(&header).as_ref() != Ok(&wanted) {
         return Ok(None);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::base::monitor::{Monitor, Phase};
 use crate::store::Store;
+use crate::store::disk::read_around;
 use crate::store::error::{IoContext, Result, StoreError};
 use crate::store::snapshot::Snapshot;
 use crate::store::space::Space;
@@ -81,7 +82,7 @@ impl Store {
             check.faults.push(format!("it is cut short: {length} bytes of {}", recorded.length));
         }
         let mut bytes = vec![0; HEADER_BYTES.min(length as usize)];
-        file.read_exact_at(&mut bytes, 0).during("reading", &path)?;
+        read_around(&*file, &mut bytes, 0).during("reading", &path)?;
         let wanted = Header { generation: recorded.generation, settings: self.settings().clone() };
         match Header::decode(&bytes) {
             Ok(header) if header == wanted => {}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::store::Transaction;
-use crate::store::disk::{Disk, DiskFile};
+use crate::store::disk::{Disk, DiskFile, read_around};
 use crate::store::error::{IoContext, Result, StoreError};
 use crate::store::settings::StoreSettings;
 use crate::store::space::Space;
@@ -65,7 +65,7 @@ impl<'a> Pieces<'a> {
             return Ok(Step::Fault(LogFault::Ends));
         }
         let mut bytes = [0; PIECE_HEADER_BYTES];
-        self.file.read_exact_at(&mut bytes, self.position).during("reading", self.path)?;
+        read_around(self.file, &mut bytes, self.position).during("reading", self.path)?;
         let header = match PieceHeader::decode(&bytes) {
             Ok(header) => header,
             Err(fault) => return Ok(Step::Fault(fault)),
@@ -75,7 +75,7 @@ impl<'a> Pieces<'a> {
             return Ok(Step::Fault(LogFault::Ends));
         }
         let mut payload = vec![0; header.stored_length as usize];
-        self.file.read_exact_at(&mut payload, start).during("reading", self.path)?;
+        read_around(self.file, &mut payload, start).during("reading", self.path)?;
         if !is_whole(self.generation, &bytes, &payload) {
             return Ok(Step::Fault(LogFault::Checksum));
         }
@@ -88,7 +88,7 @@ impl<'a> Pieces<'a> {
         self.position += 1;
         while self.position + PIECE_HEADER_BYTES as u64 <= self.end {
             let mut window = vec![0; WINDOW_BYTES.min(self.end - self.position) as usize];
-            self.file.read_exact_at(&mut window, self.position).during("reading", self.path)?;
+            read_around(self.file, &mut window, self.position).during("reading", self.path)?;
             let found = window.windows(PIECE_MAGIC.len()).position(|bytes| bytes == PIECE_MAGIC);
             if let Some(found) = found {
                 self.position += found as u64;
@@ -214,7 +214,7 @@ impl SurvivingLog {
     fn over(file: Arc<dyn DiskFile>, path: PathBuf, generation: u64) -> Result<Option<Self>> {
         let length = file.len().during("reading", &path)?;
         let mut bytes = vec![0; HEADER_BYTES.min(length as usize)];
-        file.read_exact_at(&mut bytes, 0).during("reading", &path)?;
+        read_around(&*file, &mut bytes, 0).during("reading", &path)?;
         let header = Header::decode(&bytes).ok().filter(|header| header.generation == generation);
         let mut pieces = Pieces::new(&*file, &path, generation, HEADER_BYTES as u64, length);
         let survey = survey(&mut pieces, None)?;
