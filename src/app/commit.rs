@@ -14,6 +14,7 @@ use crate::base::memory::{MANY, give_back};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::{Clock, Timestamp};
+use crate::diff::tree::{Aliases, MoveMatching, PathSet, TreeDiffOptions, diff_trees};
 use crate::object::commit::{AssetNote, Commit, Signature};
 use crate::object::signature::Fingerprint;
 use crate::object::source::ObjectSource;
@@ -99,7 +100,7 @@ pub fn run_as(
     let merge = session.state.merge.clone();
     check_merge(merge.as_ref(), &options.paths)?;
     let parents: Vec<CommitId> =
-        session.head.into_iter().chain(merge.as_ref().map(|merge| merge.theirs)).collect();
+        session.head.into_iter().chain(merge.as_ref().and_then(|merge| merge.theirs)).collect();
     let mut snapshot = snapshot::take(&session, &options.paths, &parents, monitor)?;
     if snapshot.assignment.edits.is_empty() && merge.is_none() {
         let fresh = snapshot::fresh_files(std::mem::take(&mut snapshot.refreshed), &snapshot.changes);
@@ -133,12 +134,34 @@ pub fn run_as(
         give_back();
     }
     let fresh = snapshot::fresh_files(refreshed, &changes);
+    let brought = brought_by_merge(&session, id, monitor)?;
     let mut report = describe(&session, told, changes);
+    if let Some(lines) = brought {
+        report.counts = Counts::of(&lines);
+        report.changes = lines;
+    }
     report.signed = signing.map(|signing| signing.signer.public_key().fingerprint());
     session.remember(fresh, monitor)?;
     let commit = session.view.commit(id)?;
     report.commit = Some(Describer::new(&session.view)?.commit(id, &commit)?);
     Ok(report)
+}
+
+/// What a merge commit changed of the branch: more than what was done by hand since the merge.
+fn brought_by_merge(
+    session: &Session<'_>,
+    id: CommitId,
+    monitor: &dyn Monitor,
+) -> Result<Option<Vec<ChangeLine>>, AppError> {
+    let before = session.head_tree()?;
+    if before == session.base {
+        return Ok(None);
+    }
+    let view = session.repository.view()?;
+    let (paths, aliases) = (PathSet::everything(), Aliases::default());
+    let options = TreeDiffOptions { paths: &paths, moves: MoveMatching::Asset, aliases: &aliases };
+    let changes = diff_trees(&view, before, view.commit(id)?.tree, options, monitor)?;
+    Ok(Some(changes.iter().filter_map(ChangeLine::between).collect()))
 }
 
 fn check_merge(merge: Option<&MergeState>, paths: &[AssetPath]) -> Result<(), AppError> {

@@ -11,7 +11,7 @@ use crate::base::size::count;
 use crate::base::time::Clock;
 use crate::object::metadata::{FieldName, FieldValue, Metadata, MetadataError};
 use crate::object::source::ObjectSource;
-use crate::object::tree::{TreeEntry, TreeNode};
+use crate::object::tree::TreeEntry;
 use crate::object::tree_walk::entry_at;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::StateChange;
@@ -65,7 +65,7 @@ pub enum Change {
 pub fn get(repository: &Repository, paths: &[AssetPath]) -> Result<Report, AppError> {
     let view = repository.view()?;
     let state = view.state()?;
-    let base = base_tree(&view)?;
+    let base = view.ground(&state)?;
     let assets = paths.iter().map(|path| line(&view, &state, base, path)).collect::<Result<_, _>>()?;
     Ok(Report { assets })
 }
@@ -81,7 +81,7 @@ pub fn change(
     clock: &dyn Clock,
 ) -> Result<Report, AppError> {
     let view = repository.view()?;
-    let base = base_tree(&view)?;
+    let base = view.ground(&view.state()?)?;
     let mut edit = repository.edit()?;
     let before = edit.state()?;
     let mut after = before.clone();
@@ -161,14 +161,6 @@ fn field_name(text: &str) -> Result<FieldName, AppError> {
             text,
         },
         MetadataError::Value { kind, text } => AppError::FieldValue { kind, text },
-    })
-}
-
-/// The tree of the branch's newest commit; the empty tree before the first.
-pub fn base_tree(view: &View) -> Result<TreeId, AppError> {
-    Ok(match view.head()? {
-        Some(id) => view.commit(id)?.tree,
-        None => TreeNode::empty_id(),
     })
 }
 

@@ -186,7 +186,8 @@ fn merge(numbers: &mut Numbers) -> MergeState {
         fields: vec![FieldName::labels()],
     };
     MergeState {
-        theirs: CommitId::from_bytes(numbers.array()),
+        theirs: numbers.once_in(2).then(|| CommitId::from_bytes(numbers.array())),
+        merged: numbers.once_in(2).then(|| TreeId::from_bytes(numbers.array())),
         name: text(numbers),
         message: text(numbers),
         conflicts: vec![conflict],

@@ -74,8 +74,14 @@ impl PendingEdits {
 /// A merge that is not finished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MergeState {
-    /// What is merged in.
-    pub theirs: CommitId,
+    /// What is merged in; `None` for uncommitted work that came back to a branch which had moved on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theirs: Option<CommitId>,
+    /// Both sides together with what was decided since, ours where a decision waits. It also has what
+    /// the worktree cannot show: what is hidden, foreign or left out by rules. `None` in records of
+    /// before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<TreeId>,
     /// The name by which it was asked for.
     pub name: String,
     /// The message that its commit will have unless another is given.
@@ -144,6 +150,15 @@ impl WorktreeState {
     /// The state of a new repository: on `branch`, nothing pending.
     pub fn on_branch(branch: RefName) -> Self {
         Self { branch, pending: PendingEdits::default(), merge: None, underway: None, sparse: None }
+    }
+
+    /// The tree that the files are compared with and that a commit goes out from, when that is not the
+    /// branch's newest: what a merge under way has made of both sides.
+    ///
+    /// Uncommitted work that came back is no part of it: it is still to be committed.
+    pub fn ground(&self) -> Option<TreeId> {
+        let merge = self.merge.as_ref().filter(|merge| merge.theirs.is_some());
+        merge.and_then(|merge| merge.merged)
     }
 
     /// Whether the worktree shows `path`.

@@ -8,7 +8,7 @@ use pentimento::base::path::AssetPath;
 use std::fs;
 
 impl Lab {
-    fn restore(&self, revision: Option<&str>, paths: &[&str]) -> restore::Report {
+    pub fn restore(&self, revision: Option<&str>, paths: &[&str]) -> restore::Report {
         let options = restore::Options {
             revision: revision.map(str::to_owned),
             paths: paths
@@ -28,20 +28,20 @@ impl Lab {
         undo::run(&self.repository, undo::Direction::Redo, &self.clock, &SilentMonitor).expect("a redo")
     }
 
-    fn switch(&self, name: &str) -> switch::Report {
+    pub fn switch(&self, name: &str) -> switch::Report {
         switch::run(&self.repository, name, &self.clock, &SilentMonitor).expect("a switch")
     }
 
-    fn new_draft(&self, name: &str) {
+    pub fn new_draft(&self, name: &str) {
         draft::create(&self.repository, name, None, &self.clock).expect("a draft");
     }
 
-    fn merge(&self, name: &str) -> merge::Report {
+    pub fn merge(&self, name: &str) -> merge::Report {
         let options = merge::Options { name: name.into(), identity: Some(anna()), message: None };
         merge::run(&self.repository, &options, &self.clock, &SilentMonitor).expect("a merge")
     }
 
-    fn resolve(&self, paths: &[&str], decision: resolve::Decision) -> resolve::Report {
+    pub fn resolve(&self, paths: &[&str], decision: resolve::Decision) -> resolve::Report {
         let paths: Vec<AssetPath> = paths.iter().map(|text| path(text)).collect();
         resolve::run(&self.repository, &paths, decision, &self.clock, &SilentMonitor).expect("a decision")
     }

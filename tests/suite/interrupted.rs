@@ -12,7 +12,7 @@ use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Asks to stop after so many files were dealt with.
-struct StopAfter {
+pub struct StopAfter {
     files: AtomicU64,
     limit: u64,
     phase: &'static str,
@@ -20,7 +20,7 @@ struct StopAfter {
 }
 
 impl StopAfter {
-    fn writing(limit: u64) -> Self {
+    pub fn writing(limit: u64) -> Self {
         Self { files: AtomicU64::new(0), limit, phase: "Writing", is_on: false.into() }
     }
 }

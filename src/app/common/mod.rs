@@ -21,6 +21,7 @@ pub mod problem;
 pub mod remotes;
 pub mod seekable;
 pub mod session;
+pub mod shelved;
 pub mod signatures;
 pub mod signing;
 pub mod snapshot;

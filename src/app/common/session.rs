@@ -45,7 +45,8 @@ pub struct Session<'a> {
     pub state: WorktreeState,
     /// The branch's newest commit; `None` before the first.
     pub head: Option<CommitId>,
-    /// That commit's tree.
+    /// What the files are compared with: that commit's tree, or while a merge is under way what it has
+    /// made of both sides so far.
     pub base: TreeId,
     /// What is remembered of the base's files.
     pub index: Option<Index>,
@@ -75,10 +76,7 @@ impl<'a> Session<'a> {
         let view = repository.view()?;
         let state = view.state()?;
         let head = view.reference(&state.branch)?.map(|target| target.commit);
-        let base = match head {
-            Some(id) => view.commit(id)?.tree,
-            None => TreeNode::empty_id(),
-        };
+        let base = view.ground(&state)?;
         let worktree = Worktree::open(repository.root())?;
         let has_ties = view.has_ties()?;
         let mut session = Self {
@@ -109,6 +107,14 @@ impl<'a> Session<'a> {
     /// Folder of what is remembered of the worktree.
     pub fn state_dir(&self) -> PathBuf {
         self.repository.pent_dir().join(STATE_DIR)
+    }
+
+    /// The tree of the branch's newest commit; the empty one before the first.
+    pub fn head_tree(&self) -> Result<TreeId, AppError> {
+        Ok(match self.head {
+            Some(id) => self.view.commit(id)?.tree,
+            None => TreeNode::empty_id(),
+        })
     }
 
     /// What the base has at a path. Asks the index, so that a million questions cost little.
@@ -179,10 +185,7 @@ impl<'a> Session<'a> {
         self.view = self.repository.view()?;
         self.state = self.view.state()?;
         self.head = self.view.reference(&self.state.branch)?.map(|target| target.commit);
-        self.base = match self.head {
-            Some(id) => self.view.commit(id)?.tree,
-            None => TreeNode::empty_id(),
-        };
+        self.base = self.view.ground(&self.state)?;
         fresh.sort_by(|left, right| tree_order(&left.path, &right.path));
         fresh.dedup_by(|later, kept| later.path == kept.path);
         let previous = self.index.take();
