@@ -7,6 +7,7 @@ use crate::app::common::session::Session;
 use crate::app::common::signing::SigningAs;
 use crate::app::common::snapshot::{self, Snapshot};
 use crate::app::common::underway::finish_interrupted;
+use crate::app::common::unwritten;
 use crate::app::error::AppError;
 use crate::app::status::{ChangeLine, Counts, problems_of};
 use crate::base::id::{CommitId, TreeId};
@@ -128,7 +129,9 @@ pub fn run_as(
     // Of a million files only those lists are there at one time that the next step needs.
     let told = Told::of(&snapshot);
     let Snapshot { assignment, staged, refreshed, changes, still_pending, .. } = snapshot;
-    let taken = (assignment, staged, still_pending);
+    let left_alone = changes.iter().filter(|change| change.what == What::Unwritten);
+    let left_alone = left_alone.map(|change| change.path.clone()).collect();
+    let taken = Taken { assignment, staged, still_pending, within: options.paths.clone(), left_alone };
     let id = making.write(&session, taken, (signing, writer), clock, monitor)?;
     if changes.len() >= MANY {
         give_back();
@@ -231,6 +234,18 @@ fn describe(session: &Session<'_>, told: Told, changes: Vec<Change>) -> Report {
     }
 }
 
+/// What was taken in of the worktree.
+struct Taken {
+    assignment: Assignment,
+    staged: Staged,
+    /// Edits that are no bytes and were not asked for.
+    still_pending: PendingEdits,
+    /// What was asked for; everything when empty.
+    within: Vec<AssetPath>,
+    /// Paths that could not be brought here and are as the branch has them.
+    left_alone: Vec<AssetPath>,
+}
+
 /// Everything that a commit is made of apart from its tree.
 struct Making {
     parents: Vec<CommitId>,
@@ -246,11 +261,12 @@ impl Making {
     fn write(
         self,
         session: &Session<'_>,
-        (assignment, staged, still_pending): (Assignment, Staged, PendingEdits),
+        taken: Taken,
         (signing, writer): (Option<&SigningAs>, Option<LogWriter<'_>>),
         clock: &dyn Clock,
         monitor: &dyn Monitor,
     ) -> Result<CommitId, AppError> {
+        let Taken { assignment, staged, still_pending, within, left_alone } = taken;
         let Assignment { edits, notes, .. } = assignment;
         let notes = self.notes(notes);
         let commit = |tree| self.commit(tree, &notes);
@@ -288,10 +304,11 @@ impl Making {
             summary: format!("committed {} to {}: {}", id.short(), session.state.branch, commit.subject()),
             ..JournalNote::default()
         };
-        let before = edit.state()?;
+        let before = session.state_in(&edit)?;
         let mut after = before.clone();
         after.pending = still_pending;
         after.merge = None;
+        unwritten::after_commit(&mut after.unwritten, &within, &left_alone);
         if before != after {
             edit.put_state(&after)?;
             note.state = Some(StateChange { before, after });

@@ -215,7 +215,7 @@ impl Job<'_> {
         for metadata in &merge.metadata {
             edit.put_metadata(metadata)?;
         }
-        let before = edit.state()?;
+        let before = session.state_in(edit)?;
         let mut after = before.clone();
         let summary = if merge.conflicts.is_empty() {
             edit.put_person(self.identity.id, &self.identity.person)?;

@@ -6,6 +6,7 @@
 use crate::app::common::field_value;
 use crate::app::error::AppError;
 use crate::base::id::{AssetId, MetadataId, TreeId};
+use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::size::count;
 use crate::base::time::Clock;
@@ -72,14 +73,17 @@ pub fn get(repository: &Repository, paths: &[AssetPath]) -> Result<Report, AppEr
 
 /// Changes the metadata of some paths; all or none.
 ///
-/// `exists` says whether a path that no commit has stands in the worktree.
+/// `exists` says whether a path that no commit has stands in the worktree. Waits for commands that
+/// change the worktree: they write its state back when they end.
 pub fn change(
     repository: &Repository,
     paths: &[AssetPath],
     changes: &[Change],
     exists: &dyn Fn(&AssetPath) -> bool,
     clock: &dyn Clock,
+    monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
+    let _lock = repository.store().lock_worktree(monitor)?;
     let view = repository.view()?;
     let base = view.ground(&view.state()?)?;
     let mut edit = repository.edit()?;
@@ -207,7 +211,9 @@ pub fn adopt(
     other: &AssetPath,
     revision: Option<&str>,
     clock: &dyn Clock,
+    monitor: &dyn Monitor,
 ) -> Result<AssetId, AppError> {
+    let _lock = repository.store().lock_worktree(monitor)?;
     let view = repository.view()?;
     let commit = view.resolve(revision.unwrap_or("@"), clock.now())?.commit;
     let tree = view.commit(commit)?.tree;

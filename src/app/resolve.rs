@@ -146,7 +146,7 @@ impl Work {
         let note = JournalNote {
             verb: "resolve",
             summary: format!("decided about the merge of {name}"),
-            state: Some(StateChange { before: edit.state()?, after: settled.clone() }),
+            state: Some(StateChange { before: session.state_in(&edit)?, after: settled.clone() }),
             files: Some(files),
             ..JournalNote::default()
         };

@@ -248,6 +248,13 @@ pub fn problems_of(changes: &[Change]) -> Vec<ProblemLine> {
                 What::Special { .. } if change.base.is_some() => {
                     "a pipe, socket or device is in its place".to_owned()
                 }
+                What::Unwritten if change.base.is_some() => {
+                    "it could not be written here and stays as committed; `pent restore` tries again"
+                        .to_owned()
+                }
+                What::Unwritten => {
+                    "it could not be removed here and is in no commit of this branch".to_owned()
+                }
                 What::Refused { hazard } => hazard.to_string(),
                 _ => return None,
             };

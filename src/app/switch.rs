@@ -76,7 +76,7 @@ pub fn begin_draft(
     let head = session.head.ok_or(crate::repo::RepoError::NoCommits)?;
     let mut edit = repository.edit()?;
     edit.set_reference(&name, None, Some(RefTarget::plain(head)))?;
-    let before = edit.state()?;
+    let before = session.state_in(&edit)?;
     let after = WorktreeState { branch: name.clone(), ..before.clone() };
     edit.put_state(&after)?;
     let from = before.branch.name().to_owned();
@@ -170,7 +170,7 @@ impl Change {
         clock: &dyn Clock,
     ) -> Result<(Underway, u64), AppError> {
         let work = self.files.before;
-        let before = edit.state()?;
+        let before = session.state_in(edit)?;
         let is_clean = work == session.base && before.pending.is_empty() && before.merge.is_none();
         if !is_clean {
             let shelf = Shelf {
@@ -188,6 +188,7 @@ impl Change {
             pending: self.taken.pending.clone(),
             merge: self.taken.merge.clone(),
             underway: None,
+            unwritten: before.unwritten.clone(),
             sparse: before.sparse.clone(),
         };
         let note = JournalNote {

@@ -261,7 +261,7 @@ fn removing_a_draft_removes_the_work_that_waits_with_it_and_undo_brings_it_back(
     lab.switch("x");
     lab.write("a.txt", "work");
     lab.switch("main");
-    draft::delete(&lab.repository, "x", true, &lab.clock).expect("a removed draft");
+    draft::delete(&lab.repository, "x", true, &lab.clock, &SilentMonitor).expect("a removed draft");
     lab.new_draft("x");
     lab.switch("x");
     assert_eq!(lab.text("a.txt").as_deref(), Some("1"), "a new draft begins without old work");
@@ -281,7 +281,7 @@ fn a_renamed_draft_and_its_work_go_back_together() {
     lab.switch("x");
     lab.write("a.txt", "work");
     lab.switch("main");
-    draft::rename(&lab.repository, "x", "y", &lab.clock).expect("a renamed draft");
+    draft::rename(&lab.repository, "x", "y", &lab.clock, &SilentMonitor).expect("a renamed draft");
     lab.undo();
     lab.switch("x");
     assert_eq!(lab.text("a.txt").as_deref(), Some("work"));
@@ -483,8 +483,15 @@ fn labels_cost_bytes_survive_moves_and_are_merged_as_sets() {
     lab.commit("Base");
     let label = |word: &str| meta::Change::Labels { add: vec![word.to_owned()], remove: vec![] };
     let set = |word: &str| {
-        meta::change(&lab.repository, &[path("big.mov")], &[label(word)], &|_| true, &lab.clock)
-            .expect("a label")
+        meta::change(
+            &lab.repository,
+            &[path("big.mov")],
+            &[label(word)],
+            &|_| true,
+            &lab.clock,
+            &SilentMonitor,
+        )
+        .expect("a label")
     };
     lab.new_draft("x");
     lab.switch("x");
@@ -508,7 +515,8 @@ fn labels_of_a_moved_asset_are_seen_and_added_to_at_its_new_place() {
     lab.commit("Base");
     let label = |at: &str, word: &str| {
         let change = meta::Change::Labels { add: vec![word.to_owned()], remove: vec![] };
-        let report = meta::change(&lab.repository, &[path(at)], &[change], &|_| true, &lab.clock);
+        let report =
+            meta::change(&lab.repository, &[path(at)], &[change], &|_| true, &lab.clock, &SilentMonitor);
         report.expect("a label").assets[0].fields.values().next().expect("labels").text.clone()
     };
     label("a.psd", "approved");
@@ -526,7 +534,8 @@ fn a_label_that_waits_goes_with_an_asset_that_is_moved_by_hand() {
     lab.write("a.psd", "1");
     lab.commit("Base");
     let change = meta::Change::Labels { add: vec!["approved".into()], remove: vec![] };
-    meta::change(&lab.repository, &[path("a.psd")], &[change], &|_| true, &lab.clock).expect("a label");
+    meta::change(&lab.repository, &[path("a.psd")], &[change], &|_| true, &lab.clock, &SilentMonitor)
+        .expect("a label");
     fs::rename(lab.at("a.psd"), lab.at("b.psd")).expect("a moved file");
     lab.commit("Moved");
     let line = meta::get(&lab.repository, &[path("b.psd")]).expect("metadata");
@@ -587,7 +596,8 @@ fn an_asset_moved_over_a_removed_one_brings_its_own_metadata() {
     lab.write("b.psd", "2");
     lab.commit("Base");
     let change = meta::Change::Labels { add: vec!["old".into()], remove: vec![] };
-    meta::change(&lab.repository, &[path("b.psd")], &[change], &|_| true, &lab.clock).expect("a label");
+    meta::change(&lab.repository, &[path("b.psd")], &[change], &|_| true, &lab.clock, &SilentMonitor)
+        .expect("a label");
     lab.commit("Labelled");
     let asset = |at: &str| meta::get(&lab.repository, &[path(at)]).expect("metadata").assets[0].asset;
     let moved = asset("a.psd");

@@ -32,7 +32,8 @@ impl Lab {
 
     pub fn label(&self, at: &str, label: &str) {
         let change = Change::Labels { add: vec![label.to_owned()], remove: Vec::new() };
-        meta::change(&self.repository, &[path(at)], &[change], &|_| true, &self.clock).expect("a label");
+        meta::change(&self.repository, &[path(at)], &[change], &|_| true, &self.clock, &SilentMonitor)
+            .expect("a label");
     }
 
     /// The labels of a path as the worktree has them.

@@ -284,3 +284,17 @@ fn a_removal_that_was_decided_is_taken_back_and_done_again() {
     finish(&lab);
     assert_eq!(lab.committed("video/a.mov"), None);
 }
+
+#[test]
+fn what_a_merge_could_not_write_is_in_its_commit_and_is_told_until_it_is_brought() {
+    let lab = disagreeing(|_| {});
+    let id = FileId::from_bytes([77; 32]);
+    lab.commit_entry("draft/x", "nowhere.bin", Content::File { id, size: 100_000, executable: false });
+    let report = lab.merge("x");
+    assert_eq!(report.files.problems.len(), 1, "{:?}", report.files.problems);
+    let status = lab.status();
+    assert!(status.problems[0].message.contains("could not be written"), "{:?}", status.problems);
+    assert_eq!(lines(&status.changes), ["new nowhere.bin"], "the merge brings it, in hand or not");
+    finish(&lab);
+    assert_eq!(lab.committed("nowhere.bin").and_then(|content| content.file_id()), Some(id));
+}

@@ -27,4 +27,5 @@ pub mod signing;
 pub mod snapshot;
 pub mod transition;
 pub mod underway;
+pub mod unwritten;
 pub mod upstream;

@@ -1,6 +1,7 @@
 //! What every command that touches the worktree begins with: the lock, the state, the base tree,
 //! the index.
 
+use crate::app::common::unwritten;
 use crate::app::error::AppError;
 use crate::base::id::{CommitId, TreeId};
 use crate::base::monitor::Monitor;
@@ -11,7 +12,7 @@ use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::{entry_at, tree_order};
 use crate::repo::at_hand::AtHand;
 use crate::repo::state::WorktreeState;
-use crate::repo::{RepoError, Repository, View};
+use crate::repo::{Edit, RepoError, Repository, View};
 use crate::rules::ignore::{IGNORE_FILE_BYTES_MAX, IgnoreStack};
 use crate::store::WorktreeLock;
 use crate::worktree::WorktreeError;
@@ -178,6 +179,13 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The worktree's state in a transaction, which must be the one that this command began with: what
+    /// is written back was made from that.
+    pub fn state_in(&self, edit: &Edit) -> Result<WorktreeState, RepoError> {
+        let state = edit.state()?;
+        if state == self.state { Ok(state) } else { Err(RepoError::StateMoved) }
+    }
+
     /// Remembers what was seen of files, on top of the tree that the worktree stands on now.
     ///
     /// Looks at the repository again, since the branch may just have moved.
@@ -210,6 +218,9 @@ impl<'a> Session<'a> {
             ignore: &self.ignore,
             within,
             moves: &moves,
+            is_unwritten: &|path, node| {
+                self.state.unwritten.get(path).is_some_and(|left| unwritten::still_is(*left, node))
+            },
             probe,
             measure,
         };
