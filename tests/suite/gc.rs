@@ -73,7 +73,7 @@ impl Lab {
         lab.write("small.txt", "a small thing");
         lab.commit("Night");
         switch::run(&lab.repository, "main", &lab.clock, &SilentMonitor).expect("a switch");
-        draft::delete(&lab.repository, "night", true, &lab.clock).expect("a removal");
+        draft::delete(&lab.repository, "night", true, &lab.clock, &SilentMonitor).expect("a removal");
         lab
     }
 }
@@ -291,7 +291,7 @@ impl Model {
                 drop(switch::run(repository, &name, &clock, &SilentMonitor));
             }
             Step::DropDraft { number } => {
-                drop(draft::delete(repository, &format!("d{number}"), true, &clock));
+                drop(draft::delete(repository, &format!("d{number}"), true, &clock, &SilentMonitor));
             }
             Step::Tag { number } => {
                 let name = format!("t{number}");
