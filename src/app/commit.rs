@@ -6,6 +6,7 @@ use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::common::signing::SigningAs;
 use crate::app::common::snapshot::{self, Snapshot};
+use crate::app::common::twins::{TwinsLine, new_twins};
 use crate::app::common::underway::finish_interrupted;
 use crate::app::common::unwritten;
 use crate::app::error::AppError;
@@ -73,6 +74,10 @@ pub struct Report {
     pub signed: Option<Fingerprint>,
     /// Paths that could not be committed, each with its reason.
     pub problems: Vec<ProblemLine>,
+    /// Names that came in and fall together with others on systems that do not tell upper from lower
+    /// case, or ways of composing a letter apart.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub twins: Vec<TwinsLine>,
 }
 
 /// Commits to a branch that no policy protects.
@@ -137,6 +142,7 @@ pub fn run_as(
         give_back();
     }
     let fresh = snapshot::fresh_files(refreshed, &changes);
+    let before = session.head_tree()?;
     let brought = brought_by_merge(&session, id, monitor)?;
     let mut report = describe(&session, told, changes);
     if let Some(lines) = brought {
@@ -146,6 +152,9 @@ pub fn run_as(
     report.signed = signing.map(|signing| signing.signer.public_key().fingerprint());
     session.remember(fresh, monitor)?;
     let commit = session.view.commit(id)?;
+    let added =
+        report.changes.iter().filter(|line| matches!(line.what, "new" | "moved" | "moved-and-changed"));
+    report.twins = new_twins(&session.view, before, commit.tree, added.map(|line| &line.path))?;
     report.commit = Some(Describer::new(&session.view)?.commit(id, &commit)?);
     Ok(report)
 }
@@ -231,6 +240,7 @@ fn describe(session: &Session<'_>, told: Told, changes: Vec<Change>) -> Report {
         bytes_stored: told.bytes_stored,
         signed: None,
         problems,
+        twins: Vec::new(),
     }
 }
 

@@ -54,6 +54,31 @@ fn pipes_and_sockets_are_told_once_and_are_no_problem() {
 }
 
 #[test]
+fn names_that_are_one_on_other_systems_are_told_when_the_second_comes() {
+    let world = studio();
+    write(&world, "brand/Logo.psd", noise(1, 900));
+    write(&world, "brand/other.psd", noise(2, 900));
+    let told = world.ok(&["commit", "-m", "First"]);
+    assert!(!told.contains("these are one file"), "{told}");
+    write(&world, "brand/logo.psd", noise(3, 900));
+    write(&world, "cafe\u{301}.txt", "1");
+    write(&world, "caf\u{e9}.txt", "2");
+    let report = world.json(&["commit", "-m", "Twins"]);
+    assert_eq!(report["twins"][0]["kind"], "normalisation", "{report}");
+    assert_eq!(report["twins"][1]["kind"], "case");
+    assert_eq!(report["twins"][1]["paths"], serde_json::json!(["brand/Logo.psd", "brand/logo.psd"]));
+    // What is known already is not told again; a folder counts by its own name.
+    write(&world, "brand/third.psd", noise(4, 900));
+    write(&world, "Brand/x.txt", "1");
+    let told = world.ok(&["commit", "-m", "More"]);
+    assert!(told.contains("do not tell upper from lower case, these are one file: Brand, brand\n"), "{told}");
+    assert_eq!(told.matches("these are one file").count(), 1, "{told}");
+    write(&world, "brand/fourth.psd", noise(5, 900));
+    let told = world.ok(&["commit", "-m", "Again"]);
+    assert!(!told.contains("these are one file"), "{told}");
+}
+
+#[test]
 fn status_says_exactly_how_much_would_be_new() {
     let world = studio();
     let mut pixels = noise(1, 1_000_000);

@@ -26,6 +26,7 @@ pub mod signatures;
 pub mod signing;
 pub mod snapshot;
 pub mod transition;
+pub mod twins;
 pub mod underway;
 pub mod unwritten;
 pub mod upstream;

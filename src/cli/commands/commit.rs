@@ -15,6 +15,7 @@ use crate::cli::verb::{Describe, Example, Group, Verb};
 use crate::repo::Repository;
 use crate::repo::date::parse_date;
 use crate::repo::people::Identity;
+use crate::rules::portable::TwinKind;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -128,7 +129,27 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     } else {
         page.line("Nothing was committed.")?;
     }
+    for twins in report.twins.iter().take(TWINS_SHOWN) {
+        let paths: Vec<String> = twins.paths.iter().map(ToString::to_string).collect();
+        let system = unlike(twins.kind);
+        page.line(format_args!("On systems that {system}, these are one file: {}", paths.join(", ")))?;
+    }
+    if report.twins.len() > TWINS_SHOWN {
+        page.line(format_args!("... and {} more such groups.", report.twins.len() - TWINS_SHOWN))?;
+    }
     write_problems(page, &report.problems)
+}
+
+/// Groups of names that are shown.
+const TWINS_SHOWN: usize = 5;
+
+/// What a system does on which names of a kind are one.
+fn unlike(kind: TwinKind) -> &'static str {
+    match kind {
+        TwinKind::Case => "do not tell upper from lower case",
+        TwinKind::Normalisation => "compose accented letters in one way only",
+        TwinKind::Trimmed => "drop dots, blanks or invisible characters from names",
+    }
 }
 
 /// How much of it was new: `: 1.80 GB, 6.20 MB new, 99.7% shared with what was here`.
