@@ -139,7 +139,7 @@ fn erased_words_are_in_no_file_of_the_transaction_log() {
         house.repository.store().dir(),
     );
     for log in all.expect("logs") {
-        log.each_record(&mut |_, _, value| {
+        log.each_record(|_, _, value| {
             assert!(!value.windows(needle.len()).any(|bytes| bytes == needle), "the words are still there");
         })
         .expect("readable");

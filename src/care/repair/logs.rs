@@ -24,7 +24,7 @@ pub(super) fn mend(repository: &Repository, steps: &mut Steps) -> Result<(), Car
         return Ok(());
     }
     for log in SurvivingLog::all(&RealDisk, repository.pent_dir())? {
-        log.each_record(&mut |space, key, value| {
+        log.each_record(|space, key, value| {
             let rule = LOG_RULES.iter().find(|(of, ..)| *of == space);
             let found = faulty.get_mut(&(space.table_name(), key.to_vec()));
             if let (Some((_, fault, _)), Some((_, good))) = (rule, found)

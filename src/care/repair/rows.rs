@@ -129,7 +129,7 @@ pub(super) fn bring_back(store: &Store, file: &Path, logged: Logged) -> Result<(
 pub(super) fn bring_back_logged(store: &Store) -> Result<u64, CareError> {
     let mut finds = Finds::new(store, Logged::Yes)?;
     for log in SurvivingLog::all(&RealDisk, store.dir())? {
-        log.each_record(&mut |space, key, value| {
+        log.each_record(|space, key, value| {
             if proven_space(key, value) == Some(space) {
                 finds.take(space, key, value);
             }

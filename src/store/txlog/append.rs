@@ -154,7 +154,7 @@ impl Append {
     fn finish(self) -> Result<(Recorded, Arc<dyn DiskFile>)> {
         let transaction = self.recorded.transaction + 1;
         let (length, file) = self.pieces.end()?;
-        Ok((Recorded { length, transaction, ..self.recorded }, file))
+        Ok((Recorded { transaction, length, ..self.recorded }, file))
     }
 }
 

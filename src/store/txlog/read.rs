@@ -281,7 +281,7 @@ impl SurvivingLog {
     }
 
     /// Shows every record that ever got a value and can still be read, the oldest first.
-    pub fn each_record(&self, each: &mut dyn FnMut(Space, &[u8], &[u8])) -> Result<()> {
+    pub fn each_record(&self, mut each: impl FnMut(Space, &[u8], &[u8])) -> Result<()> {
         self.each_change(true, &mut |change| {
             if let Change::Put { space, key, value } = change {
                 each(space, key, value);

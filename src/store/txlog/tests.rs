@@ -13,6 +13,9 @@ use std::sync::Arc;
 
 const DIR: &str = "/studio/.pent";
 
+/// What is done to the bytes of a file.
+type Harm = fn(&mut Vec<u8>);
+
 fn settings() -> StoreSettings {
     StoreSettings::new(RepositoryId::from_bytes([7; 16]))
 }
@@ -148,7 +151,7 @@ fn a_log_that_is_written_anew_has_only_what_there_is() {
 
 #[test]
 fn a_damaged_log_is_found_and_the_next_change_begins_another() {
-    let harms: [(&str, fn(&mut Vec<u8>)); 4] = [
+    let harms: [(&str, Harm); 4] = [
         ("header", |bytes| bytes[20] ^= 1),
         ("cut", |bytes| bytes.truncate(bytes.len() - 1)),
         ("empty", Vec::clear),
@@ -185,7 +188,7 @@ fn a_log_with_a_flipped_bit_still_gives_all_but_one_piece() {
         assert!(!check(&open(&copy)).faults.is_empty(), "at {at}");
         let logs = SurvivingLog::all(&copy, Path::new(DIR)).unwrap();
         let mut seen = 0;
-        logs[0].each_record(&mut |_, _, _| seen += 1).unwrap();
+        logs[0].each_record(|_, _, _| seen += 1).unwrap();
         assert_eq!(seen, 8, "at {at}");
         assert!(!logs[0].is_whole(None));
     }
