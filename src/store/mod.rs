@@ -292,6 +292,13 @@ impl Store {
         Ok(Transaction::new(self.clone(), transaction))
     }
 
+    /// Begins the write transaction unless somebody has one.
+    pub(crate) fn try_begin(&self) -> Result<Option<Transaction>> {
+        self.writable()?;
+        let begun = self.inner.database.try_begin_write()?;
+        Ok(begun.map(|transaction| Transaction::new(self.clone(), transaction)))
+    }
+
     /// Begins to store content.
     pub fn chunk_writer<'m>(&self, monitor: &'m dyn Monitor) -> Result<ChunkWriter<'m>> {
         self.writable()?;

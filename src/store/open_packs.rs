@@ -110,6 +110,11 @@ impl OpenPacks {
     ///
     /// The record is read again once the lock is held: whoever held it before may just have
     /// published. What lies past the record was never published and is cut off.
+    ///
+    /// Bytes past the record were left by a writer that died or gave up. It may have died after its
+    /// commit was durable and before readers were told of it; only who writes next to the database
+    /// finds that out. So such a pack's record is read within a write transaction, and while
+    /// somebody else has one, the pack is left alone.
     fn adopt(&self, length: u64, limit: u64) -> Result<Option<OpenPack>> {
         let unsealed = self.store.snapshot()?.unsealed_packs(ADOPT_TRIES)?;
         for (number, seen) in unsealed {
@@ -132,6 +137,11 @@ impl OpenPacks {
                 continue;
             }
             if actual > record.length {
+                let Some(transaction) = self.store.try_begin()? else { continue };
+                if transaction.pack(number)? != Some(record) {
+                    continue;
+                }
+                drop(transaction);
                 file.set_len(record.length).during("cutting", &path)?;
             }
             return Ok(Some(OpenPack::new(path, file, PackUpdate { number: Some(number), record })));

@@ -216,6 +216,14 @@ impl Transaction {
         Ok(batch.packs[0].number.unwrap_or_default())
     }
 
+    /// What is recorded of a pack.
+    pub(crate) fn pack(&self, number: u32) -> Result<Option<PackRecord>> {
+        guarded(|| {
+            let table = self.inner.open_table(PACKS).stored()?;
+            table.get(number).stored()?.map(|value| PackRecord::decode(value.value())).transpose()
+        })?
+    }
+
     /// Takes a pack out of the records.
     pub(crate) fn forget_pack(&mut self, number: u32) -> Result<()> {
         guarded(|| {
