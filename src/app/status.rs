@@ -167,9 +167,9 @@ impl ChangeLine {
     /// Describes what differs between two trees. `None` for a folder, and for what only became another
     /// asset.
     pub fn between(change: &tree::Change) -> Option<Self> {
-        let is_file = |side: &&Box<tree::Located>| !side.value.content.is_directory();
-        let before = change.before.as_ref().filter(is_file);
-        let after = change.after.as_ref().filter(is_file);
+        let is_file = |side: &&tree::Located| !side.value.content.is_directory();
+        let before = change.before.as_deref().filter(is_file);
+        let after = change.after.as_deref().filter(is_file);
         let shown = after.or(before)?;
         let kinds = change.kinds;
         let what = match (before, after) {
