@@ -22,7 +22,7 @@ use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::state::WorktreeState;
 use crate::repo::{RepoError, Repository};
 use crate::worktree::checkout::Wanted;
-use crate::worktree::status::Measure;
+use crate::worktree::status::{Change, Measure, What};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -185,7 +185,12 @@ fn differences(
     let measuring = Ingester::measuring(&session.view, &parameters, monitor);
     let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
     let status = session.status(&[], &probe, Measure::Needed, monitor)?;
-    let dirty: BTreeSet<AssetPath> = status.changes.into_iter().map(|change| change.path).collect();
+    // The place that something was moved away from is as little as committed as the one it came to.
+    let both_ends = |change: Change| match change.what {
+        What::Moved { from, .. } => vec![change.path, from],
+        _ => vec![change.path],
+    };
+    let dirty: BTreeSet<AssetPath> = status.changes.into_iter().flat_map(both_ends).collect();
     let mut targets = Vec::new();
     let mut still_here = Vec::new();
     for item in TreeWalk::new(&AtHand(&session.view), session.base, AssetPath::root()) {

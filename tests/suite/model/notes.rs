@@ -159,10 +159,14 @@ impl Story {
         let gone =
             seen.iter().find(|line| line.starts_with("removed") && !outside(line) && !changes.contains(line));
         assert_eq!(gone, None, "what is hidden is not removed");
-        undo::run(&lab.repository, Direction::Undo, &lab.clock, &SilentMonitor).expect("an undo");
+        let report =
+            undo::run(&lab.repository, Direction::Undo, &lab.clock, &SilentMonitor).expect("an undo");
         let after = self.world.observe();
         let wrong = before.differences(&after);
-        assert!(wrong.is_empty(), "{folder} was hidden and shown again: {wrong:#?}");
+        assert!(
+            wrong.is_empty(),
+            "{report:#?}, from {changes:?} over {seen:?}: {folder} was hidden and shown again: {wrong:#?}"
+        );
         assert_eq!(lab.changes(), changes, "{folder} was hidden and shown again");
         self.world.learn();
         self.end_what_could_be_redone();
