@@ -9,6 +9,7 @@
 mod app_changes;
 mod app_flow;
 mod authenticator;
+mod capabilities;
 mod command_line;
 mod command_reference;
 mod content;
@@ -52,6 +53,7 @@ mod signatures_openssh;
 mod signing;
 mod small_disk;
 mod support;
+mod terminal;
 mod together;
 mod trust_attacks;
 mod trust_flow;

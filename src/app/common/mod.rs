@@ -24,6 +24,7 @@ pub mod session;
 pub mod signatures;
 pub mod signing;
 pub mod snapshot;
+pub mod target;
 pub mod transition;
 pub mod underway;
 pub mod upstream;
