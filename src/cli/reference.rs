@@ -58,6 +58,7 @@ fn write_environment(text: &mut String) -> fmt::Result {
          | `NO_COLOR`, `CLICOLOR_FORCE`, `TERM=dumb` | no colour, colour everywhere, no colour |\n\
          | `COLUMNS` | width of the terminal |\n\
          | `LC_ALL`, `LC_CTYPE`, `LANG` | whether characters beyond ASCII are shown |\n\
+         | `PENT_COMPLETE` | set by the scripts of `pent completions`, when a shell asks how a line may go on |\n\
          | `PENT_DATE` | the moment that counts as now, such as `2026-03-03T14:02:11+01:00`; for scripts that must give the same result every time |\n",
     )
 }

@@ -11,7 +11,7 @@ use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::changes::{counts_text, write_changes, write_problems};
 use crate::cli::output::words::subject;
 use crate::cli::output::{BOLD, DIM, Page, safe};
-use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use crate::repo::Repository;
 use crate::repo::date::parse_date;
 use crate::repo::people::Identity;
@@ -54,6 +54,10 @@ impl Describe for Arguments {
         Example { line: "pent commit -m \"Softer shadow on the harbour\"", what: "keep everything" },
         Example { line: "pent commit -m \"New logo\" brand", what: "keep only what changed in one folder" },
     ];
+    const WHEN_STOPPED: Stopped = Stopped::of(
+        "no commit was made, and your files are as they were",
+        "the same command again, when it suits you",
+    );
 }
 
 impl Verb for Arguments {
