@@ -3,11 +3,12 @@
 //! Version *n* is the *n*th distinct file id on the asset's line. The line follows first parents,
 //! except where a merge took the asset unchanged from another parent: there it goes on along that
 //! parent. So a draft continues the numbering of the branch it began on (41, 42), and landing the
-//! draft by a merge keeps these numbers.
+//! draft by a merge keeps these numbers. Where a merge took two assets for one, because both sides had
+//! added the path, the line goes on along the first parent, whichever id was kept.
 
 use crate::base::id::{AssetId, CommitId, FileId, TreeId};
 use crate::base::path::AssetPath;
-use crate::object::commit::Commit;
+use crate::object::commit::{AssetNote, Commit};
 use crate::object::source::ObjectSource;
 use crate::object::tree::{Content, TreeEntry};
 use crate::object::tree_walk::{DirectoryCursor, WalkError, entry_at, entry_in};
@@ -58,7 +59,8 @@ pub fn asset_line<S: ObjectSource>(
             StepBack::Changed { parent, before } => (Some(parent), Some(before)),
             StepBack::Began => (None, None),
         };
-        let unchanged = next.is_some() && before.is_none();
+        let unchanged =
+            next.is_some() && before.as_ref().is_none_or(|before| differs_by_name(before, &current));
         if !unchanged {
             changes.push(AssetChange {
                 id,
@@ -77,6 +79,12 @@ pub fn asset_line<S: ObjectSource>(
     }
     number(&mut changes);
     Ok(changes)
+}
+
+/// Whether only the id of the asset is another.
+fn differs_by_name(before: &Placed, after: &Placed) -> bool {
+    let asset = after.entry.asset;
+    before.path == after.path && TreeEntry { asset, ..before.entry.clone() } == after.entry
 }
 
 /// Finds the youngest commit on the first-parent line that has the path; notes the removal above it.
@@ -119,6 +127,9 @@ fn step_back<S: ObjectSource>(
     commit: &Commit,
     current: &Placed,
 ) -> Result<StepBack, WalkError<S::Error>> {
+    if let Some((parent, before)) = other_name(source, commit, current)? {
+        return Ok(StepBack::Changed { parent, before });
+    }
     let mut parents = Vec::with_capacity(commit.parents.len());
     for parent in &commit.parents {
         let tree = source.commit(*parent).map_err(WalkError::Source)?.tree;
@@ -147,6 +158,32 @@ fn step_back<S: ObjectSource>(
         }
     }
     Ok(StepBack::Began)
+}
+
+/// The asset as the first parent of a merge has it under an id that the merge made another name of it.
+fn other_name<S: ObjectSource>(
+    source: &S,
+    commit: &Commit,
+    current: &Placed,
+) -> Result<Option<(CommitId, Placed)>, WalkError<S::Error>> {
+    let others = commit.notes.iter().filter_map(|note| match note {
+        AssetNote::AliasOf { asset, other } if current.entry.asset == Some(*asset) => Some(*other),
+        AssetNote::AliasOf { .. } | AssetNote::CopiedFrom { .. } => None,
+    });
+    let others: Vec<AssetId> = others.collect();
+    let Some(first) = commit.parents.first().filter(|_| !others.is_empty()) else { return Ok(None) };
+    let tree = source.commit(*first).map_err(WalkError::Source)?.tree;
+    if let Some(entry) = entry_at(source, tree, &current.path)?
+        && entry.asset.is_some_and(|asset| others.contains(&asset))
+    {
+        return Ok(Some((*first, Placed { path: current.path.clone(), entry })));
+    }
+    for other in others {
+        if let Some(placed) = find_asset(source, tree, Some(commit.tree), other, &AssetPath::root())? {
+            return Ok(Some((*first, placed)));
+        }
+    }
+    Ok(None)
 }
 
 fn is_same_asset(left: &TreeEntry, right: &TreeEntry) -> bool {
