@@ -1,10 +1,11 @@
 //! The line of one asset: where it changed, and the numbers that people call its versions by.
 //!
 //! Version *n* is the *n*th distinct file id on the asset's line. The line follows first parents,
-//! except where a merge took the asset unchanged from another parent: there it goes on along that
-//! parent. So a draft continues the numbering of the branch it began on (41, 42), and landing the
-//! draft by a merge keeps these numbers. Where a merge took two assets for one, because both sides had
-//! added the path, the line goes on along the first parent, whichever id was kept.
+//! except where a merge took the asset unchanged from another parent, and the branch that was merged
+//! into had not changed it since the two parted: there it goes on along that parent. So a draft
+//! continues the numbering of the branch it began on (41, 42), and landing the draft by a merge keeps
+//! these numbers. Where both sides had versions of their own the numbers of the branch that was merged
+//! into stay, also when both had added the asset and it was two until the merge.
 
 use crate::base::id::{AssetId, CommitId, FileId, TreeId};
 use crate::base::path::AssetPath;
@@ -12,6 +13,7 @@ use crate::object::commit::{AssetNote, Commit};
 use crate::object::source::ObjectSource;
 use crate::object::tree::{Content, TreeEntry};
 use crate::object::tree_walk::{DirectoryCursor, WalkError, entry_at, entry_in};
+use crate::repo::history::common_ancestors;
 use std::collections::HashMap;
 
 /// An asset as a commit has it.
@@ -59,8 +61,7 @@ pub fn asset_line<S: ObjectSource>(
             StepBack::Changed { parent, before } => (Some(parent), Some(before)),
             StepBack::Began => (None, None),
         };
-        let unchanged =
-            next.is_some() && before.as_ref().is_none_or(|before| differs_by_name(before, &current));
+        let unchanged = next.is_some() && before.is_none();
         if !unchanged {
             changes.push(AssetChange {
                 id,
@@ -79,12 +80,6 @@ pub fn asset_line<S: ObjectSource>(
     }
     number(&mut changes);
     Ok(changes)
-}
-
-/// Whether only the id of the asset is another.
-fn differs_by_name(before: &Placed, after: &Placed) -> bool {
-    let asset = after.entry.asset;
-    before.path == after.path && TreeEntry { asset, ..before.entry.clone() } == after.entry
 }
 
 /// Finds the youngest commit on the first-parent line that has the path; notes the removal above it.
@@ -127,9 +122,7 @@ fn step_back<S: ObjectSource>(
     commit: &Commit,
     current: &Placed,
 ) -> Result<StepBack, WalkError<S::Error>> {
-    if let Some((parent, before)) = other_name(source, commit, current)? {
-        return Ok(StepBack::Changed { parent, before });
-    }
+    let others = other_ids(commit, current);
     let mut parents = Vec::with_capacity(commit.parents.len());
     for parent in &commit.parents {
         let tree = source.commit(*parent).map_err(WalkError::Source)?.tree;
@@ -138,20 +131,20 @@ fn step_back<S: ObjectSource>(
         } else {
             entry_at(source, tree, &current.path)?
         };
-        if found.as_ref() == Some(&current.entry) {
-            return Ok(StepBack::Same { parent: *parent });
+        if others.is_empty() && found.as_ref() == Some(&current.entry) {
+            return came_from(source, commit, current, parents.first(), *parent);
         }
         parents.push((*parent, tree, found));
     }
     for (parent, tree, found) in parents {
+        if found.as_ref() == Some(&current.entry) {
+            return Ok(StepBack::Same { parent });
+        }
         let before = match found {
-            Some(entry) if is_same_asset(&entry, &current.entry) => {
+            Some(entry) if is_same_asset(&entry, &current.entry, &others) => {
                 Some(Placed { path: current.path.clone(), entry })
             }
-            _ => match current.entry.asset {
-                Some(asset) => find_asset(source, tree, Some(commit.tree), asset, &AssetPath::root())?,
-                None => None,
-            },
+            _ => find_any(source, tree, commit.tree, current.entry.asset.into_iter().chain(others.clone()))?,
         };
         if let Some(before) = before {
             return Ok(StepBack::Changed { parent, before });
@@ -160,35 +153,65 @@ fn step_back<S: ObjectSource>(
     Ok(StepBack::Began)
 }
 
-/// The asset as the first parent of a merge has it under an id that the merge made another name of it.
-fn other_name<S: ObjectSource>(
+/// Where the line goes on below a commit that took the asset exactly as `parent` has it. `first` is the
+/// first parent with its tree, when that is another one.
+fn came_from<S: ObjectSource>(
     source: &S,
     commit: &Commit,
     current: &Placed,
-) -> Result<Option<(CommitId, Placed)>, WalkError<S::Error>> {
-    let others = commit.notes.iter().filter_map(|note| match note {
-        AssetNote::AliasOf { asset, other } if current.entry.asset == Some(*asset) => Some(*other),
-        AssetNote::AliasOf { .. } | AssetNote::CopiedFrom { .. } => None,
-    });
-    let others: Vec<AssetId> = others.collect();
-    let Some(first) = commit.parents.first().filter(|_| !others.is_empty()) else { return Ok(None) };
-    let tree = source.commit(*first).map_err(WalkError::Source)?.tree;
-    if let Some(entry) = entry_at(source, tree, &current.path)?
-        && entry.asset.is_some_and(|asset| others.contains(&asset))
-    {
-        return Ok(Some((*first, Placed { path: current.path.clone(), entry })));
+    first: Option<&(CommitId, TreeId, Option<TreeEntry>)>,
+    parent: CommitId,
+) -> Result<StepBack, WalkError<S::Error>> {
+    let Some((first, tree, found)) = first else { return Ok(StepBack::Same { parent }) };
+    let before = match (found, current.entry.asset) {
+        (Some(entry), _) if is_same_asset(entry, &current.entry, &[]) => {
+            Some(Placed { path: current.path.clone(), entry: entry.clone() })
+        }
+        (_, Some(asset)) => find_asset(source, *tree, Some(commit.tree), asset, &AssetPath::root())?,
+        _ => None,
+    };
+    let Some(before) = before else { return Ok(StepBack::Same { parent }) };
+    for base in common_ancestors(source, *first, parent).map_err(WalkError::Source)? {
+        let tree = source.commit(base).map_err(WalkError::Source)?.tree;
+        let was = entry_at(source, tree, &before.path)?;
+        if was.is_some_and(|was| was.content.file_id() == before.entry.content.file_id()) {
+            return Ok(StepBack::Same { parent });
+        }
     }
-    for other in others {
-        if let Some(placed) = find_asset(source, tree, Some(commit.tree), other, &AssetPath::root())? {
-            return Ok(Some((*first, placed)));
+    Ok(StepBack::Changed { parent: *first, before })
+}
+
+/// The ids that an asset had in parents of a merge which made one asset of several.
+fn other_ids(commit: &Commit, current: &Placed) -> Vec<AssetId> {
+    let other = |note: &AssetNote| match note {
+        AssetNote::AliasOf { asset, other } if Some(*asset) == current.entry.asset => Some(*other),
+        // A decision in favour of one side may keep that side's id.
+        AssetNote::AliasOf { asset, other } if Some(*other) == current.entry.asset => Some(*asset),
+        _ => None,
+    };
+    commit.notes.iter().filter_map(other).collect()
+}
+
+/// Finds the first of some assets that `tree` has, where it differs from `except`.
+fn find_any<S: ObjectSource>(
+    source: &S,
+    tree: TreeId,
+    except: TreeId,
+    assets: impl Iterator<Item = AssetId>,
+) -> Result<Option<Placed>, WalkError<S::Error>> {
+    for asset in assets {
+        if let Some(found) = find_asset(source, tree, Some(except), asset, &AssetPath::root())? {
+            return Ok(Some(found));
         }
     }
     Ok(None)
 }
 
-fn is_same_asset(left: &TreeEntry, right: &TreeEntry) -> bool {
+fn is_same_asset(left: &TreeEntry, right: &TreeEntry, others: &[AssetId]) -> bool {
     let are_folders = |entry: &TreeEntry| matches!(entry.content, Content::Directory { .. });
-    left.asset == right.asset && (left.asset.is_some() || (are_folders(left) && are_folders(right)))
+    let is_other = left.asset.is_some_and(|asset| others.contains(&asset));
+    is_other
+        || (left.asset == right.asset && (left.asset.is_some() || (are_folders(left) && are_folders(right))))
 }
 
 /// Finds an asset in `tree`, looking only where it differs from `except`.
