@@ -3,10 +3,13 @@
 
     small   many small commits, merges among them, made by `git fast-import`
     blobs   random content in few commits: how fast bytes come in, beside a plain first commit of them
+    large   one file of more than a gigabyte as a plain blob and one in Git LFS: memory must not follow size
     real    published versions of npm asset packages, committed one after the other, large ones in Git LFS
 
 Every round runs `git clone --mirror` (and `git lfs fetch --all` where there is LFS) and the import one after the other.
-Of `real`, every revision is compared with a checkout by Git LFS, and the export must give the same ids.
+Of `real`, every revision is compared byte for byte with a checkout by Git LFS: the folder that a revision changed is
+checked out and exported, and `pent diff` has to say that nothing else changed; now and then all of it is compared. The
+export must give the same ids.
 """
 
 import argparse
@@ -21,12 +24,15 @@ import tarfile
 import threading
 import time
 
+# How many of the newest published versions of each package are committed.
 PACKAGES = {
-    "flag-icons": 12,
-    "bootstrap-icons": 12,
-    "@mdi/font": 12,
-    "emoji-datasource": 3,
+    "flag-icons": 150,
+    "bootstrap-icons": 150,
+    "@mdi/font": 150,
+    "emoji-datasource": 6,
 }
+# Every so many revisions all of it is compared and not only what changed.
+WHOLE_EVERY = 40
 ENVIRONMENT = dict(os.environ, GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_NOSYSTEM="1", GIT_AUTHOR_NAME="A",
                    GIT_AUTHOR_EMAIL="a@b", GIT_COMMITTER_NAME="A", GIT_COMMITTER_EMAIL="a@b",
                    GIT_AUTHOR_DATE="1700000000 +0000", GIT_COMMITTER_DATE="1700000000 +0000")
@@ -116,13 +122,31 @@ def make_blobs(folder, mib):
         run(["git", "commit", "-q", "-m", f"part {commit}"], cwd=folder)
 
 
+def make_large(folder, mib):
+    """One file of `mib` MiB as a blob, packed as it is, and one in Git LFS."""
+    if os.path.isdir(folder):
+        return
+    run(["git", "init", "-q", "-b", "main", folder])
+    run(["git", "lfs", "install", "--local"], cwd=folder)
+    with open(os.path.join(folder, ".gitattributes"), "w", encoding="ascii") as file:
+        file.write("*.lfs filter=lfs diff=lfs merge=lfs -text\n")
+    for name in ("film.mov", "film.lfs"):
+        with open(os.path.join(folder, name), "wb") as file:
+            for _ in range(mib):
+                file.write(os.urandom(1 << 20))
+        run(["git", "add", "-A"], cwd=folder)
+        run(["git", "commit", "-q", "-m", name], cwd=folder)
+    run(["git", "repack", "-q", "-a", "-d"], cwd=folder)
+
+
 def make_real(folder, work):
-    """One commit for each version of each package, in the order of versions; everything over 100 kB in Git LFS."""
+    """One commit for each version of each package, in the order of versions; large kinds of files in Git LFS."""
     if os.path.isdir(folder):
         return
     draft = folder + ".part"
     shutil.rmtree(draft, ignore_errors=True)
     run(["git", "init", "-q", "-b", "main", draft])
+    run(["git", "config", "gc.auto", "0"], cwd=draft)
     run(["git", "lfs", "install", "--local"], cwd=draft)
     with open(os.path.join(draft, ".gitattributes"), "w", encoding="ascii") as file:
         for pattern in ("*.png", "*.ttf", "*.eot", "*.woff", "*.woff2", "*.json"):
@@ -133,6 +157,7 @@ def make_real(folder, work):
         versions = json.loads(run(["npm", "view", package, "versions", "--json"]))
         for version in [version for version in versions if "-" not in version][-wanted:]:
             add_version(draft, archives, package, version)
+    run(["git", "gc", "-q"], cwd=draft)
     os.rename(draft, folder)
 
 
@@ -193,6 +218,8 @@ def measure(pent, source, work, rounds, lfs):
         "pent_peak_mb": max(run.peak_mb for run in ours),
         "ratio": round(middle(run.wall for run in ours) / middle(run.wall for run in git), 2),
         "commits": report["commits"],
+        "commits_per_s": round(report["commits"] / middle(run.wall for run in ours)),
+        "mb_per_s": round(report["bytes"] / 1e6 / middle(run.wall for run in ours), 1),
         "bytes": report["bytes"],
         "stored": size_of(os.path.join(work, "target", ".pent", "packs")),
         "database": os.path.getsize(os.path.join(work, "target", ".pent", "db.redb")),
@@ -210,7 +237,7 @@ def first_commit(pent, source, work):
 def compare_all(pent, source, work):
     """Compares every revision with what Git LFS checks out. Gives how many were equal."""
     target = os.path.join(work, "target")
-    commits = run(["git", "rev-list", "--reverse", "main"], cwd=source).decode().split()
+    commits = run(["git", "rev-list", "--reverse", "--first-parent", "main"], cwd=source).decode().split()
     ours = json.loads(run([pent, "-C", target, "--json", "log", "--limit", "0"]))["commits"]
     ours = [line["id"] for line in ours][::-1]
     if len(ours) != len(commits):
@@ -218,21 +245,38 @@ def compare_all(pent, source, work):
     checkout, export = os.path.join(work, "checkout"), os.path.join(work, "export")
     shutil.rmtree(checkout, ignore_errors=True)
     run(["git", "worktree", "prune"], cwd=source)
-    for git_id, our_id in zip(commits, ours):
-        run(["git", "worktree", "add", "-q", "--detach", checkout, git_id], cwd=source)
+    run(["git", "worktree", "add", "-q", "--detach", checkout, commits[0]], cwd=source)
+    for number, (git_id, our_id) in enumerate(zip(commits, ours)):
+        run(["git", "checkout", "-q", "--detach", git_id], cwd=checkout)
+        folder = None if number % WHOLE_EVERY == 0 or number + 1 == len(commits) else changed_folder(
+            pent, target, source, ours[number - 1], our_id, git_id)
         shutil.rmtree(export, ignore_errors=True)
-        run([pent, "-C", target, "export", our_id, export])
-        os.remove(os.path.join(checkout, ".git"))
-        if run(["diff", "-r", "--no-dereference", checkout, export]):
+        run([pent, "-C", target, "export", our_id, export] + ([os.path.join(target, folder)] if folder else []))
+        pair = [os.path.join(checkout, folder), os.path.join(export, folder)] if folder else [checkout, export]
+        if run(["diff", "-r", "--no-dereference", "--exclude=.git"] + pair):
             sys.exit(f"revision {git_id} differs")
-        shutil.rmtree(checkout)
-        run(["git", "worktree", "prune"], cwd=source)
+    run(["git", "worktree", "remove", "--force", checkout], cwd=source)
     back = os.path.join(work, "back.git")
     shutil.rmtree(back, ignore_errors=True)
     run([pent, "-C", target, "export", "git", back])
     if run(["git", "rev-parse", "main"], cwd=back) != run(["git", "rev-parse", "main"], cwd=source):
         sys.exit("the export has other ids")
+    run(["git", "fsck", "--connectivity-only"], cwd=back)
     return len(commits)
+
+
+def changed_folder(pent, target, source, before, after, git_id):
+    """The folder at the top in which a revision changed something, when Git and pent agree that it is only one
+    and it is still there; else nothing, and all is compared."""
+    names = run(["git", "diff-tree", "-r", "--name-only", "-z", "--no-commit-id", git_id], cwd=source)
+    in_git = {name.split(b"/")[0].decode() for name in names.split(b"\0") if name}
+    shown = json.loads(run([pent, "-C", target, "--json", "diff", "--names", before, after]))
+    here = set()
+    for line in shown["files"]:
+        for path in (line["path"], (line["before"] or {}).get("path"), (line["after"] or {}).get("path")):
+            if path:
+                here.add(path.split("/")[0])
+    return in_git.pop() if len(in_git) == 1 and in_git == here else None
 
 
 def main():
@@ -241,8 +285,9 @@ def main():
     parser.add_argument("--work", required=True, help="a folder for inputs and results, on a real disk")
     parser.add_argument("--commits", type=int, default=100_000)
     parser.add_argument("--mib", type=int, default=400)
+    parser.add_argument("--large-mib", type=int, default=1500)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("kinds", nargs="*", default=["small", "blobs", "real"])
+    parser.add_argument("kinds", nargs="*", default=["small", "blobs", "large", "real"])
     options = parser.parse_args()
     pent, work = os.path.abspath(options.pent), os.path.abspath(options.work)
     os.makedirs(work, exist_ok=True)
@@ -252,9 +297,13 @@ def main():
             make_small(source, options.commits)
         elif kind == "blobs":
             make_blobs(source, options.mib)
+        elif kind == "large":
+            make_large(source, options.large_mib)
         else:
             make_real(source, work)
-        result = measure(pent, source, work, options.rounds, kind == "real")
+        load = os.getloadavg()[0]
+        result = measure(pent, source, work, options.rounds, kind in ("large", "real"))
+        result["load_before_and_after"] = [round(load, 1), round(os.getloadavg()[0], 1)]
         if kind == "blobs":
             result["plain_first_commit_s"] = round(first_commit(pent, source, work), 2)
         if kind == "real":

@@ -37,8 +37,7 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
     if let Some(key) = find_key(LFS_KEY)
         && let Some(line) = settings.get(key)?
     {
-        // A name is all that is looked at: patterns with folders in them do not hold here.
-        wish.lfs.native = patterns_of(&line).into_iter().filter(|pattern| !pattern.contains('/')).collect();
+        wish.lfs.native = patterns_of(&line);
     }
     let exported = export(repository, &options.target, &wish, monitor)?;
     Ok(Report { target: options.target.as_path().into(), exported })

@@ -165,6 +165,14 @@ fn name(
         let before = if is_empty { TreeNode::empty_id() } else { tree };
         FilesChange::between(before, tree)
     });
+    // What cannot be done - a disk without room - is refused while no name has moved.
+    let plan = match files {
+        Some(files) => {
+            let targets = targets_between(&session, &session.view, files, monitor)?;
+            Some(prepare(&session, &targets, &KnownFiles::default(), monitor)?)
+        }
+        None => None,
+    };
     let mut edit = repository.edit()?;
     edit.set_reference(branch, None, Some(RefTarget::plain(tip)))?;
     let note = JournalNote {
@@ -173,7 +181,7 @@ fn name(
         files,
         ..JournalNote::default()
     };
-    let Some(files) = files else {
+    let (Some(files), Some(plan)) = (files, plan) else {
         edit.record(note, clock.now())?;
         edit.commit()?;
         return Ok(None);
@@ -181,9 +189,6 @@ fn name(
     let state = edit.state()?;
     let underway = announce(&mut edit, note, state, files, None, clock.now())?;
     edit.commit()?;
-    let view = repository.view()?;
-    let targets = targets_between(&session, &view, files, monitor)?;
-    let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
     let done = perform(&mut session, underway, &plan.into(), "import", clock, monitor)?;
     Ok(Some(done.line))
 }

@@ -74,7 +74,8 @@ pub struct NameLine {
     /// The commit here.
     pub commit: Option<CommitId>,
     /// What happened: `new`, `moved`, `unchanged`, `ahead` (it has commits of its own here), `beside`
-    /// (Git's commits were put under another name), `kept` (only for the way back), `removed-here`.
+    /// (Git's commits were put under another name), `kept` (only for the way back), `removed-here`,
+    /// `left-out` (it names a tree or a large blob and no commit).
     pub outcome: &'static str,
 }
 
@@ -111,6 +112,8 @@ pub struct Report {
     pub broken_names: u64,
     /// Branches of other repositories that were left out because they were not asked for.
     pub remote_branches_left_out: u64,
+    /// Names in Git that are neither branch nor tag, note nor replacement, percent-encoded: left alone.
+    pub names_left_out: Vec<String>,
     /// Branches that the worktree is on and that were not moved because of uncommitted work.
     pub waiting: Option<RefName>,
     /// What `.gitignore` and `.gitattributes` of the newest commit ask for, which holds here now.
@@ -149,12 +152,17 @@ pub fn run(
     if imported.tied > 0 {
         report.worktree = fetch_tied(&mut session, clock, monitor)?;
     }
+    // What cannot be done - a disk without room - is refused while no name has moved.
+    let plan = match &placing {
+        Some(Placing { files, .. }) => {
+            let targets = targets_between(&session, &session.view, *files, monitor)?;
+            Some(prepare(&session, &targets, &KnownFiles::default(), monitor)?)
+        }
+        None => None,
+    };
     let underway = announce(&session, &moves, scope, placing.as_ref(), &report, clock)?;
-    if let (Some(Placing { files, .. }), Some(underway)) = (placing, underway) {
+    if let (Some(plan), Some(underway)) = (plan, underway) {
         monitor.phase(Phase { name: "Writing files", files_total: None, bytes_total: None });
-        let view = repository.view()?;
-        let targets = targets_between(&session, &view, files, monitor)?;
-        let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
         let done = perform(&mut session, underway, &plan.into(), "import", clock, monitor)?;
         report.worktree = Some(done.line);
     }
@@ -164,6 +172,7 @@ pub fn run(
 fn describe(options: &Options, source: &Source, imported: &Imported) -> Report {
     let is_remote = |name: &[u8]| category(name).0 == Category::Remote;
     let left_out = source.refs.iter().filter(|entry| !options.wish.remotes && is_remote(&entry.name)).count();
+    let others = source.refs.iter().filter(|entry| category(&entry.name).0 == Category::Other);
     let skipped = imported.skipped.iter();
     Report {
         source: options.source.canonicalize().unwrap_or_else(|_| options.source.clone()).into(),
@@ -183,6 +192,7 @@ fn describe(options: &Options, source: &Source, imported: &Imported) -> Report {
             .collect(),
         broken_names: source.broken_refs,
         remote_branches_left_out: left_out as u64,
+        names_left_out: others.map(|entry| percent_encode(&entry.name)).collect(),
         waiting: None,
         settings: Translated::default(),
         worktree: None,
@@ -260,7 +270,7 @@ impl Moves {
             git_id: imported.git.to_string(),
             name: None,
             commit: imported.commit,
-            outcome: "kept",
+            outcome: if imported.whole { "kept" } else { "left-out" },
         };
         let (Some(name), Some(commit)) = (name_here(&imported.name), imported.commit) else {
             self.kept.push((imported.name.clone(), record));

@@ -43,7 +43,8 @@ pub trait Monitor: Send + Sync {
     /// Work went on. Called often: must be cheap.
     fn advance(&self, advance: Advance);
 
-    /// So many commits of a history are done, of so many in all. Only work on whole histories says it.
+    /// So many commits of a history are done, of so many in all, or of an unknown number when `total` is
+    /// zero. Only work on whole histories says it.
     fn commits(&self, done: u64, total: u64) {
         let _ = (done, total);
     }

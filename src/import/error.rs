@@ -35,6 +35,9 @@ pub enum ImportError {
     /// A bundle whose header cannot be read.
     #[error("the bundle {} cannot be read: {reason}", path.display())]
     Bundle { path: PathBuf, reason: String },
+    /// An archive that cannot be read.
+    #[error("the archive {} cannot be read: {reason}", path.display())]
+    Archive { path: PathBuf, reason: String },
     /// An object that is there and cannot be read, or is another than its id says.
     #[error("Git object {id} cannot be read")]
     Object {

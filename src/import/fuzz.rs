@@ -2,11 +2,14 @@
 
 use crate::base::fuzz::{Target, Verdict, canonical, settled};
 use crate::base::id::{CommitId, FileId, GitId};
-use crate::import::folder::pattern::{Pattern, usual};
+use crate::import::folder::archive::{Archive, checked};
+use crate::import::folder::habits::usual;
+use crate::import::folder::pattern::Pattern;
 use crate::import::folder::plan::Plan;
-use crate::import::git::{lfs, parse, settings};
+use crate::import::git::{large, lfs, objects, parse, settings};
 use crate::object::tree::ForeignAlgorithm;
 use crate::repo::imports::{BlobRecord, MissingRecord, ReferenceRecord, TreeForm};
+use std::io::Read as _;
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
@@ -54,6 +57,34 @@ pub const TARGETS: &[Target] = &[
         Verdict::Understood
     })
     .with_memory(1 << 20),
+    Target::new("import: blob in a file", &["import/git/large.rs"], loose_seeds, |bytes| {
+        content_of(large::loose(std::io::Cursor::new(bytes.to_vec()), content_id()))
+    })
+    .with_memory(1 << 20),
+    Target::new("import: blob in a pack", &["import/git/large.rs"], packed_seeds, |bytes| {
+        content_of(large::packed(std::io::Cursor::new(bytes.to_vec()), 12, content_id()))
+    })
+    .with_memory(1 << 20),
+    Target::new("import: name in an archive", &["import/folder/archive.rs"], archive_name_seeds, |bytes| {
+        let Some(path) = checked(bytes.to_vec()) else { return Verdict::Refused };
+        let leads_out = path.names().any(|name| name == b".." || name.eq_ignore_ascii_case(b".pent"));
+        if leads_out || path.as_bytes().starts_with(b"/") {
+            return Verdict::Wrong(format!("{path} leads out"));
+        }
+        Verdict::Understood
+    }),
+    Target::new("import: archive", &["import/folder/archive.rs"], archive_seeds, |bytes| {
+        let Ok(mut archive) = Archive::read_from(std::io::Cursor::new(bytes), bytes.len() as u64) else {
+            return Verdict::Refused;
+        };
+        let (entries, _) = archive.entries();
+        for entry in entries {
+            let _ = archive
+                .read(entry.index, |input| std::io::copy(&mut input.take(1 << 20), &mut std::io::sink()));
+        }
+        Verdict::Understood
+    })
+    .with_memory(8 << 20),
     Target::new("import: attributes", &["import/git/settings.rs"], attribute_seeds, |bytes| {
         let mut translated = settings::Translated::default();
         translated.add_ignore(&crate::base::path::AssetPath::root(), bytes);
@@ -73,6 +104,38 @@ pub const TARGETS: &[Target] = &[
         canonical(MissingRecord::decode(bytes), MissingRecord::encode)
     }),
 ];
+
+const CONTENT: &[u8] = b"content of a blob";
+
+fn content_id() -> GitId {
+    objects::hash(objects::Kind::Blob, CONTENT).unwrap_or(git_id())
+}
+
+/// Whoever reads a blob to its end has what its id says, or an error.
+fn content_of(stream: Option<large::BlobStream>) -> Verdict {
+    let Some(mut stream) = stream else { return Verdict::Refused };
+    let mut content = Vec::new();
+    match stream.read_to_end(&mut content) {
+        Ok(_) if content == CONTENT => Verdict::Understood,
+        Ok(_) => Verdict::Wrong(format!("{content:?}")),
+        Err(_) => Verdict::Refused,
+    }
+}
+
+fn deflated(before: &[u8], bytes: &[u8]) -> Vec<Vec<u8>> {
+    use std::io::Write as _;
+    let mut out = flate2::write::ZlibEncoder::new(before.to_vec(), flate2::Compression::fast());
+    out.write_all(bytes).and_then(|()| out.finish()).into_iter().collect()
+}
+
+fn loose_seeds() -> Vec<Vec<u8>> {
+    deflated(b"", &[format!("blob {}\0", CONTENT.len()).as_bytes(), CONTENT].concat())
+}
+
+fn packed_seeds() -> Vec<Vec<u8>> {
+    // A blob of 17 bytes: 3 is the kind, the length begins in the low four bits.
+    deflated(&[0xb1, 0x01], CONTENT)
+}
 
 fn git_id() -> GitId {
     GitId::from_bytes([4; 20])
@@ -118,6 +181,23 @@ fn name_seeds() -> Vec<Vec<u8>> {
     ["logo_v2_FINAL", "a (3)", "x 2024-03-01_1405", "big_v12.psd"]
         .map(|text| text.as_bytes().to_vec())
         .to_vec()
+}
+
+fn archive_name_seeds() -> Vec<Vec<u8>> {
+    ["a/b.txt", "a\\b.txt", "x.pent/y.."].map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+fn archive_seeds() -> Vec<Vec<u8>> {
+    use std::io::Write as _;
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    for name in ["a/b.txt", "../c"] {
+        let written =
+            archive.start_file(name, options).is_ok() && archive.write_all(b"content of a file").is_ok();
+        assert!(written, "an archive in memory");
+    }
+    archive.finish().map(std::io::Cursor::into_inner).into_iter().collect()
 }
 
 fn attribute_seeds() -> Vec<Vec<u8>> {

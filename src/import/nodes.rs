@@ -11,7 +11,7 @@ use crate::object::tree_edit::{EditError, TreeEdit, edit_tree};
 use crate::repo::RepoError;
 use crate::store::{ChunkWriter, Space};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Tree nodes that are kept at hand, decoded.
 const NODES_KEPT: usize = 2_000;
@@ -22,24 +22,35 @@ pub(crate) struct Nodes<'a> {
     recent: Mutex<Recent<TreeId, TreeNode>>,
     /// Bytes of nodes that are not published yet.
     pending: Mutex<HashMap<TreeId, Vec<u8>>>,
+    /// Bytes of commits that are not published yet.
+    pending_commits: Mutex<HashMap<CommitId, Vec<u8>>>,
 }
 
 impl<'a> Nodes<'a> {
     /// Begins with what the writer's store has.
     pub fn new(writer: &'a ChunkWriter<'a>) -> Self {
-        Self { writer, recent: Mutex::new(Recent::new(NODES_KEPT)), pending: Mutex::default() }
+        let recent = Mutex::new(Recent::new(NODES_KEPT));
+        Self { writer, recent, pending: Mutex::default(), pending_commits: Mutex::default() }
     }
 
     /// Takes note that everything put so far is published.
     pub fn published(&self) {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        locked(&self.pending).clear();
+        locked(&self.pending_commits).clear();
+    }
+
+    /// Puts a commit.
+    pub fn put_commit(&self, id: CommitId, bytes: &[u8]) -> Result<(), ImportError> {
+        self.writer.put_object(Space::Commits, id.as_bytes(), bytes)?;
+        locked(&self.pending_commits).insert(id, bytes.to_vec());
+        Ok(())
     }
 
     /// Applies changes, which must be in tree order, to a tree and says the id of the new one.
     pub fn edit(&self, base: TreeId, edits: Vec<TreeEdit>) -> Result<TreeId, ImportError> {
         edit_tree(self, base, edits, &mut |id, bytes| -> Result<(), RepoError> {
             self.writer.put_object(Space::Trees, id.as_bytes(), &bytes)?;
-            self.pending.lock().unwrap_or_else(PoisonError::into_inner).insert(id, bytes);
+            locked(&self.pending).insert(id, bytes);
             Ok(())
         })
         .map_err(edit_failed)
@@ -50,14 +61,13 @@ impl ObjectSource for Nodes<'_> {
     type Error = RepoError;
 
     fn tree_node(&self, id: TreeId) -> Result<TreeNode, RepoError> {
-        let lock = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if id == TreeNode::empty_id() {
             return Ok(TreeNode::Leaf(Vec::new()));
         }
-        if let Some(node) = lock().get(&id) {
+        if let Some(node) = locked(&self.recent).get(&id) {
             return Ok(node.clone());
         }
-        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let pending = locked(&self.pending).get(&id).cloned();
         let stored = match pending {
             Some(bytes) => Some(bytes),
             None => self.writer.stored_object(Space::Trees, id.as_bytes())?,
@@ -68,7 +78,7 @@ impl ObjectSource for Nodes<'_> {
             id: id.to_string(),
             source,
         })?;
-        lock().put(id, node.clone());
+        locked(&self.recent).put(id, node.clone());
         Ok(node)
     }
 
@@ -77,7 +87,11 @@ impl ObjectSource for Nodes<'_> {
     }
 
     fn commit(&self, id: CommitId) -> Result<Commit, RepoError> {
-        let bytes = self.writer.stored_object(Space::Commits, id.as_bytes())?;
+        let pending = locked(&self.pending_commits).get(&id).cloned();
+        let bytes = match pending {
+            Some(bytes) => Some(bytes),
+            None => self.writer.stored_object(Space::Commits, id.as_bytes())?,
+        };
         let bytes = bytes.ok_or_else(|| RepoError::Missing { kind: "commit", id: id.to_string() })?;
         Commit::decode(&bytes).map_err(|source| RepoError::Damaged {
             kind: "commit",
@@ -85,6 +99,10 @@ impl ObjectSource for Nodes<'_> {
             source,
         })
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn edit_failed(error: EditError<RepoError, RepoError>) -> ImportError {

@@ -126,7 +126,7 @@ pub const KEYS: &[Key] = &[
         reach: Reach::Both,
         home: Scope::Repository,
         default: None,
-        about: "Files that `pent export git` puts into Git LFS, as patterns parted by blanks.",
+        about: "New files that `pent export git` puts into Git LFS, as patterns parted by blanks; one behind a ! takes out.",
     },
     Key {
         name: "lock.patterns",
@@ -134,7 +134,7 @@ pub const KEYS: &[Key] = &[
         reach: Reach::Both,
         home: Scope::Repository,
         default: None,
-        about: "Files that one person at a time should change, as patterns parted by blanks.",
+        about: "Files that one person at a time should change, as patterns parted by blanks; one behind a ! takes out.",
     },
     Key {
         name: "ui.color",

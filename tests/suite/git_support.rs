@@ -202,21 +202,7 @@ impl Here {
 
     /// The commits that came from Git, by their Git ids.
     pub fn by_git_id(&self) -> BTreeMap<String, CommitId> {
-        let view = self.view();
-        let mut found = BTreeMap::new();
-        let mut waiting: Vec<CommitId> =
-            view.references().expect("names").into_iter().map(|(_, target)| target.commit).collect();
-        let kept = view.kept_git_references().expect("kept names");
-        waiting.extend(kept.into_iter().filter_map(|(_, record)| record.commit));
-        let mut met = std::collections::HashSet::new();
-        while let Some(id) = waiting.pop() {
-            if met.insert(id) {
-                let commit = view.commit(id).expect("a commit");
-                found.extend(git_commit_of(&commit).map(|git| (git.to_string(), id)));
-                waiting.extend(commit.parents);
-            }
-        }
-        found
+        by_git_id(&self.view())
     }
 
     /// Everything in a commit.
@@ -245,6 +231,24 @@ impl Here {
         }
         state
     }
+}
+
+/// The commits that came from Git and that any name reaches, by their Git ids.
+pub fn by_git_id(view: &View) -> BTreeMap<String, CommitId> {
+    let mut found = BTreeMap::new();
+    let mut waiting: Vec<CommitId> =
+        view.references().expect("names").into_iter().map(|(_, target)| target.commit).collect();
+    let kept = view.kept_git_references().expect("kept names");
+    waiting.extend(kept.into_iter().filter_map(|(_, record)| record.commit));
+    let mut met = std::collections::HashSet::new();
+    while let Some(id) = waiting.pop() {
+        if met.insert(id) {
+            let commit = view.commit(id).expect("a commit");
+            found.extend(git_commit_of(&commit).map(|git| (git.to_string(), id)));
+            waiting.extend(commit.parents);
+        }
+    }
+    found
 }
 
 pub fn hex(bytes: &[u8]) -> String {

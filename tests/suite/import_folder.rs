@@ -5,7 +5,7 @@ use crate::support::World;
 use pentimento::app::import_folder::{self, Options};
 use pentimento::base::id::PersonId;
 use pentimento::base::monitor::SilentMonitor;
-use pentimento::import::folder::plan::Plan;
+use pentimento::import::folder::plan::{Action, Plan};
 use pentimento::object::source::ObjectSource;
 use pentimento::repo::people::{Identity, Person};
 use pentimento::repo::refs::RefName;
@@ -181,4 +181,171 @@ fn the_plan_is_shown_saved_edited_and_carried_out_on_the_command_line() {
     let log = world.ok(&["-C", "work", "log"]);
     assert!(log.contains("The very first logo"), "{log}");
     assert_eq!(fs::read(world.studio().join("work/logo.psd")).expect("a file"), b"two");
+}
+
+/// A studio's folder as people leave it: names, and the days of 2024 on which the files were last changed.
+const MESSY: &[(&str, u64)] = &[
+    ("Logo.ai", 60),
+    ("Logo copy.ai", 12),
+    ("logo_v1.ai", 5),
+    ("logo_v2.ai", 9),
+    ("logo_v2b.ai", 10),
+    ("logo_v3_FINAL.ai", 20),
+    ("logo_v3_FINAL_final.ai", 22),
+    ("LOGO-final-USE-THIS-ONE.ai", 30),
+    ("logo (Ana's conflicted copy 2024-01-16).ai", 19),
+    ("old/logo_v0.ai", 2),
+    ("old/logo sketch.ai", 1),
+    ("brochure_draft.indd", 30),
+    ("brochure_2024-02-10.indd", 90),
+    ("brochure_2024-02-24_JK.indd", 90),
+    ("Brochure FINAL (1).indd", 70),
+    ("Brochure FINAL (2).indd", 72),
+    ("business card v1.ai", 3),
+    ("business card v1.1.ai", 4),
+    ("business card v2.ai", 8),
+    ("poster A3 v1.psd", 40),
+    ("poster A3 v2.psd", 44),
+    ("poster A4 v1.psd", 41),
+    ("poster_1920x1080.png", 45),
+    ("poster_1080x1080.png", 45),
+    ("hero.png", 45),
+    ("hero@2x.png", 45),
+    ("icons/icon-01.svg", 33),
+    ("icons/icon-02.svg", 33),
+    ("icons/icon-03.svg", 34),
+    ("IMG_2034.JPG", 11),
+    ("IMG_2035.JPG", 11),
+    ("Präsentation_alte.key", 20),
+    ("Präsentation_neu.key", 25),
+    ("Präsentation_neu_neu.key", 33),
+    ("drawing_revA.pdf", 15),
+    ("drawing_revB.pdf", 16),
+    ("letter (final).docx", 17),
+    ("styleguide_final2.pdf", 50),
+    ("styleguide_final3.pdf", 51),
+    ("layout Version 3.indd", 50),
+    ("layout Version 10.indd", 52),
+    ("240115_menu.indd", 80),
+    ("240220_menu_print.indd", 80),
+    ("240301_menu.indd", 80),
+    ("Client 1/brief.docx", 40),
+    ("Client 2/brief.docx", 41),
+    (".DS_Store", 1),
+    ("Thumbs.db", 1),
+    ("~$letter.docx", 1),
+];
+
+/// What became of each thing with more than one version, oldest first.
+fn lines_of(plan: &Plan) -> std::collections::BTreeMap<String, Vec<String>> {
+    let mut lines = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for action in plan.steps.iter().flat_map(|step| &step.actions) {
+        match action {
+            Action::Put { path, from } => lines.entry(path.to_string()).or_default().push(from.to_string()),
+            Action::All { into, from } => lines.entry(format!("{into}/")).or_default().push(from.to_string()),
+        }
+    }
+    lines
+}
+
+#[test]
+fn a_messy_folder_comes_out_as_a_person_would_sort_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, day) in MESSY {
+        write(folder.path(), name, name.as_bytes(), *day);
+    }
+    zip(&folder.path().join("Backup 2024-02-01.zip"), &[("notes.txt", b"1"), ("fonts/a.otf", b"a")]);
+    zip(&folder.path().join("Backup 2024-03-01.zip"), &[("notes.txt", b"2"), ("fonts/a.otf", b"a")]);
+    let plan = import_folder::plan(folder.path(), None, &SilentMonitor).expect("a plan");
+    assert_eq!(plan.left_out, []);
+    let mut lines = lines_of(&plan);
+    let versions: Vec<(&str, &[&str])> = vec![
+        ("Backup/", &["Backup 2024-02-01.zip", "Backup 2024-03-01.zip"]),
+        (
+            "Brochure.indd",
+            &[
+                "brochure_draft.indd",
+                "brochure_2024-02-10.indd",
+                "brochure_2024-02-24_JK.indd",
+                "Brochure FINAL (1).indd",
+                "Brochure FINAL (2).indd",
+            ],
+        ),
+        ("Präsentation.key", &["Präsentation_alte.key", "Präsentation_neu.key", "Präsentation_neu_neu.key"]),
+        ("business card.ai", &["business card v1.ai", "business card v1.1.ai", "business card v2.ai"]),
+        ("drawing.pdf", &["drawing_revA.pdf", "drawing_revB.pdf"]),
+        ("layout.indd", &["layout Version 3.indd", "layout Version 10.indd"]),
+        (
+            "logo.ai",
+            &[
+                "old/logo sketch.ai",
+                "old/logo_v0.ai",
+                "logo_v1.ai",
+                "logo_v2.ai",
+                "logo_v2b.ai",
+                "Logo copy.ai",
+                "logo (Ana's conflicted copy 2024-01-16).ai",
+                "logo_v3_FINAL.ai",
+                "logo_v3_FINAL_final.ai",
+                "LOGO-final-USE-THIS-ONE.ai",
+                "Logo.ai",
+            ],
+        ),
+        ("menu.indd", &["240115_menu.indd", "240301_menu.indd"]),
+        ("poster A3.psd", &["poster A3 v1.psd", "poster A3 v2.psd"]),
+        ("styleguide.pdf", &["styleguide_final2.pdf", "styleguide_final3.pdf"]),
+    ];
+    for (target, wanted) in versions {
+        let found =
+            lines.iter().find(|(name, _)| name.eq_ignore_ascii_case(target)).map(|(name, _)| name.clone());
+        let found =
+            found.and_then(|name| lines.remove(&name)).unwrap_or_else(|| panic!("{target} in {lines:?}"));
+        assert_eq!(found, wanted, "{target}");
+    }
+    for (target, sources) in lines {
+        assert_eq!(sources, [target.clone()], "what stands alone keeps its name");
+    }
+    assert!(plan.notes[0].starts_with("icon-01.svg to icon-03.svg"), "{:?}", plan.notes);
+    let here = Here::new();
+    let report = run(&here, folder.path(), plan, None);
+    assert_eq!(report.problems.len(), 0, "{:?}", report.problems);
+    let logos = story(&here, "main", "logo.ai");
+    assert_eq!(logos.last().expect("a commit").1.as_deref(), Some(b"Logo.ai".as_slice()));
+}
+
+#[test]
+fn two_kinds_of_states_do_not_take_away_what_the_other_brought() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write(folder.path(), "site/index.html", b"now", 90);
+    zip(&folder.path().join("site_v1.zip"), &[("index.html", b"1"), ("gone.html", b"gone")]);
+    zip(&folder.path().join("site_v2.zip"), &[("index.html", b"2")]);
+    write(folder.path(), "Shoot 2024-01-05/IMG_1.jpg", b"a", 5);
+    write(folder.path(), "Shoot 2024-02-05/IMG_9.jpg", b"b", 36);
+    write(folder.path(), "brand v1/logo.svg", b"1", 20);
+    write(folder.path(), "brand v2/logo.svg", b"2", 30);
+    for name in ["site_v1.zip", "site_v2.zip"] {
+        let day = if name == "site_v1.zip" { 10 } else { 20 };
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_704_067_200 + day * 86_400);
+        let file = File::options().write(true).open(folder.path().join(name)).expect("a file");
+        file.set_times(FileTimes::new().set_modified(time)).expect("a time");
+    }
+    let plan = import_folder::plan(folder.path(), None, &SilentMonitor).expect("a plan");
+    let here = Here::new();
+    run(&here, folder.path(), plan, None);
+    let sites: Vec<_> =
+        story(&here, "main", "site/index.html").into_iter().filter_map(|(_, bytes)| bytes).collect();
+    let mut versions = sites.clone();
+    versions.dedup();
+    assert_eq!(versions, [b"1".to_vec(), b"2".to_vec(), b"now".to_vec()]);
+    let names: Vec<_> = on_disk(here.folder.path()).into_keys().collect();
+    assert_eq!(
+        names,
+        [
+            b"Shoot 2024-01-05/IMG_1.jpg".to_vec(),
+            b"Shoot 2024-02-05/IMG_9.jpg".to_vec(),
+            b"brand/logo.svg".to_vec(),
+            b"site/index.html".to_vec(),
+        ],
+        "two shoots are no states of one thing"
+    );
 }

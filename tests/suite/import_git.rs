@@ -343,8 +343,11 @@ struct StopAfter {
 impl Monitor for StopAfter {
     fn phase(&self, _: Phase) {}
     fn advance(&self, _: Advance) {}
-    fn commits(&self, done: u64, _: u64) {
-        self.seen.store(done, Ordering::Relaxed);
+    fn commits(&self, done: u64, total: u64) {
+        // While history is read nobody knows how much there is.
+        if total > 0 {
+            self.seen.store(done, Ordering::Relaxed);
+        }
     }
     fn problem(&self, _: Problem) {}
     fn is_cancelled(&self) -> bool {

@@ -1,11 +1,7 @@
-//! Hostile repositories end in a clear error or in an entry that is left out and named; random histories
-//! come in and go back whole.
+//! Hostile repositories end in a clear error or in an entry that is left out and named.
 
-use crate::git_support::{
-    Git, Here, Stands, assert_round_trip, assert_same_states, chain, import_error, tree_entry,
-};
+use crate::git_support::{Git, Here, Stands, assert_same_states, chain, import_error, tree_entry};
 use pentimento::import::ImportError;
-use proptest::prelude::*;
 use std::path::Path;
 
 fn source() -> (tempfile::TempDir, Git) {
@@ -211,97 +207,4 @@ fn links_and_names_never_lead_outside_the_worktree() {
     assert_eq!(std::fs::read_dir(&outside).expect("a folder").count(), 0);
     assert!(!here.folder.path().join(".pent/evil").exists());
     assert!(!here.folder.path().parent().expect("a parent").join("evil").exists());
-}
-
-/// One step of a random history.
-#[derive(Debug, Clone)]
-enum Step {
-    Write { file: u8, content: u8, mode: u8 },
-    Remove { file: u8 },
-    Rename { from: u8, to: u8 },
-    Commit { branch: u8, merge: Option<u8> },
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        6 => (0u8..12, 0u8..6, 0u8..4).prop_map(|(file, content, mode)| Step::Write { file, content, mode }),
-        2 => (0u8..12).prop_map(|file| Step::Remove { file }),
-        2 => (0u8..12, 0u8..12).prop_map(|(from, to)| Step::Rename { from, to }),
-        4 => (0u8..3, proptest::option::of(0u8..3)).prop_map(|(branch, merge)| Step::Commit { branch, merge }),
-    ];
-    proptest::collection::vec(step, 1..60)
-}
-
-/// Some of the names are folders of others, and one is no text.
-fn name(file: u8) -> &'static str {
-    ["a", "a/b", "a/b/c", "d", "d/e", "long-name.psd", "x y", "\"caf\\351\"", "z/z", "z/y", "0", "é"]
-        [usize::from(file)]
-}
-
-/// The history as a stream that `git fast-import` reads.
-fn stream(steps: &[Step]) -> Vec<u8> {
-    let mut out = String::new();
-    let mut edits: Vec<String> = Vec::new();
-    let mut born: Vec<u8> = Vec::new();
-    let mut number = 0;
-    for step in steps {
-        match step {
-            Step::Write { file, content, mode } => {
-                let mode = ["644", "755", "120000", "644"][usize::from(*mode)];
-                let content = format!("content {content}");
-                edits.push(format!("M {mode} inline {}\ndata {}\n{content}\n", name(*file), content.len()));
-            }
-            Step::Remove { file } => edits.push(format!("D {}\n", name(*file))),
-            Step::Rename { from, to }
-                if from != to
-                    && edits.iter().any(|edit| edit.contains(&format!("inline {}\n", name(*from)))) =>
-            {
-                edits.push(format!("R {} {}\n", quoted(*from), name(*to)));
-            }
-            Step::Rename { .. } => {}
-            Step::Commit { branch, merge } => {
-                number += 1;
-                out.push_str(&format!("commit refs/heads/b{branch}\n"));
-                out.push_str(&format!("author Ä <a{branch}@b> {} +0{branch}30\n", 1_600_000_000 + number));
-                out.push_str("committer C <c@d> 1600000000 -0100\ndata 2\nm\n\n");
-                if let Some(merge) =
-                    merge.filter(|merge| born.contains(merge) && merge != branch && born.contains(branch))
-                {
-                    out.push_str(&format!("merge refs/heads/b{merge}\n"));
-                }
-                edits.drain(..).for_each(|edit| out.push_str(&edit));
-                out.push('\n');
-                born.push(*branch);
-            }
-        }
-    }
-    out.into_bytes()
-}
-
-/// The source of a rename is quoted where it has a blank.
-fn quoted(file: u8) -> String {
-    let name = name(file);
-    if name.contains(' ') { format!("\"{name}\"") } else { name.to_owned() }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 60, ..ProptestConfig::default() })]
-    #[test]
-    fn random_histories_come_in_whole_and_go_back_with_their_ids(steps in steps()) {
-        let (_folder, git) = source();
-        let mut command = git.command(&["fast-import", "--quiet"]);
-        command.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-        let mut child = command.spawn().expect("git is installed");
-        std::io::Write::write_all(&mut child.stdin.take().expect("an input"), &stream(&steps)).ok();
-        let output = child.wait_with_output().expect("git ends");
-        // Streams that Git refuses - a rename of what is no longer there - tell nothing.
-        prop_assume!(output.status.success());
-        prop_assume!(!git.commits().is_empty());
-        let (here, report) = Here::of(&git.dir);
-        prop_assert!(report.missing.is_empty() && report.skipped.is_empty());
-        assert_same_states(&git, &here);
-        assert_round_trip(&git, &here);
-        let again = here.import(&git.dir).expect("an import");
-        prop_assert_eq!(again.commits, 0);
-    }
 }

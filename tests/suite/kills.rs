@@ -19,7 +19,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// Numbers that look random and are the same every time.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
     fn roll(&mut self, below: u64) -> u64 {
@@ -29,7 +29,7 @@ impl Dice {
 }
 
 /// How often to kill each command.
-fn kills() -> u64 {
+pub fn kills() -> u64 {
     std::env::var("PENT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(12)
 }
 
@@ -60,7 +60,7 @@ pub fn work(world: &World, round: u64) {
 
 /// Runs a command and kills it after a part of the time that it usually needs; says whether it was
 /// faster and succeeded.
-fn kill(world: &World, arguments: &[&str], usual: Duration, dice: &mut Dice) -> bool {
+pub fn kill(world: &World, arguments: &[&str], usual: Duration, dice: &mut Dice) -> bool {
     let mut command = world.command(arguments);
     let mut child =
         command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a program that starts");
@@ -110,7 +110,7 @@ pub fn assert_same(wanted: &Files, found: &Files, what: &str) {
     assert!(different.is_empty(), "{what}: {different:?} differ");
 }
 
-fn measured(work: impl FnOnce()) -> Duration {
+pub fn measured(work: impl FnOnce()) -> Duration {
     let start = Instant::now();
     work();
     start.elapsed()

@@ -5,11 +5,14 @@ use crate::app::export_git;
 use crate::base::size::human_bytes;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
-use crate::cli::output::{Page, count, place};
+use crate::cli::output::{Page, count, place, safe};
 use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use crate::import::git::export::{ExportWish, LfsRule};
 use std::io;
 use std::path::PathBuf;
+
+/// Most lines of a list that are shown at once.
+const LINES_SHOWN: usize = 20;
 
 /// Put a whole earlier state into a folder or an archive of its own, or all history into a Git repository
 ///
@@ -46,7 +49,7 @@ enum To {
         /// Put files of at least so many bytes into Git LFS (such as 10MB)
         #[arg(long, value_name = "SIZE", value_parser = parse_size)]
         lfs_above: Option<u64>,
-        /// Put files whose names fit into Git LFS; * stands for any part
+        /// Put files that fit into Git LFS; * stands for any part of a name, a slash for a folder
         #[arg(long, value_name = "PATTERN", num_args = 1..)]
         lfs: Vec<String>,
     },
@@ -153,8 +156,12 @@ fn show_git(page: &mut Page<'_>, report: &export_git::Report, folder: &std::path
         let files = count(missing, "file is", "files are");
         page.line(format_args!("The content of {files} not at hand, here as there."))?;
     }
-    for name in &exported.left_out {
-        page.line(format_args!("  {name} has no place in Git and was left out"))?;
+    for left in exported.left_out.iter().take(LINES_SHOWN) {
+        page.line(format_args!("  {} was left out: {}", safe(&left.name), left.reason))?;
+    }
+    let more = exported.left_out.len().saturating_sub(LINES_SHOWN);
+    if more > 0 {
+        page.line(format_args!("  ... and {more} more; --json lists all"))?;
     }
     Ok(())
 }

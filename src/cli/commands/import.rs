@@ -174,9 +174,17 @@ fn show_plan(page: &mut Page<'_>, plan: &Plan) -> io::Result<()> {
         for action in &step.actions {
             match action {
                 Action::Put { path, from } => page.line(format_args!("    {path}  from {from}"))?,
-                Action::All { from } => page.line(format_args!("    everything from {from}"))?,
+                Action::All { into, from } if into.is_root() => {
+                    page.line(format_args!("    everything from {from}"))?;
+                }
+                Action::All { into, from } => {
+                    page.line(format_args!("    {into}  everything from {from}"))?
+                }
             }
         }
+    }
+    for note in &plan.notes {
+        page.line(format_args!("{}.", safe(note)))?;
     }
     for left in &plan.left_out {
         page.line(format_args!("left out: {}: {}", left.path, safe(&left.reason)))?;
@@ -240,6 +248,7 @@ fn show_names(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
             "moved" => "has new commits",
             "ahead" => "has commits of its own here; nothing new in Git",
             "beside" => "holds Git's side: the branch itself has work of its own here",
+            "left-out" => "names a tree or a large blob in Git, and nothing here",
             _ => "was removed here and stays removed",
         };
         page.line(format_args!("  {name}  {what}"))?;
@@ -254,7 +263,8 @@ fn show_names(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
 fn show_gaps(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     if report.found_again > 0 {
         let found = count(report.found_again, "file", "files");
-        page.line(format_args!("{found} that earlier imports missed were found."))?;
+        let were = if report.found_again == 1 { "was" } else { "were" };
+        page.line(format_args!("{found} that earlier imports missed {were} found."))?;
     }
     if !report.missing.is_empty() {
         let files = count(report.missing.len() as u64, "file is", "files are");
@@ -291,6 +301,14 @@ fn advise(context: &mut Context, report: &Report) {
     if report.remote_branches_left_out > 0 {
         let branches = count(report.remote_branches_left_out, "branch", "branches");
         context.hint(&format!("{branches} of other repositories were left out; --remotes brings them"));
+    }
+    if !report.names_left_out.is_empty() {
+        let names = count(report.names_left_out.len() as u64, "name", "names");
+        let first = report.names_left_out.first().map_or("", String::as_str);
+        context.hint(&format!(
+            "{names} that are neither branch nor tag, such as {}, were left alone",
+            safe(first)
+        ));
     }
     if report.absent_parents > 0 {
         context.hint("the source is a shallow clone: its history begins where it was cut");

@@ -263,7 +263,7 @@ fn import(error: &ImportError) -> Advice {
         ImportError::ObjectFormat { .. } => Advice::unavailable(
             "`git fast-export --all | git fast-import` into a new repository made with --object-format=sha1",
         ),
-        ImportError::Open { .. } => {
+        ImportError::Open { .. } | ImportError::Archive { .. } => {
             Advice::unavailable("`git fsck` in that repository tells what is wrong with it")
         }
         ImportError::Thin { .. } => Advice::unavailable(

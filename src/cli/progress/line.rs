@@ -56,6 +56,15 @@ impl Speed {
         self.began.zip(self.last).is_some_and(|(began, last)| last.0 - began >= SPEED_AFTER)
     }
 
+    /// How fast bytes go, or commits where none do.
+    fn text(&self, state: &State) -> Option<String> {
+        if state.bytes > 0 {
+            return Some(format!("{}/s", human_bytes(self.bytes_per_s.max(0.0) as u64)));
+        }
+        let commits = self.commits_per_s.max(0.0) as u64;
+        (state.commits > 0).then(|| format!("{}/s", count(commits, "commit", "commits")))
+    }
+
     fn seconds_left(&self, state: &State) -> Option<f64> {
         let left = |total: u64, done: u64, per_s: f64| {
             (per_s > 0.0 && done < total).then(|| (total - done) as f64 / per_s)
@@ -77,8 +86,7 @@ pub(super) fn describe(state: &State, speed: &Speed, columns: usize) -> String {
         commits_text(state),
         files_text(state),
         bytes_text(state),
-        (speed.is_known() && state.bytes > 0)
-            .then(|| format!("{}/s", human_bytes(speed.bytes_per_s.max(0.0) as u64))),
+        if speed.is_known() { speed.text(state) } else { None },
         if speed.is_known() { speed.seconds_left(state).map(time_left_text) } else { None },
         shared_text(state),
     ];
@@ -98,8 +106,11 @@ fn join(name: &str, parts: &[Option<String>]) -> String {
 }
 
 fn commits_text(state: &State) -> Option<String> {
-    let (done, total) = (state.commits, state.commits_total);
-    (total > 0).then(|| format!("{} of {} commits", human_count(done), human_count(total)))
+    match (state.commits, state.commits_total) {
+        (0, 0) => None,
+        (done, 0) => Some(count(done, "commit", "commits")),
+        (done, total) => Some(format!("{} of {} commits", human_count(done), human_count(total))),
+    }
 }
 
 fn files_text(state: &State) -> Option<String> {
@@ -188,6 +199,24 @@ mod tests {
         );
         assert_eq!(describe(&state(), &speed, 25), "Reading: 1.2 of 3.4 GB");
         assert_eq!(describe(&state(), &speed, 4), "Read");
+    }
+
+    #[test]
+    fn work_on_a_history_counts_commits_and_says_how_long_it_takes() {
+        let phase = Phase { name: "Importing", files_total: None, bytes_total: None };
+        let state = State { phase, files: 90, commits: 400, commits_total: 10_000, ..state() };
+        let began = Instant::now();
+        let mut speed = Speed::default();
+        for second in 0..5 {
+            let at = State { commits: 100 * second, bytes: 300_000_000 * second, ..state };
+            speed.note(began + Duration::from_secs(second), &at);
+        }
+        assert_eq!(
+            describe(&state, &speed, 110),
+            "Importing: 400 of 10,000 commits, 90 files, 1.20 GB, 300 MB/s, 96 s left, 97% already here"
+        );
+        let reading = State { bytes: 0, bytes_shared: 0, files: 0, commits_total: 0, ..state };
+        assert_eq!(describe(&reading, &speed, 80), "Importing: 400 commits, 100 commits/s");
     }
 
     #[test]

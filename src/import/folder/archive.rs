@@ -5,7 +5,7 @@ use crate::base::path::AssetPath;
 use crate::import::error::{ImportError, io};
 use crate::rules::portable::check_entry_name;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 use zip::ZipArchive;
 
@@ -18,8 +18,8 @@ const RATIO_MAX: u64 = 200;
 const RATIO_FREE_BYTES: u64 = 1 << 30;
 
 /// What is in an archive.
-pub struct Archive {
-    zip: ZipArchive<BufReader<File>>,
+pub struct Archive<R = BufReader<File>> {
+    zip: ZipArchive<R>,
     bytes_left: u64,
 }
 
@@ -40,11 +40,17 @@ impl Archive {
     pub fn open(path: &Path) -> Result<Self, ImportError> {
         let file = File::open(path).map_err(io("opening", path))?;
         let length = file.metadata().map_err(io("reading", path))?.len();
-        let zip = ZipArchive::new(BufReader::new(file))
-            .map_err(|source| ImportError::Open { path: path.to_owned(), source: source.into() })?;
+        Self::read_from(BufReader::new(file), length)
+            .map_err(|reason| ImportError::Archive { path: path.to_owned(), reason })
+    }
+}
+
+impl<R: Read + Seek> Archive<R> {
+    /// Reads what an archive of `length` bytes says is in it, or says why it cannot be read.
+    pub fn read_from(input: R, length: u64) -> Result<Self, String> {
+        let zip = ZipArchive::new(input).map_err(|error| error.to_string())?;
         if zip.len() > ENTRIES_MAX {
-            let reason = format!("it has more than {ENTRIES_MAX} entries");
-            return Err(ImportError::Argument { text: path.display().to_string(), reason });
+            return Err(format!("it has more than {ENTRIES_MAX} entries"));
         }
         let bytes_left = BYTES_MAX.min(length.saturating_mul(RATIO_MAX).max(RATIO_FREE_BYTES));
         Ok(Self { zip, bytes_left })
@@ -79,19 +85,15 @@ impl Archive {
 
     /// Hands the content of an entry to `take`, as a stream that ends in an error where the archive
     /// unpacks to more than can be meant.
-    pub fn read<R>(&mut self, index: usize, take: impl FnOnce(&mut dyn Read) -> R) -> Result<R, ImportError> {
-        let failed = |source: zip::result::ZipError| ImportError::Open {
-            path: format!("entry {index}").into(),
-            source: source.into(),
-        };
-        let entry = self.zip.by_index(index).map_err(failed)?;
+    pub fn read<T>(&mut self, index: usize, take: impl FnOnce(&mut dyn Read) -> T) -> Result<T, String> {
+        let entry = self.zip.by_index(index).map_err(|error| error.to_string())?;
         let mut counted = Counted { inner: entry, left: &mut self.bytes_left };
         Ok(take(&mut counted))
     }
 }
 
 /// A name as a path, when a file may have it. Archives made on Windows part names by backslashes.
-fn checked(name: Vec<u8>) -> Option<AssetPath> {
+pub(in crate::import) fn checked(name: Vec<u8>) -> Option<AssetPath> {
     let name: Vec<u8> = if name.contains(&b'/') {
         name
     } else {
@@ -138,6 +140,30 @@ impl<R: Read> Read for Counted<'_, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Cursor, Write as _};
+
+    #[test]
+    fn an_archive_that_unpacks_to_more_than_can_be_meant_is_cut_off() {
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let options =
+            zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+        for name in ["one", "two"] {
+            writer.start_file(name, options).expect("an entry");
+            writer.write_all(&[0; 800]).expect("content");
+        }
+        let bytes = writer.finish().expect("an archive").into_inner();
+        let mut archive = Archive::read_from(Cursor::new(&bytes), bytes.len() as u64).expect("an archive");
+        assert_eq!(archive.bytes_left, RATIO_FREE_BYTES, "small archives may unpack to a gigabyte");
+        archive.bytes_left = 1000;
+        let mut read = |index| {
+            archive.read(index, |input| std::io::copy(input, &mut std::io::sink())).expect("an entry")
+        };
+        assert_eq!(read(0).expect("within the limit"), 800);
+        let error = read(1).expect_err("800 more are too many");
+        assert!(error.to_string().contains("more than can be meant"), "{error}");
+        let large = Archive::read_from(Cursor::new(&bytes), 1 << 60).expect("an archive");
+        assert_eq!(large.bytes_left, BYTES_MAX);
+    }
 
     #[test]
     fn names_that_lead_elsewhere_are_refused() {

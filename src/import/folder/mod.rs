@@ -3,7 +3,11 @@
 //! is carried out.
 
 pub mod archive;
+mod group;
+pub mod habits;
+mod order;
 pub mod pattern;
 pub mod plan;
 pub mod run;
 pub mod scan;
+mod states;

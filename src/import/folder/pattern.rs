@@ -1,8 +1,7 @@
-//! How people write versions into names, and how such names are taken apart.
+//! Patterns that say how versions are written into names.
 //!
 //! A pattern is text with places in braces: `{name}` what the asset is called, `{n}` a number, `{date}` a
-//! day, `{word}` any words, `*` anything. Without a pattern the usual habits are known: `logo_v2`,
-//! `logo final final`, `logo-2024-03-01`, `logo (3)`.
+//! day, `{word}` any words, `*` anything. Without a pattern the usual [`habits`](super::habits) are known.
 
 use crate::import::error::ImportError;
 
@@ -11,8 +10,12 @@ use crate::import::error::ImportError;
 pub struct Parts {
     /// What the asset is called, without its extension; empty for a state of everything.
     pub name: String,
-    /// The number of the version.
-    pub number: Option<u64>,
+    /// The number of the version: several where dots part it; empty when there is none.
+    pub number: Vec<u64>,
+    /// Whether that number stands alone, without a `v` or the like: it may as well count things.
+    pub bare: bool,
+    /// The number of a copy, as in `logo (2)`.
+    pub copy: Option<u64>,
     /// The day, and the time when it is said, in milliseconds since 1970 as if it were UTC.
     pub date_ms: Option<i64>,
     /// Words such as `final`, in lower case.
@@ -118,7 +121,7 @@ fn fit(pieces: &[Piece], text: &str, parts: &mut Parts) -> bool {
         Piece::Number => {
             let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
             let Ok(number) = text[..end].parse() else { return false };
-            parts.number = Some(number);
+            parts.number = vec![number];
             fit(rest, &text[end..], parts)
         }
         Piece::Date => {
@@ -132,65 +135,6 @@ fn fit(pieces: &[Piece], text: &str, parts: &mut Parts) -> bool {
             })
         }
     }
-}
-
-/// Words that people put behind a name and that say nothing about what it is.
-const WORDS: [&str; 24] = [
-    "final", "finals", "finished", "fin", "copy", "kopie", "copie", "new", "newest", "old", "older", "draft",
-    "wip", "latest", "approved", "edit", "edited", "fixed", "fix", "rev", "backup", "bak", "print",
-    "release",
-];
-
-/// Takes a name (without extension) apart by the usual habits.
-pub fn usual(stem: &str) -> Parts {
-    let mut parts = Parts::default();
-    let mut rest = stem;
-    loop {
-        let trimmed = rest.trim_end_matches(['_', '-', ' ', '.', ')', '(', '+']);
-        if let Some((start, date)) = date_at_end(trimmed) {
-            parts.date_ms = parts.date_ms.or(Some(date));
-            rest = &trimmed[..start];
-            continue;
-        }
-        let start = trimmed.rfind(['_', '-', ' ', '.', '(', '+']).map_or(0, |at| at + 1);
-        let token = trimmed[start..].to_lowercase();
-        let separated = start > 0;
-        if separated && number_of(&token).is_some() && parts.number.is_none() {
-            parts.number = number_of(&token);
-        } else if separated && WORDS.contains(&token.trim_end_matches(|c: char| c.is_ascii_digit())) {
-            parts.words.push(token);
-        } else {
-            rest = trimmed;
-            break;
-        }
-        rest = &trimmed[..start];
-    }
-    parts.name = if rest.is_empty() { stem.to_owned() } else { rest.to_owned() };
-    parts.words.reverse();
-    parts
-}
-
-/// The number in `v2`, `version2`, `r3` or a bare `3`; years and sizes are none.
-fn number_of(token: &str) -> Option<u64> {
-    let digits = token.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-    let prefix = &token[..token.len() - digits.len()];
-    let known = ["v", "ver", "version", "r", "rev", "no", "nr"].contains(&prefix);
-    let plausible = if prefix.is_empty() { digits.len() <= 3 } else { digits.len() <= 9 };
-    if (known || prefix.is_empty()) && plausible && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        digits.parse().ok()
-    } else {
-        None
-    }
-}
-
-/// A date at the end of a text, and where it starts: parted from what is before it.
-fn date_at_end(text: &str) -> Option<(usize, i64)> {
-    [19usize, 17, 16, 15, 13, 10, 8].into_iter().find_map(|length| {
-        let start = text.len().checked_sub(length)?;
-        let date = parse_date(text.get(start..)?)?;
-        let before = text[..start].chars().next_back();
-        before.is_none_or(|c| !c.is_ascii_digit()).then_some((start, date))
-    })
 }
 
 /// Reads `2024-03-01`, `20240301`, `01.03.2024`, each with an optional time such as `_1405` or `T14:05:09`.
@@ -239,29 +183,11 @@ pub fn parse_date(text: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn parts(name: &str, number: Option<u64>, words: &[&str]) -> Parts {
-        let words = words.iter().map(|word| (*word).to_owned()).collect();
-        Parts { name: name.to_owned(), number, date_ms: None, words }
-    }
-
-    #[test]
-    fn usual_names_are_taken_apart() {
-        assert_eq!(usual("logo_v1"), parts("logo", Some(1), &[]));
-        assert_eq!(usual("logo_v2_FINAL"), parts("logo", Some(2), &["final"]));
-        assert_eq!(usual("logo_final_final"), parts("logo", None, &["final", "final"]));
-        assert_eq!(usual("logo (3)"), parts("logo", Some(3), &[]));
-        assert_eq!(usual("logo final2"), parts("logo", None, &["final2"]));
-        assert_eq!(usual("final"), parts("final", None, &[]), "a name has to stay");
-        assert_eq!(usual("poster-1920"), parts("poster-1920", None, &[]), "a size is no version");
-        let dated = usual("poster_2024-03-01");
-        assert_eq!((dated.name.as_str(), dated.date_ms), ("poster", Some(1_709_251_200_000)));
-    }
-
     #[test]
     fn patterns_fit_and_fill_their_places() {
         let fit = |pattern: &str, name: &str| Pattern::parse(pattern).expect("a pattern").fit(name);
         let found = fit("{name}_v{n}.psd", "big_logo_v12.psd").expect("a fit");
-        assert_eq!((found.name.as_str(), found.number), ("big_logo", Some(12)));
+        assert_eq!((found.name.as_str(), found.number.as_slice()), ("big_logo", &[12][..]));
         let found = fit("backup {date}/", "backup 2024-03-01_1405").expect("a fit");
         assert_eq!(found.date_ms, Some(1_709_301_900_000));
         assert_eq!(fit("{name}_v{n}.psd", "logo_final.psd"), None);

@@ -22,8 +22,9 @@ const FIRST_LINE: &str = "# pent plan 1";
 const HELP: &str = "\
 # One block is one commit, oldest first. Move, change or remove blocks as you like; then
 # `pent import folder` with the same folder and --plan makes them.
-#   put PATH from FILE   puts a file of the folder at a path
-#   all from PLACE       replaces everything by what is in a folder or a .zip
+#   put PATH from FILE       puts a file of the folder at a path
+#   all from PLACE           replaces everything by what is in a folder or a .zip
+#   all in PATH from PLACE   the same, for what is in one folder
 ";
 
 /// One commit to be.
@@ -48,8 +49,10 @@ pub enum Action {
         /// Where it lies below the folder.
         from: AssetPath,
     },
-    /// Replaces everything by what is in a folder or an archive.
+    /// Replaces everything in a folder by what is in a folder or an archive.
     All {
+        /// The folder; the root path for everything.
+        into: AssetPath,
         /// Where that lies below the folder.
         from: AssetPath,
     },
@@ -62,6 +65,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Files that are in no step, with the reason.
     pub left_out: Vec<LeftOut>,
+    /// What was decided that the user may see otherwise, in sentences without their full stop.
+    pub notes: Vec<String>,
 }
 
 /// A file that is not taken.
@@ -83,9 +88,13 @@ impl Plan {
             for action in &step.actions {
                 text.push_str(&match action {
                     Action::Put { path, from } => format!("  put {} from {}\n", shown(path), shown(from)),
-                    Action::All { from } => format!("  all from {}\n", shown(from)),
+                    Action::All { into, from } if into.is_root() => format!("  all from {}\n", shown(from)),
+                    Action::All { into, from } => format!("  all in {} from {}\n", shown(into), shown(from)),
                 });
             }
+        }
+        for note in &self.notes {
+            text.push_str(&format!("# {}\n", percent_encode(note.replace(['\n', '\r'], " ").as_bytes())));
         }
         for left in &self.left_out {
             text.push_str(&format!(
@@ -114,8 +123,9 @@ impl Plan {
                     wrong("write `commit`, a moment such as 2024-03-01T10:00:00+00:00, and a message")
                 })?),
                 Some(("put" | "all", _)) => {
-                    let action = action(line)
-                        .ok_or_else(|| wrong("write `put PATH from FILE` or `all from PLACE`"))?;
+                    let action = action(line).ok_or_else(|| {
+                        wrong("write `put PATH from FILE`, `all from PLACE` or `all in PATH from PLACE`")
+                    })?;
                     let step =
                         plan.steps.last_mut().ok_or_else(|| wrong("a `commit` line has to come first"))?;
                     step.actions.push(action);
@@ -177,7 +187,11 @@ fn action(line: &str) -> Option<Action> {
     let path =
         |text: &str| AssetPath::from_bytes(percent_decode(text.trim())?).ok().filter(|path| !path.is_root());
     if let Some(from) = line.strip_prefix("all from ") {
-        return Some(Action::All { from: path(from)? });
+        return Some(Action::All { into: AssetPath::root(), from: path(from)? });
+    }
+    if let Some(rest) = line.strip_prefix("all in ") {
+        let (into, from) = rest.split_once(" from ")?;
+        return Some(Action::All { into: path(into)?, from: path(from)? });
     }
     let (to, from) = line.strip_prefix("put ")?.split_once(" from ")?;
     Some(Action::Put { path: path(to)?, from: path(from)? })
@@ -196,11 +210,12 @@ mod tests {
         let time = Timestamp { unix_ms: 1_709_301_900_000, offset_minutes: -90 };
         let actions = vec![
             Action::Put { path: path("a b/lo go.psd "), from: path(" logo from v1.psd") },
-            Action::All { from: path("2024.zip") },
+            Action::All { into: AssetPath::root(), from: path("2024.zip") },
+            Action::All { into: path("in from x"), from: path("site from 1.zip") },
         ];
         let steps = vec![Step { time, message: "logo: version 1".into(), actions }];
         let left_out = vec![LeftOut { path: path("x"), reason: "it is a link".into() }];
-        let plan = Plan { steps, left_out };
+        let plan = Plan { steps, left_out, notes: vec!["a to b: 2 files\nput x from y".into()] };
         let read = Plan::parse(&plan.to_text()).expect("a plan");
         assert_eq!(read.steps, plan.steps);
     }

@@ -117,22 +117,42 @@ impl Series<'_> {
                         self.put.insert(path.clone());
                     }
                 }
-                Action::All { from } => {
-                    let put = &self.put;
-                    next.retain(|path, _| put.contains(path));
-                    for (path, content) in self.take_all(from)? {
-                        if !self.put.contains(&path) {
-                            make_room(&mut next, &path);
-                            next.insert(path, content);
-                        }
-                    }
-                }
+                Action::All { into, from } => self.replace_all(into, from, &mut next)?,
             }
         }
         if next == self.state {
             return Ok(());
         }
         self.commit(step, next, who, now)
+    }
+
+    /// Replaces what is in a folder by what is in another, or in an archive. What cannot be read
+    /// replaces nothing.
+    fn replace_all(
+        &mut self,
+        into: &AssetPath,
+        from: &AssetPath,
+        next: &mut BTreeMap<AssetPath, Content>,
+    ) -> Result<(), ImportError> {
+        let Some(all) = self.take_all(from)? else { return Ok(()) };
+        let put = &self.put;
+        next.retain(|path, _| put.contains(path) || !path.is_within(into));
+        for (inner, content) in all {
+            let path = if into.is_root() {
+                Ok(inner.clone())
+            } else {
+                AssetPath::from_bytes([into.as_bytes(), b"/", inner.as_bytes()].concat())
+            };
+            let Ok(path) = path else {
+                self.problem(from, format!("{inner} in it would get a path that is too long"));
+                continue;
+            };
+            if !self.put.contains(&path) {
+                make_room(next, &path);
+                next.insert(path, content);
+            }
+        }
+        Ok(())
     }
 
     fn commit(
@@ -234,26 +254,26 @@ impl Series<'_> {
         Ok(ingested)
     }
 
-    /// Everything in a folder or an archive.
-    fn take_all(&mut self, from: &AssetPath) -> Result<BTreeMap<AssetPath, Content>, ImportError> {
+    /// Everything in a folder or an archive; `None` when it cannot be read, which is told.
+    fn take_all(&mut self, from: &AssetPath) -> Result<Option<BTreeMap<AssetPath, Content>>, ImportError> {
         let place = self.on_disk(from);
         match place.symlink_metadata() {
             Ok(found) if found.is_dir() => {
                 let mut all = BTreeMap::new();
                 self.take_folder(from, &AssetPath::root(), &mut all)?;
-                Ok(all)
+                Ok(Some(all))
             }
             Ok(found) if found.is_file() => match Archive::open(&place) {
-                Ok(archive) => self.take_archive(from, archive),
-                Err(error @ (ImportError::Open { .. } | ImportError::Argument { .. })) => {
-                    self.problem(from, format!("the archive cannot be read: {error}"));
-                    Ok(self.state.clone())
+                Ok(archive) => self.take_archive(from, archive).map(Some),
+                Err(ImportError::Archive { reason, .. }) => {
+                    self.problem(from, format!("the archive cannot be read: {reason}"));
+                    Ok(None)
                 }
                 Err(error) => Err(error),
             },
             _ => {
                 self.problem(from, "it is not there");
-                Ok(self.state.clone())
+                Ok(None)
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::base::local_path::LocalPath;
 use crate::base::monitor::{Advance, Monitor};
 use crate::import::error::{ImportError, io};
 use crate::import::git::lfs::{self, Hashing, Pointer};
-use crate::import::git::objects::{Kind, OBJECT_BYTES_MAX, Objects, git_id};
+use crate::import::git::objects::{Kind, OBJECT_BYTES_MAX, Objects, Reader, git_id};
 use crate::import::git::source::Checkout;
 use crate::import::recent::Recent;
 use crate::object::manifest::verified_key;
@@ -153,18 +153,13 @@ impl<'a> Blobs<'a> {
     fn take_one(&self, wanted: &Wanted) -> Result<BlobRecord, ImportError> {
         self.objects.with_reader(|reader| {
             let mut bytes = std::mem::take(&mut reader.buffer);
-            let found = reader.find_kind(wanted.id, Kind::Blob, &mut bytes);
-            let record = match found {
-                Ok(true) => self.take_bytes(wanted, &bytes),
-                Ok(false) => {
+            let record = match reader.find_small(wanted.id, &mut bytes) {
+                Ok(Some(Kind::Blob)) => self.take_bytes(wanted, &bytes),
+                Ok(Some(_)) => self.foreign_blob(wanted, 0, "it is no file in the repository"),
+                Ok(None) => {
                     self.foreign_blob(wanted, 0, "it is not in the repository, as in a partial clone")
                 }
-                Err(ImportError::Object { .. }) => {
-                    let size = reader.header(wanted.id).ok().flatten().map_or(0, |(_, size)| size);
-                    let large = size > OBJECT_BYTES_MAX as u64;
-                    let reason = if large { "it is too large to be unpacked" } else { "it is damaged" };
-                    self.foreign_blob(wanted, size, reason)
-                }
+                Err(ImportError::Object { .. }) => self.take_large(wanted, reader, &mut bytes),
                 Err(error) => Err(error),
             };
             if bytes.capacity() <= BUFFER_KEPT {
@@ -172,6 +167,56 @@ impl<'a> Blobs<'a> {
             }
             record
         })
+    }
+
+    /// Takes in a blob that could not be had the short way: too large for that, or damaged.
+    fn take_large(
+        &self,
+        wanted: &Wanted,
+        reader: &Reader,
+        bytes: &mut Vec<u8>,
+    ) -> Result<BlobRecord, ImportError> {
+        if let Some(ingested) = self.large_content(wanted.id, &wanted.path, reader, bytes)? {
+            return Ok(BlobRecord::File { file: ingested.file, size: ingested.size });
+        }
+        let size = reader.header(wanted.id).ok().flatten().map_or(0, |(_, size)| size);
+        let large = size > OBJECT_BYTES_MAX as u64;
+        let reason = if large {
+            "it is damaged, or too large to be unpacked from a difference to another"
+        } else {
+            "it is damaged"
+        };
+        self.foreign_blob(wanted, size, reason)
+    }
+
+    /// The content of a blob as a stream where it lies as it is, else from memory; `None` when it is damaged.
+    fn large_content(
+        &self,
+        id: GitId,
+        path: &[u8],
+        reader: &Reader,
+        bytes: &mut Vec<u8>,
+    ) -> Result<Option<Ingested>, ImportError> {
+        let hint = GroupHint::of_name(path);
+        if let Some(mut stream) = self.objects.stream(id)? {
+            return match self.ingester.ingest_file(&mut stream, hint) {
+                Ok(ingested) => {
+                    self.count(&ingested, false);
+                    Ok(Some(ingested))
+                }
+                Err(ContentError::Read { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            };
+        }
+        match reader.find_kind(id, Kind::Blob, bytes) {
+            Ok(true) => {
+                let ingested = self.ingester.ingest_file(&mut bytes.as_slice(), hint)?;
+                self.count(&ingested, false);
+                Ok(Some(ingested))
+            }
+            Ok(false) | Err(ImportError::Object { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn take_bytes(&self, wanted: &Wanted, bytes: &[u8]) -> Result<BlobRecord, ImportError> {
@@ -343,17 +388,8 @@ impl<'a> Blobs<'a> {
                 Ok(found.map(|file| (file, record.size)))
             }
             (ForeignAlgorithm::GitBlobSha1, Some(id), _) => self.objects.with_reader(|reader| {
-                let mut bytes = Vec::new();
-                match reader.find_kind(id, Kind::Blob, &mut bytes) {
-                    Ok(true) => {
-                        let hint = GroupHint::of_name(&record.path);
-                        let ingested = self.ingester.ingest_file(&mut bytes.as_slice(), hint)?;
-                        self.count(&ingested, false);
-                        Ok(Some((ingested.file, ingested.size)))
-                    }
-                    Ok(false) | Err(ImportError::Object { .. }) => Ok(None),
-                    Err(error) => Err(error),
-                }
+                let found = self.large_content(id, &record.path, reader, &mut Vec::new())?;
+                Ok(found.map(|ingested| (ingested.file, ingested.size)))
             }),
             _ => Ok(None),
         }

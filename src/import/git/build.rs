@@ -1,11 +1,12 @@
 //! Makes commits of what was read: one after the other, since the ids of new assets follow from those
 //! of the commits before.
 
-use crate::base::id::{AssetId, CommitId, GitId, PersonId, TreeId};
+use crate::base::id::{CommitId, GitId, PersonId, TreeId};
 use crate::base::path::AssetPath;
 use crate::import::error::ImportError;
 use crate::import::git::blobs::Blobs;
 use crate::import::git::changes::{Changes, SeenTree, Skipped};
+use crate::import::git::merges::join;
 use crate::import::git::parse::{self, Actor, EntryKind};
 use crate::import::nodes::Nodes;
 use crate::import::recent::Recent;
@@ -134,7 +135,7 @@ impl<'a> Builder<'a> {
             extensions,
         };
         let id = commit.id();
-        self.writer.put_object(Space::Commits, id.as_bytes(), &commit.encode())?;
+        self.nodes.put_commit(id, &commit.encode())?;
         self.writer.put_object(Space::Origins, id.as_bytes(), &read.original)?;
         self.writer.put_object(Space::Imports, &key::commit(self.scope, read.id), id.as_bytes())?;
         for (parent, _) in &parents {
@@ -167,39 +168,23 @@ impl<'a> Builder<'a> {
             match (was, now) {
                 (Some(was), Some(now)) => differences.changed.push((path, was, now)),
                 (Some(was), None) => differences.removed.push((path, was)),
-                (None, Some(now)) => {
-                    if let Some(asset) = self.asset_of_others(&parents[parents.len().min(1)..], &path)? {
-                        pending.assets.insert(path.clone(), asset);
-                    }
-                    differences.added.push((path, now));
-                }
+                (None, Some(now)) => differences.added.push((path, now)),
                 (None, None) => {}
             }
         }
+        let mut notes = join(&self.nodes, parents, &mut differences, &mut pending)?;
         let ids: Vec<CommitId> = parents.iter().map(|(id, _)| *id).collect();
         let assignment = assign(&ids, differences, &pending, &HashMap::new());
+        notes.extend(assignment.notes);
+        notes.sort_unstable();
+        notes.dedup();
         let tree = self.nodes.edit(base, assignment.edits)?;
-        Ok((tree, assignment.notes))
+        Ok((tree, notes))
     }
 
     fn entry(&self, tree: TreeId, path: &AssetPath) -> Result<Option<EntryValue>, ImportError> {
         let found = entry_at(&self.nodes, tree, path).map_err(RepoError::from)?;
         Ok(found.map(Into::into).filter(|value: &EntryValue| !value.content.is_directory()))
-    }
-
-    /// The asset that stands at a path in a parent other than the first: what a merge brings along
-    /// stays the asset that it was.
-    fn asset_of_others(
-        &self,
-        others: &[(CommitId, TreeId)],
-        path: &AssetPath,
-    ) -> Result<Option<AssetId>, ImportError> {
-        for (_, tree) in others {
-            if let Some(asset) = self.entry(*tree, path)?.and_then(|entry| entry.asset) {
-                return Ok(Some(asset));
-            }
-        }
-        Ok(None)
     }
 
     /// What stands at a path; `None` for what cannot be taken over.

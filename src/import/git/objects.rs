@@ -2,13 +2,17 @@
 
 use crate::base::id::GitId;
 use crate::import::error::{ImportError, io};
+use crate::import::git::large::{BlobStream, LargeObjects};
 use gix::odb::{HandleArc, Header as _, Store};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Largest object that is held in memory whole, in bytes: what is larger and lies as it is in the
-/// repository is streamed, what is larger and a difference to another object is left out.
+/// Largest object that is held in memory whole, in bytes. A larger blob that lies in the repository as it
+/// is comes as a stream; one that is a difference to another object is left out.
 pub const OBJECT_BYTES_MAX: usize = 1 << 30;
+/// Largest object that every thread may hold in memory at the same time, in bytes. A larger blob comes as
+/// a stream; of what cannot be streamed only one is held at a time.
+pub const OBJECT_BYTES_AT_ONCE: usize = 16 << 20;
 /// Bytes of unpacked objects that each reader keeps for those that are differences to them.
 const BASES_KEPT_BYTES: usize = 24 << 20;
 
@@ -18,27 +22,37 @@ pub use gix::object::Kind;
 /// The objects of one repository, those that it borrows from others included.
 pub struct Objects {
     store: Arc<Store>,
+    /// The same objects, for those that one thread at a time may hold.
+    large_store: Arc<Store>,
+    /// Held by whoever holds an object from there.
+    large: Arc<Mutex<()>>,
+    streams: LargeObjects,
     idle: Mutex<Vec<Reader>>,
 }
 
 /// Reads on one thread.
 pub struct Reader {
     handle: HandleArc,
+    large_store: Arc<Store>,
+    large: Arc<Mutex<()>>,
     /// Room for an object, kept from one to the next.
     pub buffer: Vec<u8>,
 }
 
 impl Objects {
-    /// Opens the folder of objects. Loops among borrowed folders are an error.
-    pub fn open(folder: &Path) -> Result<Self, ImportError> {
-        let options = gix::odb::store::init::Options {
-            alloc_limit_bytes: Some(OBJECT_BYTES_MAX),
-            ..Default::default()
-        };
-        let mut replacements = std::iter::empty();
-        let store = Store::at_opts(folder.to_owned(), gix::hash::Kind::Sha1, &mut replacements, options)
-            .map_err(io("opening", folder))?;
-        Ok(Self { store: Arc::new(store), idle: Mutex::default() })
+    /// Opens the folder of objects, which borrows from the folders `borrowed`. Loops among borrowed folders
+    /// are an error.
+    pub fn open(folder: &Path, borrowed: Vec<PathBuf>) -> Result<Self, ImportError> {
+        let (store, large_store) =
+            (open_store(folder, OBJECT_BYTES_AT_ONCE)?, open_store(folder, OBJECT_BYTES_MAX)?);
+        let folders = std::iter::once(folder.to_owned()).chain(borrowed).collect();
+        let (large, streams) = (Arc::default(), LargeObjects::new(folders));
+        Ok(Self { store, large_store, large, streams, idle: Mutex::default() })
+    }
+
+    /// A blob as a stream, whatever its size; `None` when it lies nowhere as it is.
+    pub fn stream(&self, id: GitId) -> Result<Option<BlobStream>, ImportError> {
+        self.streams.open(id)
     }
 
     /// Lends a reader, with what it remembers from before.
@@ -54,8 +68,17 @@ impl Objects {
         let mut handle = HandleArc::from(self.store.to_handle_arc());
         handle.refresh_never();
         handle.set_pack_cache(|| Box::new(gix_pack::cache::lru::MemoryCappedHashmap::new(BASES_KEPT_BYTES)));
-        Reader { handle, buffer: Vec::new() }
+        let (large_store, large) = (Arc::clone(&self.large_store), Arc::clone(&self.large));
+        Reader { handle, large_store, large, buffer: Vec::new() }
     }
+}
+
+fn open_store(folder: &Path, bytes_max: usize) -> Result<Arc<Store>, ImportError> {
+    let options = gix::odb::store::init::Options { alloc_limit_bytes: Some(bytes_max), ..Default::default() };
+    let mut replacements = std::iter::empty();
+    Store::at_opts(folder.to_owned(), gix::hash::Kind::Sha1, &mut replacements, options)
+        .map(Arc::new)
+        .map_err(io("opening", folder))
 }
 
 /// Names an object for the library.
@@ -84,16 +107,21 @@ impl Reader {
     ///
     /// A damaged object is an error, and so is one whose bytes do not hash to its id.
     pub fn find(&self, id: GitId, into: &mut Vec<u8>) -> Result<Option<Kind>, ImportError> {
-        use gix::objs::Find as _;
-        into.clear();
-        let found = self.handle.try_find(&object_id(id), into).map_err(|error| refused(id, error))?;
-        let Some(data) = found else { return Ok(None) };
-        if hash(data.kind, data.data) != Some(id) {
-            return Err(ImportError::Object { id, source: None });
+        match self.find_small(id, into) {
+            Err(ImportError::Object { .. }) => {
+                let _alone = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut handle = HandleArc::from(self.large_store.to_handle_arc());
+                handle.refresh_never();
+                find_by(&handle, id, into)
+            }
+            found => found,
         }
-        let (kind, length) = (data.kind, data.data.len());
-        into.truncate(length);
-        Ok(Some(kind))
+    }
+
+    /// The same for an object of which every thread may hold one: a larger one is an error as if it were
+    /// damaged.
+    pub fn find_small(&self, id: GitId, into: &mut Vec<u8>) -> Result<Option<Kind>, ImportError> {
+        find_by(&self.handle, id, into)
     }
 
     /// Puts an object of a known kind into `into`; says whether it is here.
@@ -104,6 +132,19 @@ impl Reader {
             None => Ok(false),
         }
     }
+}
+
+fn find_by(handle: &HandleArc, id: GitId, into: &mut Vec<u8>) -> Result<Option<Kind>, ImportError> {
+    use gix::objs::Find as _;
+    into.clear();
+    let found = handle.try_find(&object_id(id), into).map_err(|error| refused(id, error))?;
+    let Some(data) = found else { return Ok(None) };
+    if hash(data.kind, data.data) != Some(id) {
+        return Err(ImportError::Object { id, source: None });
+    }
+    let (kind, length) = (data.kind, data.data.len());
+    into.truncate(length);
+    Ok(Some(kind))
 }
 
 fn refused(id: GitId, error: impl Into<crate::import::error::Cause>) -> ImportError {

@@ -1,7 +1,7 @@
 //! Which commits are to be imported, in an order in which parents come first.
 
 use crate::base::id::GitId;
-use crate::base::monitor::{Advance, Monitor, Phase};
+use crate::base::monitor::{Monitor, Phase};
 use crate::import::error::ImportError;
 use crate::import::git::objects::{Kind, Objects};
 use crate::import::git::parse;
@@ -94,7 +94,7 @@ impl Walk<'_> {
             planned.parents.retain(|parent| self.settled.get(parent) == Some(&Met::There));
             self.settled.insert(planned.id, Met::There);
             self.order.commits.push(planned);
-            self.monitor.advance(Advance { files: 1, ..Advance::default() });
+            self.monitor.commits(self.order.commits.len() as u64, 0);
         }
         Ok(self.settled.get(&tip) == Some(&Met::There))
     }

@@ -12,7 +12,7 @@ use crate::import::error::ImportError;
 use crate::import::git::blobs::{Blobs, MissingContent, Wanted};
 use crate::import::git::build::{Builder, ReadCommit, imported};
 use crate::import::git::changes::{Skipped, changes};
-use crate::import::git::objects::{Kind, Objects};
+use crate::import::git::objects::{Kind, Objects, Reader};
 use crate::import::git::order::{Planned, order};
 use crate::import::git::parse::{self, EntryKind, GitTag};
 use crate::import::git::source::{Source, SourceRef};
@@ -32,6 +32,8 @@ const BATCH_CHANGES: usize = 30_000;
 const STACK_BYTES: usize = 32 << 20;
 /// Longest chain of tags that name tags.
 const TAG_CHAIN_MAX: usize = 16;
+/// Longest blob that is kept because a name stands for it, in bytes.
+const NAMED_BLOB_BYTES_MAX: u64 = 1 << 20;
 
 /// What to import.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +57,8 @@ pub struct ImportedRef {
     pub commit: Option<CommitId>,
     /// The text of an annotated tag.
     pub tag: Option<GitTag>,
+    /// Whether all that it names is here, so that it can go back.
+    pub whole: bool,
 }
 
 /// What an import did.
@@ -251,11 +255,13 @@ struct Peeled {
     commit: Option<GitId>,
     /// The tags on the way, outermost first, byte for byte.
     tags: Vec<(GitId, Vec<u8>)>,
+    /// The blob in the end, when it is one that is kept.
+    blob: Option<(GitId, Vec<u8>)>,
 }
 
 impl Peeled {
     fn keep(self, writer: &ChunkWriter<'_>, builder: &mut Builder<'_>) -> Result<ImportedRef, ImportError> {
-        for (id, bytes) in &self.tags {
+        for (id, bytes) in self.tags.iter().chain(&self.blob) {
             writer.put_object(Space::Origins, &key::original(*id), bytes)?;
         }
         let commit = match self.commit {
@@ -263,44 +269,47 @@ impl Peeled {
             None => None,
         };
         let tag = self.tags.first().and_then(|(_, bytes)| parse::tag(bytes));
-        Ok(ImportedRef { name: self.name, git: self.git, commit, tag })
+        let whole = commit.is_some() || self.blob.is_some();
+        Ok(ImportedRef { name: self.name, git: self.git, commit, tag, whole })
     }
 }
 
 /// Follows names through tags to commits.
 fn peel(objects: &Objects, refs: &[&SourceRef]) -> Result<Vec<Peeled>, ImportError> {
-    objects.with_reader(|reader| {
-        let mut all = Vec::with_capacity(refs.len());
-        for entry in refs {
-            let mut peeled =
-                Peeled { name: entry.name.clone(), git: entry.target, commit: None, tags: Vec::new() };
-            let mut next = entry.target;
-            for _ in 0..TAG_CHAIN_MAX {
-                let mut bytes = Vec::new();
-                let kind = match reader.header(next)? {
-                    Some((kind, _)) => kind,
-                    None if category(&entry.name).0 == Category::Kept => break,
-                    None => return Err(ImportError::Missing { id: next }),
-                };
-                match kind {
-                    Kind::Commit => peeled.commit = Some(next),
-                    Kind::Tag => {
-                        reader.find_kind(next, Kind::Tag, &mut bytes)?;
-                        let target = parse::tag(&bytes).map(|tag| tag.target);
-                        peeled.tags.push((next, bytes));
-                        if let Some(target) = target {
-                            next = target;
-                            continue;
-                        }
-                    }
-                    Kind::Tree | Kind::Blob => {}
+    objects.with_reader(|reader| refs.iter().map(|entry| peel_one(reader, entry)).collect())
+}
+
+fn peel_one(reader: &Reader, entry: &SourceRef) -> Result<Peeled, ImportError> {
+    let mut peeled =
+        Peeled { name: entry.name.clone(), git: entry.target, commit: None, tags: Vec::new(), blob: None };
+    let mut next = entry.target;
+    for _ in 0..TAG_CHAIN_MAX {
+        let (kind, size) = match reader.header(next)? {
+            Some(found) => found,
+            None if category(&entry.name).0 == Category::Kept => break,
+            None => return Err(ImportError::Missing { id: next }),
+        };
+        let mut bytes = Vec::new();
+        match kind {
+            Kind::Commit => peeled.commit = Some(next),
+            Kind::Tag => {
+                reader.find_kind(next, Kind::Tag, &mut bytes)?;
+                let target = parse::tag(&bytes).map(|tag| tag.target);
+                peeled.tags.push((next, bytes));
+                if let Some(target) = target {
+                    next = target;
+                    continue;
                 }
-                break;
             }
-            all.push(peeled);
+            Kind::Blob if size <= NAMED_BLOB_BYTES_MAX => {
+                reader.find_kind(next, Kind::Blob, &mut bytes)?;
+                peeled.blob = Some((next, bytes));
+            }
+            Kind::Tree | Kind::Blob => {}
         }
-        Ok(all)
-    })
+        break;
+    }
+    Ok(peeled)
 }
 
 struct Batches<'a> {

@@ -2,6 +2,7 @@
 //! the trees as they are and mean nothing here; what they ask for is kept outside of the trees.
 
 use crate::base::path::AssetPath;
+use std::collections::HashMap;
 
 /// Most rules that are taken over.
 const RULES_MAX: usize = 10_000;
@@ -19,6 +20,9 @@ pub struct Translated {
     pub lfs: Vec<String>,
     /// Files that one person at a time may change, as patterns from the top folder.
     pub lockable: Vec<String>,
+    /// Words that stand for several attributes, with those (`[attr]name ...` in the file of the top folder).
+    #[serde(skip)]
+    macros: HashMap<String, Vec<String>>,
 }
 
 impl Translated {
@@ -41,31 +45,64 @@ impl Translated {
         }
     }
 
-    /// Adds what the `.gitattributes` of a folder says of Git LFS and of locks.
+    /// Adds what the `.gitattributes` of a folder says of Git LFS and of locks. The last pattern that fits a
+    /// file decides: one behind a `!` takes out.
     pub fn add_attributes(&mut self, folder: &AssetPath, bytes: &[u8]) {
         for line in bytes.split(|byte| *byte == b'\n') {
             let Ok(line) = std::str::from_utf8(line) else { continue };
+            if let Some(definition) = line.trim().strip_prefix("[attr]") {
+                // Git takes these from the top folder only.
+                if folder.is_root() && self.macros.len() < RULES_MAX {
+                    let mut words = definition.split_ascii_whitespace().map(str::to_owned);
+                    self.macros.extend(words.next().map(|name| (name, words.collect())));
+                }
+                continue;
+            }
             let Some((pattern, attributes)) = attribute_line(line.trim()) else { continue };
             let Some(pattern) = from_top(folder, &pattern) else { continue };
-            let words: Vec<&str> = attributes.split_ascii_whitespace().collect();
-            let lists = [
-                (&mut self.lfs, "filter=lfs", ["-filter", "!filter"]),
-                (&mut self.lockable, "lockable", ["-lockable", "!lockable"]),
-            ];
-            for (list, wanted, unwanted) in lists {
-                if words.contains(&wanted) && list.len() < RULES_MAX {
-                    list.retain(|other| *other != pattern);
-                    list.push(pattern.clone());
-                } else if words.iter().any(|word| unwanted.contains(word)) {
-                    list.retain(|other| *other != pattern);
-                }
-            }
+            let words = self.words(attributes);
+            // The last word on the line decides.
+            let last = |fits: &dyn Fn(&str) -> Option<bool>| words.iter().rev().find_map(|word| fits(word));
+            let lfs = last(&|word| match word {
+                "filter=lfs" => Some(true),
+                "-filter" | "!filter" | "filter" => Some(false),
+                other => other.starts_with("filter=").then_some(false),
+            });
+            let lockable = last(&|word| match word {
+                "lockable" => Some(true),
+                "-lockable" | "!lockable" => Some(false),
+                _ => None,
+            });
+            decide(&mut self.lfs, &pattern, lfs);
+            decide(&mut self.lockable, &pattern, lockable);
         }
+    }
+
+    /// The attributes of a line, with what stands for several replaced by those.
+    fn words(&self, attributes: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for word in attributes.split_ascii_whitespace() {
+            words.push(word.to_owned());
+            words.extend(self.macros.get(word).into_iter().flatten().cloned());
+        }
+        words
     }
 
     /// Whether nothing was asked for.
     pub fn is_empty(&self) -> bool {
         self.ignore.is_empty() && self.lfs.is_empty() && self.lockable.is_empty()
+    }
+}
+
+/// Lets a pattern decide, after all others.
+fn decide(list: &mut Vec<String>, pattern: &str, decided: Option<bool>) {
+    let Some(wanted) = decided else { return };
+    let is_same = |other: &String| other.strip_prefix('!').unwrap_or(other) == pattern;
+    list.retain(|other| !is_same(other));
+    if wanted && list.len() < RULES_MAX {
+        list.push(pattern.to_owned());
+    } else if !wanted && !list.is_empty() && list.len() < RULES_MAX {
+        list.push(format!("!{pattern}"));
     }
 }
 
@@ -196,9 +233,21 @@ mod tests {
         translated.add_attributes(&AssetPath::root(), text);
         translated.add_attributes(&path("video"), b"*.mov lockable filter=lfs\n");
         translated.add_attributes(&AssetPath::root(), b"*.psd -filter\n");
-        assert_eq!(translated.lfs, ["a b.bin", "/video/**/*.mov"]);
+        assert_eq!(translated.lfs, ["a b.bin", "/video/**/*.mov", "!*.psd"]);
         assert_eq!(translated.lockable, ["*.psd", "/video/**/*.mov"]);
         assert_eq!(patterns_of(&one_line(&translated.lfs)), translated.lfs);
+    }
+
+    #[test]
+    fn words_that_stand_for_several_attributes_count_and_later_lines_decide() {
+        let mut translated = Translated::default();
+        translated.add_attributes(
+            &AssetPath::root(),
+            b"[attr]big filter=lfs lockable\n*.psd big\n*.tif big -lockable\n",
+        );
+        translated.add_attributes(&path("docs"), b"[attr]big text\n*.tif filter=other\n");
+        assert_eq!(translated.lfs, ["*.psd", "*.tif", "!/docs/**/*.tif"]);
+        assert_eq!(translated.lockable, ["*.psd", "!*.tif"]);
     }
 
     #[test]

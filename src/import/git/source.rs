@@ -107,7 +107,7 @@ fn open_repository(path: &Path) -> Result<Source, ImportError> {
     let head = repository.head_name().ok().flatten().map(|name| name.as_bstr().to_vec());
     let shallow = repository.shallow_commits().map_err(|error| open_error(path, error))?;
     let shallow = shallow.iter().flat_map(|commits| commits.iter()).filter_map(|id| git_id(id)).collect();
-    let objects = Objects::open(&objects_dir)?;
+    let objects = Objects::open(&objects_dir, borrowed)?;
     let worktrees = worktrees(&repository);
     Ok(Source { objects, refs, head, shallow, lfs, worktrees, broken_refs, _unpacked: None })
 }
@@ -222,7 +222,7 @@ fn open_bundle(path: &Path, scratch: &Path, monitor: &dyn Monitor) -> Result<Sou
     .map_err(|error| open_error(path, error))?;
     let head = header.head.and_then(|id| head_name(&header.refs, id));
     Ok(Source {
-        objects: Objects::open(&folder)?,
+        objects: Objects::open(&folder, Vec::new())?,
         refs: header.refs,
         head,
         shallow: HashSet::new(),

@@ -4,13 +4,16 @@
 //! was, so it has the same id there; whether it has is not believed but found out, by making its tree
 //! again. Any other commit is written anew, always in the same way.
 
+mod index;
 mod pack;
+mod rule;
 mod trees;
 
-pub use trees::LfsRule;
+pub use rule::LfsRule;
 
 use crate::base::id::{CommitId, FileId, GitId, TreeId};
 use crate::base::monitor::{Monitor, Phase};
+use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::import::error::{ImportError, io};
 use crate::import::git::objects::{Kind, hash};
@@ -24,6 +27,7 @@ use crate::repo::imports::{Scope, git_commit_of};
 use crate::repo::refs::{RefKind, RefName, RefTarget};
 use crate::repo::{Repository, View};
 use pack::PackSpool;
+use rule::Matcher;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,8 +72,17 @@ pub struct Exported {
     pub missing_blobs: u64,
     /// Git LFS content that is not at hand; its pointers are there.
     pub missing_lfs: u64,
-    /// Names that have no place in Git.
-    pub left_out: Vec<String>,
+    /// Names that were not written, each with the reason.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A name that was not written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct LeftOut {
+    /// Its full name in Git, percent-encoded.
+    pub name: String,
+    /// Why, as a sentence without its full stop.
+    pub reason: &'static str,
 }
 
 /// The state of an export.
@@ -78,9 +91,9 @@ struct Exporter<'a> {
     extractor: Extractor<'a>,
     monitor: &'a dyn Monitor,
     git_dir: PathBuf,
-    lfs: LfsRule,
+    lfs: Matcher,
     pack: PackSpool,
-    trees: Recent<(TreeId, Origin), GitId>,
+    trees: Recent<(TreeId, Origin, AssetPath), GitId>,
     blobs: HashMap<FileId, GitId>,
     lfs_objects: HashMap<FileId, [u8; 32]>,
     missing: HashSet<GitId>,
@@ -130,7 +143,7 @@ fn export_here(
         extractor,
         monitor,
         git_dir: target.to_owned(),
-        lfs: wish.lfs.clone(),
+        lfs: Matcher::new(&wish.lfs),
         pack,
         trees: Recent::new(TREES_KEPT),
         blobs: HashMap::new(),
@@ -141,7 +154,8 @@ fn export_here(
         shallow: Vec::new(),
         report: Exported::default(),
     };
-    let tips: Vec<CommitId> = names.iter().map(|name| name.target.commit).collect();
+    let names = exporter.leave_out_unfit(names);
+    let tips: Vec<CommitId> = names.iter().filter_map(|name| Some(name.target.as_ref()?.commit)).collect();
     let order = exporter.order(&tips)?;
     monitor.phase(Phase { name: "Exporting", files_total: None, bytes_total: None });
     for (done, id) in order.iter().enumerate() {
@@ -172,7 +186,8 @@ fn create(target: &Path) -> Result<(), ImportError> {
 struct Chosen {
     /// Its full name in Git.
     git_name: Vec<u8>,
-    target: RefTarget,
+    /// The commit here, with what was said of it; `None` for what names no commit.
+    target: Option<RefTarget>,
     /// The object that it named in Git, while it names the same commit here.
     original: Option<GitId>,
 }
@@ -195,12 +210,12 @@ fn chosen(view: &View, wish: &ExportWish) -> Result<Vec<Chosen>, ImportError> {
         let git_name = git_name(&name, &|full| records.contains_key(full));
         let record = records.get(&git_name).filter(|record| record.commit == Some(target.commit));
         let original = record.map(|record| record.git);
-        all.push(Chosen { git_name, target, original });
+        all.push(Chosen { git_name, target: Some(target), original });
     }
-    if wish.names.is_empty() && wish.lfs.is_empty() {
+    if wish.names.is_empty() {
         for (git_name, record) in view.kept_git_references()? {
-            let Some(commit) = record.commit else { continue };
-            all.push(Chosen { git_name, target: RefTarget::plain(commit), original: Some(record.git) });
+            let target = record.commit.map(RefTarget::plain);
+            all.push(Chosen { git_name, target, original: Some(record.git) });
         }
     }
     if all.is_empty() { Err(ImportError::NothingToImport { patterns: wish.names.clone() }) } else { Ok(all) }
@@ -262,7 +277,7 @@ impl Exporter<'_> {
             Some(bytes) => parse::commit_links(bytes),
             None => (None, Vec::new()),
         };
-        let tree = self.tree(commit.tree, expected.map_or(Origin::None, Origin::Was))?;
+        let tree = self.tree(&AssetPath::root(), commit.tree, expected.map_or(Origin::None, Origin::Was))?;
         let is_same = original.is_some() && expected == Some(tree) && fits(&parents, &links);
         let git = if let (true, Some(bytes)) = (is_same, &original) {
             let git = self.pack.put(Kind::Commit, bytes)?;
@@ -313,41 +328,82 @@ impl Exporter<'_> {
         Ok(format!("{} <{}> {}", plain(name), plain(email), git_time(signature.time)))
     }
 
-    /// Writes what names need - annotated tags - and says what each names.
+    /// Takes out the names that would say something else in the new repository.
+    fn leave_out_unfit(&mut self, names: Vec<Chosen>) -> Vec<Chosen> {
+        if self.lfs.is_empty() {
+            return names;
+        }
+        let (kept, fit) = names.into_iter().partition(|name| category(&name.git_name).0 == Category::Kept);
+        for name in kept {
+            let reason = "it speaks of commits by their ids, which change where more files go into Git LFS";
+            self.leave_out(&name, reason);
+        }
+        fit
+    }
+
+    fn leave_out(&mut self, name: &Chosen, reason: &'static str) {
+        let name = crate::base::escape::percent_encode(&name.git_name);
+        self.report.left_out.push(LeftOut { name, reason });
+    }
+
+    /// Writes what names need - annotated tags, blobs - and says what each names.
     fn refs(&mut self, names: &[Chosen]) -> Result<BTreeMap<Vec<u8>, (GitId, GitId)>, ImportError> {
         let mut refs = BTreeMap::new();
         for name in names {
-            let Some(commit) = self.commits.get(&name.target.commit).copied() else { continue };
-            let object = match name.original {
-                Some(original) if self.tags(original, commit)? => original,
-                _ => self.tag(name, commit)?,
+            let commit = name.target.as_ref().and_then(|target| self.commits.get(&target.commit)).copied();
+            let original = match name.original {
+                Some(original) => self.originals(original, commit)?.map(|end| (original, end)),
+                None => None,
             };
-            refs.insert(name.git_name.clone(), (object, commit));
+            match (original, commit) {
+                (Some((object, end)), _) => drop(refs.insert(name.git_name.clone(), (object, end))),
+                (None, Some(commit)) => {
+                    let object = self.tag(name, commit)?;
+                    refs.insert(name.git_name.clone(), (object, commit));
+                }
+                (None, None) => {
+                    self.leave_out(name, "it names a tree or a large blob, which an import does not keep");
+                }
+            }
         }
         Ok(refs)
     }
 
-    /// Writes the original tags that lead from an object to a commit; says whether they do.
-    fn tags(&mut self, object: GitId, commit: GitId) -> Result<bool, ImportError> {
-        let (mut next, mut chain) = (object, Vec::<Vec<u8>>::new());
-        for _ in 0..TAG_CHAIN_MAX {
-            if next == commit {
-                for bytes in chain {
-                    self.pack.put(Kind::Tag, &bytes)?;
+    /// Writes the originals that lead from an object to a commit, or to a blob that was kept because a
+    /// name stands for it; says where they lead, or nothing when one of them is not here.
+    fn originals(&mut self, object: GitId, commit: Option<GitId>) -> Result<Option<GitId>, ImportError> {
+        let (mut next, mut chain) = (object, Vec::<(Kind, Vec<u8>)>::new());
+        for _ in 0..=TAG_CHAIN_MAX {
+            let mut is_end = commit == Some(next);
+            if !is_end {
+                let Some(bytes) = self.view.git_object(next)? else { return Ok(None) };
+                let is_tag = hash_of(Kind::Tag, &bytes)? == next;
+                match parse::tag(&bytes).filter(|_| is_tag) {
+                    Some(tag) => {
+                        chain.push((Kind::Tag, bytes));
+                        next = tag.target;
+                    }
+                    None if hash_of(Kind::Blob, &bytes)? == next => {
+                        chain.push((Kind::Blob, bytes));
+                        is_end = true;
+                    }
+                    None => return Ok(None),
                 }
-                return Ok(true);
             }
-            let Some(bytes) = self.view.git_object(next)? else { return Ok(false) };
-            let Some(tag) = parse::tag(&bytes) else { return Ok(false) };
-            chain.push(bytes);
-            next = tag.target;
+            if is_end {
+                for (kind, bytes) in chain {
+                    self.pack.put(kind, &bytes)?;
+                }
+                return Ok(Some(next));
+            }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Writes a tag with words as an object of its own.
     fn tag(&mut self, name: &Chosen, commit: GitId) -> Result<GitId, ImportError> {
-        let Some(annotation) = &name.target.annotation else { return Ok(commit) };
+        let annotation = name.target.as_ref().and_then(|target| target.annotation.as_ref());
+        let Some(annotation) = annotation else { return Ok(commit) };
         let short = String::from_utf8_lossy(category(&name.git_name).1).into_owned();
         let tagger = self.actor(&annotation.signature)?;
         let message = annotation.message.replace('\0', "\u{fffd}");
@@ -374,17 +430,18 @@ impl Exporter<'_> {
             write("shallow", lines.as_bytes())?;
         }
         let mut packed = b"# pack-refs with: peeled fully-peeled sorted \n".to_vec();
-        for (name, (object, commit)) in refs {
+        for (name, (object, end)) in refs {
             packed.extend_from_slice(format!("{object} ").as_bytes());
             packed.extend_from_slice(name);
             packed.push(b'\n');
-            if object != commit {
-                packed.extend_from_slice(format!("^{commit}\n").as_bytes());
+            if object != end {
+                packed.extend_from_slice(format!("^{end}\n").as_bytes());
             }
         }
         write("packed-refs", &packed)?;
         write("HEAD", &head(view, refs)?)?;
         let shown = |name: &[u8]| crate::base::escape::percent_encode(name);
+        self.report.left_out.sort();
         self.report.names = refs.iter().map(|(name, (id, _))| (shown(name), id.to_string())).collect();
         Ok(self.report)
     }

@@ -1,18 +1,19 @@
-//! Writes Git objects into one pack. They are gathered in a file beside it, since a pack says first how
-//! many there are; at the end the pack is read once more, checked and indexed by gix.
+//! Writes Git objects into one pack, and its index. A pack says first how many objects there are, so
+//! that is filled in at the end; no object is held in memory for longer than it takes to write it.
 
 use crate::base::id::GitId;
 use crate::import::error::{ImportError, io};
+use crate::import::git::export::index::{self, Entry};
 use crate::import::git::objects::{Kind, git_id};
+use flate2::Crc;
 use gix::hash::Kind as HashKind;
 use gix::zlib::Compression;
 use gix::zlib::stream::deflate;
 use gix_pack::data::entry::Header;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
+use std::io::{BufWriter, Read, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 /// How much is read and written at once, in bytes.
 const STEP_BYTES: usize = 256 << 10;
@@ -22,8 +23,29 @@ const PACK_START: [u8; 8] = *b"PACK\0\0\0\x02";
 /// A pack on its way.
 pub struct PackSpool {
     path: PathBuf,
+    out: PackFile,
+    /// What is in it: CRC-32 and place of each object.
+    written: HashMap<GitId, (u32, u64)>,
+}
+
+/// The file of a pack, with what is known of the object that is being written.
+struct PackFile {
     out: BufWriter<File>,
-    written: HashSet<GitId>,
+    position: u64,
+    crc: Crc,
+}
+
+impl Write for PackFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let length = self.out.write(bytes)?;
+        self.position += length as u64;
+        self.crc.update(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
 }
 
 impl PackSpool {
@@ -36,7 +58,9 @@ impl PackSpool {
             .create_new(true)
             .open(&path)
             .map_err(io("making", &path))?;
-        Ok(Self { path, out: BufWriter::with_capacity(1 << 20, file), written: HashSet::new() })
+        let mut out = PackFile { out: BufWriter::with_capacity(1 << 20, file), position: 0, crc: Crc::new() };
+        out.write_all(&[&PACK_START[..], &[0; 4]].concat()).map_err(io("writing", &path))?;
+        Ok(Self { path, out, written: HashMap::new() })
     }
 
     /// How many objects are in it.
@@ -47,8 +71,9 @@ impl PackSpool {
     /// Puts an object in, once, and says its id.
     pub fn put(&mut self, kind: Kind, bytes: &[u8]) -> Result<GitId, ImportError> {
         let id = super::hash_of(kind, bytes)?;
-        if self.written.insert(id) {
-            self.entry(kind, bytes.len() as u64, |out| out.write_all(bytes))?;
+        if !self.written.contains_key(&id) {
+            let place = self.entry(kind, bytes.len() as u64, |out| out.write_all(bytes))?;
+            self.written.insert(id, place);
         }
         Ok(id)
     }
@@ -62,70 +87,87 @@ impl PackSpool {
         let mut hasher = gix::hash::hasher(HashKind::Sha1);
         hasher.update(format!("blob {size}\0").as_bytes());
         let mut failed = None;
-        self.entry(Kind::Blob, size, |out| {
+        let entry = self.entry(Kind::Blob, size, |out| {
             let mut both = Tee { out, hasher: &mut hasher };
             write(&mut both).map_err(|error| {
                 failed = Some(error);
                 std::io::Error::other("the content could not be had")
             })
-        })
-        .map_err(|error| failed.take().unwrap_or_else(|| error.into()))?;
+        });
+        let place = entry.map_err(|error| failed.take().unwrap_or_else(|| error.into()))?;
         let id = hasher.try_finalize().ok().and_then(|id| git_id(&id));
         let id = id.ok_or_else(|| super::unhashed(size))?;
-        self.written.insert(id);
+        self.written.insert(id, place);
         Ok(id)
     }
 
+    /// Writes one object and says its checksum and place.
     fn entry(
         &mut self,
         kind: Kind,
         size: u64,
         fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-    ) -> Result<(), ImportError> {
+    ) -> Result<(u32, u64), ImportError> {
         let header = match kind {
             Kind::Commit => Header::Commit,
             Kind::Tree => Header::Tree,
             Kind::Blob => Header::Blob,
             Kind::Tag => Header::Tag,
         };
-        let writing = io("writing", &self.path);
-        let mut done = || -> std::io::Result<()> {
-            header.write_to(size, &mut self.out)?;
-            Ok(())
-        };
-        done().map_err(writing)?;
+        let offset = self.out.position;
+        self.out.crc.reset();
+        header.write_to(size, &mut self.out).map_err(io("writing", &self.path))?;
         let mut packed = deflate::Write::new(&mut self.out, Compression::BEST_SPEED);
-        fill(&mut packed).and_then(|()| packed.flush()).map_err(io("writing", &self.path))
+        fill(&mut packed).and_then(|()| packed.flush()).map_err(io("writing", &self.path))?;
+        Ok((self.out.crc.sum(), offset))
     }
 
-    /// Makes a pack with its index out of what was gathered. The folder then has both.
+    /// Makes a pack with its index out of what was gathered, both durable. The folder then has them.
     pub fn finish(self) -> Result<(), ImportError> {
         let Self { path, out, written } = self;
         let failed = |action| io(action, &path);
-        let mut file = out.into_inner().map_err(|error| failed("writing")(error.into_error()))?;
+        let mut file = out.out.into_inner().map_err(|error| failed("writing")(error.into_error()))?;
+        if written.is_empty() {
+            return fs::remove_file(&path).map_err(failed("removing"));
+        }
         let count = u32::try_from(written.len()).map_err(|_| ImportError::Argument {
             text: path.display().to_string(),
             reason: "one pack cannot hold so many objects; export fewer branches at a time".to_owned(),
         })?;
-        drop(written);
-        let mut start = PACK_START.to_vec();
-        start.extend_from_slice(&count.to_be_bytes());
-        let trailer = checksum(&start, &mut file).map_err(failed("reading"))?;
-        file.seek(SeekFrom::Start(0)).map_err(failed("reading"))?;
-        if count > 0 {
-            let folder = path.parent().unwrap_or(Path::new("."));
-            let pack = start.as_slice().chain(&file).chain(trailer.as_slice());
-            index(folder, pack).map_err(|source| ImportError::Open { path: folder.to_owned(), source })?;
-        }
-        fs::remove_file(&path).map_err(failed("removing"))
+        let trailer = seal(&mut file, count).map_err(failed("writing"))?;
+        let mut entries: Vec<Entry> =
+            written.into_iter().map(|(id, (crc, offset))| Entry { id, crc, offset }).collect();
+        entries.sort_unstable();
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let name = crate::import::git::lfs::Hex(&trailer).to_string();
+        let (pack, index) =
+            (folder.join(format!("pack-{name}.pack")), folder.join(format!("pack-{name}.idx")));
+        fs::rename(&path, &pack).map_err(failed("moving"))?;
+        // Git takes a pack for there when its index is, so that comes last.
+        write_index(&index, &entries, &trailer).map_err(io("writing", &index))
     }
 }
 
-/// The SHA-1 with which a pack ends.
-fn checksum(start: &[u8], file: &mut File) -> std::io::Result<Vec<u8>> {
+/// Says in a pack how many objects it has, ends it with its checksum, and makes it durable.
+fn seal(file: &mut File, count: u32) -> std::io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(PACK_START.len() as u64))?;
+    file.write_all(&count.to_be_bytes())?;
+    let trailer = checksum(file)?;
+    file.write_all(&trailer)?;
+    file.sync_all()?;
+    Ok(trailer)
+}
+
+fn write_index(path: &Path, entries: &[Entry], trailer: &[u8]) -> std::io::Result<()> {
+    let mut out = BufWriter::with_capacity(STEP_BYTES, File::create_new(path)?);
+    index::write(entries, trailer, &mut out)?;
+    out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()
+}
+
+/// The SHA-1 with which a pack ends; the file then stands at its end.
+fn checksum(file: &mut File) -> std::io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(0))?;
     let mut hasher = gix::hash::hasher(HashKind::Sha1);
-    hasher.update(start);
     let mut buffer = vec![0; STEP_BYTES];
     loop {
         let length = file.read(&mut buffer)?;
@@ -136,23 +178,6 @@ fn checksum(start: &[u8], file: &mut File) -> std::io::Result<Vec<u8>> {
     }
     let id = hasher.try_finalize().map_err(|error| std::io::Error::other(error.to_string()))?;
     Ok(id.as_bytes().to_vec())
-}
-
-fn index(folder: &Path, pack: impl Read) -> Result<(), crate::import::error::Cause> {
-    let written = gix_pack::Bundle::write_to_directory(
-        &mut BufReader::with_capacity(STEP_BYTES, pack),
-        Some(folder),
-        &mut gix::utils::progress::Discard,
-        &AtomicBool::new(false),
-        None::<gix::objs::find::Never>,
-        HashKind::Sha1,
-        gix_pack::bundle::write::Options::default(),
-    )?;
-    if let Some(keep) = written.keep_path {
-        // The mark keeps a pack while nothing names its objects: they are named at once.
-        fs::remove_file(keep)?;
-    }
-    Ok(())
 }
 
 /// Writes and hashes.

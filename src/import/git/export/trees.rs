@@ -2,7 +2,9 @@
 
 use crate::base::id::{FileId, GitId, TreeId};
 use crate::base::monitor::Advance;
+use crate::base::path::AssetPath;
 use crate::import::error::{ImportError, io};
+use crate::import::git::export::rule::ATTRIBUTES;
 use crate::import::git::export::{Exporter, hash_of};
 use crate::import::git::lfs::{object_path, pointer_text};
 use crate::import::git::objects::Kind;
@@ -17,40 +19,8 @@ use std::fs::{self, File};
 
 /// Content up to this length is hashed in memory before it is written, in bytes.
 const SMALL_BYTES_MAX: u64 = 1 << 20;
-/// Name of the files that tell Git LFS which files are its own.
-const ATTRIBUTES: &[u8] = b".gitattributes";
 /// What they say of a file.
 const LFS_ATTRIBUTES: &str = "filter=lfs diff=lfs merge=lfs -text";
-
-/// Which files stand in the exported trees as Git LFS pointers, beside those that did before.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LfsRule {
-    /// Files of at least so many bytes.
-    pub above: Option<u64>,
-    /// Files whose name fits one of these patterns.
-    pub patterns: Vec<String>,
-    /// The same, for commits only that Git has never seen: their `.gitattributes` speak for them.
-    pub native: Vec<String>,
-}
-
-impl LfsRule {
-    /// Whether it takes no file.
-    pub fn is_empty(&self) -> bool {
-        self.above.is_none() && self.patterns.is_empty()
-    }
-
-    fn takes(&self, name: &[u8], size: u64) -> bool {
-        if name == ATTRIBUTES {
-            return false;
-        }
-        self.above.is_some_and(|above| size >= above) || fits(&self.patterns, name)
-    }
-}
-
-fn fits(patterns: &[String], name: &[u8]) -> bool {
-    let mode = gix::glob::wildmatch::Mode::empty();
-    patterns.iter().any(|text| gix::glob::wildmatch(text.as_bytes().into(), name.into(), mode))
-}
 
 /// What is known of the Git tree that a tree was made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,9 +41,17 @@ struct Made {
 }
 
 impl Exporter<'_> {
-    /// Writes a tree with all that is in it and says its id.
-    pub(super) fn tree(&mut self, tree: TreeId, origin: Origin) -> Result<GitId, ImportError> {
-        if let Some(id) = self.trees.get(&(tree, origin)) {
+    /// Writes a tree, which stands at `path`, with all that is in it and says its id.
+    pub(super) fn tree(
+        &mut self,
+        path: &AssetPath,
+        tree: TreeId,
+        origin: Origin,
+    ) -> Result<GitId, ImportError> {
+        // Where files lie matters seldom: else a tree is made once, wherever it stands.
+        let place = if self.lfs.by_folder { path.clone() } else { AssetPath::root() };
+        let key = (tree, origin, place);
+        if let Some(id) = self.trees.get(&key) {
             return Ok(*id);
         }
         self.check_cancelled()?;
@@ -84,25 +62,25 @@ impl Exporter<'_> {
         let entries = self.entries(tree)?;
         let bytes = match form {
             Some(TreeForm::Verbatim(bytes)) if self.lfs.is_empty() => {
-                self.verbatim(&bytes, entries)?;
+                self.verbatim(path, &bytes, entries)?;
                 bytes
             }
             Some(TreeForm::Verbatim(bytes)) => {
                 // Files turn into pointers, so the original bytes do not hold, but what they name does.
                 let ids = parse::tree(&bytes).unwrap_or_default();
                 let ids = ids.into_iter().map(|entry| (entry.name, entry.id)).collect();
-                self.regular(entries, &HashSet::new(), &ids, origin)?
+                self.regular(path, entries, &HashSet::new(), &ids, origin)?
             }
             Some(TreeForm::Marked { pointers, ids }) => {
                 let pointers = pointers.into_iter().collect();
                 let name = |position: u64| entries.get(position as usize).map(|entry| entry.name.clone());
                 let ids = ids.into_iter().filter_map(|(at, id)| Some((name(at)?, id))).collect();
-                self.regular(entries, &pointers, &ids, origin)?
+                self.regular(path, entries, &pointers, &ids, origin)?
             }
-            None => self.regular(entries, &HashSet::new(), &HashMap::new(), origin)?,
+            None => self.regular(path, entries, &HashSet::new(), &HashMap::new(), origin)?,
         };
         let id = self.pack.put(Kind::Tree, &bytes)?;
-        self.trees.put((tree, origin), id);
+        self.trees.put(key, id);
         Ok(id)
     }
 
@@ -116,7 +94,12 @@ impl Exporter<'_> {
     }
 
     /// Writes what the entries of a tree name whose own bytes are known.
-    fn verbatim(&mut self, bytes: &[u8], entries: Vec<TreeEntry>) -> Result<(), ImportError> {
+    fn verbatim(
+        &mut self,
+        path: &AssetPath,
+        bytes: &[u8],
+        entries: Vec<TreeEntry>,
+    ) -> Result<(), ImportError> {
         let originals = parse::tree(bytes).unwrap_or_default();
         let mut by_name: HashMap<Vec<u8>, GitId> = HashMap::new();
         for original in originals {
@@ -124,7 +107,7 @@ impl Exporter<'_> {
         }
         for entry in entries {
             let Some(id) = by_name.get(&entry.name).copied() else { continue };
-            self.entry(&entry, false, Some(id), Origin::Follows)?;
+            self.entry(&below(path, &entry)?, &entry, false, Some(id), Origin::Follows)?;
         }
         Ok(())
     }
@@ -132,28 +115,30 @@ impl Exporter<'_> {
     /// The bytes of a tree that follows from its entries, marks considered.
     fn regular(
         &mut self,
+        path: &AssetPath,
         entries: Vec<TreeEntry>,
         pointers: &HashSet<u64>,
         ids: &HashMap<Vec<u8>, GitId>,
         origin: Origin,
     ) -> Result<Vec<u8>, ImportError> {
-        let below = if origin == Origin::None { Origin::None } else { Origin::Follows };
+        let origin_below = if origin == Origin::None { Origin::None } else { Origin::Follows };
         let mut made = Vec::with_capacity(entries.len());
         let mut new_pointers = Vec::new();
         for (position, entry) in entries.iter().enumerate() {
+            let inner = below(path, entry)?;
             let mut pointer = pointers.contains(&(position as u64));
             if let (Origin::None, Content::File { id, .. }) = (origin, &entry.content) {
-                pointer = fits(&self.lfs.native, &entry.name) || self.view.lfs_digest(*id)?.is_some();
+                pointer = self.lfs.takes_native(&inner) || self.view.lfs_digest(*id)?.is_some();
             }
             if let Content::File { size, .. } = &entry.content
                 && !pointer
                 && !ids.contains_key(&entry.name)
-                && self.lfs.takes(&entry.name, *size)
+                && self.lfs.takes(&inner, *size)
             {
                 new_pointers.push(entry.name.as_slice());
                 pointer = true;
             }
-            made.push(self.entry(entry, pointer, ids.get(&entry.name).copied(), below)?);
+            made.push(self.entry(&inner, entry, pointer, ids.get(&entry.name).copied(), origin_below)?);
         }
         if !new_pointers.is_empty() {
             self.add_attributes(&mut made, &entries, &new_pointers)?;
@@ -185,18 +170,19 @@ impl Exporter<'_> {
         Ok(())
     }
 
-    /// Writes what an entry names. `noted` is the id that it had in Git, `below` what is known of a
+    /// Writes what an entry names, which stands at `path`. `noted` is the id that it had in Git, `origin_below` what is known of a
     /// folder otherwise.
     fn entry(
         &mut self,
+        path: &AssetPath,
         entry: &TreeEntry,
         pointer: bool,
         noted: Option<GitId>,
-        below: Origin,
+        origin_below: Origin,
     ) -> Result<Made, ImportError> {
         let (kind, id) = match &entry.content {
             Content::Directory { id } => {
-                (EntryKind::Directory, self.tree(*id, noted.map_or(below, Origin::Was))?)
+                (EntryKind::Directory, self.tree(path, *id, noted.map_or(origin_below, Origin::Was))?)
             }
             Content::Symlink { id, size } => (EntryKind::Symlink, self.blob(*id, *size)?),
             Content::File { id, size, executable } => {
@@ -324,6 +310,13 @@ impl Exporter<'_> {
         self.report.lfs_bytes += size;
         Ok(digest)
     }
+}
+
+fn below(path: &AssetPath, entry: &TreeEntry) -> Result<AssetPath, ImportError> {
+    path.join(&entry.name).map_err(|error| ImportError::Argument {
+        text: path.to_string(),
+        reason: format!("a path in it cannot be used: {error}"),
+    })
 }
 
 /// A name as a pattern of `.gitattributes` that fits it in its own folder and nothing else.
