@@ -5,6 +5,8 @@
 pub mod blake3_reference;
 pub mod discarding;
 pub mod memory;
+#[cfg(feature = "cloud")]
+pub mod servers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
