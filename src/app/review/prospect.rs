@@ -45,7 +45,7 @@ impl<'a> Prospect<'a> {
         head: CommitId,
         monitor: &dyn Monitor,
     ) -> Result<Self, AppError> {
-        let Joined { merge, staged } = join_commits(repository, view, base, head, monitor)?;
+        let Joined { merge, staged, .. } = join_commits(repository, view, base, head, monitor)?;
         let before = view.commit(base)?.tree;
         let mut nodes = HashMap::new();
         let tree = edit_tree(view, before, merge.edits.iter().cloned(), &mut |id, bytes| {
