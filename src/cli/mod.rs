@@ -5,6 +5,7 @@
 //! progress, warnings and hints go to standard error.
 
 pub mod arguments;
+pub mod background;
 pub mod commands;
 pub mod context;
 pub mod editor;
