@@ -2,6 +2,7 @@
 
 use crate::app::common::content::StoredContent;
 use crate::app::common::locate::locate;
+use crate::app::common::on_demand::{file_of, view_with};
 use crate::app::error::AppError;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
@@ -46,8 +47,10 @@ pub fn run(
         Some(side) => conflict_side(&view.state()?, &options.path, side)?,
         None => locate(&view, options.revision.as_deref(), &options.path, clock.now())?.entry.content,
     };
+    let content = view.at_hand(content)?;
+    let view = view_with(repository, view, file_of(&content), monitor)?;
     let stored = StoredContent::new(repository, &view, monitor)?;
-    match view.at_hand(content)? {
+    match content {
         Content::File { id, size, .. } | Content::Symlink { id, size } => {
             Ok(stored.extractor().write_file(id, size, out)?)
         }

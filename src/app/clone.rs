@@ -3,14 +3,19 @@
 //! A clone that is stopped can be made again in the same folder: what has come stays.
 
 use crate::app::common::forward::Forward;
-use crate::app::common::remotes::{Reach, open_address, remote_dir};
+use crate::app::common::keep;
+use crate::app::common::on_demand::FromRemotes;
+use crate::app::common::remotes::{Reach, open_address, open_remote, remote_dir};
 use crate::app::common::session::Session;
 use crate::app::common::transition::FilesLine;
 use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
 use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;
+use crate::base::path::AssetPath;
 use crate::base::time::Clock;
+use crate::object::source::ObjectSource as _;
+use crate::object::tree_walk::entry_at;
 use crate::repo::refs::{DEFAULT_BRANCH, RefKind, RefName};
 use crate::repo::state::WorktreeState;
 use crate::repo::{PENT_DIR, RepoError, Repository};
@@ -21,8 +26,13 @@ use crate::sync::fetch::{Fetch, Fetched};
 use crate::sync::remote::Description;
 use crate::sync::tracking::{DEFAULT_REMOTE, RemoteRecord, put_remote_record, remote_record};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How often a clone that relies on the remote looks again, because names there moved while it said so.
+const ROUNDS: u32 = 5;
 
 /// What to clone.
 #[derive(Debug, Clone)]
@@ -33,6 +43,17 @@ pub struct Options {
     pub folder: PathBuf,
     /// The branch to go to; the remote's `main`, or its first, when `None`.
     pub branch: Option<String>,
+    /// Leave content on the remote until it is asked for. Then no file is shown at first.
+    pub lazy: bool,
+    /// Show these folders and files only, and bring the content of nothing else.
+    pub sparse: Vec<AssetPath>,
+}
+
+impl Options {
+    /// What the worktree is to show; `None` for everything.
+    fn shown(&self) -> Option<BTreeSet<AssetPath>> {
+        (self.lazy || !self.sparse.is_empty()).then(|| self.sparse.iter().cloned().collect())
+    }
 }
 
 /// What was cloned.
@@ -61,15 +82,25 @@ pub fn run(
     let remote = open_address(&options.address, Some(cache), reach)?;
     let description = remote.describe()?;
     let branch = choose_branch(&description, options.branch.as_deref())?;
-    let repository = prepare(options, &description, &branch)?;
+    let supplier = Arc::new(FromRemotes::new(reach.clone()));
+    let repository = prepare(options, &description, &branch)?.with_supplier(supplier);
     let fetch = Fetch {
         repository: &repository,
         remote: &*remote,
         name: DEFAULT_REMOTE,
-        content: true,
+        content: options.shown().is_none(),
         judge: &NoRules,
+        also: Vec::new(),
     };
-    let fetched = fetch.run(monitor)?;
+    let mut fetched = fetch.run(monitor)?;
+    let opened = open_remote(&repository, Some(DEFAULT_REMOTE), reach)?;
+    for _ in 0..ROUNDS {
+        if keep::renew(&repository, &opened)? {
+            break;
+        }
+        fetched.add(fetch.run(monitor)?);
+    }
+    insist_on_paths(&repository, &branch, &options.sparse)?;
     let files = bring_files(&repository, &branch, clock, monitor)?;
     Ok(Report {
         root: repository.root().into(),
@@ -99,6 +130,19 @@ fn bring_files(
         }
         None => Ok(FilesLine::default()),
     }
+}
+
+/// Insists that the paths which are to be shown are there.
+fn insist_on_paths(repository: &Repository, branch: &RefName, paths: &[AssetPath]) -> Result<(), AppError> {
+    let view = repository.view()?;
+    let Some(target) = view.reference(&RefName::remote(DEFAULT_REMOTE, branch)?)? else { return Ok(()) };
+    let tree = view.commit(target.commit)?.tree;
+    for path in paths.iter().filter(|path| !path.is_root()) {
+        if entry_at(&view, tree, path).map_err(RepoError::from)?.is_none() {
+            return Err(AppError::NotInRevision { path: path.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// The branch that the clone will be on.
@@ -131,7 +175,9 @@ fn prepare(options: &Options, description: &Description, branch: &RefName) -> Re
         state => state?,
     };
     if edit.reference(&state.branch)?.is_none() {
-        edit.put_state(&WorktreeState { branch: branch.clone(), ..state })?;
+        let sparse = options.shown();
+        edit.set_partial(sparse.is_some())?;
+        edit.put_state(&WorktreeState { branch: branch.clone(), sparse, ..state })?;
     }
     edit.commit()?;
     Ok(repository)

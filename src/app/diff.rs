@@ -16,6 +16,7 @@ pub use sides::{Point, Side};
 use crate::app::common::content::StoredContent;
 use crate::app::common::describe::EntryLine;
 use crate::app::common::lineage::CopyLine;
+use crate::app::common::on_demand::{file_of, have_content};
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
@@ -39,6 +40,9 @@ use sides::Sides;
 
 /// Most assets of one commit whose content is looked at for a summary of the commit.
 const SUMMARISED_MAX: usize = 5000;
+
+/// Most content that a clone which does not have everything brings for a comparison, in bytes.
+const BROUGHT_BYTES_MAX: u64 = 1 << 30;
 
 /// How many files are compared side by side before the next are begun.
 const BATCH_FILES: usize = 64;
@@ -285,6 +289,8 @@ fn compare(
     mut report: Report,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
+    let brought = bring(repository, view, &changes, options.detail, monitor)?;
+    let view = brought.as_ref().unwrap_or(view);
     report.problems = changes.problems;
     let stored = StoredContent::new(repository, view, monitor)?;
     let closeness = (options.detail, options.context_lines);
@@ -312,6 +318,40 @@ fn compare(
         file.version_after = report.after.version();
     }
     Ok(report)
+}
+
+/// Brings what is compared and not here, unless that is more than whoever looks has asked for. Of what stays
+/// away, each file says so.
+fn bring(
+    repository: &Repository,
+    view: &View,
+    changes: &Changes,
+    detail: Detail,
+    monitor: &dyn Monitor,
+) -> Result<Option<View>, AppError> {
+    if detail == Detail::Names || !view.is_partial()? {
+        return Ok(None);
+    }
+    let mut wanted = Vec::new();
+    for change in &changes.list {
+        // The newer side may stand on disk.
+        let after = change.after.as_ref().filter(|_| changes.disk.is_none());
+        for located in change.before.as_ref().into_iter().chain(after) {
+            if let Some((id, size)) = file_of(&view.at_hand(located.value.content.clone())?)
+                && !view.has_content(id, size)?
+            {
+                wanted.push((id, size));
+            }
+        }
+    }
+    if wanted.iter().map(|(_, size)| size).sum::<u64>() > BROUGHT_BYTES_MAX {
+        return Ok(None);
+    }
+    match have_content(repository, view, wanted, monitor) {
+        Ok(true) | Err(AppError::NotHere { .. }) => Ok(Some(repository.view()?)),
+        Ok(false) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Compares two stored contents as bytes; `None` when the repository can hold one of them only by name.

@@ -4,7 +4,7 @@ use crate::app::identity::IdentityError;
 use crate::app::policy::PolicyFailure;
 use crate::app::review::ReviewError;
 use crate::base::path::AssetPath;
-use crate::base::size::count;
+use crate::base::size::{count, human_bytes};
 use crate::care::CareError;
 use crate::diff::DiffError;
 use crate::import::ImportError;
@@ -62,6 +62,17 @@ pub enum AppError {
     /// Content that is known only by another system's hash.
     #[error("the content of {path} is not in this repository: it is known only by another system's hash")]
     Foreign { path: AssetPath },
+    /// Content that is not in this clone and could not be brought, now or at all.
+    #[error("the content of {} ({}) is not here", count(*files, "file", "files"), human_bytes(*bytes))]
+    NotHere {
+        files: u64,
+        bytes: u64,
+        #[source]
+        source: Option<crate::repo::partial::SupplyError>,
+    },
+    /// Something that only a clone which has everything can do.
+    #[error("this clone does not have everything: {verb} needs one that does")]
+    Partial { verb: &'static str },
     /// Something is where an export is to go.
     #[error("{} is there already and not empty", path.display())]
     TargetTaken { path: PathBuf },
@@ -104,6 +115,9 @@ pub enum AppError {
     /// An address of a kind that this program cannot speak to.
     #[error("this program cannot speak to {address}")]
     RemoteKind { address: String },
+    /// An address of a kind that was left out when this program was built.
+    #[error("this build of the program leaves out what {address} needs")]
+    RemoteLeftOut { address: String, feature: &'static str },
     /// A path outside the worktree.
     #[error("{path} is outside this repository ({root})")]
     OutsideWorktree { path: PathBuf, root: PathBuf },

@@ -1,6 +1,7 @@
 //! `export`: a state of everything, or of a part, in a folder or an archive of its own.
 
 use crate::app::common::content::{CheckoutContent, StoredContent};
+use crate::app::common::on_demand::{file_of, view_with};
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::target::begin_folder;
 use crate::app::error::AppError;
@@ -66,6 +67,8 @@ pub fn run(
     let id = view.resolve(&options.revision, clock.now())?.commit;
     let commit = view.commit(id)?;
     let entries = collect(&view, commit.tree, &options.paths)?;
+    let wanted: Vec<_> = entries.iter().filter_map(|(_, entry)| file_of(&entry.content)).collect();
+    let view = view_with(repository, view, wanted, monitor)?;
     let stored = StoredContent::new(repository, &view, monitor)?;
     let mut report = Report {
         commit: id,

@@ -1,13 +1,16 @@
 //! `export git`: history as a Git repository.
 
+use crate::app::common::on_demand::{files_of_history, have_content};
 use crate::app::error::AppError;
 use crate::app::import_git::LFS_KEY;
 use crate::base::local_path::LocalPath;
+use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;
 use crate::import::git::export::{ExportWish, Exported, export};
 use crate::import::git::settings::patterns_of;
 use crate::repo::Repository;
 use crate::repo::config::{Scope, SettingsFile, find_key};
+use crate::repo::refs::RefKind;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -38,6 +41,13 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
         && let Some(line) = settings.get(key)?
     {
         wish.lfs.native = patterns_of(&line);
+    }
+    let view = repository.view()?;
+    if view.is_partial()? {
+        // Git has no word for content that is elsewhere.
+        let names = view.references()?.into_iter().filter(|(name, _)| name.kind() != RefKind::Remote);
+        let tips: Vec<CommitId> = names.map(|(_, target)| target.commit).collect();
+        have_content(repository, &view, files_of_history(&view, tips, &[], monitor)?, monitor)?;
     }
     let exported = export(repository, &options.target, &wish, monitor)?;
     Ok(Report { target: options.target.as_path().into(), exported })

@@ -1,6 +1,7 @@
 //! `info`: what a file is, by its content.
 
 use crate::app::common::locate::{Located, Word, locate, locate_version};
+use crate::app::common::on_demand::view_with;
 use crate::app::common::seekable::stored_file;
 use crate::app::error::AppError;
 use crate::base::id::FileId;
@@ -111,6 +112,7 @@ pub fn open(
         Content::Directory { .. } => return Err(AppError::IsFolder { path }),
         Content::Foreign { .. } => return Err(AppError::Foreign { path }),
     };
+    let view = view_with(repository, view, [(id, size)], monitor)?;
     let file = stored_file(repository, &view, id, size, monitor)?;
     opened(path, Some(id), file)
 }

@@ -10,7 +10,7 @@ use crate::app::common::guard::{Permit, set_reference};
 use crate::app::common::joining::{Joined, join_commits};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{FilesLine, prepare, targets_between};
+use crate::app::common::transition::{FilesLine, prepare_with, targets_between};
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;
@@ -180,7 +180,7 @@ impl Job<'_> {
     ) -> Result<Report, AppError> {
         monitor.phase(Phase { name: "Merging", files_total: None, bytes_total: None });
         let joined = join_commits(session.repository, &session.view, self.ours, self.theirs, monitor)?;
-        let Joined { merge, staged } = joined;
+        let Joined { merge, made, staged } = joined;
         let touched: Vec<AssetPath> = merge.edits.iter().map(|edit| edit.path.clone()).collect();
         refuse_dirty(&session, &touched, monitor)?;
         let commit = |tree| self.commit(tree, &merge);
@@ -191,7 +191,7 @@ impl Job<'_> {
         let tree = trees.draw(session.base, merge.edits.clone())?;
         let files = FilesChange::between(session.base, tree);
         let targets = targets_between(&session, &trees, files, monitor)?;
-        let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
+        let plan = prepare_with(&session, &targets, &KnownFiles::default(), &made, monitor)?;
         let mut edit = session.repository.edit()?;
         edit.publish(staged)?;
         trees.put(&mut edit)?;

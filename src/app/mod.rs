@@ -15,6 +15,7 @@ pub mod error;
 pub mod export;
 pub mod export_git;
 pub mod fetch;
+pub mod free;
 pub mod fsck;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

@@ -1,5 +1,6 @@
 //! `push`: gives one's work to a remote.
 
+use crate::app::common::keep;
 use crate::app::common::remotes::{OpenRemote, Reach, new_token, open_remote, sent_dir};
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;
@@ -58,11 +59,12 @@ pub struct NameLine {
     pub after: Option<CommitId>,
 }
 
-/// Pushes.
+/// Pushes. `say_first` is told what will move before anything does.
 pub fn run(
     repository: &Repository,
     options: &Options,
     reach: &Reach,
+    say_first: &mut dyn FnMut(&Moved),
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
     let opened = open_remote(repository, options.remote.as_deref(), reach)?;
@@ -88,8 +90,9 @@ pub fn run(
     } else if options.dry_run {
         push.measure(&description, monitor)?
     } else {
-        let (moved, published) = push.run(description, monitor)?;
+        let (moved, published) = push.run_saying(description, say_first, monitor)?;
         note_pushed(repository, &opened, &push.changes, published)?;
+        keep::renew(repository, &opened)?;
         moved
     };
     Ok(Report { remote: opened.name, dry_run: options.dry_run, moved, names })

@@ -4,22 +4,26 @@
 use crate::app::common::remotes::{Reach, new_token, open_bucket, open_remote, remote_dir};
 use crate::app::error::AppError;
 use crate::app::{fetch, remote};
+use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
 use crate::repo::Repository;
 use crate::repo::refs::{RefKind, RefTarget};
 use crate::sync::SyncError;
 use crate::sync::address::Address;
-use crate::sync::bucket::{BucketRemote, Collected, Verified};
+use crate::sync::bucket::{BucketRemote, Collected, Reading, Verified};
 use crate::sync::push::{Moved, Push};
-use crate::sync::remote::{RefChange, Remote as _};
+use crate::sync::remote::{Kind, ObjectKey, RefChange, Remote as _};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// How long blobs stay after nothing needs them any more: longer than anybody remembers what was sent.
 const GRACE: Duration = Duration::from_secs(14 * 24 * 3600);
 /// How often a collection is begun anew because others pushed meanwhile.
 const ROUNDS: u32 = 10;
+/// Keys that a bucket is asked about at a time.
+const KEYS_AT_A_TIME: usize = 1 << 14;
 
 /// What a collection did, or would do.
 #[derive(Debug, Clone, Serialize)]
@@ -79,9 +83,13 @@ pub fn gc(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<GcReport, AppError> {
+    if repository.view()?.is_partial()? {
+        return Err(AppError::Partial { verb: "gc of a remote" });
+    }
     let (remote, bucket) = bucket_of(repository, name, reach)?;
     for _ in 0..ROUNDS {
-        fetch::run(repository, Some(&remote), reach, monitor)?;
+        // What others rely on has to be here too, or what it reaches would not be known.
+        fetch::run_with(repository, Some(&remote), &there(&bucket)?, reach, monitor)?;
         let how = crate::sync::bucket::Collect {
             grace: GRACE,
             now_ms: clock.now().unix_ms,
@@ -96,15 +104,31 @@ pub fn gc(
     Err(SyncError::Busy { attempts: ROUNDS }.into())
 }
 
-/// Reads everything that a remote has and compares all hashes.
+/// The commits that clones rely on and that the bucket has.
+fn there(bucket: &BucketRemote) -> Result<Vec<CommitId>, AppError> {
+    let kept = bucket.kept_commits()?;
+    bucket.describe()?;
+    let mut found = Vec::new();
+    for group in kept.chunks(KEYS_AT_A_TIME) {
+        let keys: Vec<ObjectKey> =
+            group.iter().map(|id| ObjectKey::new(Kind::Commit, *id.as_bytes())).collect();
+        let had = bucket.have(&keys)?;
+        found.extend(group.iter().zip(had).filter_map(|(id, had)| had.then_some(*id)));
+    }
+    Ok(found)
+}
+
+/// Reads so much of what a remote has, in percent, and compares all hashes.
 pub fn verify(
     repository: &Repository,
     name: Option<&str>,
+    percent: f64,
     reach: &Reach,
     monitor: &dyn Monitor,
 ) -> Result<VerifyReport, AppError> {
     let (remote, bucket) = bucket_of(repository, name, reach)?;
-    Ok(VerifyReport { remote, verified: bucket.verify(monitor)? })
+    let reading = Reading { percent, since: u64::MAX, nonce: new_token()? };
+    Ok(VerifyReport { remote, verified: bucket.verify(&reading, monitor)? })
 }
 
 /// Verifies a remote and gives back what it lost, as far as this clone has it.
@@ -118,28 +142,52 @@ pub fn repair(
     Ok(VerifyReport { remote, verified: bucket.repair(repository, new_token()?, monitor)? })
 }
 
+/// How to back up.
+#[derive(Debug, Clone)]
+pub struct BackupOptions {
+    /// Where to.
+    pub address: Address,
+    /// Remove names there that are gone here, so that the copy has exactly what is here.
+    pub exact: bool,
+    /// How much of what was there before is read back, in percent; what is new is in any case.
+    pub percent: f64,
+}
+
 /// Brings a second copy of everything up to date and reads it back. Only what is new is sent; `clone`
 /// makes a repository of it with nothing else.
 pub fn backup(
     repository: &Repository,
-    address: &Address,
+    options: &BackupOptions,
     reach: &Reach,
     monitor: &dyn Monitor,
 ) -> Result<BackupReport, AppError> {
+    if repository.view()?.is_partial()? {
+        return Err(AppError::Partial { verb: "a backup" });
+    }
+    let address = &options.address;
     let begun = remote::connect(repository, address, reach)?;
     let bucket = open_bucket(address, None, reach)?;
     let description = bucket.describe()?;
     let view = repository.view()?;
     let mut changes = Vec::new();
     let mut names = 0;
+    let mut ours = HashSet::new();
     for (name, target) in view.references()?.into_iter().filter(|(name, _)| name.kind() != RefKind::Remote) {
         names += 1;
+        ours.insert(name.clone());
         let there: Option<&RefTarget> = description.refs.get(&name);
         if there != Some(&target) {
             let expected = there.map(|target| target.commit);
             changes.push(RefChange { name, expected, target: Some(target) });
         }
     }
+    let gone = description.refs.iter().filter(|(name, _)| options.exact && !ours.contains(*name));
+    changes.extend(gone.map(|(name, target)| RefChange {
+        name: name.clone(),
+        expected: Some(target.commit),
+        target: None,
+    }));
+    let since = description.mark;
     let place = blake3::hash(address.to_string().as_bytes()).to_hex();
     let push = Push {
         repository,
@@ -150,6 +198,7 @@ pub fn backup(
         token: new_token()?,
     };
     let moved = if push.changes.is_empty() { Moved::default() } else { push.run(description, monitor)?.0 };
-    let verified = bucket.verify(monitor)?;
+    let reading = Reading { percent: options.percent, since, nonce: new_token()? };
+    let verified = bucket.verify(&reading, monitor)?;
     Ok(BackupReport { address: address.clone(), begun, names, moved, verified })
 }

@@ -5,8 +5,9 @@
 use crate::app::common::content::{CheckoutContent, StoredContent};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::locate::{Located, locate};
+use crate::app::common::on_demand::have_content;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{FilesLine, prepare, told};
+use crate::app::common::transition::{FilesLine, prepare, told, written_by};
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
@@ -244,7 +245,9 @@ fn elsewhere(
         return Ok(report);
     }
     plan.check_space(&root)?;
-    let stored = StoredContent::new(session.repository, &session.view, monitor)?;
+    have_content(session.repository, &session.view, written_by(&plan), monitor)?;
+    let view = session.repository.view()?;
+    let stored = StoredContent::new(session.repository, &view, monitor)?;
     let source = CheckoutContent(stored.extractor());
     let pent_dir = session.repository.pent_dir();
     let displacer = Displacer::new(pent_dir, "restore", clock.now());

@@ -5,6 +5,7 @@ use crate::app::common::describe::{CommitLine, Describer, EntryLine, PersonLine,
 use crate::app::common::field_value;
 use crate::app::common::lineage::{CopyLine, copies};
 use crate::app::common::locate::{Located, locate, locate_version};
+use crate::app::common::on_demand::file_of;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::signatures::SignatureJudge;
 use crate::app::diff::{self, Detail};
@@ -335,7 +336,10 @@ impl Showing<'_> {
     }
 
     fn chunks(&self, content: &Content) -> Result<Option<u64>, AppError> {
-        let (Some(file), Some(size)) = (content.file_id(), content.size()) else { return Ok(None) };
+        let Some((file, size)) = file_of(content) else { return Ok(None) };
+        if !self.view.has_content(file, size)? {
+            return Ok(None);
+        }
         Ok(Some(match self.view.manifest(file)?.map(|manifest| manifest.chunks) {
             Some(ChunkList::Here(entries)) => entries.len() as u64,
             Some(ChunkList::InNodes { chunks, .. }) => chunks,
@@ -351,6 +355,14 @@ impl Showing<'_> {
             content.file_id().filter(|other| *other != file).map(|_| (change.version, content.clone()))
         });
         let Some((version, before)) = before else { return Ok(None) };
+        for content in [&before, content] {
+            // What is elsewhere is not brought for a number.
+            if let Some((file, size)) = file_of(content)
+                && !self.view.has_content(file, size)?
+            {
+                return Ok(None);
+            }
+        }
         let stored = StoredContent::new(self.repository, self.view, self.monitor)?;
         let compared = diff::bytes_between(self.view, &stored.extractor(), &before, content)?;
         Ok(compared.map(|diff| SharedLine {

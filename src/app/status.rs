@@ -49,6 +49,9 @@ pub struct Report {
     pub upstream: Option<UpstreamLine>,
     /// Folders and files that the worktree shows; `None` when it shows everything.
     pub sparse: Option<Vec<AssetPath>>,
+    /// Whether content may be on a remote only, and is brought when it is asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
     /// How many paths changed, by what happened to them.
     pub counts: Counts,
     /// The paths, in order.
@@ -303,6 +306,7 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
         }),
         unfinished: unfinished(&session)?,
         upstream: upstream_of(&session, &changes)?,
+        partial: session.view.is_partial()?,
         sparse: session.state.sparse.as_ref().map(|paths| paths.iter().cloned().collect()),
         counts: Counts::of(&changes),
         bytes_new_at_most: changes.iter().filter(is_file).map(at_most).sum(),

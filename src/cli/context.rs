@@ -1,5 +1,6 @@
 //! What a running command has at hand.
 
+use crate::app::common::on_demand::FromRemotes;
 use crate::app::common::remotes::Reach;
 use crate::app::common::signatures::known_keys;
 use crate::app::common::signing::SigningAs;
@@ -33,6 +34,7 @@ use crate::trust::open::KeyAccess;
 use serde::Serialize;
 use std::io::{self, BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What is known about whoever reads the results.
 #[derive(Debug, Clone, Copy)]
@@ -160,7 +162,18 @@ impl Context {
     }
 
     fn open(&self, access: Access) -> Result<Repository, Failure> {
-        Ok(Repository::open(&self.root()?, access)?)
+        let root = self.root()?;
+        let supplier = Arc::new(FromRemotes::new(self.reach()));
+        let repository = Repository::open(&root, access)?;
+        let brings_content = repository.view().and_then(|view| view.is_partial()).unwrap_or(false);
+        if access == Access::ReadOnly && brings_content {
+            // What is brought is kept. Whoever may not write here sees what there is.
+            drop(repository);
+            let writable = Repository::open(&root, Access::ReadWrite);
+            let repository = writable.or_else(|_| Repository::open(&root, access))?;
+            return Ok(repository.with_supplier(supplier));
+        }
+        Ok(repository.with_supplier(supplier))
     }
 
     /// A path that the user typed, from the top of the repository.
@@ -180,7 +193,7 @@ impl Context {
 
     /// How the outside is reached.
     pub fn reach(&self) -> Reach {
-        Reach { variables: self.environment.cloud.clone() }
+        Reach { variables: self.environment.cloud.clone(), home: self.environment.home.clone() }
     }
 
     /// Who works here, by the settings; `None` when no name is set. A person without an id gets one.
@@ -299,6 +312,15 @@ impl Context {
             human(&mut Page::new(&mut out, &self.reader), report)?;
         }
         Ok(out.flush()?)
+    }
+
+    /// Says on standard output what is going to happen, unless the user wants quiet or a program reads.
+    pub fn announce(&self, text: &str) {
+        if !self.globals.quiet && !self.globals.json {
+            self.progress.finish();
+            // Whoever closed the output does not want to hear it.
+            let _ = writeln!(io::stdout(), "{text}");
+        }
     }
 
     /// How results are styled.

@@ -32,6 +32,8 @@ pub struct Environment {
     pub terminals: Terminals,
     /// Variables by which cloud services find credentials and endpoints.
     pub cloud: Vec<(String, String)>,
+    /// The person's home folder.
+    pub home: Option<PathBuf>,
     /// `SSH_AUTH_SOCK`: where the person's ssh-agent listens.
     pub agent_socket: Option<PathBuf>,
     /// `SSH_ASKPASS` and `SSH_ASKPASS_REQUIRE`: the program that asks for passphrases, and when.
@@ -72,7 +74,9 @@ impl Environment {
         })?;
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let mut environment = Self::from_variables(&variable, current_dir, terminals)?;
-        environment.cloud = std::env::vars()
+        // What is no text is no name and no value of a setting.
+        environment.cloud = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(name, _)| name.starts_with("AWS_") || name.starts_with("AZURE_"))
             .collect();
         if environment.columns.is_none() && terminals.output {
@@ -106,6 +110,7 @@ impl Environment {
                 .filter(|columns| *columns >= 20),
             terminals,
             cloud: Vec::new(),
+            home: home(variable),
             agent_socket: variable("SSH_AUTH_SOCK").map(PathBuf::from),
             askpass: askpass(variable),
         })

@@ -5,6 +5,7 @@
 //! progress, warnings and hints go to standard error.
 
 pub mod arguments;
+pub mod background;
 pub mod commands;
 mod completion;
 pub mod context;

@@ -16,7 +16,7 @@ pub mod model;
 pub mod text;
 pub mod tree;
 
-use crate::base::id::{ManifestNodeId, TreeId};
+use crate::base::id::{FileId, ManifestNodeId, TreeId};
 use crate::base::path::PathError;
 use crate::object::tree_walk::WalkError;
 
@@ -29,6 +29,13 @@ pub enum DiffError {
     /// The content of a file is missing or damaged.
     #[error("the content of a file could not be read or kept")]
     Content(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The content of a file is not in this clone, and could not be brought.
+    #[error("the content of file {file} is not here")]
+    Elsewhere {
+        file: FileId,
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
     /// A tree node does not fit what the node above says of it.
     #[error("tree node {node} does not fit the node above it")]
     MalformedTree { node: TreeId },

@@ -121,6 +121,14 @@ pub const KEYS: &[Key] = &[
         about: "Sign every commit with the key of the identity that you work as.",
     },
     Key {
+        name: "fetch.every",
+        kind: Kind::Choice(&["never", "5m", "15m", "1h", "4h", "1d"]),
+        reach: Reach::Both,
+        home: Scope::Repository,
+        default: Some("never"),
+        about: "How often `pent status` and `pent commit` begin a fetch beside them, so that you hear of others' work.",
+    },
+    Key {
         name: "git.lfs",
         kind: Kind::Line,
         reach: Reach::Both,

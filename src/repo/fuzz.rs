@@ -12,6 +12,7 @@ use crate::repo::date::parse_date;
 use crate::repo::journal::{
     FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
 };
+use crate::repo::partial::KeepRecord;
 use crate::repo::people::Person;
 use crate::repo::protected::ProtectedNames;
 use crate::repo::refs::{Annotation, RefName, RefTarget};
@@ -26,6 +27,7 @@ use std::path::Path;
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    Target::new("repo: what a clone relies on", &["repo/partial.rs"], keep_seeds, json_record::<KeepRecord>),
     Target::new("repo: ref target", &["repo/refs.rs"], target_seeds, |bytes| {
         canonical(RefTarget::decode(bytes), |target| {
             let _ = target.annotation.as_ref().map(|annotation| annotation.signature.time.rfc3339());
@@ -109,6 +111,12 @@ fn branch(numbers: &mut Numbers) -> RefName {
 
 fn time(numbers: &mut Numbers) -> Timestamp {
     Timestamp { unix_ms: numbers.any_size() as i64, offset_minutes: numbers.below(1439) as i16 }
+}
+
+fn keep_seeds() -> Vec<Vec<u8>> {
+    let commits = [crate::base::id::CommitId::from_bytes([7; 32])].into();
+    let record = KeepRecord { clone: "0a".repeat(16), commits };
+    vec![serde_json::to_vec(&record).unwrap_or_default(), b"{\"clone\":\"\",\"commits\":[]}".to_vec()]
 }
 
 fn target_seeds() -> Vec<Vec<u8>> {

@@ -13,6 +13,7 @@ use crate::object::tree::{Content, ForeignAlgorithm};
 use crate::repo::error::RepoError;
 use crate::repo::view::View;
 use crate::store::Space;
+use std::collections::HashMap;
 
 /// Key of the commit extension that names the Git commit which a commit was made from: 20 bytes.
 pub const GIT_COMMIT: &str = "git-commit";
@@ -322,6 +323,39 @@ pub fn git_commit_of(commit: &Commit) -> Option<GitId> {
     GitId::from_slice(&field(GIT_COMMIT)?.1)
 }
 
+/// The id of a Git object; `None` for bytes that were made to have the id of others.
+pub fn object_id(kind: gix::objs::Kind, bytes: &[u8]) -> Option<GitId> {
+    let id = gix::objs::compute_hash(gix::hash::Kind::Sha1, kind, bytes).ok()?;
+    GitId::from_slice(id.as_bytes())
+}
+
+/// The tree that a Git commit names.
+pub fn git_tree_of(commit: &[u8]) -> Option<GitId> {
+    let line = commit.split(|byte| *byte == b'\n').next()?;
+    hex_id(line.strip_prefix(b"tree ")?)
+}
+
+/// What an annotated Git tag names; `None` for what is no tag.
+pub fn git_tag_target(tag: &[u8]) -> Option<GitId> {
+    let line = tag.split(|byte| *byte == b'\n').next()?;
+    hex_id(line.strip_prefix(b"object ")?)
+}
+
+/// The ids of the entries of a Git tree, as far as it can be read.
+pub fn git_tree_entries(tree: &[u8]) -> Vec<GitId> {
+    let (mut ids, mut rest) = (Vec::new(), tree);
+    while let Some(end) = rest.iter().position(|byte| *byte == 0) {
+        let Some((id, after)) = rest[end + 1..].split_at_checked(GitId::SIZE) else { break };
+        ids.extend(GitId::from_slice(id));
+        rest = after;
+    }
+    ids
+}
+
+fn hex_id(text: &[u8]) -> Option<GitId> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
 /// Encodes the tie of foreign content to a file.
 pub fn encode_tie(file: FileId, size: u64) -> Vec<u8> {
     let mut out = Encoder::with_version(VERSION);
@@ -371,6 +405,24 @@ impl View {
         self.references_below(&key::references(scope))
     }
 
+    /// The annotated Git tags that are here, by the full names that they say they have.
+    pub fn git_tags_by_name(&self) -> Result<HashMap<Vec<u8>, GitId>, RepoError> {
+        let mut tags = HashMap::new();
+        for row in self.snapshot().scan_prefix(Space::Origins, b"g")? {
+            let (key, bytes) = row?;
+            // Commits are kept in the same space, under ids of another length.
+            let Some(id) = GitId::from_slice(&key[1..]) else { continue };
+            let mut lines = bytes.split(|byte| *byte == b'\n');
+            let name = lines
+                .find_map(|line| line.strip_prefix(b"tag "))
+                .filter(|_| git_tag_target(&bytes).is_some());
+            if let Some(name) = name {
+                tags.insert([b"refs/tags/", name].concat(), id);
+            }
+        }
+        Ok(tags)
+    }
+
     /// Git references that are neither a branch nor a tag here, by their full names.
     pub fn kept_git_references(&self) -> Result<Vec<(Vec<u8>, ReferenceRecord)>, RepoError> {
         self.references_below(key::KEPT)
@@ -400,7 +452,12 @@ impl View {
         algorithm: ForeignAlgorithm,
         digest: &[u8],
     ) -> Result<Option<(FileId, u64)>, RepoError> {
-        let bytes: Option<Vec<u8>> = self.snapshot().get(Space::Foreign, &key::tie(algorithm, digest))?;
+        self.tie_at(&key::tie(algorithm, digest))
+    }
+
+    /// The tie under a key of the space of foreign content.
+    pub fn tie_at(&self, key: &[u8]) -> Result<Option<(FileId, u64)>, RepoError> {
+        let bytes: Option<Vec<u8>> = self.snapshot().get(Space::Foreign, key)?;
         let tie = bytes.map(|bytes| decode_tie(&bytes)).transpose();
         tie.map_err(damaged("tie of foreign content", "of an import"))
     }

@@ -21,6 +21,7 @@ pub mod imports;
 pub mod ingest;
 mod ingest_large;
 pub mod journal;
+pub mod partial;
 pub mod people;
 pub mod protected;
 pub mod reach;
@@ -52,6 +53,7 @@ pub struct Repository {
     store: Store,
     root: PathBuf,
     pent_dir: PathBuf,
+    supplier: Option<Arc<dyn partial::ContentSupplier>>,
 }
 
 impl Repository {
@@ -75,7 +77,7 @@ impl Repository {
             edit.put_state(&state::WorktreeState::on_branch(branch))?;
             edit.commit()
         })?;
-        Ok(Self { store, root: root.to_owned(), pent_dir })
+        Ok(Self { store, root: root.to_owned(), pent_dir, supplier: None })
     }
 
     /// Finds the repository that `start` lies in.
@@ -94,7 +96,17 @@ impl Repository {
     pub fn open(root: &Path, access: Access) -> Result<Self, RepoError> {
         let pent_dir = root.join(PENT_DIR);
         let store = Store::open(&pent_dir, access)?;
-        Ok(Self { store, root: root.to_owned(), pent_dir })
+        Ok(Self { store, root: root.to_owned(), pent_dir, supplier: None })
+    }
+
+    /// The same repository, with somebody to ask for content that is not here.
+    pub fn with_supplier(self, supplier: Arc<dyn partial::ContentSupplier>) -> Self {
+        Self { supplier: Some(supplier), ..self }
+    }
+
+    /// Whom to ask for content that is not here.
+    pub fn supplier(&self) -> Option<&dyn partial::ContentSupplier> {
+        self.supplier.as_deref()
     }
 
     /// The folder that people work in.

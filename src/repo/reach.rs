@@ -146,6 +146,8 @@ pub struct Reached {
     /// Files whose bytes were removed on purpose.
     pub erased: HashSet<FileId>,
     chunks: HashSet<u64>,
+    /// Nodes of manifests whose chunks were passed over, since nothing but claims needs them.
+    without_chunks: HashSet<ManifestNodeId>,
     /// Objects that something names and that are not here. What they reach is unknown.
     pub missing: Vec<MissingObject>,
     /// Objects that are here and cannot be read, when they were walked around.
@@ -198,14 +200,14 @@ pub fn reach_further(
     before: Reached,
     monitor: &dyn Monitor,
 ) -> Result<Reached, RepoError> {
-    let mut walker = Walker { view, monitor, reached: before, tolerant: false };
+    let mut walker = Walker::new(view, monitor, before, false)?;
     walker.walk(roots)?;
     Ok(walker.reached)
 }
 
 /// Walks everything that can be walked: damaged objects are noted like missing ones.
 pub fn reach_around_damage(view: &View, roots: &Roots, monitor: &dyn Monitor) -> Result<Reached, RepoError> {
-    let mut walker = Walker { view, monitor, reached: Reached::default(), tolerant: true };
+    let mut walker = Walker::new(view, monitor, Reached::default(), true)?;
     walker.walk(roots)?;
     Ok(walker.reached)
 }
@@ -215,6 +217,19 @@ struct Walker<'a> {
     monitor: &'a dyn Monitor,
     reached: Reached,
     tolerant: bool,
+    /// Whether content may be elsewhere.
+    is_partial: bool,
+}
+
+impl<'a> Walker<'a> {
+    fn new(
+        view: &'a View,
+        monitor: &'a dyn Monitor,
+        reached: Reached,
+        tolerant: bool,
+    ) -> Result<Self, RepoError> {
+        Ok(Self { view, monitor, reached, tolerant, is_partial: view.is_partial()? })
+    }
 }
 
 impl Walker<'_> {
@@ -304,42 +319,55 @@ impl Walker<'_> {
         }
     }
 
-    /// Whatever claims to put a file together stays as long as nothing better is known.
+    /// Whatever claims to put a file together stays as long as nothing better is known, and so does what
+    /// there is of its content. Where content may be elsewhere, parts of files are not held on to.
     fn claims(&mut self, id: FileId) -> Result<(), RepoError> {
         if !self.reached.missing_files.insert(id) {
             return Ok(());
         }
         for claim in self.view.claims(id)? {
-            self.lists(&claim)?;
+            self.lists(&claim, !self.is_partial)?;
         }
         Ok(())
     }
 
     fn manifest(&mut self, id: FileId, manifest: &Manifest) -> Result<(), RepoError> {
         self.reached.manifests.insert(id);
-        self.lists(manifest)
+        self.lists(manifest, true)
     }
 
-    fn lists(&mut self, manifest: &Manifest) -> Result<(), RepoError> {
+    fn lists(&mut self, manifest: &Manifest, with_chunks: bool) -> Result<(), RepoError> {
         match &manifest.chunks {
-            ChunkList::Here(entries) => {
+            ChunkList::Here(entries) if with_chunks => {
                 self.reached.chunks.extend(entries.iter().map(|entry| fingerprint(entry.id)));
             }
-            ChunkList::InNodes { root, .. } => self.manifest_nodes(*root)?,
+            ChunkList::Here(_) => {}
+            ChunkList::InNodes { root, .. } => self.manifest_nodes(*root, with_chunks)?,
         }
         if let ValueList::InNodes { root } = &manifest.values {
-            self.manifest_nodes(*root)?;
+            self.manifest_nodes(*root, with_chunks)?;
         }
         Ok(())
     }
 
-    fn manifest_nodes(&mut self, root: ManifestNodeId) -> Result<(), RepoError> {
+    fn manifest_nodes(&mut self, root: ManifestNodeId, with_chunks: bool) -> Result<(), RepoError> {
         let mut waiting = vec![root];
         while let Some(id) = waiting.pop() {
-            if !self.reached.manifest_nodes.insert(id) {
+            // What only a claim had led to may be part of a confirmed manifest too.
+            let is_new = self.reached.manifest_nodes.insert(id);
+            if !(is_new || with_chunks && self.reached.without_chunks.remove(&id)) {
                 continue;
             }
-            match self.note_missing(self.view.manifest_node(id))? {
+            if !with_chunks {
+                self.reached.without_chunks.insert(id);
+            }
+            let found = self.view.manifest_node(id);
+            if matches!(found, Err(RepoError::Missing { .. })) && !with_chunks {
+                // A claim may lead nowhere: its nodes come with its content.
+                continue;
+            }
+            match self.note_missing(found)? {
+                Some(ManifestNode::Chunks(_)) if !with_chunks => {}
                 Some(ManifestNode::Chunks(entries)) => {
                     self.reached.chunks.extend(entries.iter().map(|entry| fingerprint(entry.id)));
                 }

@@ -17,6 +17,7 @@ use crate::object::{ObjectKind, hash_object};
 use crate::repo::people::Person;
 use crate::store::parcel::salted_id;
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::origins;
 use crate::sync::remote::{Kind, ObjectKey, Parcel, ParcelKind, ParcelRecord};
 
 const HEADER: &[u8; 16] = b"PENTBNDL\x01\0\0\0\0\0\0\0";
@@ -201,6 +202,9 @@ pub fn identify(kind: Kind, bytes: &[u8]) -> SyncResult<ObjectKey> {
             hash_object(ObjectKind::ManifestNode, bytes)
         }
         Kind::Manifest => *Manifest::decode(bytes).map_err(|error| wrong(&error))?.file.as_bytes(),
+        Kind::GitCommit | Kind::GitObject | Kind::GitTreeForm | Kind::LfsDigest | Kind::Tie => {
+            origins::identify(kind, bytes).ok_or_else(|| wrong(&"it is none"))?
+        }
         Kind::Person => *person_key(bytes).ok_or_else(|| wrong(&"it is no record"))?.as_bytes(),
     };
     Ok(ObjectKey { kind, id })

@@ -25,6 +25,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// How often what is missing is asked for before the remote counts as incomplete: the deepest tree,
 /// and then some.
 const ROUNDS_MAX: usize = 600;
+/// Content and files that are brought at a time when only content is asked for.
+const GROUP_BYTES: u64 = 8 << 30;
+const GROUP_FILES: usize = 1 << 14;
 
 /// What to fetch.
 pub struct Fetch<'a> {
@@ -38,6 +41,8 @@ pub struct Fetch<'a> {
     pub content: bool,
     /// The rules that names must keep to.
     pub judge: &'a dyn Judge,
+    /// Commits that are wanted although no name may lead to them.
+    pub also: Vec<CommitId>,
 }
 
 /// What came.
@@ -53,10 +58,26 @@ pub struct Fetched {
     pub bytes_shared: u64,
     /// Bytes of blocks and bundles that came.
     pub bytes_received: u64,
+    /// Bytes of content that stayed on the remote until somebody asks for it.
+    pub bytes_left: u64,
     /// Names that moved.
     pub moved: Vec<MovedName>,
     /// Names that were not taken over, and why.
     pub refused: Vec<RefusedName>,
+}
+
+impl Fetched {
+    /// Adds what came with another fetch right after.
+    pub fn add(&mut self, more: Self) {
+        self.commits += more.commits;
+        self.assets += more.assets;
+        self.bytes += more.bytes;
+        self.bytes_shared += more.bytes_shared;
+        self.bytes_received += more.bytes_received;
+        self.bytes_left += more.bytes_left;
+        self.moved.extend(more.moved);
+        self.refused = more.refused;
+    }
 }
 
 /// A name of the remote that points elsewhere than when it was seen last.
@@ -91,7 +112,7 @@ impl Fetch<'_> {
             });
         }
         let view = self.repository.view()?;
-        let wants = wants(&view, &description)?;
+        let wants = self.wants(&view, &description)?;
         let mut fetched = Fetched::default();
         if !wants.is_empty() {
             self.receive(&view, &description, wants, &mut fetched, monitor)?;
@@ -121,6 +142,7 @@ impl Fetch<'_> {
         })?;
         let found = self.complete(&mut receiver, &wants, description, &mut received, monitor)?;
         receiver.keep_only(&found.commits);
+        let tied = receiver.tied_files(&found)?;
         fetched.commits = found.commits.len() as u64;
         fetched.assets = found.files.len() as u64;
         fetched.bytes = found.files.iter().map(|file| file.size).sum();
@@ -132,11 +154,31 @@ impl Fetch<'_> {
             received += taken.bytes_received;
             monitor.phase(phase("Checking", sizes));
             insist_on_content(&receiver, &found.files)?;
+        } else {
+            fetched.bytes_left = fetched.bytes;
+        }
+        if !tied.is_empty() {
+            // What foreign content is can only be believed after hashing it.
+            let taken = receive_content(self.remote, &mut receiver, &tied, description, monitor)?;
+            received += taken.bytes_received;
+            insist_on_content(&receiver, &tied)?;
         }
         fetched.bytes_received = received;
         let mut edit = self.repository.edit()?;
         receiver.store_commits(&mut edit)?;
+        receiver.store_ties(&mut edit, &found)?;
         Ok(edit.commit()?)
+    }
+
+    /// The commits that the remote's names point to, or that were asked for, and that are not here.
+    fn wants(&self, view: &View, description: &Description) -> SyncResult<Vec<CommitId>> {
+        let mut wants = Vec::new();
+        for commit in description.refs.values().map(|target| target.commit).chain(self.also.iter().copied()) {
+            if !view.snapshot().contains(Space::Commits, commit.as_bytes())? && !wants.contains(&commit) {
+                wants.push(commit);
+            }
+        }
+        Ok(wants)
     }
 
     /// Asks by key for what the history left out, until nothing is missing.
@@ -216,19 +258,6 @@ fn phase(name: &'static str, (files, bytes): (u64, u64)) -> Phase {
     Phase { name, files_total: Some(files), bytes_total: Some(bytes) }
 }
 
-/// The commits that the remote's names point to and that are not here.
-fn wants(view: &View, description: &Description) -> SyncResult<Vec<CommitId>> {
-    let mut wants = Vec::new();
-    for target in description.refs.values() {
-        if !view.snapshot().contains(Space::Commits, target.commit.as_bytes())?
-            && !wants.contains(&target.commit)
-        {
-            wants.push(target.commit);
-        }
-    }
-    Ok(wants)
-}
-
 /// The name under which a name of a remote is kept; `None` for names that are nobody else's business.
 fn here(remote: &str, name: &RefName) -> SyncResult<Option<RefName>> {
     match name.kind() {
@@ -252,6 +281,47 @@ pub struct Taken {
     pub bytes_received: u64,
     /// Bytes that were here already.
     pub bytes_shared: u64,
+}
+
+/// Brings the content of files of which the rest is here. Gives the files that the remote could not give.
+pub fn fetch_content(
+    repository: &Repository,
+    remote: &dyn Remote,
+    files: &[NewFile],
+    monitor: &dyn Monitor,
+) -> SyncResult<(Taken, Vec<NewFile>)> {
+    let description = remote.describe()?;
+    if description.repository != repository.id() {
+        let (expected, found) = (repository.id(), description.repository);
+        return Err(SyncError::OtherRepository { expected, found });
+    }
+    let sizes = (files.len() as u64, files.iter().map(|file| file.size).sum());
+    monitor.phase(phase("Receiving content", sizes));
+    let (mut taken, mut lacking) = (Taken::default(), Vec::new());
+    for group in groups(files) {
+        let mut receiver = Receiver::new(repository, monitor)?;
+        let more = receive_content(remote, &mut receiver, group, &description, monitor)?;
+        taken.bytes_received += more.bytes_received;
+        taken.bytes_shared += more.bytes_shared;
+        lacking.extend(receiver.confirm(group)?);
+    }
+    Ok((taken, lacking))
+}
+
+/// Files in groups whose lists of chunks fit into memory with ease.
+fn groups(files: &[NewFile]) -> Vec<&[NewFile]> {
+    let (mut groups, mut start, mut bytes) = (Vec::new(), 0, 0u64);
+    for (position, file) in files.iter().enumerate() {
+        bytes = bytes.saturating_add(file.size);
+        if position > start && (bytes > GROUP_BYTES || position - start >= GROUP_FILES) {
+            groups.push(&files[start..position]);
+            (start, bytes) = (position, file.size);
+        }
+    }
+    if start < files.len() {
+        groups.push(&files[start..]);
+    }
+    groups
 }
 
 /// Receives the content of files. Manifest nodes that are missing come first, then the chunks.

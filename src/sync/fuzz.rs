@@ -7,6 +7,8 @@ use crate::object::metadata::Metadata;
 use crate::object::tree::TreeNode;
 use crate::sync::address::Address;
 use crate::sync::bundle::{BundleBuilder, decode_person, open_bundle};
+use crate::sync::keep;
+use crate::sync::origins;
 use crate::sync::push;
 use crate::sync::remote::{Kind, ObjectKey};
 use crate::sync::tracking::RemoteRecord;
@@ -23,6 +25,14 @@ pub const TARGETS: &[Target] = &[
     }),
     Target::new("sync: note of a parcel", &["sync/push/records.rs"], push::fuzz_seeds, push::fuzz_run)
         .mended_by(mend_note),
+    Target::new("sync: what imports left", &["sync/origins.rs"], origins::fuzz_seeds, origins::fuzz_run),
+    Target::new("sync: keep", &["sync/keep.rs"], keep::fuzz_seeds, keep::fuzz_run).mended_by(|bytes| {
+        let end = bytes.len().saturating_sub(32);
+        let (body, sum) = bytes.split_at_mut(end);
+        if sum.len() == 32 {
+            sum.copy_from_slice(&blake3::derive_key("pentimento keep v1", body));
+        }
+    }),
     Target::new("sync: remote", &["sync/tracking.rs"], remote_seeds, json_record::<RemoteRecord>),
     Target::new("sync: address", &["sync/address.rs"], address_seeds, |bytes| {
         let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Refused };

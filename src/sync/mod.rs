@@ -18,6 +18,8 @@ pub mod error;
 pub mod fetch;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod keep;
+pub mod origins;
 mod parallel;
 pub mod push;
 pub mod receive;

@@ -5,7 +5,7 @@
 //! come: nothing refers to them yet. Commits are kept back until all that they reach is here, so a
 //! commit that is in the repository is whole. Names move last.
 
-use crate::base::id::{ChunkId, CommitId, FileId, ManifestNodeId, MetadataId, PersonId, TreeId};
+use crate::base::id::{ChunkId, CommitId, FileId, GitId, ManifestNodeId, MetadataId, PersonId, TreeId};
 use crate::base::monitor::{Advance, Monitor};
 use crate::object::chunker::CHUNK_BYTES_MAX;
 use crate::object::commit::Commit;
@@ -14,7 +14,9 @@ use crate::object::manifest::{Manifest, claim_key, verified_key};
 use crate::object::manifest_read::{ChunkCursor, ManifestError, check};
 use crate::object::metadata::Metadata;
 use crate::object::source::ObjectSource;
-use crate::object::tree::TreeNode;
+use crate::object::tree::{ForeignAlgorithm, TreeNode};
+use crate::repo::extract::Extractor;
+use crate::repo::imports;
 use crate::repo::people::Person;
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::store::parcel::OpenBlock;
@@ -22,9 +24,11 @@ use crate::store::{ChunkReader, ChunkWriter, Space, StoreError};
 use crate::sync::bundle::{Received, decode_person, open_bundle};
 use crate::sync::content::{NodesOf, Parts, new_parts};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::origins::{Tie, identify as identify_origin, split_commit, split_digest, split_form};
 use crate::sync::remote::{Kind, ObjectKey};
 use crate::sync::walk::{Found, NewFile, find_new};
 use rayon::prelude::*;
+use sha2::Digest as _;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,6 +43,8 @@ pub fn space_of(kind: Kind) -> Option<Space> {
         Kind::Metadata => Some(Space::Metadata),
         Kind::ManifestNode => Some(Space::ManifestNodes),
         Kind::Chunk | Kind::Manifest | Kind::Person => None,
+        // What imports left is kept in several ways, and checked in several.
+        Kind::GitCommit | Kind::GitObject | Kind::GitTreeForm | Kind::LfsDigest | Kind::Tie => None,
     }
 }
 
@@ -51,6 +57,8 @@ pub struct Receiver<'a> {
     commits: HashMap<CommitId, (Commit, Vec<u8>)>,
     people: HashMap<PersonId, Person>,
     claims: HashSet<FileId>,
+    originals: HashMap<CommitId, Vec<u8>>,
+    ties: Vec<Tie>,
     unpublished_bytes: AtomicU64,
     objects: u64,
 }
@@ -105,6 +113,8 @@ impl<'a> Receiver<'a> {
             commits: HashMap::new(),
             people: HashMap::new(),
             claims: HashSet::new(),
+            originals: HashMap::new(),
+            ties: Vec::new(),
             unpublished_bytes: AtomicU64::new(0),
             objects: 0,
         })
@@ -149,6 +159,15 @@ impl<'a> Receiver<'a> {
                     self.objects += 1;
                 }
             }
+            Kind::GitCommit => {
+                if let Some((id, original)) = split_commit(bytes)
+                    && self.view.git_original(id)?.is_none()
+                {
+                    self.originals.insert(id, original.to_vec());
+                }
+            }
+            Kind::GitObject | Kind::GitTreeForm | Kind::LfsDigest => self.take_record(key.kind, bytes)?,
+            Kind::Tie => self.ties.extend(Tie::decode(bytes)),
             Kind::Person => {
                 let (id, person) = decode_person(bytes).ok_or_else(|| broken(&"it is no record"))?;
                 self.people.insert(id, person);
@@ -160,6 +179,65 @@ impl<'a> Receiver<'a> {
                     self.writer.put_object(space, &key.id, bytes)?;
                     self.objects += 1;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what an import left and what stands by itself. What is here already stays.
+    fn take_record(&mut self, kind: Kind, bytes: &[u8]) -> SyncResult<()> {
+        let (space, key, value) = match kind {
+            Kind::GitObject => {
+                let Some((_, object)) = bytes.split_first() else { return Ok(()) };
+                let Some(id) = identify_origin(kind, bytes).and_then(|id| GitId::from_slice(&id[..20]))
+                else {
+                    return Ok(());
+                };
+                (Space::Origins, imports::key::original(id), object.to_vec())
+            }
+            Kind::GitTreeForm => {
+                let Some((id, form)) = split_form(bytes) else { return Ok(()) };
+                (Space::Imports, imports::key::tree(id), form.to_vec())
+            }
+            _ => {
+                let Some((file, digest)) = split_digest(bytes) else { return Ok(()) };
+                (Space::Imports, imports::key::lfs(file), digest.to_vec())
+            }
+        };
+        if !self.view.snapshot().contains(space, &key)? {
+            self.writer.put_object(space, &key, &value)?;
+        }
+        Ok(())
+    }
+
+    /// The files that foreign content is, by what came and is not known here yet.
+    pub fn tied_files(&self, found: &Found) -> SyncResult<Vec<NewFile>> {
+        let foreign: HashSet<&(ForeignAlgorithm, Vec<u8>)> = found.foreign.iter().collect();
+        let mut files = Vec::new();
+        for tie in &self.ties {
+            let is_known = self.view.tie(tie.algorithm, &tie.digest)?.is_some();
+            if !is_known && foreign.contains(&(tie.algorithm, tie.digest.clone())) {
+                files.push(NewFile { id: tie.file, size: tie.size, before: None });
+            }
+        }
+        Ok(files)
+    }
+
+    /// Ties foreign content to files that are here, after hashing these as the other system does.
+    pub fn store_ties(&self, edit: &mut Edit, found: &Found) -> SyncResult<()> {
+        let foreign: HashSet<&(ForeignAlgorithm, Vec<u8>)> = found.foreign.iter().collect();
+        let view = self.repository.view()?;
+        let reader = self.repository.store().chunk_reader()?;
+        let extractor = Extractor::new(&reader, &view, self.monitor);
+        for tie in &self.ties {
+            let is_wanted = foreign.contains(&(tie.algorithm, tie.digest.clone()));
+            if !is_wanted || view.tie(tie.algorithm, &tie.digest)?.is_some() {
+                continue;
+            }
+            let digest = foreign_digest(&extractor, tie)?;
+            if digest.as_deref() == Some(&tie.digest[..]) {
+                let key = imports::key::tie(tie.algorithm, &tie.digest);
+                edit.transaction().put(Space::Foreign, &key, &imports::encode_tie(tie.file, tie.size))?;
             }
         }
         Ok(())
@@ -320,6 +398,17 @@ impl<'a> Receiver<'a> {
         for (id, (_, bytes)) in &self.commits {
             edit.transaction().put(Space::Commits, id.as_bytes(), bytes)?;
         }
+        for (id, original) in &self.originals {
+            let commit = match self.commits.get(id) {
+                Some((commit, _)) => Some(commit.clone()),
+                None => self.view.commit(*id).ok(),
+            };
+            let git = commit.as_ref().and_then(imports::git_commit_of);
+            // Whoever sends another original sends none.
+            if git.is_some() && imports::object_id(gix::objs::Kind::Commit, original) == git {
+                edit.transaction().put(Space::Origins, id.as_bytes(), original)?;
+            }
+        }
         for (id, person) in &self.people {
             if self.view.person(*id)?.is_none() {
                 edit.put_person(*id, person)?;
@@ -337,6 +426,42 @@ impl<'a> Receiver<'a> {
     /// The state of the repository as it was looked at last.
     pub fn view(&self) -> &View {
         &self.view
+    }
+}
+
+/// The hash by which another system knows the content of a file that is here.
+fn foreign_digest(extractor: &Extractor<'_>, tie: &Tie) -> SyncResult<Option<Vec<u8>>> {
+    let blob = format!("blob {}\0", tie.size);
+    Ok(match tie.algorithm {
+        ForeignAlgorithm::Sha256 | ForeignAlgorithm::GitBlobSha256 => {
+            let mut hasher = sha2::Sha256::new();
+            if tie.algorithm == ForeignAlgorithm::GitBlobSha256 {
+                hasher.update(blob.as_bytes());
+            }
+            extractor.write_file(tie.file, tie.size, &mut Updating(|bytes: &[u8]| hasher.update(bytes)))?;
+            Some(hasher.finalize().to_vec())
+        }
+        ForeignAlgorithm::GitBlobSha1 => {
+            let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
+            hasher.update(blob.as_bytes());
+            extractor.write_file(tie.file, tie.size, &mut Updating(|bytes: &[u8]| hasher.update(bytes)))?;
+            hasher.try_finalize().ok().map(|id| id.as_bytes().to_vec())
+        }
+        ForeignAlgorithm::GitCommitSha1 => None,
+    })
+}
+
+/// Hands what is written to a hash.
+struct Updating<F>(F);
+
+impl<F: FnMut(&[u8])> std::io::Write for Updating<F> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        (self.0)(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -25,6 +25,7 @@ use crate::repo::refs::{RefName, RefTarget};
 use crate::store::bucket::head::Token;
 use crate::store::bucket::index::IndexKey;
 use crate::sync::error::SyncResult;
+use crate::sync::keep::CloneId;
 use std::collections::BTreeMap;
 
 /// Kinds of objects. The numbers stand in bundles and index files.
@@ -44,11 +45,21 @@ pub enum Kind {
     Manifest,
     /// A person's record.
     Person,
+    /// The Git commit that a commit was made from.
+    GitCommit,
+    /// A Git tag, or a Git blob that nothing else tells.
+    GitObject,
+    /// What of a Git tree does not follow from the tree here.
+    GitTreeForm,
+    /// The hash by which Git LFS knows a file.
+    LfsDigest,
+    /// The file that foreign content was found to be.
+    Tie,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 12] = [
         Self::Chunk,
         Self::Commit,
         Self::Tree,
@@ -56,6 +67,11 @@ impl Kind {
         Self::ManifestNode,
         Self::Manifest,
         Self::Person,
+        Self::GitCommit,
+        Self::GitObject,
+        Self::GitTreeForm,
+        Self::LfsDigest,
+        Self::Tie,
     ];
 
     /// Its number.
@@ -68,6 +84,11 @@ impl Kind {
             Self::ManifestNode => 4,
             Self::Manifest => 5,
             Self::Person => 6,
+            Self::GitCommit => 16,
+            Self::GitObject => 17,
+            Self::GitTreeForm => 18,
+            Self::LfsDigest => 19,
+            Self::Tie => 20,
         }
     }
 
@@ -86,6 +107,11 @@ impl Kind {
             Self::ManifestNode => "manifest node",
             Self::Manifest => "manifest",
             Self::Person => "person",
+            Self::GitCommit => "Git commit",
+            Self::GitObject => "Git object",
+            Self::GitTreeForm => "Git tree form",
+            Self::LfsDigest => "Git LFS digest",
+            Self::Tie => "tie of foreign content",
         }
     }
 }
@@ -294,6 +320,14 @@ pub trait Remote: Send + Sync {
     /// [`SyncError::Outdated`](crate::sync::SyncError::Outdated) when the epoch changed,
     /// [`SyncError::Refused`](crate::sync::SyncError::Refused) when the rules there forbid it.
     fn publish(&self, proposal: &Proposal) -> SyncResult<Published>;
+
+    /// Has all that these commits reach stay for [`KEPT_FOR`](crate::sync::keep::KEPT_FOR), whatever
+    /// becomes of names: the clone relies on it and does not have it. Takes the place of what the clone
+    /// said before. A remote that keeps all it ever had need not take note.
+    fn keep(&self, clone: &CloneId, commits: &[CommitId]) -> SyncResult<()> {
+        let _ = (clone, commits);
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::store::parcel::{PackBuilder, pack_blocks};
 use crate::sync::accept::{Judge, insist};
 use crate::sync::bundle::{BundleBuilder, open_bundle};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::origins::{is_origin, object};
 use crate::sync::push::candidates::{Candidates, Step, object_bytes};
 use crate::sync::push::gather_blocks;
 use crate::sync::receive::{Receiver, space_of};
@@ -110,20 +111,23 @@ impl<'a> ServedRemote<'a> {
         if let Some(key) = found.missing.first() {
             return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
         }
-        let needed = receiver.needed(&found.files)?;
+        let mut files = found.files.clone();
+        files.extend(receiver.tied_files(&found)?);
+        let needed = receiver.needed(&files)?;
         if let Some(key) = needed.objects.first() {
             return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
         }
         if let Some(chunk) = needed.chunks.first() {
             return Err(SyncError::Missing { kind: "chunk", id: chunk.to_string() });
         }
-        if let Some(file) = receiver.confirm(&found.files)?.first() {
+        if let Some(file) = receiver.confirm(&files)?.first() {
             let detail = format!("its chunks are not file {}", file.id);
             return Err(SyncError::Invalid { what: "a manifest", detail });
         }
         receiver.keep_only(&found.commits);
         let mut edit = self.repository.edit()?;
         receiver.store_commits(&mut edit)?;
+        receiver.store_ties(&mut edit, &found)?;
         Ok(edit.commit()?)
     }
 
@@ -175,6 +179,7 @@ fn refusal(error: RepoError, name: &RefName) -> SyncError {
 fn has(view: &View, key: &ObjectKey) -> SyncResult<bool> {
     Ok(match key.kind {
         Kind::Chunk => view.snapshot().has_chunk(ChunkId::from_bytes(key.id))?,
+        kind if is_origin(kind) => object(view, key)?.is_some(),
         Kind::Manifest => {
             view.snapshot().contains(Space::Manifests, &verified_key(FileId::from_bytes(key.id)))?
         }

@@ -6,7 +6,7 @@
 use crate::base::id::{CommitId, FileId, MetadataId, TreeId};
 use crate::object::commit::Commit;
 use crate::object::source::ObjectSource;
-use crate::object::tree::{Content, TreeEntry};
+use crate::object::tree::{Content, ForeignAlgorithm, TreeEntry};
 use crate::object::tree_walk::{CursorItem, DirectoryCursor, WalkError};
 use crate::repo::RepoError;
 use crate::sync::error::{SyncError, SyncResult};
@@ -38,6 +38,8 @@ pub struct Found {
     pub metadata: Vec<MetadataId>,
     /// Files.
     pub files: Vec<NewFile>,
+    /// Content that is known only by another system's hash, each once.
+    pub foreign: Vec<(ForeignAlgorithm, Vec<u8>)>,
     /// Objects that are not here; what they reach was not looked at.
     pub missing: Vec<ObjectKey>,
 }
@@ -126,6 +128,7 @@ pub fn find_new<S: ObjectSource<Error = RepoError>>(
         trees: HashSet::new(),
         metadata: HashSet::new(),
         files: HashSet::new(),
+        foreign: HashSet::new(),
         absent: HashSet::new(),
     };
     for id in &commits {
@@ -142,6 +145,7 @@ struct Finder<'a, S> {
     trees: HashSet<TreeId>,
     metadata: HashSet<MetadataId>,
     files: HashSet<FileId>,
+    foreign: HashSet<(ForeignAlgorithm, Vec<u8>)>,
     absent: HashSet<TreeId>,
 }
 
@@ -253,7 +257,11 @@ impl<S: ObjectSource<Error = RepoError>> Finder<'_, S> {
                     self.found.files.push(NewFile { id: *id, size: *size, before });
                 }
             }
-            (Content::Foreign { .. }, _) => {}
+            (Content::Foreign { algorithm, digest, .. }, old) => {
+                if Some(&entry.content) != old && self.foreign.insert((*algorithm, digest.clone())) {
+                    self.found.foreign.push((*algorithm, digest.clone()));
+                }
+            }
         }
     }
 }

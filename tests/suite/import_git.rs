@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A repository with a bit of everything that Git can do.
-fn varied(dir: &Path) -> Git {
+pub fn varied(dir: &Path) -> Git {
     use std::os::unix::fs::PermissionsExt as _;
     let git = Git::init(dir);
     git.write("brand/logo.svg", b"<svg/>");

@@ -5,7 +5,7 @@ use pentimento::import::git::export::{ExportWish, LfsRule};
 use std::path::Path;
 
 /// A repository with files in Git LFS and two commits.
-fn with_lfs(dir: &Path) -> Git {
+pub fn with_lfs(dir: &Path) -> Git {
     let git = Git::init(dir);
     git.run(&["lfs", "install", "--local"]);
     git.write(".gitattributes", b"*.bin filter=lfs diff=lfs merge=lfs -text lockable\n");
@@ -236,7 +236,7 @@ fn what_gitattributes_and_gitignore_ask_for_holds_here_and_new_work_goes_on_in_g
     assert!(kept.starts_with("version https://git-lfs"), "{kept}");
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+pub fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");

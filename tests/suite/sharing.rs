@@ -182,3 +182,29 @@ fn kills_of_push_and_clone_at_any_moment_lose_nothing() {
         assert!(copied == noise(number + 1, 12_000_000), "{name}");
     }
 }
+
+#[test]
+fn news_of_others_comes_by_itself_when_the_settings_ask_for_it() {
+    let world = studio();
+    write(&world, "logo.svg", "<svg>one</svg>");
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["remote", "add", "origin", "../nas"]);
+    world.ok(&["push"]);
+    world.ok(&["clone", "../nas", "../ben"]);
+    write(&world, "../ben/logo.svg", "<svg>two</svg>");
+    world.ok(&["-C", "../ben", "commit", "-m", "Ben's logo"]);
+    world.ok(&["-C", "../ben", "push"]);
+    assert_eq!(world.json(&["status"])["upstream"]["behind"], 0, "nobody asked for it");
+    assert_eq!(world.pent(&["config", "fetch.every", "sometimes"]).code, 2);
+    world.ok(&["config", "fetch.every", "5m"]);
+    let mut looks = 0;
+    while world.json(&["status"])["upstream"]["behind"] != 1 {
+        looks += 1;
+        assert!(looks < 2000, "news never come");
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    let stamp = world.studio().join(".pent/remotes/.fetched");
+    let first = fs::metadata(&stamp).expect("a stamp").modified().expect("a moment");
+    world.ok(&["status"]);
+    assert_eq!(fs::metadata(&stamp).expect("a stamp").modified().expect("a moment"), first);
+}

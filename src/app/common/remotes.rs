@@ -18,6 +18,8 @@ const REMOTES_DIR: &str = "remotes";
 pub struct Reach {
     /// Variables of the environment by which cloud services find credentials and endpoints.
     pub variables: Vec<(String, String)>,
+    /// The person's home folder, where the tools of cloud services keep theirs.
+    pub home: Option<PathBuf>,
 }
 
 /// A remote that is open.
@@ -100,19 +102,25 @@ pub fn open_bucket(
 
 #[cfg(feature = "cloud")]
 fn open_cloud(address: &Address, reach: &Reach) -> Result<Arc<dyn Bucket>, AppError> {
-    use crate::store::bucket::{Cloud, CloudBucket};
+    use crate::store::bucket::{Cloud, CloudBucket, Surroundings};
     let (cloud, bucket, prefix) = match address {
         Address::S3 { bucket, prefix } => (Cloud::S3, bucket, prefix),
         Address::Azure { container, prefix } => (Cloud::Azure, container, prefix),
         other => return Err(AppError::RemoteKind { address: other.to_string() }),
     };
-    let opened = CloudBucket::open(cloud, bucket, prefix, &reach.variables);
+    let around = Surroundings { variables: &reach.variables, home: reach.home.as_deref() };
+    let opened = CloudBucket::open(cloud, bucket, prefix, around);
     Ok(Arc::new(opened.map_err(crate::sync::SyncError::from)?))
 }
 
 #[cfg(not(feature = "cloud"))]
 fn open_cloud(address: &Address, _: &Reach) -> Result<Arc<dyn Bucket>, AppError> {
-    Err(AppError::RemoteKind { address: address.to_string() })
+    match address {
+        Address::S3 { .. } | Address::Azure { .. } => {
+            Err(AppError::RemoteLeftOut { address: address.to_string(), feature: "cloud" })
+        }
+        other => Err(AppError::RemoteKind { address: other.to_string() }),
+    }
 }
 
 /// Random bytes that name a publication.

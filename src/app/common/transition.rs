@@ -5,20 +5,23 @@
 //! `underway` for how the plan is carried out.
 
 use crate::app::common::known_files::KnownFiles;
+use crate::app::common::on_demand::{WantedFile, file_of, have_content};
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
+use crate::base::id::FileId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::diff::tree::{PathSet, compare_trees};
 use crate::object::source::ObjectSource;
 use crate::object::tree::Content;
 use crate::repo::journal::FilesChange;
-use crate::worktree::checkout::{CheckoutPlan, CheckoutReport, PlanInput, Wanted, plan};
+use crate::worktree::checkout::{Action, CheckoutPlan, CheckoutReport, PlanInput, Wanted, plan};
 use crate::worktree::displaced;
 use crate::worktree::seen::Seen;
 use crate::worktree::status::SEEN_FILE;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// What a change of files did.
@@ -75,11 +78,22 @@ pub fn targets_between<S: ObjectSource>(
     Ok(targets)
 }
 
-/// Plans to make `targets` true and makes sure that there is room for it.
+/// Plans to make `targets` true and makes sure that there is room for it, and that the content is here.
 pub fn prepare(
     session: &Session<'_>,
     targets: &[Wanted],
     known: &KnownFiles,
+    monitor: &dyn Monitor,
+) -> Result<CheckoutPlan, AppError> {
+    prepare_with(session, targets, known, &HashSet::new(), monitor)
+}
+
+/// The same; the content of the files in `made` is staged and will be here when the plan is carried out.
+pub fn prepare_with(
+    session: &Session<'_>,
+    targets: &[Wanted],
+    known: &KnownFiles,
+    made: &HashSet<FileId>,
     monitor: &dyn Monitor,
 ) -> Result<CheckoutPlan, AppError> {
     let seen = Seen::open(&session.state_dir().join(SEEN_FILE));
@@ -92,7 +106,18 @@ pub fn prepare(
     };
     let plan = plan(&input, monitor)?;
     plan.check_space(&session.worktree)?;
+    // What can be brought is brought now; what cannot is said before anything is changed.
+    let wanted = written_by(&plan).filter(|(id, _)| !made.contains(id));
+    have_content(session.repository, &session.view, wanted, monitor)?;
     Ok(plan)
+}
+
+/// The files whose content a plan writes.
+pub fn written_by(plan: &CheckoutPlan) -> impl Iterator<Item = WantedFile> + '_ {
+    plan.writes().filter_map(|step| match &step.action {
+        Action::Write { content } => file_of(content),
+        Action::Remove | Action::SetMode { .. } => None,
+    })
 }
 
 /// What a checkout did, for reports; the monitor hears of the problems.

@@ -16,9 +16,9 @@ use crate::object::chunker::ChunkerParameters;
 use crate::object::metadata::Metadata;
 use crate::object::source::ObjectSource;
 use crate::object::tree::Content;
-use crate::repo::View;
 use crate::repo::extract::Extractor;
 use crate::repo::ingest::Ingester;
+use crate::repo::{RepoError, View};
 use crate::store::GroupHint;
 use crate::worktree::root::Worktree;
 use crate::worktree::stat::NodeKind;
@@ -299,6 +299,10 @@ impl<'a> Comparer<'a> {
                 Content::File { id, size, .. } | Content::Symlink { id, size } => (id, size),
                 Content::Directory { .. } | Content::Foreign { .. } => return Ok(None),
             };
+        let of_view = |error: RepoError| DiffError::Object(Box::new(error));
+        if self.view.is_partial().map_err(of_view)? && !self.view.has_content(file, size).map_err(of_view)? {
+            return Err(DiffError::Elsewhere { file, source: None });
+        }
         let access = StoredAccess::new(self.view, &self.extractor, file, size);
         Opened::new(Box::new(access)).map(Some)
     }

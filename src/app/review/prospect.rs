@@ -45,7 +45,7 @@ impl<'a> Prospect<'a> {
         head: CommitId,
         monitor: &dyn Monitor,
     ) -> Result<Self, AppError> {
-        let Joined { merge, staged } = join_commits(repository, view, base, head, monitor)?;
+        let Joined { merge, staged, .. } = join_commits(repository, view, base, head, monitor)?;
         let before = view.commit(base)?.tree;
         let mut drawn = DrawnTrees::over(view);
         let tree = drawn.draw(before, merge.edits.clone())?;

@@ -24,13 +24,16 @@ pub use findings::{Finding, FindingKind, Findings};
 pub(in crate::care) use logs::RULES as LOG_RULES;
 pub use progress::last_checked;
 
+use crate::base::id::{CommitId, FileId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::time::Timestamp;
 use crate::care::error::CareError;
 use crate::repo::reach::{Roots, reach_around_damage};
+use crate::repo::refs::RefKind;
 use crate::repo::{Repository, View};
 use crate::store::StoreError;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What to check.
@@ -64,6 +67,8 @@ pub struct Checked {
     pub chunks_left_out: u64,
     /// Commits, folders, descriptions and file records.
     pub objects: u64,
+    /// Files whose content is on a remote and not in this clone.
+    pub files_elsewhere: u64,
 }
 
 /// What was found.
@@ -147,6 +152,15 @@ fn check_content(
     Ok(())
 }
 
+/// The files that are not here and that remotes have, by what was seen of them and what they were told.
+fn elsewhere(view: &View, monitor: &dyn Monitor) -> Result<HashSet<FileId>, CareError> {
+    let names = view.references()?.into_iter().filter(|(name, _)| name.kind() == RefKind::Remote);
+    let mut commits: Vec<CommitId> = names.map(|(_, target)| target.commit).collect();
+    commits.extend(view.kept_elsewhere()?);
+    let roots = Roots { commits, ..Roots::default() };
+    Ok(reach_around_damage(view, &roots, monitor)?.missing_files)
+}
+
 /// Everything that is needed is there.
 fn check_roots(
     view: &View,
@@ -161,8 +175,13 @@ fn check_roots(
     for missing in &reached.missing {
         outcome.findings.add(Finding::missing(missing));
     }
+    let elsewhere = if view.is_partial()? { elsewhere(view, monitor)? } else { HashSet::new() };
     for file in &reached.missing_files {
-        outcome.findings.add_missing_file(*file);
+        if elsewhere.contains(file) {
+            outcome.checked.files_elsewhere += 1;
+        } else {
+            outcome.findings.add_missing_file(*file);
+        }
     }
     let snapshot = view.snapshot();
     for id in &reached.metadata {

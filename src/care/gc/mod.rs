@@ -13,9 +13,14 @@
 //! is there. All of it goes at once, so a commit that is there has all that it reaches. Packs are
 //! rewritten afterwards, one transaction each; a stop in between costs space for a while and nothing
 //! else.
+//!
+//! [`free`] drops content that is needed and is elsewhere.
 
+mod free;
 mod plan;
 mod sweep;
+
+pub use free::{Freed, free};
 
 pub use plan::{KeptLine, PackAction, PackLine, Plan, Tally, WASTE_PERCENT, plan};
 pub use sweep::{Done, epoch, execute};

@@ -324,7 +324,7 @@ fn prune_journal(transaction: &mut Transaction, view: &View, options: &Options) 
 
 /// Counts the sweep. What was agreed upon with another clone under an earlier number is to be
 /// agreed upon again.
-fn next_epoch(transaction: &mut Transaction) -> Result<u64, CareError> {
+pub(super) fn next_epoch(transaction: &mut Transaction) -> Result<u64, CareError> {
     let recorded = transaction.get(Space::Settings, EPOCH_KEY)?;
     let epoch = recorded.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes) + 1;
     transaction.put(Space::Settings, EPOCH_KEY, &epoch.to_le_bytes())?;
@@ -338,7 +338,7 @@ pub fn epoch(view: &View) -> Result<u64, RepoError> {
 }
 
 /// Removes empty packs and rewrites those that are wasteful.
-fn rewrite_packs(
+pub(super) fn rewrite_packs(
     store: &Store,
     sweep: &SweepLock,
     done: &mut Done,

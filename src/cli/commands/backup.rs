@@ -1,7 +1,8 @@
 //! `pent backup`.
 
-use crate::app::remote_care::{self, BackupReport};
+use crate::app::remote_care::{self, BackupOptions, BackupReport};
 use crate::base::size::human_bytes;
+use crate::cli::commands::fsck::percent;
 use crate::cli::commands::remote::write_verified;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
@@ -18,6 +19,12 @@ pub struct Arguments {
     /// Where to: a folder such as /mnt/backup/brand
     #[arg(value_name = "ADDRESS")]
     address: String,
+    /// Also remove branches, drafts and tags there that are gone here
+    #[arg(long)]
+    exact: bool,
+    /// Of what was there before read back only about so much, chosen anew each time; what is new is always read
+    #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "100%")]
+    sample: f64,
 }
 
 impl Describe for Arguments {
@@ -26,6 +33,10 @@ impl Describe for Arguments {
     const CHANGES: bool = false;
     const EXAMPLES: &'static [Example] = &[
         Example { line: "pent backup /mnt/backup/brand", what: "bring the copy up to date and check it" },
+        Example {
+            line: "pent backup s3://safe/brand --sample 5%",
+            what: "every night; the whole copy now and then",
+        },
         Example { line: "pent clone /mnt/backup/brand", what: "have everything back" },
     ];
     const WHEN_STOPPED: Stopped =
@@ -36,7 +47,8 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let address = context.address(&self.address)?;
         let repository = context.repository()?;
-        let report = remote_care::backup(&repository, &address, &context.reach(), context.monitor())?;
+        let options = BackupOptions { address, exact: self.exact, percent: self.sample };
+        let report = remote_care::backup(&repository, &options, &context.reach(), context.monitor())?;
         context.print("backup", &report, show)?;
         if report.verified.damaged.is_empty() {
             return Ok(ExitStatus::Done);

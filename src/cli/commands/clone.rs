@@ -1,15 +1,17 @@
 //! `pent clone`.
 
 use crate::app::clone::{self, Options, Report};
+use crate::base::path::AssetPath;
 use crate::cli::commands::fetch;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::files::{status_of, write_files};
 use crate::cli::output::{Page, place, safe};
+use crate::cli::paths;
 use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use crate::sync::address::Address;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Make a copy of your own of what a remote has
 ///
@@ -25,6 +27,12 @@ pub struct Arguments {
     /// The branch or draft to go to
     #[arg(short, long, value_name = "NAME")]
     branch: Option<String>,
+    /// Take history, folders and metadata only; content comes when you ask for it
+    #[arg(long)]
+    lazy: bool,
+    /// Show these folders and files only, and bring the content of nothing else
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    sparse: Vec<PathBuf>,
 }
 
 impl Describe for Arguments {
@@ -34,6 +42,14 @@ impl Describe for Arguments {
     const EXAMPLES: &'static [Example] = &[
         Example { line: "pent clone /mnt/nas/brand", what: "into a folder called brand" },
         Example { line: "pent clone /mnt/nas/brand ~/studio/brand", what: "into a folder of your choice" },
+        Example {
+            line: "pent clone --lazy s3://studio/brand",
+            what: "history now, content when you need it",
+        },
+        Example {
+            line: "pent clone s3://studio/brand --sparse logos print/2026",
+            what: "only two folders of it",
+        },
     ];
     const WHEN_STOPPED: Stopped =
         Stopped::of("what came so far is kept in that folder", "the same command again goes on from there");
@@ -46,11 +62,22 @@ impl Verb for Arguments {
             Some(folder) => context.folder().join(folder),
             None => context.folder().join(folder_name(&address)?),
         };
-        let options = Options { address, folder, branch: self.branch };
+        let sparse: Result<Vec<AssetPath>, Failure> = self.sparse.iter().map(|path| inside(path)).collect();
+        let options = Options { address, folder, branch: self.branch, lazy: self.lazy, sparse: sparse? };
         let report = clone::run(&options, &context.reach(), context.clock(), context.monitor())?;
         context.print("clone", &report, show)?;
+        if options.lazy && options.sparse.is_empty() {
+            context.hint("show a folder: pent sparse add <folder>; `pent cat` and `pent export` need none");
+        }
         Ok(status_of(&report.files))
     }
+}
+
+/// A path of the repository that is not here yet.
+fn inside(typed: &Path) -> Result<AssetPath, Failure> {
+    let root = Path::new("/");
+    let relative = typed.strip_prefix(root).unwrap_or(typed);
+    Ok(paths::asset_path(root, root, relative)?)
 }
 
 /// The last part of an address, which names the folder.

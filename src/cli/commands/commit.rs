@@ -6,6 +6,7 @@ use crate::app::common::signing::SigningAs;
 use crate::app::status;
 use crate::base::id::PersonId;
 use crate::base::size::{human_bytes, human_share};
+use crate::cli::background::fetch_when_due;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::changes::{counts_text, write_changes, write_problems};
@@ -63,6 +64,7 @@ impl Describe for Arguments {
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository()?;
+        fetch_when_due(context, &repository);
         let paths = context.asset_paths(&repository, &self.paths)?;
         let identity = context.identity_or_ask()?;
         let author = self.author.as_deref().map(|text| named_author(&repository, text)).transpose()?;

@@ -1,6 +1,6 @@
 //! `pent fetch`.
 
-use crate::app::fetch::{self, Report};
+use crate::app::fetch::{self, ContentOptions, ContentReport, Report};
 use crate::base::size::human_bytes;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
@@ -8,6 +8,7 @@ use crate::cli::output::{ACCENT, Page, count, safe};
 use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use crate::sync::fetch::{Fetched, MovedName};
 use std::io;
+use std::path::PathBuf;
 
 /// Take in what others have pushed, without touching your files
 ///
@@ -18,6 +19,12 @@ pub struct Arguments {
     /// Which remote; `origin`, or the only one, when you name none
     #[arg(value_name = "REMOTE")]
     remote: Option<String>,
+    /// Bring the content of these files and folders; without a path, of everything that there ever was
+    #[arg(long, value_name = "PATH", num_args = 0..)]
+    content: Option<Vec<PathBuf>>,
+    /// With --content: as of which revision; the newest commit of your branch when you name none
+    #[arg(long, value_name = "REVISION", requires = "content")]
+    at: Option<String>,
 }
 
 impl Describe for Arguments {
@@ -27,6 +34,7 @@ impl Describe for Arguments {
     const EXAMPLES: &'static [Example] = &[
         Example { line: "pent fetch", what: "take in what is new" },
         Example { line: "pent diff main origin/main", what: "see what others did" },
+        Example { line: "pent fetch --content footage/2026", what: "have a folder at hand on the train" },
     ];
     const WHEN_STOPPED: Stopped = Stopped::of(
         "none of your branches moved, and what came so far is kept",
@@ -37,10 +45,32 @@ impl Describe for Arguments {
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository()?;
+        if let Some(paths) = &self.content {
+            let paths = context.asset_paths(&repository, paths)?;
+            let options = ContentOptions { remote: self.remote, paths, revision: self.at };
+            let (reach, clock, monitor) = (context.reach(), context.clock(), context.monitor());
+            let report = fetch::content(&repository, &options, &reach, clock, monitor)?;
+            context.print("fetch-content", &report, show_content)?;
+            return Ok(ExitStatus::Done);
+        }
         let report = fetch::run(&repository, self.remote.as_deref(), &context.reach(), context.monitor())?;
         context.print("fetch", &report, show)?;
         Ok(status_of(&report.fetched))
     }
+}
+
+fn show_content(page: &mut Page<'_>, report: &ContentReport) -> io::Result<()> {
+    let (files, bytes) = (count(report.files, "file", "files"), human_bytes(report.bytes));
+    if report.files == 0 {
+        page.line("All of it is here already.")?;
+    } else {
+        let received = human_bytes(report.bytes_received);
+        page.line(format_args!("The content of {files}, {bytes}, is here now; {received} received."))?;
+    }
+    if report.complete {
+        page.remark("This clone has everything.")?;
+    }
+    Ok(())
 }
 
 /// How a command ended that fetched.
@@ -74,6 +104,11 @@ pub(super) fn sentence(fetched: &Fetched) -> String {
     let assets = count(fetched.assets, "asset", "assets");
     let rest = if fetched.bytes_shared > 0 { ", the rest was already here" } else { "" };
     let (bytes, received) = (human_bytes(fetched.bytes), human_bytes(fetched.bytes_received));
+    if fetched.bytes_left > 0 {
+        return format!(
+            "{commits}, {assets}, {bytes}; {received} received, content stays there until you ask for it."
+        );
+    }
     format!("{commits}, {assets}, {bytes}; {received} received{rest}.")
 }
 

@@ -35,7 +35,8 @@ impl Describe for Arguments {
     ];
 }
 
-fn percent(text: &str) -> Result<f64, String> {
+/// Reads a share: a number above 0, up to 100, with or without its sign.
+pub(super) fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).parse::<f64>().ok();
     let number = number.filter(|number| *number > 0.0 && *number <= 100.0);
     number.ok_or_else(|| "a number above 0, up to 100".to_owned())
@@ -70,6 +71,12 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     if checked.chunks_left_out > 0 {
         let left_out = count(checked.chunks_left_out, "chunk was", "chunks were");
         page.remark(format_args!("{left_out} not read this time."))?;
+    }
+    if checked.files_elsewhere > 0 {
+        let files = count(checked.files_elsewhere, "file is", "files are");
+        page.remark(format_args!(
+            "The content of {files} not here but on a remote; `pent remote verify` reads it there."
+        ))?;
     }
     if let Some(unix_ms) = report.last_sound_ms.filter(|_| !report.sound) {
         let then = page.dates.show(Timestamp::utc(unix_ms));

@@ -16,6 +16,7 @@ pub mod draft;
 pub mod erase;
 pub mod export;
 pub mod fetch;
+pub mod free;
 pub mod fsck;
 pub mod gc;
 pub mod identity;
@@ -92,6 +93,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<push::Arguments>(),
     Entry::of::<pull::Arguments>(),
     Entry::of::<fetch::Arguments>(),
+    Entry::of::<free::Arguments>(),
     Entry::of::<identity::Arguments>(),
     Entry::of::<sign::Arguments>(),
     Entry::of::<verify::Arguments>(),

@@ -6,6 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::{Page, count, safe};
 use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
+use crate::sync::push::Moved;
 use std::io;
 
 /// Give your work to a remote
@@ -63,7 +64,12 @@ impl Verb for Arguments {
             force: self.force,
             dry_run: self.dry_run,
         };
-        let report = push::run(&repository, &options, &context.reach(), context.monitor())?;
+        let mut say_first = |moved: &Moved| {
+            if moved.bytes_sent > 0 {
+                context.announce(&format!("{}.", to_send(moved)));
+            }
+        };
+        let report = push::run(&repository, &options, &context.reach(), &mut say_first, context.monitor())?;
         context.print("push", &report, show)?;
         Ok(ExitStatus::Done)
     }
@@ -74,7 +80,11 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     if report.names.is_empty() {
         return page.line(format_args!("{remote} has everything already."));
     }
-    page.line(sentence(report))?;
+    if report.dry_run {
+        page.line(format_args!("{}.", to_send(&report.moved)))?;
+    } else if report.moved.bytes_sent > 0 {
+        page.line(format_args!("{} sent.", human_bytes(report.moved.bytes_sent)))?;
+    }
     for name in &report.names {
         show_name(page, name, report.dry_run, &remote)?;
     }
@@ -82,16 +92,10 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
 }
 
 /// How much moves, and how much is there already.
-fn sentence(report: &Report) -> String {
-    let moved = &report.moved;
+fn to_send(moved: &Moved) -> String {
     let assets = format!("{}, {}", count(moved.assets, "asset", "assets"), human_bytes(moved.bytes));
-    let sent = human_bytes(moved.bytes_sent);
     let rest = if moved.bytes_shared > 0 { ", the rest is already there" } else { "" };
-    if report.dry_run {
-        format!("{assets}; {sent} to send{rest}.")
-    } else {
-        format!("{assets}; {sent} sent{rest}.")
-    }
+    format!("{assets}; {} to send{rest}", human_bytes(moved.bytes_sent))
 }
 
 fn show_name(page: &mut Page<'_>, name: &NameLine, dry_run: bool, remote: &str) -> io::Result<()> {

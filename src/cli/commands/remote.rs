@@ -3,6 +3,7 @@
 use crate::app::remote::{self, ChangeReport, CheckReport, ListReport};
 use crate::app::remote_care::{self, GcReport, VerifyReport};
 use crate::base::size::human_bytes;
+use crate::cli::commands::fsck::percent;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::columns::{Cell, Columns};
@@ -13,7 +14,8 @@ use std::io;
 
 /// The places that work is shared through
 ///
-/// A remote is a folder, perhaps on a shared disk: /mnt/nas/brand. Where nothing is yet, `add` begins one; no program
+/// A remote is a folder, perhaps on a shared disk (/mnt/nas/brand), or a place in an object store: s3://bucket/brand,
+/// az://container/brand, with the credentials of the cloud's own tools. Where nothing is yet, `add` begins one; no program
 /// has to run there. Without a command it lists the remotes.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -54,6 +56,9 @@ enum Action {
         /// Which; `origin`, or the only one, when you name none
         #[arg(value_name = "NAME")]
         name: Option<String>,
+        /// Read only about so much of it, chosen anew each time
+        #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "100%")]
+        sample: f64,
     },
     /// Give back to a remote what it lost, as far as this clone has it
     Repair {
@@ -121,9 +126,9 @@ impl Verb for Arguments {
                     page.line(format_args!("{} is forgotten here.", safe(&report.remote.name)))
                 })?;
             }
-            Action::Verify { name } => {
-                let repository = context.repository_to_read()?;
-                let report = remote_care::verify(&repository, name.as_deref(), &reach, context.monitor())?;
+            Action::Verify { name, sample } => {
+                let (repository, monitor) = (context.repository_to_read()?, context.monitor());
+                let report = remote_care::verify(&repository, name.as_deref(), sample, &reach, monitor)?;
                 context.print("remote-verify", &report, show_verified)?;
                 if !report.verified.damaged.is_empty() {
                     context.hint("give it back from this clone: pent remote repair");
@@ -187,8 +192,13 @@ fn show_verified(page: &mut Page<'_>, report: &VerifyReport) -> io::Result<()> {
 pub(super) fn write_verified(page: &mut Page<'_>, name: &str, verified: &Verified) -> io::Result<()> {
     let parcels = count(verified.parcels, "pack or bundle", "packs and bundles");
     let bytes = human_bytes(verified.bytes);
+    if verified.parcels_left_out > 0 {
+        let left_out = count(verified.parcels_left_out, "pack or bundle was", "packs and bundles were");
+        page.remark(format_args!("{left_out} not read this time."))?;
+    }
     if verified.damaged.is_empty() {
-        return page.line(format_args!("Everything on {name} is sound: {parcels}, {bytes}."));
+        let what = if verified.parcels_left_out > 0 { "What was read" } else { "Everything" };
+        return page.line(format_args!("{what} on {name} is sound: {parcels}, {bytes}."));
     }
     let damaged = verified.damaged.len() as u64;
     page.line(format_args!(

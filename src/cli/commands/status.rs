@@ -3,6 +3,7 @@
 use crate::app::common::upstream::UpstreamLine;
 use crate::app::status::{self, Options, Report, SpecialLine};
 use crate::base::size::{human_bytes, human_count};
+use crate::cli::background::fetch_when_due;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::changes::{counts_text, write_changes, write_problems, write_undecided};
@@ -45,6 +46,7 @@ impl Verb for Arguments {
         let repository = context.repository_to_read()?;
         let options =
             Options { paths: context.asset_paths(&repository, &self.paths)?, measure: self.measure };
+        fetch_when_due(context, &repository);
         let report = status::run(&repository, &options, context.monitor())?;
         context.print("status", &report, show)?;
         if report.merge.as_ref().is_some_and(|merge| !merge.undecided.is_empty()) {
@@ -67,6 +69,9 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     if let Some(sparse) = &report.sparse {
         let shown = count(sparse.len() as u64, "path", "paths");
         page.remark(format_args!("Only a part of everything is here: {shown}."))?;
+    }
+    if report.partial {
+        page.remark("Content that is not here comes from the remote when you ask for it.")?;
     }
     if let Some(verb) = &report.unfinished {
         let line = format_args!("A {} was cut off: what is below is half of it.", safe(verb));

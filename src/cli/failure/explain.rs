@@ -105,6 +105,9 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Sync(error) => sync::advice(error),
         AppError::RemoteTaken { .. } => sync::taken(),
         AppError::RemoteKind { .. } => sync::kind(),
+        AppError::NotHere { .. } => sync::not_here(),
+        AppError::Partial { .. } => sync::partial(),
+        AppError::RemoteLeftOut { feature, .. } => sync::left_out(feature),
         AppError::OutsideWorktree { .. } => {
             Advice::usage("name paths inside the repository's folder, or go there with `-C`")
         }
@@ -407,6 +410,7 @@ fn diff(error: &DiffError) -> Advice {
         | DiffError::MalformedTree { .. }
         | DiffError::MalformedManifest { .. }
         | DiffError::Path(_) => Advice::damaged(),
+        DiffError::Elsewhere { .. } => sync::not_here(),
         DiffError::Cancelled => Advice::none(ExitStatus::Interrupted),
     }
 }

@@ -1,9 +1,13 @@
 //! A bucket in an object store of a cloud, through the `object_store` crate.
 //!
 //! That crate is asynchronous; here, and nowhere else below the server, it is waited for. Requests of
-//! several threads go on at once. Credentials and endpoints come from the variables that each cloud
-//! documents (`AWS_...`, `AZURE_...`), which the caller hands in; none is ever stored.
+//! several threads go on at once. `settings` says where credentials and endpoints come from.
 
+mod settings;
+
+pub use settings::Surroundings;
+
+use std::error::Error as _;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,10 +16,11 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::client::{HttpError, HttpErrorKind};
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, RetryConfig,
-    UpdateVersion,
+    BackoffConfig, ClientOptions, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
+    RetryConfig, UpdateVersion, WriteMultipart,
 };
 use tokio::runtime::Runtime;
 
@@ -24,6 +29,17 @@ use super::{Bucket, BucketError, BucketResult, Listed, Version, Write, check_key
 
 /// Threads that drive requests: they only move bytes.
 const DRIVERS: usize = 2;
+/// How long an answer may take, in seconds, bytes on the way apart.
+const PATIENCE_S: u64 = 60;
+/// The slowest line on which bytes still count as moving, in bytes a second.
+const SLOWEST_BYTES: u64 = 32 << 10;
+/// Length from which on an object is sent in parts. Packs and bundles are shorter: one request for each
+/// costs least and leaves no parts behind when it is cut off. Large index files are longer.
+const PARTS_FROM_BYTES: usize = 64 << 20;
+/// Length of a part. Stores take 10,000 parts of an object.
+const PART_BYTES: usize = 8 << 20;
+/// Parts that are on their way at a time.
+const PARTS_AT_A_TIME: usize = 4;
 
 /// Which object store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,19 +65,17 @@ impl fmt::Debug for CloudBucket {
 }
 
 impl CloudBucket {
-    /// Opens a prefix of a bucket or container; nothing is asked yet. `variables` are those of the
-    /// environment by which the cloud's tools find credentials, region and endpoint.
-    pub fn open(
-        cloud: Cloud,
-        bucket: &str,
-        prefix: &str,
-        variables: &[(String, String)],
-    ) -> BucketResult<Self> {
+    /// Opens a prefix of a bucket or container; nothing is asked yet. `around` is where the cloud's
+    /// tools find credentials, region and endpoint.
+    ///
+    /// # Errors
+    /// [`BucketError::Credentials`] when they would not find any.
+    pub fn open(cloud: Cloud, bucket: &str, prefix: &str, around: Surroundings<'_>) -> BucketResult<Self> {
         // A second provider is refused, and the first one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let store = match cloud {
-            Cloud::S3 => open_s3(bucket, variables),
-            Cloud::Azure => open_azure(bucket, variables),
+            Cloud::S3 => open_s3(bucket, settings::s3(around)?),
+            Cloud::Azure => open_azure(bucket, settings::azure(around)?),
         };
         let store = store.map_err(|error| told("opening", bucket, error))?;
         Self::over(store, prefix)
@@ -84,34 +98,51 @@ impl CloudBucket {
         path.map_err(|_| BucketError::Key { key: key.to_owned() })
     }
 
-    fn wait<T>(&self, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        self.runtime.block_on(request)
+    /// Waits for an answer that comes with, or to, so many bytes.
+    fn wait<T>(&self, bytes: u64, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let patience = Duration::from_secs(PATIENCE_S + bytes / SLOWEST_BYTES);
+        self.runtime.block_on(async {
+            match tokio::time::timeout(patience, request).await {
+                Ok(answer) => answer,
+                Err(elapsed) => Err(Error::Generic { store: "remote", source: Box::new(elapsed) }),
+            }
+        })
     }
 
     /// Reads a whole object of at most `limit` bytes, with its version.
     fn read(&self, key: &str, limit: u64) -> BucketResult<Option<(Vec<u8>, Option<String>)>> {
         let path = self.path(key)?;
-        let read = self.wait(async {
-            let found = self.store.get(&path).await?;
-            if found.meta.size > limit {
-                return Ok(None);
+        let found = match self.wait(0, self.store.get(&path)) {
+            Ok(found) if found.meta.size > limit => return Err(too_long("reading", key)),
+            Ok(found) => found,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(told("reading", key, error)),
+        };
+        let version = found.meta.e_tag.clone();
+        let bytes = self.wait(found.meta.size, found.bytes());
+        let bytes = bytes.map_err(|error| told("reading", key, error))?;
+        Ok(Some((bytes.to_vec(), version)))
+    }
+
+    async fn put_in_parts(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        let upload = self.store.put_multipart(path).await?;
+        let mut parts = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
+        for part in bytes.chunks(PART_BYTES) {
+            if let Err(error) = parts.wait_for_capacity(PARTS_AT_A_TIME).await {
+                // What is left behind is removed by the store's own rules for unfinished uploads.
+                let _ = parts.abort().await;
+                return Err(error);
             }
-            let version = found.meta.e_tag.clone();
-            Ok(Some((found.bytes().await?.to_vec(), version)))
-        });
-        match read {
-            Ok(Some(read)) => Ok(Some(read)),
-            Ok(None) => Err(too_long("reading", key)),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(told("reading", key, error)),
+            parts.write(part);
         }
+        parts.finish().await.map(drop)
     }
 
     /// The moment that it is by the store's clock: that of an object written now.
     fn now(&self) -> BucketResult<chrono::DateTime<chrono::Utc>> {
         let key = "probe/clock";
         let path = self.path(key)?;
-        let now = self.wait(async {
+        let now = self.wait(0, async {
             self.store.put(&path, PutPayload::from_static(b"now")).await?;
             Ok(self.store.head(&path).await?.last_modified)
         });
@@ -119,34 +150,62 @@ impl CloudBucket {
     }
 }
 
+/// Whoever asks tries again too, later and longer.
 fn retry() -> RetryConfig {
-    RetryConfig { backoff: BackoffConfig::default(), max_retries: 5, retry_timeout: Duration::from_secs(60) }
+    RetryConfig { backoff: BackoffConfig::default(), max_retries: 3, retry_timeout: Duration::from_secs(60) }
 }
 
-fn open_s3(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn ObjectStore>, Error> {
-    let mut builder = AmazonS3Builder::new().with_region("us-east-1");
-    for (name, value) in variables.iter().filter(|(name, _)| name.starts_with("AWS_")) {
-        if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
-            builder = builder.with_config(key, value);
-        }
+/// How long a request may take is for [`CloudBucket::wait`] to say, which knows how long it is. Plain HTTP
+/// is spoken to whoever was named so.
+fn client(endpoint: Option<&String>) -> ClientOptions {
+    let is_plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
+    ClientOptions::new().with_timeout_disabled().with_allow_http(is_plain)
+}
+
+fn last_of<'a, K: PartialEq>(settings: &'a [(K, String)], keys: &[K]) -> Option<&'a String> {
+    settings.iter().rev().find(|(key, _)| keys.contains(key)).map(|(_, value)| value)
+}
+
+fn open_s3(bucket: &str, settings: Vec<(AmazonS3ConfigKey, String)>) -> Result<Arc<dyn ObjectStore>, Error> {
+    let endpoint = last_of(&settings, &[AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint]);
+    let mut builder = AmazonS3Builder::new().with_client_options(client(endpoint));
+    for (key, value) in settings {
+        builder = builder.with_config(key, value);
     }
     Ok(Arc::new(builder.with_bucket_name(bucket).with_retry(retry()).build()?))
 }
 
-fn open_azure(container: &str, variables: &[(String, String)]) -> Result<Arc<dyn ObjectStore>, Error> {
-    let mut builder = MicrosoftAzureBuilder::new();
-    for (name, value) in variables.iter().filter(|(name, _)| name.starts_with("AZURE_")) {
-        if let Ok(key) = name.to_ascii_lowercase().parse::<AzureConfigKey>() {
-            builder = builder.with_config(key, value);
-        }
+fn open_azure(
+    container: &str,
+    settings: Vec<(AzureConfigKey, String)>,
+) -> Result<Arc<dyn ObjectStore>, Error> {
+    let endpoint = last_of(&settings, &[AzureConfigKey::Endpoint]);
+    let mut builder = MicrosoftAzureBuilder::new().with_client_options(client(endpoint));
+    for (key, value) in settings {
+        builder = builder.with_config(key, value);
     }
     Ok(Arc::new(builder.with_container_name(container).with_retry(retry()).build()?))
+}
+
+/// Whether no connection came about, so that nothing was asked.
+fn is_unreached(error: &Error) -> bool {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if cause.downcast_ref::<HttpError>().is_some_and(|cause| cause.kind() == HttpErrorKind::Connect) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 /// An error of the store in terms that a caller can act on. Stores name every other failure
 /// "generic"; they have tried several times by then, but a later attempt may still succeed.
 fn told(action: &'static str, key: &str, error: Error) -> BucketError {
     let key = key.to_owned();
+    if is_unreached(&error) {
+        return BucketError::Unreachable { action, key, source: Box::new(error) };
+    }
     match error {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => BucketError::Denied { action, key },
         Error::Generic { .. } | Error::JoinError { .. } => {
@@ -159,9 +218,13 @@ fn told(action: &'static str, key: &str, error: Error) -> BucketError {
 impl Bucket for CloudBucket {
     fn put(&self, key: &str, bytes: &[u8]) -> BucketResult<()> {
         let path = self.path(key)?;
-        let payload = PutPayload::from(bytes.to_vec());
-        let put = self.wait(self.store.put(&path, payload));
-        put.map(|_| ()).map_err(|error| told("writing", key, error))
+        let length = bytes.len() as u64;
+        let put = if bytes.len() >= PARTS_FROM_BYTES {
+            self.wait(length, self.put_in_parts(&path, bytes))
+        } else {
+            self.wait(length, self.store.put(&path, PutPayload::from(bytes.to_vec()))).map(drop)
+        };
+        put.map_err(|error| told("writing", key, error))
     }
 
     fn get(&self, key: &str, limit: u64) -> BucketResult<Option<Vec<u8>>> {
@@ -171,7 +234,7 @@ impl Bucket for CloudBucket {
     fn get_range(&self, key: &str, range: Range<u64>) -> BucketResult<Option<Vec<u8>>> {
         let path = self.path(key)?;
         let expected = (range.end - range.start) as usize;
-        match self.wait(self.store.get_range(&path, range)) {
+        match self.wait(expected as u64, self.store.get_range(&path, range)) {
             Ok(bytes) if bytes.len() == expected => Ok(Some(bytes.to_vec())),
             Ok(_) => Err(BucketError::CutShort { key: key.to_owned() }),
             Err(Error::NotFound { .. }) => Ok(None),
@@ -181,7 +244,7 @@ impl Bucket for CloudBucket {
 
     fn length(&self, key: &str) -> BucketResult<Option<u64>> {
         let path = self.path(key)?;
-        match self.wait(self.store.head(&path)) {
+        match self.wait(0, self.store.head(&path)) {
             Ok(meta) => Ok(Some(meta.size)),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(told("looking at", key, error)),
@@ -190,7 +253,7 @@ impl Bucket for CloudBucket {
 
     fn delete(&self, key: &str) -> BucketResult<()> {
         let path = self.path(key)?;
-        match self.wait(self.store.delete(&path)) {
+        match self.wait(0, self.store.delete(&path)) {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(told("removing", key, error)),
         }
@@ -209,7 +272,8 @@ impl Bucket for CloudBucket {
             Some(version) => PutMode::Update(UpdateVersion { e_tag: Some(version.0.clone()), version: None }),
         };
         let payload = PutPayload::from(bytes.to_vec());
-        match self.wait(self.store.put_opts(&path, payload, PutOptions::from(mode))) {
+        let length = bytes.len() as u64;
+        match self.wait(length, self.store.put_opts(&path, payload, PutOptions::from(mode))) {
             Ok(put) => {
                 let version =
                     put.e_tag.ok_or(BucketError::Unconditional { reason: "it gives no versions (ETag)" })?;
@@ -218,6 +282,7 @@ impl Bucket for CloudBucket {
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. }) => {
                 Ok(Write::Conflict)
             }
+            Err(error) if is_unreached(&error) => Err(told("writing", key, error)),
             // The answer may have been lost on its way back.
             Err(Error::Generic { .. } | Error::JoinError { .. }) => Ok(Write::Unknown),
             Err(Error::NotSupported { .. } | Error::NotImplemented { .. }) => {
@@ -234,7 +299,7 @@ impl Bucket for CloudBucket {
         let root = Path::parse(format!("{}{folder}", self.prefix));
         let root = root.map_err(|_| BucketError::Key { key: prefix.to_owned() })?;
         let mut objects = self.store.list(Some(&root));
-        while let Some(meta) = self.runtime.block_on(objects.next()) {
+        while let Some(meta) = self.wait(0, async { objects.next().await.transpose() }).transpose() {
             let meta = meta.map_err(|error| told("listing", prefix, error))?;
             let full = meta.location.to_string();
             let Some(key) = full.strip_prefix(&self.prefix).filter(|key| key.starts_with(prefix)) else {

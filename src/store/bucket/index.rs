@@ -25,6 +25,12 @@ const TRAILER_MAGIC: &[u8; 8] = b"PENTIXED";
 /// Most entries of one file, so that its tail stays within memory.
 const ENTRIES_MAX: u64 = 1 << 36;
 const PACKS_MAX: u64 = 1 << 24;
+/// Pages that lie apart and are read together all the same: what a request costs is read in less time.
+const GAP_PAGES_MAX: usize = 4;
+/// Most pages of one reading: 7.5 MiB.
+const RUN_PAGES_MAX: usize = 160;
+/// Pages that are kept of a file that is read in parts.
+const PART_PAGES_KEPT: usize = 8;
 
 /// What is looked up: 32 bytes of id and the kind of object; kind 0 is a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -145,6 +151,8 @@ pub struct IndexFile {
     sums: Vec<[u8; 8]>,
     packs: Vec<IndexedPack>,
     pages: Mutex<BTreeMap<usize, Arc<Vec<u8>>>>,
+    /// Pages that stay in memory.
+    pages_kept: usize,
 }
 
 impl IndexFile {
@@ -161,7 +169,8 @@ impl IndexFile {
         let tail = Self::tail_length(&bytes[trailer..])? as usize;
         let start =
             bytes.len().checked_sub(tail).filter(|start| *start >= HEADER.len()).ok_or(IndexDamage)?;
-        let file = Self::tail(&bytes[start..])?;
+        let mut file = Self::tail(&bytes[start..])?;
+        file.pages_kept = file.first_keys.len();
         if &bytes[..HEADER.len()] != HEADER || start - HEADER.len() != file.entries as usize * ROW_BYTES {
             return Err(IndexDamage);
         }
@@ -187,6 +196,7 @@ impl IndexFile {
             sums: Vec::new(),
             packs: Vec::new(),
             pages: Mutex::default(),
+            pages_kept: PART_PAGES_KEPT,
         };
         for row in bytes[..fences_end].chunks_exact(ROW_BYTES) {
             let mut sum = [0; 8];
@@ -217,25 +227,38 @@ impl IndexFile {
         &self.packs
     }
 
-    /// Finds the places of keys, in their order. Pages that are not at hand are read with `read`.
+    /// Finds the places of keys, in their order. Pages that are not at hand are read with `read`, neighbours
+    /// together.
     pub fn find_all<E: From<IndexDamage>>(
         &self,
         keys: &[IndexKey],
         read: ReadPart<'_, E>,
     ) -> Result<Vec<Option<IndexPlace>>, E> {
-        keys.iter().map(|key| self.find(key, read)).collect()
+        let page = |key: &IndexKey| self.first_keys.partition_point(|first| first <= key).checked_sub(1);
+        let mut asked: Vec<(usize, usize)> =
+            keys.iter().enumerate().filter_map(|(position, key)| Some((page(key)?, position))).collect();
+        asked.sort_unstable();
+        let mut places = vec![None; keys.len()];
+        let mut rest = asked.as_slice();
+        while let Some((first, _)) = rest.first().copied() {
+            let is_near = |pair: &[(usize, usize)]| {
+                pair[1].0 <= pair[0].0 + GAP_PAGES_MAX && pair[1].0 - first < RUN_PAGES_MAX
+            };
+            let length = 1 + rest.windows(2).take_while(|pair| is_near(pair)).count();
+            let (run, others) = rest.split_at(length);
+            rest = others;
+            let last = run.last().map_or(first, |(page, _)| *page);
+            let pages = self.pages(first, last, read)?;
+            for (page, position) in run {
+                let bytes = pages.get(page - first).ok_or(IndexDamage)?;
+                places[*position] = self.find_in(bytes, &keys[*position])?;
+            }
+        }
+        Ok(places)
     }
 
-    fn find<E: From<IndexDamage>>(
-        &self,
-        key: &IndexKey,
-        read: ReadPart<'_, E>,
-    ) -> Result<Option<IndexPlace>, E> {
-        let Some(page) = self.first_keys.partition_point(|first| first <= key).checked_sub(1) else {
-            return Ok(None);
-        };
-        let bytes = self.page(page, read)?;
-        let rows: Vec<&[u8]> = bytes.chunks_exact(ROW_BYTES).collect();
+    fn find_in(&self, page: &[u8], key: &IndexKey) -> Result<Option<IndexPlace>, IndexDamage> {
+        let rows: Vec<&[u8]> = page.chunks_exact(ROW_BYTES).collect();
         let Ok(found) = rows.binary_search_by(|row| key_of(row).cmp(key)) else { return Ok(None) };
         Ok(Some(self.place_of(rows[found])?))
     }
@@ -251,24 +274,39 @@ impl IndexFile {
         read: ReadPart<'_, E>,
         mut take: impl FnMut(IndexKey, IndexPlace) -> Result<(), E>,
     ) -> Result<(), E> {
-        for page in 0..self.first_keys.len() {
-            let bytes = self.page(page, read)?;
-            for row in bytes.chunks_exact(ROW_BYTES) {
-                take(key_of(row), self.place_of(row)?)?;
+        for first in (0..self.first_keys.len()).step_by(RUN_PAGES_MAX) {
+            let last = (first + RUN_PAGES_MAX).min(self.first_keys.len()) - 1;
+            for page in self.pages(first, last, read)? {
+                for row in page.chunks_exact(ROW_BYTES) {
+                    take(key_of(row), self.place_of(row)?)?;
+                }
             }
         }
         Ok(())
     }
 
-    fn page<E: From<IndexDamage>>(&self, number: usize, read: ReadPart<'_, E>) -> Result<Arc<Vec<u8>>, E> {
-        let kept = self.pages.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned();
-        if let Some(page) = kept {
-            return Ok(page);
+    /// Pages from the first to the last, from memory or in one reading.
+    fn pages<E: From<IndexDamage>>(
+        &self,
+        first: usize,
+        last: usize,
+        read: ReadPart<'_, E>,
+    ) -> Result<Vec<Arc<Vec<u8>>>, E> {
+        let kept: Option<Vec<Arc<Vec<u8>>>> = {
+            let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+            (first..=last).map(|number| pages.get(&number).cloned()).collect()
+        };
+        if let Some(kept) = kept {
+            return Ok(kept);
         }
-        let start = number * PAGE_ENTRIES;
-        let rows = (self.entries as usize - start).min(PAGE_ENTRIES);
+        let start = first * PAGE_ENTRIES;
+        let rows = (self.entries as usize).min((last + 1) * PAGE_ENTRIES) - start;
         let bytes = read((HEADER.len() + start * ROW_BYTES) as u64, rows * ROW_BYTES)?;
-        Ok(self.keep(number, bytes)?)
+        let mut pages = Vec::with_capacity(last - first + 1);
+        for (number, page) in (first..=last).zip(bytes.chunks(PAGE_BYTES)) {
+            pages.push(self.keep(number, page.to_vec())?);
+        }
+        if pages.len() == last - first + 1 { Ok(pages) } else { Err(IndexDamage.into()) }
     }
 
     fn keep(&self, number: usize, page: Vec<u8>) -> Result<Arc<Vec<u8>>, IndexDamage> {
@@ -278,7 +316,12 @@ impl IndexFile {
             return Err(IndexDamage);
         }
         let page = Arc::new(page);
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner).insert(number, page.clone());
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        pages.insert(number, page.clone());
+        // Of a file that is read in parts some pages stay, so that one question after another costs less.
+        while pages.len() > self.pages_kept {
+            pages.pop_first();
+        }
         Ok(page)
     }
 }
@@ -351,7 +394,32 @@ mod tests {
             Ok(bytes[offset as usize..offset as usize + length].to_vec())
         };
         assert_eq!(tail.find_all::<IndexDamage>(&keys, &read).expect("sound pages"), found);
-        assert_eq!(reads.get(), 5);
+        assert_eq!(reads.get(), 1, "neighbours are read together");
+        let few = tail.find_all::<IndexDamage>(&keys[7..8], &read).expect("a sound page");
+        assert_eq!(few, [Some(place(7))]);
+        assert_eq!(reads.get(), 1, "what was read stays for a while");
+    }
+
+    #[test]
+    fn of_a_large_file_a_few_pages_are_read_and_stay() {
+        let (bytes, _) = build(40_000);
+        let length = IndexFile::tail_length(&bytes[bytes.len() - TRAILER_BYTES..]).expect("a trailer");
+        let tail = IndexFile::tail(&bytes[bytes.len() - length as usize..]).expect("a sound tail");
+        let read_bytes = Cell::new(0);
+        let read = |offset: u64, length: usize| {
+            read_bytes.set(read_bytes.get() + length);
+            Ok(bytes[offset as usize..offset as usize + length].to_vec())
+        };
+        let mut all = 0;
+        let each = tail.each::<IndexDamage>(&read, |_, _| {
+            all += 1;
+            Ok(())
+        });
+        assert!(each.is_ok() && all == 40_000);
+        assert!(tail.pages.lock().expect("pages").len() <= PART_PAGES_KEPT);
+        read_bytes.set(0);
+        assert_eq!(tail.find_all::<IndexDamage>(&[key(1)], &read).expect("a page"), [Some(place(1))]);
+        assert!(read_bytes.get() <= PAGE_BYTES);
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod memory;
 pub mod probe;
 
 #[cfg(feature = "cloud")]
-pub use cloud::{Cloud, CloudBucket};
+pub use cloud::{Cloud, CloudBucket, Surroundings};
 pub use faulty::{Fault, FaultyBucket};
 pub use folder::FolderBucket;
 pub use memory::MemoryBucket;
@@ -37,6 +37,12 @@ pub enum BucketError {
     /// It cannot be reached now, or was too slow; asking again may help.
     #[error("{action} {key} failed, perhaps only for now")]
     Transient { action: &'static str, key: String, source: Box<dyn std::error::Error + Send + Sync> },
+    /// No connection came about: nothing was asked.
+    #[error("the remote cannot be reached")]
+    Unreachable { action: &'static str, key: String, source: Box<dyn std::error::Error + Send + Sync> },
+    /// There is nothing to sign in with where the cloud's own tools look for it.
+    #[error("there are no credentials for that service: {reason}")]
+    Credentials { reason: String },
     /// It will not do that, now or later.
     #[error("{action} {key} failed")]
     Failed { action: &'static str, key: String, source: Box<dyn std::error::Error + Send + Sync> },

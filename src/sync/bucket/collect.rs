@@ -17,7 +17,7 @@ use crate::store::bucket::index::{IndexBuilder, IndexKey};
 use crate::sync::bucket::{BucketRemote, decode_refs, index_file_key, parcel_key};
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::parallel::{patiently, pause};
-use crate::sync::remote::{Kind, ParcelKind};
+use crate::sync::remote::{Kind, ObjectKey, ParcelKind};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -89,7 +89,9 @@ impl BucketRemote {
         how: &Collect,
         monitor: &dyn Monitor,
     ) -> SyncResult<(Head, Collected)> {
-        let commits = decode_refs(before)?.into_values().map(|target| target.commit).collect();
+        let mut commits: Vec<CommitId> =
+            decode_refs(before)?.into_values().map(|target| target.commit).collect();
+        commits.extend(self.kept_here(before)?);
         let reached = reach(view, &Roots { commits, ..Roots::default() }, monitor)?;
         if !reached.missing.is_empty() || !reached.missing_files.is_empty() {
             return Err(SyncError::Outdated);
@@ -136,6 +138,15 @@ impl BucketRemote {
         Ok((head, collected))
     }
 
+    /// The commits that clones rely on and that the bucket has.
+    fn kept_here(&self, head: &Head) -> SyncResult<Vec<CommitId>> {
+        let kept = self.read_keeps()?.commits;
+        let key = |id: &CommitId| ObjectKey::new(Kind::Commit, *id.as_bytes());
+        let keys: Vec<ObjectKey> = kept.iter().map(key).collect();
+        let places = self.indexes.find(head, &keys)?;
+        Ok(kept.into_iter().zip(places).filter_map(|(id, place)| place.map(|_| id)).collect())
+    }
+
     fn write_kept(&self, kept: &Kept, before: &Head) -> SyncResult<Vec<IndexRecord>> {
         let first = before.indexes.iter().map(|record| record.generations.0).min().unwrap_or_default();
         let mut records = Vec::new();
@@ -178,6 +189,10 @@ impl BucketRemote {
             collected.removed += 1;
             collected.removed_bytes += listed.length;
         }
+        // Whoever gives such a word again writes it anew.
+        for key in self.read_keeps()?.expired {
+            patiently(|| self.bucket.delete(&key))?;
+        }
         self.forget_removed(&due, how)
     }
 
@@ -213,6 +228,9 @@ fn is_reached(reached: &Reached, key: &IndexKey) -> bool {
         Some(Kind::Metadata) => reached.metadata.contains(&MetadataId::from_bytes(key.id)),
         Some(Kind::ManifestNode) => reached.manifest_nodes.contains(&ManifestNodeId::from_bytes(key.id)),
         Some(Kind::Manifest) => reached.manifests.contains(&FileId::from_bytes(key.id)),
+        Some(Kind::GitCommit) => reached.commits.contains(&CommitId::from_bytes(key.id)),
+        // Small, and found only by reading: they stay.
+        Some(Kind::GitObject | Kind::GitTreeForm | Kind::LfsDigest | Kind::Tie) => true,
         Some(Kind::Person) | None => true,
     }
 }

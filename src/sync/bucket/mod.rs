@@ -5,6 +5,7 @@
 //! indexes/<id>.index      which object lies where
 //! packs/<xx>/<id>.pack    chunks
 //! bundles/<xx>/<id>.bundle  everything else
+//! keeps/<clone>.keep      what a clone relies on that does not have everything
 //! ```
 //!
 //! Nothing is listed on the way: the head names the index files, these name the packs and bundles.
@@ -12,20 +13,22 @@
 
 mod collect;
 mod indexes;
+mod keeps;
 mod publish;
 mod read;
 mod verify;
 
 pub use collect::{Collect, Collected};
-pub use verify::Verified;
+pub use verify::{Reading, Verified};
 
-use crate::base::id::{ChunkId, PackId, RepositoryId};
+use crate::base::id::{ChunkId, CommitId, PackId, RepositoryId};
 use crate::object::chunker::ChunkerParameters;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::store::bucket::head::{HEAD_BYTES_MAX, HEAD_KEY, Head};
 use crate::store::bucket::probe::probe_conditions;
 use crate::store::bucket::{Bucket, Version, Write};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::keep::CloneId;
 use crate::sync::parallel::{for_each, patiently};
 use crate::sync::remote::{
     BlockSink, BundleSink, Description, HistoryWants, Limits, ObjectKey, Parcel, ParcelKind, Proposal,
@@ -171,7 +174,7 @@ impl Remote for BucketRemote {
     }
 
     fn have(&self, keys: &[ObjectKey]) -> SyncResult<Vec<bool>> {
-        let places = self.indexes.find(&*self.head()?, keys)?;
+        let places = self.indexes.find_most(&*self.head()?, keys)?;
         Ok(places.into_iter().map(|place| place.is_some()).collect())
     }
 
@@ -207,5 +210,9 @@ impl Remote for BucketRemote {
 
     fn publish(&self, proposal: &Proposal) -> SyncResult<Published> {
         self.publish_proposal(proposal)
+    }
+
+    fn keep(&self, clone: &CloneId, commits: &[CommitId]) -> SyncResult<()> {
+        self.write_keep(clone, commits)
     }
 }

@@ -13,6 +13,9 @@ use crate::sync::remote::{ParcelRecord, Proposal, Published, RefChange};
 const ATTEMPTS: u32 = 200;
 /// Index files of about one size that are merged into one.
 const MERGE_FILES: usize = 8;
+/// Merged index files that wait for their removal and are remembered one by one.
+const CONDEMNED_INDEXES_KEPT: usize = 4096;
+const INDEX_PREFIX: &str = "indexes/";
 /// Most keys of a merged file: what the memory of a small machine holds with ease.
 const MERGE_ENTRIES_MAX: u64 = 2 << 20;
 
@@ -130,8 +133,22 @@ impl BucketRemote {
         head.indexes.push(record);
         let condemned = merged.iter().map(|record| index_file_key(record.id));
         head.condemned.extend(condemned.map(|key| CondemnedBlob { key, since_ms: 0 }));
+        forget_oldest(head);
         Ok(())
     }
+}
+
+/// Keeps the list of merged index files short: every push reads and writes it. Those that leave it are found by
+/// the collector's own look at what no head names, after thousands of pushes in which readers moved on.
+fn forget_oldest(head: &mut Head) {
+    let is_index = |blob: &CondemnedBlob| blob.key.starts_with(INDEX_PREFIX);
+    let mut surplus =
+        head.condemned.iter().filter(|blob| is_index(blob)).count().saturating_sub(CONDEMNED_INDEXES_KEPT);
+    head.condemned.retain(|blob| {
+        let goes = surplus > 0 && is_index(blob);
+        surplus -= usize::from(goes);
+        !goes
+    });
 }
 
 /// Whether a head as it was seen a while ago forbids the proposal.
@@ -148,4 +165,23 @@ fn check_change(head: &Head, change: &RefChange) -> SyncResult<()> {
         return Ok(());
     }
     Err(SyncError::Moved { name: change.name.clone(), expected: change.expected, actual })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::RepositoryId;
+    use crate::object::chunker::ChunkerParameters;
+
+    #[test]
+    fn the_list_of_merged_index_files_stays_short_and_packs_stay_on_it() {
+        let mut head = Head::new(RepositoryId::from_bytes([1; 16]), ChunkerParameters::default());
+        let condemn = |key: String| CondemnedBlob { key, since_ms: 5 };
+        head.condemned.push(condemn("packs/aa/first.pack".to_owned()));
+        head.condemned.extend((0..5000).map(|number| condemn(format!("indexes/{number}.index"))));
+        forget_oldest(&mut head);
+        assert_eq!(head.condemned.len(), CONDEMNED_INDEXES_KEPT + 1);
+        assert_eq!(head.condemned[0].key, "packs/aa/first.pack");
+        assert_eq!(head.condemned[1].key, "indexes/904.index", "the oldest go first");
+    }
 }

@@ -14,12 +14,39 @@ use crate::sync::push::candidates::object_bytes;
 use crate::sync::push::{build_bundle, build_pack};
 use crate::sync::remote::{Kind, ObjectKey, ParcelKind, ParcelRecord, Proposal, Remote as _};
 use serde::Serialize;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 /// Longest parcel that is read, in bytes.
 const PARCEL_BYTES_MAX: u64 = 256 << 20;
 /// Chunks of one pack that is given back, and objects of one bundle.
 const GIVEN_AT_A_TIME: usize = 256;
+
+/// How much of a bucket is read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// How much of the packs and bundles, in percent, chosen anew each time.
+    pub percent: f64,
+    /// What was published after this mark is read in any case.
+    pub since: u64,
+    /// Chooses: random bytes.
+    pub nonce: Token,
+}
+
+impl Reading {
+    /// All of it.
+    pub const EVERYTHING: Self = Self { percent: 100.0, since: 0, nonce: [0; 16] };
+
+    fn takes(&self, pack: &IndexedPack) -> bool {
+        if self.percent >= 100.0 || pack.generation > self.since {
+            return true;
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.nonce).update(pack.id.as_bytes());
+        let drawn =
+            hasher.finalize().as_bytes()[..4].iter().fold(0u32, |sum, byte| sum << 8 | u32::from(*byte));
+        f64::from(drawn) < f64::from(u32::MAX) * self.percent / 100.0
+    }
+}
 
 /// What was found, and given back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -28,6 +55,8 @@ pub struct Verified {
     pub parcels: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Packs and bundles that were not read this time.
+    pub parcels_left_out: u64,
     /// Packs and bundles that are damaged or lost.
     pub damaged: Vec<PackId>,
     /// Objects in them that are needed.
@@ -37,10 +66,10 @@ pub struct Verified {
 }
 
 impl BucketRemote {
-    /// Reads every pack and bundle and compares all hashes.
-    pub fn verify(&self, monitor: &dyn Monitor) -> SyncResult<Verified> {
+    /// Reads packs and bundles, and compares all hashes.
+    pub fn verify(&self, reading: &Reading, monitor: &dyn Monitor) -> SyncResult<Verified> {
         let head = self.read_head()?.head;
-        let (verified, _) = self.verify_parcels(&head, monitor)?;
+        let (verified, _) = self.verify_parcels(&head, reading, monitor)?;
         Ok(verified)
     }
 
@@ -52,7 +81,7 @@ impl BucketRemote {
         monitor: &dyn Monitor,
     ) -> SyncResult<Verified> {
         let head = self.read_head()?.head;
-        let (mut verified, lost) = self.verify_parcels(&head, monitor)?;
+        let (mut verified, lost) = self.verify_parcels(&head, &Reading::EVERYTHING, monitor)?;
         if lost.is_empty() {
             return Ok(verified);
         }
@@ -68,17 +97,28 @@ impl BucketRemote {
         Ok(verified)
     }
 
-    /// Reads all parcels; gives the objects that are only in damaged ones.
-    fn verify_parcels(&self, head: &Head, monitor: &dyn Monitor) -> SyncResult<(Verified, Vec<ObjectKey>)> {
+    /// Reads parcels; gives the objects that are only in damaged ones.
+    fn verify_parcels(
+        &self,
+        head: &Head,
+        reading: &Reading,
+        monitor: &dyn Monitor,
+    ) -> SyncResult<(Verified, Vec<ObjectKey>)> {
         self.indexes.load(&head.indexes)?;
-        let mut packs: BTreeSet<IndexedPack> = BTreeSet::new();
+        let mut packs: BTreeMap<PackId, IndexedPack> = BTreeMap::new();
         for record in &head.indexes {
-            let of_file = self.indexes.file(record)?;
-            packs.extend(of_file.packs().iter().map(|pack| IndexedPack { generation: 0, ..*pack }));
+            for pack in self.indexes.file(record)?.packs() {
+                let generation = if pack.generation == 0 { record.generations.1 } else { pack.generation };
+                // The oldest place says since when it is there.
+                let known = packs.entry(pack.id).or_insert(IndexedPack { generation, ..*pack });
+                known.generation = known.generation.min(generation);
+            }
         }
+        let (packs, left_out): (Vec<IndexedPack>, Vec<IndexedPack>) =
+            packs.into_values().partition(|pack| reading.takes(pack));
         let bytes_total = Some(packs.iter().map(|pack| pack.length).sum());
         monitor.phase(Phase { name: "Checking the remote", files_total: None, bytes_total });
-        let mut verified = Verified::default();
+        let mut verified = Verified { parcels_left_out: left_out.len() as u64, ..Verified::default() };
         let mut damaged: HashSet<PackId> = HashSet::new();
         let check = |pack: IndexedPack| {
             if monitor.is_cancelled() {

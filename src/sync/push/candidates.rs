@@ -3,11 +3,13 @@
 
 use crate::base::id::{ChunkId, FileId, ManifestNodeId, PersonId};
 use crate::object::manifest::{ChunkEntry, verified_key};
+use crate::object::tree::ForeignAlgorithm;
 use crate::repo::{RepoError, View};
 use crate::store::Space;
 use crate::sync::bundle::{encode_person, identify};
 use crate::sync::content::{Parts, new_parts};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::origins;
 use crate::sync::receive::{manifest_nodes, space_of};
 use crate::sync::remote::{Kind, ObjectKey};
 use crate::sync::walk::{Found, NewFile};
@@ -38,12 +40,13 @@ pub(in crate::sync) struct Candidates<'a> {
     found: &'a Found,
     objects_done: bool,
     next_file: usize,
+    next_foreign: usize,
     waiting: VecDeque<Step>,
 }
 
 impl<'a> Candidates<'a> {
     pub(in crate::sync) fn new(view: &'a View, found: &'a Found) -> Self {
-        Self { view, found, objects_done: false, next_file: 0, waiting: VecDeque::new() }
+        Self { view, found, objects_done: false, next_file: 0, next_foreign: 0, waiting: VecDeque::new() }
     }
 
     fn add(&mut self, key: ObjectKey) {
@@ -55,12 +58,26 @@ impl<'a> Candidates<'a> {
         found.commits.iter().for_each(|id| self.add(ObjectKey::new(Kind::Commit, *id.as_bytes())));
         found.trees.iter().for_each(|id| self.add(ObjectKey::new(Kind::Tree, *id.as_bytes())));
         found.metadata.iter().for_each(|id| self.add(ObjectKey::new(Kind::Metadata, *id.as_bytes())));
+        for key in origins::keys_for(self.view, found)? {
+            self.add(key);
+        }
+        for key in origins::tie_keys(self.view, &found.foreign)? {
+            self.add(key);
+        }
         for person in &found.people {
             if let Some(bytes) = person_bytes(self.view, *person)? {
                 self.add(identify(Kind::Person, &bytes)?);
             }
         }
         Ok(())
+    }
+
+    /// The content that foreign content was found to be.
+    fn add_tied(&mut self, algorithm: ForeignAlgorithm, digest: &[u8]) -> SyncResult<()> {
+        match self.view.tie(algorithm, digest)? {
+            Some((id, size)) => self.add_file(NewFile { id, size, before: None }),
+            None => Ok(()),
+        }
     }
 
     fn add_file(&mut self, file: NewFile) -> SyncResult<()> {
@@ -125,9 +142,14 @@ impl Iterator for Candidates<'_> {
                 return Some(Ok(step));
             }
             let done = if self.objects_done {
-                let file = *self.found.files.get(self.next_file)?;
-                self.next_file += 1;
-                self.add_file(file)
+                if let Some(file) = self.found.files.get(self.next_file).copied() {
+                    self.next_file += 1;
+                    self.add_file(file)
+                } else {
+                    let (algorithm, digest) = self.found.foreign.get(self.next_foreign)?;
+                    self.next_foreign += 1;
+                    self.add_tied(*algorithm, digest)
+                }
             } else {
                 self.objects_done = true;
                 self.add_objects()
@@ -149,6 +171,7 @@ pub(in crate::sync) fn object_bytes(view: &View, key: ObjectKey) -> SyncResult<V
             let id = PersonId::from_slice(id).ok_or_else(missing)?;
             return person_bytes(view, id)?.ok_or_else(missing);
         }
+        kind if origins::is_origin(kind) => return origins::object(view, &key)?.ok_or_else(missing),
         Kind::Manifest => view.snapshot().get(Space::Manifests, &verified_key(FileId::from_bytes(key.id)))?,
         kind => match space_of(kind) {
             Some(space) => view.snapshot().get(space, &key.id)?,

@@ -7,6 +7,7 @@
 pub(in crate::sync) mod candidates;
 mod records;
 mod send;
+mod survey;
 
 use crate::base::id::CommitId;
 use crate::base::monitor::{Monitor, Phase};
@@ -23,6 +24,7 @@ use send::Sender;
 pub(in crate::sync) use send::{build_bundle, build_pack, gather_blocks};
 use serde::Serialize;
 use std::path::PathBuf;
+use survey::Answers;
 
 /// How often a push begins anew because the remote was tidied up meanwhile.
 const ROUNDS: u32 = 4;
@@ -63,28 +65,66 @@ pub struct Push<'a> {
 }
 
 impl Push<'_> {
-    /// Finds out what would be sent, and sends nothing.
+    /// Finds out what would be sent, and sends nothing. Of very much, how many bytes that are is a guess.
     pub fn measure(&self, description: &Description, monitor: &dyn Monitor) -> SyncResult<Moved> {
         let mut sent = SentParcels::open(&self.notes, self.remote)?;
         let view = self.repository.view()?;
         let found = self.find(&view, description, monitor)?;
-        let mut moved = moved_of(&found);
+        self.survey(&view, &found, description, &mut sent, &mut Answers::default(), monitor)
+    }
+
+    fn survey(
+        &self,
+        view: &View,
+        found: &Found,
+        description: &Description,
+        sent: &mut SentParcels,
+        answers: &mut Answers,
+        monitor: &dyn Monitor,
+    ) -> SyncResult<Moved> {
+        let mut moved = moved_of(found);
         monitor.phase(phase("Comparing", &moved));
-        let sender = Sender::new(self, &view, description, None, monitor)?;
-        sender.run(Candidates::new(&view, &found), &mut sent, &mut moved)?;
+        let sender = Sender::new(self, view, description, None, monitor)?;
+        sender.measure(Candidates::new(view, found), sent, &mut moved, answers)?;
+        answers.rewind();
+        sent.begin_again();
         Ok(moved)
     }
 
     /// Sends what is missing and moves the names.
-    pub fn run(&self, mut description: Description, monitor: &dyn Monitor) -> SyncResult<(Moved, Published)> {
+    pub fn run(&self, description: Description, monitor: &dyn Monitor) -> SyncResult<(Moved, Published)> {
+        self.carry_out(description, None, monitor)
+    }
+
+    /// The same; `say_first` is told what will move before anything does.
+    pub fn run_saying(
+        &self,
+        description: Description,
+        say_first: &mut dyn FnMut(&Moved),
+        monitor: &dyn Monitor,
+    ) -> SyncResult<(Moved, Published)> {
+        self.carry_out(description, Some(say_first), monitor)
+    }
+
+    fn carry_out(
+        &self,
+        mut description: Description,
+        mut say_first: Option<&mut dyn FnMut(&Moved)>,
+        monitor: &dyn Monitor,
+    ) -> SyncResult<(Moved, Published)> {
         for _ in 0..ROUNDS {
             let mut sent = SentParcels::open(&self.notes, self.remote)?;
             let view = self.repository.view()?;
             let found = self.find(&view, &description, monitor)?;
+            let mut answers = Answers::default();
+            if let Some(say) = say_first.take() {
+                say(&self.survey(&view, &found, &description, &mut sent, &mut answers, monitor)?);
+            }
             let mut moved = moved_of(&found);
             monitor.phase(phase("Sending", &moved));
             let sender = Sender::new(self, &view, &description, Some(&self.notes), monitor)?;
-            let parcels = sender.run(Candidates::new(&view, &found), &mut sent, &mut moved)?;
+            let candidates = Candidates::new(&view, &found);
+            let parcels = sender.run(candidates, &mut sent, &mut moved, &mut answers)?;
             let proposal = Proposal {
                 epoch: description.epoch,
                 token: self.token,

@@ -59,6 +59,11 @@ impl SentParcels {
         Some(if is_first { self.parcels[position].length } else { 0 })
     }
 
+    /// Forgets which of them are needed.
+    pub(super) fn begin_again(&mut self) {
+        self.used.clear();
+    }
+
     /// The parcels that are needed.
     pub(super) fn used(&self) -> Vec<ParcelRecord> {
         let mut used: Vec<usize> = self.used.iter().copied().collect();

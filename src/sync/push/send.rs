@@ -5,17 +5,20 @@ use super::candidates::{Candidate, Candidates, Step, object_bytes, object_length
 use super::records::{SentParcels, write_note};
 use crate::base::id::ChunkId;
 use crate::base::monitor::{Advance, Monitor};
+use crate::object::chunker::CHUNK_BYTES_MAX;
 use crate::repo::View;
 use crate::store::ChunkReader;
 use crate::store::bucket::head::Token;
-use crate::store::parcel::PackBuilder;
-use crate::sync::bundle::BundleBuilder;
+use crate::store::parcel::{OpenBlock, PackBuilder};
+use crate::sync::bundle::{BundleBuilder, open_bundle};
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::parallel::for_each;
 use crate::sync::push::Moved;
+use crate::sync::push::survey::{Answers, Estimate};
 use crate::sync::remote::{Description, Kind, ObjectKey, Parcel, ParcelKind, ParcelRecord, Remote};
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Keys of objects that go into one bundle.
 const BUNDLE_OBJECTS_MAX: usize = 1 << 14;
@@ -31,9 +34,11 @@ const SENT_MAX: usize = 4 << 20;
 const QUESTION_KEYS: usize = 1 << 16;
 
 /// A parcel that is to be made and sent.
-enum Job {
-    Pack { chunks: Vec<ChunkId>, raw_bytes: u64 },
-    Bundle { keys: Vec<ObjectKey> },
+pub(super) enum Job {
+    /// Bytes are those of the content, and as they are stored.
+    Pack { chunks: Vec<ChunkId>, raw_bytes: u64, stored_bytes: u64 },
+    /// Bytes are those of the objects.
+    Bundle { keys: Vec<ObjectKey>, raw_bytes: usize },
 }
 
 /// What became of a job.
@@ -48,7 +53,7 @@ pub(super) struct Sender<'a> {
     view: &'a View,
     reader: ChunkReader,
     description: &'a Description,
-    /// Where parcels that were taken are noted; `None` to send nothing.
+    /// Where parcels that were taken are noted; `None` when nothing is sent.
     notes: Option<&'a Path>,
     salt: Token,
     monitor: &'a dyn Monitor,
@@ -72,22 +77,11 @@ impl<'a> Sender<'a> {
         candidates: Candidates<'_>,
         sent: &mut SentParcels,
         moved: &mut Moved,
+        answers: &mut Answers,
     ) -> SyncResult<Vec<ParcelRecord>> {
         let mut parcels = Vec::new();
         {
-            let jobs = Jobs {
-                sender: self,
-                candidates,
-                sent: &mut *sent,
-                moved,
-                ready: VecDeque::new(),
-                chunks: Vec::new(),
-                chunk_bytes: (0, 0),
-                keys: Vec::new(),
-                key_bytes: 0,
-                chosen: HashSet::new(),
-                is_over: false,
-            };
+            let jobs = Jobs::new(self, candidates, &mut *sent, moved, answers);
             let mut totals = (0, 0);
             let work = |job: SyncResult<Job>| self.work(job?);
             let moved_parcels = for_each(jobs, self.description.limits.connections, work, |done| {
@@ -104,14 +98,46 @@ impl<'a> Sender<'a> {
         Ok(parcels)
     }
 
+    /// Finds out what would be sent, and sends nothing.
+    pub(super) fn measure(
+        &self,
+        candidates: Candidates<'_>,
+        sent: &mut SentParcels,
+        moved: &mut Moved,
+        answers: &mut Answers,
+    ) -> SyncResult<()> {
+        let (mut estimate, mut parcels) = (Estimate::default(), 0);
+        for job in Jobs::new(self, candidates, sent, moved, answers) {
+            if self.monitor.is_cancelled() {
+                return Err(SyncError::Cancelled);
+            }
+            estimate.add(self, job?)?;
+            parcels += 1;
+        }
+        moved.bytes_sent += estimate.bytes();
+        moved.parcels += parcels;
+        Ok(())
+    }
+
+    /// How long a parcel is.
+    pub(super) fn length_of(&self, job: Job) -> SyncResult<u64> {
+        Ok(self.build(job)?.0.record.length)
+    }
+
+    fn build(&self, job: Job) -> SyncResult<(Parcel, u64)> {
+        Ok(match job {
+            Job::Pack { chunks, raw_bytes, .. } => {
+                (build_pack(&self.reader, &chunks, &self.salt)?, raw_bytes)
+            }
+            Job::Bundle { keys, .. } => (build_bundle(self.view, &keys, &self.salt)?, 0),
+        })
+    }
+
     fn work(&self, job: Job) -> SyncResult<JobDone> {
         if self.monitor.is_cancelled() {
             return Err(SyncError::Cancelled);
         }
-        let (parcel, raw_bytes) = match job {
-            Job::Pack { chunks, raw_bytes } => (build_pack(&self.reader, &chunks, &self.salt)?, raw_bytes),
-            Job::Bundle { keys } => (build_bundle(self.view, &keys, &self.salt)?, 0),
-        };
+        let (parcel, raw_bytes) = self.build(job)?;
         if let Some(notes) = self.notes {
             self.remote.put(&parcel)?;
             write_note(notes, &parcel.record)?;
@@ -187,6 +213,7 @@ struct Jobs<'s, 'a> {
     candidates: Candidates<'s>,
     sent: &'s mut SentParcels,
     moved: &'s mut Moved,
+    answers: &'s mut Answers,
     ready: VecDeque<Job>,
     chunks: Vec<ChunkId>,
     /// Stored and raw bytes of `chunks`.
@@ -198,7 +225,30 @@ struct Jobs<'s, 'a> {
     is_over: bool,
 }
 
-impl Jobs<'_, '_> {
+impl<'s, 'a> Jobs<'s, 'a> {
+    fn new(
+        sender: &'s Sender<'a>,
+        candidates: Candidates<'s>,
+        sent: &'s mut SentParcels,
+        moved: &'s mut Moved,
+        answers: &'s mut Answers,
+    ) -> Self {
+        Self {
+            sender,
+            candidates,
+            sent,
+            moved,
+            answers,
+            ready: VecDeque::new(),
+            chunks: Vec::new(),
+            chunk_bytes: (0, 0),
+            keys: Vec::new(),
+            key_bytes: 0,
+            chosen: HashSet::new(),
+            is_over: false,
+        }
+    }
+
     /// Takes candidates up to the size of a question and makes jobs of those that the remote lacks.
     fn fill(&mut self) -> SyncResult<()> {
         let keys_max = self.sender.description.limits.keys_max.min(QUESTION_KEYS);
@@ -263,7 +313,7 @@ impl Jobs<'_, '_> {
             vec![false; open.len()]
         } else {
             let keys: Vec<ObjectKey> = open.iter().map(|candidate| candidate.key).collect();
-            self.sender.remote.have(&keys)?
+            self.answers.have(self.sender.remote, &keys)?
         };
         for (candidate, had) in open.into_iter().zip(had) {
             if had {
@@ -308,24 +358,54 @@ impl Jobs<'_, '_> {
             let keys: Vec<ObjectKey> = group.iter().map(chunk).chain(group.iter().map(manifest)).collect();
             let had = self.sender.remote.have(&keys)?;
             let (chunks, manifests) = had.split_at(group.len());
-            lacking +=
-                chunks.iter().zip(manifests).filter(|(chunk, manifest)| !**chunk && !**manifest).count();
+            let answers = chunks.iter().zip(manifests);
+            let open = group.iter().zip(answers).filter(|(_, (chunk, manifest))| !**chunk && !**manifest);
+            for (file, _) in open {
+                lacking += usize::from(!self.can_be_had(file)?);
+            }
         }
         if lacking == 0 { Ok(()) } else { Err(SyncError::NotHere { files: lacking as u64 }) }
+    }
+
+    /// Whether the remote gives what a file is put together from, or the file itself where it is one chunk: it
+    /// may have what it did not find.
+    fn can_be_had(&self, file: &crate::sync::walk::NewFile) -> SyncResult<bool> {
+        let remote = self.sender.remote;
+        let manifest = ObjectKey::new(Kind::Manifest, *file.id.as_bytes());
+        let mut found = false;
+        remote.fetch_objects(&[manifest], &mut |bundle| {
+            open_bundle(bundle, &mut |received, _, _| {
+                found |= received.key == manifest;
+                Ok(())
+            })
+        })?;
+        if found || file.size > CHUNK_BYTES_MAX as u64 {
+            return Ok(found);
+        }
+        let came = AtomicBool::new(false);
+        remote.fetch_chunks(&[file.id.into()], &|block| {
+            let block = OpenBlock::open(block)
+                .map_err(|damage| SyncError::Invalid { what: "a block", detail: damage.to_string() })?;
+            if block.chunks().any(|(id, _)| id == ChunkId::from(file.id)) {
+                came.store(true, Ordering::Relaxed);
+            }
+            Ok(())
+        })?;
+        Ok(came.into_inner())
     }
 
     fn close_pack(&mut self) {
         if !self.chunks.is_empty() {
             let chunks = std::mem::take(&mut self.chunks);
-            let (_, raw_bytes) = std::mem::take(&mut self.chunk_bytes);
-            self.ready.push_back(Job::Pack { chunks, raw_bytes });
+            let (stored_bytes, raw_bytes) = std::mem::take(&mut self.chunk_bytes);
+            self.ready.push_back(Job::Pack { chunks, raw_bytes, stored_bytes });
         }
     }
 
     fn close_bundle(&mut self) {
         if !self.keys.is_empty() {
-            self.key_bytes = 0;
-            self.ready.push_back(Job::Bundle { keys: std::mem::take(&mut self.keys) });
+            let raw_bytes = std::mem::take(&mut self.key_bytes);
+            self.ready.push_back(Job::Bundle { keys: std::mem::take(&mut self.keys), raw_bytes });
         }
     }
 }

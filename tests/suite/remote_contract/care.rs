@@ -5,7 +5,7 @@ use crate::app_flow::{Lab, noise};
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::store::bucket::{Bucket, MemoryBucket};
 use pentimento::sync::SyncError;
-use pentimento::sync::bucket::{Collect, Collected};
+use pentimento::sync::bucket::{Collect, Collected, Reading};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -65,18 +65,21 @@ fn what_no_name_reaches_goes_after_its_grace_and_the_rest_stays() {
 
 #[test]
 fn collections_while_twenty_push_lose_nothing() {
-    let place = BucketPlace::folder();
+    collections_while_many_push_lose_nothing(&BucketPlace::folder(), 20);
+}
+
+pub fn collections_while_many_push_lose_nothing(place: &BucketPlace, people: u64) {
     let first = Lab::new();
     first.write("begin", noise(3, 50_000));
     first.commit("begin");
     push_to(&first, &*place.open(), "main").expect("a push");
-    let labs: Vec<Lab> = (0..20).map(|_| Lab::new()).collect();
-    let (over, running) = (AtomicBool::new(false), AtomicU64::new(20));
+    let labs: Vec<Lab> = (0..people).map(|_| Lab::new()).collect();
+    let (over, running) = (AtomicBool::new(false), AtomicU64::new(people));
     let collector = Lab::new();
     let mut collections = 0;
     std::thread::scope(|scope| {
         for (number, lab) in labs.iter().enumerate() {
-            let (place, running, over) = (&place, &running, &over);
+            let (running, over) = (&running, &over);
             scope.spawn(move || {
                 for round in 0..3u64 {
                     // Each round takes the place of the one before, which becomes garbage.
@@ -84,7 +87,7 @@ fn collections_while_twenty_push_lose_nothing() {
                     lab.write("common.bin", noise(7, 80_000));
                     lab.commit("on");
                     push_until_taken(lab, place, &format!("b{number}"));
-                    drop_branch(place, &format!("b{}", (number + 7) % 20), round);
+                    drop_branch(place, &format!("b{}", (number + 7) % people as usize), round);
                 }
                 if running.fetch_sub(1, Ordering::Relaxed) == 1 {
                     over.store(true, Ordering::Relaxed);
@@ -93,16 +96,16 @@ fn collections_while_twenty_push_lose_nothing() {
         }
         let began = std::time::Instant::now();
         while !over.load(Ordering::Relaxed) && began.elapsed() < Duration::from_secs(100) {
-            collect(&place, &collector, Duration::from_secs(3600));
+            collect(place, &collector, Duration::from_secs(3600));
             collections += 1;
         }
     });
     assert!(collections > 0);
     for (number, lab) in labs.iter().enumerate() {
-        push_until_taken(lab, &place, &format!("b{number}"));
+        push_until_taken(lab, place, &format!("b{number}"));
     }
-    collect(&place, &collector, Duration::ZERO);
-    let clone = clone_of(&place);
+    collect(place, &collector, Duration::ZERO);
+    let clone = clone_of(place);
     for (number, lab) in labs.iter().enumerate() {
         assert_eq!(seen(&clone, &format!("b{number}")), Some(head(lab)));
     }
@@ -158,7 +161,7 @@ fn a_clone_gives_back_what_a_remote_lost() {
     lab.write("b.txt", "more");
     lab.commit("on");
     push_from(&lab, &*place.open(), "main", seen_there(&place)).expect("a push");
-    assert_eq!(place.remote().verify(&SilentMonitor).expect("a check").damaged, []);
+    assert_eq!(place.remote().verify(&Reading::EVERYTHING, &SilentMonitor).expect("a check").damaged, []);
     for (position, key) in bucket.keys().iter().filter(|key| key.contains("s/")).enumerate() {
         match (key.starts_with("indexes"), position % 2) {
             (true, _) => {}
@@ -166,7 +169,7 @@ fn a_clone_gives_back_what_a_remote_lost() {
             (false, _) => bucket.tamper(key, |bytes| bytes[90] ^= 1),
         }
     }
-    let found = place.remote().verify(&SilentMonitor).expect("a check");
+    let found = place.remote().verify(&Reading::EVERYTHING, &SilentMonitor).expect("a check");
     assert_eq!(found.damaged.len(), 4, "{found:?}");
     let empty = Lab::new();
     let helpless = place.remote().repair(&empty.repository, token(), &SilentMonitor).expect("an attempt");
@@ -179,4 +182,87 @@ fn a_clone_gives_back_what_a_remote_lost() {
 fn seen_there(place: &BucketPlace) -> Option<pentimento::base::id::CommitId> {
     let refs = place.open().describe().expect("a description").refs;
     refs.get(&super::branch("main")).map(|target| target.commit)
+}
+
+#[test]
+fn what_a_clone_relies_on_stays_although_no_name_leads_to_it() {
+    let bucket = Arc::new(MemoryBucket::new());
+    let place = BucketPlace::begin(bucket.clone());
+    let (main, side) = (Lab::new(), Lab::new());
+    main.write("main.bin", noise(1, 300_000));
+    main.commit("stays");
+    side.write("side.bin", noise(2, 300_000));
+    side.commit("relied on");
+    push_to(&main, &*place.open(), "main").expect("a push");
+    push_to(&side, &*place.open(), "side").expect("a push");
+    let relied_on = head(&side);
+    place.open().keep(&[7; 16], &[relied_on]).expect("a word");
+    let remove = pentimento::sync::remote::Proposal {
+        epoch: 0,
+        token: token(),
+        parcels: Vec::new(),
+        changes: vec![pentimento::sync::remote::RefChange {
+            name: super::branch("side"),
+            expected: Some(relied_on),
+            target: None,
+        }],
+    };
+    place.open().publish(&remove).expect("a name less");
+    // Whoever collects and does not know what the other relies on brings it first.
+    let view = main.repository.view().expect("a view");
+    let without = place.remote().collect(&view, &how(Duration::ZERO), &SilentMonitor);
+    assert!(matches!(without, Err(SyncError::Outdated)), "{without:?}");
+    assert_eq!(place.remote().kept_commits().expect("words"), [relied_on]);
+    fetch_also(&main, &place, relied_on);
+    assert_eq!(collect(&place, &main, Duration::ZERO).objects, 0);
+    let kept = Lab::new();
+    fetch_also(&kept, &place, relied_on);
+    // When the clone no longer says so, it goes.
+    place.open().keep(&[7; 16], &[]).expect("another word");
+    assert!(collect(&place, &main, Duration::ZERO).objects > 3);
+    let gone = pentimento::sync::remote::ObjectKey::new(
+        pentimento::sync::remote::Kind::Commit,
+        *relied_on.as_bytes(),
+    );
+    assert_eq!(place.open().have(&[gone]).expect("an answer"), [false]);
+    // A word that cannot be read stops the collection: nobody knows what it asked for.
+    bucket.put("keeps/07070707070707070707070707070707.keep", b"damaged").expect("a blob");
+    let stopped = place.remote().collect(&view, &how(Duration::ZERO), &SilentMonitor);
+    assert!(matches!(stopped, Err(SyncError::Invalid { .. })), "{stopped:?}");
+}
+
+/// Fetches everything, and a commit that no name leads to.
+fn fetch_also(lab: &Lab, place: &BucketPlace, commit: pentimento::base::id::CommitId) {
+    let fetch = pentimento::sync::fetch::Fetch {
+        repository: &lab.repository,
+        remote: &*place.open(),
+        name: "origin",
+        content: true,
+        judge: &pentimento::sync::accept::NoRules,
+        also: vec![commit],
+    };
+    fetch.run(&SilentMonitor).expect("a fetch");
+    let view = lab.repository.view().expect("a view");
+    assert!(pentimento::object::source::ObjectSource::commit(&view, commit).is_ok());
+}
+
+#[test]
+fn a_sample_reads_a_part_and_always_what_is_new() {
+    let place = BucketPlace::memory();
+    let lab = Lab::new();
+    for round in 0..40u64 {
+        lab.write("a.bin", noise(round, 20_000));
+        lab.commit("on");
+        push_from(&lab, &*place.open(), "main", seen_there(&place)).expect("a push");
+    }
+    let mark = place.open().describe().expect("a description").mark;
+    let read = |percent: f64, since: u64, nonce: u8| {
+        let reading = Reading { percent, since, nonce: [nonce; 16] };
+        place.remote().verify(&reading, &SilentMonitor).expect("a check")
+    };
+    let half = read(50.0, u64::MAX, 1);
+    assert_eq!(half.parcels + half.parcels_left_out, 80);
+    assert!((15..65).contains(&half.parcels), "{half:?}");
+    assert_ne!(half.bytes, read(50.0, u64::MAX, 2).bytes, "another choice each time");
+    assert_eq!(read(0.000_001, mark - 3, 1).parcels, 6, "a pack and a bundle of each of the last three");
 }

@@ -1,75 +1,275 @@
-//! The contract against object stores. `PENT_TEST_S3` names an endpoint that keeps conditions and has the
-//! bucket `pent-test` (credentials `test`, `test`), `PENT_TEST_S3_FORGETFUL` one that ignores them.
+//! The contract against object stores: servers of others, started here on this machine.
+//!
+//! One test for each server, since each takes seconds to start.
 
-use super::{BucketPlace, Place, cases, clone_of, head, push_to, seen, token};
+use super::{BucketPlace, Place, care, cases, clone_of, crowd, head, push_to, seen, token};
 use crate::app_flow::{Lab, noise};
+use crate::support::World;
+use crate::support::servers::{Server, azurite, moto, rclone};
+use base64ct::Encoding as _;
 use pentimento::base::id::PackId;
 use pentimento::store::bucket::probe::probe_conditions;
-use pentimento::store::bucket::{BucketError, Cloud, CloudBucket};
+use pentimento::store::bucket::{Bucket, BucketError, Cloud, CloudBucket, Surroundings};
+use pentimento::sync::SyncError;
+use pentimento::sync::bucket::BucketRemote;
+use pentimento::sync::remote::Remote as _;
+use std::fs;
 use std::sync::Arc;
 
-fn open(variable: &str, prefix: &str) -> CloudBucket {
-    let endpoint = std::env::var(variable).unwrap_or_else(|_| panic!("{variable} names no endpoint"));
-    let variables = [
-        ("AWS_ENDPOINT_URL", endpoint.as_str()),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-        ("AWS_ALLOW_HTTP", "true"),
+/// The bucket or container of all tests.
+const BUCKET: &str = "pent-test";
+/// The account that every azurite has; its key is no secret.
+const AZURE_ACCOUNT: &str = "devstoreaccount1";
+const AZURE_KEY: &str =
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
+type Variables = Vec<(String, String)>;
+
+fn s3_variables(server: &Server, key: &str, secret: &str) -> Variables {
+    let pairs =
+        [("AWS_ENDPOINT_URL", &*server.url()), ("AWS_ACCESS_KEY_ID", key), ("AWS_SECRET_ACCESS_KEY", secret)];
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+}
+
+fn open(cloud: Cloud, prefix: &str, variables: &Variables) -> CloudBucket {
+    let around = Surroundings { variables, home: None };
+    CloudBucket::open(cloud, BUCKET, prefix, around).expect("a bucket")
+}
+
+/// A remote under a prefix of its own.
+fn place(cloud: Cloud, variables: &Variables) -> BucketPlace {
+    let prefix = format!("run/{}", PackId::from_bytes(token()));
+    BucketPlace::begin(Arc::new(open(cloud, &prefix, variables)))
+}
+
+/// An S3 server that keeps conditions, with a bucket.
+fn s3() -> Option<(Server, Variables)> {
+    let server = moto(false)?;
+    let made = server.request("PUT", &format!("/{BUCKET}"), &[], "");
+    assert_eq!(made.status, 200, "{made:?}");
+    let variables = s3_variables(&server, "test", "test");
+    Some((server, variables))
+}
+
+/// The whole contract, each case at a place of its own.
+fn keeps_the_contract(cloud: Cloud, variables: &Variables) {
+    let all: &[fn(&dyn Place)] = &[
+        cases::what_is_pushed_comes_back_whole,
+        cases::nothing_shows_before_it_is_published,
+        cases::a_name_moves_only_from_where_it_is,
+        cases::a_publication_counts_once_however_often_it_is_told,
+        cases::what_the_remote_has_is_not_sent_again,
+        cases::histories_that_parted_come_back_both,
+        cases::a_question_about_what_is_not_there_is_answered_with_no,
+        cases::a_push_that_was_stopped_goes_on_where_it_was,
+        cases::many_small_files_and_one_large_one,
     ];
-    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    CloudBucket::open(Cloud::S3, "pent-test", prefix, &variables).expect("a bucket")
+    for case in all {
+        case(&place(cloud, variables));
+    }
 }
 
-/// A remote under a prefix that no other run uses.
-fn place() -> BucketPlace {
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).expect("random bytes");
-    let prefix = format!("run/{}", PackId::from_bytes(nonce));
-    BucketPlace::begin(Arc::new(open("PENT_TEST_S3", &prefix)))
+/// Blobs and cells as every bucket has them, lengths at which an object goes in parts included.
+fn keeps_bytes(bucket: &dyn Bucket) {
+    let large = noise(9, (64 << 20) + 12_345);
+    bucket.put("packs/aa/large.pack", &large).expect("an object in parts");
+    assert_eq!(bucket.length("packs/aa/large.pack").expect("a length"), Some(large.len() as u64));
+    let end = large.len() as u64;
+    let part = bucket.get_range("packs/aa/large.pack", end - 100..end).expect("a range").expect("bytes");
+    assert!(part == large[large.len() - 100..]);
+    assert!(bucket.get("packs/aa/large.pack", 1000).is_err(), "more than the caller wants to take");
+    assert!(bucket.get("packs/aa/large.pack", end).expect("an object").expect("bytes") == large);
+    let past = bucket.get_range("packs/aa/large.pack", end - 10..end + 10);
+    assert!(matches!(past, Err(BucketError::CutShort { .. } | BucketError::Transient { .. })), "{past:?}");
+    assert!(bucket.get("packs/aa/nothing", 1000).expect("an answer").is_none());
+    assert!(bucket.get_range("packs/aa/nothing", 0..10).expect("an answer").is_none());
+    let mut found = Vec::new();
+    bucket.list("packs/", &mut |listed| found.push((listed.key, listed.length))).expect("a list");
+    assert_eq!(found, [("packs/aa/large.pack".to_owned(), end)]);
+    bucket.delete("packs/aa/large.pack").expect("a removal");
+    bucket.delete("packs/aa/large.pack").expect("what is gone is as good as removed");
+    assert_eq!(bucket.length("packs/aa/large.pack").expect("an answer"), None);
 }
 
 #[test]
-#[ignore = "needs an S3 server, which nothing starts yet: run by hand"]
-fn s3_keeps_the_contract() {
-    cases::what_is_pushed_comes_back_whole(&place());
-    cases::nothing_shows_before_it_is_published(&place());
-    cases::a_name_moves_only_from_where_it_is(&place());
-    cases::a_publication_counts_once_however_often_it_is_told(&place());
-    cases::what_the_remote_has_is_not_sent_again(&place());
-    cases::histories_that_parted_come_back_both(&place());
-    cases::a_question_about_what_is_not_there_is_answered_with_no(&place());
-    cases::a_push_that_was_stopped_goes_on_where_it_was(&place());
-    cases::many_small_files_and_one_large_one(&place());
+fn s3_keeps_the_contract_with_many_who_push_and_collect_at_once() {
+    let Some((_server, variables)) = s3() else { return };
+    keeps_bytes(&open(Cloud::S3, "bytes", &variables));
+    keeps_the_contract(Cloud::S3, &variables);
+    crowd::to_branches_of_their_own(&place(Cloud::S3, &variables), 8);
+    crowd::to_one_branch(&place(Cloud::S3, &variables), 6);
+    care::collections_while_many_push_lose_nothing(&place(Cloud::S3, &variables), 8);
 }
 
 #[test]
-#[ignore = "needs an S3 server, which nothing starts yet: run by hand"]
-fn s3_loses_no_update_of_eight_who_push_at_once() {
-    let place = place();
-    let labs: Vec<Lab> = (0..8).map(|_| Lab::new()).collect();
-    std::thread::scope(|scope| {
-        for (number, lab) in labs.iter().enumerate() {
-            let place = &place;
-            scope.spawn(move || {
-                for round in 0..3 {
-                    lab.write("work.bin", noise(number as u64 * 10 + round, 30_000));
-                    lab.commit("on");
-                    push_to(lab, &*place.open(), &format!("b{number}")).expect("a push");
-                }
-            });
+fn azure_keeps_the_contract() {
+    let Some(server) = azurite() else { return };
+    make_container(&server);
+    let connection = format!(
+        "AccountName={AZURE_ACCOUNT};AccountKey={AZURE_KEY};BlobEndpoint={}/{AZURE_ACCOUNT};",
+        server.url()
+    );
+    let variables = vec![("AZURE_STORAGE_CONNECTION_STRING".to_owned(), connection)];
+    keeps_bytes(&open(Cloud::Azure, "bytes", &variables));
+    keeps_the_contract(Cloud::Azure, &variables);
+    crowd::to_branches_of_their_own(&place(Cloud::Azure, &variables), 6);
+    let wrong = "AccountName=devstoreaccount1;AccountKey=d3Jvbmc=;BlobEndpoint=";
+    let wrong = format!("{wrong}{}/{AZURE_ACCOUNT};", server.url());
+    let wrong = open(Cloud::Azure, "x", &vec![("AZURE_STORAGE_CONNECTION_STRING".to_owned(), wrong)]);
+    let refused = wrong.get("head", 1000);
+    assert!(matches!(refused, Err(BucketError::Denied { .. })), "{refused:?}");
+}
+
+/// Makes the container, with a signature as Azure wants it
+/// (<https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key>).
+fn make_container(server: &Server) {
+    let date = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let version = "2021-08-06";
+    let signed = format!(
+        "PUT\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:{date}\nx-ms-version:{version}\n\
+         /{AZURE_ACCOUNT}/{AZURE_ACCOUNT}/{BUCKET}\nrestype:container"
+    );
+    let key = base64ct::Base64::decode_vec(AZURE_KEY).expect("a key");
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &key);
+    let signature = base64ct::Base64::encode_string(ring::hmac::sign(&key, signed.as_bytes()).as_ref());
+    let authorization = format!("SharedKey {AZURE_ACCOUNT}:{signature}");
+    let headers = [("x-ms-date", &*date), ("x-ms-version", version), ("Authorization", &*authorization)];
+    let path = format!("/{AZURE_ACCOUNT}/{BUCKET}?restype=container");
+    let made = server.request("PUT", &path, &headers, "");
+    assert_eq!(made.status, 201, "{made:?}");
+}
+
+#[test]
+fn a_server_that_checks_signatures_takes_the_right_ones_and_no_others() {
+    let Some(server) = moto(true) else { return };
+    // A user with a key, made while nobody has to sign yet.
+    let scope = "AWS4-HMAC-SHA256 Credential=none/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
+    let form =
+        [("Authorization", scope), ("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")];
+    let iam = |action: &str| {
+        let answer =
+            server.request("POST", "/", &form, &format!("Version=2010-05-08&UserName=anna&{action}"));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.text
+    };
+    iam("Action=CreateUser");
+    let keys = iam("Action=CreateAccessKey");
+    let policy = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C\
+                  %22Action%22%3A%22s3%3A%2A%22%2C%22Resource%22%3A%22%2A%22%7D%5D%7D";
+    iam(&format!("Action=PutUserPolicy&PolicyName=all&PolicyDocument={policy}"));
+    let made = server.request("PUT", &format!("/{BUCKET}"), &[], "");
+    assert_eq!(made.status, 200, "{made:?}");
+    let between = |start: &str, end: &str| {
+        let rest = keys.split_once(start).expect("a part").1;
+        rest.split_once(end).expect("its end").0.to_owned()
+    };
+    let key = between("<AccessKeyId>", "</AccessKeyId>");
+    let secret = between("<SecretAccessKey>", "</SecretAccessKey>");
+    let unsigned = server.request("GET", &format!("/{BUCKET}/head"), &[], "");
+    assert_eq!(unsigned.status, 403, "{unsigned:?}");
+    let variables = s3_variables(&server, &key, &secret);
+    cases::what_is_pushed_comes_back_whole(&place(Cloud::S3, &variables));
+    cases::a_name_moves_only_from_where_it_is(&place(Cloud::S3, &variables));
+    let wrong = open(Cloud::S3, "run/x", &s3_variables(&server, &key, "another"));
+    let remote = BucketRemote::new(Arc::new(wrong), "there".to_owned(), None);
+    let refused = remote.describe();
+    assert!(matches!(refused, Err(SyncError::Bucket(BucketError::Denied { .. }))), "{refused:?}");
+}
+
+/// A world with a repository and one commit, and variables.
+fn world(variables: &Variables) -> World {
+    let world = variables.iter().fold(World::new(), |world, (name, value)| world.with(name, value));
+    world.ok(&["init"]);
+    world.ok(&["config", "user.name", "Anna Lind"]);
+    fs::write(world.studio().join("photo.raw"), noise(5, 900_000)).expect("a file");
+    world.ok(&["commit", "-m", "Begin"]);
+    world
+}
+
+#[test]
+fn a_server_that_forgets_conditions_is_refused_when_a_remote_is_added() {
+    let Some(server) = rclone("key", "secret") else { return };
+    let variables = s3_variables(&server, "key", "secret");
+    let nonce = PackId::from_bytes(token()).to_string();
+    let outcome = probe_conditions(&open(Cloud::S3, "run", &variables), &nonce);
+    assert!(matches!(outcome, Err(BucketError::Unconditional { .. })), "{outcome:?}");
+    let address = format!("s3://{BUCKET}/brand");
+    let run = world(&variables).pent(&["remote", "add", "origin", &address]);
+    assert_eq!(run.code, 4, "{}", run.stderr);
+    assert!(run.stderr.contains("cannot be used by several people"), "{}", run.stderr);
+    assert!(run.stderr.contains("would lose work"), "{}", run.stderr);
+    let denied = world(&s3_variables(&server, "key", "wrong")).pent(&["remote", "add", "origin", &address]);
+    assert_eq!(denied.code, 6, "{}", denied.stderr);
+    assert!(!denied.stderr.contains("wrong"), "a secret is told: {}", denied.stderr);
+}
+
+#[test]
+fn the_program_shares_work_through_s3_with_a_profile_of_the_cloud() {
+    let Some((server, variables)) = s3() else { return };
+    let none = vec![variables[0].clone()];
+    let world = world(&none);
+    let address = format!("s3://{BUCKET}/brand");
+    let nobody = world.pent(&["remote", "add", "origin", &address]);
+    assert_eq!(nobody.code, 4, "{}", nobody.stderr);
+    assert!(nobody.stderr.contains("AWS_ACCESS_KEY_ID"), "{}", nobody.stderr);
+    let folder = world.home().join(".aws");
+    fs::create_dir(&folder).expect("a folder");
+    let profile = "[default]\naws_access_key_id = TESTKEY7\naws_secret_access_key = hunter2hunter2\n";
+    fs::write(folder.join("credentials"), profile).expect("a profile");
+    assert_eq!(world.json(&["remote", "add", "origin", &address])["begun"], true);
+    world.ok(&["push"]);
+    world.ok(&["remote", "check"]);
+    world.ok(&["clone", &address, "../ben"]);
+    fs::write(world.studio().join("../ben/photo.raw"), noise(6, 900_000)).expect("a file");
+    world.ok(&["-C", "../ben", "commit", "-m", "Another"]);
+    world.ok(&["-C", "../ben", "push"]);
+    world.ok(&["pull"]);
+    assert!(fs::read(world.studio().join("photo.raw")).expect("a file") == noise(6, 900_000));
+    assert_eq!(world.json(&["remote", "verify"])["damaged"].as_array().map(Vec::len), Some(0));
+    let safe = format!("s3://{BUCKET}/safe");
+    world.ok(&["backup", &safe]);
+    assert_eq!(world.json(&["backup", &safe])["moved"]["bytes_sent"], 0);
+    world.ok(&["clone", &safe, "../back"]);
+    assert_eq!(world.json(&["-C", "../back", "fsck"])["sound"], true);
+    lose_a_pack(&server);
+    assert_eq!(world.pent(&["remote", "verify"]).code, 5);
+    world.ok(&["remote", "repair"]);
+    world.ok(&["clone", &address, "../again"]);
+    no_secret_is_kept(&world.studio(), "hunter2hunter2");
+}
+
+/// Has the store lose a pack of the remote `brand`.
+fn lose_a_pack(server: &Server) {
+    let variables = s3_variables(server, "test", "test");
+    let bucket = open(Cloud::S3, "brand", &variables);
+    let mut keys = Vec::new();
+    bucket.list("packs/", &mut |listed| keys.push(listed.key)).expect("a list");
+    bucket.delete(keys.first().expect("a pack")).expect("a removal");
+}
+
+/// Looks through everything below a folder for a secret.
+fn no_secret_is_kept(folder: &std::path::Path, secret: &str) {
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            no_secret_is_kept(&path, secret);
+        } else if let Ok(bytes) = fs::read(&path) {
+            let found = bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+            assert!(!found, "{} has a secret", path.display());
         }
-    });
-    let clone = clone_of(&place);
-    for (number, lab) in labs.iter().enumerate() {
-        assert_eq!(seen(&clone, &format!("b{number}")), Some(head(lab)));
     }
 }
 
 #[test]
-#[ignore = "needs an S3 server that ignores conditions, which nothing starts yet: run by hand"]
-fn a_server_that_ignores_conditions_is_refused() {
-    let bucket = open("PENT_TEST_S3_FORGETFUL", "run");
-    let nonce = PackId::from_bytes(token()).to_string();
-    let outcome = probe_conditions(&bucket, &nonce);
-    assert!(matches!(outcome, Err(BucketError::Unconditional { .. })), "{outcome:?}");
+fn a_place_that_nobody_listens_at_is_named_as_such_and_soon() {
+    let variables = [
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("AWS_ACCESS_KEY_ID", "k"),
+        ("AWS_SECRET_ACCESS_KEY", "s"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let outcome = open(Cloud::S3, "x", &variables).get("head", 1000);
+    assert!(matches!(outcome, Err(BucketError::Unreachable { .. })), "{outcome:?}");
+    let written = open(Cloud::S3, "x", &variables).write_cell("head", b"x", None);
+    assert!(matches!(written, Err(BucketError::Unreachable { .. })), "{written:?}");
 }

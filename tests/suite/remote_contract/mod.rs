@@ -133,7 +133,14 @@ pub fn push_from(
 
 /// Fetches everything.
 pub fn fetch_from(lab: &Lab, remote: &dyn Remote) -> Result<Fetched, SyncError> {
-    let fetch = Fetch { repository: &lab.repository, remote, name: "origin", content: true, judge: &NoRules };
+    let fetch = Fetch {
+        repository: &lab.repository,
+        remote,
+        name: "origin",
+        content: true,
+        judge: &NoRules,
+        also: Vec::new(),
+    };
     fetch.run(&SilentMonitor)
 }
 

@@ -6,6 +6,8 @@ pub mod blake3_reference;
 pub mod discarding;
 pub mod memory;
 pub mod terminal;
+#[cfg(feature = "cloud")]
+pub mod servers;
 
 use std::fs;
 use std::path::{Path, PathBuf};

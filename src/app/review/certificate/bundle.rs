@@ -3,6 +3,7 @@
 use crate::app::common::content::StoredContent;
 use crate::app::common::describe::Describer;
 use crate::app::common::target::begin_folder;
+use crate::app::common::on_demand::have_content;
 use crate::app::error::AppError;
 use crate::app::review::certificate::find::{Found, FoundApproval, FoundEntry};
 use crate::app::review::certificate::{
@@ -219,7 +220,13 @@ fn write_files(
     folder: &Path,
     monitor: &dyn Monitor,
 ) -> Result<(), AppError> {
-    let content = StoredContent::new(repository, view, monitor)?;
+    let wanted = found.transitions.as_slice().iter().filter_map(|transition| {
+        let content = &transition.after.as_ref()?.content;
+        content.file().zip(content.size())
+    });
+    have_content(repository, view, wanted, monitor)?;
+    let view = repository.view()?;
+    let content = StoredContent::new(repository, &view, monitor)?;
     let extractor = content.extractor();
     for placed in found.transitions.as_slice().iter().filter_map(|transition| transition.after.as_ref()) {
         let Held::File { id, size, .. } = placed.content else { continue };

@@ -51,6 +51,12 @@ fn bucket(error: &BucketError) -> Advice {
         BucketError::Transient { .. } => {
             Advice::unavailable("try again: what arrived already is not sent again")
         }
+        BucketError::Unreachable { .. } => {
+            Advice::unavailable("see whether you are online; everything that is here works without it")
+        }
+        BucketError::Credentials { .. } => Advice::refused(&[
+            "sign in as for the cloud's own tools (`aws configure`, `az login`), or set its variables; nothing of that is ever stored here",
+        ]),
         BucketError::Failed { .. } | BucketError::CutShort { .. } => Advice::none(ExitStatus::Disk),
         BucketError::Denied { .. } => {
             Advice::of(ExitStatus::Disk, &["you need the right to read and write there"])
@@ -66,6 +72,26 @@ fn bucket(error: &BucketError) -> Advice {
 /// Advice on a name of a remote that is in use.
 pub(super) fn taken() -> Advice {
     Advice::refused(&["`pent remote set` gives it another address", "or choose another name"])
+}
+
+/// Advice on content that is elsewhere.
+pub(super) fn not_here() -> Advice {
+    Advice::unavailable("`pent fetch --content <path>` brings it, when the remote can be reached")
+}
+
+/// Advice on what needs a clone that has everything.
+pub(super) fn partial() -> Advice {
+    Advice::refused(&[
+        "`pent fetch --content`, without a path, brings everything",
+        "or do it in another clone",
+    ])
+}
+
+/// Advice on an address of a kind that was left out of this build.
+pub(super) fn left_out(feature: &str) -> Advice {
+    let advice = Advice::none(ExitStatus::Unavailable);
+    advice
+        .and(format!("use a build with the feature `{feature}`: cargo build --release --features {feature}"))
 }
 
 /// Advice on an address of a kind that cannot be reached.

@@ -195,6 +195,8 @@ struct Chosen {
 /// The names that a wish asks for, with what they were called in Git.
 fn chosen(view: &View, wish: &ExportWish) -> Result<Vec<Chosen>, ImportError> {
     let records: HashMap<Vec<u8>, _> = view.git_references(Scope::default())?.into_iter().collect();
+    // A clone has the tags themselves, and no record of where names pointed.
+    let tags = view.git_tags_by_name()?;
     let mode = gix::glob::wildmatch::Mode::empty();
     let fits = |name: &str| {
         let mut patterns = wish.names.iter();
@@ -209,7 +211,7 @@ fn chosen(view: &View, wish: &ExportWish) -> Result<Vec<Chosen>, ImportError> {
         }
         let git_name = git_name(&name, &|full| records.contains_key(full));
         let record = records.get(&git_name).filter(|record| record.commit == Some(target.commit));
-        let original = record.map(|record| record.git);
+        let original = record.map(|record| record.git).or_else(|| tags.get(&git_name).copied());
         all.push(Chosen { git_name, target: Some(target), original });
     }
     if wish.names.is_empty() {
