@@ -47,3 +47,4 @@ pub mod tag;
 pub mod thumb;
 pub mod undo;
 pub mod verify;
+pub mod visual;

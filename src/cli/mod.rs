@@ -5,6 +5,7 @@
 //! progress, warnings and hints go to standard error.
 
 pub mod arguments;
+pub mod browser;
 pub mod commands;
 pub mod context;
 pub mod editor;
@@ -18,6 +19,7 @@ pub mod reference;
 pub mod reviewing;
 mod secret;
 pub mod verb;
+pub mod visual;
 pub mod words;
 
 use crate::cli::arguments::GlobalArguments;

@@ -56,6 +56,8 @@ mod together;
 mod trust_attacks;
 mod trust_flow;
 mod trust_kit;
+mod visual_diff;
+mod visual_page;
 mod worktree_checkout;
 mod worktree_hostile;
 mod worktree_status;

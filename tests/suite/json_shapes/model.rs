@@ -83,6 +83,7 @@ const BY_HAND: &[(&str, Shape)] = &[
     ("i16", Shape::Number),
     ("i32", Shape::Number),
     ("i64", Shape::Number),
+    ("f64", Shape::Number),
     ("AssetPath", Shape::Named("path")),
     ("LocalPath", Shape::Named("place")),
     ("CommitId", Shape::Named("id")),
