@@ -1,6 +1,7 @@
 //! Plain values that every floor uses: ids, names and paths, time, the canonical codec, and the
 //! [`Monitor`](monitor::Monitor) through which long work reports. Nothing here does input or output.
 
+pub mod candidates;
 pub mod codec;
 pub mod csv;
 pub mod escape;

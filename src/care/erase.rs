@@ -75,8 +75,7 @@ pub fn erase(
     }
     repair_marker::refuse(repository.pent_dir())?;
     let store = repository.store();
-    let worktree = store.lock_worktree(monitor)?;
-    let sweep = store.lock_sweep(monitor)?;
+    let (worktree, sweep) = store.lock_for_sweep(monitor)?;
     let view = repository.view()?;
     let removal = Removal::of(&view, options.file, options.now, monitor)?;
     drop(view);

@@ -5,9 +5,8 @@
 //! differs path by path as it is found; [`diff_trees`] gathers it and recognises moves by asset id.
 
 mod matching;
-mod paths;
 
-pub use paths::PathSet;
+pub use crate::object::path_set::PathSet;
 
 use crate::base::id::{AssetId, TreeId};
 use crate::base::monitor::Monitor;

@@ -23,6 +23,7 @@ pub mod manifest_read;
 pub mod manifest_values;
 pub mod memory;
 pub mod metadata;
+pub mod path_set;
 pub mod policy_link;
 pub mod signature;
 pub mod source;

@@ -28,9 +28,14 @@ pub enum WalkError<E: std::error::Error + 'static> {
 ///
 /// That is the order of the lists of names, not of the bytes: `a/b` comes before `a-b`.
 pub fn tree_order(left: &AssetPath, right: &AssetPath) -> Ordering {
+    tree_order_bytes(left.as_bytes(), right.as_bytes())
+}
+
+/// The same for the bytes of paths.
+pub fn tree_order_bytes(left: &[u8], right: &[u8]) -> Ordering {
     // No name holds NUL, so a slash that counts as NUL ends a name before any longer one.
     let order = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
-    left.as_bytes().iter().map(order).cmp(right.as_bytes().iter().map(order))
+    left.iter().map(order).cmp(right.iter().map(order))
 }
 
 /// What a [`DirectoryCursor`] stands before.

@@ -4,6 +4,7 @@
 //! exactly its content disappeared elsewhere (a move). Otherwise it begins an asset of its own, with
 //! a note of where it was copied from when that is known.
 
+use crate::base::candidates::{Candidates, Likeness};
 use crate::base::id::{AssetId, CommitId, FileId, MetadataId};
 use crate::base::path::AssetPath;
 use crate::object::asset::derive_asset_id;
@@ -13,6 +14,7 @@ use crate::object::tree_edit::{EntryValue, TreeEdit};
 use crate::object::tree_walk::tree_order;
 use crate::repo::state::PendingEdits;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::mem::{Discriminant, discriminant};
 
 /// What differs between the base tree and what is to be committed.
 #[derive(Debug, Default)]
@@ -181,7 +183,7 @@ impl Assignment {
 
 /// Assets whose path is gone, to be found by content or by id, each once.
 struct RemovedAssets<'a> {
-    by_content: HashMap<FileId, Vec<usize>>,
+    by_content: Candidates<(FileId, Discriminant<Content>)>,
     by_asset: HashMap<AssetId, usize>,
     entries: &'a [(AssetPath, EntryValue)],
     taken: HashSet<usize>,
@@ -189,14 +191,14 @@ struct RemovedAssets<'a> {
 
 impl<'a> RemovedAssets<'a> {
     fn new(entries: &'a [(AssetPath, EntryValue)]) -> Self {
-        let mut by_content: HashMap<FileId, Vec<usize>> = HashMap::new();
+        let mut by_content = Candidates::default();
         let mut by_asset = HashMap::new();
         for (index, (_, value)) in entries.iter().enumerate() {
             if let Some(asset) = value.asset {
                 by_asset.insert(asset, index);
             }
             if let Some(id) = value.content.file_id() {
-                by_content.entry(id).or_default().push(index);
+                by_content.add((id, discriminant(&value.content)), index);
             }
         }
         Self { by_content, by_asset, entries, taken: HashSet::new() }
@@ -223,13 +225,11 @@ impl<'a> RemovedAssets<'a> {
         if !same_name && id == FileId::empty() {
             return None;
         }
-        let kind = std::mem::discriminant(content);
-        let index = self.by_content.get(&id)?.iter().copied().find(|index| {
-            let (from, value) = &self.entries[*index];
-            !self.taken.contains(index)
-                && std::mem::discriminant(&value.content) == kind
-                && (!same_name || from.name() == path.name())
-        })?;
+        let likeness = if same_name { Likeness::Name } else { Likeness::Any };
+        let (entries, taken) = (self.entries, &self.taken);
+        let path_of =
+            |index: usize| entries.get(index).filter(|_| !taken.contains(&index)).map(|(path, _)| path);
+        let index = self.by_content.take(&(id, discriminant(content)), path, likeness, &path_of)?;
         let asset = self.entries[index].1.asset?;
         Some((asset, self.take(index)))
     }

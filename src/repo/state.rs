@@ -148,6 +148,15 @@ impl WorktreeState {
 
     /// Whether the worktree shows `path`.
     pub fn shows(&self, path: &AssetPath) -> bool {
-        self.sparse.as_ref().is_none_or(|folders| folders.iter().any(|folder| path.is_within(folder)))
+        let Some(shown) = &self.sparse else { return true };
+        // Upwards through its folders, so that a long list costs no more than a short one.
+        let mut above = Some(path.clone());
+        while let Some(at) = above {
+            if shown.contains(&at) {
+                return true;
+            }
+            above = at.parent();
+        }
+        false
     }
 }

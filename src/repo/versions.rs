@@ -1,16 +1,19 @@
 //! The line of one asset: where it changed, and the numbers that people call its versions by.
 //!
 //! Version *n* is the *n*th distinct file id on the asset's line. The line follows first parents,
-//! except where a merge took the asset unchanged from another parent: there it goes on along that
-//! parent. So a draft continues the numbering of the branch it began on (41, 42), and landing the
-//! draft by a merge keeps these numbers.
+//! except where a merge took the asset unchanged from another parent, and the branch that was merged
+//! into had not changed it since the two parted: there it goes on along that parent. So a draft
+//! continues the numbering of the branch it began on (41, 42), and landing the draft by a merge keeps
+//! these numbers. Where both sides had versions of their own the numbers of the branch that was merged
+//! into stay, also when both had added the asset and it was two until the merge.
 
 use crate::base::id::{AssetId, CommitId, FileId, TreeId};
 use crate::base::path::AssetPath;
-use crate::object::commit::Commit;
+use crate::object::commit::{AssetNote, Commit};
 use crate::object::source::ObjectSource;
 use crate::object::tree::{Content, TreeEntry};
 use crate::object::tree_walk::{DirectoryCursor, WalkError, entry_at, entry_in};
+use crate::repo::history::common_ancestors;
 use std::collections::HashMap;
 
 /// An asset as a commit has it.
@@ -119,6 +122,7 @@ fn step_back<S: ObjectSource>(
     commit: &Commit,
     current: &Placed,
 ) -> Result<StepBack, WalkError<S::Error>> {
+    let others = other_ids(commit, current);
     let mut parents = Vec::with_capacity(commit.parents.len());
     for parent in &commit.parents {
         let tree = source.commit(*parent).map_err(WalkError::Source)?.tree;
@@ -127,20 +131,20 @@ fn step_back<S: ObjectSource>(
         } else {
             entry_at(source, tree, &current.path)?
         };
-        if found.as_ref() == Some(&current.entry) {
-            return Ok(StepBack::Same { parent: *parent });
+        if others.is_empty() && found.as_ref() == Some(&current.entry) {
+            return came_from(source, commit, current, parents.first(), *parent);
         }
         parents.push((*parent, tree, found));
     }
     for (parent, tree, found) in parents {
+        if found.as_ref() == Some(&current.entry) {
+            return Ok(StepBack::Same { parent });
+        }
         let before = match found {
-            Some(entry) if is_same_asset(&entry, &current.entry) => {
+            Some(entry) if is_same_asset(&entry, &current.entry, &others) => {
                 Some(Placed { path: current.path.clone(), entry })
             }
-            _ => match current.entry.asset {
-                Some(asset) => find_asset(source, tree, Some(commit.tree), asset, &AssetPath::root())?,
-                None => None,
-            },
+            _ => find_any(source, tree, commit.tree, current.entry.asset.into_iter().chain(others.clone()))?,
         };
         if let Some(before) = before {
             return Ok(StepBack::Changed { parent, before });
@@ -149,9 +153,65 @@ fn step_back<S: ObjectSource>(
     Ok(StepBack::Began)
 }
 
-fn is_same_asset(left: &TreeEntry, right: &TreeEntry) -> bool {
+/// Where the line goes on below a commit that took the asset exactly as `parent` has it. `first` is the
+/// first parent with its tree, when that is another one.
+fn came_from<S: ObjectSource>(
+    source: &S,
+    commit: &Commit,
+    current: &Placed,
+    first: Option<&(CommitId, TreeId, Option<TreeEntry>)>,
+    parent: CommitId,
+) -> Result<StepBack, WalkError<S::Error>> {
+    let Some((first, tree, found)) = first else { return Ok(StepBack::Same { parent }) };
+    let before = match (found, current.entry.asset) {
+        (Some(entry), _) if is_same_asset(entry, &current.entry, &[]) => {
+            Some(Placed { path: current.path.clone(), entry: entry.clone() })
+        }
+        (_, Some(asset)) => find_asset(source, *tree, Some(commit.tree), asset, &AssetPath::root())?,
+        _ => None,
+    };
+    let Some(before) = before else { return Ok(StepBack::Same { parent }) };
+    for base in common_ancestors(source, *first, parent).map_err(WalkError::Source)? {
+        let tree = source.commit(base).map_err(WalkError::Source)?.tree;
+        let was = entry_at(source, tree, &before.path)?;
+        if was.is_some_and(|was| was.content.file_id() == before.entry.content.file_id()) {
+            return Ok(StepBack::Same { parent });
+        }
+    }
+    Ok(StepBack::Changed { parent: *first, before })
+}
+
+/// The ids that an asset had in parents of a merge which made one asset of several.
+fn other_ids(commit: &Commit, current: &Placed) -> Vec<AssetId> {
+    let other = |note: &AssetNote| match note {
+        AssetNote::AliasOf { asset, other } if Some(*asset) == current.entry.asset => Some(*other),
+        // A decision in favour of one side may keep that side's id.
+        AssetNote::AliasOf { asset, other } if Some(*other) == current.entry.asset => Some(*asset),
+        _ => None,
+    };
+    commit.notes.iter().filter_map(other).collect()
+}
+
+/// Finds the first of some assets that `tree` has, where it differs from `except`.
+fn find_any<S: ObjectSource>(
+    source: &S,
+    tree: TreeId,
+    except: TreeId,
+    assets: impl Iterator<Item = AssetId>,
+) -> Result<Option<Placed>, WalkError<S::Error>> {
+    for asset in assets {
+        if let Some(found) = find_asset(source, tree, Some(except), asset, &AssetPath::root())? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn is_same_asset(left: &TreeEntry, right: &TreeEntry, others: &[AssetId]) -> bool {
     let are_folders = |entry: &TreeEntry| matches!(entry.content, Content::Directory { .. });
-    left.asset == right.asset && (left.asset.is_some() || (are_folders(left) && are_folders(right)))
+    let is_other = left.asset.is_some_and(|asset| others.contains(&asset));
+    is_other
+        || (left.asset == right.asset && (left.asset.is_some() || (are_folders(left) && are_folders(right))))
 }
 
 /// Finds an asset in `tree`, looking only where it differs from `except`.

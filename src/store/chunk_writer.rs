@@ -210,11 +210,7 @@ impl<'m> ChunkWriter<'m> {
         if bytes.len() > CHUNK_BYTES_MAX {
             return Err(StoreError::ChunkTooLarge { length: bytes.len(), limit: CHUNK_BYTES_MAX });
         }
-        let outcome = self.store.explain(self.put_gated(id, bytes, hint), bytes.len() as u64);
-        if outcome.is_err() {
-            self.failed.store(true, Ordering::Relaxed);
-        }
-        let put = outcome?;
+        let put = self.store.explain(self.put_gated(id, bytes, hint), bytes.len() as u64)?;
         if self.has_enough_pending() {
             self.publish_pending(false)?;
         }
@@ -249,12 +245,9 @@ impl<'m> ChunkWriter<'m> {
             self.chunks.fetch_add(records.len() as u64, Ordering::Relaxed);
             self.raw_bytes.fetch_add(raw_bytes, Ordering::Relaxed);
             let written = self.write_stored(block.header.clone(), block.payload);
-            self.store.explain(written, u64::from(block.header.stored_length))
+            written.inspect_err(|_| self.failed.store(true, Ordering::Relaxed))
         };
-        if outcome.is_err() {
-            self.failed.store(true, Ordering::Relaxed);
-        }
-        outcome?;
+        self.store.explain(outcome, u64::from(block.header.stored_length))?;
         if self.has_enough_pending() {
             self.publish_pending(false)?;
         }
@@ -346,7 +339,8 @@ impl<'m> ChunkWriter<'m> {
             locked(self.shard(id)).remove(&id);
             return Ok(Put::Known);
         }
-        self.store_new(id, bytes, hint)
+        // Noted while the gate is held: nobody publishes a pack with a hole in it.
+        self.store_new(id, bytes, hint).inspect_err(|_| self.failed.store(true, Ordering::Relaxed))
     }
 
     /// Writes a chunk although it is in the store, for a rewrite.
@@ -453,6 +447,9 @@ impl<'m> ChunkWriter<'m> {
         if !enough {
             // Another thread was quicker.
             return Ok(());
+        }
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(StoreError::WriterFailed);
         }
         *gate = None;
         let published = self.publish_gated();

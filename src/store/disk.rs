@@ -61,6 +61,36 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn owner(&self, path: &Path) -> io::Result<Option<(u32, u32)>>;
 }
 
+/// Bytes that a disk gives back or refuses as one.
+const SECTOR_BYTES: usize = 4096;
+
+/// Whether the disk itself could not read, as a bad sector has it.
+pub(crate) fn is_unreadable(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EIO)
+}
+
+/// Reads what can be read: where the disk refuses, zeros stand for the sectors that it refuses.
+pub(crate) fn read_around(file: &dyn DiskFile, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    match file.read_exact_at(buffer, offset) {
+        Err(error) if is_unreadable(&error) => {}
+        read => return read,
+    }
+    let mut done = 0;
+    while done < buffer.len() {
+        let start = offset + done as u64;
+        // Up to the end of the sector that the place lies in.
+        let step = SECTOR_BYTES - (start % SECTOR_BYTES as u64) as usize;
+        let end = (done + step).min(buffer.len());
+        let piece = &mut buffer[done..end];
+        match file.read_exact_at(piece, start) {
+            Err(error) if is_unreadable(&error) => piece.fill(0),
+            read => read?,
+        }
+        done = end;
+    }
+    Ok(())
+}
+
 /// How a database file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatabaseAccess {

@@ -100,6 +100,8 @@ pub enum Damage {
     Content,
     #[error("the footer is not one")]
     Footer,
+    #[error("the disk cannot read it")]
+    Unreadable,
 }
 
 /// How much room is missing, when that was found out before the system refused.

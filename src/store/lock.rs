@@ -66,6 +66,23 @@ pub(crate) fn lock_worktree(disk: &dyn Disk, path: &Path, monitor: &dyn Monitor)
     Ok(WorktreeLock { _lock: lock })
 }
 
+pub(crate) fn lock_for_sweep(
+    disk: &dyn Disk,
+    worktree: &Path,
+    writers: &Path,
+    monitor: &dyn Monitor,
+) -> Result<(WorktreeLock, SweepLock)> {
+    let ask = || {
+        let Some(outer) = disk.try_lock(worktree, LockKind::Exclusive).during("locking", worktree)? else {
+            return Ok(None);
+        };
+        // Without the inner one the outer one is let go at once.
+        let inner = disk.try_lock(writers, LockKind::Exclusive).during("locking", writers)?;
+        Ok(inner.map(|inner| (WorktreeLock { _lock: outer }, SweepLock { _lock: inner })))
+    };
+    wait_for(monitor, "Waiting for other processes that store", ask)
+}
+
 pub(crate) fn lock_sweep(disk: &dyn Disk, path: &Path, monitor: &dyn Monitor) -> Result<SweepLock> {
     let ask = || disk.try_lock(path, LockKind::Exclusive).during("locking", path);
     let lock = wait_for(monitor, "Waiting for another process that stores", ask)?;

@@ -308,6 +308,21 @@ impl Store {
         lock::lock_worktree(self.disk(), &self.lock_path("worktree"), monitor)
     }
 
+    /// Both locks that a sweep needs, in the order in which every command takes them.
+    ///
+    /// While somebody stores content, nothing is held: a long fetch keeps the sweep waiting, and the
+    /// sweep keeps nobody from working in the worktree.
+    pub fn lock_for_sweep(&self, monitor: &dyn Monitor) -> Result<(WorktreeLock, SweepLock)> {
+        self.writable()?;
+        lock::lock_for_sweep(self.disk(), &self.lock_path("worktree"), &self.lock_path("writers"), monitor)
+    }
+
+    /// Keeps sweeps away for as long as the lock lives, as whoever stores content does.
+    pub fn lock_against_sweeps(&self, monitor: &dyn Monitor) -> Result<WritersLock> {
+        self.writable()?;
+        lock::lock_writers(self.disk(), &self.lock_path("writers"), monitor)
+    }
+
     /// Space of the file system that holds the store.
     pub fn disk_space(&self) -> Result<DiskSpace> {
         self.inner.disk.space(&self.inner.dir).during("asking for the space of", &self.inner.dir)

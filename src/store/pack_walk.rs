@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::base::id::PackId;
-use crate::store::disk::DiskFile;
+use crate::store::disk::{DiskFile, is_unreadable, read_around};
 use crate::store::error::{Damage, IoContext, Result, StoreError};
 use crate::store::pack::block::{BlockHeader, MARKER, PREFIX_BYTES, Prefix};
 use crate::store::pack::footer::{self, BlockEntry, TRAILER_BYTES};
@@ -18,7 +18,7 @@ const READ_BYTES: u64 = 512;
 pub(crate) fn check_header(file: &dyn DiskFile, path: &Path, pack: PackId) -> Result<()> {
     let damaged = |damage| StoreError::PackDamaged { pack, offset: 0, chunk: None, damage };
     let mut bytes = [0; HEADER_BYTES];
-    read(file, path, &mut bytes, 0).map_err(|error| cut_short(error, pack, HEADER_BYTES as u64, file))?;
+    read(file, path, &mut bytes, 0).map_err(|error| as_damage(error, pack, 0, HEADER_BYTES as u64, file))?;
     match header::decode(&bytes) {
         Ok(id) if id == pack => Ok(()),
         Ok(_) => Err(damaged(Damage::PackName)),
@@ -49,7 +49,7 @@ pub(crate) fn block_at(
 ) -> Result<BlockEntry> {
     let damaged = |damage| StoreError::PackDamaged { pack, offset, chunk: None, damage };
     let mut bytes = vec![0; READ_BYTES.min(end.saturating_sub(offset)) as usize];
-    read(file, path, &mut bytes, offset).map_err(|error| cut_short(error, pack, end, file))?;
+    read(file, path, &mut bytes, offset).map_err(|error| as_damage(error, pack, offset, end, file))?;
     let prefix = Prefix::decode(&bytes).map_err(damaged)?;
     if prefix.block_length() > end - offset {
         return Err(damaged(Damage::BlockLength));
@@ -59,7 +59,7 @@ pub(crate) fn block_at(
         let known = bytes.len().max(PREFIX_BYTES);
         bytes.resize(length, 0);
         read(file, path, &mut bytes[known..], offset + known as u64)
-            .map_err(|error| cut_short(error, pack, end, file))?;
+            .map_err(|error| as_damage(error, pack, offset, end, file))?;
     }
     let header = BlockHeader::decode(&bytes).map_err(damaged)?;
     Ok(BlockEntry { offset, header })
@@ -75,12 +75,12 @@ pub(crate) fn footer(file: &dyn DiskFile, path: &Path, pack: PackId, length: u64
     };
     let mut trailer = [0; TRAILER_BYTES];
     let end = length.checked_sub(TRAILER_BYTES as u64).ok_or_else(damaged)?;
-    read(file, path, &mut trailer, end).map_err(|error| cut_short(error, pack, length, file))?;
+    read(file, path, &mut trailer, end).map_err(|error| as_damage(error, pack, end, length, file))?;
     let footer_length = footer::footer_length(&trailer).map_err(|_| damaged())?;
     let start =
         end.checked_sub(footer_length).filter(|start| *start >= HEADER_BYTES as u64).ok_or_else(damaged)?;
     let mut bytes = vec![0; (length - start) as usize];
-    read(file, path, &mut bytes, start).map_err(|error| cut_short(error, pack, length, file))?;
+    read(file, path, &mut bytes, start).map_err(|error| as_damage(error, pack, start, length, file))?;
     let blocks = footer::decode(&bytes).map_err(|_| damaged())?;
     if footer::contiguous(&blocks, HEADER_BYTES as u64, start) { Ok(blocks) } else { Err(damaged()) }
 }
@@ -89,11 +89,20 @@ fn read(file: &dyn DiskFile, path: &Path, bytes: &mut [u8], offset: u64) -> Resu
     file.read_exact_at(bytes, offset).during("reading", path)
 }
 
-/// Says "cut short" where the file ended before it should.
-fn cut_short(error: StoreError, pack: PackId, expected: u64, file: &dyn DiskFile) -> StoreError {
+/// Says "cut short" where the file ended before it should, and "damaged" where the disk cannot read.
+pub(crate) fn as_damage(
+    error: StoreError,
+    pack: PackId,
+    offset: u64,
+    expected: u64,
+    file: &dyn DiskFile,
+) -> StoreError {
     match error {
         StoreError::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => {
             StoreError::PackTruncated { pack, expected, actual: file.len().unwrap_or_default() }
+        }
+        StoreError::Io { source, .. } if is_unreadable(&source) => {
+            StoreError::PackDamaged { pack, offset, chunk: None, damage: Damage::Unreadable }
         }
         other => other,
     }
@@ -138,7 +147,9 @@ fn next_block(file: &dyn DiskFile, path: &Path, pack: PackId, start: u64, end: u
     while window_start < end {
         let length = WINDOW_BYTES.min(end - window_start);
         let mut window = vec![0; length as usize];
-        read(file, path, &mut window, window_start).map_err(|error| cut_short(error, pack, end, file))?;
+        read_around(file, &mut window, window_start)
+            .during("reading", path)
+            .map_err(|error| as_damage(error, pack, window_start, end, file))?;
         for (position, marker) in window.windows(MARKER.len()).enumerate() {
             let offset = window_start + position as u64;
             if marker == MARKER && block_at(file, path, pack, offset, end).is_ok() {

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use crate::store::disk::{Disk, DiskFile};
+use crate::store::disk::{Disk, DiskFile, read_around};
 use crate::store::error::{IoContext, Result};
 
 const PAGE_BYTES: u64 = 4096;
@@ -22,7 +22,7 @@ pub fn scan_pages(disk: &dyn Disk, path: &Path, each: &mut dyn FnMut(&[u8], &[u8
     let mut offset = 0;
     while offset < length {
         let mut page = vec![0; PAGE_BYTES.min(length - offset) as usize];
-        file.read_exact_at(&mut page, offset).during("reading", path)?;
+        read_around(&*file, &mut page, offset).during("reading", path)?;
         if let Some(whole) = leaf_length(&page).filter(|whole| *whole <= length - offset) {
             if whole > page.len() as u64 {
                 page = read_leaf(&*file, path, offset, whole)?;
@@ -36,7 +36,7 @@ pub fn scan_pages(disk: &dyn Disk, path: &Path, each: &mut dyn FnMut(&[u8], &[u8
 
 fn read_leaf(file: &dyn DiskFile, path: &Path, offset: u64, length: u64) -> Result<Vec<u8>> {
     let mut page = vec![0; length as usize];
-    file.read_exact_at(&mut page, offset).during("reading", path)?;
+    read_around(file, &mut page, offset).during("reading", path)?;
     Ok(page)
 }
 

@@ -12,7 +12,7 @@ use crate::store::lock::SweepLock;
 use crate::store::pack::footer::BlockEntry;
 use crate::store::snapshot::Snapshot;
 use crate::store::space::PackRecord;
-use crate::store::upkeep::{PackInspector, places};
+use crate::store::upkeep::{PackInspector, PackUsage, places};
 
 /// What rewriting a pack came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,10 +32,12 @@ impl Store {
     /// drops the rows of the others, and removes the old file.
     ///
     /// Every chunk that moves is verified first: a damaged one ends the rewrite with its name, and
-    /// the pack stays as it is.
+    /// the pack stays as it is. So it does when its blocks cannot all be found, or hold fewer than the
+    /// `indexed` chunks that the index has there: what is not found would go with the old file.
     pub fn rewrite_pack(
         &self,
         number: u32,
+        indexed: u64,
         keep: &dyn Fn(ChunkId) -> bool,
         sweep: &SweepLock,
         monitor: &dyn Monitor,
@@ -43,7 +45,7 @@ impl Store {
         let snapshot = self.snapshot()?;
         let Some(record) = snapshot.pack(number)? else { return Ok(Rewritten::default()) };
         let inspector = self.inspect_pack(record.id, Some(record.length))?;
-        let blocks = if record.sealed { inspector.blocks()?.0 } else { inspector.walk()? };
+        let blocks = if record.sealed { inspector.whole_blocks()? } else { inspector.walk()? };
         // The sweep lock keeps every other writer out, so this one goes without the writers' lock.
         let writer = ChunkWriter::for_rewrite(self.clone(), sweep, &SilentMonitor)?;
         let mut outcome = Rewritten { bytes_before: record.length, ..Rewritten::default() };
@@ -59,6 +61,9 @@ impl Store {
             }
         }
         outcome.chunks_dropped = dropped.len() as u64;
+        if outcome.chunks_kept + outcome.chunks_dropped < indexed {
+            return Err(inspector.damaged(0, None, Damage::Index));
+        }
         let staged = writer.finish_rewrite()?;
         outcome.bytes_after = staged.totals().stored_bytes;
         let mut transaction = self.begin()?;
@@ -148,26 +153,49 @@ impl Store {
 
     /// Removes the bytes of chunks for good: from every pack that holds them, indexed or not.
     /// Gives the number of packs that were rewritten.
+    ///
+    /// A pack of which not all blocks can be found may hold them still: that is an error, after all
+    /// others were seen to.
     pub fn erase_chunks(
         &self,
         chunks: &HashSet<ChunkId>,
         sweep: &SweepLock,
         monitor: &dyn Monitor,
     ) -> Result<u64> {
-        let mut rewritten = 0;
-        for (number, record) in self.snapshot()?.packs()? {
-            let inspector = self.inspect_pack(record.id, Some(record.length))?;
-            let (blocks, _) = inspector.blocks()?;
-            let holds = blocks
-                .iter()
-                .flat_map(|block| &block.header.records)
-                .any(|record| chunks.contains(&record.id));
-            if holds {
-                self.rewrite_pack(number, &|id| !chunks.contains(&id), sweep, monitor)?;
-                rewritten += 1;
+        let (mut rewritten, mut failed) = (0, None);
+        for usage in self.pack_usage()? {
+            match self.erase_from_pack(&usage, chunks, sweep, monitor) {
+                Ok(true) => rewritten += 1,
+                Ok(false) => {}
+                Err(StoreError::Cancelled) => return Err(StoreError::Cancelled),
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
-        Ok(rewritten)
+        failed.map_or(Ok(rewritten), Err)
+    }
+
+    /// Whether the pack held any of the chunks and was rewritten.
+    fn erase_from_pack(
+        &self,
+        usage: &PackUsage,
+        chunks: &HashSet<ChunkId>,
+        sweep: &SweepLock,
+        monitor: &dyn Monitor,
+    ) -> Result<bool> {
+        let inspector = self.inspect_pack(usage.record.id, Some(usage.record.length))?;
+        let blocks = inspector.whole_blocks()?;
+        let holds =
+            blocks.iter().flat_map(|block| &block.header.records).any(|record| chunks.contains(&record.id));
+        if holds {
+            self.rewrite_pack(
+                usage.number,
+                usage.indexed_chunks,
+                &|id| !chunks.contains(&id),
+                sweep,
+                monitor,
+            )?;
+        }
+        Ok(holds)
     }
 
     /// The chunks of a block that stay, as positions; those that go are added to `dropped`.

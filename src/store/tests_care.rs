@@ -387,3 +387,105 @@ fn a_damaged_database_never_gives_wrong_bytes_and_never_panics() {
         disk.damage(&path, |bytes| bytes[at] ^= 0x21).unwrap();
     }
 }
+
+/// The first sealed pack with several blocks: its local number, its path, and its blocks.
+fn some_pack(store: &Store, disk: &FaultDisk) -> (u32, PathBuf, Vec<super::pack::footer::BlockEntry>) {
+    let packs = store.snapshot().unwrap().packs().unwrap();
+    let found = packs.iter().filter(|(_, record)| record.sealed).find_map(|(number, record)| {
+        let blocks = store.inspect_pack(record.id, None).unwrap().footer().unwrap();
+        (blocks.len() > 4).then_some((*number, record.id, blocks))
+    });
+    let (number, id, blocks) = found.unwrap();
+    let named = |path: &PathBuf| path.to_string_lossy().contains(&id.to_string());
+    (number, pack_paths(disk).into_iter().find(named).unwrap(), blocks)
+}
+
+#[test]
+fn a_pack_whose_blocks_cannot_all_be_found_is_not_rewritten() {
+    let disk = FaultDisk::new();
+    let store = filled(&disk);
+    let (number, path, blocks) = some_pack(&store, &disk);
+    // The footer and the header of one block in the middle: what a salvage finds is not all.
+    let at = blocks[2].offset as usize;
+    disk.damage(&path, |bytes| {
+        bytes[at + 1] ^= 0xff;
+        let end = bytes.len();
+        bytes[end - 10..].fill(0);
+    })
+    .unwrap();
+    let before = disk.files();
+    let usage = store.pack_usage().unwrap().into_iter().find(|usage| usage.number == number).unwrap();
+    let sweep = store.lock_sweep(&SilentMonitor).unwrap();
+    let rewritten = store.rewrite_pack(number, usage.indexed_chunks, &|_| true, &sweep, &SilentMonitor);
+    assert!(matches!(rewritten, Err(StoreError::PackDamaged { .. })), "{rewritten:?}");
+    assert!(disk.files().iter().any(|file| file.0 == path), "the file stays: {before:?}");
+    // An erasure says so, too, after it has seen to the packs that can be read.
+    let gone: HashSet<ChunkId> = contents().iter().map(|bytes| ChunkId::of(bytes)).collect();
+    let erased = store.erase_chunks(&gone, &sweep, &SilentMonitor);
+    assert!(matches!(erased, Err(StoreError::PackDamaged { .. })), "{erased:?}");
+    assert_eq!(store.snapshot().unwrap().packs().unwrap().len(), 1);
+    // Rows that say more than the pack's blocks hold stop a rewrite as well.
+    let other = FaultDisk::new();
+    let store = filled(&other);
+    let (number, ..) = some_pack(&store, &other);
+    let usage = store.pack_usage().unwrap().into_iter().find(|usage| usage.number == number).unwrap();
+    let sweep = store.lock_sweep(&SilentMonitor).unwrap();
+    let more = usage.indexed_chunks + 1;
+    assert!(store.rewrite_pack(number, more, &|_| true, &sweep, &SilentMonitor).is_err());
+    assert_all(&store);
+}
+
+#[test]
+fn a_sector_that_cannot_be_read_is_damage_of_its_block_and_of_no_other() {
+    let disk = FaultDisk::new();
+    let store = filled(&disk);
+    let (number, path, blocks) = some_pack(&store, &disk);
+    let bad = &blocks[2];
+    let payload = bad.offset as usize + bad.header.header_length();
+    disk.spoil(&path, payload..payload + 1).unwrap();
+    let id = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    let inspector = store.inspect_pack(id, None).unwrap();
+    for block in &blocks {
+        let damages = inspector.check(block).unwrap().into_iter().map(|chunk| chunk.damage);
+        let expected = (block == bad).then_some(Damage::Unreadable);
+        assert!(damages.into_iter().all(|damage| damage == expected), "{block:?}");
+    }
+    // Even with its header gone as well, everything else is found, copied and rescued.
+    disk.spoil(&path, bad.offset as usize..payload).unwrap();
+    let found = inspector.salvage().unwrap().blocks;
+    assert_eq!(found.len(), blocks.len() - 1);
+    assert!(store.set_pack_aside(id).unwrap().is_some());
+    let sweep = store.lock_sweep(&SilentMonitor).unwrap();
+    let (rescued, lost) = store.rescue_pack(number, &sweep, &SilentMonitor).unwrap();
+    let expected: Vec<ChunkId> = bad.header.records.iter().map(|record| record.id).collect();
+    assert_eq!(lost.iter().collect::<HashSet<_>>(), expected.iter().collect::<HashSet<_>>());
+    assert!(rescued.chunks_kept > 0);
+    let reader = store.chunk_reader().unwrap();
+    for bytes in contents() {
+        let id = ChunkId::of(&bytes);
+        assert_eq!(reader.with(id, |found| assert_eq!(found, bytes)).is_ok(), !expected.contains(&id));
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_sweep_that_waits() {
+    let disk = FaultDisk::new();
+    let store = filled(&disk);
+    let writer = store.chunk_writer(&SilentMonitor).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let sweeper = scope.spawn(|| {
+            let locks = store.lock_for_sweep(&SilentMonitor).unwrap();
+            assert!(done.load(std::sync::atomic::Ordering::SeqCst), "while somebody stores");
+            drop(locks);
+        });
+        // Again and again: each would hang if the one that waits held it.
+        for _ in 0..20 {
+            drop(store.lock_worktree(&SilentMonitor).unwrap());
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        drop(writer);
+        sweeper.join().unwrap();
+    });
+}

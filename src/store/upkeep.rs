@@ -12,7 +12,7 @@ use crate::base::monitor::Monitor;
 use crate::store::Store;
 use crate::store::compress;
 use crate::store::database::Extent;
-use crate::store::disk::{Disk, DiskFile};
+use crate::store::disk::{Disk, DiskFile, read_around};
 use crate::store::error::{Damage, IoContext, Result, StoreError};
 use crate::store::lock::SweepLock;
 use crate::store::pack::block::Codec;
@@ -232,6 +232,7 @@ impl Store {
     }
 
     /// Copies a file of the store into the `quarantine` folder under a name that is not taken there.
+    /// Zeros stand for what the disk cannot read.
     pub fn set_file_aside(&self, from: &Path) -> Result<PathBuf> {
         const PIECE_BYTES: u64 = 1 << 20;
         let to = free_name(self.disk(), self.dir(), from)?;
@@ -241,7 +242,7 @@ impl Store {
         let mut offset = 0;
         while offset < length {
             let mut piece = vec![0; PIECE_BYTES.min(length - offset) as usize];
-            source.read_exact_at(&mut piece, offset).during("reading", from)?;
+            read_around(&*source, &mut piece, offset).during("reading", from)?;
             target.write_all_at(&[&piece], offset).during("writing", &to)?;
             offset += piece.len() as u64;
         }
@@ -302,6 +303,11 @@ impl PackInspector {
         pack_walk::salvage(&*self.file, &self.path, self.id, self.length)
     }
 
+    /// All blocks, by the footer or else one after the other; an error when some cannot be found.
+    pub fn whole_blocks(&self) -> Result<Vec<BlockEntry>> {
+        self.footer().or_else(|_| self.walk())
+    }
+
     /// The blocks by the footer, else one after the other, else whatever can be found. Tells whether
     /// it was the footer.
     pub fn blocks(&self) -> Result<(Vec<BlockEntry>, bool)> {
@@ -334,13 +340,9 @@ impl PackInspector {
     pub fn payload(&self, block: &BlockEntry) -> Result<Vec<u8>> {
         let start = block.offset + block.header.header_length() as u64;
         let mut payload = vec![0; block.header.stored_length as usize];
-        match self.file.read_exact_at(&mut payload, start) {
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                let actual = self.file.len().during("reading", &self.path)?;
-                Err(StoreError::PackTruncated { pack: self.id, expected: self.length, actual })
-            }
-            read => read.during("reading", &self.path).map(|()| payload),
-        }
+        let read = self.file.read_exact_at(&mut payload, start).during("reading", &self.path);
+        read.map_err(|error| pack_walk::as_damage(error, self.id, block.offset, self.length, &*self.file))?;
+        Ok(payload)
     }
 
     /// Reads a block and gives its raw bytes, chunks one after the other.

@@ -18,6 +18,7 @@ use crate::base::id::{AssetId, MetadataId};
 use crate::base::memory::{MANY, give_back};
 use crate::base::monitor::{Advance, Monitor};
 use crate::base::path::AssetPath;
+use crate::object::path_set::PathSet;
 use crate::object::tree::Content;
 use crate::object::tree_walk::tree_order;
 use crate::rules::ignore::IgnoreStack;
@@ -126,7 +127,8 @@ pub struct Scan {
 /// When the top folder cannot be read, when the index is damaged ([`WorktreeError::IndexDamaged`]:
 /// build it anew), or when the user asked to stop.
 pub fn scan(input: &ScanInput<'_>, monitor: &dyn Monitor) -> Result<Scan> {
-    let walk = Walk { input, monitor, gathered: Mutex::default(), failure: Mutex::default() };
+    let wanted = PathSet::new(input.within.iter().cloned());
+    let walk = Walk { input, monitor, wanted, gathered: Mutex::default(), failure: Mutex::default() };
     let base = input.index.map(Index::root).transpose()?;
     let top = Visit { path: Vec::new(), base, ignore: input.ignore.clone(), depth: 0 };
     rayon::scope(|scope| walk.visit(top, scope));
@@ -150,6 +152,8 @@ struct Visit<'a> {
 struct Walk<'a, 'm> {
     input: &'a ScanInput<'a>,
     monitor: &'m dyn Monitor,
+    /// What was asked for.
+    wanted: PathSet,
     gathered: Mutex<Gathered>,
     /// The first failure; once there is one, no more folders are looked into.
     failure: Mutex<Option<WorktreeError>>,
@@ -240,15 +244,6 @@ impl Walk<'_, '_> {
 
     /// Whether a path, or for a folder anything below it, was asked for.
     fn is_wanted(&self, path: &[u8], is_dir: bool) -> bool {
-        let within = self.input.within;
-        within.is_empty()
-            || within.iter().any(|wanted| {
-                is_within(path, wanted.as_bytes()) || (is_dir && is_within(wanted.as_bytes(), path))
-            })
+        if is_dir { self.wanted.leads_to_bytes(path) } else { self.wanted.includes_bytes(path) }
     }
-}
-
-/// Whether `path` is `folder` or lies below it.
-fn is_within(path: &[u8], folder: &[u8]) -> bool {
-    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }

@@ -2,7 +2,7 @@
 //! committed must survive each of them.
 
 use crate::app_flow::{Lab, anna, noise, path};
-use pentimento::app::{draft, merge, meta, mv, resolve, restore, switch, undo};
+use pentimento::app::{draft, log, merge, meta, mv, resolve, restore, switch, undo};
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::base::path::AssetPath;
 use std::fs;
@@ -454,6 +454,37 @@ fn both_stand_side_by_side_when_decided_so() {
     assert_eq!(lab.read("logo (draft-x).psd"), Some(noise(2, 30_000)));
     lab.commit("Both");
     assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+}
+
+/// Two branches added the same paths; merged, each is one asset, and its numbers are those of the
+/// branch that was merged into, whichever of the two ids it keeps.
+#[test]
+fn an_asset_that_two_branches_added_keeps_the_numbers_of_the_branch_it_lands_on() {
+    let lab = Lab::new();
+    lab.write("first.txt", "1");
+    lab.commit("Base");
+    let names = ["a.psd", "b.psd", "c.psd", "d.psd", "e.psd", "f.psd"];
+    let write =
+        |seed: u64| names.iter().zip(seed..).for_each(|(name, seed)| lab.write(name, noise(seed, 5_000)));
+    lab.new_draft("x");
+    lab.switch("x");
+    write(100);
+    lab.commit("Theirs");
+    lab.switch("main");
+    for version in 1..=3 {
+        write(version * 10);
+        lab.commit("Ours");
+    }
+    lab.merge("x");
+    lab.resolve(&names, resolve::Decision::Theirs);
+    lab.commit("Merged");
+    for name in names {
+        let options = log::Options { path: Some(path(name)), ..log::Options::default() };
+        let report = log::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a log");
+        let numbers: Vec<_> =
+            report.commits.iter().map(|line| line.change.as_ref().map(|change| change.version)).collect();
+        assert_eq!(numbers, [4, 3, 2, 1].map(|number| Some(Some(number))), "{name}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::app_flow::{Lab, anna, noise};
 use crate::support::World;
 use pentimento::app::{commit, draft, gc, restore, switch, tag, undo};
 use pentimento::base::id::{CommitId, FileId};
-use pentimento::base::monitor::SilentMonitor;
+use pentimento::base::monitor::{Advance, Monitor, Phase, Problem, SilentMonitor};
 use pentimento::base::path::AssetPath;
 use pentimento::base::time::{Clock, FixedClock, Timestamp};
 use pentimento::object::source::ObjectSource;
@@ -12,11 +12,13 @@ use pentimento::object::tree::Content;
 use pentimento::object::tree_walk::TreeWalk;
 use pentimento::repo::extract::Extractor;
 use pentimento::repo::reach::{Roots, reach};
+use pentimento::repo::refs::{RefName, RefTarget};
 use pentimento::repo::{RepoError, Repository};
 use pentimento::store::{Access, Space};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Mutex;
 use std::time::Duration;
 
 const DAY_MS: i64 = 86_400_000;
@@ -166,6 +168,61 @@ fn commits_and_collections_at_once_lose_nothing() {
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
     assert!(assert_all_reads(&lab.repository, lab.later(100)) >= 5);
+}
+
+/// Does something once, as soon as a phase begins.
+struct AtPhase<'a> {
+    name: &'static str,
+    act: Mutex<Option<Box<dyn FnOnce() + Send + 'a>>>,
+}
+
+impl Monitor for AtPhase<'_> {
+    fn phase(&self, phase: Phase) {
+        let act = if phase.name == self.name { self.act.lock().expect("a lock").take() } else { None };
+        if let Some(act) = act {
+            act();
+        }
+    }
+    fn advance(&self, _: Advance) {}
+    fn problem(&self, _: Problem) {}
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// A fetch stores commits first and moves names in a second step. A collection that began before the
+/// first and sweeps before the second must not take what those commits rest on.
+#[test]
+fn what_a_commit_without_a_name_rests_on_stays_although_it_came_during_the_collection() {
+    let lab = Lab::new();
+    lab.write("kept.bin", noise(1, 100_000));
+    lab.commit("Kept");
+    draft::create(&lab.repository, "night", None, &lab.clock).expect("a draft");
+    switch::run(&lab.repository, "night", &lab.clock, &SilentMonitor).expect("a switch");
+    lab.write("big.bin", noise(2, 3_000_000));
+    let night = lab.commit("Night").commit.expect("a commit").id;
+    let mut arriving = lab.repository.view().expect("a view").commit(night).expect("a commit");
+    arriving.message = "The same files, by somebody else".into();
+    switch::run(&lab.repository, "main", &lab.clock, &SilentMonitor).expect("a switch");
+    draft::delete(&lab.repository, "night", true, &lab.clock).expect("a removal");
+    lab.write("more.txt", "more");
+    lab.commit("More");
+    assert!(lab.gc_at(lab.later(91), 14).plan.waiting.chunks > 30);
+    let store = || {
+        let mut edit = lab.repository.edit().expect("an edit");
+        edit.put_commit(&arriving).expect("a commit");
+        edit.commit().expect("a transaction");
+    };
+    let monitor = AtPhase { name: "Looking what is not", act: Mutex::new(Some(Box::new(store))) };
+    let options = gc::Options { grace_days: 14, ..gc::Options::default() };
+    gc::run(&lab.repository, &options, &FixedClock(lab.later(106)), &monitor).expect("a collection");
+    assert!(monitor.act.lock().expect("a lock").is_none(), "it came in between");
+    let mut edit = lab.repository.edit().expect("an edit");
+    let target = RefTarget::plain(arriving.id());
+    edit.set_reference(&RefName::branch("draft/arrived").expect("a name"), None, Some(target))
+        .expect("a name");
+    edit.commit().expect("a transaction");
+    assert!(assert_all_reads(&lab.repository, lab.later(106)) >= 3);
 }
 
 /// What a history is made of.

@@ -5,6 +5,7 @@
 
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
+use crate::base::candidates::{Candidates, Likeness};
 use crate::base::id::FileId;
 use crate::base::path::AssetPath;
 use crate::object::tree::Content;
@@ -12,33 +13,36 @@ use crate::worktree::index::Folder;
 use crate::worktree::scan::Tracked;
 use crate::worktree::stat::NodeKind;
 use crate::worktree::status::{Change, What};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// Turns new files into moved ones whose content is that of a committed file which stands nowhere.
 pub fn adopt(session: &Session<'_>, changes: &mut [Change]) -> Result<(), AppError> {
     let wanted: HashSet<FileId> = changes.iter().filter_map(new_content).collect();
     let Some(index) = session.index.as_ref().filter(|_| !wanted.is_empty()) else { return Ok(()) };
-    let mut origins = Origins { session, wanted, found: HashMap::new() };
+    let spoken_for = session.state.pending.moves.values().collect();
+    let mut origins = Origins { session, wanted, spoken_for, found: Vec::new() };
     origins.collect(index.root()?, &AssetPath::root())?;
+    let mut candidates = Candidates::default();
+    for (number, (id, _, base)) in origins.found.iter().enumerate() {
+        candidates.add((*id, matches!(base.content, Content::Symlink { .. })), number);
+    }
     let told: HashSet<AssetPath> = changes.iter().map(|change| change.path.clone()).collect();
-    let mut taken: HashSet<AssetPath> = changes.iter().filter_map(origin_of).collect();
-    for same_name in [true, false] {
+    let taken: HashSet<AssetPath> = changes.iter().filter_map(origin_of).collect();
+    let path_of = |number: usize| {
+        let path = origins.found.get(number).map(|(_, path, _)| path);
+        path.filter(|path| !taken.contains(*path) && !told.contains(*path))
+    };
+    for likeness in [Likeness::Name, Likeness::Any] {
         for change in changes.iter_mut() {
             let Some(id) = new_content(change) else { continue };
             let is_spoken_for = session.state.pending.assets.contains_key(&change.path);
             // Empty files are all alike: only the name tells a move from a coincidence.
-            if is_spoken_for || (!same_name && id == FileId::empty()) {
+            if is_spoken_for || (likeness == Likeness::Any && id == FileId::empty()) {
                 continue;
             }
-            let candidates = origins.found.get(&id).into_iter().flatten();
-            let origin = candidates.into_iter().find(|(from, base)| {
-                !taken.contains(from)
-                    && !told.contains(from)
-                    && (!same_name || from.name() == change.path.name())
-                    && is_same_kind(change, base)
-            });
-            if let Some((from, base)) = origin {
-                taken.insert(from.clone());
+            let is_link = change.node.is_some_and(|node| node.kind == NodeKind::Symlink);
+            let number = candidates.take(&(id, is_link), &change.path, likeness, &path_of);
+            if let Some((_, from, base)) = number.and_then(|number| origins.found.get(number)) {
                 change.what = What::Moved { from: from.clone(), edited: false };
                 change.base = Some(Box::new(base.clone()));
             }
@@ -59,16 +63,13 @@ fn origin_of(change: &Change) -> Option<AssetPath> {
     }
 }
 
-fn is_same_kind(change: &Change, base: &Tracked) -> bool {
-    let is_link = change.node.is_some_and(|node| node.kind == NodeKind::Symlink);
-    is_link == matches!(base.content, Content::Symlink { .. })
-}
-
 /// Committed files of some content that stand nowhere.
 struct Origins<'s, 'r> {
     session: &'s Session<'r>,
     wanted: HashSet<FileId>,
-    found: HashMap<FileId, Vec<(AssetPath, Tracked)>>,
+    /// Where something was moved away from by command.
+    spoken_for: HashSet<&'s AssetPath>,
+    found: Vec<(FileId, AssetPath, Tracked)>,
 }
 
 impl Origins<'_, '_> {
@@ -82,7 +83,7 @@ impl Origins<'_, '_> {
             } else if let Some(id) = record.file_id().filter(|id| self.wanted.contains(id))
                 && self.is_gone(&at)
             {
-                self.found.entry(id).or_default().push((at, Tracked::of(&record)?));
+                self.found.push((id, at, Tracked::of(&record)?));
             }
         }
         Ok(())
@@ -91,7 +92,7 @@ impl Origins<'_, '_> {
     /// Whether nothing stands at a path where something should.
     fn is_gone(&self, path: &AssetPath) -> bool {
         let state = &self.session.state;
-        let is_spoken_for = state.pending.moves.values().any(|from| from == path);
+        let is_spoken_for = self.spoken_for.contains(path);
         let stands = self.session.worktree.look(path);
         state.shows(path)
             && !is_spoken_for

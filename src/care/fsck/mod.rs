@@ -109,6 +109,13 @@ fn check_content(
     outcome: &mut Outcome,
     monitor: &dyn Monitor,
 ) -> Result<(), CareError> {
+    // Packs must not be rewritten while they are compared with what the index says of them.
+    let _no_sweeps = match repository.store().lock_against_sweeps(monitor) {
+        Ok(lock) => Some(lock),
+        // Where nothing can be written nobody sweeps either.
+        Err(StoreError::ReadOnly | StoreError::Io { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
     let view = repository.view()?;
     packs::check(repository, &view, options, outcome, monitor)?;
     objects::check(&view, outcome, monitor)?;

@@ -2,7 +2,7 @@
 
 use crate::base::id::{ChunkId, CommitId, FileId, TreeId};
 use crate::base::monitor::{Monitor, Phase};
-use crate::care::condemned::{Kind, decode_key, decode_moment, encode_moment, is_reached, pack_of};
+use crate::care::condemned::{self, Kind, decode_key, decode_moment, encode_moment, is_reached, pack_of};
 use crate::care::error::CareError;
 use crate::care::gc::Options;
 use crate::care::gc::plan::{PackAction, Plan, Survey, check_cancelled, mark, pack_line};
@@ -53,11 +53,12 @@ pub fn execute(
 ) -> Result<(Plan, Done), CareError> {
     repair_marker::refuse(repository.pent_dir())?;
     let (plan, roots, reached) = condemn(repository, options, monitor)?;
-    let reached = protect_waiting(repository, options, reached, monitor)?;
+    // The long walk is taken before anybody has to wait for it.
+    let reached = protect(repository, options, reached, monitor)?;
     let store = repository.store();
-    // In the order in which every command takes them.
-    let worktree = store.lock_worktree(monitor)?;
-    let sweep = store.lock_sweep(monitor)?;
+    let (worktree, sweep) = store.lock_for_sweep(monitor)?;
+    // What was stored meanwhile may rest on what is about to go, although no name leads to it yet.
+    let reached = protect(repository, options, reached, monitor)?;
     let mut done = drop_due(repository, options, roots, reached, monitor)?;
     drop(worktree);
     rewrite_packs(store, &sweep, &mut done, monitor)?;
@@ -107,10 +108,11 @@ fn condemn(
     Ok((plan, roots, reached))
 }
 
-/// Adds what everything reaches that is on the list and stays for now.
+/// Adds what everything reaches that nothing reached and that stays for now: what is on the list and
+/// not due, and what came after the list was made, such as the commits of a fetch whose names follow.
 ///
-/// So whatever is there has all that it reaches, and a name may be pointed at it again.
-fn protect_waiting(
+/// So whatever is there has all that it reaches, and a name may be pointed at it.
+fn protect(
     repository: &Repository,
     options: &Options,
     reached: Reached,
@@ -118,21 +120,15 @@ fn protect_waiting(
 ) -> Result<Reached, CareError> {
     let view = repository.view()?;
     let mut roots = Roots::default();
-    for row in view.snapshot().scan_prefix(Space::Condemned, b"")? {
-        let (key, value) = row?;
-        let Some((kind, id)) = decode_key(&key) else { continue };
-        if decode_moment(&value).is_some_and(|since| options.is_due(since)) {
-            continue;
-        }
-        match kind {
-            Kind::Commit => roots.commits.extend(CommitId::from_slice(id)),
-            Kind::Tree => roots.trees.extend(TreeId::from_slice(id)),
-            Kind::Manifest => {
-                // The size says only that it is not the empty file.
-                let file = FileId::from_slice(id);
-                roots.content.extend(file.map(|id| Content::File { id, size: 1, executable: false }));
+    for kind in [Kind::Commit, Kind::Tree, Kind::Manifest] {
+        let Some(space) = kind.space() else { continue };
+        for row in view.snapshot().scan_prefix(space, b"")? {
+            let (key, _) = row?;
+            check_cancelled(monitor)?;
+            let stays = || Ok::<_, StoreError>(!is_due(&view, options, kind, &key)?);
+            if !is_reached(&reached, kind, &key) && stays()? {
+                add_root(&mut roots, kind, &key);
             }
-            _ => {}
         }
     }
     if roots == Roots::default() {
@@ -144,6 +140,25 @@ fn protect_waiting(
     reached.missing = missing;
     reached.missing_files = missing_files;
     Ok(reached)
+}
+
+/// Whether something is on the list, and has been for so long that it goes now.
+fn is_due(view: &View, options: &Options, kind: Kind, key: &[u8]) -> Result<bool, StoreError> {
+    let since = condemned::since(view.snapshot(), kind, key)?;
+    Ok(since.is_some_and(|since| options.is_due(since)))
+}
+
+fn add_root(roots: &mut Roots, kind: Kind, key: &[u8]) {
+    match kind {
+        Kind::Commit => roots.commits.extend(CommitId::from_slice(key)),
+        Kind::Tree => roots.trees.extend(TreeId::from_slice(key)),
+        Kind::Manifest => {
+            // The size says only that it is not the empty file.
+            let file = FileId::from_slice(key);
+            roots.content.extend(file.map(|id| Content::File { id, size: 1, executable: false }));
+        }
+        Kind::Metadata | Kind::ManifestNode | Kind::Chunk | Kind::Pack => {}
+    }
 }
 
 fn put_on_list(store: &Store, batch: &mut Vec<Vec<u8>>, options: &Options) -> Result<(), CareError> {
@@ -225,7 +240,7 @@ fn drop_due(
         reached = if reached.missing.is_empty() && reached.missing_files.is_empty() {
             reach_further(&view, &present, reached, monitor)?
         } else {
-            protect_waiting(repository, options, reach(&view, &present, monitor)?, monitor)?
+            protect(repository, options, reach(&view, &present, monitor)?, monitor)?
         };
         if !reached.missing.is_empty() && !options.accept_losses {
             return Err(CareError::Incomplete { missing: reached.missing });
@@ -335,7 +350,7 @@ fn rewrite_packs(
         if action == PackAction::Keep {
             continue;
         }
-        match store.rewrite_pack(usage.number, &|_| true, sweep, monitor) {
+        match store.rewrite_pack(usage.number, usage.indexed_chunks, &|_| true, sweep, monitor) {
             Ok(outcome) => {
                 done.bytes_freed += outcome.bytes_before.saturating_sub(outcome.bytes_after);
                 match action {

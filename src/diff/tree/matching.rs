@@ -1,5 +1,6 @@
 //! Makes one change of what left one path and came to another.
 
+use crate::base::candidates::{Candidates, Likeness};
 use crate::diff::tree::{Change, Difference, Located, MoveMatching, TreeDiffOptions};
 use crate::object::tree::Content;
 use crate::object::tree_walk::tree_order;
@@ -131,29 +132,39 @@ fn take_pairs<K: Hash + Eq>(
     come: &mut Vec<Located>,
     key: impl Fn(&Located) -> Option<K>,
 ) -> Vec<(Located, Located)> {
-    let mut waiting: HashMap<K, Vec<Located>> = HashMap::new();
-    let mut left = Vec::new();
-    for located in gone.drain(..) {
-        match key(&located) {
-            Some(key) => waiting.entry(key).or_default().push(located),
-            None => left.push(located),
+    let mut waiting: Candidates<K> = Candidates::default();
+    for (number, located) in gone.iter().enumerate() {
+        key(located).into_iter().for_each(|key| waiting.add(key, number));
+    }
+    let partners = partners(&mut waiting, gone, come, &key);
+    let mut gone_slots: Vec<Option<Located>> = gone.drain(..).map(Some).collect();
+    let mut pairs = Vec::new();
+    for (located, partner) in std::mem::take(come).into_iter().zip(partners) {
+        match partner.and_then(|number| gone_slots.get_mut(number)?.take()) {
+            Some(partner) => pairs.push((partner, located)),
+            None => come.push(located),
         }
     }
-    let mut pairs = Vec::new();
-    for same_name in [true, false] {
-        for located in std::mem::take(come) {
-            let candidates = key(&located).and_then(|key| waiting.get_mut(&key));
-            let at = candidates.as_ref().and_then(|candidates| {
-                candidates.iter().position(|other| !same_name || other.path.name() == located.path.name())
-            });
-            match candidates.zip(at) {
-                Some((candidates, at)) => pairs.push((candidates.remove(at), located)),
-                None => come.push(located),
+    gone.extend(gone_slots.into_iter().flatten());
+    gone.sort_by(|left, right| tree_order(&left.path, &right.path));
+    pairs
+}
+
+/// The number of the partner of each that came, if it has one.
+fn partners<K: Hash + Eq>(
+    waiting: &mut Candidates<K>,
+    gone: &[Located],
+    come: &[Located],
+    key: impl Fn(&Located) -> Option<K>,
+) -> Vec<Option<usize>> {
+    let mut partners = vec![None; come.len()];
+    let path_of = |number: usize| gone.get(number).map(|located| &located.path);
+    for likeness in [Likeness::Name, Likeness::Any] {
+        for (located, partner) in come.iter().zip(&mut partners) {
+            if let (None, Some(key)) = (&partner, key(located)) {
+                *partner = waiting.take(&key, &located.path, likeness, &path_of);
             }
         }
     }
-    left.extend(waiting.into_values().flatten());
-    left.sort_by(|left, right| tree_order(&left.path, &right.path));
-    *gone = left;
-    pairs
+    partners
 }

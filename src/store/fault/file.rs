@@ -72,6 +72,10 @@ impl DiskFile for FaultFile {
         let state = self.world.running()?;
         let content = state.files.get(&self.inode).map_or(&[][..], |file| &file.current);
         let start = offset as usize;
+        let mut bad = state.bad.get(&self.inode).into_iter().flatten();
+        if bad.any(|bad| bad.start < start + buffer.len() && start < bad.end) {
+            return Err(io::Error::from_raw_os_error(libc::EIO));
+        }
         match content.get(start..start + buffer.len()) {
             Some(bytes) => buffer.copy_from_slice(bytes),
             None => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -15,6 +15,7 @@ mod locks;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -57,6 +58,8 @@ struct State {
     read_only: bool,
     owner: Option<(u32, u32)>,
     locks: Locks,
+    /// Bytes of files that the disk cannot read any more.
+    bad: HashMap<u64, Vec<Range<usize>>>,
 }
 
 fn machine_stopped() -> io::Error {
@@ -191,6 +194,14 @@ impl FaultDisk {
             change(&mut file.current);
             file.settle();
         }
+        Ok(())
+    }
+
+    /// Makes bytes of a file unreadable, as a bad sector does.
+    pub fn spoil(&self, path: &Path, bytes: Range<usize>) -> io::Result<()> {
+        let mut state = self.world.state();
+        let inode = state.inode(path)?;
+        state.bad.entry(inode).or_default().push(bytes);
         Ok(())
     }
 

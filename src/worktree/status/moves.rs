@@ -1,6 +1,7 @@
 //! Recognises that a removed asset and a new file are one that was moved.
 
 use super::model::{Change, What, size_of};
+use crate::base::candidates::{Candidates, Likeness};
 use crate::base::id::FileId;
 use crate::base::path::AssetPath;
 use crate::object::tree::Content;
@@ -37,7 +38,7 @@ pub fn find_moves(changes: &mut Vec<Change>, commanded: &[(AssetPath, AssetPath)
 
 /// Pairs of removed and new with the same content.
 fn same_content(changes: &[Change], taken: &[(usize, usize)]) -> Vec<(usize, usize)> {
-    let mut removed: HashMap<(FileId, bool), Vec<usize>> = HashMap::new();
+    let mut removed: Candidates<(FileId, bool)> = Candidates::default();
     let gone: HashSet<usize> = taken.iter().map(|(from, _)| *from).collect();
     let mut found: HashSet<usize> = taken.iter().map(|(_, to)| *to).collect();
     for (at, change) in changes.iter().enumerate() {
@@ -46,40 +47,27 @@ fn same_content(changes: &[Change], taken: &[(usize, usize)]) -> Vec<(usize, usi
             && let Some(id) = content_id(&base.content)
         {
             let is_link = matches!(base.content, Content::Symlink { .. });
-            removed.entry((id, is_link)).or_default().push(at);
+            removed.add((id, is_link), at);
         }
     }
     if removed.is_empty() {
         return Vec::new();
     }
     let mut pairs = Vec::new();
-    for better in [same_name, same_folder, any] {
+    let path_of = |at: usize| Some(&changes[at].path);
+    for likeness in [Likeness::Name, Likeness::Folder, Likeness::Any] {
         for (at, change) in changes.iter().enumerate() {
             let (What::New, false, Some(id)) = (&change.what, found.contains(&at), change.file_id) else {
                 continue;
             };
             let is_link = change.node.is_some_and(|node| node.kind == NodeKind::Symlink);
-            let Some(candidates) = removed.get_mut(&(id, is_link)) else { continue };
-            let best = candidates.iter().position(|from| better(&changes[*from].path, &change.path));
-            if let Some(best) = best {
-                pairs.push((candidates.remove(best), at));
+            if let Some(from) = removed.take(&(id, is_link), &change.path, likeness, &path_of) {
+                pairs.push((from, at));
                 found.insert(at);
             }
         }
     }
     pairs
-}
-
-fn same_name(from: &AssetPath, to: &AssetPath) -> bool {
-    from.name() == to.name()
-}
-
-fn same_folder(from: &AssetPath, to: &AssetPath) -> bool {
-    from.parent() == to.parent()
-}
-
-fn any(_: &AssetPath, _: &AssetPath) -> bool {
-    true
 }
 
 fn content_id(content: &Content) -> Option<FileId> {

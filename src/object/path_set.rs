@@ -1,7 +1,7 @@
 //! The paths that somebody asked about.
 
 use crate::base::path::AssetPath;
-use crate::object::tree_walk::tree_order;
+use crate::object::tree_walk::{tree_order, tree_order_bytes};
 
 /// A set of paths, each standing for itself and everything below it. Without any: everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,19 +35,35 @@ impl PathSet {
 
     /// Whether `path` is one of them or lies below one.
     pub fn includes(&self, path: &AssetPath) -> bool {
-        let after = self.paths.partition_point(|known| tree_order(known, path).is_le());
+        self.includes_bytes(path.as_bytes())
+    }
+
+    /// The same for the bytes of a path.
+    pub fn includes_bytes(&self, path: &[u8]) -> bool {
+        let after = self.paths.partition_point(|known| tree_order_bytes(known.as_bytes(), path).is_le());
         self.is_everything()
             || after
                 .checked_sub(1)
                 .and_then(|at| self.paths.get(at))
-                .is_some_and(|known| path.is_within(known))
+                .is_some_and(|known| is_within(path, known.as_bytes()))
     }
 
     /// Whether `path` is included or something below it is.
     pub fn leads_to(&self, path: &AssetPath) -> bool {
-        let from = self.paths.partition_point(|known| tree_order(known, path).is_lt());
-        self.includes(path) || self.paths.get(from).is_some_and(|known| known.is_within(path))
+        self.leads_to_bytes(path.as_bytes())
     }
+
+    /// The same for the bytes of a path.
+    pub fn leads_to_bytes(&self, path: &[u8]) -> bool {
+        let from = self.paths.partition_point(|known| tree_order_bytes(known.as_bytes(), path).is_lt());
+        self.includes_bytes(path)
+            || self.paths.get(from).is_some_and(|known| is_within(known.as_bytes(), path))
+    }
+}
+
+/// Whether `path` is `folder` or lies below it.
+fn is_within(path: &[u8], folder: &[u8]) -> bool {
+    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
 #[cfg(test)]
