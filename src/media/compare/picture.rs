@@ -75,7 +75,7 @@ pub struct PictureDiff {
     /// The greatest distance of two colours, from 0 to 1.
     pub greatest_distance: f64,
     /// How alike the pictures are to the eye, from 0 to 1: multi-scale structural similarity of
-    /// their brightness.
+    /// brightness, and to a fifth each of the two axes of colour.
     pub similarity: f64,
     /// Whether opacity changed anywhere.
     pub alpha_changed: bool,
@@ -87,7 +87,7 @@ pub struct PictureDiff {
 pub(super) struct Canvas<'p> {
     pub width: u32,
     pub height: u32,
-    bytes: &'p [u8],
+    pub bytes: &'p [u8],
     /// Brightness on white, from 0 to 255.
     pub lumas: Vec<f32>,
 }
@@ -194,7 +194,7 @@ fn rounded(value: f64, whole: f64) -> f64 {
 }
 
 /// A pixel's colour on a grey ground.
-fn on_ground(pixel: &[u8], ground: f32) -> [f32; 3] {
+pub(super) fn on_ground(pixel: &[u8], ground: f32) -> [f32; 3] {
     let alpha = f32::from(pixel[3]) / 255.0;
     [pixel[0], pixel[1], pixel[2]].map(|value| ground + (f32::from(value) - ground) * alpha)
 }
@@ -262,7 +262,7 @@ mod tests {
         assert!((diff.changed_percent - 1.82).abs() < 1e-9, "{diff:?}");
         let boxes: Vec<_> = diff.regions.iter().map(|it| (it.x, it.y, it.width, it.height)).collect();
         assert_eq!(boxes, [(40, 20, 30, 10), (160, 80, 8, 8)]);
-        assert!(diff.alpha_changed && diff.similarity < 1.0);
+        assert!(diff.alpha_changed && diff.similarity < 1.0 && diff.similarity > 0.5, "{diff:?}");
         assert_eq!(map.verdicts.iter().filter(|verdict| **verdict != Verdict::Same).count(), 364);
         let picture = map.picture(&after);
         assert_eq!(&picture.bytes[(20 * 200 + 40) * 4..][..3], [222, 0, 96]);
@@ -275,6 +275,15 @@ mod tests {
         assert_eq!((diff.changed_pixels, diff.faint_pixels, diff.similarity), (0, 0, 1.0));
         assert_eq!(diff.greatest_distance, 0.0);
         assert!(diff.regions.is_empty() && !diff.alpha_changed);
+    }
+
+    #[test]
+    fn likeness_sees_colours_too() {
+        let red = plain(300, 200, [200, 20, 20, 255]);
+        let (diff, _) = compare(&red, &plain(300, 200, [20, 20, 200, 255]), Sensitivity::default());
+        assert!(diff.similarity < 0.9, "{diff:?}");
+        let (diff, _) = compare(&red, &plain(300, 200, [201, 20, 20, 255]), Sensitivity::default());
+        assert!(diff.similarity > 0.999 && diff.similarity < 1.0, "{diff:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! and constants of Z. Wang et al., "Image quality assessment: from error visibility to structural
 //! similarity", IEEE Transactions on Image Processing 13 (2004). Small pictures have fewer scales.
 
-use super::picture::Canvas;
+use super::picture::{Canvas, on_ground};
 use rayon::prelude::*;
 
 /// The weights of the scales, the finest first.
@@ -25,20 +25,39 @@ struct Plane {
     values: Vec<f32>,
 }
 
+/// Brightness and the two axes of colour (YIQ), each with what it counts for. The axes of colour are laid
+/// around the middle grey, and looked at in half the size, as the eye does.
+const PLANES: [([f32; 3], f32, f64); 3] = [
+    ([0.298_895_3, 0.586_622_5, 0.114_482_2], 0.0, 0.6),
+    ([0.595_978, -0.274_176_1, -0.321_801_9], 128.0, 0.2),
+    ([0.211_470_2, -0.522_617_1, 0.311_146_9], 128.0, 0.2),
+];
+
 /// From 0 to 1; 1 for equal pictures.
 pub(super) fn similarity(before: &Canvas<'_>, after: &Canvas<'_>) -> f64 {
-    if before.lumas == after.lumas {
+    let parts = PLANES.iter().map(|(weights, middle, share)| {
+        let plane = |canvas: &Canvas<'_>| {
+            let (width, height) = (canvas.width as usize, canvas.height as usize);
+            let values = canvas.bytes.par_chunks_exact(4).map(|pixel| {
+                let [red, green, blue] = on_ground(pixel, 255.0);
+                weights[0] * red + weights[1] * green + weights[2] * blue + middle
+            });
+            let mut plane = Plane { width, height, values: values.collect() };
+            let edge = if *middle > 0.0 { EDGE_MAX / 2 } else { EDGE_MAX };
+            while plane.width.max(plane.height) > edge {
+                plane = plane.halved();
+            }
+            plane
+        };
+        share * alike(plane(before), plane(after))
+    });
+    parts.sum::<f64>().clamp(0.0, 1.0)
+}
+
+fn alike(mut one: Plane, mut other: Plane) -> f64 {
+    if one.values == other.values {
         return 1.0;
     }
-    let plane = |canvas: &Canvas<'_>| {
-        let (width, height) = (canvas.width as usize, canvas.height as usize);
-        let mut plane = Plane { width, height, values: canvas.lumas.clone() };
-        while plane.width.max(plane.height) > EDGE_MAX {
-            plane = plane.halved();
-        }
-        plane
-    };
-    let (mut one, mut other) = (plane(before), plane(after));
     let mut factors = Vec::new();
     for (scale, weight) in WEIGHTS.iter().enumerate() {
         let last = scale + 1 == WEIGHTS.len() || one.width.min(one.height) < 4 * REACH;

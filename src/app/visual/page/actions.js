@@ -155,6 +155,11 @@ export function setUpKeys() {
       event.preventDefault();
       return;
     }
+    if (dialog && event.key === 'Escape') {
+      close();
+      event.preventDefault();
+      return;
+    }
     if (dialog || event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = event.target.closest && event.target.closest('input, select, textarea');
     if (typing && event.key !== 'Escape' && event.target.type !== 'checkbox') return;

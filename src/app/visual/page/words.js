@@ -31,7 +31,7 @@ export function measure(state) {
 export function percent(value) {
   if (value === 0) return '0%';
   if (value < 0.01) return 'under 0.01%';
-  return `${value < 10 ? value.toFixed(2).replace(/\.?0+$/, '') : value.toFixed(1)}%`;
+  return `${value.toFixed(value < 10 ? 2 : 1).replace(/\.?0+$/, '')}%`;
 }
 
 export function count(number, one, many) {
