@@ -59,6 +59,12 @@ pub enum AppError {
     /// A file of which no picture can be made, and why.
     #[error("there is no picture of {path}: {reason}")]
     NoPicture { path: AssetPath, reason: String },
+    /// One picture was asked for of several assets.
+    #[error("{count} assets differ, and one picture shows one")]
+    SeveralPictures { count: usize },
+    /// A picture or a page could not be put together.
+    #[error("it cannot be drawn: {reason}")]
+    NotDrawn { reason: String },
     /// Content that is known only by another system's hash.
     #[error("the content of {path} is not in this repository: it is known only by another system's hash")]
     Foreign { path: AssetPath },

@@ -3,8 +3,8 @@
 use crate::app::common::on_demand::{files_of_history, have_content};
 use crate::app::error::AppError;
 use crate::app::import_git::LFS_KEY;
-use crate::base::local_path::LocalPath;
 use crate::base::id::CommitId;
+use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;
 use crate::import::git::export::{ExportWish, Exported, export};
 use crate::import::git::settings::patterns_of;

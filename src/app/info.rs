@@ -117,7 +117,11 @@ pub fn open(
     opened(path, Some(id), file)
 }
 
-fn open_in_worktree(repository: &Repository, path: &AssetPath) -> Result<Option<Opened>, AppError> {
+/// Opens a file on disk; `None` when nothing is there.
+pub(super) fn open_in_worktree(
+    repository: &Repository,
+    path: &AssetPath,
+) -> Result<Option<Opened>, AppError> {
     let worktree = Worktree::open(repository.root())?;
     let fault = |source| AppError::Io { action: "reading", path: worktree.full_path(path), source };
     let Some(node) = worktree.look(path).map_err(fault)? else { return Ok(None) };
@@ -129,7 +133,8 @@ fn open_in_worktree(repository: &Repository, path: &AssetPath) -> Result<Option<
     Ok(Some(opened(path.clone(), None, worktree.open_file(path).map_err(fault)?)?))
 }
 
-fn opened(path: AssetPath, id: Option<FileId>, mut file: File) -> Result<Opened, AppError> {
+/// Tells the format of an open file.
+pub(super) fn opened(path: AssetPath, id: Option<FileId>, mut file: File) -> Result<Opened, AppError> {
     let fault = |source| AppError::Io { action: "reading", path: PathBuf::from(path.to_string()), source };
     let mut input = Input::new(&mut file).map_err(fault)?;
     let size = input.len();

@@ -48,3 +48,4 @@ pub mod tag;
 pub mod thumb;
 pub mod undo;
 pub mod verify;
+pub mod visual;

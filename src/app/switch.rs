@@ -6,7 +6,7 @@ use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
 use crate::app::common::shelved::{TakenUp, take_up};
 use crate::app::common::snapshot;
-use crate::app::common::transition::{FilesLine, prepare, targets_between};
+use crate::app::common::transition::{FilesLine, prepare_with, targets_between};
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;
@@ -128,7 +128,7 @@ fn go(
     let mut taken = take_up(session.repository, &view, &mut trees, shelf, head, monitor)?;
     let files = FilesChange::between(work, taken.tree.unwrap_or(head_tree));
     let targets = targets_between(&session, &trees, files, monitor)?;
-    let plan = prepare(&session, &targets, &known, monitor)?;
+    let plan = prepare_with(&session, &targets, &known, &taken.made, monitor)?;
     let staged = std::mem::take(&mut taken.staged);
     let change = Change { target, taken, files, changed_paths };
     let mut edit = session.repository.edit()?;

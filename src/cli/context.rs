@@ -11,12 +11,14 @@ use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::cli::arguments::{ColorChoice, GlobalArguments};
+use crate::cli::browser;
 use crate::cli::editor::edit_text;
-use crate::cli::environment::{Environment, SystemClock};
+use crate::cli::environment::{Environment, SystemClock, TerminalWords};
 use crate::cli::failure::Failure;
 use crate::cli::interrupt;
 use crate::cli::known_names::Surroundings;
 use crate::cli::output::dates::Dates;
+use crate::cli::output::terminal_picture::Protocol;
 use crate::cli::output::{ACCENT, DIM, Page, Styles, place, safe};
 use crate::cli::paths;
 use crate::cli::progress::{Progress, Showing};
@@ -321,6 +323,25 @@ impl Context {
             // Whoever closed the output does not want to hear it.
             let _ = writeln!(io::stdout(), "{text}");
         }
+    }
+
+    /// Opens a page of our own in the person's browser, where a person sits before a desktop and
+    /// results are not for programs. Whether it was tried is told.
+    pub fn open_page(&mut self, page: &Path) -> bool {
+        let Environment { terminals, desktop, .. } = self.environment;
+        let wanted = terminals.output && desktop && !self.globals.json && !self.globals.quiet;
+        wanted && browser::open(page)
+    }
+
+    /// How pixels are drawn where results go to a terminal that shows them.
+    pub fn draws_pixels(&self) -> Option<Protocol> {
+        let drawn = self.environment.terminals.output && !self.globals.json;
+        Some(Protocol::of(&self.environment.terminal)).filter(|it| drawn && *it != Protocol::Blocks)
+    }
+
+    /// What the terminal says of itself.
+    pub fn terminal(&self) -> &TerminalWords {
+        &self.environment.terminal
     }
 
     /// How results are styled.

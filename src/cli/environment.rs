@@ -30,6 +30,11 @@ pub struct Environment {
     pub columns: Option<usize>,
     /// Whether each of the standard streams is a terminal.
     pub terminals: Terminals,
+    /// Whether a desktop is there that can open a page: `DISPLAY` or `WAYLAND_DISPLAY`, except where
+    /// every system has one.
+    pub desktop: bool,
+    /// What the terminal says of itself, for pictures.
+    pub terminal: TerminalWords,
     /// Variables by which cloud services find credentials and endpoints.
     pub cloud: Vec<(String, String)>,
     /// The person's home folder.
@@ -47,6 +52,19 @@ pub struct Askpass {
     pub program: Option<PathBuf>,
     /// Whether it goes before the terminal.
     pub first: bool,
+}
+
+/// What a terminal says of itself in variables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TerminalWords {
+    /// `TERM`.
+    pub term: String,
+    /// `TERM_PROGRAM`.
+    pub program: String,
+    /// Whether `KITTY_WINDOW_ID` is set.
+    pub kitty: bool,
+    /// Whether another program stands between, which may not pass pictures on: `TMUX` or `STY`.
+    pub multiplexed: bool,
 }
 
 /// Which of the standard streams are terminals.
@@ -109,6 +127,14 @@ impl Environment {
                 .and_then(|columns| columns.parse().ok())
                 .filter(|columns| *columns >= 20),
             terminals,
+            desktop: cfg!(any(target_os = "macos", windows))
+                || variable("DISPLAY").or_else(|| variable("WAYLAND_DISPLAY")).is_some(),
+            terminal: TerminalWords {
+                term: text("TERM").unwrap_or_default(),
+                program: text("TERM_PROGRAM").unwrap_or_default(),
+                kitty: variable("KITTY_WINDOW_ID").is_some(),
+                multiplexed: variable("TMUX").or_else(|| variable("STY")).is_some(),
+            },
             cloud: Vec::new(),
             home: home(variable),
             agent_socket: variable("SSH_AUTH_SOCK").map(PathBuf::from),

@@ -6,6 +6,7 @@
 
 pub mod arguments;
 pub mod background;
+pub mod browser;
 pub mod commands;
 mod completion;
 pub mod context;
@@ -22,6 +23,7 @@ pub mod reviewing;
 mod secret;
 pub mod typed_words;
 pub mod verb;
+pub mod visual;
 
 use crate::cli::arguments::GlobalArguments;
 use crate::cli::context::Context;

@@ -7,6 +7,7 @@ pub mod dates;
 pub mod difference;
 pub mod files;
 pub mod review;
+pub mod terminal_picture;
 pub mod words;
 
 pub use crate::base::size::count;

@@ -51,6 +51,28 @@ pub trait Decoder: Sync {
         format: &'static Format,
         wanted: Wanted,
     ) -> Result<Option<Pixels>, DecodeError>;
+
+    /// Adds to each of `facts.layers` what its pixels are. Families without layers do nothing.
+    fn prints(
+        &self,
+        _input: &mut Input<'_>,
+        _format: &'static Format,
+        _facts: &mut Facts,
+    ) -> Result<(), DecodeError> {
+        Ok(())
+    }
+
+    /// A picture of one layer alone, by its place in `facts.layers`, on a canvas as large as the
+    /// document; `None` when it has no pixels.
+    fn layer(
+        &self,
+        _input: &mut Input<'_>,
+        _format: &'static Format,
+        _layer: usize,
+        _wanted: Wanted,
+    ) -> Result<Option<Pixels>, DecodeError> {
+        Ok(None)
+    }
 }
 
 /// Every decoder.

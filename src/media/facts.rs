@@ -122,6 +122,24 @@ pub struct Layer {
     /// Whether it has a mask.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub masked: bool,
+    /// What its pixels are, when that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub print: Option<Print>,
+}
+
+/// A fingerprint of a layer's pixels that does not change when a program only writes them anew: without
+/// transparent borders, and without the colours of what is transparent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Print {
+    /// BLAKE3 of size and pixels, in hexadecimal digits.
+    pub hash: String,
+    /// Left, top, width and height of what can be seen, in pixels of the document; no width when
+    /// nothing can.
+    pub bounds: (i64, i64, u64, u64),
+    /// BLAKE3 of the mask, when it has one that counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask: Option<String>,
 }
 
 /// What a layer is.
@@ -141,6 +159,10 @@ pub enum LayerKind {
     Placed,
     /// A change of what is below.
     Adjustment,
+    /// A page of a document.
+    Page,
+    /// A glyph of a typeface.
+    Glyph,
 }
 
 /// How long something plays, and what is in it.

@@ -1,6 +1,7 @@
 //! Fuzz targets of what tells formats, reads documents and takes answers of decoders.
 
 use crate::base::fuzz::{Target, Verdict};
+use crate::media::colour::Profile;
 use crate::media::decoder::{self, Wanted};
 use crate::media::format;
 use crate::media::input::Input;
@@ -31,6 +32,16 @@ pub const TARGETS: &[Target] = &[
         document_seeds,
         run_document,
     )
+    .with_memory(64 << 20),
+    Target::new("media: colour profile", &["media/colour.rs"], profile_seeds, |bytes| {
+        match Profile::read(bytes) {
+            None => Verdict::Refused,
+            Some(profile) => {
+                profile.apply(&mut [0, 1, 2, 255, 250, 251, 252, 0]);
+                Verdict::Understood
+            }
+        }
+    })
     .with_memory(64 << 20),
     Target::new("media: answer of a decoder", &["media/worker/answer.rs"], answer_seeds, |bytes| {
         match Answer::decode(bytes) {
@@ -103,6 +114,13 @@ fn run_document(bytes: &[u8]) -> Verdict {
         let _ = drawn.map(|decoder| decoder.picture(&mut input, &format::PSD, Wanted { edge: 16 }));
     }
     Verdict::Understood
+}
+
+/// A profile of another space, and one of a single curve.
+fn profile_seeds() -> Vec<Vec<u8>> {
+    let wide = moxcms::ColorProfile::new_display_p3();
+    let grey = moxcms::ColorProfile::new_gray_with_gamma(1.8);
+    [wide, grey].iter().filter_map(|profile| profile.encode().ok()).collect()
 }
 
 fn answer_seeds() -> Vec<Vec<u8>> {

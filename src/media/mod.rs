@@ -4,6 +4,8 @@
 //! them, so whatever parses runs in a child process of its own (`worker`), bounded in time, memory
 //! and output; what it answers is parsed as strictly as the bytes of a stranger.
 
+pub mod colour;
+pub mod compare;
 pub mod decoder;
 pub mod facts;
 pub mod format;

@@ -1,11 +1,12 @@
 //! Facts and pictures of Photoshop documents.
 
+use crate::media::colour::Profile;
 use crate::media::decoder::{DecodeError, Decoder, Wanted};
-use crate::media::facts::{Facts, LIST_MAX, Layer, LayerKind, Picture, cut};
+use crate::media::facts::{Facts, LIST_MAX, Layer, LayerKind, Picture, Print, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
 use crate::media::pixels::Pixels;
-use crate::media::psd::{self, Document, LayerRecord, PsdError, Section};
+use crate::media::psd::{self, Canvas, Document, LayerRecord, PsdError, Section};
 
 /// Photoshop documents.
 pub struct Photoshop;
@@ -28,6 +29,7 @@ impl Decoder for Photoshop {
             depth: Some(u32::from(header.depth)),
             alpha: Some(document.merged_alpha),
             resolution: document.resources.resolution,
+            profile: profile(&document).and_then(|profile| profile.name).as_deref().map(cut),
             ..Picture::default()
         });
         facts.layers = layers(&document);
@@ -43,8 +45,94 @@ impl Decoder for Photoshop {
         let document = Document::read(input)?;
         // Twice the size, so that the last step down is a good one.
         let canvas = psd::merged(input, &document, wanted.edge.saturating_mul(2))?;
-        Ok(Some(Pixels::new(canvas.width, canvas.height, canvas.pixels)?.within(wanted.edge)?))
+        pixels_of(canvas, &document, wanted).map(Some)
     }
+
+    fn prints(
+        &self,
+        input: &mut Input<'_>,
+        _: &'static Format,
+        facts: &mut Facts,
+    ) -> Result<(), DecodeError> {
+        let document = Document::read(input)?;
+        let Facts { layers, .. } = facts;
+        for (layer, record) in layers.iter_mut().zip(shown(&document)) {
+            if record.section == Section::Layer {
+                let mut print = print(&psd::render_layer(input, &document, record)?);
+                print.mask = psd::mask_hash(input, &document, record)?;
+                layer.print = Some(print);
+            }
+        }
+        Ok(())
+    }
+
+    fn layer(
+        &self,
+        input: &mut Input<'_>,
+        _: &'static Format,
+        layer: usize,
+        wanted: Wanted,
+    ) -> Result<Option<Pixels>, DecodeError> {
+        let document = Document::read(input)?;
+        let Some(record) = shown(&document).nth(layer).filter(|record| record.section == Section::Layer)
+        else {
+            return Ok(None);
+        };
+        let drawn = psd::render_layer(input, &document, record)?;
+        if drawn.pixels.is_empty() {
+            return Ok(None);
+        }
+        let mut canvas = Canvas::new(0, 0, document.header.width, document.header.height)?;
+        canvas.put(&drawn);
+        pixels_of(canvas, &document, wanted).map(Some)
+    }
+}
+
+/// Pixels in the colours of sRGB, no larger than wanted.
+fn pixels_of(canvas: Canvas, document: &Document, wanted: Wanted) -> Result<Pixels, DecodeError> {
+    let mut pixels = Pixels::new(canvas.width, canvas.height, canvas.pixels)?.within(wanted.edge)?;
+    if let Some(profile) = profile(document) {
+        profile.apply(&mut pixels.bytes);
+    }
+    Ok(pixels)
+}
+
+/// The document's profile, when its pixels are written in it.
+fn profile(document: &Document) -> Option<Profile> {
+    use psd::Mode;
+    let light = matches!(document.header.mode, Mode::Rgb | Mode::Gray | Mode::Duotone | Mode::Indexed);
+    // Deep documents are linear, whatever their profile's curve: they were given sRGB's when read.
+    let applies = light && document.header.depth <= 16;
+    Profile::read(document.resources.profile.as_deref().filter(|_| applies)?)
+}
+
+/// A layer's pixels without transparent borders and hidden colours, as a hash.
+fn print(canvas: &Canvas) -> Print {
+    let width = canvas.width as usize;
+    let rows = || canvas.pixels.chunks_exact(width.max(1) * 4);
+    let is_seen = |pixel: &[u8]| pixel[3] != 0;
+    let any = |row: &[u8]| row.chunks_exact(4).any(is_seen);
+    let top = rows().position(any);
+    let (Some(top), Some(bottom)) = (top, rows().rposition(any)) else {
+        return Print { hash: String::new(), bounds: (canvas.left, canvas.top, 0, 0), mask: None };
+    };
+    let lefts = rows().filter_map(|row| row.chunks_exact(4).position(is_seen));
+    let left = lefts.min().unwrap_or(0);
+    let rights = rows().filter_map(|row| row.chunks_exact(4).rposition(is_seen));
+    let right = rights.max().unwrap_or(0);
+    let (wide, high) = ((right - left + 1) as u64, (bottom - top + 1) as u64);
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&wide.to_le_bytes()).update(&high.to_le_bytes());
+    let mut line = Vec::new();
+    for row in rows().skip(top).take(high as usize) {
+        line.clear();
+        for pixel in row[left * 4..=right * 4 + 3].chunks_exact(4) {
+            line.extend_from_slice(if is_seen(pixel) { pixel } else { &[0; 4] });
+        }
+        hasher.update(&line);
+    }
+    let bounds = (canvas.left + left as i64, canvas.top + top as i64, wide, high);
+    Print { hash: hasher.finalize().to_hex().to_string(), bounds, mask: None }
 }
 
 impl From<PsdError> for DecodeError {
@@ -58,22 +146,24 @@ impl From<PsdError> for DecodeError {
 }
 
 /// Layers as people see them: the topmost first, groups before what they hold.
+fn shown(document: &Document) -> impl Iterator<Item = &LayerRecord> {
+    document.layers.iter().rev().filter(|record| record.section != Section::End).take(LIST_MAX)
+}
+
 fn layers(document: &Document) -> Vec<Layer> {
     let mut depth = 0u32;
-    let mut layers = Vec::new();
+    let mut depths = Vec::new();
     for record in document.layers.iter().rev() {
         if record.section == Section::End {
             depth = depth.saturating_sub(1);
             continue;
         }
-        if layers.len() < LIST_MAX {
-            layers.push(layer(record, depth));
-        }
+        depths.push(depth);
         if matches!(record.section, Section::Group { .. }) {
             depth += 1;
         }
     }
-    layers
+    shown(document).zip(depths).map(|(record, depth)| layer(record, depth)).collect()
 }
 
 fn layer(record: &LayerRecord, depth: u32) -> Layer {
@@ -104,5 +194,6 @@ fn layer(record: &LayerRecord, depth: u32) -> Layer {
         effects: if record.effects { vec!["effects".to_owned()] } else { Vec::new() },
         clipped: record.clipped,
         masked: record.mask.is_some(),
+        print: None,
     }
 }

@@ -43,9 +43,14 @@ impl Pixels {
     /// The picture with its longest side at most `edge`: averages in multiplied colours, so that what
     /// cannot be seen does not shine through.
     pub fn within(self, edge: u32) -> Result<Self, DecodeError> {
+        let (width, height) = self.size_within(edge);
+        self.resized(width, height)
+    }
+
+    /// The picture in exactly that size, averaged likewise.
+    pub fn resized(self, width: u32, height: u32) -> Result<Self, DecodeError> {
         use fast_image_resize::images::Image;
         use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-        let (width, height) = self.size_within(edge);
         if (width, height) == (self.width, self.height) {
             return Ok(self);
         }
@@ -56,6 +61,54 @@ impl Pixels {
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
         Resizer::new().resize(&source, &mut smaller, &options).map_err(|error| fault(error.to_string()))?;
         Self::new(width, height, smaller.into_vec())
+    }
+
+    /// The picture in the top left corner of a transparent canvas that is at least as large.
+    pub fn on_canvas(self, width: u32, height: u32) -> Result<Self, DecodeError> {
+        let count = u64::from(width) * u64::from(height);
+        if width < self.width || height < self.height || count > PIXELS_MAX {
+            return Err(DecodeError::TooLarge(format!("{width} x {height} pixels are no canvas for it")));
+        }
+        if (width, height) == (self.width, self.height) {
+            return Ok(self);
+        }
+        let mut bytes = vec![0; count as usize * 4];
+        let rows = bytes.chunks_exact_mut(width as usize * 4);
+        for (row, line) in rows.zip(self.bytes.chunks_exact(self.width as usize * 4)) {
+            row[..line.len()].copy_from_slice(line);
+        }
+        Self::new(width, height, bytes)
+    }
+
+    /// The picture as the bytes of a PNG file.
+    pub fn png(&self) -> Result<Vec<u8>, DecodeError> {
+        use image::ImageEncoder as _;
+        use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+        let mut bytes = Vec::new();
+        let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive);
+        let is_opaque = self.bytes.chunks_exact(4).all(|pixel| pixel[3] == 255);
+        let written = if is_opaque {
+            let colours: Vec<u8> =
+                self.bytes.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
+            encoder.write_image(&colours, self.width, self.height, image::ExtendedColorType::Rgb8)
+        } else {
+            encoder.write_image(&self.bytes, self.width, self.height, image::ExtendedColorType::Rgba8)
+        };
+        written.map_err(|error| DecodeError::Damaged(error.to_string()))?;
+        Ok(bytes)
+    }
+
+    /// The average colour of what can be seen, as on white.
+    pub fn mean_colour(&self) -> [u8; 3] {
+        let mut sums = [0u64; 3];
+        for pixel in self.bytes.chunks_exact(4) {
+            let alpha = u64::from(pixel[3]);
+            for (sum, value) in sums.iter_mut().zip(pixel) {
+                *sum += u64::from(*value) * alpha + 255 * (255 - alpha);
+            }
+        }
+        let count = (self.bytes.len() as u64 / 4).max(1) * 255;
+        sums.map(|sum| (sum / count) as u8)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::media::input::Input;
 pub use composite::{Composed, blend_name, compose};
 pub use layer::{ChannelPlace, LayerRecord, Mask, Section};
 use reader::Reader;
-pub use render::{Canvas, merged, render_layer};
+pub use render::{Canvas, mask_hash, merged, render_layer};
 
 /// Most layers of one document; Photoshop itself stops at 8,000.
 pub const LAYERS_MAX: usize = 20_000;

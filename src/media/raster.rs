@@ -4,8 +4,9 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use std::io::{BufReader, Read, Seek};
 
+use crate::media::colour::Profile;
 use crate::media::decoder::{DecodeError, Decoder, Wanted};
-use crate::media::facts::{Facts, Picture};
+use crate::media::facts::{Facts, Picture, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::{Input, Source};
 use crate::media::pixels::{PIXELS_MAX, Pixels};
@@ -47,13 +48,24 @@ impl Decoder for Raster {
         }
         let colour = decoder.original_color_type();
         let (space, depth, alpha) = describe(colour);
+        let profile = decoder.icc_profile().ok().flatten();
+        let read = profile.as_deref().map(Profile::read);
+        match &read {
+            Some(None) => {
+                facts.note("its colour profile cannot be read: its colours are taken for those of sRGB")
+            }
+            Some(Some(profile)) if profile.is_not_applied() => {
+                facts.note("its colour profile is not one of light: its colours are only near");
+            }
+            _ => {}
+        }
         facts.picture = Some(Picture {
             width: u64::from(width),
             height: u64::from(height),
             colour_space: Some(space.to_owned()),
             depth: Some(depth),
             alpha: Some(alpha),
-            profile: None,
+            profile: read.flatten().and_then(|profile| profile.name).as_deref().map(cut),
             resolution: None,
             frames: None,
             orientation: (orientation != Orientation::NoTransforms).then(|| orientation.to_exif()),
@@ -75,10 +87,15 @@ impl Decoder for Raster {
             )));
         }
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let profile = decoder.icc_profile().ok().flatten();
         let mut picture = DynamicImage::from_decoder(decoder).map_err(fault)?;
+        let pixels = picture.into_rgba8();
         // Turning fewer pixels is cheaper, and a turn changes no pixel's value.
-        let pixels = picture.to_rgba8();
-        let pixels = Pixels::new(pixels.width(), pixels.height(), pixels.into_raw())?.within(wanted.edge)?;
+        let mut pixels =
+            Pixels::new(pixels.width(), pixels.height(), pixels.into_raw())?.within(wanted.edge)?;
+        if let Some(profile) = profile.as_deref().and_then(Profile::read) {
+            profile.apply(&mut pixels.bytes);
+        }
         if orientation == Orientation::NoTransforms {
             return Ok(Some(pixels));
         }

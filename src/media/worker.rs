@@ -28,8 +28,12 @@ pub use jail::Walls;
 pub enum Job {
     /// Facts.
     Facts,
+    /// Facts, and what the pixels of each layer are.
+    Layers,
     /// A picture with this longest side, in pixels.
     Picture { edge: u32 },
+    /// A picture of one layer alone, by its place in the list of facts.
+    Layer { layer: usize, edge: u32 },
 }
 
 /// What a child may take.
@@ -84,7 +88,16 @@ impl Workers {
 
     /// The facts of a file.
     pub fn facts(&self, file: File, format: &'static Format) -> Result<Facts, WorkerError> {
-        match self.run(Job::Facts, file, format)? {
+        self.told(Job::Facts, file, format)
+    }
+
+    /// The facts of a file, with what the pixels of each layer are: as dear as decoding all of it.
+    pub fn layers(&self, file: File, format: &'static Format) -> Result<Facts, WorkerError> {
+        self.told(Job::Layers, file, format)
+    }
+
+    fn told(&self, job: Job, file: File, format: &'static Format) -> Result<Facts, WorkerError> {
+        match self.run(job, file, format)? {
             Answer::Facts(facts) => Ok(*facts),
             Answer::Picture(_) | Answer::NoPicture => Err(AnswerError::Kind.into()),
             Answer::Fault(reason) => Err(WorkerError::File { reason }),
@@ -98,7 +111,23 @@ impl Workers {
         format: &'static Format,
         edge: u32,
     ) -> Result<Option<Pixels>, WorkerError> {
-        match self.run(Job::Picture { edge }, file, format)? {
+        self.drawn(Job::Picture { edge }, file, format)
+    }
+
+    /// A picture of one layer alone, by its place in the list of facts, on a canvas as large as the
+    /// document; `None` when it has no pixels.
+    pub fn layer(
+        &self,
+        file: File,
+        format: &'static Format,
+        layer: usize,
+        edge: u32,
+    ) -> Result<Option<Pixels>, WorkerError> {
+        self.drawn(Job::Layer { layer, edge }, file, format)
+    }
+
+    fn drawn(&self, job: Job, file: File, format: &'static Format) -> Result<Option<Pixels>, WorkerError> {
+        match self.run(job, file, format)? {
             Answer::Picture(pixels) => Ok(Some(pixels)),
             Answer::NoPicture => Ok(None),
             Answer::Facts(_) => Err(AnswerError::Kind.into()),
@@ -112,7 +141,9 @@ impl Workers {
         command.arg(self.limits.seconds.to_string());
         match job {
             Job::Facts => command.arg("facts"),
+            Job::Layers => command.arg("layers"),
             Job::Picture { edge } => command.arg("picture").arg(edge.to_string()),
+            Job::Layer { layer, edge } => command.arg("layer").arg(layer.to_string()).arg(edge.to_string()),
         };
         // No variable of the environment reaches it, so that nothing secret does.
         command.env_clear().stdin(file).stdout(Stdio::piped()).stderr(Stdio::null());

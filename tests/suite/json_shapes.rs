@@ -33,6 +33,9 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("thumb", "thumb", "app/thumb", "Report"),
     ("diff", "diff", "app/diff", "Report"),
     ("audit", "audit", "app/audit", "Report"),
+    ("diff-visual", "diff", "app/visual", "Report"),
+    ("diff-together", "diff", "app/visual/lineup", "Lineup"),
+    ("log-visual", "log", "app/visual/lineup", "Lineup"),
     ("restore", "restore", "app/restore", "Report"),
     ("export", "export", "app/export", "Report"),
     ("export-git", "export", "app/export_git", "Report"),
@@ -240,6 +243,29 @@ fn begin(story: &mut Story) {
     story.tell(&["show", "brand"]);
     story.tell(&["diff", "@~1", "@"]);
     story.tell(&["diff", "poster.psd@1", "poster.psd@2"]);
+    look(story);
+}
+
+/// Pictures, whose differences are figures.
+fn look(story: &mut Story) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/studio");
+    let take = |story: &Story, version: &str| {
+        for name in ["web/banner.psd", "photo/lantern.png"] {
+            let from = fixtures.join(version).join(name);
+            story.write(&format!("look/{name}"), fs::read(from).expect("a fixture"));
+        }
+    };
+    take(story, "v1");
+    story.world.ok(&["commit", "-m", "Pictures"]);
+    take(story, "v2");
+    story.tell(&["diff", "--visual", "look", "--out", "../look.html"]);
+    let png = ["diff", "--visual", "look/photo", "--png", "../look.png"];
+    story.tell(&png);
+    story.world.ok(&["commit", "-m", "Other pictures"]);
+    story.tell(&["log", "--visual", "look/photo/lantern.png", "--out", "../strip.html"]);
+    let files = ["look/web/banner.psd@1", "look/photo/lantern.png", "brief.md"];
+    let told = [&["diff", "--visual", "--together"], &files[..]].concat();
+    story.tell(&told);
 }
 
 fn branch(story: &mut Story) {

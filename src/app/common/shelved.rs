@@ -9,7 +9,7 @@ use crate::app::common::drawn::DrawnTrees;
 use crate::app::common::joining::{Joined, collect_aliases, join_trees};
 use crate::app::error::AppError;
 use crate::app::merge::pending_conflict;
-use crate::base::id::{CommitId, TreeId};
+use crate::base::id::{CommitId, FileId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::diff::merge::MergeTrees;
@@ -20,6 +20,7 @@ use crate::object::tree_walk::entry_at;
 use crate::repo::state::{MergeState, PendingConflict, PendingEdits, Shelf};
 use crate::repo::{RepoError, Repository, View};
 use crate::store::Staged;
+use std::collections::HashSet;
 
 /// What conflicts call work that came back: `resolve` makes a file name of it where both are kept.
 const NAME: &str = "uncommitted work";
@@ -41,6 +42,8 @@ pub struct TakenUp {
     pub texts_merged: Vec<AssetPath>,
     /// Their content, to be published with what names it.
     pub staged: Vec<Staged>,
+    /// The files that it makes, which nobody can ask a remote for.
+    pub made: HashSet<FileId>,
 }
 
 impl TakenUp {
@@ -137,10 +140,12 @@ impl<'a> Carrying<'a> {
         onto: TreeId,
     ) -> Result<TreeId, AppError> {
         let sides = MergeTrees { base: from, ours: onto, theirs: work, aliases: &self.aliases };
-        let Joined { merge, staged } = join_trees(self.repository, self.view, &*trees, sides, self.monitor)?;
+        let Joined { merge, made, staged } =
+            join_trees(self.repository, self.view, &*trees, sides, self.monitor)?;
         self.taken.conflicts.extend(merge.conflicts.iter().map(pending_conflict));
         self.taken.texts_merged.extend(merge.texts_merged);
         self.taken.staged.push(staged);
+        self.taken.made.extend(made);
         trees.keep_metadata(merge.metadata);
         trees.draw(onto, merge.edits)
     }

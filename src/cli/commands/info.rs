@@ -10,6 +10,7 @@ use crate::cli::output::{BOLD, DIM, Page, count, safe};
 use crate::cli::typed_words::read_words;
 use crate::cli::verb::{Describe, Example, Group, Verb};
 use crate::media::facts::{Facts, Layer, LayerKind, Picture};
+use crate::media::format::Family;
 use crate::media::worker::{Limits, Workers};
 use crate::repo::Repository;
 use std::io;
@@ -130,7 +131,13 @@ fn write_layers(page: &mut Page<'_>, facts: &Facts) -> io::Result<()> {
         return Ok(());
     }
     page.gap()?;
-    page.heading(count(facts.layers.len() as u64, "layer", "layers"))?;
+    let (one, many) = match (facts.layers.first().map(|layer| layer.kind), facts.family) {
+        (Some(LayerKind::Page), _) => ("page", "pages"),
+        (Some(LayerKind::Glyph), _) => ("glyph", "glyphs"),
+        (_, Some(Family::Vector)) => ("element", "elements"),
+        _ => ("layer", "layers"),
+    };
+    page.heading(count(facts.layers.len() as u64, one, many))?;
     let mut columns = Columns::indented(2);
     for layer in facts.layers.iter().take(LAYERS_SHOWN) {
         let name = format!("{}{}", "  ".repeat(layer.depth.min(20) as usize), safe(&layer.name));
@@ -151,6 +158,8 @@ fn layer_text(layer: &Layer) -> String {
         LayerKind::Shape => "shape",
         LayerKind::Placed => "placed document",
         LayerKind::Adjustment => "adjustment",
+        LayerKind::Page => "page",
+        LayerKind::Glyph => "glyph",
     };
     let mut words: Vec<String> = Vec::new();
     if !kind.is_empty() {

@@ -1,21 +1,29 @@
 //! `pent log`.
 
 use crate::app::log::{self, ChangeLine, LogEntry, Options, Report};
-use crate::base::size::human_bytes;
+use crate::app::visual::{self, LineupOptions, Subjects};
+use crate::base::size::{count, human_bytes};
+use crate::cli::commands::info::workers;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::Page;
+use crate::cli::output::difference::write_problems;
 use crate::cli::output::words::write_commit;
 use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::cli::visual::{PageArguments, write_place, write_states};
+use crate::repo::Repository;
 use std::io;
 use std::path::PathBuf;
 
 /// Most commits that a person is shown without asking for more.
 const SHOWN: usize = 30;
+/// Most versions of one film strip.
+const STRIP_MAX: usize = 400;
 
 /// See what happened, newest first
 ///
-/// With a path it tells the story of that one asset, with its version numbers, through all its moves.
+/// With a path it tells the story of that one asset, with its version numbers, through all its moves; with --visual
+/// as a film strip, on a page for the browser.
 /// People are shown the newest 30 commits unless they ask for another number; --json lists all.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -49,6 +57,8 @@ pub struct Arguments {
     /// Only this branch's own line, without what was merged into it
     #[arg(long, conflicts_with = "path")]
     first_parent: bool,
+    #[command(flatten)]
+    page: PageArguments,
 }
 
 impl Describe for Arguments {
@@ -58,6 +68,7 @@ impl Describe for Arguments {
     const EXAMPLES: &'static [Example] = &[
         Example { line: "pent log", what: "what happened lately" },
         Example { line: "pent log brand/logo.svg", what: "every version of one asset" },
+        Example { line: "pent log --visual poster.psd", what: "its versions as a film strip" },
         Example { line: "pent log --since \"2 weeks ago\" --author anna", what: "what Anna did since then" },
         Example {
             line: "pent log -r draft/poster --except main",
@@ -69,6 +80,9 @@ impl Describe for Arguments {
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository_to_read()?;
+        if self.page.visual {
+            return self.visual(context, &repository);
+        }
         let limit = match self.number {
             Some(0) => None,
             Some(number) => Some(number),
@@ -93,6 +107,39 @@ impl Verb for Arguments {
         if report.more && self.number.is_none() {
             context.hint("there is more: pent log -n 0 shows everything");
         }
+        Ok(ExitStatus::Done)
+    }
+}
+
+impl Arguments {
+    /// The film strip of one asset.
+    fn visual(self, context: &mut Context, repository: &Repository) -> Result<ExitStatus, Failure> {
+        let Some(path) = &self.path else {
+            return Err(
+                Failure::usage("a film strip is of one asset").hint("name it: pent log --visual poster.psd")
+            );
+        };
+        let path = context.asset_path(repository, path)?;
+        let limit = match self.number {
+            Some(0) => STRIP_MAX,
+            Some(number) => number.min(STRIP_MAX),
+            None => SHOWN,
+        };
+        let edge = self.page.edge(limit);
+        let page = self.page.page(context, repository, "log")?;
+        let subjects = Subjects::History { path, revision: self.revision, limit };
+        let options = LineupOptions { subjects, edge, page };
+        let report = visual::lineup(repository, &options, &workers()?, context.clock(), context.monitor())?;
+        context.print("log-visual", &report, |page, report| {
+            write_states(page, &report.states)?;
+            write_problems(page, &report.without_picture)?;
+            write_place(page, report.written.as_ref())
+        })?;
+        if report.more > 0 {
+            let older = count(report.more, "older version is", "older versions are");
+            context.hint(&format!("{older} not shown: -n takes another number"));
+        }
+        self.page.show(context, report.written.as_ref());
         Ok(ExitStatus::Done)
     }
 }

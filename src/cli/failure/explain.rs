@@ -90,6 +90,8 @@ pub(super) fn app(error: &AppError) -> Advice {
             Advice::unavailable("the program could not start itself; is it still installed where it was?")
         }
         AppError::NoPicture { .. } => Advice::refused(&["`pent info` tells what is known of it"]),
+        AppError::SeveralPictures { .. } => Advice::usage("name one file after the revisions"),
+        AppError::NotDrawn { .. } => Advice::refused(&["a smaller --edge may do"]),
         AppError::Foreign { .. } => foreign(),
         AppError::TargetTaken { .. } => Advice::refused(&["name a folder that is new or empty"]),
         AppError::Content(error) => content(error),

@@ -42,6 +42,48 @@ impl Canvas {
         let at = (row as usize * self.width as usize + column as usize) * 4;
         [self.pixels[at], self.pixels[at + 1], self.pixels[at + 2], self.pixels[at + 3]]
     }
+
+    /// Puts another canvas in its place on this one; what lies beyond the edges is left out.
+    pub fn put(&mut self, other: &Self) {
+        let left = self.left.max(other.left);
+        let right = (self.left + i64::from(self.width)).min(other.left + i64::from(other.width));
+        let top = self.top.max(other.top);
+        let bottom = (self.top + i64::from(self.height)).min(other.top + i64::from(other.height));
+        if left >= right {
+            return;
+        }
+        let start = |canvas: &Self, y: i64| {
+            ((y - canvas.top) as usize * canvas.width as usize + (left - canvas.left) as usize) * 4
+        };
+        let length = (right - left) as usize * 4;
+        for y in top..bottom {
+            let (to, from) = (start(self, y), start(other, y));
+            self.pixels[to..to + length].copy_from_slice(&other.pixels[from..from + length]);
+        }
+    }
+}
+
+/// BLAKE3 of a layer's mask with its place, in hexadecimal digits; `None` when it has none that counts.
+pub fn mask_hash(
+    input: &mut Input<'_>,
+    document: &Document,
+    layer: &LayerRecord,
+) -> Result<Option<String>, PsdError> {
+    let Some((bounds, opacity)) = render_mask(input, document, layer)? else { return Ok(None) };
+    let outside = layer.mask.map_or(255, |mask| mask.outside);
+    // Rows and columns that say what the outside says in any case are written by some programs only.
+    let width = bounds.width() as usize;
+    let counts = |value: &u8| *value != outside;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[outside]);
+    for (row, line) in opacity.chunks_exact(width.max(1)).enumerate() {
+        let (Some(first), Some(last)) = (line.iter().position(counts), line.iter().rposition(counts)) else {
+            continue;
+        };
+        let (x, y) = (i64::from(bounds.left) + first as i64, i64::from(bounds.top) + row as i64);
+        hasher.update(&x.to_le_bytes()).update(&y.to_le_bytes()).update(&line[first..=last]);
+    }
+    Ok(Some(hasher.finalize().to_hex().to_string()))
 }
 
 /// The pixels of one layer, its mask not applied. Empty for one without pixels.

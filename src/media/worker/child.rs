@@ -43,7 +43,11 @@ impl Request {
         }
         let job = match job {
             [job] if job == "facts" => Job::Facts,
+            [job] if job == "layers" => Job::Layers,
             [job, edge] if job == "picture" => Job::Picture { edge: edge.parse().ok()? },
+            [job, layer, edge] if job == "layer" => {
+                Job::Layer { layer: layer.parse().ok()?, edge: edge.parse().ok()? }
+            }
             _ => return None,
         };
         Some(Self {
@@ -61,20 +65,36 @@ fn answer(request: &Request, walls: Walls, source: &mut dyn Source) -> Answer {
         Err(error) => return Answer::Fault(error.to_string()),
     };
     let result = match request.job {
-        Job::Facts => decoder::facts(&mut input, request.format).map(|mut facts| {
-            if let Some(missing) = walls.missing() {
-                facts.note(missing);
-            }
-            Answer::Facts(Box::new(facts))
-        }),
-        Job::Picture { edge } => picture(&mut input, request.format, edge),
+        Job::Facts | Job::Layers => facts(&mut input, request, walls),
+        Job::Picture { edge } => picture(&mut input, request.format, None, edge),
+        Job::Layer { layer, edge } => picture(&mut input, request.format, Some(layer), edge),
     };
     result.unwrap_or_else(|error| Answer::Fault(error.to_string()))
 }
 
-fn picture(input: &mut Input<'_>, format: &'static Format, edge: u32) -> Result<Answer, DecodeError> {
+fn facts(input: &mut Input<'_>, request: &Request, walls: Walls) -> Result<Answer, DecodeError> {
+    let mut facts = decoder::facts(input, request.format)?;
+    if let (Job::Layers, Some(decoder)) = (request.job, decoder::decoder(request.format)) {
+        decoder.prints(input, request.format, &mut facts)?;
+    }
+    if let Some(missing) = walls.missing() {
+        facts.note(missing);
+    }
+    Ok(Answer::Facts(Box::new(facts)))
+}
+
+fn picture(
+    input: &mut Input<'_>,
+    format: &'static Format,
+    layer: Option<usize>,
+    edge: u32,
+) -> Result<Answer, DecodeError> {
     let Some(decoder) = decoder::decoder(format) else { return Ok(Answer::NoPicture) };
-    let pixels = decoder.picture(input, format, Wanted { edge })?;
+    let wanted = Wanted { edge };
+    let pixels = match layer {
+        Some(layer) => decoder.layer(input, format, layer, wanted)?,
+        None => decoder.picture(input, format, wanted)?,
+    };
     Ok(match pixels {
         Some(pixels) => Answer::Picture(pixels.within(edge)?),
         None => Answer::NoPicture,

@@ -5,9 +5,9 @@
 pub mod blake3_reference;
 pub mod discarding;
 pub mod memory;
-pub mod terminal;
 #[cfg(feature = "cloud")]
 pub mod servers;
+pub mod terminal;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,8 +2,8 @@
 
 use crate::app::common::content::StoredContent;
 use crate::app::common::describe::Describer;
-use crate::app::common::target::begin_folder;
 use crate::app::common::on_demand::have_content;
+use crate::app::common::target::begin_folder;
 use crate::app::error::AppError;
 use crate::app::review::certificate::find::{Found, FoundApproval, FoundEntry};
 use crate::app::review::certificate::{

@@ -1,0 +1,245 @@
+//! Compares the two states of one asset.
+
+use super::page;
+use super::state::{Opener, Subject};
+use super::{Options, VisualDiff};
+use crate::app::diff::{FileDiff, Side};
+use crate::app::error::AppError;
+use crate::base::id::CommitId;
+use crate::base::path::AssetPath;
+use crate::media::compare::facts::compare_facts;
+use crate::media::compare::layers::{LayerChange, LayerEdit, compare_layers};
+use crate::media::compare::{DifferenceMap, PictureDiff, align, compare};
+use crate::media::decoder::DecodeError;
+use crate::media::pixels::Pixels;
+use crate::media::worker::Workers;
+
+/// Most layers of one document whose own pixels are looked at.
+const LAYERS_LOOKED_AT: usize = 32;
+
+/// Compares assets.
+pub(super) struct Comparison<'c, 'a> {
+    pub opener: &'c mut Opener<'a>,
+    pub workers: &'c Workers,
+    pub sides: (&'c Side, &'c Side),
+    pub options: &'c Options,
+}
+
+/// What was found, with the pictures of it.
+pub(super) struct Looked {
+    pub diff: VisualDiff,
+    pictures: [Option<Pixels>; 2],
+    /// Pictures of layers: the place in `diff.layers`, before and after.
+    layers: Vec<(usize, [Option<Pixels>; 2])>,
+    map: Option<(DifferenceMap, Pixels)>,
+}
+
+impl Comparison<'_, '_> {
+    /// Compares one asset. The reason is told when it cannot be looked at.
+    pub fn of(mut self, file: &FileDiff) -> Result<Result<Looked, String>, AppError> {
+        let before = match self.before(file)?.transpose() {
+            Ok(before) => before,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let after = match self.after(file)?.transpose() {
+            Ok(after) => after,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let mut diff = VisualDiff {
+            path: file.path.clone(),
+            kinds: file.kinds,
+            asset: file.asset,
+            before: before.as_ref().map(|subject| subject.line.clone()),
+            after: after.as_ref().map(|subject| subject.line.clone()),
+            alignment: None,
+            scale: 1.0,
+            picture: None,
+            layers: Vec::new(),
+            facts: Vec::new(),
+            fields: file.fields.clone(),
+            notes: Vec::new(),
+        };
+        let edges = self.edges([before.as_ref(), after.as_ref()], &mut diff);
+        let picture =
+            |side: Option<&Subject>, edge| side.map(|it| it.picture(self.workers, edge)).transpose();
+        let (old, new) =
+            rayon::join(|| picture(before.as_ref(), edges[0]), || picture(after.as_ref(), edges[1]));
+        let mut drawn = |side: Option<Result<Pixels, String>>, which: &str| {
+            side.and_then(|side| side.map_err(|why| diff.notes.push(format!("{which}: {why}"))).ok())
+        };
+        let pictures = [drawn(old?, "before"), drawn(new?, "after")];
+        if pictures.iter().all(Option::is_none) {
+            return Ok(Err(diff.notes.join("; ")));
+        }
+        let mut looked = Looked { diff, pictures, layers: Vec::new(), map: None };
+        if let (Some(before), Some(after)) = (&before, &after) {
+            looked.diff.facts = compare_facts(&before.facts, &after.facts);
+            looked.diff.layers = compare_layers(&before.facts.layers, &after.facts.layers);
+            looked.compare(self.options)?;
+            self.look_at_layers(&mut looked, before, after, edges)?;
+        }
+        for subject in [&before, &after].into_iter().flatten() {
+            looked.diff.notes.extend(subject.facts.notes.iter().cloned());
+        }
+        looked.diff.notes.dedup();
+        Ok(Ok(looked))
+    }
+
+    fn before(&mut self, file: &FileDiff) -> Result<Option<Result<Subject, String>>, AppError> {
+        let (Some(line), Some(commit)) = (&file.before, commit_of(self.sides.0)) else { return Ok(None) };
+        let opened = match self.opener.stored(line, commit)? {
+            Ok(opened) => opened,
+            Err(reason) => return Ok(Some(Err(reason))),
+        };
+        let made = self.opener.made_by(commit, &line.path)?;
+        Subject::look(opened, made, self.workers).map(Some)
+    }
+
+    fn after(&mut self, file: &FileDiff) -> Result<Option<Result<Subject, String>>, AppError> {
+        let Some(line) = &file.after else { return Ok(None) };
+        let (opened, made) = match commit_of(self.sides.1) {
+            Some(commit) => (self.opener.stored(line, commit)?, self.opener.made_by(commit, &line.path)?),
+            None => (self.opener.on_disk(&line.path)?, (None, None)),
+        };
+        match opened {
+            Ok(opened) => Subject::look(opened, made, self.workers).map(Some),
+            Err(reason) => Ok(Some(Err(reason))),
+        }
+    }
+
+    /// The longest sides at which both are drawn: by one scale, so that their pixels are of one size.
+    fn edges(&self, sides: [Option<&Subject>; 2], diff: &mut VisualDiff) -> [u32; 2] {
+        let edge = self.options.edge;
+        let longest = sides.map(|side| side.and_then(Subject::longest));
+        let most = longest.iter().flatten().copied().max().unwrap_or(0);
+        if most <= u64::from(edge) {
+            return [edge; 2];
+        }
+        let scale = f64::from(edge) / most as f64;
+        diff.scale = (scale * 10_000.0).round() / 10_000.0;
+        longest.map(|side| side.map_or(edge, |side| ((side as f64 * scale).round() as u32).clamp(1, edge)))
+    }
+
+    /// Finds where layers were drawn anew.
+    fn look_at_layers(
+        &self,
+        looked: &mut Looked,
+        before: &Subject,
+        after: &Subject,
+        edges: [u32; 2],
+    ) -> Result<(), AppError> {
+        let wanted = |change: &LayerChange| {
+            change.edits.iter().any(|edit| {
+                matches!(
+                    edit,
+                    LayerEdit::Pixels { .. }
+                        | LayerEdit::Added
+                        | LayerEdit::Removed
+                        | LayerEdit::Moved { .. }
+                )
+            })
+        };
+        let places: Vec<usize> =
+            (0..looked.diff.layers.len()).filter(|at| wanted(&looked.diff.layers[*at])).collect();
+        for at in places.into_iter().take(LAYERS_LOOKED_AT) {
+            let (was, is) = (looked.diff.layers[at].before, looked.diff.layers[at].after);
+            let layer = |subject: &Subject, layer: Option<usize>, edge| match layer {
+                Some(layer) => subject.layer(self.workers, layer, edge),
+                None => Ok(None),
+            };
+            let (old, new) = rayon::join(|| layer(before, was, edges[0]), || layer(after, is, edges[1]));
+            let pictures = [old?, new?];
+            if let [Some(old), Some(new)] = &pictures {
+                let edits = looked.diff.layers[at].edits.iter_mut();
+                for edit in edits {
+                    if let LayerEdit::Pixels { regions } = edit {
+                        *regions = differ(old.clone(), new.clone(), self.options)?.1.regions;
+                    }
+                }
+            }
+            if self.options.page.is_some() {
+                looked.layers.push((at, pictures));
+            }
+        }
+        Ok(())
+    }
+}
+
+type Difference = (crate::media::compare::Aligned, PictureDiff, DifferenceMap);
+
+fn differ(before: Pixels, after: Pixels, options: &Options) -> Result<Difference, AppError> {
+    let aligned = align(before, after).map_err(undrawn)?;
+    let (picture, map) = compare(&aligned.before, &aligned.after, options.sensitivity);
+    Ok((aligned, picture, map))
+}
+
+fn undrawn(error: DecodeError) -> AppError {
+    AppError::NotDrawn { reason: error.to_string() }
+}
+
+/// The commit that a side is; `None` for the worktree.
+fn commit_of(side: &Side) -> Option<CommitId> {
+    match side {
+        Side::Nothing | Side::Worktree => None,
+        Side::Commit { commit } | Side::Asset { commit, .. } => Some(commit.id),
+    }
+}
+
+impl Looked {
+    fn compare(&mut self, options: &Options) -> Result<(), AppError> {
+        let [Some(before), Some(after)] = &self.pictures else { return Ok(()) };
+        let (aligned, picture, map) = differ(before.clone(), after.clone(), options)?;
+        self.diff.alignment = Some(aligned.alignment);
+        self.diff.picture = Some(picture);
+        self.map = Some((map, aligned.after));
+        Ok(())
+    }
+
+    /// The picture of the difference as a PNG file.
+    pub fn difference_png(&self, path: &AssetPath) -> Result<Vec<u8>, AppError> {
+        let Some((map, after)) = &self.map else {
+            let reason = "there are not two pictures to compare".to_owned();
+            return Err(AppError::NoPicture { path: path.clone(), reason });
+        };
+        map.picture(after).png().map_err(undrawn)
+    }
+
+    /// What there is of before, after and difference, in a row for a terminal.
+    pub fn strip(&self, edge: u32) -> Result<Option<Pixels>, AppError> {
+        const GAP: u32 = 8;
+        let difference = self.map.as_ref().map(|(map, after)| map.picture(after));
+        let all: Vec<&Pixels> = self.pictures.iter().flatten().chain(&difference).collect();
+        let Some(each) = edge.checked_div(all.len() as u32) else { return Ok(None) };
+        let mut small = Vec::new();
+        for picture in all {
+            small.push(picture.clone().within(each.saturating_sub(GAP).max(1)).map_err(undrawn)?);
+        }
+        let width: u32 = small.iter().map(|picture| picture.width + GAP).sum();
+        let height = small.iter().map(|picture| picture.height).max().unwrap_or(1);
+        let mut bytes = vec![0; width as usize * height as usize * 4];
+        let mut left = 0;
+        for picture in &small {
+            let length = picture.width as usize * 4;
+            for (y, line) in picture.bytes.chunks_exact(length).enumerate() {
+                let at = (y * width as usize + left) * 4;
+                bytes[at..at + length].copy_from_slice(line);
+            }
+            left += (picture.width + GAP) as usize;
+        }
+        Pixels::new(width, height, bytes).map(Some).map_err(undrawn)
+    }
+
+    /// The asset as a page has it.
+    pub fn page(&self) -> Result<page::Asset, AppError> {
+        let diff = &self.diff;
+        let mut states = Vec::new();
+        for (line, picture) in [&diff.before, &diff.after].into_iter().zip(&self.pictures) {
+            if let Some(line) = line {
+                states.push(page::State::new(line, picture.as_ref()).map_err(undrawn)?);
+            }
+        }
+        let mut asset = page::Asset::new(&diff.path, states);
+        asset.change = Some(page::Change::of(diff, &self.layers).map_err(undrawn)?);
+        Ok(asset)
+    }
+}

@@ -1,0 +1,371 @@
+//! The page: one HTML file that needs no network and no server.
+//!
+//! Its script is put together from the modules below `page/`, and its own policy allows that script
+//! and that style by their hashes and nothing else - no address, no file, no inline handler. What comes
+//! from files and people stands in one block of data, which is never markup: the script puts it on
+//! the page as text.
+
+use super::VisualDiff;
+use super::state::{StateLine, subject};
+use crate::app::common::field_value;
+use crate::base::escape;
+use crate::base::path::AssetPath;
+use crate::base::size::human_bytes;
+use crate::diff::metadata::{FieldChange, FieldChangeKind};
+use crate::media::compare::facts::FactChange;
+use crate::media::compare::layers::{LayerChange, LayerEdit};
+use crate::media::compare::{Alignment, PictureDiff};
+use crate::media::decoder::DecodeError;
+use crate::media::pixels::Pixels;
+use base64ct::{Base64, Encoding as _};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use std::sync::OnceLock;
+
+/// Longest side of a small picture, in pixels.
+const THUMB_EDGE: u32 = 480;
+
+/// The script's modules, each after those that it imports.
+const MODULES: &[(&str, &str)] = &[
+    ("dom.js", include_str!("page/dom.js")),
+    ("words.js", include_str!("page/words.js")),
+    ("state.js", include_str!("page/state.js")),
+    ("pictures.js", include_str!("page/pictures.js")),
+    ("difference.js", include_str!("page/difference.js")),
+    ("viewer.js", include_str!("page/viewer.js")),
+    ("gallery.js", include_str!("page/gallery.js")),
+    ("panel.js", include_str!("page/panel.js")),
+    ("actions.js", include_str!("page/actions.js")),
+    ("main.js", include_str!("page/main.js")),
+];
+const STYLE: &str = include_str!("page/style.css");
+
+/// An asset with its states.
+#[derive(Debug, Serialize)]
+pub struct Asset {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    href: Option<String>,
+    states: Vec<State>,
+    /// What happened between the first state and the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+}
+
+/// One state.
+#[derive(Debug, Clone, Serialize)]
+pub struct State {
+    path: String,
+    version: Option<u64>,
+    size: String,
+    format: String,
+    width: u64,
+    height: u64,
+    who: Option<String>,
+    unix_ms: Option<i64>,
+    offset_minutes: Option<i16>,
+    message: Option<String>,
+    commit: Option<String>,
+    file: Option<String>,
+    /// A PNG file in Base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    picture: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thumb: Option<String>,
+    /// The average colour: what stands there before the picture does.
+    colour: [u8; 3],
+}
+
+/// What happened between two states.
+#[derive(Debug, Clone, Serialize)]
+pub struct Change {
+    kinds: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    picture: Option<PictureDiff>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alignment: Option<Alignment>,
+    scale: f64,
+    layers: Vec<LayerChange>,
+    /// Pictures of layers: the place in `layers`, before and after, as PNG files in Base64.
+    layer_pictures: Vec<(usize, [Option<String>; 2])>,
+    facts: Vec<FactChange>,
+    fields: Vec<FactChange>,
+    notes: Vec<String>,
+}
+
+impl Asset {
+    /// An asset called as it stands.
+    pub fn new(path: &AssetPath, states: Vec<State>) -> Self {
+        Self { name: path.to_string(), href: None, states, change: None }
+    }
+
+    /// The same for an index: small pictures only, and the address of the page that has the others.
+    pub fn entry(&self, href: String) -> Self {
+        let small = |state: &State| State { picture: None, ..state.clone() };
+        let change = self.change.clone().map(|change| Change { layer_pictures: Vec::new(), ..change });
+        Self {
+            name: self.name.clone(),
+            href: Some(href),
+            states: self.states.iter().map(small).collect(),
+            change,
+        }
+    }
+}
+
+impl State {
+    /// A state with its picture.
+    pub fn new(line: &StateLine, picture: Option<&Pixels>) -> Result<Self, DecodeError> {
+        let thumb = picture.map(|pixels| pixels.clone().within(THUMB_EDGE)).transpose()?;
+        let commit = line.commit.as_ref();
+        let size = |full: Option<u64>, drawn: Option<u32>| full.or(drawn.map(u64::from)).unwrap_or(0);
+        let erased = || "somebody whose name was erased".to_owned();
+        Ok(Self {
+            path: line.path.to_string(),
+            version: line.version,
+            size: human_bytes(line.size),
+            format: line.format.clone(),
+            width: size(line.width, picture.map(|pixels| pixels.width)),
+            height: size(line.height, picture.map(|pixels| pixels.height)),
+            who: commit.map(|commit| commit.author.name.as_deref().map_or_else(erased, safe)),
+            unix_ms: commit.map(|commit| commit.time.unix_ms),
+            offset_minutes: commit.map(|commit| commit.time.offset_minutes),
+            message: commit.map(|commit| subject(&commit.message)),
+            commit: commit.map(|commit| commit.id.to_string()),
+            file: line.file.map(|id| id.to_string()),
+            colour: thumb.as_ref().map_or([128; 3], Pixels::mean_colour),
+            picture: picture.map(encoded).transpose()?,
+            thumb: thumb.as_ref().map(encoded).transpose()?,
+        })
+    }
+}
+
+impl Change {
+    /// What a comparison found, with pictures of layers.
+    pub fn of(diff: &VisualDiff, layers: &[(usize, [Option<Pixels>; 2])]) -> Result<Self, DecodeError> {
+        let mut layer_pictures = Vec::new();
+        for (at, [before, after]) in layers {
+            let pictures =
+                [before.as_ref().map(encoded).transpose()?, after.as_ref().map(encoded).transpose()?];
+            layer_pictures.push((*at, pictures));
+        }
+        let safe_fact = |fact: &FactChange| FactChange {
+            name: safe(&fact.name),
+            before: fact.before.as_deref().map(safe),
+            after: fact.after.as_deref().map(safe),
+        };
+        Ok(Self {
+            kinds: diff.kinds.names().collect(),
+            picture: diff.picture.clone(),
+            alignment: diff.alignment,
+            scale: diff.scale,
+            layers: diff.layers.iter().map(layer).collect(),
+            layer_pictures,
+            facts: diff.facts.iter().map(safe_fact).collect(),
+            fields: diff.fields.iter().map(field).collect(),
+            notes: diff.notes.iter().map(|note| safe(note)).collect(),
+        })
+    }
+}
+
+/// A layer with all texts safe to show.
+fn layer(change: &LayerChange) -> LayerChange {
+    let all = |texts: &[String]| texts.iter().map(|text| safe(text)).collect();
+    let edits = change.edits.iter().map(|edit| match edit {
+        LayerEdit::Renamed { before } => LayerEdit::Renamed { before: safe(before) },
+        LayerEdit::Regrouped { before } => LayerEdit::Regrouped { before: all(before) },
+        LayerEdit::Blend { before, after } => LayerEdit::Blend { before: safe(before), after: safe(after) },
+        LayerEdit::Text { before, after } => {
+            LayerEdit::Text { before: escape::terminal_lines(before), after: escape::terminal_lines(after) }
+        }
+        other => other.clone(),
+    });
+    LayerChange {
+        name: safe(&change.name),
+        groups: all(&change.groups),
+        edits: edits.collect(),
+        ..change.clone()
+    }
+}
+
+/// A metadata field as texts before and after.
+fn field(change: &FieldChange) -> FactChange {
+    let list = |members: &mut dyn Iterator<Item = String>| {
+        let members: Vec<String> = members.collect();
+        Some(members.join(", ")).filter(|text| !text.is_empty()).map(|text| safe(&text))
+    };
+    let shown = |value| Some(safe(&field_value::show(value)));
+    let (before, after) = match &change.change {
+        FieldChangeKind::Set { after } => (None, shown(after)),
+        FieldChangeKind::Unset { before } => (shown(before), None),
+        FieldChangeKind::Changed { before, after } => (shown(before), shown(after)),
+        FieldChangeKind::Members { added, removed } => {
+            (list(&mut removed.iter().cloned()), list(&mut added.iter().cloned()))
+        }
+        FieldChangeKind::Terms { added, removed } => (
+            list(&mut removed.iter().map(ToString::to_string)),
+            list(&mut added.iter().map(ToString::to_string)),
+        ),
+    };
+    FactChange { name: change.field.to_string(), before, after }
+}
+
+fn safe(text: &str) -> String {
+    escape::terminal(text.as_bytes())
+}
+
+fn encoded(pixels: &Pixels) -> Result<String, DecodeError> {
+    Ok(Base64::encode_string(&pixels.png()?))
+}
+
+/// Puts the modules together: imports are of what stands above, so that one script needs none.
+pub fn script() -> &'static str {
+    static SCRIPT: OnceLock<String> = OnceLock::new();
+    SCRIPT.get_or_init(|| {
+        let mut script = String::from("'use strict';\n(() => {\n");
+        for (name, text) in MODULES {
+            script.push_str(&format!("// {name}\n"));
+            for line in text.lines().filter(|line| !line.starts_with("import ")) {
+                script.push_str(line.strip_prefix("export ").unwrap_or(line));
+                script.push('\n');
+            }
+        }
+        script.push_str("})();\n");
+        script
+    })
+}
+
+fn hash(text: &str) -> String {
+    format!("'sha256-{}'", Base64::encode_string(&Sha256::digest(text.as_bytes())))
+}
+
+/// The page with these assets, each a JSON text. `home` is the address of the index that leads here.
+pub fn html(kind: &str, title: &str, home: Option<&str>, assets: &[String]) -> String {
+    let policy = format!(
+        "default-src 'none'; script-src {}; style-src {}; img-src data: blob:; base-uri 'none'; form-action 'none'",
+        hash(script()),
+        hash(STYLE)
+    );
+    let text = |value: &str| serde_json::Value::from(value).to_string();
+    let home = home.map_or_else(|| "null".to_owned(), text);
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"dark light\">\n<meta name=\"referrer\" content=\"no-referrer\">\n\
+         <title>Pentimento</title>\n<style>{STYLE}</style>\n\
+         <noscript><p>This page shows pictures by a script of its own, which is switched off here. \
+         It asks no network for anything.</p></noscript>\n<div id=\"app\"></div>\n\
+         <script type=\"application/json\" id=\"data\">"
+    );
+    let head =
+        format!("{{\"kind\":{},\"title\":{},\"home\":{home},\"assets\":[", text(kind), text(&safe(title)));
+    push_data(&mut page, &head);
+    for (number, asset) in assets.iter().enumerate() {
+        if number > 0 {
+            page.push(',');
+        }
+        push_data(&mut page, asset);
+    }
+    page.push_str("]}</script>\n<script>");
+    page.push_str(script());
+    page.push_str("</script>\n</html>\n");
+    page
+}
+
+/// JSON that cannot end the block that it stands in: only in its texts can there be a `<`.
+fn push_data(page: &mut String, json: &str) {
+    for part in json.split_inclusive('<') {
+        match part.strip_suffix('<') {
+            Some(before) => {
+                page.push_str(before);
+                page.push_str("\\u003c");
+            }
+            None => page.push_str(part),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// The names that a module gives to others, and those that it takes, each with the module.
+    fn names(text: &str) -> (Vec<String>, Vec<(String, String)>) {
+        let (mut gives, mut takes) = (Vec::new(), Vec::new());
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("export ") {
+                let mut words =
+                    rest.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+                let name =
+                    words.find(|word| !matches!(*word, "const" | "let" | "function" | "async" | "class"));
+                gives.push(name.expect("a name").to_owned());
+            }
+            if let Some(rest) = line.strip_prefix("import ") {
+                let (list, from) = rest.split_once(" from ").expect("an import on one line");
+                let from = from.trim_matches(|c| "'\";./".contains(c)).to_owned();
+                let list = list.trim_matches(|c| "{} ".contains(c));
+                takes.extend(list.split(',').map(|name| (name.trim().to_owned(), from.clone())));
+            }
+        }
+        (gives, takes)
+    }
+
+    #[test]
+    fn modules_import_only_what_stands_above_and_no_name_is_given_twice() {
+        let mut known: BTreeMap<String, String> = BTreeMap::new();
+        for (module, text) in MODULES {
+            let (gives, takes) = names(text);
+            for (name, from) in takes {
+                assert_eq!(
+                    known.get(&name).map(String::as_str),
+                    Some(from.as_str()),
+                    "{module} imports {name}"
+                );
+            }
+            for name in gives {
+                assert_eq!(known.insert(name.clone(), (*module).to_owned()), None, "{name} is given twice");
+            }
+            // At the top of one script every name is one: also those that are not given away.
+            let tops = text.lines().filter_map(|line| {
+                let line = line.strip_prefix("async ").unwrap_or(line);
+                let rest =
+                    ["const ", "let ", "function ", "class "].iter().find_map(|it| line.strip_prefix(it))?;
+                rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
+            });
+            for name in tops {
+                assert_eq!(
+                    known.insert(name.to_owned(), String::new()),
+                    None,
+                    "{name} stands twice, in {module}"
+                );
+            }
+        }
+        assert!(!script().contains("\nimport ") && !script().contains("\nexport "));
+        assert!(!script().contains("</script") && !STYLE.contains("</style"));
+    }
+
+    #[test]
+    fn what_people_wrote_is_never_markup() {
+        let path = AssetPath::from_bytes("a</script><script>alert(1)</script>.png").expect("a path");
+        let mut asset = Asset::new(&path, Vec::new());
+        let fact = FactChange { name: "<img src=x>".into(), before: None, after: Some("\u{202e}x".into()) };
+        asset.change = Some(Change {
+            kinds: Vec::new(),
+            picture: None,
+            alignment: None,
+            scale: 1.0,
+            layers: Vec::new(),
+            layer_pictures: Vec::new(),
+            facts: vec![fact],
+            fields: Vec::new(),
+            notes: Vec::new(),
+        });
+        let json = serde_json::to_string(&asset).expect("JSON");
+        let page = html("diff", "</title><b>", None, &[json]);
+        assert_eq!(page.matches("<script").count(), 2);
+        assert_eq!(page.matches("</script>").count(), 2);
+        assert!(!page.contains("<img") && !page.contains("<b>") && !page.contains("alert(1)</"));
+        assert!(page.contains("default-src 'none'; script-src 'sha256-"));
+    }
+}

@@ -1,0 +1,104 @@
+// What changed, in figures and words, beside the picture.
+import { el, fill } from './dom.js'
+import { version, byline, measure, percent, count, edit } from './words.js'
+import { state, change, asset, heard } from './state.js'
+import { showArea } from './viewer.js'
+
+export const panel = el('aside', { class: 'panel', 'aria-label': 'What changed' });
+
+function section(title, ...children) {
+  return el('section', {}, title && el('h2', {}, title), children);
+}
+
+function figures(found) {
+  const words = [];
+  if (found.changed_pixels === 0) {
+    words.push(found.faint_pixels + found.edge_pixels > 0 ? 'Only faint differences that are hard to see.' : 'Every pixel that can be seen is the same.');
+  } else {
+    words.push(`${count(found.changed_pixels, 'pixel', 'pixels')} in ${count(found.regions.length, 'area', 'areas')}`);
+  }
+  return section(null,
+    el('p', { class: 'big' }, percent(found.changed_percent)),
+    el('p', {}, `of the picture changed. ${words[0]}`),
+    el('dl', {},
+      el('dt', {}, 'Likeness'), el('dd', {}, found.similarity.toFixed(found.similarity > 0.999 ? 4 : 3)),
+      el('dt', {}, 'Greatest distance'), el('dd', {}, found.greatest_distance.toFixed(2)),
+      found.alpha_changed && [el('dt', {}, 'Transparency'), el('dd', {}, 'changed')]));
+}
+
+function areas(found) {
+  if (!found.regions.length) return null;
+  const row = (area, number) => el('li', {}, el('button', { class: 'row', type: 'button', onclick: () => showArea(area) },
+    el('span', { class: 'shape', 'aria-hidden': 'true' }, '▢'),
+    el('span', {}, `Area ${number + 1}`),
+    el('span', { class: 'quiet' }, `${area.width} × ${area.height} at ${area.x}, ${area.y}`)));
+  const shown = found.regions.slice(0, 8).map(row);
+  const rest = found.regions.slice(8).map((area, number) => row(area, number + 8));
+  return section('Where', el('ol', { class: 'rows' }, shown),
+    rest.length > 0 && el('details', {}, el('summary', {}, `${rest.length} more`), el('ol', { class: 'rows' }, rest)));
+}
+
+function layers(found) {
+  if (!found.layers.length) return null;
+  const pictured = new Set(found.layer_pictures.map(([at]) => at));
+  const rows = found.layers.map((layer, number) => {
+    const edits = layer.edits.map((it) => {
+      const [shape, words] = edit(it);
+      return el('span', { class: 'edit' }, el('span', { class: 'shape', 'aria-hidden': 'true' }, shape), words);
+    });
+    const name = el('span', { class: 'name' }, layer.groups.length ? `${layer.groups.join(' / ')} / ` : '', layer.name);
+    if (!pictured.has(number)) return el('li', { class: 'row' }, name, edits);
+    const shown = state.layer === number;
+    return el('li', {}, el('button', {
+      class: 'row', type: 'button', 'aria-pressed': String(shown), onclick: () => change({ layer: state.layer === number ? -1 : number }),
+    }, name, edits, el('span', { class: 'quiet' }, shown ? 'Shown alone. Press again for the whole.' : 'Show alone')));
+  });
+  const kinds = { page: 'Pages', glyph: 'Glyphs' };
+  return section(kinds[found.layers[0].kind] || 'Layers', el('ul', { class: 'rows' }, rows));
+}
+
+function table(title, facts) {
+  if (!facts.length) return null;
+  const cell = (text, which) => text === null ? el('td', { class: 'quiet' }, 'none') : el('td', { class: which }, text);
+  return section(title, el('table', {},
+    el('thead', { class: 'unseen' }, el('tr', {}, ['what', 'before', 'after'].map((text) => el('th', { scope: 'col' }, text)))),
+    el('tbody', {}, facts.map((fact) => el('tr', {}, el('th', { scope: 'row' }, fact.name), cell(fact.before, 'was'), cell(fact.after, 'is'))))));
+}
+
+function caption(there, mark) {
+  const ids = [there.commit && [el('dt', {}, 'commit'), el('dd', { class: 'id' }, there.commit)],
+    there.file && [el('dt', {}, 'b3sum'), el('dd', { class: 'id' }, there.file)], [el('dt', {}, 'path'), el('dd', {}, there.path)]];
+  return section(null,
+    el('h3', {}, mark && el('span', { class: 'mark', 'aria-hidden': 'true' }, mark), version(there)),
+    el('p', {}, byline(there)),
+    there.message && el('p', { class: 'message' }, there.message),
+    el('p', { class: 'quiet' }, measure(there)),
+    el('details', {}, el('summary', {}, 'Details'), el('dl', { class: 'ids' }, ids)));
+}
+
+function refreshPanel() {
+  const there = asset();
+  if (!there) return;
+  const found = there.change;
+  const whole = found && state.a === 0 && state.b === there.states.length - 1;
+  const [one, other] = [there.states[state.a], there.states[state.b]];
+  fill(panel,
+    whole && found.picture && figures(found.picture),
+    whole && layers(found),
+    whole && found.picture && areas(found.picture),
+    whole && table('Facts', found.facts),
+    whole && table('Metadata', found.fields),
+    state.a === state.b ? caption(other, '') : [caption(one, 'A'), caption(other, 'B')],
+    whole && found.notes.length > 0 && section('Notes', found.notes.map((note) => el('p', {}, note))),
+    whole && found.scale < 1 && section(null, el('p', { class: 'quiet' }, `Compared at ${percent(found.scale * 100)} of its size.`)));
+}
+
+export function setUpPanel() {
+  let before = '';
+  heard(() => {
+    const now = [state.asset, state.a, state.b, state.layer].join('/');
+    if (now === before) return;
+    before = now;
+    refreshPanel();
+  });
+}

@@ -1,0 +1,103 @@
+// What is looked at, and how. It stands in the address after the #, so that a view can be sent on.
+import { data } from './dom.js'
+
+export const MODES = ['side', 'swipe', 'onion', 'blink', 'difference', 'lens'];
+export const CHANNELS = ['colour', 'red', 'green', 'blue', 'alpha', 'luminance'];
+
+export const state = {
+  asset: -1, a: 0, b: 1, layer: -1,
+  mode: 'side', channel: 'colour', at: 0.5, threshold: 0.03, amplify: 0, antialias: true, areas: true,
+  zoom: 0, x: 0.5, y: 0.5, panels: true, theme: '', size: innerWidth < 600 ? 150 : 240,
+};
+
+const SAVED = {
+  asset: 'asset', a: 'a', b: 'b', layer: 'layer', mode: 'mode', channel: 'channel', at: 'at', threshold: 'threshold',
+  amplify: 'amplify', antialias: 'antialias', areas: 'areas', zoom: 'zoom', x: 'x', y: 'y', panels: 'panels', theme: 'theme',
+};
+const start = {};
+const hearers = [];
+
+// Called after every change of the state.
+export function heard(hearer) {
+  hearers.push(hearer);
+}
+
+export function change(values) {
+  Object.assign(state, values);
+  normalise();
+  hearers.forEach((hearer) => hearer(values));
+  write();
+}
+
+export function asset() {
+  return state.asset >= 0 ? data.assets[state.asset] : null;
+}
+
+export function opened(number) {
+  const there = data.assets[number];
+  const last = there ? there.states.length - 1 : 0;
+  const a = Math.max(0, last - 1);
+  return { asset: number, a, b: last, layer: -1, zoom: 0, x: 0.5, y: 0.5 };
+}
+
+function clamp(value, low, high) {
+  return Math.min(high, Math.max(low, value));
+}
+
+function normalise() {
+  state.asset = data.assets[state.asset] && !data.assets[state.asset].href ? state.asset : -1;
+  if (data.assets.length === 1 && !data.assets[0].href) state.asset = 0;
+  const states = asset() ? asset().states.length : 1;
+  state.a = clamp(state.a, 0, states - 1);
+  state.b = clamp(state.b, 0, states - 1);
+  state.at = clamp(state.at, 0, 1);
+  state.threshold = clamp(state.threshold, 0, 0.5);
+  state.amplify = clamp(Math.round(state.amplify), 0, 32);
+  state.zoom = state.zoom <= 0 ? 0 : clamp(state.zoom, 0.02, 64);
+  state.x = clamp(state.x, -0.2, 1.2);
+  state.y = clamp(state.y, -0.2, 1.2);
+  if (!MODES.includes(state.mode)) state.mode = 'side';
+  if (!CHANNELS.includes(state.channel)) state.channel = 'colour';
+  if (!['', 'dark', 'light'].includes(state.theme)) state.theme = '';
+}
+
+let pending = 0;
+
+function write() {
+  clearTimeout(pending);
+  pending = setTimeout(() => {
+    const words = new URLSearchParams();
+    for (const [name, key] of Object.entries(SAVED)) {
+      const value = typeof state[key] === 'number' ? Math.round(state[key] * 1e4) / 1e4 : state[key];
+      if (value !== start[key]) words.set(name, String(value));
+    }
+    const text = words.toString();
+    if (location.hash.slice(1) !== text) history.replaceState(null, '', text ? `#${text}` : '#');
+  }, 120);
+}
+
+// Reads the address. What is not there is as at first, and nonsense is passed over.
+export function read() {
+  const words = new URLSearchParams(location.hash.slice(1));
+  const values = { ...start };
+  if (words.has('asset')) Object.assign(values, opened(Number(words.get('asset')) || 0));
+  for (const [name, key] of Object.entries(SAVED)) {
+    if (!words.has(name)) continue;
+    const text = words.get(name);
+    if (typeof state[key] === 'boolean') values[key] = text === 'true';
+    else if (typeof state[key] !== 'number') values[key] = text;
+    else if (Number.isFinite(Number(text))) values[key] = Number(text);
+  }
+  change(values);
+}
+
+// What is shown when the address says nothing.
+export function begin() {
+  Object.assign(state, opened(data.assets.length === 1 ? 0 : -1));
+  if (asset() && asset().states.length === 1) state.mode = 'swipe';
+  if (innerWidth < 600) Object.assign(state, { mode: 'swipe', panels: false });
+  normalise();
+  Object.assign(start, state);
+  addEventListener('hashchange', read);
+  read();
+}

@@ -1,0 +1,191 @@
+//! One state of an asset: its bytes, open for a decoder, and the words of its caption.
+
+use crate::app::common::describe::{CommitLine, Describer, EntryLine};
+use crate::app::common::seekable::stored_file;
+use crate::app::error::AppError;
+use crate::app::info::{Opened, open_in_worktree, opened};
+use crate::base::escape;
+use crate::base::id::{CommitId, FileId};
+use crate::base::monitor::Monitor;
+use crate::base::path::AssetPath;
+use crate::media::decoder::decoder;
+use crate::media::facts::Facts;
+use crate::media::format::Family;
+use crate::media::pixels::Pixels;
+use crate::media::worker::{WorkerError, Workers};
+use crate::repo::versions::{AssetChange, asset_line};
+use crate::repo::{RepoError, Repository, View};
+use serde::Serialize;
+
+/// Most captions for which an asset's history is walked.
+const CAPTIONS_MAX: usize = 400;
+
+/// One state of an asset, as captions say it.
+#[derive(Debug, Clone, Serialize)]
+pub struct StateLine {
+    /// Where it stands in that state.
+    pub path: AssetPath,
+    /// The number of the version; `None` for a file on disk and for what has no number.
+    pub version: Option<u64>,
+    /// Size in bytes.
+    pub size: u64,
+    /// The file id; `None` for a file on disk.
+    pub file: Option<FileId>,
+    /// The format's short name.
+    pub format: String,
+    /// The commit that made it what it is; `None` for a file on disk.
+    pub commit: Option<CommitLine>,
+    /// Pixels across, of all of it.
+    pub width: Option<u64>,
+    /// Pixels down.
+    pub height: Option<u64>,
+}
+
+/// A state with its facts and its open file.
+pub(super) struct Subject {
+    pub line: StateLine,
+    pub facts: Facts,
+    opened: Opened,
+}
+
+/// Opens states.
+pub(super) struct Opener<'a> {
+    repository: &'a Repository,
+    view: &'a View,
+    describer: Describer<'a>,
+    monitor: &'a dyn Monitor,
+    captions: usize,
+}
+
+impl<'a> Opener<'a> {
+    pub fn new(
+        repository: &'a Repository,
+        view: &'a View,
+        monitor: &'a dyn Monitor,
+    ) -> Result<Self, AppError> {
+        Ok(Self { repository, view, describer: Describer::new(view)?, monitor, captions: 0 })
+    }
+
+    /// Opens what an entry of a commit says. The reason is told when it has no bytes here.
+    pub fn stored(&mut self, line: &EntryLine, commit: CommitId) -> Result<Result<Opened, String>, AppError> {
+        let (Some(id), Some(size), "file") = (line.file, line.size, line.kind) else {
+            return Ok(Err(format!("it is a {}", line.kind)));
+        };
+        let _ = commit;
+        let file = stored_file(self.repository, self.view, id, size, self.monitor)?;
+        opened(line.path.clone(), Some(id), file).map(Ok)
+    }
+
+    /// Opens a file on disk.
+    pub fn on_disk(&self, path: &AssetPath) -> Result<Result<Opened, String>, AppError> {
+        match open_in_worktree(self.repository, path) {
+            Ok(Some(opened)) => Ok(Ok(opened)),
+            Ok(None) => Ok(Err("it is not there any more".to_owned())),
+            Err(AppError::IsFolder { .. } | AppError::NoFile { .. }) => {
+                Ok(Err("it is not a file".to_owned()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The version that stands at a path of a commit, and the commit that made it so.
+    pub fn made_by(
+        &mut self,
+        tip: CommitId,
+        path: &AssetPath,
+    ) -> Result<(Option<u64>, Option<CommitLine>), AppError> {
+        self.captions += 1;
+        if self.captions > CAPTIONS_MAX {
+            return Ok((None, None));
+        }
+        let line = asset_line(self.view, tip, path).map_err(RepoError::from)?;
+        match line.first() {
+            Some(change) => self.made(change),
+            None => Ok((None, None)),
+        }
+    }
+
+    /// The same of a change that is known.
+    pub fn made(&mut self, change: &AssetChange) -> Result<(Option<u64>, Option<CommitLine>), AppError> {
+        let version = Some(change.version).filter(|version| *version > 0);
+        Ok((version, Some(self.describer.commit(change.id, &change.commit)?)))
+    }
+
+    pub fn view(&self) -> &'a View {
+        self.view
+    }
+}
+
+impl Subject {
+    /// Asks the decoder for facts. The reason is told when nothing reads the format.
+    pub fn look(
+        opened: Opened,
+        (version, commit): (Option<u64>, Option<CommitLine>),
+        workers: &Workers,
+    ) -> Result<Result<Self, String>, AppError> {
+        if decoder(opened.format).is_none() {
+            return Ok(Err(format!("nothing here draws a {}", opened.format.name)));
+        }
+        let facts = match opened.format.family {
+            Family::Layered => ask(&opened, |file| workers.layers(file, opened.format))?.or_else(|_| {
+                ask(&opened, |file| workers.facts(file, opened.format))
+                    .unwrap_or_else(|error| Err(error.to_string()))
+            }),
+            _ => ask(&opened, |file| workers.facts(file, opened.format))?,
+        };
+        let facts = match facts {
+            Ok(facts) => facts,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let line = StateLine {
+            path: opened.path.clone(),
+            version,
+            size: opened.size,
+            file: opened.id,
+            format: opened.format.id.to_owned(),
+            commit,
+            width: facts.picture.as_ref().map(|picture| picture.width),
+            height: facts.picture.as_ref().map(|picture| picture.height),
+        };
+        Ok(Ok(Self { line, facts, opened }))
+    }
+
+    /// Its longest side in pixels, when it is known.
+    pub fn longest(&self) -> Option<u64> {
+        let picture = self.facts.picture.as_ref()?;
+        Some(picture.width.max(picture.height))
+    }
+
+    /// Its picture, or why there is none.
+    pub fn picture(&self, workers: &Workers, edge: u32) -> Result<Result<Pixels, String>, AppError> {
+        let drawn = ask(&self.opened, |file| workers.picture(file, self.opened.format, edge))?;
+        let nothing = || format!("nothing here draws a {}", self.opened.format.name);
+        Ok(drawn.and_then(|pixels| pixels.ok_or_else(nothing)))
+    }
+
+    /// The picture of one of its layers, when it has pixels that can be read.
+    pub fn layer(&self, workers: &Workers, layer: usize, edge: u32) -> Result<Option<Pixels>, AppError> {
+        let drawn = ask(&self.opened, |file| workers.layer(file, self.opened.format, layer, edge))?;
+        Ok(drawn.ok().flatten())
+    }
+}
+
+/// Asks a decoder. What it says against the file is a reason; that it cannot be run is an error.
+fn ask<T>(
+    opened: &Opened,
+    asked: impl FnOnce(std::fs::File) -> Result<T, WorkerError>,
+) -> Result<Result<T, String>, AppError> {
+    let fault = |source| AppError::Io { action: "reading", path: opened.path.to_string().into(), source };
+    match asked(opened.file.try_clone().map_err(fault)?) {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(error @ WorkerError::Start(_)) => {
+            Err(AppError::Decoder { path: opened.path.clone(), source: error })
+        }
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}
+
+/// The first line of a message, safe to show.
+pub(super) fn subject(message: &str) -> String {
+    escape::terminal(message.lines().next().unwrap_or("").trim().as_bytes())
+}

@@ -1,0 +1,174 @@
+//! What the commands share that write a page of pictures.
+
+use crate::app::visual::page_edges;
+use crate::app::visual::{StateLine, VisualDiff, Written, default_place};
+use crate::base::local_path::LocalPath;
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::output::columns::{Cell, Columns};
+use crate::cli::output::{BOLD, DIM, Page, count, safe};
+use crate::media::compare::layers::{LayerChange, LayerEdit};
+use crate::repo::Repository;
+use std::io;
+use std::path::PathBuf;
+
+/// Options of a page of pictures.
+#[derive(Debug, clap::Args)]
+pub struct PageArguments {
+    /// Show pictures: write a page to look at in the browser
+    #[arg(long)]
+    pub visual: bool,
+    /// Write the page here, as a file that is not there yet
+    #[arg(long, value_name = "FILE", requires = "visual")]
+    out: Option<PathBuf>,
+    /// Do not open the page
+    #[arg(long, requires = "visual")]
+    no_open: bool,
+    /// The longest side at which pictures are looked at, in pixels
+    #[arg(long, value_name = "PIXELS", requires = "visual", value_parser = clap::value_parser!(u32).range(16..=8000))]
+    edge: Option<u32>,
+}
+
+impl PageArguments {
+    /// The page to write: where the person says, else beside the repository's files; none for a
+    /// program that did not name one.
+    pub fn page(
+        &self,
+        context: &Context,
+        repository: &Repository,
+        verb: &str,
+    ) -> Result<Option<PathBuf>, Failure> {
+        match &self.out {
+            Some(out) => {
+                let page = context.folder().join(out);
+                if page.symlink_metadata().is_ok() {
+                    return Err(Failure::refused(format!("{} is there already", LocalPath(page)))
+                        .hint("name a file that is not there yet"));
+                }
+                Ok(Some(page))
+            }
+            None if context.json() => Ok(None),
+            None => Ok(Some(default_place(repository, verb, context.clock())?)),
+        }
+    }
+
+    /// Whether the person said where the page goes.
+    pub fn is_placed(&self) -> bool {
+        self.out.is_some()
+    }
+
+    /// The longest side of one of a number of pictures.
+    pub fn edge(&self, pictures: usize) -> u32 {
+        self.edge.unwrap_or_else(|| page_edges(pictures))
+    }
+
+    /// Opens what was written, where a person can look at it.
+    pub fn show(&self, context: &mut Context, written: Option<&Written>) {
+        if let Some(written) = written.filter(|_| !self.no_open) {
+            context.open_page(&written.page);
+        }
+    }
+}
+
+/// Says where the page is.
+pub fn write_place(page: &mut Page<'_>, written: Option<&Written>) -> io::Result<()> {
+    let Some(written) = written else { return Ok(()) };
+    page.gap()?;
+    page.line(format_args!("Look at it in a browser: {}", written.page))
+}
+
+/// One line for each asset, and one for each of its layers that changed.
+pub fn write_files(page: &mut Page<'_>, files: &[VisualDiff]) -> io::Result<()> {
+    for file in files {
+        page.line(format_args!("{}  {}", page.styles.paint(BOLD, &file.path), what(file)))?;
+        let mut columns = Columns::indented(2);
+        for layer in &file.layers {
+            let edits: Vec<String> = layer.edits.iter().map(edit).collect();
+            columns.row([Cell::new(layer_name(layer)), Cell::new(edits.join(", ")).styled(DIM)]);
+        }
+        for fact in &file.facts {
+            let side = |text: &Option<String>| text.as_deref().map_or_else(|| "none".to_owned(), safe);
+            let change = format!("{} {} {}", side(&fact.before), page.arrow(), side(&fact.after));
+            columns.row([Cell::new(safe(&fact.name)), Cell::new(change).styled(DIM)]);
+        }
+        columns.write(page)?;
+        for note in &file.notes {
+            page.remark(format_args!("  {}", safe(note)))?;
+        }
+    }
+    Ok(())
+}
+
+fn what(file: &VisualDiff) -> String {
+    let Some(picture) = &file.picture else {
+        return if file.kinds.added { "new" } else { "removed" }.to_owned();
+    };
+    if picture.changed_pixels == 0 {
+        return if picture.faint_pixels + picture.edge_pixels > 0 {
+            "looks the same: only faint differences".to_owned()
+        } else {
+            "looks the same".to_owned()
+        };
+    }
+    let areas = count(picture.regions.len() as u64, "area", "areas");
+    format!("{}% changed in {areas}, likeness {}", picture.changed_percent, picture.similarity)
+}
+
+fn layer_name(layer: &LayerChange) -> String {
+    let mut names: Vec<String> = layer.groups.iter().map(|name| safe(name)).collect();
+    names.push(safe(&layer.name));
+    names.join(" / ")
+}
+
+fn edit(edit: &LayerEdit) -> String {
+    let part = |value: f64| format!("{}%", (value * 100.0).round());
+    match edit {
+        LayerEdit::Added => "added".into(),
+        LayerEdit::Removed => "removed".into(),
+        LayerEdit::Renamed { before } => format!("renamed from {}", safe(before)),
+        LayerEdit::Moved { x, y } => format!("moved by {x}, {y} pixels"),
+        LayerEdit::Reordered => "moved in the stack".into(),
+        LayerEdit::Regrouped { before } if before.is_empty() => "was in no group".into(),
+        LayerEdit::Regrouped { before } => {
+            format!("was in {}", before.iter().map(|name| safe(name)).collect::<Vec<_>>().join(" / "))
+        }
+        LayerEdit::Opacity { before, after } => format!("opacity {} to {}", part(*before), part(*after)),
+        LayerEdit::Blend { before, after } => format!("{} to {}", safe(before), safe(after)),
+        LayerEdit::Visibility { visible } => if *visible { "shown" } else { "hidden" }.into(),
+        LayerEdit::Text { before, after } => {
+            let line = |text: &str| safe(&text.trim().replace('\n', " "));
+            format!("\"{}\" to \"{}\"", line(before), line(after))
+        }
+        LayerEdit::Pixels { regions } if regions.is_empty() => "redrawn".into(),
+        LayerEdit::Pixels { regions } => {
+            format!("redrawn in {}", count(regions.len() as u64, "area", "areas"))
+        }
+        LayerEdit::Mask => "other mask".into(),
+        LayerEdit::Effects => "other effects".into(),
+        LayerEdit::Clipping { clipped: true } => "clipped to the layer below".into(),
+        LayerEdit::Clipping { clipped: false } => "clipped no more".into(),
+    }
+}
+
+/// One line for each state.
+pub fn write_states(page: &mut Page<'_>, states: &[StateLine]) -> io::Result<()> {
+    let mut columns = Columns::indented(0);
+    for state in states {
+        let version = match (state.version, &state.commit) {
+            (Some(version), _) => format!("version {version}"),
+            (None, Some(commit)) => commit.id.short().to_string(),
+            (None, None) => "as it is now".to_owned(),
+        };
+        let size = match (state.width, state.height) {
+            (Some(width), Some(height)) => format!("{width} × {height} pixels"),
+            _ => String::new(),
+        };
+        columns.row([
+            Cell::new(version),
+            Cell::new(state.path.to_string()),
+            Cell::new(size).styled(DIM),
+            Cell::new(crate::base::size::human_bytes(state.size)).styled(DIM),
+        ]);
+    }
+    columns.write(page)
+}

@@ -1,0 +1,143 @@
+//! Colour profiles: what pixels of another space are in sRGB.
+//!
+//! Profiles (ICC.1:2022) come from the file, so they are read where the file is: in the closed
+//! process. A profile that cannot be used leaves the pixels as they are, and a note says so.
+
+use moxcms::{ColorProfile, DataColorSpace, Layout, ProfileText, TransformExecutor, TransformOptions};
+use std::sync::Arc;
+
+/// Longest profile that is read, in bytes; those of printing presses have some MiB.
+pub const PROFILE_BYTES_MAX: usize = 16 << 20;
+/// Bytes that are turned at a time.
+const STEP_BYTES: usize = 256 << 10;
+/// How far a profile's colours may lie from those of sRGB, in levels, and still be the same: its
+/// numbers are rounded.
+const SAME_LEVELS: u8 = 1;
+
+/// A profile that was read.
+pub struct Profile {
+    /// Its description, as written.
+    pub name: Option<String>,
+    space: Space,
+}
+
+enum Space {
+    /// Its pixels are those of sRGB.
+    Same,
+    /// Its pixels have to be turned.
+    Other { grey: bool, transform: Arc<dyn TransformExecutor<u8> + Send + Sync> },
+    /// Inks and other spaces, of which pixels come here as red, green and blue already.
+    NotApplied,
+}
+
+impl Profile {
+    /// Reads a profile; `None` when it is damaged or too long.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() > PROFILE_BYTES_MAX {
+            return None;
+        }
+        let profile = ColorProfile::new_from_slice(bytes).ok()?;
+        let name = profile.description.as_ref().and_then(text).filter(|name| !name.is_empty());
+        let name = Some(name.unwrap_or_else(|| "a profile without a name".to_owned()));
+        let grey = match profile.color_space {
+            DataColorSpace::Rgb => false,
+            DataColorSpace::Gray => true,
+            _ => return Some(Self { name, space: Space::NotApplied }),
+        };
+        let from = if grey { Layout::GrayAlpha } else { Layout::Rgba };
+        let srgb = ColorProfile::new_srgb();
+        let options = TransformOptions::default();
+        let transform = profile.create_transform_8bit(from, &srgb, Layout::Rgba, options).ok()?;
+        let space = if is_same(&*transform, grey)? { Space::Same } else { Space::Other { grey, transform } };
+        Some(Self { name, space })
+    }
+
+    /// Whether pixels stay as they are although the profile speaks of another space.
+    pub fn is_not_applied(&self) -> bool {
+        matches!(self.space, Space::NotApplied)
+    }
+
+    /// Turns pixels - red, green, blue, opacity - into those of sRGB. `false` when they stay as they were.
+    pub fn apply(&self, pixels: &mut [u8]) -> bool {
+        let Space::Other { grey, transform } = &self.space else { return false };
+        let mut turned = vec![0; STEP_BYTES];
+        let mut greys = Vec::new();
+        for part in pixels.chunks_mut(STEP_BYTES) {
+            let turned = &mut turned[..part.len()];
+            let done = if *grey {
+                greys.clear();
+                greys.extend(part.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[3]]));
+                transform.transform(&greys, turned)
+            } else {
+                transform.transform(part, turned)
+            };
+            if done.is_err() {
+                return false;
+            }
+            for (pixel, turned) in part.chunks_exact_mut(4).zip(turned.chunks_exact(4)) {
+                pixel[..3].copy_from_slice(&turned[..3]);
+            }
+        }
+        true
+    }
+}
+
+/// Whether a transform leaves a ladder of colours where they are; `None` when it does not work.
+fn is_same(transform: &dyn TransformExecutor<u8>, grey: bool) -> Option<bool> {
+    let steps: Vec<u8> = (0..=15).map(|step| step * 17).collect();
+    let colours: Vec<[u8; 4]> = if grey {
+        steps.iter().map(|step| [*step, *step, *step, 255]).collect()
+    } else {
+        let all = steps.iter().step_by(3);
+        all.clone()
+            .flat_map(|red| {
+                all.clone().flat_map({
+                    let all = all.clone();
+                    move |green| all.clone().map(move |blue| [*red, *green, *blue, 255])
+                })
+            })
+            .collect()
+    };
+    let source: Vec<u8> = if grey {
+        colours.iter().flat_map(|colour| [colour[0], colour[3]]).collect()
+    } else {
+        colours.iter().flatten().copied().collect()
+    };
+    let mut turned = vec![0; colours.len() * 4];
+    transform.transform(&source, &mut turned).ok()?;
+    let near = |(colour, turned): (&[u8; 4], &[u8])| {
+        colour.iter().zip(turned).all(|(one, other)| one.abs_diff(*other) <= SAME_LEVELS)
+    };
+    Some(colours.iter().zip(turned.chunks_exact(4)).all(near))
+}
+
+fn text(text: &ProfileText) -> Option<String> {
+    Some(match text {
+        ProfileText::PlainString(text) => text.trim().to_owned(),
+        ProfileText::Localizable(all) => all.first()?.value.trim().to_owned(),
+        ProfileText::Description(text) => {
+            let plain = text.ascii_string.trim();
+            if plain.is_empty() { text.unicode_string.trim().to_owned() } else { plain.to_owned() }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_of_a_wider_space_are_turned_and_those_of_srgb_stay() {
+        let srgb = Profile::read(&ColorProfile::new_srgb().encode().expect("bytes")).expect("a profile");
+        let mut pixels = vec![200, 40, 90, 255, 1, 2, 3, 0];
+        assert!(!srgb.apply(&mut pixels));
+        assert_eq!(pixels, [200, 40, 90, 255, 1, 2, 3, 0]);
+        let wide = ColorProfile::new_display_p3().encode().expect("bytes");
+        let wide = Profile::read(&wide).expect("a profile");
+        let mut pixels = vec![200, 100, 90, 77];
+        assert!(wide.apply(&mut pixels));
+        // Within what sRGB can show, more of it is needed for the same colour.
+        assert!(pixels[0] > 205 && pixels[1] < 100 && pixels[3] == 77, "{pixels:?}");
+        assert!(Profile::read(b"no profile").is_none());
+    }
+}
