@@ -42,12 +42,8 @@ impl<'a> DrawnTrees<'a> {
     }
 
     /// Stores them.
-<<<<<<< HEAD
     pub fn put(&self, edit: &mut Edit) -> Result<(), RepoError> {
-=======
-    pub fn put(self, edit: &mut Edit) -> Result<(), RepoError> {
         self.metadata.values().try_for_each(|metadata| edit.put_metadata(metadata).map(drop))?;
->>>>>>> main
         self.nodes.iter().try_for_each(|(id, bytes)| edit.put_tree_node(*id, bytes))
     }
 }
