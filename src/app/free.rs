@@ -251,10 +251,14 @@ fn held_of(
     let mut wanted: HashSet<ChunkId> = HashSet::new();
     for (id, size) in files {
         let chunks = match view.manifest(*id)? {
-            Some(manifest) => ChunkCursor::new(&manifest, view)
-                .map(|span| span.map(|span| span.id))
-                .collect::<Result<Vec<ChunkId>, _>>()
-                .map_err(|error| RepoError::Structure { message: error.to_string() })?,
+            Some(manifest) => {
+                let mut chunks = Vec::new();
+                for span in ChunkCursor::new(&manifest, view) {
+                    let span = span.map_err(|error| RepoError::Structure { message: error.to_string() })?;
+                    chunks.push(span.id);
+                }
+                chunks
+            }
             None => vec![(*id).into()],
         };
         wanted.extend(chunks.iter().copied());

@@ -120,7 +120,12 @@ fn collect_pages(command: &Command, name: &str, pages: &mut Vec<(String, Vec<u8>
         collect_pages(inner, &format!("{name}-{}", inner.get_name()), pages)?;
     }
     let mut page = Vec::new();
-    clap_mangen::Man::new(command.clone().display_name(name.to_owned())).render(&mut page)?;
+    clap_mangen::Man::new(command.clone().display_name(name.to_owned()))
+        .title(name.to_uppercase())
+        .date("")
+        .source(concat!("Pentimento ", env!("CARGO_PKG_VERSION")))
+        .manual("Pentimento")
+        .render(&mut page)?;
     pages.push((format!("{name}.1"), page));
     Ok(())
 }

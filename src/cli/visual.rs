@@ -156,7 +156,7 @@ pub fn write_states(page: &mut Page<'_>, states: &[StateLine]) -> io::Result<()>
     for state in states {
         let version = match (state.version, &state.commit) {
             (Some(version), _) => format!("version {version}"),
-            (None, Some(commit)) => commit.id.short().to_string(),
+            (None, Some(commit)) => commit.id.short().clone(),
             (None, None) => "as it is now".to_owned(),
         };
         let size = match (state.width, state.height) {

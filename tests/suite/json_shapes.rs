@@ -92,6 +92,7 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("backup", "backup", "app/remote_care", "BackupReport"),
     ("push", "push", "app/push", "Report"),
     ("clone", "clone", "app/clone", "Report"),
+    ("free", "free", "app/free", "Report"),
     ("fetch", "fetch", "app/fetch", "Report"),
     ("pull", "pull", "app/pull", "Report"),
     ("man", "man", "cli/commands/man", "Report"),

@@ -66,6 +66,7 @@ impl Verb for Arguments {
         let repository = context.repository()?;
         fetch_when_due(context, &repository);
         let paths = context.asset_paths(&repository, &self.paths)?;
+        commit::refuse_unknown(&repository, &paths)?;
         let identity = context.identity_or_ask()?;
         let author = self.author.as_deref().map(|text| named_author(&repository, text)).transpose()?;
         let now = context.clock().now();

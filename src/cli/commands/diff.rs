@@ -162,10 +162,8 @@ impl Arguments {
             drawn.map_or(Ok(()), |(protocol, strip)| protocol.draw(page, strip))
         })?;
         self.page.show(context, report.written.as_ref());
-        Ok(match report.files.is_empty() && report.without_picture.is_empty() {
-            false if self.exit_code => ExitStatus::Different,
-            _ => ExitStatus::Done,
-        })
+        let is_same = report.files.is_empty() && report.without_picture.is_empty();
+        Ok(if self.exit_code && !is_same { ExitStatus::Different } else { ExitStatus::Done })
     }
 
     fn together(

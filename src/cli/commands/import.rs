@@ -178,7 +178,7 @@ fn show_plan(page: &mut Page<'_>, plan: &Plan) -> io::Result<()> {
                     page.line(format_args!("    everything from {from}"))?;
                 }
                 Action::All { into, from } => {
-                    page.line(format_args!("    {into}  everything from {from}"))?
+                    page.line(format_args!("    {into}  everything from {from}"))?;
                 }
             }
         }

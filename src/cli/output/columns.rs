@@ -140,7 +140,9 @@ impl Columns {
             if cell.right {
                 line.push_str(&" ".repeat(gap));
             }
-            line.push_str(&styles.paint(cell.style, &cell.text).to_string());
+            if !cell.text.is_empty() {
+                line.push_str(&styles.paint(cell.style, &cell.text).to_string());
+            }
             if !cell.right && !is_last {
                 line.push_str(&" ".repeat(gap));
             }

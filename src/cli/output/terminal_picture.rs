@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_protocols_of_pixels_carry_the_whole_file() {
-        let pixels = Pixels::new(90, 90, (0..90 * 90 * 4u32).map(|at| (at * 7919 >> 3) as u8 | 3).collect())
+        let pixels = Pixels::new(90, 90, (0..90 * 90 * 4u32).map(|at| ((at * 7919) >> 3) as u8 | 3).collect())
             .expect("pixels");
         let file = pixels.png().expect("a file");
         let text = kitty(&file);

@@ -25,7 +25,7 @@ pub(super) fn by_pattern(files: Vec<Found>, pattern: &Pattern) -> (Vec<Version>,
     for file in files {
         match state_by(pattern, &file) {
             Some((from, parts)) => {
-                tops.entry(from.clone()).or_insert_with(|| Top::new(from, parts)).add(&file)
+                tops.entry(from.clone()).or_insert_with(|| Top::new(from, parts)).add(&file);
             }
             None => rest.push(file),
         }

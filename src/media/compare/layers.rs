@@ -281,14 +281,11 @@ impl<'l> Stack<'l> {
                     waiting.entry(key).or_default().push(at);
                 }
             }
-            for at in 0..after.layers.len() {
-                if pairs[at].is_some() {
-                    continue;
-                }
+            for (at, pair) in pairs.iter_mut().enumerate().filter(|(_, pair)| pair.is_none()) {
                 let found = key(after, at).and_then(|key| waiting.get_mut(&key)).and_then(Vec::pop);
                 if let Some(was) = found {
                     taken[was] = true;
-                    pairs[at] = Some(was);
+                    *pair = Some(was);
                 }
             }
         }

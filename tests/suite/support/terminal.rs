@@ -53,7 +53,13 @@ impl Terminal {
         while !fits(&self.shown()) {
             let mut piece = [0u8; 4096];
             let count = self.screen.read(&mut piece).expect("a screen");
-            assert_ne!(count, 0, "it ended without {what}: {}", self.shown());
+            let end = self.shown.len().saturating_sub(2000);
+            assert_ne!(
+                count,
+                0,
+                "it ended without {what}: {:?}",
+                String::from_utf8_lossy(&self.shown[end..])
+            );
             self.shown.extend_from_slice(&piece[..count]);
         }
     }

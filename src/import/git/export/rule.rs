@@ -62,9 +62,8 @@ impl Matcher {
 
 /// The patterns as rules of gitignore, which match paths in the same way.
 fn compiled(patterns: &[String]) -> IgnoreStack {
-    let lines = patterns.iter().map(|pattern| match pattern.starts_with('#') {
-        true => format!("\\{pattern}\n"),
-        false => format!("{pattern}\n"),
+    let lines = patterns.iter().map(|pattern| {
+        if pattern.starts_with('#') { format!("\\{pattern}\n") } else { format!("{pattern}\n") }
     });
     IgnoreStack::none().push_dir(&AssetPath::root(), Some(lines.collect::<String>().as_bytes()))
 }
