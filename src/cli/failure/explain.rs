@@ -310,7 +310,7 @@ fn repo(error: &RepoError) -> Advice {
         | RepoError::Structure { .. }
         | RepoError::Missing { .. }
         | RepoError::Record { .. } => Advice::damaged(),
-        RepoError::RefMoved { .. } => Advice::of(
+        RepoError::RefMoved { .. } | RepoError::StateMoved => Advice::of(
             ExitStatus::Unavailable,
             &["another command got there first; look with `pent log` and try again"],
         ),
@@ -480,10 +480,16 @@ fn store(error: &StoreError) -> Advice {
         | StoreError::MissingPack { .. }
         | StoreError::PackTruncated { .. }
         | StoreError::PackDamaged { .. }
+        | StoreError::LogDamaged { .. }
         | StoreError::DatabaseDamaged { .. } => Advice::damaged(),
-        StoreError::ChunkTooLarge { .. } | StoreError::WriterFailed | StoreError::Database { .. } => {
-            Advice::none(ExitStatus::Disk)
-        }
+        StoreError::DatabaseBehind { .. } => Advice::of(
+            ExitStatus::Damaged,
+            &["pent repair, to take what the log has more: db.redb is an old copy, perhaps from a backup"],
+        ),
+        StoreError::ChunkTooLarge { .. }
+        | StoreError::RecordTooLarge { .. }
+        | StoreError::WriterFailed
+        | StoreError::Database { .. } => Advice::none(ExitStatus::Disk),
         StoreError::Io { source, .. } => io(source),
     }
 }
