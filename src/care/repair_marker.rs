@@ -2,11 +2,12 @@
 //! removed, since what looks unneeded may be what the repair is about to bring back.
 
 use crate::care::error::CareError;
+use crate::store::REPAIR_MARKER;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 fn place(pent_dir: &Path) -> PathBuf {
-    pent_dir.join("repairing")
+    pent_dir.join(REPAIR_MARKER)
 }
 
 /// Refuses while a repair is not finished.

@@ -185,6 +185,7 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("repo/reach.rs", "takes the first bytes of an id for a number"),
     ("store/chunk_writer.rs", "takes the first bytes of an id for a number"),
     ("store/disk.rs", "maps packs, which `store: pack` reads"),
+    ("store/txlog/check.rs", "takes the first bytes of a hash for a number"),
     ("sync/bucket/mod.rs", "decodes nothing itself: targets of names"),
     ("sync/parallel.rs", "a random number"),
     ("trust/key_file.rs", "a person's own private key; damaged ones are in its own tests"),

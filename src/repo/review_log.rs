@@ -7,7 +7,7 @@
 use crate::base::codec::{DecodeError, Decoder, Encoder};
 use crate::base::id::{ActionId, BodyId, CommitId, FileId};
 use crate::object::action::{Action, Audience, BODY_BYTES_MAX, Body, Deed, STATEMENT_BYTES_MAX};
-use crate::object::signature::SIGNATURE_BYTES_MAX;
+use crate::object::signature::{Namespace, SIGNATURE_BYTES_MAX, Signature, verify};
 use crate::object::transition::TransitionList;
 use crate::repo::error::RepoError;
 use crate::repo::{Edit, View};
@@ -187,7 +187,54 @@ impl Edit {
     /// Erases the words of an action for good. The header stays, and every signature still verifies.
     pub fn erase_review_body(&mut self, id: BodyId) -> Result<(), RepoError> {
         self.transaction().delete(Space::ReviewLog, &key(BODY_PREFIX, None, id.as_bytes()))?;
-        Ok(self.transaction().put(Space::ReviewLog, &key(ERASED_PREFIX, None, id.as_bytes()), &[])?)
+        self.transaction().put(Space::ReviewLog, &key(ERASED_PREFIX, None, id.as_bytes()), &[])?;
+        // The words are in the transaction log too.
+        Ok(self.transaction().renew_log()?)
+    }
+}
+
+/// What is wrong with a row of the review log; `None` when it is what its key says it is. Such a row
+/// proves itself; that a signer may act is for others to judge.
+pub fn fault(row: &[u8], value: &[u8]) -> Option<String> {
+    let (prefix, id) = row.split_first()?;
+    let altered = |is_right: bool| (!is_right).then(|| "it was altered in storage".to_owned());
+    match *prefix {
+        ACTION_PREFIX => action_fault(id, value),
+        BODY_PREFIX => altered(Body::id_of(value).as_bytes().as_slice() == id)
+            .or_else(|| Body::decode(value).err().map(|error| error.to_string())),
+        LIST_PREFIX => altered(FileId::of(value).as_bytes().as_slice() == id)
+            .or_else(|| TransitionList::decode(value).err().map(|error| error.to_string())),
+        ERASED_PREFIX => (id.len() != BodyId::SIZE).then(|| "its key is no id".to_owned()),
+        _ => Some("its key is of no known kind".to_owned()),
+    }
+}
+
+fn action_fault(key: &[u8], value: &[u8]) -> Option<String> {
+    let check = || {
+        let record = ActionRecord::decode(value).map_err(|error| error.to_string())?;
+        if key.get(1..) != Some(record.id().as_bytes().as_slice()) {
+            return Err("it was altered in storage".to_owned());
+        }
+        let action = Action::decode(&record.statement).map_err(|error| error.to_string())?;
+        if key.first() != Some(&audience_tag(action.audience)) {
+            return Err("it stands in the log of another audience".to_owned());
+        }
+        let signature = Signature::from_bytes(&record.signature).map_err(|error| error.to_string())?;
+        verify(&record.statement, &signature, Namespace::Action).map_err(|error| error.to_string())?;
+        Ok(())
+    };
+    check().err()
+}
+
+/// What a row of the review log is, for people.
+pub fn describe(row: &[u8]) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    match row.split_first() {
+        Some((&ACTION_PREFIX, id)) => format!("action {}", hex(id.get(1..).unwrap_or_default())),
+        Some((&BODY_PREFIX, id)) => format!("words {} of an action", hex(id)),
+        Some((&LIST_PREFIX, id)) => format!("list of transitions {}", hex(id)),
+        Some((&ERASED_PREFIX, id)) => format!("note that words {} were erased", hex(id)),
+        _ => format!("row {}", hex(row)),
     }
 }
 

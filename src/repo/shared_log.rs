@@ -5,8 +5,8 @@
 //! on when an entry is added: that it is the next.
 
 use crate::base::codec::{DecodeErrorKind, Decoder, Encoder};
-use crate::base::id::{LogEntryId, PolicyId};
-use crate::object::log_entry::{LogDeed, LogEntry, RefMoved, SignedEntry};
+use crate::base::id::{LogEntryId, PolicyId, RepositoryId};
+use crate::object::log_entry::{EntryError, LogDeed, LogEntry, RefMoved, SignedEntry};
 use crate::object::policy_link::{PolicyLink, Signed};
 use crate::repo::error::RepoError;
 use crate::repo::protected::ProtectedNames;
@@ -28,6 +28,52 @@ const ROOT_KEY: &[u8] = b"trust/root";
 const HEAD_VERSION: u8 = 1;
 /// Most policy links that wait for signatures at one time: anybody may send one.
 pub const PROPOSALS_MAX: usize = 64;
+
+/// What is wrong with a row of the shared log by itself; `None` when it is what its key says it is.
+pub fn fault(row: &[u8], value: &[u8]) -> Option<String> {
+    if let Some(number) = row.strip_prefix(ENTRY_PREFIX) {
+        let number = number.try_into().map(u64::from_be_bytes);
+        return match (number, SignedEntry::decode(value).and_then(|signed| entry_of(&signed))) {
+            (Err(_), _) => Some("its key is no number".to_owned()),
+            (_, Err(error)) => Some(error.to_string()),
+            (Ok(number), Ok(entry)) if entry.sequence != number => {
+                Some(format!("it is entry {}", entry.sequence))
+            }
+            _ => None,
+        };
+    }
+    if let Some(id) = row.strip_prefix(PROPOSAL_PREFIX) {
+        return match read_proposal(value) {
+            Err(error) => Some(error.to_string()),
+            Ok(signed) if PolicyLink::id_of(&signed.statement).as_bytes().as_slice() != id => {
+                Some("it was altered in storage".to_owned())
+            }
+            Ok(signed) => signed.parsed().err().map(|error| error.to_string()),
+        };
+    }
+    match row {
+        HEAD_KEY => LogHead::decode(value).err().map(|error| error.to_string()),
+        PROTECTED_KEY => read_protected(Some(value.to_vec())).err().map(|error| error.to_string()),
+        _ => Some("its key is of no known kind".to_owned()),
+    }
+}
+
+fn entry_of(signed: &SignedEntry) -> Result<LogEntry, EntryError> {
+    Ok(signed.verified()?.value().clone())
+}
+
+/// What a row of the shared log is, for people.
+pub fn describe(row: &[u8]) -> String {
+    if let Some(number) = row.strip_prefix(ENTRY_PREFIX) {
+        let number = number.try_into().map(u64::from_be_bytes).unwrap_or_default();
+        return format!("entry {number} of the shared log");
+    }
+    match row {
+        HEAD_KEY => "head of the shared log".to_owned(),
+        PROTECTED_KEY => "list of protected names".to_owned(),
+        _ => "policy link that waits for signatures".to_owned(),
+    }
+}
 
 /// The newest entry of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -138,6 +184,50 @@ impl View {
     pub fn protected_names(&self) -> Result<ProtectedNames, RepoError> {
         read_protected(self.snapshot().get(Space::SharedLog, PROTECTED_KEY)?)
     }
+
+    /// What does not fit together in the shared log of a repository: entries that are missing or do not
+    /// follow each other, a head or protected names that are not theirs. Rows that are at fault by
+    /// themselves are for [`fault`] to say, and end the look at the chain.
+    pub fn log_gaps(&self, repository: RepositoryId) -> Result<Vec<String>, RepoError> {
+        let (mut last, mut protected) = (None::<LogHead>, ProtectedNames::default());
+        for signed in self.log_entries(1)? {
+            let Ok((signed, entry)) = signed.map_err(|_| ()).and_then(|signed| {
+                let entry = LogEntry::decode(&signed.statement).map_err(|_| ())?;
+                Ok::<_, ()>((signed, entry))
+            }) else {
+                return Ok(Vec::new());
+            };
+            let wanted = last.map_or(1, |head| head.sequence + 1);
+            if entry.sequence != wanted {
+                return Ok(vec![format!("entry {wanted} of the shared log is missing")]);
+            }
+            if entry.previous != last.map(|head| head.id) || entry.repository != repository {
+                return Ok(vec![format!("entry {wanted} of the shared log does not follow the one before")]);
+            }
+            if let LogDeed::Policy(taken) = &entry.deed {
+                match names_protected_by(&taken.link.statement) {
+                    Ok(names) => protected = names,
+                    Err(_) => return Ok(Vec::new()),
+                }
+            }
+            last = Some(LogHead { sequence: entry.sequence, id: signed.id() });
+        }
+        let mut gaps = Vec::new();
+        if self.log_head().is_ok_and(|head| head != last) {
+            gaps.push("the head of the shared log is not its last entry".to_owned());
+        }
+        if self.protected_names().is_ok_and(|names| names != protected) {
+            gaps.push("the protected names are not those of the newest policy".to_owned());
+        }
+        Ok(gaps)
+    }
+}
+
+fn names_protected_by(statement: &str) -> Result<ProtectedNames, RepoError> {
+    let refuse = |reason: String| RepoError::PolicyText { reason };
+    let link = PolicyLink::decode(statement).map_err(|error| refuse(error.to_string()))?;
+    let policy = Policy::parse(&link.policy).map_err(|error| refuse(error.to_string()))?;
+    Ok(ProtectedNames::of(&policy))
 }
 
 impl Edit {
@@ -223,11 +313,32 @@ impl Edit {
         }
     }
 
+    /// Makes the head and the protected names those of the entries that are here, for a repair.
+    pub(crate) fn mend_log(&mut self) -> Result<(), RepoError> {
+        let (mut head, mut policy) = (None, None);
+        for (key, bytes) in self.transaction().scan_prefix(Space::SharedLog, ENTRY_PREFIX)? {
+            let Ok(signed) = SignedEntry::decode(&bytes) else { break };
+            let Ok(entry) = LogEntry::decode(&signed.statement) else { break };
+            let follows = entry.previous == head.map(|head: LogHead| head.id);
+            if key != entry_key(entry.sequence) || !follows {
+                break;
+            }
+            if let LogDeed::Policy(taken) = entry.deed {
+                policy = Some(taken.link.statement);
+            }
+            head = Some(LogHead { sequence: entry.sequence, id: signed.id() });
+        }
+        if let Some(head) = head {
+            self.transaction().put(Space::SharedLog, HEAD_KEY, &head.encode())?;
+        }
+        if let Some(statement) = policy {
+            self.protect_by(&statement)?;
+        }
+        Ok(())
+    }
+
     fn protect_by(&mut self, statement: &str) -> Result<(), RepoError> {
-        let refuse = |reason: String| RepoError::PolicyText { reason };
-        let link = PolicyLink::decode(statement).map_err(|error| refuse(error.to_string()))?;
-        let policy = Policy::parse(&link.policy).map_err(|error| refuse(error.to_string()))?;
-        let bytes = serde_json::to_vec(&ProtectedNames::of(&policy))
+        let bytes = serde_json::to_vec(&names_protected_by(statement)?)
             .map_err(|source| RepoError::Record { what: "protected names", source })?;
         Ok(self.transaction().put(Space::SharedLog, PROTECTED_KEY, &bytes)?)
     }

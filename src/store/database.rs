@@ -4,14 +4,14 @@ use std::fmt;
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use redb::{
     BackendError, Builder, CompactionError, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase,
     ReadTransaction, ReadableDatabase, StorageBackend, StorageError, TransactionError, WriteTransaction,
 };
 
-use crate::store::disk::{DatabaseAccess, Disk};
+use crate::store::disk::{DatabaseAccess, Disk, DiskFile};
 use crate::store::error::{DatabaseContext, IoContext, Result, StoreError, database_error};
 use crate::store::guard::guarded;
 use crate::store::overlay::Overlay;
@@ -53,12 +53,16 @@ pub struct Extent {
     pub used_bytes: u64,
 }
 
+/// A file that the next sync of the database takes along.
+type Beside = Arc<Mutex<Option<Arc<dyn DiskFile>>>>;
+
 /// The one database of a store.
 pub(crate) struct DatabaseHandle {
     path: PathBuf,
     disk: Arc<dyn Disk>,
     writable: bool,
     handle: RwLock<Handle>,
+    beside: Beside,
 }
 
 impl fmt::Debug for DatabaseHandle {
@@ -71,16 +75,25 @@ impl DatabaseHandle {
     /// Creates the database and hands it out for its first transaction.
     pub(crate) fn create(disk: Arc<dyn Disk>, path: PathBuf) -> Result<Self> {
         let backend = disk.database(&path, DatabaseAccess::Create).during("creating", &path)?;
-        let database = guarded(|| builder().create_with_backend(Seam(backend)))?.stored()?;
-        Ok(Self { path, disk, writable: true, handle: RwLock::new(Handle::Writer(database)) })
+        let beside = Beside::default();
+        let seam = Seam { backend, beside: beside.clone() };
+        let database = guarded(|| builder().create_with_backend(seam))?.stored()?;
+        Ok(Self { path, disk, writable: true, handle: RwLock::new(Handle::Writer(database)), beside })
     }
 
     /// Opens an existing database for reading; it turns to writing when first asked to.
     ///
     /// A database that a crash left is put in order first, which needs the right to write.
     pub(crate) fn open(disk: Arc<dyn Disk>, path: PathBuf, writable: bool) -> Result<Self> {
-        let handle = open_reader(&*disk, &path)?;
-        Ok(Self { path, disk, writable, handle: RwLock::new(handle) })
+        let beside = Beside::default();
+        let handle = open_reader(&*disk, &path, &beside)?;
+        Ok(Self { path, disk, writable, handle: RwLock::new(handle), beside })
+    }
+
+    /// Has a file synced together with the database: both at once, before the commit that is about to
+    /// be made counts. (Of its syncs, the first is that of the pages, before the header names them.)
+    pub(crate) fn sync_along(&self, file: Arc<dyn DiskFile>) {
+        *self.beside.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
     }
 
     pub(crate) fn begin_read(&self) -> Result<ReadTransaction> {
@@ -127,7 +140,7 @@ impl DatabaseHandle {
         let backend = self.disk.database(&self.path, DatabaseAccess::Read).during("opening", &self.path)?;
         let overlay = Overlay::new(backend).during("reading", &self.path)?;
         let checked = guarded(|| -> std::result::Result<bool, DatabaseError> {
-            builder().create_with_backend(Seam(Box::new(overlay)))?.check_integrity()
+            builder().create_with_backend(Seam::alone(Box::new(overlay)))?.check_integrity()
         })?;
         match checked {
             Ok(true) => Ok(()),
@@ -171,9 +184,9 @@ impl DatabaseHandle {
             return Ok(());
         }
         *handle = if self.writable {
-            Handle::Writer(open_writer(&*self.disk, &self.path)?)
+            Handle::Writer(open_writer(&*self.disk, &self.path, &self.beside)?)
         } else {
-            open_reader(&*self.disk, &self.path)?
+            open_reader(&*self.disk, &self.path, &self.beside)?
         };
         Ok(())
     }
@@ -181,13 +194,13 @@ impl DatabaseHandle {
 
 /// Opens the database for reading. One that a crash left is put in order first: in its file where
 /// that may be written, else in memory.
-fn open_reader(disk: &dyn Disk, path: &Path) -> Result<Handle> {
+fn open_reader(disk: &dyn Disk, path: &Path, beside: &Beside) -> Result<Handle> {
     let backend = disk.database(path, DatabaseAccess::Read).during("opening", path)?;
-    let opened = guarded(|| builder().open_read_only_with_backend(Seam(backend)))?;
+    let opened = guarded(|| builder().open_read_only_with_backend(Seam::alone(backend)))?;
     match opened {
         Ok(reader) => Ok(Handle::Reader(reader)),
         Err(DatabaseError::RepairAborted | DatabaseError::Storage(StorageError::Unsupported)) => {
-            match open_writer(disk, path) {
+            match open_writer(disk, path, beside) {
                 Ok(writer) => Ok(Handle::Writer(writer)),
                 Err(StoreError::Io { source, .. }) if may_not_write(&source) => open_in_memory(disk, path),
                 Err(error) => Err(error),
@@ -205,60 +218,78 @@ fn may_not_write(error: &io::Error) -> bool {
 fn open_in_memory(disk: &dyn Disk, path: &Path) -> Result<Handle> {
     let backend = disk.database(path, DatabaseAccess::Read).during("opening", path)?;
     let overlay = Overlay::new(backend).during("reading", path)?;
-    let database = guarded(|| builder().create_with_backend(Seam(Box::new(overlay))))?.stored()?;
+    let database = guarded(|| builder().create_with_backend(Seam::alone(Box::new(overlay))))?.stored()?;
     // A read transaction for as long as the handle lives: whoever writes the file meanwhile leaves
     // the pages of this state alone.
     let pin = database.begin_read().stored()?;
     Ok(Handle::Overlay { database, _pin: pin })
 }
 
-fn open_writer(disk: &dyn Disk, path: &Path) -> Result<Database> {
+fn open_writer(disk: &dyn Disk, path: &Path, beside: &Beside) -> Result<Database> {
     let backend = disk.database(path, DatabaseAccess::Write).during("opening", path)?;
     if backend.len().during("opening", path)? == 0 {
         return Err(StoreError::DatabaseDamaged { detail: "the file is empty".to_owned() });
     }
-    guarded(|| builder().create_with_backend(Seam(backend)))?.stored()
+    let seam = Seam { backend, beside: beside.clone() };
+    guarded(|| builder().create_with_backend(seam))?.stored()
 }
 
-/// Gives the database a backend whose type the seam keeps to itself.
+/// Gives the database a backend whose type the seam keeps to itself, and takes another file along when
+/// it is synced.
 #[derive(Debug)]
-struct Seam(Box<dyn StorageBackend>);
+struct Seam {
+    backend: Box<dyn StorageBackend>,
+    beside: Beside,
+}
+
+impl Seam {
+    fn alone(backend: Box<dyn StorageBackend>) -> Self {
+        Self { backend, beside: Beside::default() }
+    }
+}
 
 impl StorageBackend for Seam {
     fn len(&self) -> Result<u64, io::Error> {
-        self.0.len()
+        self.backend.len()
     }
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
-        self.0.read(offset, out)
+        self.backend.read(offset, out)
     }
     fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        self.0.set_len(len)
+        self.backend.set_len(len)
     }
     fn sync_data(&self) -> Result<(), io::Error> {
-        self.0.sync_data()
+        let along = self.beside.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(file) = along else { return self.backend.sync_data() };
+        std::thread::scope(|scope| {
+            let other = scope.spawn(move || file.sync());
+            let own = self.backend.sync_data();
+            let other = other.join().unwrap_or_else(|_| Err(io::Error::other("a sync ended early")));
+            own.and(other)
+        })
     }
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        self.0.write(offset, data)
+        self.backend.write(offset, data)
     }
     fn close(&self) -> Result<(), io::Error> {
-        self.0.close()
+        self.backend.close()
     }
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.try_lock_range(start, end)
+        self.backend.try_lock_range(start, end)
     }
     fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.try_lock_shared_range(start, end)
+        self.backend.try_lock_shared_range(start, end)
     }
     fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_range(start, end)
+        self.backend.lock_range(start, end)
     }
     fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_shared_range(start, end)
+        self.backend.lock_shared_range(start, end)
     }
     fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.unlock_range(start, end)
+        self.backend.unlock_range(start, end)
     }
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.query_lock_range(start, end)
+        self.backend.query_lock_range(start, end)
     }
 }

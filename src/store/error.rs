@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::base::codec::DecodeError;
 use crate::base::id::{ChunkId, PackId};
 use crate::base::size::human_bytes;
+use crate::store::txlog::LogFault;
 
 /// Result of store operations.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -67,6 +68,15 @@ pub enum StoreError {
     /// The database file is damaged.
     #[error("the database is damaged: {detail}")]
     DatabaseDamaged { detail: String },
+    /// The database is an old copy: its transaction log has transactions that it lacks.
+    #[error("the database is older than its transaction log, which has {transactions} transactions more")]
+    DatabaseBehind { transactions: u64 },
+    /// Bytes of the transaction log are not what was written.
+    #[error("the transaction log {} is damaged: {fault}", path.display())]
+    LogDamaged { path: PathBuf, fault: LogFault },
+    /// A record is larger than the transaction log takes.
+    #[error("a record of {length} bytes exceeds the limit of {limit}")]
+    RecordTooLarge { length: usize, limit: usize },
     /// The database could not do what was asked.
     #[error("the database failed")]
     Database { source: Box<redb::Error> },

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::base::codec::{DecodeErrorKind, Encoder};
 use crate::base::fuzz::{Numbers, Target, Verdict, canonical, settled};
 use crate::base::id::{ChunkId, PackId, RepositoryId};
 use crate::store::compress::{self, Effort};
@@ -12,8 +13,12 @@ use crate::store::pack::block::{self, BlockHeader, Codec, Prefix, Record};
 use crate::store::pack::footer::{self, BlockEntry, TRAILER_BYTES};
 use crate::store::pack::header::{self, HEADER_BYTES};
 use crate::store::space::{ChunkLocation, PackRecord};
+use crate::store::txlog::format::{
+    self as txlog, HEADER_BYTES as LOG_HEADER_BYTES, Header as LogHeader, PIECE_HEADER_BYTES, PieceHeader,
+};
+use crate::store::txlog::{self as log};
 use crate::store::upkeep::PackInspector;
-use crate::store::{FormatFile, StoreSettings, page_scan};
+use crate::store::{FormatFile, LogRecord, Space, StoreSettings, page_scan};
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
@@ -60,6 +65,22 @@ pub const TARGETS: &[Target] = &[
     Target::new("store: pack record", &["store/space.rs"], record_seeds, |bytes| {
         let Ok(bytes) = <&[u8; 48]>::try_from(bytes) else { return Verdict::Refused };
         canonical(PackRecord::decode(bytes), |record| record.encode().to_vec())
+    }),
+    Target::new("store: log header", &["store/txlog/format.rs"], log_header_seeds, |bytes| {
+        canonical(LogHeader::decode(bytes), |header| {
+            // A header stands in front of other bytes.
+            [header.encode().as_slice(), bytes.get(LOG_HEADER_BYTES..).unwrap_or_default()].concat()
+        })
+    })
+    .mended_by(mend_header),
+    Target::new("store: log piece", &["store/txlog/format.rs"], piece_seeds, run_piece)
+        .with_memory(2 * txlog::PIECE_RAW_MAX),
+    Target::new("store: changes in the log", &["store/txlog/format.rs"], changes_seeds, run_changes),
+    Target::new("store: transaction log", &["store/txlog/read.rs"], log_seeds, run_log)
+        .mended_by(mend_log)
+        .with_memory(2 * txlog::PIECE_RAW_MAX),
+    Target::new("store: what is recorded of the log", &["store/txlog/mod.rs"], log_record_seeds, |bytes| {
+        canonical(LogRecord::decode(bytes).ok_or(()), |record| record.encode().to_vec())
     }),
     Target::new("store: page of a database", &["store/page_scan.rs"], page_seeds, |bytes| {
         let mut shown = 0;
@@ -275,4 +296,131 @@ fn page_seeds() -> Vec<Vec<u8>> {
         page
     };
     (0..8).map(one).collect()
+}
+
+const GENERATION: u64 = 3;
+
+fn log_header_seeds() -> Vec<Vec<u8>> {
+    let settings = StoreSettings::new(RepositoryId::from_bytes([9; 16]));
+    vec![LogHeader { generation: GENERATION, settings }.encode().to_vec()]
+}
+
+/// The changes of a transaction, raw, with their number.
+fn changes(seed: u64) -> (Vec<u8>, u32) {
+    let numbers = &mut Numbers::new(seed);
+    let mut raw = Encoder::default();
+    let count = 1 + numbers.below(12);
+    for _ in 0..count {
+        let space = Space::ALL[numbers.below(Space::ALL.len())];
+        let key = numbers.name();
+        if numbers.once_in(4) {
+            txlog::delete(&mut raw, space.tag(), &key);
+        } else {
+            txlog::put(&mut raw, space.tag(), &key, &content(numbers));
+        }
+    }
+    (raw.finish(), count as u32)
+}
+
+fn changes_seeds() -> Vec<Vec<u8>> {
+    (0..8).map(|seed| changes(seed).0).collect()
+}
+
+/// Counts as many changes as there are in bytes of any kind.
+fn run_changes(bytes: &[u8]) -> Verdict {
+    let mut written = Encoder::default();
+    for count in 0..=bytes.len() as u32 {
+        written = Encoder::default();
+        let read = txlog::each_change(bytes, count, &mut |change| match change {
+            txlog::Change::Settings(value) => {
+                txlog::put(&mut written, txlog::SETTINGS_TAG, b"settings", value);
+            }
+            txlog::Change::Put { space, key, value } => txlog::put(&mut written, space.tag(), key, value),
+            txlog::Change::Delete { space, key } => txlog::delete(&mut written, space.tag(), key),
+        });
+        match read {
+            Ok(()) => break,
+            Err(error) if error.kind == DecodeErrorKind::TrailingBytes => {}
+            Err(_) => return Verdict::Refused,
+        }
+    }
+    Verdict::Canonical(written.finish())
+}
+
+/// A piece as a writer writes it.
+fn write_piece(seed: u64, transaction: u64, number: u32, is_last: bool) -> Vec<u8> {
+    let (raw, changes) = changes(seed);
+    let mut packed = Vec::new();
+    let codec = compress::pack(&raw, Effort::Full, &mut packed);
+    let payload = if codec == Codec::Raw { &raw } else { &packed };
+    let header = PieceHeader {
+        codec,
+        is_last,
+        is_base: transaction == 1,
+        transaction,
+        number,
+        raw_length: raw.len() as u32,
+        stored_length: payload.len() as u32,
+        changes,
+    };
+    [header.encode(GENERATION, payload).as_slice(), payload].concat()
+}
+
+fn piece_seeds() -> Vec<Vec<u8>> {
+    (0..8).map(|seed| write_piece(seed, 1 + seed, 0, seed % 2 == 0)).collect()
+}
+
+fn run_piece(bytes: &[u8]) -> Verdict {
+    let Ok(header) = PieceHeader::decode(bytes) else { return Verdict::Refused };
+    let payload = &bytes[PIECE_HEADER_BYTES..];
+    let payload = payload.get(..header.stored_length as usize).unwrap_or(payload);
+    match header.unpack(payload.to_vec()) {
+        Ok(raw) => {
+            let _ = txlog::each_change(&raw, header.changes, &mut |_| {});
+            Verdict::Understood
+        }
+        Err(_) => Verdict::Refused,
+    }
+}
+
+/// A base of two pieces, and some transactions.
+fn log_seeds() -> Vec<Vec<u8>> {
+    let one = |seed: u64| {
+        let mut bytes = log_header_seeds().concat();
+        bytes.extend(write_piece(seed, 1, 0, false));
+        bytes.extend(write_piece(seed + 100, 1, 1, true));
+        for transaction in 2..2 + seed % 4 {
+            bytes.extend(write_piece(seed + transaction, transaction, 0, true));
+        }
+        bytes
+    };
+    (0..8).map(one).collect()
+}
+
+/// Puts the right checksums as far as pieces follow each other.
+fn mend_log(bytes: &mut [u8]) {
+    mend_header(bytes);
+    let mut at = LOG_HEADER_BYTES;
+    while let Some(header) = bytes.get(at..).and_then(|rest| PieceHeader::decode(rest).ok()) {
+        let end = at + PIECE_HEADER_BYTES + header.stored_length as usize;
+        let Some(payload) = bytes.get(at + PIECE_HEADER_BYTES..end).map(<[u8]>::to_vec) else { return };
+        bytes[at..at + PIECE_HEADER_BYTES].copy_from_slice(&header.encode(GENERATION, &payload));
+        at = end;
+    }
+}
+
+/// All ways in which a log is read without the database.
+fn run_log(bytes: &[u8]) -> Verdict {
+    let file = Arc::new(Bytes(bytes.to_vec()));
+    match log::read_all(file, GENERATION) {
+        Ok(Some((whole, whatever))) if whole > whatever => {
+            Verdict::Wrong(format!("{whole} changes in whole transactions, {whatever} in all"))
+        }
+        Ok(Some(_)) => Verdict::Understood,
+        Ok(None) | Err(_) => Verdict::Refused,
+    }
+}
+
+fn log_record_seeds() -> Vec<Vec<u8>> {
+    vec![LogRecord { generation: 1, transaction: 7, length: 4096, base_length: 300 }.encode().to_vec()]
 }

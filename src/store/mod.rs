@@ -6,8 +6,9 @@
 //! ```
 //!
 //! The order of writes is the promise: a row in the database never points to bytes that are not
-//! durable, and what the database does not record is not there. All file operations go through the
-//! seam [`disk::Disk`], so that a crash can be rehearsed at each of them.
+//! durable, and what the database does not record is not there. What it records besides the chunk index
+//! is written a second time, into the transaction log. All file operations go through the seam
+//! [`disk::Disk`], so that a crash can be rehearsed at each of them.
 
 pub mod bucket;
 mod chunk_reader;
@@ -36,6 +37,7 @@ mod space;
 #[cfg(test)]
 mod tests_care;
 mod transaction;
+mod txlog;
 mod upkeep;
 
 use std::collections::HashMap;
@@ -48,10 +50,11 @@ use crate::base::id::PackId;
 use crate::base::monitor::{Monitor, SilentMonitor};
 use crate::store::chunk_reader::PackView;
 use crate::store::database::DatabaseHandle;
-use crate::store::disk::{Disk, RealDisk};
+use crate::store::disk::{Disk, DiskFile, RealDisk};
 use crate::store::error::{DatabaseContext, IoContext};
 use crate::store::guard::guarded;
 use crate::store::space::{SETTINGS_KEY, STORE};
+use crate::store::txlog::{LOG_DIR, OpenLog};
 
 pub use chunk_reader::ChunkReader;
 pub use chunk_writer::{ChunkWriter, GroupHint, Put, Staged, WriterTotals};
@@ -68,6 +71,7 @@ pub use settings::{FORMAT, FormatFile, KNOWN_FEATURES, StoreSettings};
 pub use snapshot::{ChunkScan, Scan, Snapshot};
 pub use space::{ChunkLocation, PackRecord, Space};
 pub use transaction::Transaction;
+pub use txlog::{LogCheck, LogFault, REPAIR_MARKER, Recorded as LogRecord, SurvivingLog};
 pub use upkeep::{CheckedChunk, PackFile, PackInspector, PackUsage, places as chunk_places};
 
 /// What a store is opened for.
@@ -119,13 +123,14 @@ struct Inner {
     settings: StoreSettings,
     database: DatabaseHandle,
     views: Mutex<HashMap<PackId, Arc<PackView>>>,
+    log: Mutex<OpenLog>,
 }
 
 const FORMAT_FILE: &str = "format";
 const DATABASE_FILE: &str = "db.redb";
 /// The first bytes of every redb file.
 const DATABASE_MAGIC: &[u8; 9] = b"redb\x1a\x0a\xa9\x0d\x0a";
-const FOLDERS: [&str; 3] = ["packs", "tmp", "locks"];
+const FOLDERS: [&str; 4] = ["packs", "tmp", "locks", LOG_DIR];
 
 impl Store {
     /// Creates a store in `dir`, the `.pent` folder, making the folder when it is missing.
@@ -223,6 +228,7 @@ impl Store {
             settings: settings.clone(),
             database,
             views: Mutex::default(),
+            log: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -245,7 +251,8 @@ impl Store {
         let database = DatabaseHandle::open(disk.clone(), dir.join(DATABASE_FILE), writable)?;
         let settings = read_settings(&database)?;
         let dir = dir.to_owned();
-        let inner = Inner { disk, dir, access, options, settings, database, views: Mutex::default() };
+        let (views, log) = (Mutex::default(), Mutex::default());
+        let inner = Inner { disk, dir, access, options, settings, database, views, log };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -349,6 +356,15 @@ impl Store {
 
     pub(crate) fn options(&self) -> &StoreOptions {
         &self.inner.options
+    }
+
+    /// The log file that was last written to.
+    pub(crate) fn open_log(&self) -> &Mutex<OpenLog> {
+        &self.inner.log
+    }
+
+    pub(crate) fn sync_along(&self, file: Arc<dyn DiskFile>) {
+        self.inner.database.sync_along(file);
     }
 
     /// Lets go of the mapping of a pack that is about to be removed.

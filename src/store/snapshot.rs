@@ -9,7 +9,8 @@ use redb::{OwnedRange, ReadOnlyTable, ReadTransaction, ReadableTable, TableError
 use crate::base::id::ChunkId;
 use crate::store::error::{DatabaseContext, Result, database_error};
 use crate::store::guard::guarded;
-use crate::store::space::{CHUNKS, ChunkLocation, PACKS, PackRecord, Space};
+use crate::store::space::{CHUNKS, ChunkLocation, PACKS, PackRecord, STORE, Space};
+use crate::store::txlog::{self, Recorded};
 
 type BytesTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
 type ChunkTable = ReadOnlyTable<&'static [u8; 32], &'static [u8; 20]>;
@@ -123,6 +124,14 @@ impl Snapshot {
             None => None,
         };
         Ok(ChunkScan { inner })
+    }
+
+    /// What is recorded of the transaction log; `None` where there is none yet.
+    pub(crate) fn log_recorded(&self) -> Result<Option<Recorded>> {
+        match opened(guarded(|| self.transaction.open_table(STORE))?)? {
+            Some(table) => guarded(|| txlog::recorded(&table))?,
+            None => Ok(None),
+        }
     }
 
     /// What is recorded of a pack.

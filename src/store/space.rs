@@ -93,6 +93,41 @@ impl Space {
         }
     }
 
+    /// The number that stands for it in the transaction log; none is ever given another meaning.
+    pub(crate) const fn tag(self) -> u8 {
+        match self {
+            Self::Trees => 1,
+            Self::Metadata => 2,
+            Self::Commits => 3,
+            Self::ManifestNodes => 4,
+            Self::Manifests => 5,
+            Self::Refs => 6,
+            Self::Journal => 7,
+            Self::People => 8,
+            Self::WorktreeState => 9,
+            Self::Settings => 10,
+            Self::Tombstones => 11,
+            Self::Foreign => 12,
+            Self::SharedLog => 13,
+            Self::ReviewLog => 14,
+            Self::Condemned => 15,
+            Self::Imports => 16,
+            Self::Origins => 17,
+            Self::CommitSignatures => 18,
+        }
+    }
+
+    /// The space that a number stands for.
+    pub(crate) fn of_tag(tag: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|space| space.tag() == tag)
+    }
+
+    /// Whether its changes go into the transaction log. The list of what nothing reached is found again
+    /// by the next collection.
+    pub(crate) const fn is_logged(self) -> bool {
+        !matches!(self, Self::Condemned)
+    }
+
     pub(crate) const fn table(self) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
         TableDefinition::new(self.table_name())
     }

@@ -13,6 +13,7 @@ use crate::store::guard::guarded;
 use crate::store::pack_writer::{Batch, PackUpdate};
 use crate::store::snapshot::after_prefix;
 use crate::store::space::{CHUNKS, ChunkLocation, PACKS, PackRecord, STORE, Space};
+use crate::store::txlog::{self, LogState, OldLogs};
 
 /// What the smallest transaction may take in bytes.
 const COMMIT_BYTES: u64 = 64 * 1024;
@@ -27,6 +28,7 @@ pub struct Transaction {
     inner: WriteTransaction,
     /// Locks on packs whose rows are part of this transaction.
     held: Vec<Staged>,
+    log: LogState,
 }
 
 impl fmt::Debug for Transaction {
@@ -37,7 +39,39 @@ impl fmt::Debug for Transaction {
 
 impl Transaction {
     pub(crate) fn new(store: Store, inner: WriteTransaction) -> Self {
-        Self { store, inner, held: Vec::new() }
+        Self { store, inner, held: Vec::new(), log: LogState::Untouched }
+    }
+
+    /// Finds out how changes of a space are logged, before the first.
+    fn ready_log(&mut self, space: Space) -> Result<()> {
+        if space.is_logged() && matches!(self.log, LogState::Untouched) {
+            self.log = LogState::begin(&self.store, &self.inner)?;
+        }
+        Ok(())
+    }
+
+    /// Has the transaction log written anew, with only what there is when this transaction commits: what
+    /// was taken away before is then in it no more.
+    pub fn renew_log(&mut self) -> Result<()> {
+        if matches!(self.log, LogState::Untouched) {
+            self.log = LogState::begin(&self.store, &self.inner)?;
+        }
+        if matches!(self.log, LogState::Appending(_)) {
+            self.log = LogState::Anew(OldLogs::Remove);
+        }
+        Ok(())
+    }
+
+    /// Like [`Transaction::renew_log`], whatever the log is; the old one is kept in `quarantine`. For a
+    /// repair, of a transaction that changed nothing so far.
+    pub fn replace_log(&mut self) {
+        self.log = LogState::Anew(OldLogs::Quarantine);
+    }
+
+    /// Leaves the log alone: for a repair that fills a new database step by step, and ends with a
+    /// transaction that replaces the log.
+    pub fn leave_log(&mut self) {
+        self.log = LogState::Silent;
     }
 
     /// The value of a key as this transaction left it.
@@ -50,11 +84,7 @@ impl Transaction {
 
     /// Gives a key a value.
     pub fn put(&mut self, space: Space, key: &[u8], value: &[u8]) -> Result<()> {
-        guarded(|| {
-            let mut table = self.inner.open_table(space.table()).stored()?;
-            table.insert(key, value).stored()?;
-            Ok(())
-        })?
+        self.put_all(space, [(key, value)])
     }
 
     /// Gives many keys their values; fastest when they come sorted.
@@ -63,10 +93,14 @@ impl Transaction {
         space: Space,
         entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Result<()> {
+        self.ready_log(space)?;
         guarded(|| {
             let mut table = self.inner.open_table(space.table()).stored()?;
             for (key, value) in entries {
                 table.insert(key, value).stored()?;
+                if space.is_logged() {
+                    self.log.put(space, key, value)?;
+                }
             }
             Ok(())
         })?
@@ -74,20 +108,24 @@ impl Transaction {
 
     /// Takes a key away; tells whether it had a value.
     pub fn delete(&mut self, space: Space, key: &[u8]) -> Result<bool> {
-        guarded(|| {
-            let mut table = self.inner.open_table(space.table()).stored()?;
-            Ok(table.remove(key).stored()?.is_some())
-        })?
+        Ok(self.delete_all(space, [key])? > 0)
     }
 
     /// Takes many keys away; gives how many had a value.
     pub fn delete_all<'a>(&mut self, space: Space, keys: impl IntoIterator<Item = &'a [u8]>) -> Result<u64> {
-        let mut table = self.inner.open_table(space.table()).stored()?;
-        let mut deleted = 0;
-        for key in keys {
-            deleted += u64::from(table.remove(key).stored()?.is_some());
-        }
-        Ok(deleted)
+        self.ready_log(space)?;
+        guarded(|| {
+            let mut table = self.inner.open_table(space.table()).stored()?;
+            let mut deleted = 0;
+            for key in keys {
+                let is_there = table.remove(key).stored()?.is_some();
+                deleted += u64::from(is_there);
+                if is_there && space.is_logged() {
+                    self.log.delete(space, key)?;
+                }
+            }
+            Ok(deleted)
+        })?
     }
 
     /// Keys and values in a range as this transaction left them, in the order of their bytes.
@@ -236,8 +274,15 @@ impl Transaction {
 
     /// Makes everything durable and visible. When this returns, it survives a power loss.
     pub fn commit(self) -> Result<()> {
-        let needed = self.held.iter().map(|staged| staged.batch.rows_bytes()).sum::<u64>();
-        let committed = guarded(|| self.inner.commit()).and_then(DatabaseContext::stored);
-        self.store.explain(committed, needed + COMMIT_BYTES)
+        let Self { store, inner, held, log } = self;
+        let needed = held.iter().map(|staged| staged.batch.rows_bytes()).sum::<u64>();
+        let finished = store.explain(txlog::finish(&store, &inner, log), needed + COMMIT_BYTES)?;
+        if let Some(file) = &finished.sync {
+            store.sync_along(file.clone());
+        }
+        let committed = guarded(|| inner.commit()).and_then(DatabaseContext::stored);
+        store.explain(committed, needed + COMMIT_BYTES)?;
+        finished.tidy(store.disk(), store.dir());
+        Ok(())
     }
 }

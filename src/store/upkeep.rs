@@ -141,6 +141,20 @@ impl Store {
         self.inner.database.compact()
     }
 
+    /// Writes the transaction log anew when more than half of it may be out of date; tells whether it did.
+    pub fn tidy_log(&self, _: &SweepLock) -> Result<bool> {
+        /// Bytes by which a log may grow whatever it began with.
+        const GROWTH_BYTES: u64 = 8 << 20;
+        let Some(recorded) = self.snapshot()?.log_recorded()? else { return Ok(false) };
+        if recorded.length <= 2 * recorded.base_length + GROWTH_BYTES {
+            return Ok(false);
+        }
+        let mut transaction = self.begin()?;
+        transaction.renew_log()?;
+        transaction.commit()?;
+        Ok(true)
+    }
+
     /// Whether there is a file of that pack.
     pub fn has_pack_file(&self, id: PackId) -> bool {
         self.disk().exists(&self.pack_path(id)).unwrap_or(true)

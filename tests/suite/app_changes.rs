@@ -1,7 +1,7 @@
 //! Commands that change files and names: restore, switch, merge, resolve, mv, undo. What was not
 //! committed must survive each of them.
 
-use crate::app_flow::{Lab, anna, noise, path};
+use crate::app_flow::{Lab, anna, lines, noise, path};
 use pentimento::app::{draft, log, merge, meta, mv, resolve, restore, switch, undo};
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::base::path::AssetPath;
@@ -597,6 +597,35 @@ fn a_move_of_which_one_end_is_named_is_committed_whole() {
     lab.commit_paths("Moved", &["b.psd"]);
     assert_eq!(lab.changes(), ["changed other.txt"]);
     assert_eq!(assets(&lab, &["b.psd"]), before);
+}
+
+#[test]
+fn a_move_by_hand_of_which_only_the_old_place_is_named_is_committed_whole() {
+    let lab = Lab::new();
+    lab.write("shots/a.psd", "the first picture");
+    lab.write("shots/b.psd", "the second picture");
+    lab.write("gone.txt", "it goes for good");
+    lab.write("other.txt", "1");
+    lab.commit("Base");
+    let before = assets(&lab, &["shots/a.psd", "shots/b.psd"]);
+    fs::create_dir(lab.at("final")).expect("a folder");
+    fs::rename(lab.at("shots/a.psd"), lab.at("final/cover.psd")).expect("a moved file");
+    lab.write("other.txt", "2");
+    // Just as status shows it.
+    assert_eq!(lab.changes(), ["moved shots/a.psd -> final/cover.psd", "changed other.txt"]);
+    let report = lab.commit_paths("By its old name", &["shots/a.psd"]);
+    assert_eq!(lines(&report.changes), ["moved shots/a.psd -> final/cover.psd"]);
+    assert_eq!(lab.changes(), ["changed other.txt"]);
+    assert_eq!(assets(&lab, &["final/cover.psd"]), before[..1]);
+    // A folder that was named has one that went elsewhere, and one that is gone is only gone.
+    fs::rename(lab.at("shots/b.psd"), lab.at("final/back.psd")).expect("a moved file");
+    let report = lab.commit_paths("By its old folder", &["shots"]);
+    assert_eq!(lines(&report.changes), ["moved shots/b.psd -> final/back.psd"]);
+    assert_eq!(assets(&lab, &["final/back.psd"]), before[1..]);
+    fs::remove_file(lab.at("gone.txt")).expect("a removed file");
+    let report = lab.commit_paths("Gone", &["gone.txt"]);
+    assert_eq!(lines(&report.changes), ["removed gone.txt"]);
+    assert_eq!(lab.changes(), ["changed other.txt"]);
 }
 
 #[test]

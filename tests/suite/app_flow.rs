@@ -46,7 +46,11 @@ impl Lab {
     }
 
     pub fn in_folder(folder: tempfile::TempDir) -> Self {
-        let settings = StoreSettings::new(RepositoryId::from_bytes([1; 16]));
+        Self::with_id(folder, RepositoryId::from_bytes([1; 16]))
+    }
+
+    pub fn with_id(folder: tempfile::TempDir, id: RepositoryId) -> Self {
+        let settings = StoreSettings::new(id);
         let repository = Repository::create(folder.path(), &settings).expect("a new repository");
         Self { folder, repository, clock: TickingClock(AtomicI64::new(1_772_381_999_000)) }
     }

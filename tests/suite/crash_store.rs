@@ -7,7 +7,9 @@ use std::sync::Arc;
 use pentimento::base::id::{ChunkId, RepositoryId};
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::store::fault::{FaultDisk, Loss};
-use pentimento::store::{Access, GroupHint, Result, Space, Store, StoreError, StoreOptions, StoreSettings};
+use pentimento::store::{
+    Access, GroupHint, Result, Space, Store, StoreError, StoreOptions, StoreSettings, SurvivingLog,
+};
 
 const DIR: &str = "/studio/.pent";
 const COMMITS: usize = 5;
@@ -132,7 +134,33 @@ fn assert_whole(store: &Store, context: &str) {
     }
 }
 
+/// The transaction log alone gives the same state, and one that holds together.
+fn assert_log_has_it(disk: &FaultDisk, history: &History, context: &str) {
+    let copy = disk.restart(Loss::Nothing);
+    let logs = SurvivingLog::all(&copy, Path::new(DIR)).unwrap();
+    let found = logs.first().map_or_else(Refs::new, |log| {
+        let settings = StoreSettings::new(RepositoryId::from_bytes([3; 16]));
+        let disk = Arc::new(copy.clone());
+        let (store, _) = Store::replace_database(disk, Path::new(DIR), &settings, options()).unwrap();
+        let mut transaction = store.begin().unwrap();
+        transaction.replace_log();
+        log.replay(&mut transaction, false).unwrap();
+        transaction.commit().unwrap();
+        let check = store.check_log(&SilentMonitor).unwrap();
+        assert!(check.faults.is_empty(), "{context}: {check:?}");
+        refs_of(&store)
+    });
+    let as_under_way = history.under_way.as_ref() == Some(&found);
+    assert!(found == history.reported || as_under_way, "{context}: the log has another state");
+}
+
+fn assert_log_is_sound(store: &Store, context: &str) {
+    let check = store.check_log(&SilentMonitor).unwrap();
+    assert!(check.faults.is_empty() && check.missing == 0, "{context}: {check:?}");
+}
+
 fn check(disk: &FaultDisk, history: &History, context: &str) {
+    assert_log_has_it(disk, history, context);
     let store = match open(disk) {
         Ok(store) => store,
         Err(StoreError::NotARepository { .. }) => {
@@ -146,12 +174,14 @@ fn check(disk: &FaultDisk, history: &History, context: &str) {
     let as_under_way = history.under_way.as_ref() == Some(&found);
     assert!(as_reported || as_under_way, "{context}: neither the reported state nor the next one");
     assert_whole(&store, context);
+    assert_log_is_sound(&store, context);
     // Work goes on as if nothing had been.
     commit(&store, 77, &mut found).unwrap_or_else(|error| panic!("{context}: cannot go on: {error:?}"));
     drop(store);
     let store = open(disk).unwrap_or_else(|error| panic!("{context}: does not open again: {error:?}"));
     assert_eq!(refs_of(&store), found, "{context}");
     assert_whole(&store, context);
+    assert_log_is_sound(&store, context);
 }
 
 /// Every `step`-th operation from `first`, with every loss.

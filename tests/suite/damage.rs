@@ -28,7 +28,13 @@ fn now() -> FixedClock {
 
 /// Small files, a file of many chunks in two versions, a draft, a tag, a journal, and something set aside.
 fn studio() -> Lab {
-    let lab = Lab::new();
+    studio_with_id(1, &mut |_| {})
+}
+
+/// The same, of a repository of its own; shows itself after each commit.
+fn studio_with_id(id: u8, after: &mut dyn FnMut(&Path)) -> Lab {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lab = Lab::with_id(folder, RepositoryId::from_bytes([id; 16]));
     for number in 0..12u64 {
         lab.write(
             &format!("brand/{number}.svg"),
@@ -38,11 +44,13 @@ fn studio() -> Lab {
     lab.write("photo/harbour.raw", noise(1, 1_500_000));
     lab.write("notes.txt", "first idea\n");
     lab.commit("First state");
+    after(lab.folder.path());
     let mut edited = noise(1, 1_500_000);
     edited[700_000..700_100].fill(7);
     lab.write("photo/harbour.raw", edited);
     lab.write("notes.txt", "second idea\n");
     lab.commit("Softer shadow");
+    after(lab.folder.path());
     let set =
         tag::Options::Set { name: "sent".into(), revision: None, message: None, identity: Some(anna()) };
     tag::run(&lab.repository, set, &lab.clock).expect("a tag");
@@ -73,6 +81,24 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
+/// All files below a folder, relative to it.
+fn files_below(top: &Path) -> Vec<PathBuf> {
+    let mut waiting = vec![top.to_owned()];
+    let mut files = Vec::new();
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let place = entry.expect("an entry").path();
+            if place.is_dir() {
+                waiting.push(place);
+            } else {
+                files.push(place.strip_prefix(top).expect("inside").to_owned());
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
 /// A closed repository that can be copied over and over.
 struct Template {
     folder: tempfile::TempDir,
@@ -81,7 +107,11 @@ struct Template {
 
 impl Template {
     fn new() -> Self {
-        let Lab { folder, repository, .. } = studio();
+        Self::of(studio())
+    }
+
+    fn of(lab: Lab) -> Self {
+        let Lab { folder, repository, .. } = lab;
         let said = everything(&repository).expect("a sound repository");
         assert!(said.len() >= 3);
         drop(repository);
@@ -90,21 +120,7 @@ impl Template {
 
     /// Files inside `.pent`, relative to it.
     fn files(&self) -> Vec<PathBuf> {
-        let top = self.folder.path().join(".pent");
-        let mut waiting = vec![top.clone()];
-        let mut files = Vec::new();
-        while let Some(folder) = waiting.pop() {
-            for entry in fs::read_dir(folder).expect("a folder") {
-                let place = entry.expect("an entry").path();
-                if place.is_dir() {
-                    waiting.push(place);
-                } else {
-                    files.push(place.strip_prefix(&top).expect("inside").to_owned());
-                }
-            }
-        }
-        files.sort();
-        files
+        files_below(&self.folder.path().join(".pent"))
     }
 
     fn copy(&self) -> tempfile::TempDir {
@@ -150,7 +166,7 @@ fn mend(root: &Path, search: &[PathBuf]) -> Result<repair::Report, String> {
 }
 
 /// What is done to a file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Harm {
     /// One bit at a place, in thousandths of the length.
     Flip(usize),
@@ -243,11 +259,171 @@ fn damage_to_a_pack_is_named_and_what_the_files_still_have_comes_back() {
 }
 
 #[test]
-fn a_database_with_flipped_bits_or_no_bytes_is_named_and_mended_from_its_pages() {
-    // A database that lost its commits to a cut is found, but what it lost is not named by path.
-    let harms: Vec<Harm> =
-        HARMS.iter().copied().filter(|harm| matches!(harm, Harm::Flip(_) | Harm::Truncate(0))).collect();
-    harm_each(|file| file.starts_with("db.redb"), &harms, false);
+fn a_database_that_is_flipped_cut_gone_or_noise_comes_back_whole_from_the_transaction_log() {
+    harm_each(|file| file.starts_with("db.redb"), HARMS, true);
+}
+
+/// Replaces one file and says whether all came back.
+fn replaced(template: &Template, file: &Path, bytes: &[u8], context: &str) -> bool {
+    let copy = template.copy();
+    fs::write(copy.path().join(".pent").join(file), bytes).expect("a write");
+    assert_found_and_mended(template, copy.path(), &format!("{} {context}", file.display()))
+}
+
+#[test]
+fn every_file_that_is_an_old_copy_of_itself_is_found_and_mended() {
+    let mut old: Vec<BTreeMap<PathBuf, Vec<u8>>> = Vec::new();
+    let template = Template::of(studio_with_id(1, &mut |root| {
+        let files = files_below(&root.join(".pent"));
+        old.push(
+            files
+                .into_iter()
+                .map(|file| (file.clone(), fs::read(root.join(".pent").join(&file)).expect("a file")))
+                .collect(),
+        );
+    }));
+    let mut tried = 0;
+    for (age, files) in old.iter().enumerate() {
+        for (file, bytes) in files {
+            // Content that came later is lost with a pack, unless files have it.
+            let is_pack = file.starts_with("packs");
+            let whole = replaced(&template, file, bytes, &format!("of commit {age}"));
+            assert!(whole || is_pack, "{} of commit {age}: not all came back", file.display());
+            tried += 1;
+        }
+    }
+    assert!(tried >= 10, "{tried}");
+}
+
+#[test]
+fn every_file_that_is_that_of_another_repository_is_found_and_mended() {
+    let template = Template::new();
+    let other = studio_with_id(2, &mut |_| {});
+    // A clone has the same id.
+    let twin = studio_with_id(1, &mut |_| {});
+    for (lab, context) in [(other, "of another"), (twin, "of a twin")] {
+        let Lab { folder, repository, .. } = lab;
+        drop(repository);
+        let dir = folder.path().join(".pent");
+        let pack = |files: &[PathBuf]| files.iter().find(|file| file.starts_with("packs")).cloned();
+        for file in template.files() {
+            let theirs =
+                if file.starts_with("packs") { pack(&files_below(&dir)) } else { Some(file.clone()) };
+            let Some(bytes) = theirs.and_then(|theirs| fs::read(dir.join(theirs)).ok()) else { continue };
+            let whole = replaced(&template, &file, &bytes, context);
+            assert!(whole || file.starts_with("packs"), "{} {context}: not all came back", file.display());
+        }
+    }
+}
+
+#[test]
+fn any_two_files_that_changed_places_are_found_and_mended() {
+    let template = Template::new();
+    let files = template.files();
+    for (index, one) in files.iter().enumerate() {
+        for other in &files[index + 1..] {
+            let copy = template.copy();
+            let dir = copy.path().join(".pent");
+            let (first, second) =
+                (fs::read(dir.join(one)).expect("a file"), fs::read(dir.join(other)).expect("a file"));
+            fs::write(dir.join(one), second).expect("a write");
+            fs::write(dir.join(other), first).expect("a write");
+            let context = format!("{} and {}", one.display(), other.display());
+            let whole = assert_found_and_mended(&template, copy.path(), &context);
+            // Where the work itself and what the database says both went, the files have most of it.
+            let has_pack = one.starts_with("packs") || other.starts_with("packs");
+            let is_log = |file: &Path| file.starts_with("transactions") || file.starts_with("db.redb");
+            assert!(whole || has_pack || (is_log(one) && is_log(other)), "{context}: not all came back");
+        }
+    }
+}
+
+/// Both copies of the records are damaged at once: what one lost the other may have, and the rest is said.
+#[test]
+fn a_database_and_a_log_that_are_both_damaged_give_what_either_has() {
+    let template = Template::new();
+    let log = template.files().into_iter().find(|file| file.starts_with("transactions")).expect("a log");
+    let both = [
+        (Harm::Truncate(500), Harm::Truncate(500)),
+        (Harm::Truncate(500), Harm::Delete),
+        (Harm::Delete, Harm::Truncate(700)),
+        (Harm::Delete, Harm::Flip(600)),
+        (Harm::Flip(0), Harm::Flip(300)),
+        (Harm::Noise, Harm::Flip(900)),
+        (Harm::Delete, Harm::Delete),
+    ];
+    for (database_harm, log_harm) in both {
+        let copy = template.copy();
+        harm(&copy.path().join(".pent/db.redb"), database_harm);
+        harm(&copy.path().join(".pent").join(&log), log_harm);
+        let context = format!("{database_harm:?} and {log_harm:?}");
+        assert!(check(copy.path()).map_or(true, |report| !report.sound), "{context}: not found");
+        let report = mend(copy.path(), &[]).unwrap_or_else(|error| panic!("{context}: no repair: {error}"));
+        let repository = Repository::open(copy.path(), Access::ReadWrite).expect("a repository");
+        let read = everything(&repository).ok();
+        let step = report.steps.iter().find(|step| step.what == "database").expect("a step");
+        let whole = read.as_ref() == Some(&template.said);
+        assert!(whole || step.message.contains("may be missing"), "{context}: {step:?}");
+        // What is there but not in full is named by path and commit.
+        assert!(read.is_some() || report.lost.iter().any(|line| line.commits > 0), "{context}: {report:?}");
+        if log_harm == Harm::Flip(300) || log_harm == Harm::Flip(600) {
+            assert_eq!(repository.id(), RepositoryId::from_bytes([1; 16]), "{context}");
+        }
+    }
+}
+
+#[test]
+fn the_loss_of_the_database_loses_neither_identity_nor_anything_that_was_saved() {
+    let template = Template::new();
+    let copy = template.copy();
+    let rows_of = |root: &Path| {
+        let repository = Repository::open(root, Access::ReadOnly).expect("a repository");
+        let snapshot = repository.store().snapshot().expect("a snapshot");
+        let mut rows = BTreeMap::new();
+        for space in Space::ALL.into_iter().filter(|space| *space != Space::Condemned) {
+            for row in snapshot.scan_prefix(space, b"").expect("rows") {
+                let (key, value) = row.expect("a row");
+                rows.insert((space.table_name(), key), value);
+            }
+        }
+        (repository.store().settings().clone(), rows)
+    };
+    let before = rows_of(copy.path());
+    fs::remove_file(copy.path().join(".pent/db.redb")).expect("a removal");
+    let report = mend(copy.path(), &[]).expect("a repair");
+    assert!(report.sound && report.lost.is_empty(), "{report:?}");
+    let after = rows_of(copy.path());
+    assert_eq!(after.0, before.0, "the id and how content is cut");
+    for (key, value) in &before.1 {
+        // When what was checked is noted by the repair itself.
+        if key.0 != "settings" {
+            assert_eq!(after.1.get(key), Some(value), "{key:?}");
+        }
+    }
+    assert!(check(copy.path()).expect("a report").sound);
+}
+
+#[test]
+fn an_old_copy_of_the_database_stops_every_change_until_it_is_repaired() {
+    let lab = studio();
+    let place = lab.at(".pent/db.redb");
+    let old = fs::read(&place).expect("a database");
+    lab.write("notes.txt", "one");
+    lab.commit("One");
+    lab.write("notes.txt", "two");
+    lab.commit("Two");
+    let said = everything(&lab.repository).expect("all");
+    let Lab { folder, repository, clock } = lab;
+    drop(repository);
+    fs::write(&place, old).expect("a write");
+    let repository = Repository::open(folder.path(), Access::ReadWrite).expect("a repository");
+    let refused = draft::create(&repository, "late", None, &clock).expect_err("refused");
+    assert!(format!("{refused:?}").contains("DatabaseBehind"), "{refused:?}");
+    drop(repository);
+    let report = mend(folder.path(), &[]).expect("a repair");
+    assert!(report.sound, "{report:?}");
+    let repository = Repository::open(folder.path(), Access::ReadWrite).expect("a repository");
+    assert_eq!(everything(&repository).expect("all"), said);
 }
 
 #[test]
@@ -267,23 +443,6 @@ fn one_flipped_bit_anywhere_in_the_database_loses_nothing_or_names_what() {
         whole += u32::from(assert_found_and_mended(&template, copy.path(), &format!("bit at {at}")));
     }
     assert!(whole * 10 >= total * 9, "only {whole} of {total} came back whole");
-}
-
-#[test]
-fn packs_that_changed_places_are_named_and_mended() {
-    let template = Template::new();
-    let copy = template.copy();
-    let packs: Vec<PathBuf> = template.files().into_iter().filter(|file| file.starts_with("packs")).collect();
-    // One pack of this studio under the name of a pack of another.
-    let other = studio();
-    let foreign: Vec<PathBuf> = fs::read_dir(other.at(".pent/packs"))
-        .expect("packs")
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
-    fs::copy(&foreign[0], copy.path().join(".pent").join(&packs[0])).expect("a copy");
-    let report = check(copy.path()).expect("a report");
-    assert!(!report.sound);
-    assert_found_and_mended(&template, copy.path(), "swapped packs");
 }
 
 #[test]

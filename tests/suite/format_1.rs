@@ -1,6 +1,7 @@
 //! A repository that format 1 once wrote is read by this and every later version.
 
-use pentimento::app::{cat, log};
+use pentimento::app::{cat, draft, log, repair};
+use pentimento::base::id::RepositoryId;
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::base::path::AssetPath;
 use pentimento::base::time::{FixedClock, Timestamp};
@@ -87,4 +88,27 @@ fn history_versions_and_metadata_are_as_they_were() {
         ("First state", "added", Some(1)),
     ];
     assert_eq!(story, expected.map(|(message, what, version)| (message.to_owned(), what, version)));
+}
+
+#[test]
+fn it_gets_a_transaction_log_with_its_next_change_and_then_survives_the_loss_of_its_database() {
+    let (folder, repository, _) = opened();
+    let names = repository.view().expect("a view").references().expect("names");
+    let id = repository.id();
+    assert!(!folder.path().join(".pent/transactions").exists());
+    draft::create(&repository, "later", None, &CLOCK).expect("a draft");
+    drop(repository);
+    fs::remove_file(folder.path().join(".pent/db.redb")).expect("a removal");
+    let options = repair::Options {
+        root: folder.path().to_owned(),
+        search: Vec::new(),
+        new_id: RepositoryId::from_bytes([9; 16]),
+    };
+    let report = repair::run(&options, &CLOCK, &SilentMonitor).expect("a repair");
+    assert!(report.sound && report.lost.is_empty(), "{report:?}");
+    let repository = Repository::open(folder.path(), Access::ReadWrite).expect("a repository");
+    assert_eq!(repository.id(), id);
+    let after = repository.view().expect("a view").references().expect("names");
+    assert_eq!(after.len(), names.len() + 1);
+    assert!(names.iter().all(|name| after.contains(name)));
 }

@@ -361,3 +361,175 @@ fn a_collection_that_is_killed_takes_nothing_that_anybody_needs() {
         assert_same(&files, &read_tree(&repository, &view, tree), "a commit");
     }
 }
+
+/// What the program says is shown of the repository.
+fn shown(world: &World) -> serde_json::Value {
+    world.json(&["sparse", "list"])["shown"].clone()
+}
+
+#[test]
+fn a_sparse_change_that_is_killed_is_brought_to_its_end_with_all_uncommitted_work() {
+    let world = studio();
+    let mut dice = Dice(88);
+    work(&world, 0);
+    world.ok(&["commit", "-m", "First"]);
+    let whole = read_folder(&world.studio());
+    let usual = measured(|| drop(world.ok(&["sparse", "add", "set 0", "set 1"])));
+    world.ok(&["sparse", "all"]);
+    assert_same(&whole, &read_folder(&world.studio()), "everything is shown again");
+    for round in 0..kills() {
+        write(&world, "set 2/1.txt", format!("not committed {round}\n"));
+        write(&world, "set 3/new.txt", format!("new {round}\n"));
+        let before = read_folder(&world.studio());
+        let was_done = kill(&world, &["sparse", "add", "set 0", "set 1"], usual, &mut dice);
+        // The next command ends what was begun.
+        world.pent(&["switch", "main"]);
+        let after = read_folder(&world.studio());
+        let is_sparse = !shown(&world).is_null();
+        assert!(is_sparse || !was_done, "round {round}: what was reported is not so");
+        assert!(is_sparse || before == after, "round {round}: half put away");
+        assert!(!is_sparse || !after.contains_key("large.psd"), "round {round}: half shown");
+        for kept in ["set 2/1.txt", "set 3/new.txt"] {
+            assert_eq!(after.get(kept), before.get(kept), "round {round}: uncommitted work is hidden");
+        }
+        kill(&world, &["sparse", "all"], usual, &mut dice);
+        world.pent(&["switch", "main"]);
+        world.ok(&["sparse", "all"]);
+        assert_same(&before, &read_folder(&world.studio()), &format!("round {round}, all again"));
+        if round % 4 == 0 {
+            assert_sound(&world);
+        }
+    }
+    assert_sound(&world);
+}
+
+#[test]
+fn a_move_that_is_killed_moved_everything_or_nothing_and_loses_no_asset() {
+    let world = studio();
+    let mut dice = Dice(99);
+    work(&world, 0);
+    world.ok(&["commit", "-m", "First"]);
+    let usual = measured(|| drop(world.ok(&["mv", "set 0", "other set"])));
+    world.ok(&["undo"]);
+    let mut names = ["set 0".to_owned(), "other set".to_owned()];
+    for round in 0..kills() {
+        write(&world, &format!("{}/0.txt", names[0]), format!("not committed {round}\n"));
+        let before = read_folder(&world.studio());
+        let was_done = kill(&world, &["mv", &names[0], &names[1]], usual, &mut dice);
+        let after = read_folder(&world.studio());
+        let has_moved = !world.studio().join(&names[0]).exists();
+        assert!(has_moved || !was_done, "round {round}: what was reported is not so");
+        let renamed: Files = before
+            .iter()
+            .map(|(path, thing)| {
+                let below = path.strip_prefix(&names[0]).filter(|_| has_moved);
+                (below.map_or(path.clone(), |below| format!("{}{below}", names[1])), thing.clone())
+            })
+            .collect();
+        assert_same(&renamed, &after, &format!("round {round}"));
+        world.ok(&["commit", "-m", "What came of it"]);
+        let (_, files) = branch_files(&world, "main").expect("a commit");
+        assert_same(&after, &files, "the commit");
+        if has_moved {
+            names.swap(0, 1);
+        }
+        // Whatever was cut off, every file that did not change is the asset that it was.
+        let log = world.json(&["log", &format!("{}/4.txt", names[0])]);
+        let first = log["commits"].as_array().expect("commits").last().expect("a commit");
+        assert_eq!(first["message"], "First", "round {round}: {log}");
+    }
+    assert_sound(&world);
+}
+
+#[test]
+fn a_repair_that_is_killed_is_brought_to_its_end_by_the_next() {
+    let world = studio();
+    let mut dice = Dice(111);
+    work(&world, 0);
+    world.ok(&["commit", "-m", "First"]);
+    let usual = measured(|| drop(world.ok(&["repair"]))) * 3;
+    for round in 1..=kills() {
+        work(&world, round);
+        world.ok(&["commit", "-m", "Next"]);
+        let saved = branch_files(&world, "main").expect("a commit");
+        let place = world.studio().join(".pent/db.redb");
+        match round % 3 {
+            0 => fs::remove_file(&place).expect("a removed file"),
+            1 => {
+                let length = fs::metadata(&place).expect("a file").len();
+                let file = fs::OpenOptions::new().write(true).open(&place).expect("a file");
+                file.set_len(length / 2).expect("a cut file");
+            }
+            _ => fs::write(&place, noise(round, 60_000)).expect("a written file"),
+        }
+        let was_done = kill(&world, &["repair"], usual, &mut dice);
+        if was_done {
+            assert_eq!(branch_files(&world, "main"), Some(saved.clone()), "round {round}");
+        }
+        // Nobody changes a repository that is half repaired.
+        let meanwhile = world.pent(&["tag", &format!("round-{round}")]);
+        let mended = world.pent(&["repair"]);
+        assert_eq!(mended.code, 0, "round {round}: {}{}", mended.stdout, mended.stderr);
+        assert_eq!(branch_files(&world, "main"), Some(saved), "round {round}");
+        let tags = world.ok(&["tag"]);
+        assert_eq!(tags.contains(&format!("round-{round}")), meanwhile.code == 0, "round {round}: {tags}");
+        assert_sound(&world);
+    }
+}
+
+#[test]
+fn commits_beside_collections_that_are_killed_lose_nothing() {
+    let world = studio();
+    let mut dice = Dice(122);
+    work(&world, 0);
+    world.ok(&["commit", "-m", "First"]);
+    let usual = measured(|| drop(world.ok(&["gc", "--now", "--yes"])));
+    let mut saved: BTreeMap<CommitId, Files> = BTreeMap::new();
+    for round in 1..=kills() {
+        work(&world, round);
+        let mut command = world.command(&["commit", "-m", "Beside a collection"]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("a program");
+        kill(&world, &["gc", "--now", "--yes"], usual, &mut dice);
+        let output = child.wait_with_output().expect("an end");
+        assert!(output.status.success(), "round {round}: {}", String::from_utf8_lossy(&output.stderr));
+        let (id, files) = branch_files(&world, "main").expect("a commit");
+        assert_same(&read_folder(&world.studio()), &files, "the commit");
+        saved.insert(id, files);
+    }
+    assert_sound(&world);
+    let repository = open(&world);
+    let view = repository.view().expect("a view");
+    for (id, files) in saved {
+        let tree = view.commit(id).expect("a commit").tree;
+        assert_same(&files, &read_tree(&repository, &view, tree), "a commit");
+    }
+}
+
+#[test]
+fn a_commit_succeeds_while_others_beside_it_are_killed() {
+    let world = studio();
+    let mut dice = Dice(133);
+    write(&world, "left/0.psd", noise(1, 300_000));
+    let usual = measured(|| drop(world.ok(&["commit", "-m", "First"])));
+    for round in 1..=kills() {
+        write(&world, "left/0.psd", noise(round * 2, 300_000));
+        write(&world, "right/0.psd", noise(round * 2 + 1, 300_000));
+        let mut command = world.command(&["commit", "-m", "Left", "left"]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("a program");
+        let was_done = kill(&world, &["commit", "-m", "Right", "right"], usual, &mut dice);
+        let output = child.wait_with_output().expect("an end");
+        if !output.status.success() {
+            // The other was killed at the very end: that it counts is known to whoever writes next.
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(said.contains("moved meanwhile"), "round {round}: {said}");
+            world.ok(&["commit", "-m", "Left, again", "left"]);
+        }
+        let (_, files) = branch_files(&world, "main").expect("a commit");
+        assert_eq!(files["left/0.psd"].bytes(), noise(round * 2, 300_000), "round {round}");
+        let right = files.get("right/0.psd").map(|thing| thing.bytes().to_vec());
+        let is_there = right == Some(noise(round * 2 + 1, 300_000));
+        assert!(is_there || !was_done, "round {round}: what was reported as saved is missing");
+        world.pent(&["commit", "-m", "The rest"]);
+    }
+    assert_sound(&world);
+}

@@ -1,19 +1,84 @@
-//! Finds where new files came from when only a part of the worktree was looked at.
+//! Finds the other ends of moves when only a part of the worktree was asked for.
 //!
-//! Whoever commits the new place of a moved file alone means the move: its old place, where nothing
-//! stands any more, goes along. Else the asset would end and another begin.
+//! Whoever commits one end of a moved file means the move, which is what status shows: the other end
+//! goes along. Else the asset would end and another begin.
 
+use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
 use crate::base::candidates::{Candidates, Likeness};
 use crate::base::id::FileId;
+use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
+use crate::object::path_set::PathSet;
 use crate::object::tree::Content;
-use crate::worktree::index::Folder;
+use crate::repo::ingest::Ingester;
+use crate::worktree::index::{Folder, Index};
 use crate::worktree::scan::Tracked;
 use crate::worktree::stat::NodeKind;
-use crate::worktree::status::{Change, What};
+use crate::worktree::status::{Change, Measure, What};
 use std::collections::HashSet;
+
+/// Where files went that stood within the paths that were asked for, as status finds it.
+pub fn new_places(
+    session: &Session<'_>,
+    within: &[AssetPath],
+    monitor: &dyn Monitor,
+) -> Result<Vec<AssetPath>, AppError> {
+    let Some(index) = session.index.as_ref().filter(|_| !within.is_empty()) else { return Ok(Vec::new()) };
+    let mut is_any_gone = false;
+    for path in within {
+        is_any_gone = is_any_gone || is_gone_below(session, index, path)?;
+    }
+    // Only then is it worth looking at everything.
+    if !is_any_gone {
+        return Ok(Vec::new());
+    }
+    let parameters = session.repository.store().settings().chunker;
+    let measuring = Ingester::measuring(&session.view, &parameters, monitor);
+    let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
+    let status = session.status(&[], &probe, Measure::Needed, monitor)?;
+    let asked = PathSet::new(within.iter().cloned());
+    let went = status.changes.into_iter().filter_map(|change| match &change.what {
+        What::Moved { from, .. } if asked.includes(from) && !asked.includes(&change.path) => {
+            Some(change.path)
+        }
+        _ => None,
+    });
+    Ok(went.collect())
+}
+
+/// Whether nothing stands where a committed file at or below a path should.
+fn is_gone_below(session: &Session<'_>, index: &Index, path: &AssetPath) -> Result<bool, AppError> {
+    match index.find_folder(path)? {
+        Some(folder) => is_gone_in(session, folder, path),
+        None => Ok(index.find(path)?.is_some() && is_gone(session, path)),
+    }
+}
+
+fn is_gone_in(session: &Session<'_>, folder: Folder<'_>, path: &AssetPath) -> Result<bool, AppError> {
+    for position in 0..folder.len() {
+        let Some(record) = folder.record(position) else { continue };
+        // Names in an index come from a checked tree.
+        let Ok(at) = path.join(record.name()) else { continue };
+        let is_gone = if record.is_directory() {
+            is_gone_in(session, folder.child(&record)?, &at)?
+        } else {
+            is_gone(session, &at)
+        };
+        if is_gone {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether nothing stands at a path where something should.
+fn is_gone(session: &Session<'_>, path: &AssetPath) -> bool {
+    let stands = session.worktree.look(path);
+    session.state.shows(path)
+        && stands.is_ok_and(|found| found.is_none_or(|node| node.kind == NodeKind::Directory))
+}
 
 /// Turns new files into moved ones whose content is that of a committed file which stands nowhere.
 pub fn adopt(session: &Session<'_>, changes: &mut [Change]) -> Result<(), AppError> {
@@ -89,13 +154,8 @@ impl Origins<'_, '_> {
         Ok(())
     }
 
-    /// Whether nothing stands at a path where something should.
+    /// The same, for what no command moved.
     fn is_gone(&self, path: &AssetPath) -> bool {
-        let state = &self.session.state;
-        let is_spoken_for = self.spoken_for.contains(path);
-        let stands = self.session.worktree.look(path);
-        state.shows(path)
-            && !is_spoken_for
-            && stands.is_ok_and(|found| found.is_none_or(|node| node.kind == NodeKind::Directory))
+        !self.spoken_for.contains(path) && is_gone(self.session, path)
     }
 }

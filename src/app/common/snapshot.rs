@@ -56,7 +56,9 @@ pub fn take(
     parents: &[CommitId],
     monitor: &dyn Monitor,
 ) -> Result<Snapshot, AppError> {
-    let within = &with_other_ends(&session.state.pending, within);
+    let mut asked = with_other_ends(&session.state.pending, within);
+    asked.extend(origins::new_places(session, &asked, monitor)?);
+    let within = &asked;
     let writer = session.repository.store().chunk_writer(monitor)?;
     let parameters = session.repository.store().settings().chunker;
     let store = |room: Option<u64>| -> Result<(Status, (u64, u64)), AppError> {

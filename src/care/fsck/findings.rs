@@ -14,6 +14,8 @@ const LINES_MAX: usize = 10_000;
 pub enum FindingKind {
     /// Pages of the database.
     Database,
+    /// The transaction log, which is the second copy of the records.
+    TransactionLog,
     /// A pack is not there, cut short, or not the one that it is named for.
     Pack,
     /// The list at the end of a pack. The pack can be read without it.
@@ -148,6 +150,7 @@ impl Findings {
         self.concerns_content |= !matches!(
             finding.kind,
             FindingKind::PackFooter
+                | FindingKind::TransactionLog
                 | FindingKind::Name
                 | FindingKind::Record
                 | FindingKind::Sidecar

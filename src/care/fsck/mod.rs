@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! database   every page against its checksum
+//! log        every piece against its checksum, every record against the database
 //! packs      every block header, every chunk hashed again, every row of the index
 //! objects    every record hashed again under its kind; manifests must merge to their file ids
+//! logs       every row of the review log and the shared log, signatures and the chain
 //! roots      everything that names, journal and worktree reach is there
 //! affected   which paths of which commits need what is damaged
 //! ```
@@ -12,12 +14,14 @@
 
 mod affected;
 mod findings;
+mod logs;
 mod objects;
 mod packs;
 mod progress;
 
 pub use affected::{AffectedLine, affected};
 pub use findings::{Finding, FindingKind, Findings};
+pub(in crate::care) use logs::RULES as LOG_RULES;
 pub use progress::last_checked;
 
 use crate::base::id::{CommitId, FileId};
@@ -95,6 +99,7 @@ pub fn check(
         Err(error) => return Err(error.into()),
     };
     if sound {
+        check_log(repository, &mut outcome, monitor)?;
         check_content(repository, options, &mut outcome, monitor)?;
         if outcome.findings.is_empty() {
             progress::remember_moment(repository, options)?;
@@ -106,6 +111,21 @@ pub fn check(
         Ok(Err(CareError::Cancelled)) => Err(CareError::Cancelled),
         Ok(_) | Err(_) => Ok(outcome),
     }
+}
+
+/// The second copy of the records must be whole, and say what the database says.
+fn check_log(repository: &Repository, outcome: &mut Outcome, monitor: &dyn Monitor) -> Result<(), CareError> {
+    let check = repository.store().check_log(monitor)?;
+    if check.missing > 0 {
+        let error = StoreError::DatabaseBehind { transactions: check.missing };
+        outcome.findings.add(Finding::of(FindingKind::Database, error.to_string()));
+    }
+    for fault in check.faults {
+        outcome
+            .findings
+            .add(Finding::of(FindingKind::TransactionLog, format!("the transaction log: {fault}")));
+    }
+    Ok(())
 }
 
 fn check_content(
@@ -124,6 +144,7 @@ fn check_content(
     let view = repository.view()?;
     packs::check(repository, &view, options, outcome, monitor)?;
     objects::check(&view, outcome, monitor)?;
+    logs::check(repository, &view, outcome)?;
     check_roots(&view, options, outcome, monitor)?;
     if outcome.findings.concerns_content() {
         outcome.affected = affected(&view, &outcome.findings, options.now, monitor)?;

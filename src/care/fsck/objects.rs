@@ -70,7 +70,7 @@ fn object_fault(kind: ObjectKind, name: &str, key: &[u8], bytes: &[u8]) -> Optio
         ObjectKind::Tree => TreeNode::decode(bytes).map(drop),
         ObjectKind::Metadata => Metadata::decode(bytes).map(drop),
         ObjectKind::ManifestNode => ManifestNode::decode(bytes).map(drop),
-        // These are in the review log and the shared log, which are checked with their signatures.
+        // These are in the review log and the shared log, which `logs` checks with their signatures.
         ObjectKind::Transition | ObjectKind::Action | ObjectKind::ActionBody => Ok(()),
         ObjectKind::PolicyLink | ObjectKind::LogEntry => Ok(()),
     };

@@ -63,6 +63,7 @@ pub fn execute(
     drop(worktree);
     rewrite_packs(store, &sweep, &mut done, monitor)?;
     drop_orphans(store, options, &sweep, &mut done)?;
+    store.tidy_log(&sweep)?;
     if done.objects + done.chunks >= COMPACT_ROWS || is_loose(store)? {
         store.compact_database(&sweep)?;
     }

@@ -2,17 +2,19 @@
 
 use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;
+use crate::base::size::count;
+use crate::base::time::Timestamp;
 use crate::care::error::CareError;
-use crate::care::repair::rows::{self, LooseRows};
+use crate::care::repair::rows::{self, Logged, LooseRows};
 use crate::care::repair::{Options, Steps};
 use crate::care::repair_marker;
-use crate::object::source::ObjectSource;
+use crate::object::commit::Commit;
 use crate::repo::journal::JournalEntry;
 use crate::repo::refs::{DEFAULT_BRANCH, RefName, RefTarget};
 use crate::repo::state::WorktreeState;
-use crate::repo::{PENT_DIR, RepoError, Repository};
+use crate::repo::{Edit, PENT_DIR, RepoError, Repository};
 use crate::store::disk::RealDisk;
-use crate::store::{Access, Space, Store, StoreError, StoreOptions, StoreSettings};
+use crate::store::{Access, Space, Store, StoreError, StoreOptions, StoreSettings, SurvivingLog};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,20 +37,20 @@ pub(super) fn open(
         }
         _ => {}
     }
-    match open_sound(root, monitor) {
-        Ok(repository) if !(unfinished && is_unborn(&repository)) => return Ok(repository),
-        Ok(_) => {}
-        Err(error) if is_damage(&error) => {}
-        Err(error) => return Err(error),
-    }
+    let pages = match examine(root, monitor)? {
+        Found::Sound(repository) if !(unfinished && is_unborn(&repository)) => return Ok(*repository),
+        Found::Sound(_) | Found::Damaged => Pages::Own,
+        Found::Foreign => Pages::Foreign,
+    };
     repair_marker::set(&pent_dir)?;
-    rebuild(root, options, steps)?;
+    rebuild(root, options, pages, steps)?;
     Ok(Repository::open(root, Access::ReadWrite)?)
 }
 
 fn write_format(pent_dir: &Path, steps: &mut Steps) -> Result<(), CareError> {
     let has_packs = std::fs::read_dir(pent_dir.join("packs")).is_ok_and(|mut packs| packs.next().is_some());
-    if !pent_dir.join("db.redb").exists() && !has_packs {
+    let has_log = !SurvivingLog::all(&RealDisk, pent_dir)?.is_empty();
+    if !pent_dir.join("db.redb").exists() && !has_packs && !has_log {
         return Err(CareError::BeyondRepair { path: pent_dir.to_owned() });
     }
     let kept = Store::rewrite_format(&RealDisk, pent_dir)?;
@@ -56,10 +58,53 @@ fn write_format(pent_dir: &Path, steps: &mut Steps) -> Result<(), CareError> {
     Ok(())
 }
 
+/// What is in the place of the database.
+enum Found {
+    /// One that holds together.
+    Sound(Box<Repository>),
+    /// One that does not, an old copy, or none.
+    Damaged,
+    /// One of another repository.
+    Foreign,
+}
+
+/// Whether what pages of a replaced database say is believed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pages {
+    Own,
+    Foreign,
+}
+
+fn examine(root: &Path, monitor: &dyn Monitor) -> Result<Found, CareError> {
+    match open_sound(root, monitor) {
+        Ok(repository) if is_foreign(&repository, monitor)? => Ok(Found::Foreign),
+        Ok(repository) => Ok(Found::Sound(Box::new(repository))),
+        Err(error) if is_damage(&error) => Ok(Found::Damaged),
+        Err(error) => Err(error),
+    }
+}
+
 fn open_sound(root: &Path, monitor: &dyn Monitor) -> Result<Repository, CareError> {
     let repository = Repository::open(root, Access::ReadWrite)?;
     repository.store().verify_database(monitor)?;
+    if repository.store().is_behind_log()? {
+        // The number is for people who are told; here it is mended.
+        return Err(StoreError::DatabaseBehind { transactions: 0 }.into());
+    }
     Ok(repository)
+}
+
+/// Whether the database is that of another repository: not one of its packs is here, and the log, whole
+/// in itself, says something else.
+fn is_foreign(repository: &Repository, monitor: &dyn Monitor) -> Result<bool, CareError> {
+    let store = repository.store();
+    let packs = store.snapshot()?.packs()?;
+    if packs.is_empty() || packs.iter().any(|(_, record)| store.has_pack_file(record.id)) {
+        return Ok(false);
+    }
+    let logs = SurvivingLog::all(&RealDisk, store.dir())?;
+    let is_whole = logs.first().is_some_and(|log| log.is_whole(None));
+    Ok(is_whole && !store.check_log(monitor)?.faults.is_empty())
 }
 
 /// Whether an earlier repair was cut off between making a new database and filling it.
@@ -71,7 +116,10 @@ fn is_unborn(repository: &Repository) -> bool {
 fn is_damage(error: &CareError) -> bool {
     match error {
         CareError::Repo(RepoError::Store(
-            StoreError::DatabaseDamaged { .. } | StoreError::Settings { .. } | StoreError::Database { .. },
+            StoreError::DatabaseDamaged { .. }
+            | StoreError::DatabaseBehind { .. }
+            | StoreError::Settings { .. }
+            | StoreError::Database { .. },
         )) => true,
         CareError::Repo(RepoError::Store(StoreError::Io { source, .. })) => {
             matches!(source.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::UnexpectedEof)
@@ -80,38 +128,79 @@ fn is_damage(error: &CareError) -> bool {
     }
 }
 
-/// Makes a new database from what the pages of the old one say.
+/// Makes a new database: from the transaction log, and where that has gaps or is gone, from the pages
+/// of the old database too.
 ///
-/// Pages of databases that earlier repairs kept aside count too: one of these may have been cut off.
-fn rebuild(root: &Path, options: &Options, steps: &mut Steps) -> Result<(), CareError> {
+/// Pages of databases that earlier repairs kept aside count as well: one of these may have been cut
+/// off. The new database is complete, and has a log of its own, with the last transaction; before that
+/// it has no state, by which an interrupted repair knows that it has to begin again.
+fn rebuild(root: &Path, options: &Options, pages: Pages, steps: &mut Steps) -> Result<(), CareError> {
     let pent_dir = root.join(PENT_DIR);
-    let old = pent_dir.join("db.redb");
-    let mut settings = if old.exists() { rows::look(&old)?.settings } else { None };
+    let logs = SurvivingLog::all(&RealDisk, &pent_dir)?;
+    let log = logs.first();
     let earlier = kept_databases(&pent_dir);
-    for file in &earlier {
-        if settings.is_none() {
-            settings = rows::look(file)?.settings;
-        }
-    }
-    let known = settings.is_some();
-    let settings = settings.unwrap_or_else(|| StoreSettings::new(options.new_id));
+    let told = match pages {
+        Pages::Own => look_around(&pent_dir.join("db.redb"), &earlier)?,
+        Pages::Foreign => LooseRows::default(),
+    };
+    let known = log.and_then(|log| log.settings().cloned()).or(told.settings);
+    let is_whole = log.is_some_and(|log| log.is_whole(told.log.as_ref()));
+    let settings = known.clone().unwrap_or_else(|| StoreSettings::new(options.new_id));
     let (store, kept) =
         Store::replace_database(Arc::new(RealDisk), &pent_dir, &settings, StoreOptions::default())?;
-    let mut brought = 0;
+    let mut paged = 0;
     let mut loose = LooseRows::default();
-    // The newest word first.
-    for file in kept.iter().chain(earlier.iter().rev()) {
-        let (rows, found) = rows::bring_back(&store, file)?;
-        brought += rows;
-        loose = join(loose, found);
+    if !is_whole {
+        // The newest word first.
+        for file in kept.iter().chain(earlier.iter().rev()) {
+            let (rows, found) = rows::bring_back(&store, file, Logged::NotYet)?;
+            paged += rows;
+            loose = join(loose, found);
+        }
     }
     drop(store);
     let repository = Repository::open(root, Access::ReadWrite)?;
-    put_loose(&repository, &loose)?;
-    let what = if known { "" } else { "; nothing said which repository this was, so it has a new id" };
-    let message = format!("a new database has {brought} records of the damaged one{what}");
+    let mut edit = repository.edit()?;
+    edit.transaction().replace_log();
+    let logged = log.map_or(Ok(0), |log| log.replay(edit.transaction(), !is_whole))?;
+    if !is_whole || edit.state().is_err() {
+        put_loose(&mut edit, loose)?;
+    }
+    edit.commit()?;
+    let message = describe(log.filter(|_| is_whole), log.map(|_| logged), paged, known.is_some());
     steps.add("database", message, kept);
     Ok(())
+}
+
+/// What was done, and how far it can be relied on.
+fn describe(whole: Option<&SurvivingLog>, logged: Option<u64>, paged: u64, is_known: bool) -> String {
+    let paged = count(paged, "record", "records");
+    let id = if is_known { "" } else { "; nothing said which repository this was, so it has a new id" };
+    match (whole, logged) {
+        (Some(log), _) => {
+            let transactions = count(log.transactions(), "transaction", "transactions");
+            format!("a new database was made from the transaction log, with all of its {transactions}")
+        }
+        (None, Some(logged)) => format!(
+            "a new database has {} of the transaction log, which is damaged too, and {paged} of the old database; what was saved last may be missing{id}",
+            count(logged, "change", "changes")
+        ),
+        (None, None) => format!(
+            "a new database has {paged} of the damaged one; there is no transaction log, so what was saved last may be missing{id}"
+        ),
+    }
+}
+
+/// What the pages of the database say of the store itself, or of those that were kept aside, the last
+/// of which is the one that a repair began with that was cut off.
+fn look_around(old: &Path, earlier: &[std::path::PathBuf]) -> Result<LooseRows, CareError> {
+    let mut told = if old.exists() { rows::look(old)? } else { LooseRows::default() };
+    for file in earlier.iter().rev() {
+        let found = rows::look(file)?;
+        told.settings = told.settings.or(found.settings);
+        told.log = told.log.or(found.log);
+    }
+    Ok(told)
 }
 
 fn kept_databases(pent_dir: &Path) -> Vec<std::path::PathBuf> {
@@ -144,23 +233,39 @@ fn join(mut newer: LooseRows, older: LooseRows) -> LooseRows {
     newer
 }
 
+/// What the transaction log brought back of the rows that pages have too.
+fn logged_rows(edit: &mut Edit) -> Result<LooseRows, CareError> {
+    let mut logged = LooseRows::default();
+    for space in [Space::Journal, Space::Refs, Space::WorktreeState, Space::People] {
+        for (key, value) in edit.transaction().scan_prefix(space, b"")? {
+            logged.take(&key, &value);
+        }
+    }
+    Ok(logged)
+}
+
 /// Writes the rows that prove nothing, each as new as can be told.
-fn put_loose(repository: &Repository, loose: &LooseRows) -> Result<(), CareError> {
-    let view = repository.view()?;
-    let is_here = |id: CommitId| view.commit(id).is_ok();
+fn put_loose(edit: &mut Edit, paged: LooseRows) -> Result<(), CareError> {
+    let logged = logged_rows(edit)?;
+    let mut loose = paged;
+    for (name, targets) in &logged.names {
+        loose.names.entry(name.clone()).or_default().extend(targets.iter().cloned());
+    }
+    let loose = join(loose, logged);
     let mut names: Vec<(RefName, RefTarget)> = Vec::new();
     let told = loose.journal.values().flat_map(|entry| entry.refs.iter().map(|moved| &moved.name));
     let mut all: Vec<&RefName> = loose.names.keys().chain(told).collect();
     all.sort();
     all.dedup();
     for name in all {
-        names.extend(newest(&view, loose, name, &is_here).map(|target| (name.clone(), target)));
+        let (target, current) = (newest(edit, &loose, name)?, edit.reference(name)?);
+        let expected = current.as_ref().map(|target| target.commit);
+        if target != current {
+            edit.mend_reference(name, expected, target.clone())?;
+        }
+        names.extend(target.map(|target| (name.clone(), target)));
     }
-    let state = newest_state(loose, &names)?;
-    let mut edit = repository.edit()?;
-    for (name, target) in names {
-        edit.mend_reference(&name, None, Some(target))?;
-    }
+    let state = newest_state(&loose, &names)?;
     edit.put_state(&state)?;
     let transaction = edit.transaction();
     for (sequence, entry) in &loose.journal {
@@ -174,27 +279,35 @@ fn put_loose(repository: &Repository, loose: &LooseRows) -> Result<(), CareError
     for (id, value) in &loose.people {
         transaction.put(Space::People, id.as_bytes(), value)?;
     }
-    Ok(edit.commit()?)
+    Ok(())
 }
 
-/// Where a name points: by the journal if that commit is here, else the youngest of what pages say.
-fn newest(
-    view: &crate::repo::View,
-    loose: &LooseRows,
-    name: &RefName,
-    is_here: &dyn Fn(CommitId) -> bool,
-) -> Option<RefTarget> {
+/// Where a name points: by the journal if that commit is here, else the youngest of what else says so.
+fn newest(edit: &mut Edit, loose: &LooseRows, name: &RefName) -> Result<Option<RefTarget>, CareError> {
     let targets = loose.names.get(name).map(Vec::as_slice).unwrap_or_default();
     match loose.by_journal(name) {
-        Some(None) => return None,
-        Some(Some(commit)) if is_here(commit) => {
+        Some(None) => return Ok(None),
+        Some(Some(commit)) if moment(edit, commit)?.is_some() => {
             let annotated = targets.iter().find(|target| target.commit == commit);
-            return Some(annotated.cloned().unwrap_or_else(|| RefTarget::plain(commit)));
+            return Ok(Some(annotated.cloned().unwrap_or_else(|| RefTarget::plain(commit))));
         }
         _ => {}
     }
-    let moment = |target: &&RefTarget| view.commit(target.commit).ok().map(|commit| commit.committer.time);
-    targets.iter().filter(|target| is_here(target.commit)).max_by_key(moment).cloned()
+    let mut found = None;
+    for target in targets {
+        let time = moment(edit, target.commit)?;
+        if time.is_some() && found.as_ref().is_none_or(|(newest, _)| *newest < time) {
+            found = Some((time, target.clone()));
+        }
+    }
+    Ok(found.map(|(_, target)| target))
+}
+
+/// When a commit was made, if it is here.
+fn moment(edit: &mut Edit, commit: CommitId) -> Result<Option<Timestamp>, CareError> {
+    let bytes: Option<Vec<u8>> = edit.transaction().get(Space::Commits, commit.as_bytes())?;
+    let commit = bytes.and_then(|bytes| Commit::decode(&bytes).ok());
+    Ok(commit.map(|commit| commit.committer.time))
 }
 
 /// What the worktree stands on: by the last entry that says so, else by what pages say.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! format       written anew
-//! database     a new one from the pages of the old, which is kept aside
+//! database     a new one from the transaction log, else from the pages of the old, which is kept aside
+//! log          a new one from the database
 //! packs        what is sound of a damaged one moves to another; a copy is kept aside
 //! index        from the packs
 //! content      chunks that are lost everywhere else, from the user's own files
@@ -14,6 +15,7 @@
 
 mod content;
 mod database;
+mod logs;
 mod packs;
 mod records;
 mod rows;
@@ -26,7 +28,7 @@ use crate::base::monitor::Monitor;
 use crate::base::size::count;
 use crate::base::time::Timestamp;
 use crate::care::error::CareError;
-use crate::care::fsck::{self, Outcome};
+use crate::care::fsck::{self, FindingKind, Outcome};
 use crate::care::repair_marker;
 use crate::repo::reach::{Roots, reach_around_damage};
 use crate::repo::tombstone::Tombstone;
@@ -49,7 +51,7 @@ pub struct Options {
 /// One thing that was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// `format`, `database`, `pack`, `index`, `record`, `name`, `content` or `sidecar`.
+    /// `format`, `database`, `log`, `pack`, `index`, `record`, `name`, `content` or `sidecar`.
     pub what: &'static str,
     /// What was done, as a sentence without its full stop.
     pub message: String,
@@ -96,6 +98,7 @@ pub fn mend(
     let repository = database::open(root, options, steps, unfinished, monitor)?;
     let lock = repository.store().lock_worktree(monitor)?;
     records::mend(&repository, steps, monitor)?;
+    logs::mend(&repository, steps)?;
     let outcome = fsck::check(&repository, &fsck::Options::everything(options.now), monitor)?;
     if !outcome.findings.is_empty() || unfinished {
         repair_marker::set(&pent_dir)?;
@@ -113,6 +116,7 @@ fn mend_findings(
     monitor: &dyn Monitor,
 ) -> Result<(), CareError> {
     records::replace_damaged_objects(repository, &outcome.findings, steps)?;
+    renew_log(repository, outcome, steps)?;
     let sweep = repository.store().lock_sweep(monitor)?;
     packs::mend(repository, outcome, &sweep, steps, monitor)?;
     let allowed = Allowed::of(repository, options.now, monitor)?;
@@ -122,6 +126,18 @@ fn mend_findings(
             format!("the index has {} back from the packs", count(found.rows_written, "chunk", "chunks"));
         steps.add("index", message, None);
     }
+    Ok(())
+}
+
+/// Writes the transaction log anew where it is damaged; the old one is kept.
+fn renew_log(repository: &Repository, outcome: &Outcome, steps: &mut Steps) -> Result<(), CareError> {
+    if !outcome.findings.lines().iter().any(|line| line.kind == FindingKind::TransactionLog) {
+        return Ok(());
+    }
+    let mut transaction = repository.store().begin()?;
+    transaction.replace_log();
+    transaction.commit()?;
+    steps.add("log", "the transaction log was written anew from the database", None);
     Ok(())
 }
 

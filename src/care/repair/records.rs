@@ -7,7 +7,7 @@ use crate::base::size::count;
 use crate::care::error::CareError;
 use crate::care::fsck::{FindingKind, Findings};
 use crate::care::repair::Steps;
-use crate::care::repair::rows::{self, proven_space};
+use crate::care::repair::rows::{self, Logged, proven_space};
 use crate::object::source::ObjectSource;
 use crate::repo::commit_signatures;
 use crate::repo::journal::JournalEntry;
@@ -108,7 +108,8 @@ fn lost_names(repository: &Repository) -> Result<Vec<RefName>, CareError> {
 /// Points a name at the last commit that the journal has for it and that is here; first looks for the
 /// commit itself in the pages of the database.
 fn point_again(repository: &Repository, name: &RefName, steps: &mut Steps) -> Result<(), CareError> {
-    rows::bring_back(repository.store(), &database(repository))?;
+    rows::bring_back_logged(repository.store())?;
+    rows::bring_back(repository.store(), &database(repository), Logged::Yes)?;
     let view = repository.view()?;
     let found = view.reference(name)?.map(|target| target.commit);
     if found.is_some_and(|commit| view.commit(commit).is_ok()) {
@@ -145,8 +146,9 @@ fn new_state(repository: &Repository) -> Result<(), CareError> {
     Ok(edit.commit()?)
 }
 
-/// Takes out objects that were altered and looks for them, and for missing ones, in the pages that
-/// the database has given up but not overwritten, and in databases that were kept aside.
+/// Takes out objects that were altered and looks for them, and for missing ones, in the transaction
+/// log, in the pages that the database has given up but not overwritten, and in databases that were
+/// kept aside.
 pub(super) fn replace_damaged_objects(
     repository: &Repository,
     findings: &Findings,
@@ -161,10 +163,10 @@ pub(super) fn replace_damaged_objects(
     let kept = store.set_file_aside(&database(repository))?;
     let dropped = drop_altered(repository)?;
     let folder = repository.pent_dir().join("quarantine");
-    let mut brought = 0;
+    let mut brought = rows::bring_back_logged(store)?;
     for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
         if entry.path().extension().is_some_and(|extension| extension == "redb") {
-            brought += rows::bring_back(store, &entry.path())?.0;
+            brought += rows::bring_back(store, &entry.path(), Logged::Yes)?.0;
         }
     }
     if dropped + brought > 0 {

@@ -12,14 +12,15 @@ use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::state::{Shelf, WorktreeState};
 use crate::repo::tombstone::{PAGE_CHUNKS, Tombstone};
 use crate::store::disk::RealDisk;
-use crate::store::{Snapshot, Space, Store, StoreError, StoreSettings, scan_pages};
+use crate::store::{LogRecord, Snapshot, Space, Store, StoreError, StoreSettings, SurvivingLog, scan_pages};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// Rows that are written at a time.
 const BATCH: usize = 4 * 1024;
-/// Key of the settings in the store's own table.
+/// Keys, in the store's own table, of the settings and of what is recorded of the transaction log.
 const SETTINGS_KEY: &[u8] = b"settings";
+const LOG_KEY: &[u8] = b"log";
 
 /// Rows that have no id to prove them, by key. Of several that pages hold, the last one seen stands
 /// first until something says which is newest.
@@ -27,6 +28,8 @@ const SETTINGS_KEY: &[u8] = b"settings";
 pub(super) struct LooseRows {
     /// The settings of the store.
     pub settings: Option<StoreSettings>,
+    /// How far the transaction log went, at least.
+    pub log: Option<LogRecord>,
     /// The journal.
     pub journal: BTreeMap<u64, JournalEntry>,
     /// Where names point: all that pages say.
@@ -40,9 +43,11 @@ pub(super) struct LooseRows {
 }
 
 impl LooseRows {
-    fn take(&mut self, key: &[u8], value: &[u8]) {
+    pub(super) fn take(&mut self, key: &[u8], value: &[u8]) {
         if key == SETTINGS_KEY {
             self.settings = StoreSettings::decode(value).ok().or_else(|| self.settings.take());
+        } else if key == LOG_KEY {
+            self.log = self.log.max(LogRecord::decode(value));
         } else if key == b"state" {
             self.states.extend(serde_json::from_slice::<WorktreeState>(value).ok());
         } else if key.starts_with(b"shelf/") {
@@ -110,30 +115,88 @@ pub(super) fn proven_space(key: &[u8], value: &[u8]) -> Option<Space> {
 
 /// Puts every row into the store that pages of the file hold, that proves itself and is not there;
 /// gives their number and the rows that prove nothing.
-pub(super) fn bring_back(store: &Store, file: &Path) -> Result<(u64, LooseRows), CareError> {
-    let snapshot = store.snapshot()?;
+pub(super) fn bring_back(store: &Store, file: &Path, logged: Logged) -> Result<(u64, LooseRows), CareError> {
     let mut loose = LooseRows::default();
-    let mut seen: HashSet<(Space, Vec<u8>)> = HashSet::new();
-    let mut batch = Vec::new();
-    let mut failed: Option<CareError> = None;
-    let mut brought = 0;
-    scan_pages(&RealDisk, file, &mut |key, value| {
-        let Some(space) = proven_space(key, value) else { return loose.take(key, value) };
-        if failed.is_some() || seen.contains(&(space, key.to_vec())) || is_there(&snapshot, space, key) {
+    let mut finds = Finds::new(store, logged)?;
+    scan_pages(&RealDisk, file, &mut |key, value| match proven_space(key, value) {
+        Some(space) => finds.take(space, key, value),
+        None => loose.take(key, value),
+    })?;
+    Ok((finds.finish()?, loose))
+}
+
+/// The same from what the transaction log ever said, for a database that is otherwise sound.
+pub(super) fn bring_back_logged(store: &Store) -> Result<u64, CareError> {
+    let mut finds = Finds::new(store, Logged::Yes)?;
+    for log in SurvivingLog::all(&RealDisk, store.dir())? {
+        log.each_record(|space, key, value| {
+            if proven_space(key, value) == Some(space) {
+                finds.take(space, key, value);
+            }
+        })?;
+    }
+    finds.finish()
+}
+
+/// Whether what is found goes into the transaction log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Logged {
+    Yes,
+    /// No: the database is new, and its log is written when it is complete.
+    NotYet,
+}
+
+/// Rows on their way into the store.
+struct Finds<'a> {
+    store: &'a Store,
+    snapshot: Snapshot,
+    logged: Logged,
+    seen: HashSet<(Space, Vec<u8>)>,
+    batch: Vec<(Space, Vec<u8>, Vec<u8>)>,
+    failed: Option<StoreError>,
+    brought: u64,
+}
+
+impl<'a> Finds<'a> {
+    fn new(store: &'a Store, logged: Logged) -> Result<Self, CareError> {
+        let (seen, batch) = (HashSet::new(), Vec::new());
+        Ok(Self { store, snapshot: store.snapshot()?, logged, seen, batch, failed: None, brought: 0 })
+    }
+
+    fn take(&mut self, space: Space, key: &[u8], value: &[u8]) {
+        let is_known = self.seen.contains(&(space, key.to_vec())) || is_there(&self.snapshot, space, key);
+        if is_known || self.failed.is_some() {
             return;
         }
-        seen.insert((space, key.to_vec()));
-        batch.push((space, key.to_vec(), value.to_vec()));
-        brought += 1;
-        if batch.len() >= BATCH {
-            failed = put(store, &mut batch).err().map(CareError::from);
+        self.seen.insert((space, key.to_vec()));
+        self.batch.push((space, key.to_vec(), value.to_vec()));
+        self.brought += 1;
+        if self.batch.len() >= BATCH {
+            self.failed = self.put().err();
         }
-    })?;
-    if let Some(error) = failed {
-        return Err(error);
     }
-    put(store, &mut batch)?;
-    Ok((brought, loose))
+
+    fn put(&mut self) -> Result<(), StoreError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.store.begin()?;
+        if self.logged == Logged::NotYet {
+            transaction.leave_log();
+        }
+        for (space, key, value) in self.batch.drain(..) {
+            transaction.put(space, &key, &value)?;
+        }
+        transaction.commit()
+    }
+
+    fn finish(mut self) -> Result<u64, CareError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error.into());
+        }
+        self.put()?;
+        Ok(self.brought)
+    }
 }
 
 fn is_there(snapshot: &Snapshot, space: Space, key: &[u8]) -> bool {
@@ -149,12 +212,4 @@ pub(super) fn look(file: &Path) -> Result<LooseRows, CareError> {
         }
     })?;
     Ok(loose)
-}
-
-fn put(store: &Store, batch: &mut Vec<(Space, Vec<u8>, Vec<u8>)>) -> Result<(), StoreError> {
-    let mut transaction = store.begin()?;
-    for (space, key, value) in batch.drain(..) {
-        transaction.put(space, &key, &value)?;
-    }
-    transaction.commit()
 }

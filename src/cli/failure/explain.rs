@@ -484,10 +484,16 @@ fn store(error: &StoreError) -> Advice {
         | StoreError::MissingPack { .. }
         | StoreError::PackTruncated { .. }
         | StoreError::PackDamaged { .. }
+        | StoreError::LogDamaged { .. }
         | StoreError::DatabaseDamaged { .. } => Advice::damaged(),
-        StoreError::ChunkTooLarge { .. } | StoreError::WriterFailed | StoreError::Database { .. } => {
-            Advice::none(ExitStatus::Disk)
-        }
+        StoreError::DatabaseBehind { .. } => Advice::of(
+            ExitStatus::Damaged,
+            &["pent repair, to take what the log has more: db.redb is an old copy, perhaps from a backup"],
+        ),
+        StoreError::ChunkTooLarge { .. }
+        | StoreError::RecordTooLarge { .. }
+        | StoreError::WriterFailed
+        | StoreError::Database { .. } => Advice::none(ExitStatus::Disk),
         StoreError::Io { source, .. } => io(source),
     }
 }
