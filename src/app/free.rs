@@ -250,17 +250,16 @@ fn held_of(
     let mut chunks_of: Vec<(WantedFile, Vec<ChunkId>)> = Vec::new();
     let mut wanted: HashSet<ChunkId> = HashSet::new();
     for (id, size) in files {
-        let chunks = match view.manifest(*id)? {
+        let mut chunks = Vec::new();
+        match view.manifest(*id)? {
             Some(manifest) => {
-                let mut chunks = Vec::new();
                 for span in ChunkCursor::new(&manifest, view) {
                     let span = span.map_err(|error| RepoError::Structure { message: error.to_string() })?;
                     chunks.push(span.id);
                 }
-                chunks
             }
-            None => vec![(*id).into()],
-        };
+            None => chunks.push((*id).into()),
+        }
         wanted.extend(chunks.iter().copied());
         chunks_of.push(((*id, *size), chunks));
     }

@@ -52,7 +52,7 @@ impl Decoder for Raster {
         let read = profile.as_deref().map(Profile::read);
         match &read {
             Some(None) => {
-                facts.note("its colour profile cannot be read: its colours are taken for those of sRGB")
+                facts.note("its colour profile cannot be read: its colours are taken for those of sRGB");
             }
             Some(Some(profile)) if profile.is_not_applied() => {
                 facts.note("its colour profile is not one of light: its colours are only near");

@@ -94,6 +94,8 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("clone", "clone", "app/clone", "Report"),
     ("free", "free", "app/free", "Report"),
     ("fetch", "fetch", "app/fetch", "Report"),
+    ("fetch-content", "fetch", "app/fetch", "ContentReport"),
+    ("free", "free", "app/free", "Report"),
     ("pull", "pull", "app/pull", "Report"),
     ("man", "man", "cli/commands/man", "Report"),
 ];
@@ -346,6 +348,8 @@ fn share(story: &mut Story) {
     story.world.ok(&["-C", "../ben", "commit", "-m", "Ben's brief"]);
     story.world.ok(&["-C", "../ben", "push"]);
     story.tell(&["fetch"]);
+    story.tell(&["free", ".", "--dry-run"]);
+    story.tell(&["fetch", "--content"]);
     story.tell(&["status"]);
     story.tell(&["pull"]);
     story.tell(&["remote", "check"]);

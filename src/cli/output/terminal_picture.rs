@@ -258,8 +258,9 @@ mod tests {
 
     #[test]
     fn the_protocols_of_pixels_carry_the_whole_file() {
-        let pixels = Pixels::new(90, 90, (0..90 * 90 * 4u32).map(|at| ((at * 7919) >> 3) as u8 | 3).collect())
-            .expect("pixels");
+        let pixels =
+            Pixels::new(90, 90, (0..90 * 90 * 4u32).map(|at| ((at * 7919) >> 3) as u8 | 3).collect())
+                .expect("pixels");
         let file = pixels.png().expect("a file");
         let text = kitty(&file);
         let data: String = text
