@@ -82,7 +82,7 @@ function frames() {
       type: 'button',
       title: `${version(it)}, ${byline(it)}`,
       onclick: (event) => change(event.shiftKey || event.altKey ? { a: number } : { b: number, a: event.ctrlKey ? state.a : Math.max(0, number - 1) }),
-    }, layered(it, there.states[number - 1] || null, ''), el('span', { class: 'number' }, it.version ? String(it.version) : String(number + 1)),
+    }, layered(it, there.states[number - 1] || null, ''), el('span', { class: 'number' }, it.version && data.kind === 'log' ? String(it.version) : String(number + 1)),
     el('span', { class: 'mark', 'aria-hidden': 'true' }))));
   }
   [...strip.children].forEach((still, number) => {

@@ -49,9 +49,10 @@ const work = el('main', { class: 'work' }, stage, panel);
 function heading() {
   const there = asset();
   const kinds = { diff: 'What changed', log: 'History', together: 'Side by side' };
-  title.textContent = there ? there.name || kinds[data.kind] : kinds[data.kind];
+  const name = there && data.kind !== 'together' ? there.name : '';
+  title.textContent = name || kinds[data.kind];
   figure.textContent = there ? verdict(there) : data.title;
-  document.title = `${there ? there.name || data.title : data.title} – Pentimento`;
+  document.title = `${name || data.title || kinds[data.kind]} – Pentimento`;
 }
 
 function refresh() {

@@ -7,7 +7,7 @@ export const CHANNELS = ['colour', 'red', 'green', 'blue', 'alpha', 'luminance']
 export const state = {
   asset: -1, a: 0, b: 1, layer: -1,
   mode: 'side', channel: 'colour', at: 0.5, threshold: 0.03, amplify: 0, antialias: true, areas: true,
-  zoom: 0, x: 0.5, y: 0.5, panels: true, theme: '', size: innerWidth < 600 ? 150 : 240,
+  zoom: 0, x: 0.5, y: 0.5, panels: true, theme: '', size: 240,
 };
 
 const SAVED = {
@@ -95,7 +95,8 @@ export function read() {
 export function begin() {
   Object.assign(state, opened(data.assets.length === 1 ? 0 : -1));
   if (asset() && asset().states.length === 1) state.mode = 'swipe';
-  if (innerWidth < 600) Object.assign(state, { mode: 'swipe', panels: false });
+  // The screen is known before the page is laid out.
+  if (Math.min(innerWidth, screen.width) < 600) Object.assign(state, { mode: 'swipe', panels: false, size: 150 });
   normalise();
   Object.assign(start, state);
   addEventListener('hashchange', read);

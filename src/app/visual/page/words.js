@@ -1,4 +1,8 @@
 // What people read: moments, captions, changes.
+import { data } from './dom.js'
+
+// Several assets side by side are told apart by their names.
+const several = data.kind === 'together';
 
 const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
 const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October',
@@ -13,13 +17,14 @@ export function day(state) {
 }
 
 export function version(state) {
+  if (several) return state.version ? `${state.path}, version ${state.version}` : state.path;
   if (state.version) return `Version ${state.version}`;
   return state.commit ? 'As committed' : 'As it is now';
 }
 
 // Who did it and when, in one sentence of a caption.
 export function byline(state) {
-  if (!state.who) return 'not committed yet';
+  if (!state.who) return 'in your folder';
   return `${state.who}, ${day(state)}`;
 }
 
@@ -41,7 +46,7 @@ export function count(number, one, many) {
 // What happened to the asset as a whole.
 export function verdict(asset) {
   const change = asset.change;
-  if (!change) return count(asset.states.length, 'version', 'versions');
+  if (!change) return several ? count(asset.states.length, 'picture', 'pictures') : count(asset.states.length, 'version', 'versions');
   if (change.kinds.includes('added')) return 'new';
   if (change.kinds.includes('removed')) return 'removed';
   if (!change.picture) return 'changed';
