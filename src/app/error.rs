@@ -4,7 +4,7 @@ use crate::app::identity::IdentityError;
 use crate::app::policy::PolicyFailure;
 use crate::app::review::ReviewError;
 use crate::base::path::AssetPath;
-use crate::base::size::count;
+use crate::base::size::{count, human_bytes};
 use crate::care::CareError;
 use crate::diff::DiffError;
 use crate::import::ImportError;
@@ -146,6 +146,13 @@ pub enum AppError {
     /// A change of files that was cut off could not be finished now either.
     #[error("a change of files was cut off before, and {left} files of it still wait")]
     Unfinished { left: u64 },
+    /// A change of files that was cut off has no room to be finished.
+    #[error(
+        "a {verb} stands and its files are not all here yet: they need {} and the disk has {} free",
+        human_bytes(*needed),
+        human_bytes(*available)
+    )]
+    NoRoomToFinish { verb: String, needed: u64, available: u64 },
     /// Nothing left to undo or redo.
     #[error("there is nothing to {verb}")]
     NothingTo { verb: &'static str },

@@ -164,6 +164,14 @@ fn name(
         let before = if is_empty { TreeNode::empty_id() } else { tree };
         FilesChange::between(before, tree)
     });
+    // What cannot be done is refused while the name has not moved.
+    let plan = match files {
+        Some(files) => {
+            let targets = targets_between(&session, &session.view, files, tree, monitor)?;
+            Some(prepare(&session, &targets, &KnownFiles::default(), monitor)?)
+        }
+        None => None,
+    };
     let mut edit = repository.edit()?;
     edit.set_reference(branch, None, Some(RefTarget::plain(tip)))?;
     let note = JournalNote {
@@ -172,17 +180,14 @@ fn name(
         files,
         ..JournalNote::default()
     };
-    let Some(files) = files else {
+    let (Some(files), Some(plan)) = (files, plan) else {
         edit.record(note, clock.now())?;
         edit.commit()?;
         return Ok(None);
     };
-    let state = edit.state()?;
+    let state = session.state_in(&edit)?;
     let underway = announce(&mut edit, note, state, files, None, clock.now())?;
     edit.commit()?;
-    let view = repository.view()?;
-    let targets = targets_between(&session, &view, files, monitor)?;
-    let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
     let done = perform(&mut session, underway, &plan.into(), "import", clock, monitor)?;
     Ok(Some(done.line))
 }

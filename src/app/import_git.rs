@@ -148,12 +148,17 @@ pub fn run(
     if imported.tied > 0 {
         report.worktree = fetch_tied(&mut session, clock, monitor)?;
     }
+    // What cannot be done is refused while no name has moved.
+    let plan = match &placing {
+        Some(Placing { files, .. }) => {
+            let targets = targets_between(&session, &session.view, *files, files.after, monitor)?;
+            Some(prepare(&session, &targets, &KnownFiles::default(), monitor)?)
+        }
+        None => None,
+    };
     let underway = announce(&session, &moves, scope, placing.as_ref(), &report, clock)?;
-    if let (Some(Placing { files, .. }), Some(underway)) = (placing, underway) {
+    if let (Some(plan), Some(underway)) = (plan, underway) {
         monitor.phase(Phase { name: "Writing files", files_total: None, bytes_total: None });
-        let view = repository.view()?;
-        let targets = targets_between(&session, &view, files, monitor)?;
-        let plan = prepare(&session, &targets, &KnownFiles::default(), monitor)?;
         let done = perform(&mut session, underway, &plan.into(), "import", clock, monitor)?;
         report.worktree = Some(done.line);
     }

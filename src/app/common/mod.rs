@@ -27,5 +27,6 @@ pub mod signing;
 pub mod snapshot;
 pub mod transition;
 pub mod underway;
+pub mod unsynced;
 pub mod unwritten;
 pub mod upstream;
