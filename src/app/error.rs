@@ -166,6 +166,13 @@ pub enum AppError {
     /// A change of files that was cut off could not be finished now either.
     #[error("a change of files was cut off before, and {left} files of it still wait")]
     Unfinished { left: u64 },
+    /// A change of files that was cut off has no room to be finished.
+    #[error(
+        "a {verb} stands and its files are not all here yet: they need {} and the disk has {} free",
+        human_bytes(*needed),
+        human_bytes(*available)
+    )]
+    NoRoomToFinish { verb: String, needed: u64, available: u64 },
     /// Nothing left to undo or redo.
     #[error("there is nothing to {verb}")]
     NothingTo { verb: &'static str },

@@ -7,6 +7,7 @@ use crate::care::gc::{self, Done, GRACE_DAYS, Plan};
 use crate::repo::Repository;
 use crate::worktree::displaced;
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// How to clean up.
 #[derive(Debug, Clone, Copy)]
@@ -72,10 +73,27 @@ pub fn run(
     Ok(Report { dry_run: false, plan, done: Some(done), set_aside })
 }
 
+/// Sets that a change of files under way goes on with or brings back, and those that an entry of the
+/// journal names that is no older than sets are kept for: `undo` says that they are there.
+fn spoken_for(repository: &Repository, clock: &dyn Clock) -> Result<HashSet<String>, AppError> {
+    let (view, now) = (repository.view()?, clock.now());
+    let mut names = HashSet::new();
+    if let Some(underway) = view.state()?.underway {
+        names.extend(underway.set_aside.into_iter().chain(underway.brings_back));
+    }
+    let young = view.journal()?.into_iter().filter(|entry| !displaced::is_long_ago(entry.time, now));
+    names.extend(young.filter_map(|entry| entry.displaced));
+    Ok(names)
+}
+
 /// Counts, and removes when asked to, what was set aside longer than it is kept for.
 fn set_aside(repository: &Repository, clock: &dyn Clock, remove: bool) -> Result<SetAsideLine, AppError> {
     let mut line = SetAsideLine::default();
-    for set in displaced::old(repository.pent_dir(), clock.now())? {
+    let (now, spoken_for) = (clock.now(), spoken_for(repository, clock)?);
+    for set in displaced::old(repository.pent_dir(), now)? {
+        if spoken_for.contains(&set.id) {
+            continue;
+        }
         line.sets += 1;
         line.files += set.items.len() as u64;
         line.bytes += set.items.iter().map(|item| item.size).sum::<u64>();

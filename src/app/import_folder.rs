@@ -165,10 +165,10 @@ fn name(
         let before = if is_empty { TreeNode::empty_id() } else { tree };
         FilesChange::between(before, tree)
     });
-    // What cannot be done - a disk without room - is refused while no name has moved.
+    // What cannot be done is refused while the name has not moved.
     let plan = match files {
         Some(files) => {
-            let targets = targets_between(&session, &session.view, files, monitor)?;
+            let targets = targets_between(&session, &session.view, files, tree, monitor)?;
             Some(prepare(&session, &targets, &KnownFiles::default(), monitor)?)
         }
         None => None,
@@ -186,7 +186,7 @@ fn name(
         edit.commit()?;
         return Ok(None);
     };
-    let state = edit.state()?;
+    let state = session.state_in(&edit)?;
     let underway = announce(&mut edit, note, state, files, None, clock.now())?;
     edit.commit()?;
     let done = perform(&mut session, underway, &plan.into(), "import", clock, monitor)?;

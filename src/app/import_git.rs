@@ -152,10 +152,10 @@ pub fn run(
     if imported.tied > 0 {
         report.worktree = fetch_tied(&mut session, clock, monitor)?;
     }
-    // What cannot be done - a disk without room - is refused while no name has moved.
+    // What cannot be done is refused while no name has moved.
     let plan = match &placing {
         Some(Placing { files, .. }) => {
-            let targets = targets_between(&session, &session.view, *files, monitor)?;
+            let targets = targets_between(&session, &session.view, *files, files.after, monitor)?;
             Some(prepare(&session, &targets, &KnownFiles::default(), monitor)?)
         }
         None => None,

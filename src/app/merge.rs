@@ -190,7 +190,7 @@ impl Job<'_> {
         let mut trees = DrawnTrees::over(&view);
         let tree = trees.draw(session.base, merge.edits.clone())?;
         let files = FilesChange::between(session.base, tree);
-        let targets = targets_between(&session, &trees, files, monitor)?;
+        let targets = targets_between(&session, &trees, files, tree, monitor)?;
         let plan = prepare_with(&session, &targets, &KnownFiles::default(), &made, monitor)?;
         let mut edit = session.repository.edit()?;
         edit.publish(staged)?;

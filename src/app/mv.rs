@@ -14,9 +14,11 @@ use crate::repo::state::PendingEdits;
 use crate::rules::portable::check_entry_name;
 use crate::worktree::WorktreeError;
 use crate::worktree::index::{Folder, Index};
-use crate::worktree::stat::NodeKind;
-use rustix::fs::RenameFlags;
+use crate::worktree::moving::{move_new, rename_new, temporary_name};
+use crate::worktree::stat::{Node, NodeKind};
+use rustix::fd::OwnedFd;
 use serde::Serialize;
+use std::io::ErrorKind;
 
 /// What moved.
 #[derive(Debug, Clone, Serialize)]
@@ -68,11 +70,13 @@ fn destination(session: &Session<'_>, from: &AssetPath, to: &AssetPath) -> Resul
             source,
         })
     };
-    if look(from)?.is_none() || from.is_root() {
+    check_names(from)?;
+    let Some(moved) = look(from)?.filter(|_| !from.is_root()) else {
         return Err(AppError::NotInRevision { path: from.clone() });
-    }
+    };
+    let is_itself = |there: &Node| is_recased(from, to) && is_same_file(there, &moved);
     let to = match look(to)? {
-        Some(node) if node.kind == NodeKind::Directory => to
+        Some(node) if node.kind == NodeKind::Directory && !is_itself(&node) => to
             .join(from.name())
             .map_err(|error| AppError::Path { text: to.to_string(), reason: error.to_string() })?,
         _ => to.clone(),
@@ -80,13 +84,31 @@ fn destination(session: &Session<'_>, from: &AssetPath, to: &AssetPath) -> Resul
     if to.is_within(from) {
         return Err(AppError::Path { text: to.to_string(), reason: "it lies in what is moved".to_owned() });
     }
-    if look(&to)?.is_some() {
-        return Err(AppError::PathTaken { path: to });
+    check_names(&to)?;
+    match look(&to)? {
+        Some(there) if !(is_recased(from, &to) && is_same_file(&there, &moved)) => {
+            Err(AppError::PathTaken { path: to })
+        }
+        _ => Ok(to),
     }
-    for name in to.names() {
-        check_entry_name(name).map_err(|hazard| WorktreeError::Refused { path: to.clone(), hazard })?;
+}
+
+/// Refuses names that nothing in a worktree may have: the repository itself stays where it is.
+fn check_names(path: &AssetPath) -> Result<(), AppError> {
+    for name in path.names() {
+        check_entry_name(name).map_err(|hazard| WorktreeError::Refused { path: path.clone(), hazard })?;
     }
-    Ok(to)
+    Ok(())
+}
+
+/// Whether two names in one folder differ by case alone. Where a file system folds case they are one.
+fn is_recased(from: &AssetPath, to: &AssetPath) -> bool {
+    let folded = |path: &AssetPath| String::from_utf8_lossy(path.name()).to_lowercase();
+    from != to && from.parent() == to.parent() && folded(from) == folded(to)
+}
+
+fn is_same_file(one: &Node, other: &Node) -> bool {
+    (one.kind, one.stat.inode) == (other.kind, other.stat.inode)
 }
 
 /// Lets pending edits and asset ids follow everything at or below `from`.
@@ -184,7 +206,18 @@ fn collect_folder(
     Ok(())
 }
 
-/// Renames in the file system; never replaces anything and follows no link.
+/// Changes the case of a name: by a third name, since the new one is taken by itself where case folds.
+fn recase(folder: &OwnedFd, from: &[u8], to: &[u8]) -> std::io::Result<()> {
+    let aside = temporary_name();
+    rename_new(folder, from, folder, &aside)?;
+    rename_new(folder, &aside, folder, to).map_err(|error| {
+        // Back as it was. Should that fail too, it stays among the leftovers, which are kept.
+        let _ = rename_new(folder, &aside, folder, from);
+        error.into()
+    })
+}
+
+/// Renames in the file system, copying where it lies on another one; never replaces anything and follows no link.
 pub fn rename_in_worktree(session: &Session<'_>, from: &AssetPath, to: &AssetPath) -> Result<(), AppError> {
     let io = |path: &AssetPath, source: std::io::Error| AppError::Io {
         action: "moving",
@@ -194,11 +227,20 @@ pub fn rename_in_worktree(session: &Session<'_>, from: &AssetPath, to: &AssetPat
     let source = session.worktree.open_parent(from).map_err(|error| io(from, error))?;
     let source = source.ok_or_else(|| AppError::NotInRevision { path: from.clone() })?;
     let target = session.worktree.make_dir(&to.parent().unwrap_or_default())?;
-    match rustix::fs::renameat_with(&source, from.name(), &target, to.name(), RenameFlags::NOREPLACE) {
+    let moved = if is_recased(from, to) {
+        recase(&source, from.name(), to.name())
+    } else {
+        move_new(&source, from.name(), &target, to.name())
+    };
+    match moved {
         Ok(()) => {}
-        Err(rustix::io::Errno::EXIST) => return Err(AppError::PathTaken { path: to.clone() }),
-        Err(rustix::io::Errno::NOENT) => return Err(AppError::NotInRevision { path: from.clone() }),
-        Err(errno) => return Err(io(from, errno.into())),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            return Err(AppError::PathTaken { path: to.clone() });
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(AppError::NotInRevision { path: from.clone() });
+        }
+        Err(error) => return Err(io(from, error)),
     }
     session.worktree.remove_empty(&from.parent().unwrap_or_default());
     Ok(())

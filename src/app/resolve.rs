@@ -127,7 +127,8 @@ impl Work {
         let touched: Vec<AssetPath> = self.edits.keys().cloned().collect();
         let merged = trees.draw(stands, in_order(self.edits))?;
         let files = FilesChange::between(before, merged);
-        let targets = targets_between(session, &trees, files, monitor)?;
+        let ground = if merge.theirs.is_some() { merged } else { session.head_tree()? };
+        let targets = targets_between(session, &trees, files, ground, monitor)?;
         let plan = prepare(session, &targets, &KnownFiles::default(), monitor)?;
         let mut settled = WorktreeState { pending: self.pending, ..session.state.clone() };
         if merge.theirs.is_none() {

@@ -333,7 +333,8 @@ fn announce_restore(
     let mut emit = |id, bytes: Vec<u8>| edit.put_tree_node(id, &bytes);
     let before = edit_tree(&session.view, session.base, earlier, &mut emit).map_err(AppError::from_edit)?;
     let after_tree = edit_tree(&session.view, session.base, put, &mut emit).map_err(AppError::from_edit)?;
-    let files = FilesChange::between(before, after_tree);
+    // The trees say what was there and what comes, hidden or not: restore brings what is asked for.
+    let files = FilesChange { before, after: after_tree, beyond_shown: true };
     let state = StateChange { before: session.state_in(&edit)?, after: after.clone() };
     let from: Vec<String> = report.commits.iter().map(super::super::base::id::CommitId::short).collect();
     let restored = count((report.write.len() + report.remove.len()) as u64, "file", "files");

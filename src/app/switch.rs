@@ -127,7 +127,8 @@ fn go(
     let shelf = session.view.shelf(&target)?;
     let mut taken = take_up(session.repository, &view, &mut trees, shelf, head, monitor)?;
     let files = FilesChange::between(work, taken.tree.unwrap_or(head_tree));
-    let targets = targets_between(&session, &trees, files, monitor)?;
+    let ground = taken.merge.as_ref().filter(|merge| merge.theirs.is_some()).and_then(|merge| merge.merged);
+    let targets = targets_between(&session, &trees, files, ground.unwrap_or(head_tree), monitor)?;
     let plan = prepare_with(&session, &targets, &known, &taken.made, monitor)?;
     let staged = std::mem::take(&mut taken.staged);
     let change = Change { target, taken, files, changed_paths };
@@ -188,6 +189,7 @@ impl Change {
             pending: self.taken.pending.clone(),
             merge: self.taken.merge.clone(),
             underway: None,
+            unsynced: before.unsynced.clone(),
             unwritten: before.unwritten.clone(),
             sparse: before.sparse.clone(),
         };

@@ -6,9 +6,12 @@ use crate::app::common::transition::FilesLine;
 use crate::app::common::underway::{Performed, Task, announce, finish_interrupted, perform, plan_return};
 use crate::app::error::AppError;
 use crate::app::mv::rename_in_worktree;
+use crate::base::id::TreeId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
+use crate::object::source::ObjectSource;
+use crate::object::tree::TreeNode;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{
     FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
@@ -101,7 +104,8 @@ impl Reverse<'_> {
             Direction::Undo => files.reversed(),
             Direction::Redo => files,
         });
-        let task = files.map(|files| plan_return(&session, files, self.kept.as_deref(), monitor));
+        let ground = self.ground_after(&session)?;
+        let task = files.map(|files| plan_return(&session, (files, ground), self.kept.as_deref(), monitor));
         let task = task.transpose()?;
         if let Some((from, to)) = &self.entry.renamed {
             let (from, to) = self.turned(to, from);
@@ -153,6 +157,23 @@ impl Reverse<'_> {
         }
     }
 
+    /// What the files will be compared with.
+    fn ground_after(&self, session: &Session<'_>) -> Result<TreeId, AppError> {
+        let state = self.entry.state.as_ref().map_or(&session.state, |change| match self.direction {
+            Direction::Undo => &change.before,
+            Direction::Redo => &change.after,
+        });
+        let moved = self.entry.refs.iter().find(|moved| moved.name == state.branch);
+        match (state.ground(), moved) {
+            (Some(merged), _) => Ok(merged),
+            (None, Some(RefMove { before, after, .. })) => Ok(match self.turned(*before, *after).1 {
+                Some(commit) => session.view.commit(commit)?.tree,
+                None => TreeNode::empty_id(),
+            }),
+            (None, None) => Ok(session.view.ground(state)?),
+        }
+    }
+
     /// Moves names and state, writes the journal entry, and notes that the files are to follow.
     fn announce(
         &self,
@@ -172,8 +193,8 @@ impl Reverse<'_> {
         if let Some(StateChange { before, after }) = &self.entry.state {
             let (_, wanted) = self.turned(before.clone(), after.clone());
             // How far the files have come is no part of what is taken back.
-            let (underway, unwritten) = (present.underway.clone(), present.unwritten.clone());
-            state = WorktreeState { underway, unwritten, ..wanted };
+            let WorktreeState { underway, unsynced, unwritten, .. } = present.clone();
+            state = WorktreeState { underway, unsynced, unwritten, ..wanted };
         }
         for ShelfMove { branch, before, after } in &self.entry.shelves {
             let (_, wanted) = self.turned(before, after);

@@ -20,7 +20,8 @@ use crate::repo::review_log::ActionRecord;
 use crate::repo::revision::{self, Revision};
 use crate::repo::shared_log::LogHead;
 use crate::repo::state::{
-    ConflictSide, LeftBehind, MergeState, PendingConflict, PendingEdits, Shelf, Underway, WorktreeState,
+    ConflictSide, LeftBehind, MergeState, PendingConflict, PendingEdits, Shelf, Underway, Unsynced,
+    WorktreeState,
 };
 use crate::repo::tombstone::Tombstone;
 use std::path::Path;
@@ -209,9 +210,14 @@ fn state(numbers: &mut Numbers) -> WorktreeState {
         pending: pending(numbers),
         merge: numbers.once_in(2).then(|| merge(numbers)),
         underway: numbers.once_in(2).then(|| underway(numbers)),
+        unsynced: numbers.once_in(2).then(|| unsynced(numbers)),
         unwritten: (0..numbers.below(3)).map(|_| (path(numbers), left_behind(numbers))).collect(),
         sparse: numbers.once_in(2).then(|| (0..numbers.below(4)).map(|_| path(numbers)).collect()),
     }
+}
+
+fn unsynced(numbers: &mut Numbers) -> Unsynced {
+    Unsynced { files: files(numbers), boot: text(numbers), until_ns: 7 }
 }
 
 fn left_behind(numbers: &mut Numbers) -> LeftBehind {

@@ -72,9 +72,9 @@ impl Roots {
         if let Some(merge) = &state.merge {
             self.add_merge(merge);
         }
-        if let Some(underway) = &state.underway {
-            self.trees.extend([underway.files.before, underway.files.after]);
-        }
+        let underway = state.underway.iter().map(|underway| underway.files);
+        let unsynced = state.unsynced.iter().map(|unsynced| unsynced.files);
+        self.trees.extend(underway.chain(unsynced).flat_map(|files| [files.before, files.after]));
     }
 
     fn add_shelf(&mut self, shelf: &Shelf) {

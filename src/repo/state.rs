@@ -24,6 +24,9 @@ pub struct WorktreeState {
     /// A change of the files that was begun and not seen to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub underway: Option<Underway>,
+    /// Files that the last change wrote and that the system may not have brought to the disk yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsynced: Option<Unsynced>,
     /// Paths that a command could not bring to what the branch has, with what stands there instead. As
     /// long as it stands there, nobody has changed or removed anything: a commit leaves them alone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -31,6 +34,19 @@ pub struct WorktreeState {
     /// The folders and files that the worktree shows; `None` shows everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sparse: Option<BTreeSet<AssetPath>>,
+}
+
+/// A finished change of files whose files nobody has synced: after a power loss some may be torn or
+/// gone, or back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsynced {
+    /// From what to what.
+    #[serde(flatten)]
+    pub files: FilesChange,
+    /// The run of the system in which they were written: another one means that it went down since.
+    pub boot: String,
+    /// When they were written, on the clock of the file system, in nanoseconds since 1970.
+    pub until_ns: i64,
 }
 
 /// What stands at a path that could not be brought to its state.
@@ -177,6 +193,7 @@ impl WorktreeState {
             pending: PendingEdits::default(),
             merge: None,
             underway: None,
+            unsynced: None,
             unwritten: BTreeMap::new(),
             sparse: None,
         }
@@ -186,7 +203,7 @@ impl WorktreeState {
     /// files goes on whatever is taken back.
     #[must_use]
     pub fn settled(self) -> Self {
-        Self { underway: None, unwritten: BTreeMap::new(), ..self }
+        Self { underway: None, unsynced: None, unwritten: BTreeMap::new(), ..self }
     }
 
     /// The tree that the files are compared with and that a commit goes out from, when that is not the

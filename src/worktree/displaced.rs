@@ -15,7 +15,7 @@ use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 #[cfg(any(test, fuzzing))]
 pub(in crate::worktree) use manifest::fuzz as fuzz_manifest;
-use manifest::{Heading, Line, MANIFEST_FILE, MANIFEST_NEW};
+use manifest::{Continued, Heading, Line, MANIFEST_FILE, MANIFEST_NEW};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,7 +74,7 @@ impl Displacer {
 
     /// The same under a name that was chosen before. A set of that name is continued.
     pub fn in_set(pent_dir: &Path, id: String, reason: &str, now: Timestamp) -> Self {
-        let heading = Heading { created: now, reason: reason.to_owned() };
+        let heading = Heading { created: now, reason: reason.to_owned(), continued: None };
         Self { folder: pent_dir.join(DISPLACED_FOLDER), id, heading, set: Mutex::new(None) }
     }
 
@@ -149,6 +149,9 @@ impl OpenSet {
         }
         if whole == 0 {
             manifest.write_all(&manifest::line(heading))?;
+        } else {
+            // What is put aside from here on is no older than this moment.
+            manifest.write_all(&manifest::line(&Continued { continued: heading.created }))?;
         }
         let listed = manifest::read(&bytes).map(|(_, lines)| lines).unwrap_or_default();
         let mut last = listed.iter().map(|line| line.number).max().unwrap_or(0);
@@ -193,6 +196,9 @@ pub struct DisplacedSet {
     pub id: String,
     /// When; `None` when the list is damaged.
     pub created: Option<Timestamp>,
+    /// When it was gone on with last, after a stop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continued: Option<Timestamp>,
     /// The command.
     pub reason: String,
     /// What is still there, by number.
@@ -238,7 +244,7 @@ pub fn mend(pent_dir: &Path, id: &str) -> Result<Vec<u8>> {
     let age = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     let modified_ms = age.and_then(|age| i64::try_from(age.as_millis()).ok()).unwrap_or(0);
     let created = set.created.unwrap_or_else(|| Timestamp::utc(modified_ms));
-    let mut list = manifest::line(&Heading { created, reason: set.reason });
+    let mut list = manifest::line(&Heading { created, reason: set.reason, continued: set.continued });
     for DisplacedItem { number, path, .. } in set.items {
         let path = path.or_else(|| AssetPath::from_bytes(format!("set-aside-{number}")).ok());
         list.extend(path.map(|path| manifest::line(&Line { number, path })).unwrap_or_default());
@@ -299,7 +305,9 @@ fn read_set(path: &Path, id: String) -> Result<DisplacedSet> {
     }
     items.sort_by_key(|item| item.number);
     let created = heading.as_ref().map(|heading| heading.created);
-    Ok(DisplacedSet { id, created, reason: heading.map(|heading| heading.reason).unwrap_or_default(), items })
+    let continued = heading.as_ref().and_then(|heading| heading.continued);
+    let reason = heading.map(|heading| heading.reason).unwrap_or_default();
+    Ok(DisplacedSet { id, created, continued, reason, items })
 }
 
 /// Brings one thing back to `to`, which must be free; missing folders on the way are made.
@@ -380,11 +388,17 @@ impl OpenedSet {
     }
 }
 
-/// Sets that are older than [`KEPT_DAYS`]. One whose age is unknown or in the future is not.
+/// Whether a moment is more than [`KEPT_DAYS`] ago. One in the future is not.
+pub fn is_long_ago(then: Timestamp, now: Timestamp) -> bool {
+    now.unix_ms.saturating_sub(then.unix_ms) > KEPT_DAYS * DAY_MS
+}
+
+/// Sets that nothing was put into for [`KEPT_DAYS`]. One whose age is unknown or in the future is not
+/// among them.
 pub fn old(pent_dir: &Path, now: Timestamp) -> Result<Vec<DisplacedSet>> {
     let is_old = |set: &DisplacedSet| {
-        let age = set.created.map(|created| now.unix_ms.saturating_sub(created.unix_ms));
-        age.is_some_and(|age_ms| age_ms > KEPT_DAYS * DAY_MS)
+        let times = [set.created, set.continued];
+        set.created.is_some() && times.into_iter().flatten().all(|time| is_long_ago(time, now))
     };
     Ok(list(pent_dir)?.into_iter().filter(is_old).collect())
 }

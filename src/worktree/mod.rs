@@ -11,11 +11,12 @@
 pub mod checkout;
 pub mod clock;
 pub mod displaced;
+pub mod durable;
 pub mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod index;
-mod moving;
+pub(crate) mod moving;
 pub mod probe;
 pub mod root;
 pub mod scan;

@@ -704,3 +704,85 @@ fn a_part_can_be_shown_and_uncommitted_work_is_never_hidden() {
     assert_eq!(report.shown, Some(vec![path("brand"), path("video/b.mov")]));
     assert!(lab.read("video/a.mov").is_none());
 }
+
+/// Shows `brand` only; main and a draft differ in what is hidden.
+fn partly_shown() -> Lab {
+    let lab = Lab::new();
+    lab.write("brand/logo.svg", "logo");
+    lab.write("video/a.mov", "main's");
+    lab.write("video/only.mov", "on main");
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.switch("x");
+    lab.write("video/a.mov", "the draft's");
+    fs::remove_file(lab.at("video/only.mov")).expect("a removed file");
+    lab.commit("Draft");
+    lab.switch("main");
+    let shown = pentimento::app::sparse::Options::Add(vec![path("brand")]);
+    pentimento::app::sparse::run(&lab.repository, &shown, &lab.clock, &SilentMonitor).expect("a part");
+    lab
+}
+
+#[test]
+fn a_hidden_file_that_was_brought_back_goes_along_to_other_branches() {
+    let lab = partly_shown();
+    lab.restore(None, &["video/a.mov", "video/only.mov"]);
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    lab.switch("x");
+    assert_eq!(lab.text("video/a.mov").as_deref(), Some("the draft's"));
+    assert!(!lab.at("video/only.mov").exists());
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    lab.switch("main");
+    assert_eq!(lab.text("video/a.mov").as_deref(), Some("main's"));
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    for _ in 0..3 {
+        lab.undo();
+    }
+    assert!(!lab.at("video").exists(), "it is hidden again");
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+}
+
+#[test]
+fn work_on_hidden_files_stays_with_its_branch_and_comes_back() {
+    let lab = partly_shown();
+    lab.restore(None, &["video/a.mov", "video/only.mov"]);
+    lab.write("video/a.mov", "work on main");
+    lab.write("video/only.mov", "more work on main");
+    assert_eq!(lab.changes(), ["changed video/a.mov", "changed video/only.mov"]);
+    lab.switch("x");
+    assert_eq!(lab.text("video/a.mov").as_deref(), Some("the draft's"));
+    assert!(!lab.at("video/only.mov").exists());
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    lab.switch("main");
+    assert_eq!(lab.text("video/a.mov").as_deref(), Some("work on main"));
+    assert_eq!(lab.text("video/only.mov").as_deref(), Some("more work on main"));
+    lab.switch("x");
+    lab.undo();
+    assert_eq!(lab.changes(), ["changed video/a.mov", "changed video/only.mov"]);
+    lab.redo();
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+}
+
+#[test]
+fn the_repository_itself_is_never_moved_and_a_name_may_change_its_case() {
+    let lab = Lab::new();
+    lab.write("a.txt", "1");
+    lab.commit("Base");
+    let mv = |from: &str, to: &str| {
+        mv::run(&lab.repository, &path(from), &path(to), &lab.clock, &SilentMonitor).map(|report| report.to)
+    };
+    for from in [".pent", ".pent/config.toml", ".PENT"] {
+        mv(from, "elsewhere").expect_err("a refusal");
+    }
+    assert!(lab.at(".pent").is_dir() && !lab.at("elsewhere").exists());
+    assert_eq!(mv("a.txt", "A.txt").expect("a move"), path("A.txt"));
+    assert_eq!(lab.text("A.txt").as_deref(), Some("1"));
+    assert_eq!(lab.changes(), ["moved a.txt -> A.txt"]);
+    // Where case counts, the other name is another file, and is not replaced.
+    lab.write("a.txt", "another");
+    if lab.text("A.txt").as_deref() == Some("1") {
+        mv("A.txt", "a.txt").expect_err("a refusal");
+        assert_eq!(lab.text("A.txt").as_deref(), Some("1"));
+        assert_eq!(lab.text("a.txt").as_deref(), Some("another"));
+    }
+}

@@ -308,3 +308,63 @@ fn a_change_that_was_finished_does_not_come_back_by_an_undo() {
     lab.commit_paths("Nothing of this", &["no such folder"]);
     assert_eq!(lab.text("set 0/0.raw").as_deref(), Some("worked on since"));
 }
+
+#[test]
+fn what_is_set_aside_when_a_change_is_gone_on_with_late_is_not_old() {
+    let lab = studio();
+    let stop = StopAfter::writing(7);
+    restore::run(&lab.repository, &everything_of("@~1"), &lab.clock, &stop).expect("a restore");
+    let days = |count: u64| {
+        for _ in 0..count * 24 * 60 {
+            pentimento::base::time::Clock::now(&lab.clock);
+        }
+    };
+    let collect = || {
+        let options = pentimento::app::gc::Options::default();
+        let report = pentimento::app::gc::run(&lab.repository, &options, &lab.clock, &SilentMonitor);
+        report.expect("a collection").set_aside.sets
+    };
+    days(40);
+    assert_eq!(collect(), 0, "it is still to be gone on with");
+    for number in 0..30 {
+        lab.write(&format!("set {}/{number}.raw", number % 3), format!("worked on since {number}"));
+    }
+    // Goes on with the restore, which sets this aside.
+    lab.commit_paths("Nothing of this", &["no such folder"]);
+    assert_eq!(lab.read("set 0/27.raw"), Some(noise(27, 3000)));
+    assert_eq!(collect(), 0, "what was set aside a moment ago is not forty days old");
+    lab.undo();
+    assert_eq!(lab.text("set 0/27.raw").as_deref(), Some("worked on since 27"));
+    lab.redo();
+    days(40);
+    assert!(collect() > 0, "a set goes in the end");
+}
+
+#[test]
+fn what_did_not_reach_the_disk_before_the_system_went_down_is_written_again() {
+    let lab = studio();
+    restore::run(&lab.repository, &everything_of("@~1"), &lab.clock, &SilentMonitor).expect("a restore");
+    let mut edit = lab.repository.edit().expect("an edit");
+    let mut state = edit.state().expect("a state");
+    state.unsynced.as_mut().expect("files that nobody synced").boot = "an earlier run".into();
+    edit.put_state(&state).expect("a state");
+    edit.commit().expect("a change");
+    let kept_time = |name: &str, change: &dyn Fn()| {
+        let modified = fs::metadata(lab.at(name)).expect("there").modified().expect("a time");
+        change();
+        fs::File::open(lab.at(name)).expect("opened").set_modified(modified).expect("an old time");
+    };
+    // Torn, and gone from a folder that nobody changed since.
+    kept_time("set 0/0.raw", &|| lab.write("set 0/0.raw", ""));
+    kept_time("set 1", &|| fs::remove_file(lab.at("set 1/1.raw")).expect("a removed file"));
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    lab.write("set 2/2.raw", "edited since");
+    fs::remove_file(lab.at("set 2/5.raw")).expect("a removed file");
+    lab.commit_paths("Nothing of this", &["no such folder"]);
+    assert_eq!(lab.read("set 0/0.raw"), Some(noise(0, 3000)));
+    assert_eq!(lab.read("set 1/1.raw"), Some(noise(1, 3000)));
+    assert_eq!(lab.text("set 2/2.raw").as_deref(), Some("edited since"));
+    assert!(!lab.at("set 2/5.raw").exists(), "somebody removed it later");
+    let state = lab.repository.view().expect("a view").state().expect("a state");
+    assert_eq!(state.unsynced, None);
+}

@@ -2,6 +2,7 @@
 
 use crate::review_kit::{House, path};
 use crate::trust_kit::{BEN, CLEO, DORA, ONE_EDITOR, TWO_EDITORS};
+use crate::undecided::commit_entry;
 use pentimento::app::review::describe::StateLine;
 use pentimento::object::action::Audience;
 use pentimento::object::approval::Judgement;
@@ -181,4 +182,28 @@ fn gc_spares_what_a_submission_rests_on() {
     let roots =
         pentimento::repo::reach::Roots::of(&view, pentimento::base::time::Timestamp::utc(i64::MAX / 2));
     assert!(roots.expect("roots").commits.contains(&head));
+}
+
+#[test]
+fn a_landing_for_which_there_is_no_room_is_refused_while_nothing_has_moved() {
+    let house = House::new();
+    house.begin("vast");
+    house.write("poster.txt", "Harbour, autumn\n");
+    house.commit(DORA, "Autumn");
+    // No disk has room for this.
+    let content = pentimento::object::tree::Content::File {
+        id: pentimento::base::id::FileId::from_bytes([7; 32]),
+        size: 1 << 60,
+        executable: false,
+    };
+    house.go("main");
+    commit_entry(&house.repository, "draft/vast", "vast.mov", content);
+    house.submit(DORA, "vast");
+    let before = house.tip("main");
+    let told = house.land(DORA, "vast").expect_err("a refusal").to_string();
+    assert!(told.contains("free"), "{told}");
+    assert_eq!(house.tip("main"), before);
+    assert_eq!(house.text("poster.txt").as_deref(), Some("Harbour, spring\n"));
+    let view = house.repository.view().expect("a view");
+    assert_eq!(view.state().expect("a state").underway, None);
 }

@@ -12,6 +12,7 @@ use pentimento::object::source::ObjectSource as _;
 use pentimento::object::tree::{Content, ForeignAlgorithm};
 use pentimento::object::tree_edit::{EntryValue, TreeEdit, edit_tree};
 use pentimento::object::tree_walk::entry_at;
+use pentimento::repo::Repository;
 use pentimento::repo::refs::{RefName, RefTarget};
 use std::fs;
 
@@ -28,21 +29,27 @@ impl Lab {
         self.committed(at).and_then(|content| content.file_id()) == Some(wanted)
     }
 
-    /// Adds a commit to a branch that has something no worktree could have given it.
     pub fn commit_entry(&self, branch: &str, at: &str, content: Content) {
-        let view = self.repository.view().expect("a view");
-        let branch = RefName::branch(branch).expect("a name");
-        let head = view.reference(&branch).expect("a look").expect("a branch").commit;
-        let before = view.commit(head).expect("a commit");
-        let value = EntryValue { asset: Some(AssetId::from_bytes([9; 16])), metadata: None, content };
-        let put = [TreeEdit { path: path(at), value: Some(value) }];
-        let mut edit = self.repository.edit().expect("an edit");
-        let tree = edit_tree(&view, before.tree, put, &mut |id, bytes| edit.put_tree_node(id, &bytes));
-        let commit = Commit { tree: tree.expect("a tree"), parents: vec![head], ..before };
-        let id = edit.put_commit(&commit).expect("a commit");
-        edit.set_reference(&branch, Some(head), Some(RefTarget::plain(id))).expect("a move");
-        edit.commit().expect("a change");
+        commit_entry(&self.repository, branch, at, content);
     }
+}
+
+/// Adds a commit to a branch that has something no worktree could have given it.
+pub fn commit_entry(repository: &Repository, branch: &str, at: &str, content: Content) {
+    let view = repository.view().expect("a view");
+    let branch = RefName::branch(branch).expect("a name");
+    let head = view.reference(&branch).expect("a look").expect("a branch").commit;
+    let before = view.commit(head).expect("a commit");
+    let mut asset = [0; 16];
+    asset.copy_from_slice(&blake3::hash(at.as_bytes()).as_bytes()[..16]);
+    let value = EntryValue { asset: Some(AssetId::from_bytes(asset)), metadata: None, content };
+    let put = [TreeEdit { path: path(at), value: Some(value) }];
+    let mut edit = repository.edit().expect("an edit");
+    let tree = edit_tree(&view, before.tree, put, &mut |id, bytes| edit.put_tree_node(id, &bytes));
+    let commit = Commit { tree: tree.expect("a tree"), parents: vec![head], ..before };
+    let id = edit.put_commit(&commit).expect("a commit");
+    edit.set_reference(&branch, Some(head), Some(RefTarget::plain(id))).expect("a move");
+    edit.commit().expect("a change");
 }
 
 /// A draft and main that disagree about `brand/x.psd`; `also` is what else happens on the draft.

@@ -352,3 +352,44 @@ fn half_written_files_of_a_cut_off_checkout_are_found_and_put_aside() {
     assert!(studio.status().leftovers.is_empty());
     assert_eq!(studio.displaced()[0].1, b"half");
 }
+
+/// Writes other bytes of the same length into a file and gives it back its time, as tools do that keep it.
+fn edit_quietly(studio: &Studio, name: &str, bytes: &str) {
+    let modified = fs::metadata(studio.at(name)).expect("there").modified().expect("a time");
+    studio.write(name, bytes);
+    let file = fs::File::options().write(true).open(studio.at(name)).expect("opened");
+    file.set_modified(modified).expect("an old time");
+}
+
+#[test]
+fn an_edit_since_the_plan_that_kept_size_and_time_is_put_aside() {
+    let mut studio = studio();
+    let new = studio.file("beta");
+    let plan = studio.plan(&[want("a.txt", new), want_gone("brand/logo.svg")]);
+    edit_quietly(&studio, "a.txt", "ALPHA");
+    edit_quietly(&studio, "brand/logo.svg", "<SVG/>");
+    let report = studio.execute(&plan);
+    assert!(report.failed.is_empty(), "{:?}", report.failed);
+    let expected = [("a.txt", "ALPHA"), ("brand/logo.svg", "<SVG/>")];
+    assert_eq!(
+        studio.displaced(),
+        expected.map(|(path, bytes)| (path.to_owned(), bytes.as_bytes().to_vec()))
+    );
+}
+
+#[test]
+fn a_file_that_can_neither_go_nor_be_put_aside_keeps_its_name() {
+    let mut studio = studio();
+    let new = studio.file("beta");
+    let plan = studio.plan(&[want("a.txt", new), want_gone("brand/logo.svg")]);
+    studio.write("a.txt", "saved meanwhile");
+    studio.write("brand/logo.svg", "this too");
+    // Nothing can be put aside: its folder cannot be made.
+    fs::write(studio.pent().join("displaced"), "in the way").expect("written");
+    let report = studio.execute(&plan);
+    assert_eq!(report.failed.len(), 2, "{:?}", report.failed);
+    assert_eq!(studio.read("a.txt"), Some(b"saved meanwhile".to_vec()));
+    assert_eq!(studio.read("brand/logo.svg"), Some(b"this too".to_vec()));
+    assert_eq!(names(&studio, "brand"), ["logo.svg", "old"]);
+    assert_eq!(names(&studio, "."), [".pent", "a.txt", "brand"]);
+}

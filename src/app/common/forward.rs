@@ -41,7 +41,7 @@ impl Forward<'_> {
     ) -> Result<FilesLine, AppError> {
         let tree = session.view.commit(self.to)?.tree;
         let files = FilesChange::between(session.base, tree);
-        let targets = targets_between(session, &session.view, files, monitor)?;
+        let targets = targets_between(session, &session.view, files, tree, monitor)?;
         refuse_dirty(
             session,
             &targets.iter().map(|target| target.path.clone()).collect::<Vec<_>>(),

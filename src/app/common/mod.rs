@@ -31,5 +31,6 @@ pub mod target;
 pub mod transition;
 pub mod twins;
 pub mod underway;
+pub mod unsynced;
 pub mod unwritten;
 pub mod upstream;

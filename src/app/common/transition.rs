@@ -9,7 +9,7 @@ use crate::app::common::on_demand::{WantedFile, file_of, have_content};
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
-use crate::base::id::FileId;
+use crate::base::id::{FileId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::diff::tree::{PathSet, compare_trees};
@@ -19,9 +19,10 @@ use crate::repo::journal::FilesChange;
 use crate::worktree::checkout::{Action, CheckoutPlan, CheckoutReport, PlanInput, Wanted, plan};
 use crate::worktree::displaced;
 use crate::worktree::seen::Seen;
+use crate::worktree::stat::{Node, NodeKind};
 use crate::worktree::status::SEEN_FILE;
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// What a change of files did.
@@ -45,13 +46,20 @@ pub struct FilesLine {
 }
 
 /// What must be written and removed to come from one tree to another, as far as the worktree shows it.
+///
+/// What is hidden counts where it stands on disk all the same, brought back to be looked at or left since
+/// it had uncommitted work: it goes along like anything else, or it would be taken for work of the next
+/// branch. And where it is uncommitted work itself: differs from `ground`, the tree that the files are
+/// compared with once they have changed.
 pub fn targets_between<S: ObjectSource>(
     session: &Session<'_>,
     source: &S,
     files: FilesChange,
+    ground: TreeId,
     monitor: &dyn Monitor,
 ) -> Result<Vec<Wanted>, AppError> {
     let mut targets = Vec::new();
+    let mut hidden = Hidden::of(session, source, (ground, files), monitor)?;
     let FilesChange { before, after, beyond_shown } = files;
     compare_trees(source, before, after, &PathSet::everything(), monitor, &mut |difference| {
         let wanted = difference.after.as_ref().map(|value| value.content.clone());
@@ -62,8 +70,8 @@ pub fn targets_between<S: ObjectSource>(
             (Some(before), Some(after)) => before.content == *after,
             _ => false,
         };
-        let counts = beyond_shown || session.state.shows(&difference.path);
-        if !only_folders && !same_bytes && counts {
+        let is_target = !only_folders && !same_bytes;
+        if is_target && (beyond_shown || hidden.counts(&difference.path)) {
             let content = wanted.filter(|content| !content.is_directory());
             targets.push(Wanted { path: difference.path, content });
         }
@@ -76,6 +84,65 @@ pub fn targets_between<S: ObjectSource>(
         }
     }
     Ok(targets)
+}
+
+/// Which of the paths that the worktree does not show matter.
+struct Hidden<'a> {
+    session: &'a Session<'a>,
+    /// Hidden paths that are uncommitted work.
+    work: HashSet<AssetPath>,
+    /// Whether folders that were asked for are there.
+    folders: HashMap<AssetPath, bool>,
+}
+
+impl<'a> Hidden<'a> {
+    fn of<S: ObjectSource>(
+        session: &'a Session<'_>,
+        source: &S,
+        (ground, files): (TreeId, FilesChange),
+        monitor: &dyn Monitor,
+    ) -> Result<Self, AppError> {
+        let mut work = HashSet::new();
+        if session.state.sparse.is_some() && !files.beyond_shown {
+            compare_trees(source, ground, files.after, &PathSet::everything(), monitor, &mut |difference| {
+                if !session.state.shows(&difference.path) {
+                    work.insert(difference.path);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(Self { session, work, folders: HashMap::new() })
+    }
+
+    /// Whether a path is shown, or hidden and of matter.
+    fn counts(&mut self, path: &AssetPath) -> bool {
+        self.session.state.shows(path)
+            || self.work.contains(path)
+            || (self.is_there(&path.parent().unwrap_or_default()) && self.stands(path))
+    }
+
+    /// Whether there is such a folder. Of a folder that is not there nothing is looked at.
+    fn is_there(&mut self, folder: &AssetPath) -> bool {
+        if folder.is_root() {
+            return true;
+        }
+        if let Some(known) = self.folders.get(folder) {
+            return *known;
+        }
+        let above = folder.parent().unwrap_or_default();
+        let found =
+            self.is_there(&above) && self.look(folder).is_some_and(|node| node.kind == NodeKind::Directory);
+        self.folders.insert(folder.clone(), found);
+        found
+    }
+
+    fn stands(&self, path: &AssetPath) -> bool {
+        self.look(path).is_some_and(|node| node.kind != NodeKind::Directory)
+    }
+
+    fn look(&self, path: &AssetPath) -> Option<Node> {
+        self.session.worktree.look(path).ok().flatten()
+    }
 }
 
 /// Plans to make `targets` true and makes sure that there is room for it, and that the content is here.

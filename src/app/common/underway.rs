@@ -11,8 +11,10 @@ use crate::app::common::known_files::KnownFiles;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::common::transition::{FilesLine, prepare, targets_between, told};
+use crate::app::common::unsynced;
 use crate::app::common::unwritten::Outcome;
 use crate::app::error::AppError;
+use crate::base::id::TreeId;
 use crate::base::monitor::{Monitor, Phase, SilentMonitor};
 use crate::base::path::AssetPath;
 use crate::base::time::{Clock, Timestamp};
@@ -22,6 +24,7 @@ use crate::repo::Edit;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::FilesChange;
 use crate::repo::state::{Underway, WorktreeState};
+use crate::worktree::WorktreeError;
 use crate::worktree::checkout::{CheckoutPlan, LinkPolicy, Wanted, execute};
 use crate::worktree::clock::FsClock;
 use crate::worktree::displaced::{self, DisplacedSet, Displacer};
@@ -97,7 +100,7 @@ pub fn perform(
         }
         bring_back(session, set, &mut done)?;
     }
-    settle(session, &underway, outcome, &mut done.line)?;
+    settle(session, &underway, outcome, &mut done.line, monitor)?;
     if done.line.left > 0 {
         // Whoever asked to stop wants to hear how far it came, and on a full disk nothing can be
         // remembered: then the files are read again.
@@ -170,6 +173,7 @@ fn settle(
     underway: &Underway,
     outcome: Outcome,
     line: &mut FilesLine,
+    monitor: &dyn Monitor,
 ) -> Result<(), AppError> {
     if line.left > 0 {
         return Ok(());
@@ -181,6 +185,9 @@ fn settle(
     let before = edit.state()?;
     let mut state = WorktreeState { underway: None, ..before.clone() };
     outcome.note(&session.repository.view()?, &mut state, underway)?;
+    if line.written + line.removed > 0 {
+        unsynced::note(session, &mut state, underway.files, monitor)?;
+    }
     if state != before {
         edit.put_state(&state)?;
     }
@@ -198,19 +205,24 @@ pub fn finish_interrupted(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Option<FilesLine>, AppError> {
-    let Some(underway) = session.state.underway.clone() else { return Ok(None) };
+    let Some(underway) = session.state.underway.clone() else {
+        unsynced::make_sure(session, clock, monitor)?;
+        return Ok(None);
+    };
     monitor.phase(Phase { name: "Finishing what was cut off", files_total: None, bytes_total: None });
     let back = set_to_bring_back(session, underway.brings_back.as_deref());
     let mut folders = BTreeSet::new();
     let task = if underway.is_cleared {
         Task { plan: CheckoutPlan::default(), back }
     } else {
-        let targets = targets(session, underway.files, back.as_ref(), monitor)?;
+        let targets = targets(session, (underway.files, session.base), back.as_ref(), monitor)?;
         folders.extend(targets.iter().filter_map(|target| target.path.parent()));
         // What was written before the stop is there already.
         let there: Vec<bool> = targets.par_iter().map(|target| is_there(&session.worktree, target)).collect();
         let open = targets.into_iter().zip(there).filter(|(_, is_there)| !is_there);
-        task(session, underway.files, open.map(|(target, _)| target).collect(), back, monitor)?
+        let open = open.map(|(target, _)| target).collect();
+        task(session, underway.files, open, back, monitor)
+            .map_err(|error| no_room(session, &underway, error))?
     };
     let done = perform(session, underway, &task, "recovery", clock, monitor)?;
     // Half-written files are of no use to anybody, and yet are kept for a while like all that goes.
@@ -224,38 +236,51 @@ pub fn finish_interrupted(
     }
 }
 
+/// Says of a disk that is full that what was cut off stands, and what it is.
+fn no_room(session: &Session<'_>, underway: &Underway, error: AppError) -> AppError {
+    match error {
+        AppError::Worktree(WorktreeError::DiskFull { needed, available }) => {
+            let entry = session.view.journal_entry(underway.sequence).ok().flatten();
+            let verb = entry.map_or_else(|| "change of files".to_owned(), |entry| entry.verb);
+            AppError::NoRoomToFinish { verb, needed, available }
+        }
+        other => other,
+    }
+}
+
 /// What lies under a name, when it is still there.
 fn set_to_bring_back(session: &Session<'_>, id: Option<&str>) -> Option<DisplacedSet> {
     id.and_then(|id| displaced::find(session.repository.pent_dir(), id).ok())
 }
 
-/// Plans to come from one tree to another and to bring a set back.
+/// Plans to come from one tree to another and to bring a set back. `ground` is what the files will be
+/// compared with then.
 pub fn plan_return(
     session: &Session<'_>,
-    files: FilesChange,
+    (files, ground): (FilesChange, TreeId),
     brings_back: Option<&str>,
     monitor: &dyn Monitor,
 ) -> Result<Task, AppError> {
     let back = set_to_bring_back(session, brings_back);
-    let targets = targets(session, files, back.as_ref(), monitor)?;
+    let targets = targets(session, (files, ground), back.as_ref(), monitor)?;
     task(session, files, targets, back, monitor)
 }
 
 fn targets(
     session: &Session<'_>,
-    files: FilesChange,
+    (files, ground): (FilesChange, TreeId),
     back: Option<&DisplacedSet>,
     monitor: &dyn Monitor,
 ) -> Result<Vec<Wanted>, AppError> {
     let coming = ComingBack::of(back);
-    let mut targets = targets_between(session, &session.view, files, monitor)?;
+    let mut targets = targets_between(session, &session.view, files, ground, monitor)?;
     targets.retain(|target| !coming.settles(target));
     // The place of what comes back is cleared like any other: what stands there may be new.
     targets.extend(coming.places.keys().map(|path| Wanted { path: (*path).clone(), content: None }));
     Ok(targets)
 }
 
-fn task(
+pub fn task(
     session: &Session<'_>,
     files: FilesChange,
     targets: Vec<Wanted>,
@@ -273,7 +298,7 @@ fn task(
 }
 
 /// Whether a target is true already, by reading the file.
-fn is_there(worktree: &Worktree, target: &Wanted) -> bool {
+pub fn is_there(worktree: &Worktree, target: &Wanted) -> bool {
     let found = worktree.look(&target.path).ok().flatten();
     match (&target.content, found) {
         (None, found) => found.is_none(),
@@ -282,7 +307,7 @@ fn is_there(worktree: &Worktree, target: &Wanted) -> bool {
     }
 }
 
-fn is_content(worktree: &Worktree, path: &AssetPath, content: &Content, node: &Node) -> bool {
+pub fn is_content(worktree: &Worktree, path: &AssetPath, content: &Content, node: &Node) -> bool {
     if !is_kind(content, node.kind) || content.size() != Some(node.stat.size) {
         return false;
     }

@@ -157,14 +157,19 @@ impl Job<'_> {
         monitor: &dyn Monitor,
     ) -> Result<FilesLine, AppError> {
         let is_here = session.state.branch == self.candidate.branch;
-        if is_here {
+        let files = FilesChange::between(prospect.before, prospect.tree);
+        // What cannot be done is refused while nothing has changed.
+        let plan = if is_here {
             refuse_in_the_way(session, prospect, monitor)?;
-        }
+            let targets = targets_between(session, &*prospect, files, prospect.tree, monitor)?;
+            Some(prepare(session, &targets, &KnownFiles::default(), monitor)?)
+        } else {
+            None
+        };
         let (repository, id) = (session.repository, commit.id());
         let branch = self.candidate.branch.name().to_owned();
         let deed = Deed::Land { submission: self.candidate.submission.id, branch, commit: id };
         let signed = self.actor.sign(repository.id(), self.log, deed, "", clock)?;
-        let files = FilesChange::between(prospect.before, prospect.tree);
         let mut edit = repository.edit()?;
         prospect.keep(&mut edit)?;
         edit.put_commit(commit)?;
@@ -183,17 +188,14 @@ impl Job<'_> {
             files: is_here.then_some(files),
             ..JournalNote::default()
         };
-        if !is_here {
+        let Some(plan) = plan else {
             edit.record(note, clock.now())?;
             edit.commit()?;
             return Ok(FilesLine::default());
-        }
-        let state = edit.state()?;
+        };
+        let state = session.state_in(&edit)?;
         let underway = announce(&mut edit, note, state, files, None, clock.now())?;
         edit.commit()?;
-        let view = repository.view()?;
-        let targets = targets_between(session, &view, files, monitor)?;
-        let plan = prepare(session, &targets, &KnownFiles::default(), monitor)?;
         Ok(perform(session, underway, &plan.into(), "land", clock, monitor)?.line)
     }
 }

@@ -129,7 +129,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         | AppError::Uncommitted { .. }
         | AppError::NoMerge
         | AppError::MergeUnderWay { .. } => merging(error),
-        AppError::Unfinished { .. } => Advice::of(
+        AppError::Unfinished { .. } | AppError::NoRoomToFinish { .. } => Advice::of(
             ExitStatus::Disk,
             &["make room on the disk and try again: it goes on where it stopped"],
         ),

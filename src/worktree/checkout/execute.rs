@@ -1,6 +1,6 @@
 //! Carries out a plan.
 
-use super::place::{Placer, temporary_name};
+use super::place::Placer;
 use super::{Action, CheckoutPlan, ContentSource, LinkPolicy, Replaces, Step};
 use crate::base::id::FileId;
 use crate::base::monitor::{Advance, Monitor, Phase};
@@ -12,6 +12,7 @@ use crate::worktree::clock::FsClock;
 use crate::worktree::displaced::{Displacer, Slot};
 use crate::worktree::error::Result;
 use crate::worktree::index::Fresh;
+use crate::worktree::moving::temporary_name;
 use crate::worktree::root::Worktree;
 use crate::worktree::stat::{FileStat, Node, NodeKind};
 use rayon::prelude::*;
@@ -378,7 +379,13 @@ fn set_mode(folder: &OwnedFd, step: &Step, id: FileId, executable: bool) -> Resu
     // Whoever may read it may run it.
     let mode = if executable { mode | ((mode & 0o444) >> 2) } else { mode & !0o111 };
     rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
-    Ok(Done::Written { fresh: fresh(step, id, FileStat::of(&file)?), bytes: 0 })
+    let stat = FileStat::of(&file)?;
+    // A write in between would be taken for clean ever after if the index were told of these times.
+    if !stat.is_same_but_renamed(&expected.stat) {
+        let changed = io::Error::new(io::ErrorKind::ResourceBusy, "a program is writing to it");
+        return Err(Failure::Io(changed));
+    }
+    Ok(Done::Written { fresh: fresh(step, id, stat), bytes: 0 })
 }
 
 /// Removes a half-written file, if the name still means the one we wrote: after an exchange it may

@@ -5,7 +5,7 @@ use super::Replaces;
 use crate::base::path::AssetPath;
 use crate::worktree::displaced::{Displacer, Slot};
 use crate::worktree::error::WorktreeError;
-use crate::worktree::moving::{exchange, rename_new};
+use crate::worktree::moving::{exchange, rename_new, temporary_name};
 use crate::worktree::stat::Node;
 use rustix::fd::OwnedFd;
 use rustix::fs::AtFlags;
@@ -55,9 +55,18 @@ impl Placer<'_> {
         let Replaces::Committed(expected) = replaces else {
             return self.keep(folder, path.name(), path);
         };
+        match is_unchanged(folder, path.name(), &expected)? {
+            None => return Ok(()),
+            Some(false) => return self.keep(folder, path.name(), path),
+            Some(true) => {}
+        }
         let aside = temporary_name();
         match rename_new(folder, path.name(), folder, &aside) {
-            Ok(()) => self.drop_or_keep(folder, &aside, path, &expected),
+            Ok(()) => self.drop_or_keep(folder, &aside, path, &expected).inspect_err(|_| {
+                // Back to its name. Should that fail too, it stays under the temporary one, where the
+                // next scan finds it among the leftovers.
+                let _ = rename_new(folder, &aside, folder, path.name());
+            }),
             Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -71,6 +80,9 @@ impl Placer<'_> {
         path: &AssetPath,
         expected: &Node,
     ) -> io::Result<bool> {
+        if is_unchanged(folder, path.name(), expected)? != Some(true) {
+            return Ok(false);
+        }
         match exchange(folder, temporary, path.name()) {
             Ok(()) => match self.drop_or_keep(folder, temporary, path, expected) {
                 Ok(()) => Ok(true),
@@ -130,8 +142,13 @@ impl Placer<'_> {
     }
 }
 
-/// A name for a half-written file that nobody else has.
-pub fn temporary_name() -> Vec<u8> {
-    let number = getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()));
-    [crate::rules::portable::TEMPORARY_PREFIX, format!("{number:016x}").as_bytes()].concat()
+/// Whether a name still means what it meant when the plan was made, in everything that its file system
+/// says; `None` when nothing has that name. Asked right before the name is taken away, while the time
+/// of change still tells of an edit that kept size and modification time: renaming sets it anew.
+fn is_unchanged(folder: &OwnedFd, name: &[u8], expected: &Node) -> io::Result<Option<bool>> {
+    match Node::at(folder, name) {
+        Ok(node) => Ok(Some(node == *expected)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }

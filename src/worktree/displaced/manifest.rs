@@ -17,6 +17,16 @@ pub struct Heading {
     pub created: Timestamp,
     /// What was being done, as the command is called: `restore`, `switch`.
     pub reason: String,
+    /// When it was gone on with last: what was put aside then is no older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continued: Option<Timestamp>,
+}
+
+/// A line of a set that was gone on with after a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continued {
+    /// When.
+    pub continued: Timestamp,
 }
 
 /// A further line.
@@ -39,14 +49,23 @@ pub fn line(value: &impl Serialize) -> Vec<u8> {
 /// Reads what can be read of a list. `None` when not even the first line can.
 pub fn read(bytes: &[u8]) -> Option<(Heading, Vec<Line>)> {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-    let heading = serde_json::from_slice(lines.next()?).ok()?;
-    Some((heading, lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()))
+    let mut heading: Heading = serde_json::from_slice(lines.next()?).ok()?;
+    let mut listed = Vec::new();
+    for line in lines {
+        if let Ok(line) = serde_json::from_slice::<Line>(line) {
+            listed.push(line);
+        } else if let Ok(Continued { continued }) = serde_json::from_slice(line) {
+            let latest = heading.continued.filter(|latest| latest.unix_ms >= continued.unix_ms);
+            heading.continued = latest.or(Some(continued));
+        }
+    }
+    Some((heading, listed))
 }
 
 /// Its part in the fuzz targets.
 #[cfg(any(test, fuzzing))]
 pub mod fuzz {
-    use super::{Heading, Line, line, read};
+    use super::{Continued, Heading, Line, line, read};
     use crate::base::fuzz::{Numbers, Verdict, settled};
     use crate::base::path::AssetPath;
     use crate::base::time::Timestamp;
@@ -67,7 +86,13 @@ pub mod fuzz {
                 path: AssetPath::root().join(&numbers.name()).unwrap_or_default(),
             };
             let lines = (0..numbers.below(6)).map(|_| entry(numbers)).collect();
-            write(&(Heading { created, reason: "restore".to_owned() }, lines))
+            let continued = numbers.once_in(2).then(|| Timestamp::utc(numbers.any_size() as i64));
+            let heading = Heading { created, reason: "restore".to_owned(), continued };
+            let mut list = write(&(heading, lines));
+            if numbers.once_in(2) {
+                list.extend(line(&Continued { continued: Timestamp::utc(numbers.any_size() as i64) }));
+            }
+            list
         };
         (0..6).map(one).collect()
     }
@@ -84,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_list_reads_back_and_a_torn_line_is_passed_over() {
-        let heading = Heading { created: Timestamp::utc(5), reason: "restore".to_owned() };
+        let heading = Heading { created: Timestamp::utc(5), reason: "restore".to_owned(), continued: None };
         let path = AssetPath::from_bytes(b"a\n\xff%".to_vec()).expect("a valid path");
         let entry = Line { number: 3, path };
         let mut bytes = [line(&heading), line(&entry)].concat();
