@@ -7,6 +7,7 @@ use crate::app::common::session::Session;
 use crate::app::common::signing::SigningAs;
 use crate::app::common::snapshot::{self, Snapshot};
 use crate::app::common::underway::finish_interrupted;
+use crate::app::common::unwritten;
 use crate::app::error::AppError;
 use crate::app::status::{ChangeLine, Counts, problems_of};
 use crate::base::id::{CommitId, TreeId};
@@ -14,6 +15,7 @@ use crate::base::memory::{MANY, give_back};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::{Clock, Timestamp};
+use crate::diff::tree::{Aliases, MoveMatching, PathSet, TreeDiffOptions, diff_trees};
 use crate::object::commit::{AssetNote, Commit, Signature};
 use crate::object::signature::Fingerprint;
 use crate::object::source::ObjectSource;
@@ -99,7 +101,7 @@ pub fn run_as(
     let merge = session.state.merge.clone();
     check_merge(merge.as_ref(), &options.paths)?;
     let parents: Vec<CommitId> =
-        session.head.into_iter().chain(merge.as_ref().map(|merge| merge.theirs)).collect();
+        session.head.into_iter().chain(merge.as_ref().and_then(|merge| merge.theirs)).collect();
     let mut snapshot = snapshot::take(&session, &options.paths, &parents, monitor)?;
     if snapshot.assignment.edits.is_empty() && merge.is_none() {
         let fresh = snapshot::fresh_files(std::mem::take(&mut snapshot.refreshed), &snapshot.changes);
@@ -127,18 +129,42 @@ pub fn run_as(
     // Of a million files only those lists are there at one time that the next step needs.
     let told = Told::of(&snapshot);
     let Snapshot { assignment, staged, refreshed, changes, still_pending, .. } = snapshot;
-    let taken = (assignment, staged, still_pending);
+    let left_alone = changes.iter().filter(|change| change.what == What::Unwritten);
+    let left_alone = left_alone.map(|change| change.path.clone()).collect();
+    let taken = Taken { assignment, staged, still_pending, within: options.paths.clone(), left_alone };
     let id = making.write(&session, taken, (signing, writer), clock, monitor)?;
     if changes.len() >= MANY {
         give_back();
     }
     let fresh = snapshot::fresh_files(refreshed, &changes);
+    let brought = brought_by_merge(&session, id, monitor)?;
     let mut report = describe(&session, told, changes);
+    if let Some(lines) = brought {
+        report.counts = Counts::of(&lines);
+        report.changes = lines;
+    }
     report.signed = signing.map(|signing| signing.signer.public_key().fingerprint());
     session.remember(fresh, monitor)?;
     let commit = session.view.commit(id)?;
     report.commit = Some(Describer::new(&session.view)?.commit(id, &commit)?);
     Ok(report)
+}
+
+/// What a merge commit changed of the branch: more than what was done by hand since the merge.
+fn brought_by_merge(
+    session: &Session<'_>,
+    id: CommitId,
+    monitor: &dyn Monitor,
+) -> Result<Option<Vec<ChangeLine>>, AppError> {
+    let before = session.head_tree()?;
+    if before == session.base {
+        return Ok(None);
+    }
+    let view = session.repository.view()?;
+    let (paths, aliases) = (PathSet::everything(), Aliases::default());
+    let options = TreeDiffOptions { paths: &paths, moves: MoveMatching::Asset, aliases: &aliases };
+    let changes = diff_trees(&view, before, view.commit(id)?.tree, options, monitor)?;
+    Ok(Some(changes.iter().filter_map(ChangeLine::between).collect()))
 }
 
 fn check_merge(merge: Option<&MergeState>, paths: &[AssetPath]) -> Result<(), AppError> {
@@ -208,6 +234,18 @@ fn describe(session: &Session<'_>, told: Told, changes: Vec<Change>) -> Report {
     }
 }
 
+/// What was taken in of the worktree.
+struct Taken {
+    assignment: Assignment,
+    staged: Staged,
+    /// Edits that are no bytes and were not asked for.
+    still_pending: PendingEdits,
+    /// What was asked for; everything when empty.
+    within: Vec<AssetPath>,
+    /// Paths that could not be brought here and are as the branch has them.
+    left_alone: Vec<AssetPath>,
+}
+
 /// Everything that a commit is made of apart from its tree.
 struct Making {
     parents: Vec<CommitId>,
@@ -223,11 +261,12 @@ impl Making {
     fn write(
         self,
         session: &Session<'_>,
-        (assignment, staged, still_pending): (Assignment, Staged, PendingEdits),
+        taken: Taken,
         (signing, writer): (Option<&SigningAs>, Option<LogWriter<'_>>),
         clock: &dyn Clock,
         monitor: &dyn Monitor,
     ) -> Result<CommitId, AppError> {
+        let Taken { assignment, staged, still_pending, within, left_alone } = taken;
         let Assignment { edits, notes, .. } = assignment;
         let notes = self.notes(notes);
         let commit = |tree| self.commit(tree, &notes);
@@ -265,10 +304,11 @@ impl Making {
             summary: format!("committed {} to {}: {}", id.short(), session.state.branch, commit.subject()),
             ..JournalNote::default()
         };
-        let before = edit.state()?;
+        let before = session.state_in(&edit)?;
         let mut after = before.clone();
         after.pending = still_pending;
         after.merge = None;
+        unwritten::after_commit(&mut after.unwritten, &within, &left_alone);
         if before != after {
             edit.put_state(&after)?;
             note.state = Some(StateChange { before, after });

@@ -9,7 +9,7 @@ pub(crate) mod access;
 mod changes;
 mod compare;
 mod sides;
-mod worktree;
+pub(crate) mod worktree;
 
 pub use sides::{Point, Side};
 

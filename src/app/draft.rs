@@ -4,7 +4,7 @@ use crate::app::common::describe::TimeLine;
 use crate::app::common::guard::{Permit, set_reference};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
-use crate::base::monitor::SilentMonitor;
+use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
 use crate::object::source::ObjectSource;
 use crate::repo::edit::JournalNote;
@@ -114,7 +114,10 @@ pub fn rename(
     from: &str,
     to: &str,
     clock: &dyn Clock,
+    monitor: &dyn Monitor,
 ) -> Result<ChangeReport, AppError> {
+    // Whoever goes there or comes from there at this moment goes by the old name.
+    let _lock = repository.store().lock_worktree(monitor)?;
     let (from, to) = (find_branch(&repository.view()?, from)?, RefName::draft(to)?);
     let view = repository.view()?;
     if view.reference(&to)?.is_some() {
@@ -156,7 +159,9 @@ pub fn delete(
     name: &str,
     force: bool,
     clock: &dyn Clock,
+    monitor: &dyn Monitor,
 ) -> Result<ChangeReport, AppError> {
+    let _lock = repository.store().lock_worktree(monitor)?;
     let view = repository.view()?;
     let name = find_branch(&view, name)?;
     if view.state()?.branch == name {
@@ -174,7 +179,7 @@ pub fn delete(
     }
     // Refuses, since a protected branch is never removed.
     let wish = (&name, commit, None);
-    let permit = Permit::for_name(repository, &view, wish, None, clock.now(), &SilentMonitor)?;
+    let permit = Permit::for_name(repository, &view, wish, None, clock.now(), monitor)?;
     let mut edit = repository.edit()?;
     set_reference(&mut edit, permit, &name, commit, None)?;
     // A later draft of this name has nothing to do with the work that waited here.

@@ -11,7 +11,7 @@ pub use settings::LFS_KEY;
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
 use crate::app::common::transition::{FilesLine, prepare, targets_between};
-use crate::app::common::underway::{self, carry_out, finish_interrupted, perform};
+use crate::app::common::underway::{self, Carried, carry_out, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::base::escape::percent_encode;
 use crate::base::id::CommitId;
@@ -215,7 +215,7 @@ fn fetch_tied(
         _ => session.index = None,
     }
     let plan = prepare(session, &targets, &KnownFiles::default(), monitor)?;
-    let (line, fresh) = carry_out(session, None, &plan, "import", clock, monitor)?;
+    let Carried { line, fresh, .. } = carry_out(session, None, &plan, "import", clock, monitor)?;
     session.remember(fresh, monitor)?;
     Ok((!targets.is_empty()).then_some(line))
 }

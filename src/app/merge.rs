@@ -22,13 +22,12 @@ use crate::diff::merge::{Conflict, ConflictKind, TreeMerge};
 use crate::diff::tree::Located;
 use crate::object::commit::{AssetNote, Commit, Signature};
 use crate::object::source::ObjectSource;
-use crate::object::tree_walk::entry_at;
 use crate::repo::edit::JournalNote;
 use crate::repo::history::is_ancestor;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::people::Identity;
 use crate::repo::refs::RefTarget;
-use crate::repo::state::{ConflictSide, MergeState, PendingConflict, Underway, WorktreeState};
+use crate::repo::state::{ConflictSide, MergeState, PendingConflict, Underway};
 use crate::repo::{Edit, RepoError, Repository};
 use crate::trust::log_writer::LogWriter;
 use serde::Serialize;
@@ -216,7 +215,7 @@ impl Job<'_> {
         for metadata in &merge.metadata {
             edit.put_metadata(metadata)?;
         }
-        let before = edit.state()?;
+        let before = session.state_in(edit)?;
         let mut after = before.clone();
         let summary = if merge.conflicts.is_empty() {
             edit.put_person(self.identity.id, &self.identity.person)?;
@@ -225,7 +224,7 @@ impl Job<'_> {
             set_reference(edit, permit, &session.state.branch, session.head, target)?;
             format!("merged {} into {} as {}", self.name, before.branch, id.short())
         } else {
-            self.leave_undecided(session, merge, &mut after)?;
+            after.merge = Some(self.undecided(files.after, merge));
             format!("began to merge {} into {}", self.name, before.branch)
         };
         let state = (before != after).then(|| StateChange { before, after: after.clone() });
@@ -251,26 +250,9 @@ impl Job<'_> {
         }
     }
 
-    /// Keeps in the state what the merge commit will need: which assets the merged files are, their
-    /// metadata, and what waits for a decision.
-    fn leave_undecided(
-        &self,
-        session: &Session<'_>,
-        merge: &TreeMerge,
-        state: &mut WorktreeState,
-    ) -> Result<(), AppError> {
-        for edit in &merge.edits {
-            let Some(value) = &edit.value else { continue };
-            let base = entry_at(&session.view, session.base, &edit.path).map_err(RepoError::from)?;
-            if value.asset != base.as_ref().and_then(|entry| entry.asset)
-                && let Some(asset) = value.asset
-            {
-                state.pending.assets.insert(edit.path.clone(), asset);
-            }
-            if value.metadata != base.as_ref().and_then(|entry| entry.metadata) {
-                state.pending.metadata.insert(edit.path.clone(), value.metadata);
-            }
-        }
+    /// What the merge commit will need: what both sides made together, of which the worktree may show
+    /// a part only, and what waits for a decision.
+    fn undecided(&self, merged: TreeId, merge: &TreeMerge) -> MergeState {
         let aliases: Vec<(AssetId, AssetId)> = merge
             .notes
             .iter()
@@ -279,19 +261,19 @@ impl Job<'_> {
                 AssetNote::CopiedFrom { .. } => None,
             })
             .collect();
-        state.merge = Some(MergeState {
-            theirs: self.theirs,
+        MergeState {
+            theirs: Some(self.theirs),
+            merged: Some(merged),
             name: self.name.clone(),
             message: self.message(),
             conflicts: merge.conflicts.iter().map(pending_conflict).collect(),
             aliases,
-        });
-        Ok(())
+        }
     }
 }
 
 /// A conflict in the form in which it waits.
-fn pending_conflict(conflict: &Conflict) -> PendingConflict {
+pub fn pending_conflict(conflict: &Conflict) -> PendingConflict {
     let side = |located: &Option<Box<Located>>| {
         located.as_ref().map(|located| ConflictSide {
             path: located.path.clone(),

@@ -6,12 +6,13 @@
 use crate::app::common::field_value;
 use crate::app::error::AppError;
 use crate::base::id::{AssetId, MetadataId, TreeId};
+use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::size::count;
 use crate::base::time::Clock;
 use crate::object::metadata::{FieldName, FieldValue, Metadata, MetadataError};
 use crate::object::source::ObjectSource;
-use crate::object::tree::{TreeEntry, TreeNode};
+use crate::object::tree::TreeEntry;
 use crate::object::tree_walk::entry_at;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::StateChange;
@@ -65,23 +66,26 @@ pub enum Change {
 pub fn get(repository: &Repository, paths: &[AssetPath]) -> Result<Report, AppError> {
     let view = repository.view()?;
     let state = view.state()?;
-    let base = base_tree(&view)?;
+    let base = view.ground(&state)?;
     let assets = paths.iter().map(|path| line(&view, &state, base, path)).collect::<Result<_, _>>()?;
     Ok(Report { assets })
 }
 
 /// Changes the metadata of some paths; all or none.
 ///
-/// `exists` says whether a path that no commit has stands in the worktree.
+/// `exists` says whether a path that no commit has stands in the worktree. Waits for commands that
+/// change the worktree: they write its state back when they end.
 pub fn change(
     repository: &Repository,
     paths: &[AssetPath],
     changes: &[Change],
     exists: &dyn Fn(&AssetPath) -> bool,
     clock: &dyn Clock,
+    monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
+    let _lock = repository.store().lock_worktree(monitor)?;
     let view = repository.view()?;
-    let base = base_tree(&view)?;
+    let base = view.ground(&view.state()?)?;
     let mut edit = repository.edit()?;
     let before = edit.state()?;
     let mut after = before.clone();
@@ -164,14 +168,6 @@ fn field_name(text: &str) -> Result<FieldName, AppError> {
     })
 }
 
-/// The tree of the branch's newest commit; the empty tree before the first.
-pub fn base_tree(view: &View) -> Result<TreeId, AppError> {
-    Ok(match view.head()? {
-        Some(id) => view.commit(id)?.tree,
-        None => TreeNode::empty_id(),
-    })
-}
-
 /// What the commit has of the asset at a path: a moved asset is found where it was.
 fn committed_entry(
     view: &View,
@@ -215,7 +211,9 @@ pub fn adopt(
     other: &AssetPath,
     revision: Option<&str>,
     clock: &dyn Clock,
+    monitor: &dyn Monitor,
 ) -> Result<AssetId, AppError> {
+    let _lock = repository.store().lock_worktree(monitor)?;
     let view = repository.view()?;
     let commit = view.resolve(revision.unwrap_or("@"), clock.now())?.commit;
     let tree = view.commit(commit)?.tree;

@@ -45,6 +45,7 @@ pub fn run(
     let assets = follow(&session, &before.pending, &mut after.pending, from, &to)?;
     rename_in_worktree(&session, from, &to)?;
     let mut edit = repository.edit()?;
+    session.state_in(&edit)?;
     edit.put_state(&after)?;
     let note = JournalNote {
         verb: "mv",

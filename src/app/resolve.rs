@@ -1,24 +1,32 @@
 //! `resolve`: decides what a merge could not.
+//!
+//! A decision changes what the merge has made of both sides, and nothing else of it: the bytes where
+//! the bytes were undecided, the place where the place was. From that tree the files follow, like
+//! those of any other change, so that it can be gone on with after a stop, taken back and done again.
 
+mod decide;
+
+use crate::app::common::drawn::DrawnTrees;
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{FilesLine, prepare};
+use crate::app::common::shelved::pending_between;
+use crate::app::common::transition::{FilesLine, prepare, targets_between};
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
+use crate::base::id::TreeId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
-use crate::object::asset::derive_asset_id;
 use crate::object::metadata::Metadata;
-use crate::object::source::ObjectSource;
-use crate::object::tree_edit::{EntryValue, TreeEdit, edit_tree};
-use crate::object::tree_walk::tree_order;
-use crate::repo::Repository;
+use crate::object::tree_edit::{EntryValue, TreeEdit};
+use crate::object::tree_walk::{entry_at, tree_order};
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, StateChange};
-use crate::repo::state::{ConflictSide, PendingConflict, WorktreeState};
-use crate::worktree::checkout::Wanted;
+use crate::repo::state::{MergeState, PendingConflict, PendingEdits, WorktreeState};
+use crate::repo::{RepoError, Repository};
+use decide::Deciding;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// How to decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -52,7 +60,7 @@ pub struct DecidedLine {
     pub path: AssetPath,
     /// The decision.
     pub decision: Decision,
-    /// Where theirs stands, when both are kept.
+    /// Where theirs stands, when both are kept or when something else has its place.
     pub beside: Option<AssetPath>,
 }
 
@@ -74,206 +82,110 @@ pub fn run(
         return Err(AppError::NoConflict { path: path.clone() });
     }
     let (decided, left): (Vec<_>, Vec<_>) = merge.conflicts.iter().cloned().partition(wanted);
-    let mut work = Work {
-        state: session.state.clone(),
-        targets: Vec::new(),
-        edits: Vec::new(),
-        lines: Vec::new(),
-        metadata: Vec::new(),
-        name: merge.name.clone(),
-    };
+    // What stands in the files, apart from what was done to them by hand.
+    let stands = merge.merged.unwrap_or(session.base);
+    let mut deciding = Deciding::new(&session, &merge, stands);
+    let mut lines = Vec::new();
     for conflict in &decided {
-        work.decide(&session, conflict, decision)?;
+        let beside = deciding.decide(conflict, decision)?;
+        lines.push(DecidedLine { path: conflict.path.clone(), decision, beside });
     }
-    if let Some(merge) = &mut work.state.merge {
-        merge.conflicts = left;
-    }
-    let undecided: Vec<AssetPath> =
-        work.state.merge.iter().flat_map(|m| &m.conflicts).map(|c| c.path.clone()).collect();
-    let lines = std::mem::take(&mut work.lines);
-    let files = work.carry_out(&mut session, clock, monitor)?;
+    let work = deciding.finish();
+    let undecided: Vec<AssetPath> = left.iter().map(|conflict| conflict.path.clone()).collect();
+    let merge = MergeState { conflicts: left, ..merge };
+    let files = work.carry_out(&mut session, merge, stands, clock, monitor)?;
     Ok(Report { decided: lines, undecided, files })
 }
 
+/// What decisions come to.
 struct Work {
-    state: WorktreeState,
-    targets: Vec<Wanted>,
-    edits: Vec<TreeEdit>,
-    lines: Vec<DecidedLine>,
+    /// What changes of what the merge had made.
+    edits: BTreeMap<AssetPath, Option<EntryValue>>,
+    /// Metadata that these name and that is not stored yet.
     metadata: Vec<Metadata>,
-    name: String,
+    /// Paths that are to be so in the files whatever was done to them by hand.
+    certain: Vec<AssetPath>,
+    /// Edits that are no bytes, as they are afterwards.
+    pending: PendingEdits,
 }
 
 impl Work {
-    fn decide(
-        &mut self,
-        session: &Session<'_>,
-        conflict: &PendingConflict,
-        decision: Decision,
-    ) -> Result<(), AppError> {
-        let mut beside = None;
-        match decision {
-            Decision::AsIs => {}
-            Decision::Ours => self.keep_ours(conflict),
-            Decision::Theirs => self.take_theirs(session, conflict)?,
-            Decision::Both => {
-                self.keep_ours(conflict);
-                if let (Some(theirs), true) = (&conflict.theirs, conflict.fields.is_empty()) {
-                    let path = self.free_name(session, conflict, theirs)?;
-                    if conflict.placed.is_none() {
-                        self.put(&path, theirs, false);
-                    }
-                    beside = Some(path);
-                }
-            }
-        }
-        self.lines.push(DecidedLine { path: conflict.path.clone(), decision, beside });
-        Ok(())
-    }
-
-    /// Ours is in the files already, except where ours removed it.
-    fn keep_ours(&mut self, conflict: &PendingConflict) {
-        if conflict.ours.is_none() {
-            self.remove(&conflict.path);
-        }
-        if let Some(placed) = conflict.placed.clone() {
-            self.remove(&placed);
-        }
-    }
-
-    fn take_theirs(&mut self, session: &Session<'_>, conflict: &PendingConflict) -> Result<(), AppError> {
-        if !conflict.fields.is_empty() {
-            return self.take_their_fields(session, conflict);
-        }
-        match &conflict.theirs {
-            None => self.remove(&conflict.path),
-            Some(theirs) => {
-                if let Some(placed) = conflict.placed.clone() {
-                    self.remove(&placed);
-                }
-                if theirs.path != conflict.path {
-                    self.remove(&conflict.path);
-                }
-                self.put(&theirs.path.clone(), theirs, true);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes only the fields that both sides set, from theirs.
-    fn take_their_fields(
-        &mut self,
-        session: &Session<'_>,
-        conflict: &PendingConflict,
-    ) -> Result<(), AppError> {
-        let read = |side: Option<&ConflictSide>| -> Result<Metadata, AppError> {
-            let id = side.and_then(|side| side.metadata);
-            Ok(id.map(|id| session.view.metadata(id)).transpose()?.unwrap_or_default())
-        };
-        let ours = conflict.ours.as_ref().and_then(|side| side.metadata);
-        let current = self.state.pending.metadata.get(&conflict.path).copied().unwrap_or(ours);
-        let mut metadata = current.map(|id| session.view.metadata(id)).transpose()?.unwrap_or_default();
-        let theirs = read(conflict.theirs.as_ref())?;
-        for field in &conflict.fields {
-            match theirs.fields.get(field) {
-                Some(value) => metadata.fields.insert(field.clone(), value.clone()),
-                None => metadata.fields.remove(field),
-            };
-        }
-        let id = (!metadata.is_empty()).then(|| metadata.id());
-        self.metadata.push(metadata);
-        self.state.pending.metadata.insert(conflict.path.clone(), id);
-        Ok(())
-    }
-
-    fn remove(&mut self, path: &AssetPath) {
-        self.targets.push(Wanted { path: path.clone(), content: None });
-        self.edits.push(TreeEdit { path: path.clone(), value: None });
-    }
-
-    /// Puts one side at a path, as the asset that it is there or as one of its own.
-    fn put(&mut self, path: &AssetPath, side: &ConflictSide, same_asset: bool) {
-        let asset = if same_asset { side.asset } else { Some(derive_asset_id(&[], path)) };
-        let value = EntryValue { asset, metadata: side.metadata, content: side.content.clone() };
-        self.targets.push(Wanted { path: path.clone(), content: Some(side.content.clone()) });
-        self.edits.push(TreeEdit { path: path.clone(), value: Some(value) });
-        if let (Some(asset), true) = (side.asset, same_asset) {
-            self.state.pending.assets.insert(path.clone(), asset);
-        }
-        self.state.pending.metadata.insert(path.clone(), side.metadata);
-    }
-
-    /// `logo (draft-x).psd`, with a number when that is taken too.
-    fn free_name(
-        &self,
-        session: &Session<'_>,
-        conflict: &PendingConflict,
-        theirs: &ConflictSide,
-    ) -> Result<AssetPath, AppError> {
-        if let Some(placed) = &conflict.placed {
-            return Ok(placed.clone());
-        }
-        let folder = theirs.path.parent().unwrap_or_default();
-        let name = theirs.path.name();
-        let dot = name.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0).unwrap_or(name.len());
-        let label = self.name.replace('/', "-");
-        for number in 1u32.. {
-            let mark = if number == 1 { format!(" ({label})") } else { format!(" ({label} {number})") };
-            let candidate = [&name[..dot], mark.as_bytes(), &name[dot..]].concat();
-            let path = folder.join(&candidate).map_err(|error| AppError::Path {
-                text: conflict.path.to_string(),
-                reason: error.to_string(),
-            })?;
-            let is_free = session.worktree.look(&path).is_ok_and(|found| found.is_none())
-                && !self.targets.iter().any(|target| target.path == path);
-            if is_free {
-                return Ok(path);
-            }
-        }
-        Err(AppError::PathTaken { path: theirs.path.clone() })
-    }
-
     /// Writes state and journal entry, then the files.
     fn carry_out(
-        mut self,
+        self,
         session: &mut Session<'_>,
+        merge: MergeState,
+        stands: TreeId,
         clock: &dyn Clock,
         monitor: &dyn Monitor,
     ) -> Result<FilesLine, AppError> {
-        self.edits.sort_by(|left, right| tree_order(&left.path, &right.path));
-        self.edits.dedup_by(|later, kept| {
-            let same = later.path == kept.path;
-            if same && kept.value.is_none() {
-                kept.value = later.value.take();
-            }
-            same
-        });
-        let wanted = &self.edits;
-        self.targets.retain(|target| {
-            let keeps = wanted.iter().any(|edit| edit.path == target.path && edit.value.is_some());
-            target.content.is_some() || !keeps
-        });
-        let mut edit = session.repository.edit()?;
-        for metadata in &self.metadata {
-            edit.put_metadata(metadata)?;
+        let view = session.repository.view()?;
+        let mut trees = DrawnTrees::over(&view);
+        trees.keep_metadata(self.metadata.iter().cloned());
+        let gone = self.edited_by_hand(session, stands)?;
+        let before = trees.draw(stands, gone)?;
+        let touched: Vec<AssetPath> = self.edits.keys().cloned().collect();
+        let merged = trees.draw(stands, in_order(self.edits))?;
+        let files = FilesChange::between(before, merged);
+        let targets = targets_between(session, &trees, files, monitor)?;
+        let plan = prepare(session, &targets, &KnownFiles::default(), monitor)?;
+        let mut settled = WorktreeState { pending: self.pending, ..session.state.clone() };
+        if merge.theirs.is_none() {
+            // Decided or not, it is uncommitted work: what differs from the branch is to be committed.
+            let trees_of_work = (session.head_tree()?, merged);
+            let told = pending_between(&trees, trees_of_work, &settled.pending, monitor)?;
+            take_over(&mut settled.pending, &told, &touched);
         }
-        let after_tree = edit_tree(&session.view, session.base, self.edits, &mut |id, bytes| {
-            edit.put_tree_node(id, &bytes)
-        })
-        .map_err(AppError::from_edit)?;
-        let files = FilesChange::between(session.base, after_tree);
-        let plan = prepare(session, &self.targets, &KnownFiles::default(), monitor)?;
-        let before = edit.state()?;
-        let settled = self.state;
+        let name = merge.name.clone();
+        let is_over = merge.theirs.is_none() && merge.conflicts.is_empty();
+        // Records of before the merged tree was kept have none: their commit goes out from ours.
+        let merged = merge.merged.map(|_| merged);
+        settled.merge = (!is_over).then_some(MergeState { merged, ..merge });
+        let mut edit = session.repository.edit()?;
+        trees.put(&mut edit)?;
         let note = JournalNote {
             verb: "resolve",
-            summary: format!("decided about the merge of {}", self.name),
-            state: Some(StateChange { before, after: settled.clone() }),
+            summary: format!("decided about the merge of {name}"),
+            state: Some(StateChange { before: session.state_in(&edit)?, after: settled.clone() }),
             files: Some(files),
             ..JournalNote::default()
         };
         let underway = announce(&mut edit, note, settled, files, None, clock.now())?;
         edit.commit()?;
         Ok(perform(session, underway, &plan.into(), "resolve", clock, monitor)?.line)
+    }
+
+    /// Files that are certain to be as decided afterwards and were removed or edited by hand: what
+    /// stood there before is nothing that a tree has.
+    fn edited_by_hand(&self, session: &Session<'_>, stands: TreeId) -> Result<Vec<TreeEdit>, AppError> {
+        let mut gone = BTreeMap::new();
+        for path in &self.certain {
+            let entry = entry_at(&session.view, stands, path).map_err(RepoError::from)?;
+            let found = session.worktree.look(path).ok().flatten();
+            let record = session.index.as_ref().map(|index| index.find(path)).transpose()?.flatten();
+            let is_as_made = found.zip(record).is_some_and(|(node, record)| record.is_unchanged(&node));
+            if entry.is_some_and(|entry| !entry.content.is_directory()) && !is_as_made {
+                gone.insert(path.clone(), None);
+            }
+        }
+        Ok(in_order(gone))
+    }
+}
+
+fn in_order(edits: BTreeMap<AssetPath, Option<EntryValue>>) -> Vec<TreeEdit> {
+    let mut edits: Vec<TreeEdit> = edits.into_iter().map(|(path, value)| TreeEdit { path, value }).collect();
+    edits.sort_by(|left, right| tree_order(&left.path, &right.path));
+    edits
+}
+
+/// Takes over what is told of some paths.
+fn take_over(pending: &mut PendingEdits, told: &PendingEdits, paths: &[AssetPath]) {
+    for path in paths {
+        pending.metadata.remove(path);
+        pending.assets.remove(path);
+        pending.moves.remove(path);
+        pending.metadata.extend(told.metadata.get(path).map(|metadata| (path.clone(), *metadata)));
+        pending.assets.extend(told.assets.get(path).map(|asset| (path.clone(), *asset)));
+        pending.moves.extend(told.moves.get(path).map(|from| (path.clone(), from.clone())));
     }
 }

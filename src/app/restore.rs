@@ -331,7 +331,7 @@ fn announce_restore(
     let before = edit_tree(&session.view, session.base, earlier, &mut emit).map_err(AppError::from_edit)?;
     let after_tree = edit_tree(&session.view, session.base, put, &mut emit).map_err(AppError::from_edit)?;
     let files = FilesChange::between(before, after_tree);
-    let state = StateChange { before: edit.state()?, after: after.clone() };
+    let state = StateChange { before: session.state_in(&edit)?, after: after.clone() };
     let from: Vec<String> = report.commits.iter().map(super::super::base::id::CommitId::short).collect();
     let restored = count((report.write.len() + report.remove.len()) as u64, "file", "files");
     let note = JournalNote {

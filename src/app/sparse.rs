@@ -74,6 +74,7 @@ pub fn run(
     let mut trees = DrawnTrees::over(&view);
     let files = shown_change(&mut trees, session.base, &targets)?;
     let mut edit = repository.edit()?;
+    session.state_in(&edit)?;
     trees.put(&mut edit)?;
     let summary = match &after.sparse {
         Some(paths) => format!("shows {}", count(paths.len() as u64, "folder or file", "folders and files")),

@@ -4,16 +4,19 @@ use crate::app::common::probe::IngestProbe;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::common::upstream::{UpstreamLine, upstream_of};
+use crate::app::diff::worktree::{UNREAD, overlay};
 use crate::app::error::AppError;
 use crate::base::id::{AssetId, CommitId, FileId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
+use crate::diff::tree::{self, Aliases, MoveMatching, PathSet, TreeDiffOptions, match_differences};
 use crate::object::tree_edit::EntryValue;
 use crate::repo::Repository;
 use crate::repo::ingest::Ingester;
 use crate::worktree::stat::SpecialKind;
 use crate::worktree::status::{Change, Measure, What};
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// Most bytes of new and changed files that are read without being asked to, to say exactly how many
 /// of them are new: a fraction of a second.
@@ -82,8 +85,8 @@ pub struct SpecialLine {
 pub struct MergeLine {
     /// What is merged in, as it was called.
     pub name: String,
-    /// Its commit.
-    pub commit: CommitId,
+    /// Its commit; `None` for uncommitted work that came back to a branch which had moved on.
+    pub commit: Option<CommitId>,
     /// Paths that wait for a decision.
     pub undecided: Vec<AssetPath>,
 }
@@ -161,6 +164,40 @@ impl From<Change> for ChangeLine {
 }
 
 impl ChangeLine {
+    /// Describes what differs between two trees. `None` for a folder, and for what only became another
+    /// asset.
+    pub fn between(change: &tree::Change) -> Option<Self> {
+        let is_file = |side: &&tree::Located| !side.value.content.is_directory();
+        let before = change.before.as_deref().filter(is_file);
+        let after = change.after.as_deref().filter(is_file);
+        let shown = after.or(before)?;
+        let kinds = change.kinds;
+        let what = match (before, after) {
+            (None, _) => "new",
+            (_, None) => "removed",
+            (Some(_), Some(_)) if kinds.moved && kinds.content => "moved-and-changed",
+            (Some(_), Some(_)) if kinds.moved => "moved",
+            (Some(_), Some(_)) if kinds.kind => "kind",
+            (Some(_), Some(_)) if kinds.content => "changed",
+            (Some(_), Some(_)) if kinds.mode => "mode",
+            (Some(_), Some(_)) if kinds.metadata => "metadata",
+            (Some(_), Some(_)) => return None,
+        };
+        let size = shown.value.content.size().unwrap_or(0);
+        let size_before = before.and_then(|before| before.value.content.size());
+        Some(Self {
+            path: shown.path.clone(),
+            what,
+            from: before.filter(|_| kinds.moved && after.is_some()).map(|before| before.path.clone()),
+            size,
+            size_before: size_before.filter(|before| *before != size),
+            file: after.and_then(|after| after.value.content.file_id()),
+            asset: before.and_then(|before| before.value.asset),
+            bytes_new: None,
+            metadata_pending: what == "metadata",
+        })
+    }
+
     /// Describes a path of which only metadata or identity is edited.
     pub fn metadata(path: &AssetPath, value: Option<&EntryValue>) -> Self {
         Self {
@@ -211,6 +248,13 @@ pub fn problems_of(changes: &[Change]) -> Vec<ProblemLine> {
                 What::Special { .. } if change.base.is_some() => {
                     "a pipe, socket or device is in its place".to_owned()
                 }
+                What::Unwritten if change.base.is_some() => {
+                    "it could not be written here and stays as committed; `pent restore` tries again"
+                        .to_owned()
+                }
+                What::Unwritten => {
+                    "it could not be removed here and is in no commit of this branch".to_owned()
+                }
                 What::Refused { hazard } => hazard.to_string(),
                 _ => return None,
             };
@@ -240,8 +284,7 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
     let status = session.status(&options.paths, &probe, measure, monitor)?;
     let problems = problems_of(&status.changes);
     let special = special_of(&status.changes);
-    let mut changes: Vec<ChangeLine> =
-        status.changes.into_iter().filter(Change::is_committable).map(ChangeLine::from).collect();
+    let mut changes = lines(&session, &options.paths, status.changes, monitor)?;
     add_pending(&session, &options.paths, &mut changes)?;
     let is_file = |line: &&ChangeLine| !matches!(line.what, "removed" | "metadata" | "mode");
     let bytes = changes.iter().filter(is_file).map(|line| line.size).sum();
@@ -279,6 +322,35 @@ fn unfinished(session: &Session<'_>) -> Result<Option<String>, AppError> {
     let Some(underway) = &session.state.underway else { return Ok(None) };
     let entry = session.view.journal_entry(underway.sequence)?;
     Ok(Some(entry.map_or_else(|| "change of files".to_owned(), |entry| entry.verb)))
+}
+
+/// The lines of what a commit would change of the branch: what differs from what the files are
+/// compared with, and what a merge under way brings.
+fn lines(
+    session: &Session<'_>,
+    within: &[AssetPath],
+    changes: Vec<Change>,
+    monitor: &dyn Monitor,
+) -> Result<Vec<ChangeLine>, AppError> {
+    let head = session.head_tree()?;
+    if head == session.base {
+        return Ok(changes.into_iter().filter(Change::is_committable).map(ChangeLine::from).collect());
+    }
+    let (view, pending) = (&session.view, &session.state.pending);
+    let overlay = overlay(view, (head, session.base), &changes, pending, monitor)?;
+    let measured: HashMap<&AssetPath, Option<u64>> =
+        changes.iter().map(|change| (&change.path, change.new_bytes)).collect();
+    let paths = PathSet::new(within.to_vec());
+    let options = TreeDiffOptions { paths: &paths, moves: MoveMatching::Asset, aliases: &Aliases::default() };
+    let found = match_differences(overlay.differences, options);
+    let mut lines: Vec<ChangeLine> = found.iter().filter_map(ChangeLine::between).collect();
+    for line in &mut lines {
+        // What the merge brings is stored.
+        line.bytes_new = measured.get(&line.path).copied().unwrap_or(Some(0));
+        line.file = line.file.filter(|file| *file != UNREAD);
+        line.metadata_pending |= pending.metadata.contains_key(&line.path);
+    }
+    Ok(lines)
 }
 
 /// Marks paths whose metadata or identity is edited, and adds those that have no other change.

@@ -1,8 +1,10 @@
-//! `switch`: goes to another branch. Uncommitted work stays with the branch it was made on.
+//! `switch`: goes to another branch. Uncommitted work stays with the branch it was made on, and is
+//! carried over to what the branch has become when one comes back.
 
 use crate::app::common::drawn::DrawnTrees;
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
+use crate::app::common::shelved::{TakenUp, take_up};
 use crate::app::common::snapshot;
 use crate::app::common::transition::{FilesLine, prepare, targets_between};
 use crate::app::common::underway::{announce, finish_interrupted, perform};
@@ -17,7 +19,7 @@ use crate::object::tree::TreeNode;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::refs::{RefName, RefTarget};
-use crate::repo::state::{PendingEdits, Shelf, Underway, WorktreeState};
+use crate::repo::state::{PendingConflict, Shelf, Underway, WorktreeState};
 use crate::repo::{Edit, Repository};
 use serde::Serialize;
 
@@ -34,6 +36,10 @@ pub struct Report {
     pub shelved_paths: u64,
     /// How many uncommitted paths were taken up again here.
     pub taken_up_paths: u64,
+    /// Text files whose uncommitted changes and what was committed since came together line by line.
+    pub texts_merged: Vec<AssetPath>,
+    /// Uncommitted changes of what was changed by commits since, too: they wait for a decision.
+    pub conflicts: Vec<PendingConflict>,
     /// What was done to the files.
     pub files: FilesLine,
 }
@@ -70,7 +76,7 @@ pub fn begin_draft(
     let head = session.head.ok_or(crate::repo::RepoError::NoCommits)?;
     let mut edit = repository.edit()?;
     edit.set_reference(&name, None, Some(RefTarget::plain(head)))?;
-    let before = edit.state()?;
+    let before = session.state_in(&edit)?;
     let after = WorktreeState { branch: name.clone(), ..before.clone() };
     edit.put_state(&after)?;
     let from = before.branch.name().to_owned();
@@ -88,6 +94,8 @@ pub fn begin_draft(
         from,
         shelved_paths: 0,
         taken_up_paths: 0,
+        texts_merged: Vec::new(),
+        conflicts: Vec::new(),
         files: FilesLine::default(),
     })
 }
@@ -109,7 +117,6 @@ fn go(
         Some(id) => session.view.commit(id)?.tree,
         None => TreeNode::empty_id(),
     };
-    let shelf = session.view.shelf(&target)?;
     let from = session.state.branch.clone();
     let view = session.repository.view()?;
     let mut trees = DrawnTrees::over(&view);
@@ -117,12 +124,17 @@ fn go(
     paths.dedup();
     let changed_paths = paths.len() as u64;
     let work = trees.draw(session.base, snapshot.assignment.edits)?;
-    let files = FilesChange::between(work, shelf.as_ref().map_or(head_tree, |shelf| shelf.tree));
+    let shelf = session.view.shelf(&target)?;
+    let mut taken = take_up(session.repository, &view, &mut trees, shelf, head, monitor)?;
+    let files = FilesChange::between(work, taken.tree.unwrap_or(head_tree));
     let targets = targets_between(&session, &trees, files, monitor)?;
     let plan = prepare(&session, &targets, &known, monitor)?;
-    let change = Change { target, shelf, files, changed_paths };
+    let staged = std::mem::take(&mut taken.staged);
+    let change = Change { target, taken, files, changed_paths };
     let mut edit = session.repository.edit()?;
-    edit.publish(snapshot.staged)?;
+    for staged in std::iter::once(snapshot.staged).chain(staged) {
+        edit.publish(staged)?;
+    }
     trees.put(&mut edit)?;
     let (underway, shelved_paths) = change.announce(&session, &mut edit, clock)?;
     edit.commit()?;
@@ -132,15 +144,17 @@ fn go(
         commit: head,
         from: from.name().to_owned(),
         shelved_paths,
-        taken_up_paths: change.shelf.map_or(0, |shelf| shelf.changed_paths),
+        taken_up_paths: change.taken.changed_paths,
+        texts_merged: change.taken.texts_merged,
+        conflicts: change.taken.conflicts,
         files: done.line,
     })
 }
 
 struct Change {
     target: RefName,
-    /// Work that waits at the target.
-    shelf: Option<Shelf>,
+    /// Work that waited at the target.
+    taken: TakenUp,
     files: FilesChange,
     /// How many paths differ from the commit that is left.
     changed_paths: u64,
@@ -156,7 +170,7 @@ impl Change {
         clock: &dyn Clock,
     ) -> Result<(Underway, u64), AppError> {
         let work = self.files.before;
-        let before = edit.state()?;
+        let before = session.state_in(edit)?;
         let is_clean = work == session.base && before.pending.is_empty() && before.merge.is_none();
         if !is_clean {
             let shelf = Shelf {
@@ -169,15 +183,12 @@ impl Change {
             edit.put_shelf(&before.branch, Some(&shelf))?;
         }
         edit.put_shelf(&self.target, None)?;
-        let (pending, merge) = match &self.shelf {
-            Some(shelf) => (shelf.pending.clone(), shelf.merge.clone()),
-            None => (PendingEdits::default(), None),
-        };
         let settled = WorktreeState {
             branch: self.target.clone(),
-            pending,
-            merge,
+            pending: self.taken.pending.clone(),
+            merge: self.taken.merge.clone(),
             underway: None,
+            unwritten: before.unwritten.clone(),
             sparse: before.sparse.clone(),
         };
         let note = JournalNote {

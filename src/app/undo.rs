@@ -14,7 +14,7 @@ use crate::repo::journal::{
     FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
 };
 use crate::repo::refs::RefTarget;
-use crate::repo::state::Underway;
+use crate::repo::state::{Underway, WorktreeState};
 use crate::repo::{RepoError, Repository};
 use crate::worktree::displaced;
 use serde::Serialize;
@@ -171,7 +171,9 @@ impl Reverse<'_> {
         let mut state = present.clone();
         if let Some(StateChange { before, after }) = &self.entry.state {
             let (_, wanted) = self.turned(before.clone(), after.clone());
-            state = wanted;
+            // How far the files have come is no part of what is taken back.
+            let (underway, unwritten) = (present.underway.clone(), present.unwritten.clone());
+            state = WorktreeState { underway, unwritten, ..wanted };
         }
         for ShelfMove { branch, before, after } in &self.entry.shelves {
             let (_, wanted) = self.turned(before, after);

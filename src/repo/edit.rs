@@ -193,7 +193,10 @@ impl Edit {
             summary: note.summary,
             refs: std::mem::take(&mut self.moves),
             shelves: std::mem::take(&mut self.shelves),
-            state: note.state,
+            state: note.state.map(|StateChange { before, after }| StateChange {
+                before: before.settled(),
+                after: after.settled(),
+            }),
             displaced: note.displaced,
             files: note.files,
             renamed: note.renamed,

@@ -51,6 +51,9 @@ pub enum RepoError {
     /// A name moved between being read and being written.
     #[error("{name} moved meanwhile")]
     RefMoved { name: RefName, expected: Option<CommitId>, actual: Option<CommitId> },
+    /// The worktree's state is not what it was when the command began.
+    #[error("what the worktree stands on changed meanwhile")]
+    StateMoved,
     /// The policy protects a name, and nothing permits the move.
     #[error("{name} is protected")]
     Protected { name: RefName },

@@ -19,7 +19,7 @@ use crate::repo::review_log::ActionRecord;
 use crate::repo::revision::{self, Revision};
 use crate::repo::shared_log::LogHead;
 use crate::repo::state::{
-    ConflictSide, MergeState, PendingConflict, PendingEdits, Shelf, Underway, WorktreeState,
+    ConflictSide, LeftBehind, MergeState, PendingConflict, PendingEdits, Shelf, Underway, WorktreeState,
 };
 use crate::repo::tombstone::Tombstone;
 use std::path::Path;
@@ -186,7 +186,8 @@ fn merge(numbers: &mut Numbers) -> MergeState {
         fields: vec![FieldName::labels()],
     };
     MergeState {
-        theirs: CommitId::from_bytes(numbers.array()),
+        theirs: numbers.once_in(2).then(|| CommitId::from_bytes(numbers.array())),
+        merged: numbers.once_in(2).then(|| TreeId::from_bytes(numbers.array())),
         name: text(numbers),
         message: text(numbers),
         conflicts: vec![conflict],
@@ -200,7 +201,16 @@ fn state(numbers: &mut Numbers) -> WorktreeState {
         pending: pending(numbers),
         merge: numbers.once_in(2).then(|| merge(numbers)),
         underway: numbers.once_in(2).then(|| underway(numbers)),
+        unwritten: (0..numbers.below(3)).map(|_| (path(numbers), left_behind(numbers))).collect(),
         sparse: numbers.once_in(2).then(|| (0..numbers.below(4)).map(|_| path(numbers)).collect()),
+    }
+}
+
+fn left_behind(numbers: &mut Numbers) -> LeftBehind {
+    match numbers.below(3) {
+        0 => LeftBehind::Nothing,
+        1 => LeftBehind::Folder,
+        _ => LeftBehind::File { size: numbers.any_size(), mtime_ns: -5, inode: numbers.any_size() },
     }
 }
 

@@ -66,7 +66,7 @@ pub struct JournalEntry {
     pub reverses: Option<Reversal>,
 }
 
-/// The worktree's state before and after.
+/// The worktree's state before and after, apart from how far its files have come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateChange {
     /// Before.

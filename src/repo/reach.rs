@@ -87,7 +87,8 @@ impl Roots {
     }
 
     fn add_merge(&mut self, merge: &MergeState) {
-        self.commits.push(merge.theirs);
+        self.commits.extend(merge.theirs);
+        self.trees.extend(merge.merged);
         for conflict in &merge.conflicts {
             for ConflictSide { metadata, content, .. } in
                 [&conflict.base, &conflict.ours, &conflict.theirs].into_iter().flatten()

@@ -24,9 +24,32 @@ pub struct WorktreeState {
     /// A change of the files that was begun and not seen to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub underway: Option<Underway>,
+    /// Paths that a command could not bring to what the branch has, with what stands there instead. As
+    /// long as it stands there, nobody has changed or removed anything: a commit leaves them alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unwritten: BTreeMap<AssetPath, LeftBehind>,
     /// The folders and files that the worktree shows; `None` shows everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sparse: Option<BTreeSet<AssetPath>>,
+}
+
+/// What stands at a path that could not be brought to its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum LeftBehind {
+    /// Nothing.
+    Nothing,
+    /// A folder.
+    Folder,
+    /// A file or link, as the file system told of it.
+    File {
+        /// Length in bytes.
+        size: u64,
+        /// Time of its last change in nanoseconds since 1970.
+        mtime_ns: i64,
+        /// Its number in the file system.
+        inode: u64,
+    },
 }
 
 /// A change of the files that was announced and is not seen to its end yet: all that is needed to go
@@ -74,8 +97,14 @@ impl PendingEdits {
 /// A merge that is not finished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MergeState {
-    /// What is merged in.
-    pub theirs: CommitId,
+    /// What is merged in; `None` for uncommitted work that came back to a branch which had moved on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theirs: Option<CommitId>,
+    /// Both sides together with what was decided since, ours where a decision waits. It also has what
+    /// the worktree cannot show: what is hidden, foreign or left out by rules. `None` in records of
+    /// before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<TreeId>,
     /// The name by which it was asked for.
     pub name: String,
     /// The message that its commit will have unless another is given.
@@ -143,7 +172,30 @@ pub struct Shelf {
 impl WorktreeState {
     /// The state of a new repository: on `branch`, nothing pending.
     pub fn on_branch(branch: RefName) -> Self {
-        Self { branch, pending: PendingEdits::default(), merge: None, underway: None, sparse: None }
+        Self {
+            branch,
+            pending: PendingEdits::default(),
+            merge: None,
+            underway: None,
+            unwritten: BTreeMap::new(),
+            sparse: None,
+        }
+    }
+
+    /// The state apart from how far the files have come: what the journal keeps, since the way of the
+    /// files goes on whatever is taken back.
+    #[must_use]
+    pub fn settled(self) -> Self {
+        Self { underway: None, unwritten: BTreeMap::new(), ..self }
+    }
+
+    /// The tree that the files are compared with and that a commit goes out from, when that is not the
+    /// branch's newest: what a merge under way has made of both sides.
+    ///
+    /// Uncommitted work that came back is no part of it: it is still to be committed.
+    pub fn ground(&self) -> Option<TreeId> {
+        let merge = self.merge.as_ref().filter(|merge| merge.theirs.is_some());
+        merge.and_then(|merge| merge.merged)
     }
 
     /// Whether the worktree shows `path`.

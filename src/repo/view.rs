@@ -74,6 +74,18 @@ impl View {
         Ok(self.reference(&self.state()?.branch)?.map(|target| target.commit))
     }
 
+    /// The tree that the worktree's files are compared with when its state is `state`: what a merge
+    /// under way has made, else that of the branch's newest commit, else the empty one.
+    pub fn ground(&self, state: &WorktreeState) -> Result<TreeId, RepoError> {
+        if let Some(tree) = state.ground() {
+            return Ok(tree);
+        }
+        match self.reference(&state.branch)? {
+            Some(target) => Ok(self.commit(target.commit)?.tree),
+            None => Ok(*EMPTY_TREE),
+        }
+    }
+
     /// Work that `switch` set aside with a branch.
     pub fn shelf(&self, branch: &RefName) -> Result<Option<Shelf>, RepoError> {
         let key = format!("{SHELF_PREFIX}{}", branch.as_str());

@@ -72,6 +72,8 @@ pub enum Found {
     /// A file or folder that could not be looked at. What is tracked in such a folder is unknown,
     /// not removed.
     Unreadable { error: io::ErrorKind },
+    /// What a command could not bring to its state, as it left it: nobody has changed it since.
+    Unwritten { base: Option<Box<Tracked>> },
     /// A name that may not be taken into a repository.
     Refused { hazard: NameHazard },
 }

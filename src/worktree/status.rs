@@ -17,6 +17,7 @@ use super::probe::ContentProbe;
 use super::root::Worktree;
 use super::scan::{Found, Scan, ScanInput, ScanItem, scan};
 use super::seen::{Seen, SeenFile, write_seen};
+use super::stat::Node;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::object::tree::TreeNode;
@@ -53,6 +54,9 @@ pub struct StatusInput<'a, P> {
     pub within: &'a [AssetPath],
     /// Moves that the user made by command, from and to; they hold whatever the content.
     pub moves: &'a [(AssetPath, AssetPath)],
+    /// Whether what stands at a path, or that nothing does, is only what a command left there that could
+    /// not bring the path to its state.
+    pub is_unwritten: &'a dyn Fn(&AssetPath, Option<&Node>) -> bool,
     /// Reads files.
     pub probe: &'a P,
     /// How much is read.
@@ -68,7 +72,7 @@ pub const SEEN_FILE: &str = "seen";
 /// As [`scan`], and when the repository cannot be asked about content.
 pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor) -> Result<Status> {
     let clock = FsClock::new(input.state_dir);
-    let scanned = scan(
+    let mut scanned = scan(
         &ScanInput {
             worktree: input.worktree,
             index: input.index,
@@ -77,6 +81,7 @@ pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor
         },
         monitor,
     )?;
+    scanned.items.iter_mut().for_each(|item| set_unwritten_apart(item, input.is_unwritten));
     let seen_path = input.state_dir.join(SEEN_FILE);
     let storing = input.measure == Measure::Store;
     let everything = reads_everything(input.measure, &scanned.items);
@@ -107,6 +112,20 @@ pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor
     moves::find_moves(&mut status.changes, input.moves);
     status.measured = everything;
     Ok(status)
+}
+
+/// Tells what nobody has changed since a command could not bring it to its state from what was changed
+/// or removed.
+fn set_unwritten_apart(item: &mut ScanItem, is_unwritten: &dyn Fn(&AssetPath, Option<&Node>) -> bool) {
+    let (node, base) = match &mut item.found {
+        Found::New { node } => (Some(&*node), None),
+        Found::Suspect { node, base } => (Some(&*node), Some(base)),
+        Found::Removed { base } => (None, Some(base)),
+        _ => return,
+    };
+    if is_unwritten(&item.path, node) {
+        item.found = Found::Unwritten { base: base.cloned() };
+    }
 }
 
 /// Whether every new and changed file is read.

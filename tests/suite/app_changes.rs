@@ -8,7 +8,7 @@ use pentimento::base::path::AssetPath;
 use std::fs;
 
 impl Lab {
-    fn restore(&self, revision: Option<&str>, paths: &[&str]) -> restore::Report {
+    pub fn restore(&self, revision: Option<&str>, paths: &[&str]) -> restore::Report {
         let options = restore::Options {
             revision: revision.map(str::to_owned),
             paths: paths
@@ -28,20 +28,20 @@ impl Lab {
         undo::run(&self.repository, undo::Direction::Redo, &self.clock, &SilentMonitor).expect("a redo")
     }
 
-    fn switch(&self, name: &str) -> switch::Report {
+    pub fn switch(&self, name: &str) -> switch::Report {
         switch::run(&self.repository, name, &self.clock, &SilentMonitor).expect("a switch")
     }
 
-    fn new_draft(&self, name: &str) {
+    pub fn new_draft(&self, name: &str) {
         draft::create(&self.repository, name, None, &self.clock).expect("a draft");
     }
 
-    fn merge(&self, name: &str) -> merge::Report {
+    pub fn merge(&self, name: &str) -> merge::Report {
         let options = merge::Options { name: name.into(), identity: Some(anna()), message: None };
         merge::run(&self.repository, &options, &self.clock, &SilentMonitor).expect("a merge")
     }
 
-    fn resolve(&self, paths: &[&str], decision: resolve::Decision) -> resolve::Report {
+    pub fn resolve(&self, paths: &[&str], decision: resolve::Decision) -> resolve::Report {
         let paths: Vec<AssetPath> = paths.iter().map(|text| path(text)).collect();
         resolve::run(&self.repository, &paths, decision, &self.clock, &SilentMonitor).expect("a decision")
     }
@@ -261,7 +261,7 @@ fn removing_a_draft_removes_the_work_that_waits_with_it_and_undo_brings_it_back(
     lab.switch("x");
     lab.write("a.txt", "work");
     lab.switch("main");
-    draft::delete(&lab.repository, "x", true, &lab.clock).expect("a removed draft");
+    draft::delete(&lab.repository, "x", true, &lab.clock, &SilentMonitor).expect("a removed draft");
     lab.new_draft("x");
     lab.switch("x");
     assert_eq!(lab.text("a.txt").as_deref(), Some("1"), "a new draft begins without old work");
@@ -281,7 +281,7 @@ fn a_renamed_draft_and_its_work_go_back_together() {
     lab.switch("x");
     lab.write("a.txt", "work");
     lab.switch("main");
-    draft::rename(&lab.repository, "x", "y", &lab.clock).expect("a renamed draft");
+    draft::rename(&lab.repository, "x", "y", &lab.clock, &SilentMonitor).expect("a renamed draft");
     lab.undo();
     lab.switch("x");
     assert_eq!(lab.text("a.txt").as_deref(), Some("work"));
@@ -514,8 +514,15 @@ fn labels_cost_bytes_survive_moves_and_are_merged_as_sets() {
     lab.commit("Base");
     let label = |word: &str| meta::Change::Labels { add: vec![word.to_owned()], remove: vec![] };
     let set = |word: &str| {
-        meta::change(&lab.repository, &[path("big.mov")], &[label(word)], &|_| true, &lab.clock)
-            .expect("a label")
+        meta::change(
+            &lab.repository,
+            &[path("big.mov")],
+            &[label(word)],
+            &|_| true,
+            &lab.clock,
+            &SilentMonitor,
+        )
+        .expect("a label")
     };
     lab.new_draft("x");
     lab.switch("x");
@@ -539,7 +546,8 @@ fn labels_of_a_moved_asset_are_seen_and_added_to_at_its_new_place() {
     lab.commit("Base");
     let label = |at: &str, word: &str| {
         let change = meta::Change::Labels { add: vec![word.to_owned()], remove: vec![] };
-        let report = meta::change(&lab.repository, &[path(at)], &[change], &|_| true, &lab.clock);
+        let report =
+            meta::change(&lab.repository, &[path(at)], &[change], &|_| true, &lab.clock, &SilentMonitor);
         report.expect("a label").assets[0].fields.values().next().expect("labels").text.clone()
     };
     label("a.psd", "approved");
@@ -557,7 +565,8 @@ fn a_label_that_waits_goes_with_an_asset_that_is_moved_by_hand() {
     lab.write("a.psd", "1");
     lab.commit("Base");
     let change = meta::Change::Labels { add: vec!["approved".into()], remove: vec![] };
-    meta::change(&lab.repository, &[path("a.psd")], &[change], &|_| true, &lab.clock).expect("a label");
+    meta::change(&lab.repository, &[path("a.psd")], &[change], &|_| true, &lab.clock, &SilentMonitor)
+        .expect("a label");
     fs::rename(lab.at("a.psd"), lab.at("b.psd")).expect("a moved file");
     lab.commit("Moved");
     let line = meta::get(&lab.repository, &[path("b.psd")]).expect("metadata");
@@ -647,7 +656,8 @@ fn an_asset_moved_over_a_removed_one_brings_its_own_metadata() {
     lab.write("b.psd", "2");
     lab.commit("Base");
     let change = meta::Change::Labels { add: vec!["old".into()], remove: vec![] };
-    meta::change(&lab.repository, &[path("b.psd")], &[change], &|_| true, &lab.clock).expect("a label");
+    meta::change(&lab.repository, &[path("b.psd")], &[change], &|_| true, &lab.clock, &SilentMonitor)
+        .expect("a label");
     lab.commit("Labelled");
     let asset = |at: &str| meta::get(&lab.repository, &[path(at)]).expect("metadata").assets[0].asset;
     let moved = asset("a.psd");

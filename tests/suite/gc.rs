@@ -73,7 +73,7 @@ impl Lab {
         lab.write("small.txt", "a small thing");
         lab.commit("Night");
         switch::run(&lab.repository, "main", &lab.clock, &SilentMonitor).expect("a switch");
-        draft::delete(&lab.repository, "night", true, &lab.clock).expect("a removal");
+        draft::delete(&lab.repository, "night", true, &lab.clock, &SilentMonitor).expect("a removal");
         lab
     }
 }
@@ -204,7 +204,7 @@ fn what_a_commit_without_a_name_rests_on_stays_although_it_came_during_the_colle
     let mut arriving = lab.repository.view().expect("a view").commit(night).expect("a commit");
     arriving.message = "The same files, by somebody else".into();
     switch::run(&lab.repository, "main", &lab.clock, &SilentMonitor).expect("a switch");
-    draft::delete(&lab.repository, "night", true, &lab.clock).expect("a removal");
+    draft::delete(&lab.repository, "night", true, &lab.clock, &SilentMonitor).expect("a removal");
     lab.write("more.txt", "more");
     lab.commit("More");
     assert!(lab.gc_at(lab.later(91), 14).plan.waiting.chunks > 30);
@@ -291,7 +291,7 @@ impl Model {
                 drop(switch::run(repository, &name, &clock, &SilentMonitor));
             }
             Step::DropDraft { number } => {
-                drop(draft::delete(repository, &format!("d{number}"), true, &clock));
+                drop(draft::delete(repository, &format!("d{number}"), true, &clock, &SilentMonitor));
             }
             Step::Tag { number } => {
                 let name = format!("t{number}");

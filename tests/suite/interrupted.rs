@@ -12,7 +12,7 @@ use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Asks to stop after so many files were dealt with.
-struct StopAfter {
+pub struct StopAfter {
     files: AtomicU64,
     limit: u64,
     phase: &'static str,
@@ -20,7 +20,7 @@ struct StopAfter {
 }
 
 impl StopAfter {
-    fn writing(limit: u64) -> Self {
+    pub fn writing(limit: u64) -> Self {
         Self { files: AtomicU64::new(0), limit, phase: "Writing", is_on: false.into() }
     }
 }
@@ -228,4 +228,83 @@ fn a_move_that_was_taken_back_by_hand_can_be_undone() {
     lab.undo();
     assert!(lab.changes().is_empty(), "{:?}", lab.changes());
     assert_eq!(lab.text("a.txt").as_deref(), Some("1"));
+}
+
+/// A branch that has a file whose content is nowhere, in the place of one that main has.
+fn with_lost_content() -> Lab {
+    let lab = Lab::new();
+    lab.write("shot.mov", noise(1, 5000));
+    lab.write("other.txt", "1");
+    lab.commit("Base");
+    lab.new_draft("x");
+    let lost = |byte| {
+        let id = pentimento::base::id::FileId::from_bytes([byte; 32]);
+        pentimento::object::tree::Content::File { id, size: 70_000, executable: false }
+    };
+    lab.commit_entry("draft/x", "shot.mov", lost(7));
+    lab.commit_entry("draft/x", "new.mov", lost(8));
+    lab
+}
+
+fn committed_id(lab: &Lab, at: &str) -> Option<[u8; 32]> {
+    use pentimento::object::source::ObjectSource as _;
+    let view = lab.repository.view().expect("a view");
+    let tree = view.commit(lab.head()).expect("a commit").tree;
+    let entry = entry_at(&view, tree, &path(at)).expect("a tree")?;
+    entry.content.file_id().map(|id| *id.as_bytes())
+}
+
+#[test]
+fn what_could_not_be_written_is_told_and_no_commit_takes_it_for_an_edit() {
+    let lab = with_lost_content();
+    let report = lab.switch("x");
+    assert_eq!(report.files.problems.len(), 2, "{:?}", report.files.problems);
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    assert_eq!(lab.status().problems.len(), 2);
+    lab.write("other.txt", "2");
+    let commit = lab.commit("Mine");
+    assert_eq!(lines(&commit.changes), ["changed other.txt"]);
+    assert_eq!(commit.problems.len(), 2, "{:?}", commit.problems);
+    assert_eq!(committed_id(&lab, "shot.mov"), Some([7; 32]));
+    assert_eq!(committed_id(&lab, "new.mov"), Some([8; 32]));
+    // It stays so on the way to other branches and back.
+    lab.switch("main");
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    assert!(lab.status().problems.is_empty());
+    assert_eq!(lab.read("shot.mov"), Some(noise(1, 5000)));
+    lab.switch("x");
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    lab.undo();
+    lab.redo();
+    assert_eq!(lab.status().problems.len(), 2);
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+}
+
+#[test]
+fn what_somebody_does_to_it_ends_that_it_could_not_be_written() {
+    let lab = with_lost_content();
+    lab.switch("x");
+    fs::remove_file(lab.at("shot.mov")).expect("a removed file");
+    lab.write("new.mov", "made again");
+    assert_eq!(lab.changes(), ["changed new.mov", "removed shot.mov"]);
+    lab.commit("Mended by hand");
+    assert!(lab.changes().is_empty());
+    assert!(lab.status().problems.is_empty());
+    fs::remove_file(lab.at("new.mov")).expect("a removed file");
+    assert_eq!(lab.changes(), ["removed new.mov"], "it was brought, so this is a removal");
+}
+
+#[test]
+fn a_change_that_was_finished_does_not_come_back_by_an_undo() {
+    let lab = studio();
+    lab.new_draft("bold");
+    let stop = StopAfter::writing(2);
+    restore::run(&lab.repository, &everything_of("@~1"), &lab.clock, &stop).expect("a restore");
+    lab.label("set 0/0.raw", "spring");
+    // Takes the label back, after it has finished the restore.
+    lab.undo();
+    assert_eq!(lab.status().unfinished, None);
+    lab.write("set 0/0.raw", "worked on since");
+    lab.commit_paths("Nothing of this", &["no such folder"]);
+    assert_eq!(lab.text("set 0/0.raw").as_deref(), Some("worked on since"));
 }

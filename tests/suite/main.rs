@@ -9,6 +9,7 @@
 mod app_changes;
 mod app_flow;
 mod authenticator;
+mod come_back;
 mod command_line;
 mod command_reference;
 mod content;
@@ -58,6 +59,7 @@ mod together;
 mod trust_attacks;
 mod trust_flow;
 mod trust_kit;
+mod undecided;
 mod worktree_checkout;
 mod worktree_hostile;
 mod worktree_status;

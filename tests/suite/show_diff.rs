@@ -211,7 +211,8 @@ fn metadata_is_told_field_by_field_before_and_after_its_commit() {
         meta::Change::Labels { add: vec!["approved".into()], remove: vec![] },
         meta::Change::Set { field: "title".into(), text: "Harbour".into(), kind: None },
     ];
-    meta::change(&lab.repository, &[path("poster.psd")], &change, &|_| true, &lab.clock).expect("edited");
+    meta::change(&lab.repository, &[path("poster.psd")], &change, &|_| true, &lab.clock, &SilentMonitor)
+        .expect("edited");
     let expected = json!([
         {"field": "labels", "change": "members", "added": ["approved"], "removed": []},
         {"field": "title", "change": "set", "after": {"type": "text", "value": "Harbour"}}
@@ -444,7 +445,8 @@ fn an_asset_is_shown_as_a_revision_has_it() {
     lab.write("art/poster.psd", &before);
     lab.commit("First");
     let change = [meta::Change::Labels { add: vec!["approved".into()], remove: vec![] }];
-    meta::change(&lab.repository, &[path("art/poster.psd")], &change, &|_| true, &lab.clock).expect("edited");
+    meta::change(&lab.repository, &[path("art/poster.psd")], &change, &|_| true, &lab.clock, &SilentMonitor)
+        .expect("edited");
     lab.write("art/poster.psd", &after);
     lab.commit("Second");
     let newest = shown_asset(&lab, Subject::Asset { path: path("art/poster.psd"), revision: None });

@@ -77,7 +77,7 @@ fn describe(world: &World, name: &str) {
         meta::Change::Labels { add: vec!["approved".into()], remove: vec![] },
         meta::Change::Set { field: "title".into(), text: "Harbour at dawn".into(), kind: None },
     ];
-    meta::change(&open(world), &[path(name)], &change, &|_| true, &Noon).expect("edited");
+    meta::change(&open(world), &[path(name)], &change, &|_| true, &Noon, &SilentMonitor).expect("edited");
 }
 
 #[test]

@@ -186,3 +186,20 @@ fn two_commands_that_change_files_take_turns() {
     }
     assert_sound(&world);
 }
+
+#[test]
+fn a_label_that_is_given_during_a_commit_is_not_forgotten() {
+    let world = studio();
+    for round in 0..4 {
+        large_work(&world, round);
+        let commit = start(&world, &["commit", "-m", "A film"]);
+        std::thread::sleep(std::time::Duration::from_millis(10 * round));
+        let word = format!("round-{round}");
+        let label = start(&world, &["label", "film/0.mov", "--add", &word]);
+        succeed(commit, "the commit");
+        succeed(label, "the label");
+        let told = world.ok(&["label", "film/0.mov"]);
+        assert!(told.contains(&word), "{told}");
+    }
+    assert_sound(&world);
+}

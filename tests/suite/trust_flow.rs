@@ -161,9 +161,13 @@ fn merge_undo_rename_and_removal_of_a_protected_branch_are_refused() {
     switch::begin_draft(&desk.repository, "night", &NOW, &SilentMonitor).expect("a draft");
     desk.write("brand/logo.svg", "night");
     desk.commit("Night", trust_kit::DORA).expect("a commit");
-    let remove = draft::delete(&desk.repository, "main", true, &NOW).expect_err("a refusal").to_string();
+    let remove = draft::delete(&desk.repository, "main", true, &NOW, &SilentMonitor)
+        .expect_err("a refusal")
+        .to_string();
     says(&remove, "it cannot be removed while the policy protects it");
-    let rename = draft::rename(&desk.repository, "main", "other", &NOW).expect_err("a refusal").to_string();
+    let rename = draft::rename(&desk.repository, "main", "other", &NOW, &SilentMonitor)
+        .expect_err("a refusal")
+        .to_string();
     says(&rename, "main is protected");
     switch::run(&desk.repository, "main", &NOW, &SilentMonitor).expect("on main");
     let dora = somebody(trust_kit::DORA);

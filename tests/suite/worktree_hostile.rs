@@ -243,6 +243,7 @@ fn a_file_that_grows_whenever_it_is_read_is_told_as_busy_and_not_remembered() {
         ignore: &IgnoreStack::none(),
         within: &[],
         moves: &[],
+        is_unwritten: &|_, _| false,
         probe: &Meddler(&studio),
         measure: Measure::All,
     };

@@ -11,30 +11,39 @@ use crate::object::tree_edit::{TreeEdit, edit_tree};
 use crate::repo::{Edit, RepoError, View};
 use std::collections::HashMap;
 
-/// The nodes of trees that are not stored yet, on top of those that are.
+/// The nodes of trees that are not stored yet, on top of those that are, with metadata they name.
 pub struct DrawnTrees<'a> {
     view: &'a View,
     nodes: HashMap<TreeId, Vec<u8>>,
+    metadata: HashMap<MetadataId, Metadata>,
 }
 
 impl<'a> DrawnTrees<'a> {
     /// None yet.
     pub fn over(view: &'a View) -> Self {
-        Self { view, nodes: HashMap::new() }
+        Self { view, nodes: HashMap::new(), metadata: HashMap::new() }
     }
 
-    /// What edits, which come in tree order, make of a stored tree.
+    /// What edits, which come in tree order, make of a tree that is stored or drawn.
     pub fn draw(&mut self, base: TreeId, edits: Vec<TreeEdit>) -> Result<TreeId, AppError> {
-        let nodes = &mut self.nodes;
+        let mut made = Vec::new();
         let mut keep = |id, bytes: Vec<u8>| -> Result<(), RepoError> {
-            nodes.insert(id, bytes);
+            made.push((id, bytes));
             Ok(())
         };
-        edit_tree(self.view, base, edits, &mut keep).map_err(AppError::from_edit)
+        let tree = edit_tree(&*self, base, edits, &mut keep).map_err(AppError::from_edit)?;
+        self.nodes.extend(made);
+        Ok(tree)
+    }
+
+    /// Takes metadata that trees name and that is not stored yet.
+    pub fn keep_metadata(&mut self, metadata: impl IntoIterator<Item = Metadata>) {
+        self.metadata.extend(metadata.into_iter().map(|metadata| (metadata.id(), metadata)));
     }
 
     /// Stores them.
     pub fn put(self, edit: &mut Edit) -> Result<(), RepoError> {
+        self.metadata.values().try_for_each(|metadata| edit.put_metadata(metadata).map(drop))?;
         self.nodes.iter().try_for_each(|(id, bytes)| edit.put_tree_node(*id, bytes))
     }
 }
@@ -54,7 +63,7 @@ impl ObjectSource for DrawnTrees<'_> {
     }
 
     fn metadata(&self, id: MetadataId) -> Result<Metadata, RepoError> {
-        self.view.metadata(id)
+        self.metadata.get(&id).map_or_else(|| self.view.metadata(id), |metadata| Ok(metadata.clone()))
     }
 
     fn commit(&self, id: CommitId) -> Result<Commit, RepoError> {

@@ -53,7 +53,7 @@ impl Forward<'_> {
         let permit = Permit::for_commit(repository, &session.view, wish, self.writer, clock.now(), monitor)?;
         let mut edit = session.repository.edit()?;
         set_reference(&mut edit, permit, &branch, session.head, Some(RefTarget::plain(self.to)))?;
-        let state = edit.state()?;
+        let state = session.state_in(&edit)?;
         let note = JournalNote {
             verb: self.verb,
             summary: format!("brought {branch} forward to {} ({})", self.name, self.to.short()),

@@ -194,7 +194,8 @@ impl ObjectSource for Planned<'_> {
 impl Permit {
     /// Asks for a move of a branch to a commit that is not stored yet, if the branch is protected.
     ///
-    /// `edits` turn the tree that stands there into the commit's.
+    /// `edits` turn the session's base into the commit's tree. What is judged is what they change of
+    /// the branch, where that base is of a merge under way.
     pub fn for_edits(
         session: &Session<'_>,
         edits: impl IntoIterator<Item = TreeEdit>,
@@ -213,7 +214,7 @@ impl Permit {
             Ok::<(), RepoError>(())
         };
         let tree = edit_tree(view, session.base, edits, &mut put).map_err(AppError::from_edit)?;
-        let evidence = direct_evidence(&planned, session.base, tree, monitor)?;
+        let evidence = direct_evidence(&planned, session.head_tree()?, tree, monitor)?;
         let to = Some(commit(tree).id());
         let wish = Wish { name, from: session.head, to, evidence, landing: None };
         Self::ask(session.repository, view, wish, writer, now, monitor).map(Some)

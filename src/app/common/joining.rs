@@ -1,5 +1,5 @@
-//! Joins two commits into one state, without touching a worktree: what `merge` and `land` have in
-//! common.
+//! Joins two states into one, without touching a worktree: what `merge`, `land` and coming back to
+//! uncommitted work have in common.
 
 use crate::app::common::content::StoredContent;
 use crate::app::error::AppError;
@@ -18,7 +18,7 @@ use crate::repo::ingest::Ingester;
 use crate::repo::{Repository, View};
 use crate::store::{GroupHint, Staged};
 
-/// Two commits joined.
+/// Two states joined.
 pub struct Joined {
     /// What to change on our side, and what could not be decided.
     pub merge: TreeMerge,
@@ -48,6 +48,17 @@ pub fn join_commits(
         theirs: view.commit(theirs)?.tree,
         aliases: &aliases,
     };
+    join_trees(repository, view, view, trees, monitor)
+}
+
+/// Merges one tree into another. `source` has the trees, of which some may not be stored yet.
+pub fn join_trees<S: ObjectSource>(
+    repository: &Repository,
+    view: &View,
+    source: &S,
+    trees: MergeTrees<'_>,
+    monitor: &dyn Monitor,
+) -> Result<Joined, AppError> {
     let writer = repository.store().chunk_writer(monitor)?;
     let parameters = repository.store().settings().chunker;
     let merge = {
@@ -56,13 +67,13 @@ pub fn join_commits(
             extractor: stored.extractor(),
             ingester: Ingester::storing(&writer, &parameters, &SilentMonitor),
         };
-        merge_trees(view, trees, &mut content, monitor)?
+        merge_trees(source, trees, &mut content, monitor)?
     };
     Ok(Joined { merge, staged: writer.finish()? })
 }
 
 /// Other names of assets, from the notes of all commits.
-fn collect_aliases(view: &View, tips: [CommitId; 2]) -> Result<Aliases, AppError> {
+pub fn collect_aliases(view: &View, tips: impl IntoIterator<Item = CommitId>) -> Result<Aliases, AppError> {
     let mut pairs = Vec::new();
     for item in Walk::from(view, tips)? {
         let (_, commit) = item?;

@@ -1,6 +1,7 @@
 //! What every command that touches the worktree begins with: the lock, the state, the base tree,
 //! the index.
 
+use crate::app::common::unwritten;
 use crate::app::error::AppError;
 use crate::base::id::{CommitId, TreeId};
 use crate::base::monitor::Monitor;
@@ -11,7 +12,7 @@ use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::{entry_at, tree_order};
 use crate::repo::at_hand::AtHand;
 use crate::repo::state::WorktreeState;
-use crate::repo::{RepoError, Repository, View};
+use crate::repo::{Edit, RepoError, Repository, View};
 use crate::rules::ignore::{IGNORE_FILE_BYTES_MAX, IgnoreStack};
 use crate::store::WorktreeLock;
 use crate::worktree::WorktreeError;
@@ -45,7 +46,8 @@ pub struct Session<'a> {
     pub state: WorktreeState,
     /// The branch's newest commit; `None` before the first.
     pub head: Option<CommitId>,
-    /// That commit's tree.
+    /// What the files are compared with: that commit's tree, or while a merge is under way what it has
+    /// made of both sides so far.
     pub base: TreeId,
     /// What is remembered of the base's files.
     pub index: Option<Index>,
@@ -75,10 +77,7 @@ impl<'a> Session<'a> {
         let view = repository.view()?;
         let state = view.state()?;
         let head = view.reference(&state.branch)?.map(|target| target.commit);
-        let base = match head {
-            Some(id) => view.commit(id)?.tree,
-            None => TreeNode::empty_id(),
-        };
+        let base = view.ground(&state)?;
         let worktree = Worktree::open(repository.root())?;
         let has_ties = view.has_ties()?;
         let mut session = Self {
@@ -109,6 +108,14 @@ impl<'a> Session<'a> {
     /// Folder of what is remembered of the worktree.
     pub fn state_dir(&self) -> PathBuf {
         self.repository.pent_dir().join(STATE_DIR)
+    }
+
+    /// The tree of the branch's newest commit; the empty one before the first.
+    pub fn head_tree(&self) -> Result<TreeId, AppError> {
+        Ok(match self.head {
+            Some(id) => self.view.commit(id)?.tree,
+            None => TreeNode::empty_id(),
+        })
     }
 
     /// What the base has at a path. Asks the index, so that a million questions cost little.
@@ -172,6 +179,13 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The worktree's state in a transaction, which must be the one that this command began with: what
+    /// is written back was made from that.
+    pub fn state_in(&self, edit: &Edit) -> Result<WorktreeState, RepoError> {
+        let state = edit.state()?;
+        if state == self.state { Ok(state) } else { Err(RepoError::StateMoved) }
+    }
+
     /// Remembers what was seen of files, on top of the tree that the worktree stands on now.
     ///
     /// Looks at the repository again, since the branch may just have moved.
@@ -179,10 +193,7 @@ impl<'a> Session<'a> {
         self.view = self.repository.view()?;
         self.state = self.view.state()?;
         self.head = self.view.reference(&self.state.branch)?.map(|target| target.commit);
-        self.base = match self.head {
-            Some(id) => self.view.commit(id)?.tree,
-            None => TreeNode::empty_id(),
-        };
+        self.base = self.view.ground(&self.state)?;
         fresh.sort_by(|left, right| tree_order(&left.path, &right.path));
         fresh.dedup_by(|later, kept| later.path == kept.path);
         let previous = self.index.take();
@@ -207,6 +218,9 @@ impl<'a> Session<'a> {
             ignore: &self.ignore,
             within,
             moves: &moves,
+            is_unwritten: &|path, node| {
+                self.state.unwritten.get(path).is_some_and(|left| unwritten::still_is(*left, node))
+            },
             probe,
             measure,
         };

@@ -11,6 +11,7 @@ use crate::app::common::known_files::KnownFiles;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::common::transition::{FilesLine, prepare, targets_between, told};
+use crate::app::common::unwritten::Outcome;
 use crate::app::error::AppError;
 use crate::base::monitor::{Monitor, Phase, SilentMonitor};
 use crate::base::path::AssetPath;
@@ -83,10 +84,11 @@ pub fn perform(
     monitor: &dyn Monitor,
 ) -> Result<Performed, AppError> {
     let mut done = Performed::default();
-    let mut fresh = Vec::new();
+    let (mut fresh, mut outcome) = (Vec::new(), Outcome::default());
     if !underway.is_cleared {
         let set = underway.set_aside.clone();
-        (done.line, fresh) = carry_out(session, set, &task.plan, verb, clock, monitor)?;
+        let carried = carry_out(session, set, &task.plan, verb, clock, monitor)?;
+        (done.line, fresh, outcome) = (carried.line, carried.fresh, carried.outcome);
     }
     if let (0, Some(set)) = (done.line.left, &task.back) {
         if !underway.is_cleared {
@@ -95,7 +97,7 @@ pub fn perform(
         }
         bring_back(session, set, &mut done)?;
     }
-    settle(session, &underway, &mut done.line)?;
+    settle(session, &underway, outcome, &mut done.line)?;
     if done.line.left > 0 {
         // Whoever asked to stop wants to hear how far it came, and on a full disk nothing can be
         // remembered: then the files are read again.
@@ -104,6 +106,16 @@ pub fn perform(
         session.remember(fresh, monitor)?;
     }
     Ok(done)
+}
+
+/// What a plan came to.
+pub struct Carried {
+    /// For reports.
+    pub line: FilesLine,
+    /// What to tell the index.
+    pub fresh: Vec<Fresh>,
+    /// What was not brought to its state.
+    pub outcome: Outcome,
 }
 
 /// Changes the files by a plan, without any note: for what the next run of the same command would do
@@ -115,7 +127,7 @@ pub fn carry_out(
     verb: &str,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
-) -> Result<(FilesLine, Vec<Fresh>), AppError> {
+) -> Result<Carried, AppError> {
     // What the change rests on was stored a moment ago.
     let view = session.repository.view()?;
     let stored = StoredContent::new(session.repository, &view, monitor)?;
@@ -127,7 +139,8 @@ pub fn carry_out(
     let fs_clock = FsClock::new(&session.state_dir());
     let worktree = &session.worktree;
     let done = execute(plan, worktree, &source, &displacer, LinkPolicy::Any, Some(&fs_clock), monitor)?;
-    Ok((told(plan, &done, pent_dir, monitor)?, done.written))
+    let outcome = Outcome::of(session, plan, &done);
+    Ok(Carried { line: told(plan, &done, pent_dir, monitor)?, fresh: done.written, outcome })
 }
 
 /// From here on a stop must not make anyone clear the places again to which things come back.
@@ -152,7 +165,12 @@ fn bring_back(session: &Session<'_>, set: &DisplacedSet, done: &mut Performed) -
 
 /// Takes note that the files are as the state says, and of what was set aside on the way. While
 /// something is left to do, the note stays that a change is under way.
-fn settle(session: &Session<'_>, underway: &Underway, line: &mut FilesLine) -> Result<(), AppError> {
+fn settle(
+    session: &Session<'_>,
+    underway: &Underway,
+    outcome: Outcome,
+    line: &mut FilesLine,
+) -> Result<(), AppError> {
     if line.left > 0 {
         return Ok(());
     }
@@ -160,8 +178,10 @@ fn settle(session: &Session<'_>, underway: &Underway, line: &mut FilesLine) -> R
     let kept = underway.set_aside.as_deref().filter(|id| displaced::exists(pent_dir, id));
     line.set_aside_as = kept.map(str::to_owned);
     let mut edit = session.repository.edit()?;
-    let mut state = edit.state()?;
-    if state.underway.take().is_some() {
+    let before = edit.state()?;
+    let mut state = WorktreeState { underway: None, ..before.clone() };
+    outcome.note(&session.repository.view()?, &mut state, underway)?;
+    if state != before {
         edit.put_state(&state)?;
     }
     edit.correct_displaced(underway.sequence, kept)?;

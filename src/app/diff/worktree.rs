@@ -24,7 +24,7 @@ use crate::worktree::status::{Change, Measure, What};
 use std::collections::{BTreeMap, HashMap};
 
 /// Stands for the content of a file on disk that nobody has read: nothing has this id.
-const UNREAD: FileId = FileId::from_bytes([0; 32]);
+pub const UNREAD: FileId = FileId::from_bytes([0; 32]);
 
 /// A file or a link on disk that is not as committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

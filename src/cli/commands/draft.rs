@@ -102,11 +102,13 @@ impl Verb for Arguments {
             }
             Action::Switch { name } => return go(context, &name),
             Action::Rename { from, to } => {
-                let report = draft::rename(&context.repository()?, &from, &to, context.clock())?;
+                let report =
+                    draft::rename(&context.repository()?, &from, &to, context.clock(), context.monitor())?;
                 context.print("draft-rename", &report, show_rename)?;
             }
             Action::Delete { name, force } => {
-                let report = draft::delete(&context.repository()?, &name, force, context.clock())?;
+                let report =
+                    draft::delete(&context.repository()?, &name, force, context.clock(), context.monitor())?;
                 context.print("draft-delete", &report, |page, report| {
                     page.line(format_args!("{} is gone. `pent undo` brings it back.", safe(&report.name)))
                 })?;

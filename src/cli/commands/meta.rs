@@ -110,7 +110,14 @@ impl Verb for Arguments {
                 let repository = context.repository()?;
                 let path = context.asset_path(&repository, &path)?;
                 let other = context.asset_path(&repository, &other)?;
-                let asset = meta::adopt(&repository, &path, &other, revision.as_deref(), context.clock())?;
+                let asset = meta::adopt(
+                    &repository,
+                    &path,
+                    &other,
+                    revision.as_deref(),
+                    context.clock(),
+                    context.monitor(),
+                )?;
                 context.print("meta-adopt", &AdoptReport { path, asset }, |page, report| {
                     page.line(format_args!("{} goes on with the history of {other}.", report.path))
                 })?;
@@ -133,7 +140,7 @@ pub(super) fn apply(
     let exists = |path: &crate::base::path::AssetPath| {
         worktree_path(&root, path).is_some_and(|place| place.symlink_metadata().is_ok())
     };
-    let report = meta::change(&repository, &paths, changes, &exists, context.clock())?;
+    let report = meta::change(&repository, &paths, changes, &exists, context.clock(), context.monitor())?;
     context.print(schema, &report, show)
 }
 

@@ -83,7 +83,10 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     for line in &report.decided {
         let what = match (line.decision, &line.beside) {
             (Decision::Ours, _) => "the version of this draft holds".to_owned(),
-            (Decision::Theirs, _) => "the version of the other draft holds".to_owned(),
+            (Decision::Theirs, Some(beside)) => {
+                format!("the version of the other draft holds, as {beside}: its own place is taken")
+            }
+            (Decision::Theirs, None) => "the version of the other draft holds".to_owned(),
             (Decision::Both, Some(beside)) => format!("both are kept, the other one as {beside}"),
             (Decision::Both, None) => "both are kept".to_owned(),
             (Decision::AsIs, _) => "it holds as it is now".to_owned(),

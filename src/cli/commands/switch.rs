@@ -1,8 +1,10 @@
 //! `pent switch`.
 
 use crate::app::switch::{self, Report};
+use crate::base::path::AssetPath;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::changes::write_undecided;
 use crate::cli::output::files::{status_of, write_files};
 use crate::cli::output::{BOLD, Page, count, safe};
 use crate::cli::verb::{Describe, Example, Group, Verb};
@@ -10,7 +12,8 @@ use std::io;
 
 /// Go to another draft or branch
 ///
-/// Work that is not committed stays with the draft that you leave and is there again when you come back.
+/// Work that is not committed stays with the draft that you leave and is there again when you come back. If the
+/// draft has new commits by then, it is brought together with them as `pent merge` does.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Where to
@@ -43,6 +46,11 @@ pub(super) fn go(context: &mut Context, name: &str) -> Result<ExitStatus, Failur
     let repository = context.repository()?;
     let report = switch::run(&repository, name, context.clock(), context.monitor())?;
     context.print("switch", &report, show)?;
+    if !report.conflicts.is_empty() {
+        context.hint("your version is the other side: pent cat PATH --side theirs > other-file");
+        context.hint("decide: pent resolve PATH --ours (as committed), --theirs (yours) or --both");
+        return Ok(ExitStatus::Problems);
+    }
     Ok(status_of(&report.files))
 }
 
@@ -67,6 +75,15 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
             "{paths} from last time {} here again.",
             if report.taken_up_paths == 1 { "is" } else { "are" }
         ))?;
+    }
+    if !report.texts_merged.is_empty() {
+        let texts = count(report.texts_merged.len() as u64, "text", "texts");
+        page.line(format_args!("{texts} came together line by line with what was committed since."))?;
+    }
+    if !report.conflicts.is_empty() {
+        page.line("Commits since have changed what you had changed, too. As committed is what is here now.")?;
+        let paths: Vec<AssetPath> = report.conflicts.iter().map(|conflict| conflict.path.clone()).collect();
+        write_undecided(page, &paths)?;
     }
     write_files(page, &report.files)
 }

@@ -310,7 +310,7 @@ fn repo(error: &RepoError) -> Advice {
         | RepoError::Structure { .. }
         | RepoError::Missing { .. }
         | RepoError::Record { .. } => Advice::damaged(),
-        RepoError::RefMoved { .. } => Advice::of(
+        RepoError::RefMoved { .. } | RepoError::StateMoved => Advice::of(
             ExitStatus::Unavailable,
             &["another command got there first; look with `pent log` and try again"],
         ),

@@ -31,6 +31,8 @@ pub enum What {
     Busy,
     /// A pipe, socket or device: left alone.
     Special { kind: SpecialKind },
+    /// A command could not bring it to its state, and it is as that left it.
+    Unwritten,
     /// A name that may not be taken into a repository.
     Refused { hazard: NameHazard },
 }
@@ -144,6 +146,10 @@ pub fn change(item: ScanItem, answer: Option<Answer>) -> Outcome {
         }
         Found::Special { kind, base } => {
             change.what = What::Special { kind };
+            change.base = base;
+        }
+        Found::Unwritten { base } => {
+            change.what = What::Unwritten;
             change.base = base;
         }
         Found::Unreadable { error } => change.what = What::Unreadable { error },

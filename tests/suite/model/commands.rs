@@ -10,6 +10,9 @@ use pentimento::app::error::AppError;
 use pentimento::app::{commit, draft, mv, restore, switch};
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::base::path::AssetPath;
+use pentimento::repo::edit::JournalNote;
+use pentimento::repo::history::is_ancestor;
+use pentimento::repo::refs::RefTarget;
 use std::collections::BTreeSet;
 
 fn path_of(at: u8) -> &'static str {
@@ -41,6 +44,7 @@ impl Story {
             Step::DraftDelete { nth, force } => self.draft_delete(nth, force),
             Step::DraftRename { nth, name } => self.draft_rename(nth, name),
             Step::Switch { nth } => self.switch(nth),
+            Step::Advance { nth } => self.advance(nth),
             Step::Merge { nth } => self.merge(nth),
             Step::Resolve { nth, decision } => self.resolve(nth, decision),
             Step::Restore { commit, at, exact } => self.restore(commit, at, exact),
@@ -195,7 +199,7 @@ impl Story {
     fn draft_delete(&mut self, nth: u8, force: bool) -> Outcome {
         let Some((full, short)) = self.nth_branch(nth) else { return Ok(Expected::of(self.now.clone())) };
         let lab = &self.world.lab;
-        match draft::delete(&lab.repository, &short, force, &lab.clock) {
+        match draft::delete(&lab.repository, &short, force, &lab.clock, &SilentMonitor) {
             Err(error @ AppError::CurrentBranch { .. }) => {
                 return refused_if(full == self.now.branch, error);
             }
@@ -219,7 +223,7 @@ impl Story {
             return Ok(Expected::of(self.now.clone()));
         }
         let lab = &self.world.lab;
-        match draft::rename(&lab.repository, &short, name, &lab.clock) {
+        match draft::rename(&lab.repository, &short, name, &lab.clock, &SilentMonitor) {
             Err(error @ AppError::NameTaken { .. }) => {
                 return refused_if(self.now.refs.contains_key(&to), error);
             }
@@ -233,6 +237,9 @@ impl Story {
         }
         if let Some(labels) = self.shelved_labels.get(&full).cloned() {
             self.shelved_labels.insert(to.clone(), labels);
+        }
+        if let Some(base) = self.shelf_bases.get(&full).copied() {
+            self.shelf_bases.insert(to.clone(), base);
         }
         if moment.branch == full {
             moment.branch = to;
@@ -250,7 +257,22 @@ impl Story {
         };
         assert!(report.files.problems.is_empty(), "{:?}", report.files.problems);
         let head = self.now.refs[&full];
-        let target = self.now.shelves.get(&full).unwrap_or(&self.world.commits[&head]).clone();
+        let waiting = self.now.shelves.get(&full).cloned();
+        let stood_on = self.shelf_bases.get(&full).copied().flatten();
+        let is_carried = waiting.is_some() && stood_on != Some(head);
+        let target = if is_carried {
+            // What was left is carried over to what the branch has become.
+            let view = self.world.view();
+            let entry = self.world.last_entry().expect("an entry");
+            self.world.tree_files(&view, entry.files.expect("a change of files").after)
+        } else {
+            waiting.clone().unwrap_or_else(|| self.world.commits[&head].clone())
+        };
+        if let (true, Some(work), Some(base)) = (is_carried, &waiting, stood_on) {
+            let texts = report.texts_merged.iter().map(text).collect();
+            let sides = [&self.world.commits[&base], &self.world.commits[&head], work];
+            self.check_join(sides, &target, &texts, &report.conflicts);
+        }
         let mut moment = self.now.clone();
         let committed = self.now.head().map(|id| self.world.labels_of(id)).unwrap_or_default();
         let had_work =
@@ -259,6 +281,7 @@ impl Story {
         if had_work || shelved.contains_key(&self.now.branch) {
             moment.shelves.insert(self.now.branch.clone(), seen.clone());
             self.shelved_labels.insert(self.now.branch.clone(), self.now.labels.clone());
+            self.shelf_bases.insert(self.now.branch.clone(), self.now.head());
         }
         let labels = match moment.shelves.remove(&full) {
             Some(_) => self.shelved_labels.get(&full).cloned().unwrap_or_default(),
@@ -273,7 +296,30 @@ impl Story {
         moment.branch = full.clone();
         // Whether the target waits in a merge is only known from when it was left.
         moment.undecided = self.world.observe().undecided;
-        Ok(Expected { touched: all_paths(&self.now.files, &target), ..Expected::of(moment) })
+        let touched = all_paths(&self.now.files, &target);
+        Ok(Expected { touched, any_labels: is_carried, ..Expected::of(moment) })
+    }
+
+    /// Lets another branch that is behind this one go to where this one stands.
+    fn advance(&mut self, nth: u8) -> Outcome {
+        let (Some((full, short)), Some(to)) = (self.nth_branch(nth), self.now.head()) else {
+            return Ok(Expected::of(self.now.clone()));
+        };
+        let (from, lab) = (self.now.refs[&full], &self.world.lab);
+        let is_behind = is_ancestor(&self.world.view(), from, to).expect("history");
+        if full == self.now.branch || from == to || !is_behind {
+            return Ok(Expected::of(self.now.clone()));
+        }
+        let name = pentimento::repo::refs::RefName::branch(&short).expect("a name");
+        let mut edit = lab.repository.edit().expect("an edit");
+        edit.set_reference(&name, Some(from), Some(RefTarget::plain(to))).expect("a move");
+        let summary = format!("brought {name} forward");
+        let note = JournalNote { verb: "land", summary, ..JournalNote::default() };
+        edit.record(note, pentimento::base::time::Clock::now(&lab.clock)).expect("an entry");
+        edit.commit().expect("a change");
+        let mut moment = self.now.clone();
+        moment.refs.insert(full, to);
+        Ok(Expected::of(moment))
     }
 
     fn restore(&mut self, commit: u8, at: Option<u8>, exact: bool) -> Outcome {

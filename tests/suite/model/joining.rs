@@ -7,7 +7,6 @@ use crate::app_flow::anna;
 use pentimento::app::error::AppError;
 use pentimento::app::merge::{self, Outcome as Merged};
 use pentimento::app::resolve::{self, Decision};
-use pentimento::base::id::CommitId;
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::repo::history::common_ancestors;
 use pentimento::repo::state::PendingConflict;
@@ -63,13 +62,12 @@ impl Story {
         let touched = differing(&self.head_files(), &merged);
         let overwritten = self.dirty().into_iter().find(|path| touched.contains(path));
         assert_eq!(overwritten, None, "uncommitted work was merged over");
-        self.check_join(
-            head,
-            theirs,
-            &merged,
-            &report.texts_merged.iter().map(text).collect(),
-            &report.conflicts,
-        );
+        let view = self.world.view();
+        if let [base] = common_ancestors(&view, head, theirs).expect("ancestors").as_slice() {
+            let sides = [base, &head, &theirs].map(|id| &self.world.commits[id]);
+            let texts = report.texts_merged.iter().map(text).collect();
+            self.check_join(sides, &merged, &texts, &report.conflicts);
+        }
         moment.files = carry_over(&self.now.files, &self.head_files(), &merged);
         Ok(Expected { any_labels: true, touched, ..Expected::of(moment) })
     }
@@ -84,19 +82,13 @@ impl Story {
     }
 
     /// Nothing that either side did since the base may be missing from the result and the conflicts.
-    fn check_join(
+    pub fn check_join(
         &self,
-        ours: CommitId,
-        theirs: CommitId,
+        [base, ours, theirs]: [&Files; 3],
         merged: &Files,
         texts: &BTreeSet<String>,
         conflicts: &[PendingConflict],
     ) {
-        let view = self.world.view();
-        let bases = common_ancestors(&view, ours, theirs).expect("ancestors");
-        let [base] = bases.as_slice() else { return };
-        let base = &self.world.commits[base];
-        let (ours, theirs) = (&self.world.commits[&ours], &self.world.commits[&theirs]);
         let mut at_hand = ids(merged);
         let sides = conflicts.iter().flat_map(|conflict| [&conflict.ours, &conflict.theirs]).flatten();
         at_hand.extend(sides.filter_map(|side| side.content.file_id()).map(|id| *id.as_bytes()));
@@ -156,7 +148,10 @@ impl Story {
             if !conflict.fields.is_empty() {
                 continue;
             }
-            for side in wanted.iter().copied().flatten() {
+            // Where the place is decided, the bytes are those that the merge made.
+            let is_about_place = matches!(conflict.kind.as_str(), "moved-apart" | "path-taken");
+            let is_both = decision == Decision::Both;
+            for side in wanted.iter().copied().flatten().filter(|_| is_both || !is_about_place) {
                 let id = side.content.file_id().expect("an id");
                 assert!(at_hand.contains(id.as_bytes()), "{:?} of {conflict:?} is not there", decision);
             }

@@ -62,7 +62,8 @@ impl Story {
         let before = old.iter().find(|(key, _)| is_field(key)).map_or("", |(_, value)| value);
         let wanted = after(before);
         let lab = &self.world.lab;
-        let report = meta::change(&lab.repository, &[path(&name)], &[change], &|_| true, &lab.clock);
+        let report =
+            meta::change(&lab.repository, &[path(&name)], &[change], &|_| true, &lab.clock, &SilentMonitor);
         report.expect("a change of metadata");
         let key = self.world.observe().labels.get(&name).cloned();
         let mut new = fields_of(key.as_ref());

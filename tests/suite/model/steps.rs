@@ -124,6 +124,10 @@ pub enum Step {
     Switch {
         nth: u8,
     },
+    /// Another branch goes to where this one stands, as if somebody had landed on it.
+    Advance {
+        nth: u8,
+    },
     Merge {
         nth: u8,
     },
@@ -184,6 +188,7 @@ fn commands() -> BoxedStrategy<Step> {
         1 => (pick(), any::<bool>()).prop_map(|(nth, force)| Step::DraftDelete { nth, force }),
         1 => (pick(), pick()).prop_map(|(nth, name)| Step::DraftRename { nth, name }),
         5 => pick().prop_map(|nth| Step::Switch { nth }),
+        2 => pick().prop_map(|nth| Step::Advance { nth }),
         3 => pick().prop_map(|nth| Step::Merge { nth }),
         3 => (proptest::option::of(pick()), decision())
             .prop_map(|(nth, decision)| Step::Resolve { nth, decision }),

@@ -32,6 +32,8 @@ pub struct Story {
     pub undone: Vec<Deed>,
     /// Labels that wait with a branch together with its files.
     pub shelved_labels: BTreeMap<String, Labels>,
+    /// The commits that waiting work was done on.
+    pub shelf_bases: BTreeMap<String, Option<CommitId>>,
 }
 
 /// What a command should have made of the world, as far as the model says.
@@ -71,7 +73,14 @@ impl Story {
             touched,
             doubtful: BTreeSet::new(),
         }];
-        Self { world, now, done, undone: Vec::new(), shelved_labels: BTreeMap::new() }
+        Self {
+            world,
+            now,
+            done,
+            undone: Vec::new(),
+            shelved_labels: BTreeMap::new(),
+            shelf_bases: BTreeMap::new(),
+        }
     }
 
     /// The files of the newest commit.
@@ -80,7 +89,14 @@ impl Story {
     }
 
     pub fn seen(&self) -> Files {
-        visible(&self.now.files, &self.head_files())
+        visible(&self.now.files, &self.tracked_files())
+    }
+
+    /// What is committed, or is going to be by a merge: rules leave nothing of it out.
+    fn tracked_files(&self) -> Files {
+        let mut files = self.head_files();
+        files.extend(self.world.merged_files());
+        files
     }
 
     /// Takes note of a commit that was made.

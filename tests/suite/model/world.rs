@@ -199,11 +199,20 @@ impl World {
         self.tree_files(&view, tree)
     }
 
+    /// What a merge under way has made of both sides.
+    pub fn merged_files(&self) -> Files {
+        let view = self.view();
+        let tree = view.state().expect("a state").ground();
+        tree.map(|tree| self.tree_files(&view, tree)).unwrap_or_default()
+    }
+
     /// Checks that what `pent status` says is the difference between the commit and the files.
     pub fn check_status(&self, moment: &Moment) {
         let empty = Files::new();
         let head = moment.head().map_or(&empty, |id| &self.commits[&id]);
-        let seen = visible(&moment.files, head);
+        let mut tracked = head.clone();
+        tracked.extend(self.merged_files());
+        let seen = visible(&moment.files, &tracked);
         let report =
             status::run(&self.lab.repository, &status::Options::default(), &SilentMonitor).expect("a status");
         assert!(report.problems.is_empty(), "{:?}", report.problems);
