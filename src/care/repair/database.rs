@@ -18,14 +18,14 @@ use crate::store::{Access, Space, Store, StoreError, StoreOptions, StoreSettings
 use std::path::Path;
 use std::sync::Arc;
 
-/// Opens the repository, after making it one that can be opened.
+/// Opens the repository, after making it one that can be opened; tells whether its database is new.
 pub(super) fn open(
     root: &Path,
     options: &Options,
     steps: &mut Steps,
     unfinished: bool,
     monitor: &dyn Monitor,
-) -> Result<Repository, CareError> {
+) -> Result<(Repository, bool), CareError> {
     let pent_dir = root.join(PENT_DIR);
     match Store::open(&pent_dir, Access::ReadWrite) {
         Err(StoreError::NotARepository { .. } | StoreError::FormatFile { .. }) => {
@@ -38,13 +38,15 @@ pub(super) fn open(
         _ => {}
     }
     let pages = match examine(root, monitor)? {
-        Found::Sound(repository) if !(unfinished && is_unborn(&repository)) => return Ok(*repository),
+        Found::Sound(repository) if !(unfinished && is_unborn(&repository)) => {
+            return Ok((*repository, false));
+        }
         Found::Sound(_) | Found::Damaged => Pages::Own,
         Found::Foreign => Pages::Foreign,
     };
     repair_marker::set(&pent_dir)?;
     rebuild(root, options, pages, steps)?;
-    Ok(Repository::open(root, Access::ReadWrite)?)
+    Ok((Repository::open(root, Access::ReadWrite)?, true))
 }
 
 fn write_format(pent_dir: &Path, steps: &mut Steps) -> Result<(), CareError> {

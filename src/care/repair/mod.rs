@@ -34,7 +34,7 @@ use crate::repo::reach::{Roots, reach_around_damage};
 use crate::repo::tombstone::Tombstone;
 use crate::repo::{PENT_DIR, Repository, View};
 use crate::store::disk::RealDisk;
-use crate::store::{Space, Store, StoreError, WorktreeLock};
+use crate::store::{Space, Store, StoreError, SweepLock, WorktreeLock};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -95,8 +95,13 @@ pub fn mend(
     }
     Store::make_folders(&RealDisk, &pent_dir)?;
     let unfinished = repair_marker::is_set(&pent_dir);
-    let repository = database::open(root, options, steps, unfinished, monitor)?;
+    let (repository, is_new) = database::open(root, options, steps, unfinished, monitor)?;
     let lock = repository.store().lock_worktree(monitor)?;
+    if is_new || unfinished {
+        // A new database knows no chunk yet: without this all would be missed, and named by path.
+        let sweep = repository.store().lock_sweep(monitor)?;
+        reindex(&repository, options, &sweep, steps, monitor)?;
+    }
     records::mend(&repository, steps, monitor)?;
     logs::mend(&repository, steps)?;
     let outcome = fsck::check(&repository, &fsck::Options::everything(options.now), monitor)?;
@@ -119,8 +124,19 @@ fn mend_findings(
     renew_log(repository, outcome, steps)?;
     let sweep = repository.store().lock_sweep(monitor)?;
     packs::mend(repository, outcome, &sweep, steps, monitor)?;
+    reindex(repository, options, &sweep, steps, monitor)
+}
+
+/// Brings the index of chunks back from the packs.
+fn reindex(
+    repository: &Repository,
+    options: &Options,
+    sweep: &SweepLock,
+    steps: &mut Steps,
+    monitor: &dyn Monitor,
+) -> Result<(), CareError> {
     let allowed = Allowed::of(repository, options.now, monitor)?;
-    let found = repository.store().reindex(&|chunk| allowed.is_allowed(chunk), &sweep, monitor)?;
+    let found = repository.store().reindex(&|chunk| allowed.is_allowed(chunk), sweep, monitor)?;
     if found.rows_written > 0 {
         let message =
             format!("the index has {} back from the packs", count(found.rows_written, "chunk", "chunks"));
