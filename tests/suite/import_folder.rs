@@ -303,7 +303,7 @@ fn a_messy_folder_comes_out_as_a_person_would_sort_it() {
         assert_eq!(found, wanted, "{target}");
     }
     for (target, sources) in lines {
-        assert_eq!(sources, [target.clone()], "what stands alone keeps its name");
+        assert_eq!(sources, std::slice::from_ref(&target), "what stands alone keeps its name");
     }
     assert!(plan.notes[0].starts_with("icon-01.svg to icon-03.svg"), "{:?}", plan.notes);
     let here = Here::new();

@@ -125,7 +125,7 @@ fn pointer(content: u8) -> Vec<u8> {
 }
 
 fn has_object(content: u8) -> bool {
-    content % 2 == 0
+    content.is_multiple_of(2)
 }
 
 /// Whether one path cannot be there beside the other.
