@@ -2,8 +2,8 @@
 //!
 //! One test for each server, since each takes seconds to start.
 
-use super::{BucketPlace, Place, care, cases, clone_of, crowd, head, push_to, seen, token};
-use crate::app_flow::{Lab, noise};
+use super::{BucketPlace, Place, care, cases, crowd, token};
+use crate::app_flow::noise;
 use crate::support::World;
 use crate::support::servers::{Server, azurite, moto, rclone};
 use base64ct::Encoding as _;
@@ -26,18 +26,18 @@ const AZURE_KEY: &str =
 type Variables = Vec<(String, String)>;
 
 fn s3_variables(server: &Server, key: &str, secret: &str) -> Variables {
-    let pairs =
-        [("AWS_ENDPOINT_URL", &*server.url()), ("AWS_ACCESS_KEY_ID", key), ("AWS_SECRET_ACCESS_KEY", secret)];
+    let url = server.url();
+    let pairs = [("AWS_ENDPOINT_URL", &*url), ("AWS_ACCESS_KEY_ID", key), ("AWS_SECRET_ACCESS_KEY", secret)];
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
 
-fn open(cloud: Cloud, prefix: &str, variables: &Variables) -> CloudBucket {
+fn open(cloud: Cloud, prefix: &str, variables: &[(String, String)]) -> CloudBucket {
     let around = Surroundings { variables, home: None };
     CloudBucket::open(cloud, BUCKET, prefix, around).expect("a bucket")
 }
 
 /// A remote under a prefix of its own.
-fn place(cloud: Cloud, variables: &Variables) -> BucketPlace {
+fn place(cloud: Cloud, variables: &[(String, String)]) -> BucketPlace {
     let prefix = format!("run/{}", PackId::from_bytes(token()));
     BucketPlace::begin(Arc::new(open(cloud, &prefix, variables)))
 }
@@ -52,7 +52,7 @@ fn s3() -> Option<(Server, Variables)> {
 }
 
 /// The whole contract, each case at a place of its own.
-fn keeps_the_contract(cloud: Cloud, variables: &Variables) {
+fn keeps_the_contract(cloud: Cloud, variables: &[(String, String)]) {
     let all: &[fn(&dyn Place)] = &[
         cases::what_is_pushed_comes_back_whole,
         cases::nothing_shows_before_it_is_published,
@@ -109,13 +109,13 @@ fn azure_keeps_the_contract() {
         "AccountName={AZURE_ACCOUNT};AccountKey={AZURE_KEY};BlobEndpoint={}/{AZURE_ACCOUNT};",
         server.url()
     );
-    let variables = vec![("AZURE_STORAGE_CONNECTION_STRING".to_owned(), connection)];
+    let variables = [("AZURE_STORAGE_CONNECTION_STRING".to_owned(), connection)];
     keeps_bytes(&open(Cloud::Azure, "bytes", &variables));
     keeps_the_contract(Cloud::Azure, &variables);
     crowd::to_branches_of_their_own(&place(Cloud::Azure, &variables), 6);
     let wrong = "AccountName=devstoreaccount1;AccountKey=d3Jvbmc=;BlobEndpoint=";
     let wrong = format!("{wrong}{}/{AZURE_ACCOUNT};", server.url());
-    let wrong = open(Cloud::Azure, "x", &vec![("AZURE_STORAGE_CONNECTION_STRING".to_owned(), wrong)]);
+    let wrong = open(Cloud::Azure, "x", &[("AZURE_STORAGE_CONNECTION_STRING".to_owned(), wrong)]);
     let refused = wrong.get("head", 1000);
     assert!(matches!(refused, Err(BucketError::Denied { .. })), "{refused:?}");
 }
@@ -177,7 +177,7 @@ fn a_server_that_checks_signatures_takes_the_right_ones_and_no_others() {
 }
 
 /// A world with a repository and one commit, and variables.
-fn world(variables: &Variables) -> World {
+fn world(variables: &[(String, String)]) -> World {
     let world = variables.iter().fold(World::new(), |world, (name, value)| world.with(name, value));
     world.ok(&["init"]);
     world.ok(&["config", "user.name", "Anna Lind"]);
@@ -206,8 +206,7 @@ fn a_server_that_forgets_conditions_is_refused_when_a_remote_is_added() {
 #[test]
 fn the_program_shares_work_through_s3_with_a_profile_of_the_cloud() {
     let Some((server, variables)) = s3() else { return };
-    let none = vec![variables[0].clone()];
-    let world = world(&none);
+    let world = world(&variables[..1]);
     let address = format!("s3://{BUCKET}/brand");
     let nobody = world.pent(&["remote", "add", "origin", &address]);
     assert_eq!(nobody.code, 4, "{}", nobody.stderr);
@@ -267,7 +266,7 @@ fn a_place_that_nobody_listens_at_is_named_as_such_and_soon() {
         ("AWS_ACCESS_KEY_ID", "k"),
         ("AWS_SECRET_ACCESS_KEY", "s"),
     ];
-    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let outcome = open(Cloud::S3, "x", &variables).get("head", 1000);
     assert!(matches!(outcome, Err(BucketError::Unreachable { .. })), "{outcome:?}");
     let written = open(Cloud::S3, "x", &variables).write_cell("head", b"x", None);
