@@ -203,7 +203,10 @@ fn a_disk_that_fills_up_in_the_middle_of_a_restore_leaves_it_to_the_next_command
         // Without room it cannot go on, and says so.
         let again = undo::run(&lab.repository, Direction::Undo, &lab.clock, &SilentMonitor);
         assert!(
-            matches!(again, Err(AppError::Worktree(_) | AppError::Unfinished { .. } | AppError::Repo(_))),
+            matches!(
+                &again,
+                Err(AppError::NoRoomToFinish { .. } | AppError::Unfinished { .. } | AppError::Repo(_))
+            ),
             "{again:?}"
         );
         disk.empty();

@@ -280,6 +280,7 @@ fn targets(
     Ok(targets)
 }
 
+/// Plans to make targets true, knowing what a command had put at their places before.
 pub fn task(
     session: &Session<'_>,
     files: FilesChange,
