@@ -238,7 +238,7 @@ def compare_all(pent, source, work):
     """Compares every revision with what Git LFS checks out. Gives how many were equal."""
     target = os.path.join(work, "target")
     commits = run(["git", "rev-list", "--reverse", "--first-parent", "main"], cwd=source).decode().split()
-    ours = json.loads(run([pent, "-C", target, "--json", "log", "--limit", "0"]))["commits"]
+    ours = json.loads(run([pent, "-C", target, "--json", "log", "--number", "0"]))["commits"]
     ours = [line["id"] for line in ours][::-1]
     if len(ours) != len(commits):
         sys.exit(f"{len(ours)} commits here, {len(commits)} in Git")
