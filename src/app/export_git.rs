@@ -2,6 +2,7 @@
 
 use crate::app::error::AppError;
 use crate::app::import_git::LFS_KEY;
+use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;
 use crate::import::git::export::{ExportWish, Exported, export};
 use crate::import::git::settings::patterns_of;
@@ -23,7 +24,7 @@ pub struct Options {
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The repository.
-    pub target: PathBuf,
+    pub target: LocalPath,
     /// What is in it.
     #[serde(flatten)]
     pub exported: Exported,
@@ -40,5 +41,5 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
         wish.lfs.native = patterns_of(&line).into_iter().filter(|pattern| !pattern.contains('/')).collect();
     }
     let exported = export(repository, &options.target, &wish, monitor)?;
-    Ok(Report { target: options.target.clone(), exported })
+    Ok(Report { target: options.target.as_path().into(), exported })
 }

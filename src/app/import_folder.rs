@@ -8,6 +8,7 @@ use crate::app::common::transition::{FilesLine, prepare, targets_between};
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
+use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
 use crate::import::folder::pattern::Pattern;
@@ -44,7 +45,7 @@ pub struct Options {
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// Where from.
-    pub folder: PathBuf,
+    pub folder: LocalPath,
     /// The branch.
     pub branch: RefName,
     /// Its newest commit; `None` when the plan changed nothing.
@@ -102,7 +103,7 @@ pub fn run(
     let Made { staged, tip, commits, files, bytes, new_bytes, problems } =
         carry_plan_out(repository, &options.folder, &options.plan, &identity, now, monitor)?;
     let mut report = Report {
-        folder: options.folder.clone(),
+        folder: options.folder.as_path().into(),
         branch: branch.clone(),
         commit: tip,
         commits,

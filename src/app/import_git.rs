@@ -15,6 +15,7 @@ use crate::app::common::underway::{self, Carried, carry_out, finish_interrupted,
 use crate::app::error::AppError;
 use crate::base::escape::percent_encode;
 use crate::base::id::CommitId;
+use crate::base::local_path::LocalPath;
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
@@ -81,7 +82,7 @@ pub struct NameLine {
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// Where from.
-    pub source: PathBuf,
+    pub source: LocalPath,
     /// Commits that are new here.
     pub commits: u64,
     /// The names that were looked at.
@@ -165,7 +166,7 @@ fn describe(options: &Options, source: &Source, imported: &Imported) -> Report {
     let left_out = source.refs.iter().filter(|entry| !options.wish.remotes && is_remote(&entry.name)).count();
     let skipped = imported.skipped.iter();
     Report {
-        source: options.source.canonicalize().unwrap_or_else(|_| options.source.clone()),
+        source: options.source.canonicalize().unwrap_or_else(|_| options.source.clone()).into(),
         commits: imported.commits,
         names: Vec::new(),
         files: imported.blobs,

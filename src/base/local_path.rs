@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// A place on a disk of this machine. Its name may be any bytes: programs get it percent-encoded like
 /// the paths of assets, people with everything unsafe spelled out.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct LocalPath(pub PathBuf);
 
 impl Deref for LocalPath {

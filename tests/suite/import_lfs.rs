@@ -2,7 +2,7 @@
 
 use crate::git_support::{Git, Here, Stands, archived, assert_round_trip, on_disk};
 use pentimento::import::git::export::{ExportWish, LfsRule};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A repository with files in Git LFS and two commits.
 fn with_lfs(dir: &Path) -> Git {
@@ -78,7 +78,7 @@ fn content_is_found_in_other_folders_and_in_checked_out_files() {
     let (_, report) = Here::of(&git.dir);
     assert_eq!(report.missing.len(), 1, "the checked-out file has one of two: {:?}", report.missing);
     assert_eq!(report.missing[0].size, 300_000);
-    let expected: &PathBuf = report.missing[0].expected.as_ref().expect("a place");
+    let expected: &Path = report.missing[0].expected.as_ref().expect("a place");
     assert!(
         expected.starts_with(
             git.dir.join(".git/lfs/objects").canonicalize().unwrap_or(git.dir.join(".git/lfs/objects"))

@@ -55,6 +55,13 @@ pub struct Report {
     pub missing: Vec<String>,
 }
 
+/// A proposal that is no more.
+#[derive(Debug, Clone, Serialize)]
+pub struct WithdrawReport {
+    /// Its link.
+    pub id: PolicyId,
+}
+
 /// Proposes a policy and signs it.
 pub fn propose(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let view = acting.repository.view()?;
@@ -102,12 +109,12 @@ pub fn sign(acting: &Acting<'_>, name: Option<&str>) -> Result<Report, AppError>
 }
 
 /// Forgets a proposal.
-pub fn withdraw(acting: &Acting<'_>, name: Option<&str>) -> Result<PolicyId, AppError> {
+pub fn withdraw(acting: &Acting<'_>, name: Option<&str>) -> Result<WithdrawReport, AppError> {
     let (id, _) = find(&acting.repository.view()?, name)?;
     let mut edit = acting.repository.edit()?;
     edit.withdraw_proposal(id)?;
     edit.commit()?;
-    Ok(id)
+    Ok(WithdrawReport { id })
 }
 
 /// The proposal of an id's beginning, or the only one.

@@ -26,7 +26,7 @@ pub struct Report {
     /// Its text.
     pub policy: String,
     /// Everybody whom it names.
-    pub people: Vec<PersonLine>,
+    pub people: Vec<MemberLine>,
     /// Policies that follow the same one, until that is settled.
     pub rivals: Vec<PolicyId>,
     /// Names that do not stand where the shared log says.
@@ -35,7 +35,7 @@ pub struct Report {
 
 /// Somebody whom a policy names.
 #[derive(Debug, Clone, Serialize)]
-pub struct PersonLine {
+pub struct MemberLine {
     /// What it calls them.
     pub handle: Handle,
     /// Their name.
@@ -64,7 +64,7 @@ pub fn run(repository: &Repository, clock: &dyn Clock, monitor: &dyn Monitor) ->
     let (view, log) = verified(repository, clock, monitor)?;
     let current = in_force(&log)?;
     let now_ms = clock.now().unix_ms;
-    let people = current.policy.people.iter().map(|(handle, member)| PersonLine {
+    let people = current.policy.people.iter().map(|(handle, member)| MemberLine {
         handle: handle.clone(),
         name: member.name.clone(),
         roles: current.policy.roles_of(handle).cloned().collect(),

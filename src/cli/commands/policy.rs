@@ -131,10 +131,8 @@ impl Verb for Arguments {
             Command::Withdraw { id } => {
                 let repository = context.repository()?;
                 let signing = sign_as(context)?;
-                let gone = change::withdraw(&acting(context, &repository, &signing), id.as_deref())?;
-                context.print("policy-withdraw", &serde_json::json!({ "id": gone }), |page, _| {
-                    page.line(format_args!("The proposal {} is forgotten.", gone.short()))
-                })?;
+                let report = change::withdraw(&acting(context, &repository, &signing), id.as_deref())?;
+                context.print("policy-withdraw", &report, show::withdrawn)?;
                 Ok(ExitStatus::Done)
             }
             Command::Log => {

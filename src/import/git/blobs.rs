@@ -2,6 +2,7 @@
 //! stand for where that is at hand.
 
 use crate::base::id::{ChunkId, FileId, GitId};
+use crate::base::local_path::LocalPath;
 use crate::base::monitor::{Advance, Monitor};
 use crate::import::error::{ImportError, io};
 use crate::import::git::lfs::{self, Hashing, Pointer};
@@ -48,7 +49,7 @@ pub struct MissingContent {
     /// A path at which it stands.
     pub path: String,
     /// Where it was looked for first.
-    pub expected: Option<PathBuf>,
+    pub expected: Option<LocalPath>,
     /// Why it could not be had.
     pub reason: String,
 }
@@ -235,7 +236,7 @@ impl<'a> Blobs<'a> {
             digest: lfs::Hex(digest).to_string(),
             size,
             path: crate::base::escape::percent_encode(path),
-            expected,
+            expected: expected.map(LocalPath),
             reason: reason.to_owned(),
         };
         self.missing.lock().unwrap_or_else(PoisonError::into_inner).push(missing);

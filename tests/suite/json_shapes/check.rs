@@ -106,6 +106,13 @@ impl Check<'_> {
                 items.iter().for_each(|item| self.value(item, inner, &format!("{place}[]")));
                 true
             }
+            (Shape::Tuple(parts), Value::Array(items)) if parts.len() == items.len() => {
+                parts
+                    .iter()
+                    .zip(items)
+                    .for_each(|(part, item)| self.value(item, part, &format!("{place}[]")));
+                true
+            }
             (Shape::Map(inner), Value::Object(items)) => {
                 items.values().for_each(|item| self.value(item, inner, &format!("{place}.*")));
                 true

@@ -23,6 +23,8 @@ pub enum Shape {
     Nullable(Box<Self>),
     List(Box<Self>),
     Map(Box<Self>),
+    /// A list of so many values, each of its own shape.
+    Tuple(Vec<Self>),
     Type(Key),
 }
 
@@ -83,6 +85,7 @@ const BY_HAND: &[(&str, Shape)] = &[
     ("i16", Shape::Number),
     ("i32", Shape::Number),
     ("i64", Shape::Number),
+    ("f64", Shape::Number),
     ("AssetPath", Shape::Named("path")),
     ("LocalPath", Shape::Named("place")),
     ("CommitId", Shape::Named("id")),
@@ -93,9 +96,13 @@ const BY_HAND: &[(&str, Shape)] = &[
     ("AssetId", Shape::Named("id")),
     ("MetadataId", Shape::Named("id")),
     ("PersonId", Shape::Named("id")),
+    ("ActionId", Shape::Named("id")),
+    ("PolicyId", Shape::Named("id")),
     ("RepositoryId", Shape::Named("id")),
     ("Address", Shape::Text),
     ("Fingerprint", Shape::Text),
+    ("Handle", Shape::Text),
+    ("Role", Shape::Text),
     ("PublicKey", Shape::Text),
     ("TermId", Shape::Named("id")),
     ("RefName", Shape::Named("name")),
@@ -160,13 +167,17 @@ impl Sources {
             }
             Field { name, shape, optional: how.optional, flat: how.flat, says: comment(&field.attrs) }
         };
-        fields.iter().map(field).collect()
+        fields.iter().filter(|field| !Serde::of(&field.attrs).skipped).map(field).collect()
     }
 
     fn shape(&self, module: &str, of: &Type) -> Shape {
         match of {
             Type::Reference(inner) => self.shape(module, &inner.elem),
             Type::Slice(inner) => Shape::List(Box::new(self.shape(module, &inner.elem))),
+            Type::Tuple(parts) => {
+                Shape::Tuple(parts.elems.iter().map(|part| self.shape(module, part)).collect())
+            }
+            Type::Array(array) => Shape::Tuple(vec![self.shape(module, &array.elem); length_of(array)]),
             Type::Path(path) => {
                 let last = path.path.segments.last().expect("a path has a name");
                 let mut inner = Vec::new();
@@ -248,6 +259,14 @@ fn read_folder(root: &Path, folder: &Path, files: &mut BTreeMap<String, syn::Fil
     }
 }
 
+/// How many values an array holds.
+fn length_of(array: &syn::TypeArray) -> usize {
+    let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(number), .. }) = &array.len else {
+        panic!("the length of an array is a number");
+    };
+    number.base10_parse().expect("a number")
+}
+
 fn is_type(item: &Item, name: &str) -> bool {
     match item {
         Item::Struct(item) => item.ident == name,
@@ -300,6 +319,7 @@ struct Serde {
     optional: bool,
     flat: bool,
     by_hand: bool,
+    skipped: bool,
 }
 
 impl Serde {
@@ -320,6 +340,7 @@ impl Serde {
                         "skip_serializing_if" => how.optional = true,
                         "flatten" => how.flat = true,
                         "with" => how.by_hand = true,
+                        "skip" => how.skipped = true,
                         "default" | "transparent" => {}
                         other => panic!("serde({other}) is not known to the documentation of shapes"),
                     }
@@ -359,8 +380,22 @@ fn comment(attributes: &[Attribute]) -> String {
     lines.join(" ").replace("`None`", "`null`").replace('|', "\\|").trim().to_owned()
 }
 
-/// Schemas that a source text prints: the words in `print("...", `.
-pub fn printed_schemas(text: &str) -> BTreeSet<String> {
-    let parts = text.split("print(\"").skip(1).filter_map(|part| part.split('"').next());
-    parts.map(str::to_owned).collect()
+/// Schemas that the sources of a folder print: the words in `print("...", `.
+pub fn printed_schemas(folder: &str) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
+    let mut found = BTreeSet::new();
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a source folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("readable source");
+            let parts = text.split("print(\"").skip(1).filter_map(|part| part.split('"').next());
+            found.extend(parts.map(str::to_owned));
+        }
+    }
+    found
 }

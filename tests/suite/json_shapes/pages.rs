@@ -68,6 +68,7 @@ fn type_in(shape: &Shape) -> Option<&Key> {
     match shape {
         Shape::Type(key) => Some(key),
         Shape::Nullable(inner) | Shape::List(inner) | Shape::Map(inner) => type_in(inner),
+        Shape::Tuple(parts) => parts.iter().find_map(type_in),
         _ => None,
     }
 }
@@ -89,7 +90,9 @@ fn titles<'k>(keys: impl Iterator<Item = &'k Key> + Clone) -> BTreeMap<Key, Stri
         if counts[&name] == 1 {
             return name;
         }
-        let module = key.module.rsplit('/').next().unwrap_or_default();
+        // A module that describes says nothing by its own name, the folder that it is in does.
+        let mut parts = key.module.rsplit('/');
+        let module = parts.find(|part| *part != "describe").unwrap_or_default();
         let mut letters = module.chars();
         let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
         format!("{first}{}{name}", letters.as_str())
@@ -185,6 +188,10 @@ impl Page<'_> {
             Shape::Nullable(inner) => format!("{} or `null`", self.shape(inner)),
             Shape::List(inner) => format!("list of {}", self.shape(inner)),
             Shape::Map(inner) => format!("object of {} by name", self.shape(inner)),
+            Shape::Tuple(parts) => {
+                let parts: Vec<String> = parts.iter().map(|part| self.shape(part)).collect();
+                format!("list ({})", parts.join(", "))
+            }
             Shape::Type(key) => {
                 let name = &self.names[key];
                 let page = if self.shared.contains(key) { "shared.md" } else { "" };

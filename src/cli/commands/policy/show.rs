@@ -86,6 +86,10 @@ pub(super) fn change(page: &mut Page<'_>, report: &change::Report) -> io::Result
     }
 }
 
+pub(super) fn withdrawn(page: &mut Page<'_>, report: &change::WithdrawReport) -> io::Result<()> {
+    page.line(format_args!("The proposal {} is forgotten.", report.id.short()))
+}
+
 pub(super) fn history(page: &mut Page<'_>, report: &history::Report) -> io::Result<()> {
     for proposal in &report.proposals {
         let state = if proposal.current { "waits for signatures" } else { "came too late" };

@@ -56,11 +56,13 @@ pub struct Exported {
     pub names: BTreeMap<String, String>,
     /// Objects in the pack.
     pub objects: u64,
-    /// Distinct files written, and their bytes.
+    /// Distinct files written.
     pub files: u64,
+    /// Their bytes.
     pub bytes: u64,
-    /// Files in the folder of Git LFS, and their bytes.
+    /// Files in the folder of Git LFS.
     pub lfs_files: u64,
+    /// Their bytes.
     pub lfs_bytes: u64,
     /// Blobs that the import missed and that the new repository lacks, too.
     pub missing_blobs: u64,
