@@ -117,12 +117,8 @@ fn choose_branch(description: &Description, wanted: Option<&str>) -> Result<RefN
 /// Makes the repository, or goes on with one whose clone was stopped.
 fn prepare(options: &Options, description: &Description, branch: &RefName) -> Result<Repository, AppError> {
     let folder = &options.folder;
-    let io = |action: &'static str, path: &Path| {
-        let path = path.to_owned();
-        move |source| AppError::Io { action, path, source }
-    };
-    fs::create_dir_all(folder).map_err(io("making", folder))?;
-    let root = folder.canonicalize().map_err(io("finding", folder))?;
+    fs::create_dir_all(folder).map_err(AppError::io("making", folder))?;
+    let root = folder.canonicalize().map_err(AppError::io("finding", folder))?;
     let is_begun = root.join(PENT_DIR).join("format").exists();
     let repository =
         if is_begun { unfinished(options, &root, description)? } else { begin(&root, description)? };

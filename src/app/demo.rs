@@ -7,6 +7,7 @@ mod studio;
 
 pub use studio::{FIRST, SECOND};
 
+use crate::app::common::target::begin_folder;
 use crate::app::error::AppError;
 use std::fs;
 use std::path::Path;
@@ -19,10 +20,7 @@ pub type StudioFile = (&'static str, &'static [u8]);
 
 /// Makes the studio in a folder that is not there or empty. Says how many files and bytes it is.
 pub fn make_studio(folder: &Path) -> Result<(u64, u64), AppError> {
-    fs::create_dir_all(folder).map_err(io("making", folder))?;
-    if fs::read_dir(folder).map_err(io("reading", folder))?.next().is_some() {
-        return Err(AppError::TargetTaken { path: folder.to_owned() });
-    }
+    begin_folder(folder)?;
     let mut bytes = 0;
     for file in FIRST {
         write(folder, file)?;
@@ -39,20 +37,15 @@ pub fn save_second(folder: &Path, paths: &[&str]) -> Result<(), AppError> {
 /// Moves the one file that the second version has elsewhere.
 pub fn move_file(folder: &Path) -> Result<(), AppError> {
     let (from, to) = (folder.join(MOVED.0), folder.join(MOVED.1));
-    fs::rename(&from, &to).map_err(io("moving", &from))
+    fs::rename(&from, &to).map_err(AppError::io("moving", &from))
 }
 
 fn write(folder: &Path, (path, bytes): &StudioFile) -> Result<(), AppError> {
     let target = folder.join(path);
     if let Some(parent) = target.parent() {
-        fs::create_dir_all(parent).map_err(io("making", parent))?;
+        fs::create_dir_all(parent).map_err(AppError::io("making", parent))?;
     }
-    fs::write(&target, bytes).map_err(io("writing", &target))
-}
-
-fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AppError + use<> {
-    let path = path.to_owned();
-    move |source| AppError::Io { action, path, source }
+    fs::write(&target, bytes).map_err(AppError::io("writing", &target))
 }
 
 #[cfg(test)]

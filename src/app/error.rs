@@ -20,7 +20,7 @@ use crate::trust::TrustError;
 use crate::trust::chain::ChainError;
 use crate::trust::log_writer::WriteError;
 use crate::worktree::WorktreeError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Errors of floor 5.
 #[derive(Debug, thiserror::Error)]
@@ -181,6 +181,14 @@ fn first_of(paths: &[AssetPath]) -> String {
 
 fn count_paths(count: usize) -> String {
     if count == 1 { "1 path is".to_owned() } else { format!("{count} paths are") }
+}
+
+impl AppError {
+    /// Wraps what the system says about an action on a place outside of the repository.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
 }
 
 impl From<StoreError> for AppError {

@@ -2,6 +2,7 @@
 
 use crate::app::common::content::{CheckoutContent, StoredContent};
 use crate::app::common::problem::ProblemLine;
+use crate::app::common::target::begin_folder;
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::base::local_path::LocalPath;
@@ -75,8 +76,9 @@ pub fn run(
     };
     match archive_kind(&options.target) {
         Some(kind) => {
-            let seconds = u64::try_from(commit.committer.time.unix_seconds()).unwrap_or(0);
-            write_archive(&options.target, kind, &entries, &stored, seconds, monitor, &mut report)?;
+            let mtime = u64::try_from(commit.committer.time.unix_seconds()).unwrap_or(0);
+            let packing = Packing { kind, entries: &entries, stored: &stored, mtime, monitor };
+            packing.write(&options.target, &mut report)?;
         }
         None => {
             // Whatever appears in the folder meanwhile and would be lost is kept.
@@ -137,10 +139,7 @@ fn write_folder(
     report: &mut Report,
 ) -> Result<(), AppError> {
     let target = &options.target;
-    fs::create_dir_all(target).map_err(io("making", target))?;
-    if fs::read_dir(target).map_err(io("reading", target))?.next().is_some() {
-        return Err(AppError::TargetTaken { path: target.clone() });
-    }
+    begin_folder(target)?;
     let root = Worktree::open(target)?;
     let wanted: Vec<Wanted> =
         entries.into_iter().map(|(path, entry)| Wanted { path, content: Some(entry.content) }).collect();
@@ -157,114 +156,108 @@ fn write_folder(
     if monitor.is_cancelled() { Err(AppError::Cancelled) } else { Ok(()) }
 }
 
-fn write_archive(
-    target: &Path,
+/// What goes into an archive.
+struct Packing<'a> {
     kind: Archive,
-    entries: &[(AssetPath, TreeEntry)],
-    stored: &StoredContent<'_>,
+    entries: &'a [(AssetPath, TreeEntry)],
+    stored: &'a StoredContent<'a>,
+    /// The moment that every entry gets, in seconds since 1970.
     mtime: u64,
-    monitor: &dyn Monitor,
-    report: &mut Report,
-) -> Result<(), AppError> {
-    if target.symlink_metadata().is_ok() {
-        return Err(AppError::TargetTaken { path: target.to_owned() });
-    }
-    let bytes_total = entries.iter().filter_map(|(_, entry)| entry.content.size()).sum();
-    monitor.phase(Phase {
-        name: "Exporting",
-        files_total: Some(entries.len() as u64),
-        bytes_total: Some(bytes_total),
-    });
-    // The archive appears under its name only when it is whole.
-    let mut partial = target.as_os_str().to_owned();
-    partial.push(".part");
-    let partial = PathBuf::from(partial);
-    let written = write_partial(&partial, kind, entries, stored, mtime, monitor, report);
-    if written.is_err() {
-        // Best effort; the error that is reported matters more.
-        let _ = fs::remove_file(&partial);
-    }
-    written?;
-    fs::rename(&partial, target).map_err(io("writing", target))
+    monitor: &'a dyn Monitor,
 }
 
-fn write_partial(
-    partial: &Path,
-    kind: Archive,
-    entries: &[(AssetPath, TreeEntry)],
-    stored: &StoredContent<'_>,
-    mtime: u64,
-    monitor: &dyn Monitor,
-    report: &mut Report,
-) -> Result<(), AppError> {
-    let file = File::create_new(partial).map_err(io("writing", partial))?;
-    let out = BufWriter::with_capacity(1 << 20, file);
-    match kind {
-        Archive::Plain => {
-            let out = append_all(out, entries, stored, mtime, monitor, report, partial)?;
-            finish(out, partial)
+impl Packing<'_> {
+    fn write(&self, target: &Path, report: &mut Report) -> Result<(), AppError> {
+        if target.symlink_metadata().is_ok() {
+            return Err(AppError::TargetTaken { path: target.to_owned() });
         }
-        Archive::Zstd => {
-            let encoder = zstd::Encoder::new(out, 3).map_err(io("writing", partial))?;
-            let encoder = append_all(encoder, entries, stored, mtime, monitor, report, partial)?;
-            finish(encoder.finish().map_err(io("writing", partial))?, partial)
+        let bytes_total = self.entries.iter().filter_map(|(_, entry)| entry.content.size()).sum();
+        self.monitor.phase(Phase {
+            name: "Exporting",
+            files_total: Some(self.entries.len() as u64),
+            bytes_total: Some(bytes_total),
+        });
+        // The archive appears under its name only when it is whole.
+        let mut partial = target.as_os_str().to_owned();
+        partial.push(".part");
+        let partial = PathBuf::from(partial);
+        let written = self.write_partial(&partial, report);
+        if written.is_err() {
+            // Best effort; the error that is reported matters more.
+            let _ = fs::remove_file(&partial);
         }
+        written?;
+        fs::rename(&partial, target).map_err(AppError::io("writing", target))
     }
-}
 
-fn finish(out: BufWriter<File>, partial: &Path) -> Result<(), AppError> {
-    let file = out.into_inner().map_err(|error| io("writing", partial)(error.into_error()))?;
-    file.sync_all().map_err(io("writing", partial))
-}
-
-/// Appends all entries; the same commit always gives the same archive.
-fn append_all<W: Write>(
-    out: W,
-    entries: &[(AssetPath, TreeEntry)],
-    stored: &StoredContent<'_>,
-    mtime: u64,
-    monitor: &dyn Monitor,
-    report: &mut Report,
-    target: &Path,
-) -> Result<W, AppError> {
-    let mut archive = tar::Builder::new(out);
-    let extractor = stored.extractor();
-    for (path, entry) in entries {
-        if monitor.is_cancelled() {
-            return Err(AppError::Cancelled);
-        }
-        let mut header = tar::Header::new_gnu();
-        header.set_mtime(mtime);
-        let name = name_of(path);
-        match &entry.content {
-            Content::File { id, size, executable } => {
-                header.set_size(*size);
-                header.set_mode(if *executable { 0o755 } else { 0o644 });
-                let mut stream = extractor.open_file(*id, *size)?;
-                archive.append_data(&mut header, &name, &mut stream).map_err(io("writing", target))?;
+    fn write_partial(&self, partial: &Path, report: &mut Report) -> Result<(), AppError> {
+        let file = File::create_new(partial).map_err(AppError::io("writing", partial))?;
+        let out = BufWriter::with_capacity(1 << 20, file);
+        let out = match self.kind {
+            Archive::Plain => self.append_all(out, partial, report)?,
+            Archive::Zstd => {
+                let encoder = zstd::Encoder::new(out, 3).map_err(AppError::io("writing", partial))?;
+                let encoder = self.append_all(encoder, partial, report)?;
+                encoder.finish().map_err(AppError::io("writing", partial))?
             }
-            Content::Symlink { id, size } => {
-                let mut link = Vec::new();
-                extractor.open_file(*id, *size)?.read_to_end(&mut link).map_err(io("reading", target))?;
-                header.set_entry_type(tar::EntryType::Symlink);
-                header.set_size(0);
-                header.set_mode(0o777);
-                archive
-                    .append_link(&mut header, &name, bytes_to_path(&link))
-                    .map_err(io("writing", target))?;
+        };
+        let file = out.into_inner().map_err(|error| AppError::io("writing", partial)(error.into_error()))?;
+        file.sync_all().map_err(AppError::io("writing", partial))
+    }
+
+    /// Appends all entries; the same commit always gives the same archive.
+    fn append_all<W: Write>(&self, out: W, target: &Path, report: &mut Report) -> Result<W, AppError> {
+        let mut archive = tar::Builder::new(out);
+        for (path, entry) in self.entries {
+            if self.monitor.is_cancelled() {
+                return Err(AppError::Cancelled);
             }
-            Content::Foreign { .. } => {
+            if let Content::Foreign { .. } = entry.content {
                 let message = AppError::Foreign { path: path.clone() }.to_string();
                 report.problems.push(ProblemLine { path: path.clone(), message });
                 continue;
             }
-            Content::Directory { .. } => continue,
+            self.append(&mut archive, path, entry, target)?;
+            let bytes = entry.content.size().unwrap_or(0);
+            report.files += 1;
+            report.bytes += bytes;
+            self.monitor.advance(Advance { files: 1, bytes, ..Advance::default() });
         }
-        report.files += 1;
-        report.bytes += entry.content.size().unwrap_or(0);
-        monitor.advance(Advance { files: 1, bytes: entry.content.size().unwrap_or(0), ..Advance::default() });
+        archive.into_inner().map_err(AppError::io("writing", target))
     }
-    archive.into_inner().map_err(io("writing", target))
+
+    fn append<W: Write>(
+        &self,
+        archive: &mut tar::Builder<W>,
+        path: &AssetPath,
+        entry: &TreeEntry,
+        target: &Path,
+    ) -> Result<(), AppError> {
+        let extractor = self.stored.extractor();
+        let mut header = tar::Header::new_gnu();
+        header.set_mtime(self.mtime);
+        let name = name_of(path);
+        let appended = match &entry.content {
+            Content::File { id, size, executable } => {
+                header.set_size(*size);
+                header.set_mode(if *executable { 0o755 } else { 0o644 });
+                let mut stream = extractor.open_file(*id, *size)?;
+                archive.append_data(&mut header, &name, &mut stream)
+            }
+            Content::Symlink { id, size } => {
+                let mut link = Vec::new();
+                let mut stream = extractor.open_file(*id, *size)?;
+                stream.read_to_end(&mut link).map_err(AppError::io("reading", target))?;
+                header.set_entry_type(tar::EntryType::Symlink);
+                header.set_size(0);
+                header.set_mode(0o777);
+                archive.append_link(&mut header, &name, bytes_to_path(&link))
+            }
+            // Folders come with what is in them, and the caller tells what is not at hand.
+            Content::Directory { .. } | Content::Foreign { .. } => Ok(()),
+        };
+        appended.map_err(AppError::io("writing", target))
+    }
 }
 
 fn name_of(path: &AssetPath) -> PathBuf {
@@ -274,9 +267,4 @@ fn name_of(path: &AssetPath) -> PathBuf {
 fn bytes_to_path(bytes: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt as _;
     PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
-}
-
-fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AppError + use<> {
-    let path = path.to_owned();
-    move |source| AppError::Io { action, path, source }
 }

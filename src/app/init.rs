@@ -7,7 +7,7 @@ use crate::repo::Repository;
 use crate::store::StoreSettings;
 use serde::Serialize;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What to make.
 #[derive(Debug, Clone)]
@@ -34,13 +34,9 @@ pub struct Report {
 /// Makes the repository.
 pub fn run(options: &Options) -> Result<Report, AppError> {
     let folder = &options.folder;
-    let io = |action: &'static str, path: &Path| {
-        let path = path.to_owned();
-        move |source| AppError::Io { action, path, source }
-    };
-    fs::create_dir_all(folder).map_err(io("making", folder))?;
-    let root = folder.canonicalize().map_err(io("finding", folder))?;
-    let has_work = fs::read_dir(&root).map_err(io("reading", &root))?.next().is_some();
+    fs::create_dir_all(folder).map_err(AppError::io("making", folder))?;
+    let root = folder.canonicalize().map_err(AppError::io("finding", folder))?;
+    let has_work = fs::read_dir(&root).map_err(AppError::io("reading", &root))?.next().is_some();
     let settings = StoreSettings::new(options.id);
     let repository = Repository::create(&root, &settings)?;
     let branch = repository.view()?.state()?.branch.name().to_owned();

@@ -140,12 +140,8 @@ fn put_sidecars_aside(repository: &Repository, steps: &mut Steps) -> Result<(), 
 }
 
 fn put_aside(pent_dir: &Path, place: &Path) -> Result<PathBuf, AppError> {
-    let io = |action: &'static str, path: &Path| {
-        let path = path.to_owned();
-        move |source| AppError::Io { action, path, source }
-    };
     let folder = pent_dir.join("quarantine");
-    fs::create_dir_all(&folder).map_err(io("making", &folder))?;
+    fs::create_dir_all(&folder).map_err(AppError::io("making", &folder))?;
     let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut number = 1;
     let mut kept = folder.join(format!("{name}-{number}"));
@@ -153,6 +149,6 @@ fn put_aside(pent_dir: &Path, place: &Path) -> Result<PathBuf, AppError> {
         number += 1;
         kept = folder.join(format!("{name}-{number}"));
     }
-    fs::rename(place, &kept).map_err(io("moving", place))?;
+    fs::rename(place, &kept).map_err(AppError::io("moving", place))?;
     Ok(kept)
 }

@@ -2,9 +2,8 @@
 //! keys are known.
 
 use crate::app::common::signing::SigningAs;
-use crate::app::review::act::Actor;
+use crate::app::review::act::{Acting, Actor, Subject};
 use crate::app::review::keys::ReviewKeys;
-use crate::base::path::AssetPath;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::repo::Repository;
@@ -31,9 +30,15 @@ impl Desk {
         Ok(Self { repository, keys, identity, signing })
     }
 
-    /// The person, ready to sign.
-    pub fn actor(&self) -> Actor<'_> {
-        Actor { identity: &self.identity, signer: &*self.signing.signer }
+    /// The person, ready to act.
+    pub fn acting<'a>(&'a self, context: &'a Context) -> Acting<'a> {
+        Acting {
+            repository: &self.repository,
+            actor: Actor { identity: &self.identity, signer: &*self.signing.signer },
+            keys: &self.keys,
+            clock: context.clock(),
+            monitor: context.monitor(),
+        }
     }
 }
 
@@ -46,15 +51,9 @@ pub fn keys(context: &Context, repository: &Repository) -> Result<ReviewKeys, Fa
 /// Takes apart what was typed behind a verb: first a submission - a draft or the beginning of an id -
 /// then folders and assets. Without a submission, or when the first word is a path that is here, all
 /// are paths.
-pub fn subject(
-    context: &Context,
-    repository: &Repository,
-    words: &[PathBuf],
-) -> Result<(Option<String>, Vec<AssetPath>), Failure> {
-    let Some((first, rest)) = words.split_first() else { return Ok((None, Vec::new())) };
+pub fn subject(context: &Context, repository: &Repository, words: &[PathBuf]) -> Result<Subject, Failure> {
+    let Some((first, rest)) = words.split_first() else { return Ok(Subject::default()) };
     let name = first.to_str().filter(|_| context.folder().join(first).symlink_metadata().is_err());
-    match name {
-        Some(name) => Ok((Some(name.to_owned()), context.asset_paths(repository, rest)?)),
-        None => Ok((None, context.asset_paths(repository, words)?)),
-    }
+    let paths = context.asset_paths(repository, if name.is_some() { rest } else { words })?;
+    Ok(Subject { submission: name.map(str::to_owned), paths })
 }

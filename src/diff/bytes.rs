@@ -130,18 +130,11 @@ fn trim_front(
     before: &dyn ContentAccess,
     after: &dyn ContentAccess,
 ) -> Result<(), DiffError> {
-    let most = changed.before.bytes.min(changed.after.bytes).min(EDGE_BYTES_MAX);
-    let mut equal = 0;
-    while equal < most {
-        let step = STEP_BYTES.min(most - equal);
+    let equal = equal_bytes(changed, |equal, step| {
         let old = read(before, changed.before.start + equal, step)?;
         let new = read(after, changed.after.start + equal, step)?;
-        let same = old.iter().zip(&new).take_while(|(old, new)| old == new).count() as u64;
-        equal += same;
-        if same < step {
-            break;
-        }
-    }
+        Ok(old.iter().zip(&new).take_while(|(old, new)| old == new).count() as u64)
+    })?;
     for range in [&mut changed.before, &mut changed.after] {
         range.start += equal;
         range.bytes -= equal;
@@ -155,21 +148,33 @@ fn trim_back(
     before: &dyn ContentAccess,
     after: &dyn ContentAccess,
 ) -> Result<(), DiffError> {
+    let equal = equal_bytes(changed, |equal, step| {
+        let old = read(before, changed.before.end() - equal - step, step)?;
+        let new = read(after, changed.after.end() - equal - step, step)?;
+        Ok(old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| old == new).count() as u64)
+    })?;
+    changed.before.bytes -= equal;
+    changed.after.bytes -= equal;
+    Ok(())
+}
+
+/// How many bytes at an edge of a changed range are equal: `compare` says how many of the next `step`
+/// behind the first `equal` ones are.
+fn equal_bytes(
+    changed: &ChangedRange,
+    compare: impl Fn(u64, u64) -> Result<u64, DiffError>,
+) -> Result<u64, DiffError> {
     let most = changed.before.bytes.min(changed.after.bytes).min(EDGE_BYTES_MAX);
     let mut equal = 0;
     while equal < most {
         let step = STEP_BYTES.min(most - equal);
-        let old = read(before, changed.before.end() - equal - step, step)?;
-        let new = read(after, changed.after.end() - equal - step, step)?;
-        let same = old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| old == new).count() as u64;
+        let same = compare(equal, step)?;
         equal += same;
         if same < step {
             break;
         }
     }
-    changed.before.bytes -= equal;
-    changed.after.bytes -= equal;
-    Ok(())
+    Ok(equal)
 }
 
 fn read(content: &dyn ContentAccess, offset: u64, bytes: u64) -> Result<Vec<u8>, DiffError> {

@@ -1,5 +1,6 @@
 //! Gives chunks back, each verified by its hash.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -86,17 +87,19 @@ impl ChunkReader {
         if let Some(raw) = self.kept((pack.record.id, place.block_offset)) {
             return checked(&raw, id, check, &place, &pack).map(look);
         }
-        let owned;
-        let block = match &pack.map {
+        let block = self.block(id, &place, &pack)?;
+        self.show((id, check), &place, &pack, &block, look)
+    }
+
+    /// The block that a chunk lies in: mapped where the pack is, else read.
+    fn block<'p>(&self, id: ChunkId, place: &ChunkLocation, pack: &'p PackView) -> Result<Cow<'p, [u8]>> {
+        match &pack.map {
             Some(map) => {
-                block_of_map(map, &place).ok_or_else(|| pack.damaged(&place, id, Damage::BlockLength))?
+                let block = block_of_map(map, place);
+                block.map(Cow::Borrowed).ok_or_else(|| pack.damaged(place, id, Damage::BlockLength))
             }
-            None => {
-                owned = pack.read_block(&self.store, &place)?;
-                &owned
-            }
-        };
-        self.show((id, check), &place, &pack, block, look)
+            None => pack.read_block(&self.store, place).map(Cow::Owned),
+        }
     }
 
     /// Positions of `ids` in the order in which their bytes lie in the packs; unknown ids come last.
@@ -117,17 +120,8 @@ impl ChunkReader {
     /// its id.
     pub fn with_block<R>(&self, id: ChunkId, look: impl FnOnce(&OpenBlock<'_>) -> R) -> Result<R> {
         let (place, pack) = self.locate(id)?;
-        let owned;
-        let block = match &pack.map {
-            Some(map) => {
-                block_of_map(map, &place).ok_or_else(|| pack.damaged(&place, id, Damage::BlockLength))?
-            }
-            None => {
-                owned = pack.read_block(&self.store, &place)?;
-                &owned
-            }
-        };
-        let opened = OpenBlock::open(block).map_err(|damage| pack.damaged(&place, id, damage))?;
+        let block = self.block(id, &place, &pack)?;
+        let opened = OpenBlock::open(&block).map_err(|damage| pack.damaged(&place, id, damage))?;
         Ok(look(&opened))
     }
 

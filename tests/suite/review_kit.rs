@@ -4,7 +4,7 @@
 use crate::trust_kit::{ANNA, MAIN, REPOSITORY, policy, signed_entry, signed_link, somebody, unsigned};
 use pentimento::app::common::guard::verified_log;
 use pentimento::app::error::AppError;
-use pentimento::app::review::act::Actor;
+use pentimento::app::review::act::{Acting, Actor, Subject};
 use pentimento::app::review::candidate::Candidate;
 use pentimento::app::review::keys::ReviewKeys;
 use pentimento::app::review::log::ReviewLog;
@@ -61,6 +61,10 @@ pub fn identity(number: u8) -> Identity {
     let names = ["", "Anna Lind", "Ben Okri", "Cleo Marsh", "Dora Weiss"];
     let name = names.get(usize::from(number)).copied().unwrap_or("A stranger").to_owned();
     Identity { id: somebody(number).id, person: Person { name, email: String::new() } }
+}
+
+fn subject(draft: &str, paths: &[&str]) -> Subject {
+    Subject { submission: Some(draft.to_owned()), paths: paths.iter().map(|text| path(text)).collect() }
 }
 
 impl House {
@@ -175,13 +179,15 @@ impl House {
         ReviewKeys::of(&self.repository, Keyring::default(), now, &SilentMonitor).expect("a good log")
     }
 
-    fn act<T>(
-        &self,
-        by: u8,
-        deed: impl FnOnce(Actor<'_>, &ReviewKeys) -> Result<T, AppError>,
-    ) -> Result<T, AppError> {
-        let (identity, key) = (identity(by), somebody(by).key);
-        deed(Actor { identity: &identity, signer: &key }, &self.keys())
+    fn act<T>(&self, by: u8, deed: impl FnOnce(&Acting<'_>) -> Result<T, AppError>) -> Result<T, AppError> {
+        let (identity, key, keys) = (identity(by), somebody(by).key, self.keys());
+        deed(&Acting {
+            repository: &self.repository,
+            actor: Actor { identity: &identity, signer: &key },
+            keys: &keys,
+            clock: &self.clock,
+            monitor: &SilentMonitor,
+        })
     }
 
     pub fn try_submit(&self, by: u8, draft: &str) -> Result<submit::Report, AppError> {
@@ -191,9 +197,7 @@ impl House {
             reviewers: vec!["ben".into()],
             message: "Please look".into(),
         };
-        self.act(by, |actor, keys| {
-            submit::run(&self.repository, &options, actor, keys, &self.clock, &SilentMonitor)
-        })
+        self.act(by, |acting| submit::run(acting, &options))
     }
 
     pub fn submit(&self, by: u8, draft: &str) -> submit::Report {
@@ -207,16 +211,9 @@ impl House {
         judgement: Judgement,
         paths: &[&str],
     ) -> Result<verdict::Report, AppError> {
-        self.act(by, |actor, keys| {
-            let options = verdict::Options {
-                submission: Some(draft.to_owned()),
-                paths: paths.iter().map(|text| path(text)).collect(),
-                judgement,
-                message: "My word".into(),
-                policy: keys.policy(),
-            };
-            verdict::run(&self.repository, &options, actor, keys, &self.clock, &SilentMonitor)
-        })
+        let (message, policy) = ("My word".into(), self.keys().policy());
+        let options = verdict::Options { subject: subject(draft, paths), judgement, message, policy };
+        self.act(by, |acting| verdict::run(acting, &options))
     }
 
     pub fn approve(&self, by: u8, draft: &str) -> ActionId {
@@ -226,21 +223,12 @@ impl House {
     pub fn withdraw(&self, by: u8, draft: &str, verdict: bool) -> Result<withdraw::Report, AppError> {
         let options =
             withdraw::Options { submission: Some(draft.to_owned()), verdict, message: String::new() };
-        self.act(by, |actor, keys| {
-            withdraw::run(&self.repository, &options, actor, keys, &self.clock, &SilentMonitor)
-        })
+        self.act(by, |acting| withdraw::run(acting, &options))
     }
 
     pub fn comment(&self, by: u8, draft: &str, paths: &[&str], message: &str) -> comment::Report {
-        let options = comment::Options {
-            submission: Some(draft.to_owned()),
-            paths: paths.iter().map(|text| path(text)).collect(),
-            message: message.to_owned(),
-        };
-        self.act(by, |actor, keys| {
-            comment::run(&self.repository, &options, actor, keys, &self.clock, &SilentMonitor)
-        })
-        .expect("a comment")
+        let options = comment::Options { subject: subject(draft, paths), message: message.to_owned() };
+        self.act(by, |acting| comment::run(acting, &options)).expect("a comment")
     }
 
     pub fn review(&self, draft: &str) -> show::Report {
@@ -249,9 +237,7 @@ impl House {
 
     pub fn land(&self, by: u8, draft: &str) -> Result<land::Report, AppError> {
         let options = land::Options { submission: Some(draft.to_owned()), message: None, dry_run: false };
-        self.act(by, |actor, keys| {
-            land::run(&self.repository, &options, actor, keys, &self.clock, &SilentMonitor)
-        })
+        self.act(by, |acting| land::run(acting, &options))
     }
 
     /// Why a landing is refused.

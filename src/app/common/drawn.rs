@@ -42,7 +42,7 @@ impl<'a> DrawnTrees<'a> {
     }
 
     /// Stores them.
-    pub fn put(self, edit: &mut Edit) -> Result<(), RepoError> {
+    pub fn put(&self, edit: &mut Edit) -> Result<(), RepoError> {
         self.metadata.values().try_for_each(|metadata| edit.put_metadata(metadata).map(drop))?;
         self.nodes.iter().try_for_each(|(id, bytes)| edit.put_tree_node(*id, bytes))
     }

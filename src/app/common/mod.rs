@@ -25,6 +25,7 @@ pub mod shelved;
 pub mod signatures;
 pub mod signing;
 pub mod snapshot;
+pub mod target;
 pub mod transition;
 pub mod underway;
 pub mod unwritten;

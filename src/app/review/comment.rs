@@ -2,29 +2,24 @@
 
 use crate::app::common::describe::{Describer, PersonLine, TimeLine};
 use crate::app::error::AppError;
-use crate::app::review::act::Actor;
+use crate::app::review::act::{Acting, Doing, Subject};
 use crate::app::review::describe::{Words, transitions_of};
 use crate::app::review::error::ReviewError;
-use crate::app::review::log::{ReviewLog, draft_of};
+use crate::app::review::log::draft_of;
 use crate::base::id::{ActionId, AssetId, FileId};
-use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
-use crate::base::time::Clock;
 use crate::object::action::{About, Comment, Deed, NAMES_MAX};
 use crate::object::transition::Transition;
+use crate::repo::View;
 use crate::repo::edit::JournalNote;
-use crate::repo::{Repository, View};
-use crate::review::fold::Keys;
 use crate::review::submission::Said;
 use serde::Serialize;
 
 /// What to say.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The submission, by its draft or the beginning of its id; the only open one when `None`.
-    pub submission: Option<String>,
-    /// Folders and assets; the whole submission when empty.
-    pub paths: Vec<AssetPath>,
+    /// Of what.
+    pub subject: Subject,
     /// The words.
     pub message: String,
 }
@@ -80,38 +75,27 @@ impl CommentLine {
 }
 
 /// Says something.
-pub fn run(
-    repository: &Repository,
-    options: &Options,
-    actor: Actor<'_>,
-    keys: &dyn Keys,
-    clock: &dyn Clock,
-    monitor: &dyn Monitor,
-) -> Result<Report, AppError> {
+pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let words = options.message.trim();
     if words.is_empty() {
         return Err(ReviewError::NoWords.into());
     }
-    let view = repository.view()?;
-    let log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
-    let submission = log.find(&view, options.submission.as_deref())?;
-    let lists = log.lists(&view, submission)?;
+    let Subject { submission, paths } = &options.subject;
+    let reading = acting.read()?;
+    let (submission, lists) = reading.find(submission.as_deref())?;
     let draft = draft_of(submission).to_owned();
-    let about = about(transitions_of(submission, &lists), &options.paths, &draft)?;
-    let comment =
-        Comment { submission: Some(submission.id), reply: None, paths: options.paths.clone(), about };
-    let signed = actor.sign(repository.id(), &log, Deed::Comment(comment), words, clock)?;
-    let mut edit = repository.edit()?;
-    let action = signed.keep(&mut edit, actor.identity, &[])?;
+    let about = about(transitions_of(submission, &lists), paths, &draft)?;
+    let comment = Comment { submission: Some(submission.id), reply: None, paths: paths.clone(), about };
     let summary = format!("commented on {draft}");
-    edit.record(JournalNote { verb: "comment", summary, ..JournalNote::default() }, clock.now())?;
-    edit.commit()?;
-    let view = repository.view()?;
-    let log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
-    let submission = log.find(&view, Some(&submission.id.to_string()))?;
+    let note = JournalNote { verb: "comment", summary, ..JournalNote::default() };
+    let doing = Doing { deed: Deed::Comment(comment), words, lists: &[], note };
+    let action = acting.perform(&reading.log, doing)?;
+    let after = acting.read()?;
+    let (submission, _) = after.again(submission.id)?;
     let said = submission.comments.iter().find(|said| said.action == action);
-    let said = said.ok_or(ReviewError::NoSubmission { name: draft.clone() })?;
-    Ok(Report { draft, comment: CommentLine::of(&view, said, &mut Describer::new(&view)?)? })
+    let said = said.ok_or_else(|| ReviewError::NoSubmission { name: draft.clone() })?;
+    let comment = CommentLine::of(&after.view, said, &mut Describer::new(&after.view)?)?;
+    Ok(Report { draft, comment })
 }
 
 /// The single assets among paths. Every path must name something that the submission changes.

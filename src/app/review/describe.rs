@@ -4,14 +4,13 @@ use crate::app::common::content::StoredContent;
 use crate::app::common::describe::{Describer, PersonLine, TimeLine};
 use crate::app::diff::access::StoredAccess;
 use crate::app::error::AppError;
-use crate::app::review::log::{Standing, draft_of, standing};
+use crate::app::review::log::{Lists, Standing, draft_of, standing};
 use crate::base::id::{ActionId, AssetId, BodyId, CommitId, FileId, MetadataId, PersonId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::diff::bytes::diff_bytes;
 use crate::diff::model::ContentAccess as _;
-use crate::object::action::ListRef;
 use crate::object::approval::{Approval, Judgement, MetadataRule};
 use crate::object::signature::Verified;
 use crate::object::transition::{Held, Placed, Transition, TransitionList};
@@ -19,10 +18,7 @@ use crate::repo::review_log::BodyState;
 use crate::repo::{Repository, View};
 use crate::review::submission::{Given, Submission};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// The lists that a submission names.
-pub type Lists = HashMap<ListRef, TransitionList>;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Words that came with an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -11,6 +11,7 @@ use crate::object::signature::PublicKey;
 use crate::repo::Repository;
 use crate::review::fold::Keys;
 use crate::rules::keyring::{Keyring, KnownKey};
+use crate::rules::policy::Policy;
 use crate::trust::chain::VerifiedLog;
 
 /// Keys that are known to be somebody's, whether they still count or not.
@@ -45,8 +46,13 @@ impl ReviewKeys {
     /// person's own list.
     pub fn keyring(&self) -> Keyring {
         let Some(in_force) = self.log.in_force() else { return self.ring.clone() };
+        self.keyring_of(&in_force.policy)
+    }
+
+    /// The keys of everybody whom a policy names, with the revocations of the shared log.
+    pub fn keyring_of(&self, policy: &Policy) -> Keyring {
         let mut ring = Keyring::default();
-        for (handle, member) in &in_force.policy.people {
+        for (handle, member) in &policy.people {
             for held in &member.keys {
                 let revoked = self.log.revocation(&held.key.fingerprint());
                 ring.add(KnownKey {

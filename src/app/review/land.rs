@@ -12,10 +12,10 @@ use crate::app::common::session::Session;
 use crate::app::common::transition::{FilesLine, prepare, targets_between};
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
-use crate::app::review::act::Actor;
+use crate::app::review::act::{Acting, Actor};
 use crate::app::review::candidate::Candidate;
 use crate::app::review::describe::{SubmissionLine, line_of};
-use crate::app::review::log::{ReviewLog, draft_of};
+use crate::app::review::log::{Reading, ReviewLog, draft_of};
 use crate::app::review::prospect::Prospect;
 use crate::app::review::verdict::draft_went_on;
 use crate::base::id::{ActionId, CommitId};
@@ -29,7 +29,6 @@ use crate::repo::edit::JournalNote;
 use crate::repo::journal::FilesChange;
 use crate::repo::refs::RefTarget;
 use crate::repo::{Repository, View};
-use crate::review::fold::Keys;
 use crate::trust::log_writer::LogWriter;
 use serde::Serialize;
 
@@ -65,41 +64,33 @@ pub struct Report {
 }
 
 /// Lands a submission.
-pub fn run(
-    repository: &Repository,
-    options: &Options,
-    actor: Actor<'_>,
-    keys: &dyn Keys,
-    clock: &dyn Clock,
-    monitor: &dyn Monitor,
-) -> Result<Report, AppError> {
+pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
+    let Acting { repository, actor, clock, monitor, .. } = *acting;
     monitor.phase(Phase { name: "Landing", files_total: None, bytes_total: None });
     let mut session = Session::begin(repository, monitor)?;
     finish_interrupted(&mut session, clock, monitor)?;
-    let view = repository.view()?;
-    let log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
-    let submission = log.find(&view, options.submission.as_deref())?;
-    let lists = log.lists(&view, submission)?;
-    let candidate = Candidate::of(&view, &log, submission, &lists)?;
+    let Reading { view, log } = &acting.read()?;
+    let submission = log.find(view, options.submission.as_deref())?;
+    let lists = log.lists(view, submission)?;
+    let candidate = Candidate::of(view, log, submission, &lists)?;
     let mut prospect = candidate.prospect(repository, monitor)?;
     candidate.refuse_other(&prospect, &lists)?;
     let message = options.message.clone().unwrap_or_else(|| format!("Land {}", draft_of(submission)));
-    let job = Job { candidate, log: &log, actor, message };
+    let job = Job { candidate, log, actor, message };
     let commit = job.commit(&prospect, clock);
-    let permit = job.permit(repository, &view, &prospect, commit.id(), clock.now(), monitor)?;
+    let permit = job.permit(repository, view, &prospect, commit.id(), clock.now(), monitor)?;
     let protected = permit.is_some();
-    let went_on = draft_went_on(&view, submission)?;
+    let went_on = draft_went_on(view, submission)?;
     let files = if options.dry_run {
         FilesLine::default()
     } else {
         job.carry_out(&mut session, &mut prospect, &commit, permit, clock, monitor)?
     };
-    let after = repository.view()?;
-    let now = ReviewLog::read(&after, repository.id(), keys, monitor)?;
-    let submission = now.find(&after, Some(&job.candidate.submission.id.to_string()))?;
-    let mut describer = Describer::new(&after)?;
+    let after = acting.read()?;
+    let (submission, lists) = after.again(submission.id)?;
+    let mut describer = Describer::new(&after.view)?;
     Ok(Report {
-        submission: line_of(&after, submission, &lists, &mut describer)?,
+        submission: line_of(&after.view, submission, &lists, &mut describer)?,
         commit: if options.dry_run { None } else { Some(describer.commit(commit.id(), &commit)?) },
         protected,
         heads: job.candidate.heads,

@@ -8,7 +8,7 @@ use crate::object::action::{Audience, ListRef};
 use crate::object::transition::TransitionList;
 use crate::repo::history::is_ancestor;
 use crate::repo::refs::RefName;
-use crate::repo::{RepoError, View};
+use crate::repo::{RepoError, Repository, View};
 use crate::review::causal::Causal;
 use crate::review::entry::Entry;
 use crate::review::fold::{Keys, ReviewState, fold};
@@ -18,6 +18,9 @@ use std::collections::HashMap;
 
 /// Fewest characters by which a submission may be called by its id.
 const ID_CHARACTERS_MIN: usize = 4;
+
+/// The lists that a submission names.
+pub type Lists = HashMap<ListRef, TransitionList>;
 
 /// A record that is no action.
 #[derive(Debug, Clone)]
@@ -36,6 +39,36 @@ pub struct ReviewLog {
     pub state: ReviewState,
     /// Records whose signatures do not hold or that cannot be read.
     pub spoilt: Vec<Spoilt>,
+}
+
+/// The log, with the state of the repository that it was read from.
+pub struct Reading {
+    /// The repository then.
+    pub view: View,
+    /// The log then.
+    pub log: ReviewLog,
+}
+
+impl Reading {
+    /// Reads the log as it stands now.
+    pub fn of(repository: &Repository, keys: &dyn Keys, monitor: &dyn Monitor) -> Result<Self, AppError> {
+        let view = repository.view()?;
+        let log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
+        Ok(Self { view, log })
+    }
+
+    /// Finds the submission that people mean by `name`, as [`ReviewLog::find`] does, with the lists
+    /// that it names.
+    pub fn find(&self, name: Option<&str>) -> Result<(&Submission, Lists), AppError> {
+        let submission = self.log.find(&self.view, name)?;
+        let lists = self.log.lists(&self.view, submission)?;
+        Ok((submission, lists))
+    }
+
+    /// Finds the submission of that id.
+    pub fn again(&self, id: ActionId) -> Result<(&Submission, Lists), AppError> {
+        self.find(Some(&id.to_string()))
+    }
 }
 
 /// Where a submission stands.
@@ -96,12 +129,8 @@ impl ReviewLog {
     }
 
     /// The lists that a submission names, as far as they are here and are what their names say.
-    pub fn lists(
-        &self,
-        view: &View,
-        submission: &Submission,
-    ) -> Result<HashMap<ListRef, TransitionList>, AppError> {
-        let mut lists = HashMap::new();
+    pub fn lists(&self, view: &View, submission: &Submission) -> Result<Lists, AppError> {
+        let mut lists = Lists::new();
         for reference in submission.lists() {
             if lists.contains_key(&reference) {
                 continue;

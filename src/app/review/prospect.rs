@@ -1,5 +1,6 @@
 //! What landing a draft would make, worked out without changing anything.
 
+use crate::app::common::drawn::DrawnTrees;
 use crate::app::common::joining::{Joined, join_commits};
 use crate::app::error::AppError;
 use crate::app::review::transitions::transitions_between;
@@ -11,15 +12,15 @@ use crate::object::metadata::Metadata;
 use crate::object::source::ObjectSource;
 use crate::object::transition::{Placed, Transition, TransitionList};
 use crate::object::tree::TreeNode;
-use crate::object::tree_edit::{EntryValue, edit_tree};
+use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::entry_at;
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::store::Staged;
-use std::collections::HashMap;
 
 /// Both sides joined, and what that would change on the branch.
 pub struct Prospect<'a> {
     view: &'a View,
+    drawn: DrawnTrees<'a>,
     /// The branch's newest commit.
     pub base: CommitId,
     /// The draft's newest commit.
@@ -33,7 +34,6 @@ pub struct Prospect<'a> {
     /// What it would change.
     pub list: TransitionList,
     staged: Option<Staged>,
-    nodes: HashMap<TreeId, Vec<u8>>,
 }
 
 impl<'a> Prospect<'a> {
@@ -47,14 +47,10 @@ impl<'a> Prospect<'a> {
     ) -> Result<Self, AppError> {
         let Joined { merge, staged } = join_commits(repository, view, base, head, monitor)?;
         let before = view.commit(base)?.tree;
-        let mut nodes = HashMap::new();
-        let tree = edit_tree(view, before, merge.edits.iter().cloned(), &mut |id, bytes| {
-            nodes.insert(id, bytes);
-            Ok::<(), RepoError>(())
-        })
-        .map_err(AppError::from_edit)?;
-        let list = TransitionList::default();
-        let mut prospect = Self { view, base, head, merge, before, tree, list, staged: Some(staged), nodes };
+        let mut drawn = DrawnTrees::over(view);
+        let tree = drawn.draw(before, merge.edits.clone())?;
+        let (list, staged) = (TransitionList::default(), Some(staged));
+        let mut prospect = Self { view, drawn, base, head, merge, before, tree, list, staged };
         prospect.list = transitions_between(&prospect, before, tree, monitor)?;
         Ok(prospect)
     }
@@ -70,7 +66,7 @@ impl<'a> Prospect<'a> {
             edit.publish(staged)?;
         }
         self.keep_metadata(edit)?;
-        self.nodes.iter().try_for_each(|(id, bytes)| edit.put_tree_node(*id, bytes))
+        self.drawn.put(edit)
     }
 
     /// Whether the state that would land has what a transition asks for.
@@ -94,14 +90,7 @@ impl ObjectSource for Prospect<'_> {
     type Error = RepoError;
 
     fn tree_node(&self, id: TreeId) -> Result<TreeNode, RepoError> {
-        match self.nodes.get(&id) {
-            Some(bytes) => TreeNode::decode(bytes).map_err(|source| RepoError::Damaged {
-                kind: "tree",
-                id: id.to_string(),
-                source,
-            }),
-            None => self.view.tree_node(id),
-        }
+        self.drawn.tree_node(id)
     }
 
     fn metadata(&self, id: MetadataId) -> Result<Metadata, RepoError> {

@@ -1,14 +1,13 @@
 //! `review`: which submissions there are, and where one stands and what it waits for, from whom.
 
-use crate::app::common::describe::Describer;
-use crate::app::common::describe::TimeLine;
+use crate::app::common::describe::{Describer, TimeLine};
 use crate::app::error::AppError;
 use crate::app::review::candidate::Candidate;
 use crate::app::review::comment::CommentLine;
 use crate::app::review::describe::{
-    AssetLine, Lists, StateLine, SubmissionLine, VerdictLine, Words, asset_lines, line_of,
+    AssetLine, StateLine, SubmissionLine, VerdictLine, Words, asset_lines, line_of,
 };
-use crate::app::review::log::{ReviewLog, standing};
+use crate::app::review::log::{Lists, Reading, ReviewLog, standing};
 use crate::app::review::verdict::draft_went_on;
 use crate::base::id::{ActionId, CommitId};
 use crate::base::monitor::Monitor;
@@ -103,8 +102,7 @@ pub fn list(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<ListReport, AppError> {
-    let view = repository.view()?;
-    let log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
+    let Reading { view, log } = Reading::of(repository, keys, monitor)?;
     let mut describer = Describer::new(&view)?;
     let mut submissions = Vec::new();
     for submission in log.state.submissions.values() {
@@ -133,8 +131,7 @@ pub fn one(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
-    let view = repository.view()?;
-    let log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
+    let Reading { view, log } = Reading::of(repository, keys, monitor)?;
     let submission = log.find(&view, Some(name))?;
     let lists = log.lists(&view, submission)?;
     let mut describer = Describer::new(&view)?;

@@ -4,21 +4,19 @@
 use crate::app::common::describe::Describer;
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;
-use crate::app::review::act::Actor;
+use crate::app::review::act::{Acting, Actor};
 use crate::app::review::describe::{AssetLine, SubmissionLine, asset_lines, line_of};
 use crate::app::review::error::ReviewError;
-use crate::app::review::log::{ReviewLog, Standing, draft_of, standing};
+use crate::app::review::log::{Reading, ReviewLog, Standing, draft_of, standing};
 use crate::app::review::prospect::Prospect;
 use crate::base::id::{ActionId, CommitId};
-use crate::base::monitor::{Monitor, Phase};
+use crate::base::monitor::Phase;
 use crate::base::path::AssetPath;
-use crate::base::time::Clock;
 use crate::object::action::{Deed, ListRef, Proposal};
+use crate::repo::View;
 use crate::repo::edit::JournalNote;
 use crate::repo::history::is_ancestor;
 use crate::repo::refs::RefName;
-use crate::repo::{Repository, View};
-use crate::review::fold::Keys;
 use crate::review::submission::Submission;
 use serde::Serialize;
 
@@ -49,21 +47,14 @@ pub struct Report {
 }
 
 /// Submits.
-pub fn run(
-    repository: &Repository,
-    options: &Options,
-    actor: Actor<'_>,
-    keys: &dyn Keys,
-    clock: &dyn Clock,
-    monitor: &dyn Monitor,
-) -> Result<Report, AppError> {
+pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
+    let Acting { repository, actor, clock, monitor, .. } = *acting;
     monitor.phase(Phase { name: "Comparing", files_total: None, bytes_total: None });
-    let view = repository.view()?;
+    let Reading { view, log } = acting.read()?;
     let (draft, branch) = names(&view, options)?;
     let (base, head) = tips(&view, &draft, &branch)?;
     let prospect = Prospect::of(repository, &view, base, head, monitor)?;
     refuse_unseen(&prospect, &draft, &branch)?;
-    let log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
     let before = open_of(&view, &log, actor, &draft, &branch)?;
     let list = ListRef::of(&prospect.list);
     if let Some(round) = before.and_then(Submission::current)
@@ -90,24 +81,19 @@ pub fn run(
     let summary = format!("submitted {draft} to {branch}");
     edit.record(JournalNote { verb: "submit", summary, ..JournalNote::default() }, clock.now())?;
     edit.commit()?;
-    report(repository, id, keys, monitor)
+    report(acting, id)
 }
 
-fn report(
-    repository: &Repository,
-    id: ActionId,
-    keys: &dyn Keys,
-    monitor: &dyn Monitor,
-) -> Result<Report, AppError> {
-    let view = repository.view()?;
-    let log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
-    let submission = log.find(&view, Some(&id.to_string()))?;
-    let lists = log.lists(&view, submission)?;
-    let mut describer = Describer::new(&view)?;
-    let assets = asset_lines(repository, &view, submission, &lists, &mut describer, monitor)?;
+fn report(acting: &Acting<'_>, id: ActionId) -> Result<Report, AppError> {
+    let after = acting.read()?;
+    let (submission, lists) = after.again(id)?;
+    let mut describer = Describer::new(&after.view)?;
+    let assets =
+        asset_lines(acting.repository, &after.view, submission, &lists, &mut describer, acting.monitor)?;
     let kept = assets.iter().filter(|asset| !asset.approved_by.is_empty()).count() as u64;
     let voided = assets.iter().filter(|asset| !asset.changed_since.is_empty()).count() as u64;
-    Ok(Report { submission: line_of(&view, submission, &lists, &mut describer)?, assets, kept, voided })
+    let submission = line_of(&after.view, submission, &lists, &mut describer)?;
+    Ok(Report { submission, assets, kept, voided })
 }
 
 fn names(view: &View, options: &Options) -> Result<(RefName, RefName), AppError> {

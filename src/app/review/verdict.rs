@@ -2,31 +2,26 @@
 
 use crate::app::common::describe::Describer;
 use crate::app::error::AppError;
-use crate::app::review::act::Actor;
+use crate::app::review::act::{Acting, Doing, Subject};
 use crate::app::review::describe::{SubmissionLine, VerdictLine, line_of, transitions_of};
 use crate::app::review::error::ReviewError;
-use crate::app::review::log::{ReviewLog, draft_of, standing};
+use crate::app::review::log::{Reading, draft_of, standing};
 use crate::base::id::{ActionId, PolicyId};
-use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
-use crate::base::time::Clock;
 use crate::object::action::{Deed, ListRef, Verdict};
 use crate::object::approval::Judgement;
 use crate::object::transition::TransitionList;
+use crate::repo::View;
 use crate::repo::edit::JournalNote;
 use crate::repo::refs::RefName;
-use crate::repo::{Repository, View};
-use crate::review::fold::Keys;
 use crate::review::submission::Submission;
 use serde::Serialize;
 
 /// What to say of what.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The submission, by its draft or the beginning of its id; the only open one when `None`.
-    pub submission: Option<String>,
-    /// Folders and assets; the whole submission when empty.
-    pub paths: Vec<AssetPath>,
+    /// Of what.
+    pub subject: Subject,
     /// Which way.
     pub judgement: Judgement,
     /// Why.
@@ -49,43 +44,32 @@ pub struct Report {
 }
 
 /// Gives a verdict.
-pub fn run(
-    repository: &Repository,
-    options: &Options,
-    actor: Actor<'_>,
-    keys: &dyn Keys,
-    clock: &dyn Clock,
-    monitor: &dyn Monitor,
-) -> Result<Report, AppError> {
+pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let words = options.message.trim();
     if options.judgement.objects() && words.is_empty() {
         return Err(ReviewError::NoWords.into());
     }
-    let view = repository.view()?;
-    let log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
-    let submission = log.find(&view, options.submission.as_deref())?;
-    refuse_over(&view, submission)?;
-    let lists = log.lists(&view, submission)?;
-    let list = named(submission, transitions_of(submission, &lists), &options.paths)?;
+    let Subject { submission, paths } = &options.subject;
+    let reading = acting.read()?;
+    let (submission, lists) = reading.find(submission.as_deref())?;
+    refuse_over(&reading.view, submission)?;
+    let list = named(submission, transitions_of(submission, &lists), paths)?;
     let verdict = Verdict {
         submission: submission.id,
         branch: submission.branch().to_owned(),
         policy: options.policy,
         list: ListRef::of(&list),
-        paths: options.paths.clone(),
+        paths: paths.clone(),
     };
     let (deed, verb) = match options.judgement {
         Judgement::Approve => (Deed::Approve(verdict), "approve"),
         Judgement::RequestChanges => (Deed::RequestChanges(verdict), "request-changes"),
         Judgement::Reject => (Deed::Reject(verdict), "reject"),
     };
-    let signed = actor.sign(repository.id(), &log, deed, words, clock)?;
-    let mut edit = repository.edit()?;
-    let action = signed.keep(&mut edit, actor.identity, &[&list])?;
     let summary = format!("judged {} assets of {}", list.len(), draft_of(submission));
-    edit.record(JournalNote { verb, summary, ..JournalNote::default() }, clock.now())?;
-    edit.commit()?;
-    report(repository, submission.id, action, keys, monitor)
+    let note = JournalNote { verb, summary, ..JournalNote::default() };
+    let action = acting.perform(&reading.log, Doing { deed, words, lists: &[&list], note })?;
+    report(&acting.read()?, submission.id, action)
 }
 
 /// Refuses what is about a submission that is over.
@@ -117,25 +101,16 @@ fn named(
     Ok(TransitionList::new(all.iter().cloned()).within(paths))
 }
 
-fn report(
-    repository: &Repository,
-    submission: ActionId,
-    action: ActionId,
-    keys: &dyn Keys,
-    monitor: &dyn Monitor,
-) -> Result<Report, AppError> {
-    let view = repository.view()?;
-    let log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
-    let submission = log.find(&view, Some(&submission.to_string()))?;
-    let lists = log.lists(&view, submission)?;
-    let mut describer = Describer::new(&view)?;
+fn report(after: &Reading, submission: ActionId, action: ActionId) -> Result<Report, AppError> {
+    let (submission, lists) = after.again(submission)?;
+    let mut describer = Describer::new(&after.view)?;
     let given = submission.verdicts.iter().find(|given| given.action == action);
     let given = given.ok_or_else(|| ReviewError::NoVerdict { draft: draft_of(submission).to_owned() })?;
     Ok(Report {
-        verdict: VerdictLine::of(&view, given, &mut describer)?,
+        verdict: VerdictLine::of(&after.view, given, &mut describer)?,
         own: given.by == submission.by,
-        draft_went_on: draft_went_on(&view, submission)?,
-        submission: line_of(&view, submission, &lists, &mut describer)?,
+        draft_went_on: draft_went_on(&after.view, submission)?,
+        submission: line_of(&after.view, submission, &lists, &mut describer)?,
     })
 }
 

@@ -2,18 +2,14 @@
 
 use crate::app::common::describe::Describer;
 use crate::app::error::AppError;
-use crate::app::review::act::Actor;
+use crate::app::review::act::{Acting, Actor, Doing};
 use crate::app::review::describe::{SubmissionLine, line_of};
 use crate::app::review::error::ReviewError;
-use crate::app::review::log::{ReviewLog, draft_of};
+use crate::app::review::log::draft_of;
 use crate::app::review::verdict::refuse_over;
 use crate::base::id::ActionId;
-use crate::base::monitor::Monitor;
-use crate::base::time::Clock;
 use crate::object::action::Deed;
-use crate::repo::Repository;
 use crate::repo::edit::JournalNote;
-use crate::review::fold::Keys;
 use crate::review::submission::Submission;
 use serde::Serialize;
 
@@ -38,37 +34,25 @@ pub struct Report {
 }
 
 /// Takes back.
-pub fn run(
-    repository: &Repository,
-    options: &Options,
-    actor: Actor<'_>,
-    keys: &dyn Keys,
-    clock: &dyn Clock,
-    monitor: &dyn Monitor,
-) -> Result<Report, AppError> {
-    let view = repository.view()?;
-    let mut log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
-    let submission = log.find(&view, options.submission.as_deref())?.clone();
-    refuse_over(&view, &submission)?;
-    let deeds = deeds(&submission, options, actor)?;
+pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
+    let mut reading = acting.read()?;
+    let (submission, _) = reading.find(options.submission.as_deref())?;
+    refuse_over(&reading.view, submission)?;
+    let (id, draft) = (submission.id, draft_of(submission).to_owned());
     let mut verdicts = Vec::new();
-    for deed in deeds {
+    for deed in deeds(submission, options, acting.actor)? {
         if let Deed::WithdrawVerdict { verdict, .. } = &deed {
             verdicts.push(*verdict);
         }
-        let signed = actor.sign(repository.id(), &log, deed, options.message.trim(), clock)?;
-        let mut edit = repository.edit()?;
-        signed.keep(&mut edit, actor.identity, &[])?;
-        let summary = format!("took back something of the review of {}", draft_of(&submission));
-        edit.record(JournalNote { verb: "withdraw", summary, ..JournalNote::default() }, clock.now())?;
-        edit.commit()?;
+        let summary = format!("took back something of the review of {draft}");
+        let note = JournalNote { verb: "withdraw", summary, ..JournalNote::default() };
+        let words = options.message.trim();
+        acting.perform(&reading.log, Doing { deed, words, lists: &[], note })?;
         // The next one has seen this one.
-        log = ReviewLog::read(&repository.view()?, repository.id(), keys, monitor)?;
+        reading = acting.read()?;
     }
-    let view = repository.view()?;
-    let submission = log.find(&view, Some(&submission.id.to_string()))?;
-    let lists = log.lists(&view, submission)?;
-    let line = line_of(&view, submission, &lists, &mut Describer::new(&view)?)?;
+    let (submission, lists) = reading.again(id)?;
+    let line = line_of(&reading.view, submission, &lists, &mut Describer::new(&reading.view)?)?;
     Ok(Report { submission: line, verdicts })
 }
 

@@ -1,6 +1,7 @@
 //! Writes what somebody without Pentimento needs to check signatures: bytes, statements, signatures,
 //! keys, and the commands to type.
 
+use crate::app::common::target::begin_folder;
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::object::ObjectKind;
@@ -23,11 +24,7 @@ pub(super) struct Export {
 impl Export {
     /// Begins in a folder that is new or empty.
     pub(super) fn begin(folder: &Path, keyring: &Keyring) -> Result<Self, AppError> {
-        let wrap = |source| AppError::Io { action: "making", path: folder.to_owned(), source };
-        fs::create_dir_all(folder).map_err(wrap)?;
-        if fs::read_dir(folder).map_err(wrap)?.next().is_some() {
-            return Err(AppError::TargetTaken { path: folder.to_owned() });
-        }
+        begin_folder(folder)?;
         let export = Self { folder: folder.to_owned(), commands: PREAMBLE.to_owned() };
         export.write(ALLOWED_FILE, allowed_signers(keyring.keys()).as_bytes())?;
         Ok(export)

@@ -105,10 +105,9 @@ fn give(
     verb: &str,
 ) -> Result<ExitStatus, Failure> {
     let desk = Desk::open(context)?;
-    let (submission, paths) = subject(context, &desk.repository, words)?;
-    let options = Options { submission, paths, judgement, message, policy: desk.keys.policy() };
-    let (clock, monitor) = (context.clock(), context.monitor());
-    let report = verdict::run(&desk.repository, &options, desk.actor(), &desk.keys, clock, monitor)?;
+    let subject = subject(context, &desk.repository, words)?;
+    let options = Options { subject, judgement, message, policy: desk.keys.policy() };
+    let report = verdict::run(&desk.acting(context), &options)?;
     context.print(verb, &report, show)?;
     if report.own && judgement == Judgement::Approve {
         context.hint("you submitted it yourself: whether your own word counts is for the policy to say");

@@ -36,10 +36,9 @@ impl Describe for Arguments {
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let desk = Desk::open(context)?;
-        let (submission, paths) = subject(context, &desk.repository, &self.subject)?;
-        let options = Options { submission, paths, message: self.message };
-        let (clock, monitor) = (context.clock(), context.monitor());
-        let report = comment::run(&desk.repository, &options, desk.actor(), &desk.keys, clock, monitor)?;
+        let subject = subject(context, &desk.repository, &self.subject)?;
+        let options = Options { subject, message: self.message };
+        let report = comment::run(&desk.acting(context), &options)?;
         context.print("comment", &report, show)?;
         Ok(ExitStatus::Done)
     }

@@ -1,15 +1,17 @@
 //! `pent info`.
 
+use crate::app::common::locate::Word;
 use crate::app::info::{self, Options, Report};
 use crate::base::size::human_bytes;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::columns::{Cell, Columns};
 use crate::cli::output::{BOLD, DIM, Page, count, safe};
+use crate::cli::typed_words::read_words;
 use crate::cli::verb::{Describe, Example, Group, Verb};
-use crate::cli::words::read_words;
 use crate::media::facts::{Facts, Layer, LayerKind, Picture};
 use crate::media::worker::{Limits, Workers};
+use crate::repo::Repository;
 use std::io;
 use std::path::PathBuf;
 
@@ -22,6 +24,13 @@ const LAYERS_SHOWN: usize = 40;
 /// file as it lies in your folder now.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
+    #[command(flatten)]
+    which: Which,
+}
+
+// What is written above a part of the arguments would become the help of the whole, so this is none.
+#[derive(Debug, clap::Args)]
+pub(super) struct Which {
     /// The file, or a version of it such as poster.psd@3
     #[arg(value_name = "PATH")]
     path: PathBuf,
@@ -47,32 +56,28 @@ impl Describe for Arguments {
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository_to_read()?;
-        let options = subject(context, &repository, &self.path, self.revision)?;
+        let options = self.which.options(context, &repository)?;
         let report = info::run(&repository, &options, &workers()?, context.clock(), context.monitor())?;
         context.print("info", &report, write_report)?;
         Ok(if report.fault.is_some() { ExitStatus::Problems } else { ExitStatus::Done })
     }
 }
 
-/// What a path on the command line means.
-pub(super) fn subject(
-    context: &Context,
-    repository: &crate::repo::Repository,
-    path: &PathBuf,
-    revision: Option<String>,
-) -> Result<Options, Failure> {
-    use crate::app::common::locate::Word;
-    if revision.is_some() {
-        return Ok(Options { subject: Word::Path(context.asset_path(repository, path)?), revision });
+impl Which {
+    /// What the words on the command line mean.
+    pub(super) fn options(self, context: &Context, repository: &Repository) -> Result<Options, Failure> {
+        let Self { path, revision } = self;
+        if revision.is_some() {
+            return Ok(Options { subject: Word::Path(context.asset_path(repository, &path)?), revision });
+        }
+        let words = read_words(context, repository, std::slice::from_ref(&path))?;
+        let subject = match words.into_iter().next() {
+            // A file may be called like a branch; here only files are meant.
+            Some(Word::Revision(_)) | None => Word::Path(context.asset_path(repository, &path)?),
+            Some(word) => word,
+        };
+        Ok(Options { subject, revision: None })
     }
-    let words = read_words(context, repository, std::slice::from_ref(path))?;
-    let word = words.into_iter().next();
-    let subject = match word {
-        // A file may be called like a branch; here only files are meant.
-        Some(Word::Revision(_)) | None => Word::Path(context.asset_path(repository, path)?),
-        Some(word) => word,
-    };
-    Ok(Options { subject, revision: None })
 }
 
 /// Decoders of this very program.

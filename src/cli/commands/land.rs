@@ -41,8 +41,7 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let desk = Desk::open(context)?;
         let options = Options { submission: self.submission, message: self.message, dry_run: self.dry_run };
-        let (clock, monitor) = (context.clock(), context.monitor());
-        let report = land::run(&desk.repository, &options, desk.actor(), &desk.keys, clock, monitor)?;
+        let report = land::run(&desk.acting(context), &options)?;
         context.print("land", &report, show)?;
         if report.draft_went_on {
             let draft = safe(&report.submission.draft);

@@ -52,8 +52,7 @@ impl Verb for Arguments {
             reviewers: self.reviewers.into_iter().map(|name| name.trim().to_owned()).collect(),
             message: self.message,
         };
-        let (clock, monitor) = (context.clock(), context.monitor());
-        let report = submit::run(&desk.repository, &options, desk.actor(), &desk.keys, clock, monitor)?;
+        let report = submit::run(&desk.acting(context), &options)?;
         context.print("submit", &report, show)?;
         context.hint(&format!("where it stands: pent review {}", safe(&report.submission.draft)));
         Ok(ExitStatus::Done)

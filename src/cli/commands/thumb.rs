@@ -1,7 +1,7 @@
 //! `pent thumb`.
 
 use crate::app::thumb::{self, Options, Report};
-use crate::cli::commands::info::{subject, workers};
+use crate::cli::commands::info::{Which, workers};
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::{Page, place};
@@ -20,12 +20,8 @@ const TERMINAL_EDGE: u32 = 72;
 /// On a terminal the picture is drawn with coloured characters. With --to it is saved as a PNG file.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The file, or a version of it such as poster.psd@3
-    #[arg(value_name = "PATH")]
-    path: PathBuf,
-    /// As of this revision instead
-    #[arg(short, long, value_name = "REVISION")]
-    revision: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// Save it here, as a PNG file that is not there yet
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
@@ -50,7 +46,7 @@ impl Describe for Arguments {
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository_to_read()?;
-        let subject = subject(context, &repository, &self.path, self.revision)?;
+        let subject = self.which.options(context, &repository)?;
         let drawn = self.to.is_none() && !context.json();
         if drawn && !io::stdout().is_terminal() {
             return Err(Failure::usage("a picture can only be drawn on a terminal").hint("save it with --to"));

@@ -38,8 +38,7 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let desk = Desk::open(context)?;
         let options = Options { submission: self.submission, verdict: self.verdict, message: self.message };
-        let (clock, monitor) = (context.clock(), context.monitor());
-        let report = withdraw::run(&desk.repository, &options, desk.actor(), &desk.keys, clock, monitor)?;
+        let report = withdraw::run(&desk.acting(context), &options)?;
         context.print("withdraw", &report, show)?;
         Ok(ExitStatus::Done)
     }

@@ -2,6 +2,7 @@
 
 use crate::app::common::content::StoredContent;
 use crate::app::common::describe::Describer;
+use crate::app::common::target::begin_folder;
 use crate::app::error::AppError;
 use crate::app::review::certificate::find::{Found, FoundApproval, FoundEntry};
 use crate::app::review::certificate::{
@@ -35,7 +36,7 @@ struct Folder<'a>(&'a Path);
 impl Folder<'_> {
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), AppError> {
         let path = self.0.join(name);
-        fs::write(&path, bytes).map_err(|source| AppError::Io { action: "writing", path, source })
+        fs::write(&path, bytes).map_err(AppError::io("writing", &path))
     }
 }
 
@@ -47,7 +48,7 @@ pub fn write(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Certificate, AppError> {
-    begin(&options.folder)?;
+    begin_folder(&options.folder)?;
     let folder = Folder(&options.folder);
     let mut commands = Vec::new();
     let mut approvals = Vec::new();
@@ -89,16 +90,6 @@ pub fn write(
     folder.write(CHECK_FILE, check_text(&certificate).as_bytes())?;
     folder.write(PAGE_FILE, page::write(&certificate, clock.now()).as_bytes())?;
     Ok(certificate)
-}
-
-/// Refuses a folder with something in it.
-fn begin(folder: &Path) -> Result<(), AppError> {
-    let wrap = |source| AppError::Io { action: "making", path: folder.to_owned(), source };
-    fs::create_dir_all(folder).map_err(wrap)?;
-    match fs::read_dir(folder).map_err(wrap)?.next() {
-        Some(_) => Err(AppError::TargetTaken { path: folder.to_owned() }),
-        None => Ok(()),
-    }
 }
 
 fn write_approval(
@@ -234,16 +225,8 @@ fn write_files(
         let Held::File { id, size, .. } = placed.content else { continue };
         let path: PathBuf = folder.join(FILES_DIR).join(check_name(&placed.path));
         let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).map_err(|source| AppError::Io {
-            action: "making",
-            path: parent.to_owned(),
-            source,
-        })?;
-        let mut file = fs::File::create_new(&path).map_err(|source| AppError::Io {
-            action: "writing",
-            path: path.clone(),
-            source,
-        })?;
+        fs::create_dir_all(parent).map_err(AppError::io("making", parent))?;
+        let mut file = fs::File::create_new(&path).map_err(AppError::io("writing", &path))?;
         extractor.write_file(id, size, &mut file)?;
     }
     Ok(())

@@ -3,11 +3,10 @@
 use crate::app::common::locate::locate;
 use crate::app::error::AppError;
 use crate::app::review::certificate::Subject;
-use crate::app::review::describe::Lists;
 use crate::app::review::error::ReviewError;
 use crate::app::review::keys::ReviewKeys;
 use crate::app::review::land::SUBMISSION_FIELD;
-use crate::app::review::log::{ReviewLog, Standing, standing};
+use crate::app::review::log::{Lists, ReviewLog, Standing, standing};
 use crate::base::id::{ActionId, CommitId};
 use crate::base::time::Timestamp;
 use crate::object::action::{Audience, ListRef};
@@ -90,7 +89,7 @@ pub fn find(
         Some(found) => Some(policy_of(&found.signed)?),
         None => None,
     };
-    let keyring = keyring(keys, policy.as_ref());
+    let keyring = policy.as_ref().map_or_else(|| keys.keyring(), |policy| keys.keyring_of(policy));
     let approvals = approvals(view, submission, &lists, &transitions, link.as_ref(), policy.as_ref())?;
     Ok(Found {
         submission: submission.id,
@@ -170,27 +169,6 @@ fn policy_of(signed: &Signed) -> Result<Policy, AppError> {
     let refuse = |reason: String| crate::repo::RepoError::PolicyText { reason };
     let link = PolicyLink::decode(&signed.statement).map_err(|error| refuse(error.to_string()))?;
     Ok(Policy::parse(&link.policy).map_err(|error| refuse(error.to_string()))?)
-}
-
-fn keyring(keys: &ReviewKeys, policy: Option<&Policy>) -> Keyring {
-    let Some(policy) = policy else { return keys.keyring() };
-    let mut ring = Keyring::default();
-    for (handle, member) in &policy.people {
-        for held in &member.keys {
-            let revoked = keys.log().revocation(&held.key.fingerprint());
-            ring.add(KnownKey {
-                key: held.key.clone(),
-                person: member.id,
-                handle: handle.to_string(),
-                name: member.name.clone(),
-                from: held.from,
-                until: held.until,
-                revoked: revoked.map(|received| received.unix_ms),
-                note: held.note.clone(),
-            });
-        }
-    }
-    ring
 }
 
 /// Keys that nobody vouches for get a name that says so: where no policy holds, the certificate shows

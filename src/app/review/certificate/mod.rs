@@ -7,8 +7,9 @@ mod page;
 
 use crate::app::error::AppError;
 use crate::app::review::keys::ReviewKeys;
-use crate::app::review::log::ReviewLog;
+use crate::app::review::log::Reading;
 use crate::base::id::{ActionId, AssetId, CommitId, FileId, PolicyId};
+use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
@@ -125,9 +126,9 @@ pub struct Command {
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The folder.
-    pub folder: PathBuf,
+    pub folder: LocalPath,
     /// The page.
-    pub page: PathBuf,
+    pub page: LocalPath,
     /// What it says.
     pub certificate: Certificate,
 }
@@ -140,9 +141,9 @@ pub fn run(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
-    let view = repository.view()?;
-    let log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
+    let Reading { view, log } = Reading::of(repository, keys, monitor)?;
     let found = find::find(&view, &log, keys, &options.subject, clock.now())?;
     let certificate = bundle::write(repository, &view, &found, options, clock, monitor)?;
-    Ok(Report { folder: options.folder.clone(), page: options.folder.join(bundle::PAGE_FILE), certificate })
+    let page = options.folder.join(bundle::PAGE_FILE);
+    Ok(Report { folder: options.folder.as_path().into(), page: page.into(), certificate })
 }

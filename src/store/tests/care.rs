@@ -4,21 +4,10 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::fault::FaultDisk;
 use super::*;
-use crate::base::id::{ChunkId, RepositoryId};
+use crate::store::fault::FaultDisk;
 
 const DIR: &str = "/r/.pent";
-
-fn settings() -> StoreSettings {
-    StoreSettings::new(RepositoryId::from_bytes([7; 16]))
-}
-
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-    bytes
-}
 
 fn contents() -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = (0..40).map(|n| noise(n, 500 + n as usize * 900)).collect();
