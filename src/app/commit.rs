@@ -19,7 +19,9 @@ use crate::diff::tree::{Aliases, MoveMatching, PathSet, TreeDiffOptions, diff_tr
 use crate::object::commit::{AssetNote, Commit, Signature};
 use crate::object::signature::Fingerprint;
 use crate::object::source::ObjectSource;
+use crate::object::tree::TreeNode;
 use crate::object::tree_edit::edit_tree;
+use crate::object::tree_walk::entry_at;
 use crate::repo::assign::Assignment;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::StateChange;
@@ -29,6 +31,7 @@ use crate::repo::state::{MergeState, PendingEdits};
 use crate::repo::{RepoError, Repository};
 use crate::store::Staged;
 use crate::trust::log_writer::LogWriter;
+use crate::worktree::root::Worktree;
 use crate::worktree::status::{Change, What};
 use serde::Serialize;
 use std::collections::HashSet;
@@ -73,6 +76,22 @@ pub struct Report {
     pub signed: Option<Fingerprint>,
     /// Paths that could not be committed, each with its reason.
     pub problems: Vec<ProblemLine>,
+}
+
+/// Refuses paths that are neither in the folder nor in the newest commit: somebody has mistyped them.
+pub fn refuse_unknown(repository: &Repository, paths: &[AssetPath]) -> Result<(), AppError> {
+    let (view, worktree) = (repository.view()?, Worktree::open(repository.root())?);
+    let tree = match view.head()? {
+        Some(head) => view.commit(head)?.tree,
+        None => TreeNode::empty_id(),
+    };
+    for path in paths.iter().filter(|path| path.parent().is_some()) {
+        let is_here = worktree.look(path).is_ok_and(|found| found.is_some());
+        if !is_here && entry_at(&view, tree, path).map_err(RepoError::from)?.is_none() {
+            return Err(AppError::NotInRevision { path: path.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// Commits to a branch that no policy protects.

@@ -14,8 +14,9 @@ use crate::cli::editor::edit_text;
 use crate::cli::environment::{Environment, SystemClock};
 use crate::cli::failure::Failure;
 use crate::cli::interrupt;
+use crate::cli::known_names::Surroundings;
 use crate::cli::output::dates::Dates;
-use crate::cli::output::{ACCENT, DIM, Page, Styles, place};
+use crate::cli::output::{ACCENT, DIM, Page, Styles, place, safe};
 use crate::cli::paths;
 use crate::cli::progress::{Progress, Showing};
 use crate::cli::secret::SecretPrompt;
@@ -366,6 +367,16 @@ impl Context {
     pub fn edit_text(&mut self, text: &str, name: &str) -> Result<Option<String>, Failure> {
         self.progress.finish();
         edit_text(self.environment.editor.as_deref(), text, name)
+    }
+
+    /// Adds to a failure what was perhaps meant by a name that is not there.
+    pub(super) fn remind(&self, failure: Failure) -> Failure {
+        let around =
+            Surroundings { folder: self.folder.clone(), config_file: self.config_paths.person.clone() };
+        match failure.unknown().and_then(|unknown| around.nearest(unknown)) {
+            Some(near) => failure.hint_first(format!("did you mean {}?", safe(&near))),
+            None => failure,
+        }
     }
 
     /// Ends what may still be drawing.

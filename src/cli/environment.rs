@@ -2,6 +2,7 @@
 //! Nothing else in the program reads them.
 
 use crate::base::time::{Clock, Timestamp};
+use crate::cli::completion;
 use crate::cli::failure::Failure;
 use jiff::tz::TimeZone;
 use std::ffi::OsString;
@@ -114,6 +115,11 @@ impl Environment {
     pub fn clock(&self) -> SystemClock {
         SystemClock { zone: TimeZone::system(), fixed: self.fixed_date }
     }
+}
+
+/// The shell that asks how a line may go on, by the variable that its script sets.
+pub fn asking_shell() -> Option<String> {
+    std::env::var(completion::VARIABLE).ok().filter(|shell| !shell.is_empty())
 }
 
 /// As ssh(1) has it: `never`, `prefer` or `force`; else only where there is no terminal.

@@ -3,10 +3,11 @@
 //! [`explain`] decides for every error of the library which exit code it gets and what to try next.
 
 mod explain;
-mod explain_review;
 
 use crate::app::error::AppError;
+use crate::cli::known_names::Unknown;
 use crate::cli::output::{ACCENT, DIM, Styles};
+use crate::cli::verb::Stopped;
 use serde::Serialize;
 use std::error::Error;
 use std::io;
@@ -111,6 +112,7 @@ pub struct Failure {
     reasons: Vec<String>,
     hints: Vec<String>,
     closed_pipe: bool,
+    unknown: Option<Unknown>,
 }
 
 /// The shape of a failure under `--json`, on standard error.
@@ -127,7 +129,7 @@ struct FailureReport<'a> {
 impl Failure {
     fn new(status: ExitStatus, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { status, message, reasons: Vec::new(), hints: Vec::new(), closed_pipe: false }
+        Self { status, message, reasons: Vec::new(), hints: Vec::new(), closed_pipe: false, unknown: None }
     }
 
     /// The command line or a setting makes no sense.
@@ -156,6 +158,29 @@ impl Failure {
     /// Adds something to try.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds something to try before all else.
+    pub(super) fn hint_first(mut self, hint: String) -> Self {
+        self.hints.insert(0, hint);
+        self
+    }
+
+    /// The name that is not there, when that is what went wrong.
+    pub(super) fn unknown(&self) -> Option<&Unknown> {
+        self.unknown.as_ref()
+    }
+
+    /// Says what holds after the user stopped a command; other failures stay as they are.
+    pub fn when_stopped(mut self, stopped: Stopped) -> Self {
+        if self.status == ExitStatus::Interrupted {
+            stopped.safe.clone_into(&mut self.message);
+            self.reasons.clear();
+            if self.hints.is_empty() {
+                self.hints.extend(stopped.next.map(str::to_owned));
+            }
+        }
         self
     }
 
@@ -212,6 +237,7 @@ impl From<AppError> for Failure {
             reasons: causes(&error),
             hints: advice.hints,
             closed_pipe: is_closed_pipe(&error),
+            unknown: explain::unknown(&error),
         }
     }
 }
@@ -292,6 +318,16 @@ mod tests {
         assert!(text.contains("\n  because: permission denied"), "{text}");
         assert!(text.ends_with("\n  try: do this"), "{text}");
         assert_eq!(failure.status(), ExitStatus::Disk);
+    }
+
+    #[test]
+    fn who_stops_a_command_hears_what_holds_and_what_comes_next() {
+        let stopped = Stopped::of("no commit was made", "run it again");
+        let failure = Failure::from(AppError::Cancelled).when_stopped(stopped);
+        let text = failure.to_text(Some(true), Styles::new(false));
+        assert_eq!(text, "Stopped: no commit was made\n  try: run it again");
+        let other = Failure::refused("no").when_stopped(stopped);
+        assert_eq!(other.to_text(Some(false), Styles::new(false)), "Sorry: no");
     }
 
     #[test]

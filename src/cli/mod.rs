@@ -6,19 +6,21 @@
 
 pub mod arguments;
 pub mod commands;
+mod completion;
 pub mod context;
 pub mod editor;
 pub mod environment;
 pub mod failure;
 mod interrupt;
+mod known_names;
 pub mod output;
 pub mod paths;
 pub mod progress;
 pub mod reference;
 pub mod reviewing;
 mod secret;
+pub mod typed_words;
 pub mod verb;
-pub mod words;
 
 use crate::cli::arguments::GlobalArguments;
 use crate::cli::context::Context;
@@ -37,6 +39,9 @@ pub fn main() -> ExitCode {
     }
     // What a damaged database makes the one who reads it do is told as an error, with advice.
     crate::store::quiet_guarded_panics();
+    if let Some(code) = answer_shell() {
+        return code;
+    }
     let environment = match Environment::read() {
         Ok(environment) => environment,
         Err(failure) => return report_failure(&failure, None, false, false),
@@ -63,11 +68,14 @@ pub fn main() -> ExitCode {
     let status = Context::new(environment, globals).and_then(|mut context| {
         let status = (entry.run)(verb_matches, &mut context);
         context.finish();
-        status
+        status.map_err(|failure| context.remind(failure))
     });
     match status {
         Ok(status) => ExitCode::from(status.code()),
-        Err(failure) => report_failure(&failure, Some(entry.changes), json, styles.enabled()),
+        Err(failure) => {
+            let failure = failure.when_stopped(entry.when_stopped);
+            report_failure(&failure, Some(entry.changes), json, styles.enabled())
+        }
     }
 }
 
@@ -85,6 +93,16 @@ fn serve_as_decoder() -> Option<ExitCode> {
         crate::media::worker::serve(&arguments, &mut file, &mut std::io::stdout().lock())
     });
     Some(ExitCode::from(if matches!(served, Ok(true)) { 0 } else { ExitStatus::Damaged.code() }))
+}
+
+/// Tells a shell how a line may go on, when it is the shell that asks.
+fn answer_shell() -> Option<ExitCode> {
+    let shell = environment::asking_shell()?;
+    let folder = std::env::current_dir().unwrap_or_default();
+    let answer = completion::answer(&shell, std::env::args_os().collect(), &folder);
+    // Whoever pressed Tab wants no words on what went wrong.
+    let _ = std::io::stdout().write_all(&answer.unwrap_or_default());
+    Some(ExitCode::from(ExitStatus::Done.code()))
 }
 
 /// Shows help, the version, or what is wrong with the arguments.

@@ -58,6 +58,7 @@ fn write_environment(text: &mut String) -> fmt::Result {
          | `NO_COLOR`, `CLICOLOR_FORCE`, `TERM=dumb` | no colour, colour everywhere, no colour |\n\
          | `COLUMNS` | width of the terminal |\n\
          | `LC_ALL`, `LC_CTYPE`, `LANG` | whether characters beyond ASCII are shown |\n\
+         | `PENT_COMPLETE` | set by the scripts of `pent completions`, when a shell asks how a line may go on |\n\
          | `PENT_DATE` | the moment that counts as now, such as `2026-03-03T14:02:11+01:00`; for scripts that must give the same result every time |\n",
     )
 }
@@ -119,7 +120,12 @@ fn collect_pages(command: &Command, name: &str, pages: &mut Vec<(String, Vec<u8>
         collect_pages(inner, &format!("{name}-{}", inner.get_name()), pages)?;
     }
     let mut page = Vec::new();
-    clap_mangen::Man::new(command.clone().display_name(name.to_owned())).render(&mut page)?;
+    clap_mangen::Man::new(command.clone().display_name(name.to_owned()))
+        .title(name.to_uppercase())
+        .date("")
+        .source(concat!("Pentimento ", env!("CARGO_PKG_VERSION")))
+        .manual("Pentimento")
+        .render(&mut page)?;
     pages.push((format!("{name}.1"), page));
     Ok(())
 }

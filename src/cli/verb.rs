@@ -90,6 +90,33 @@ pub trait Describe: clap::Args {
     const CHANGES: bool;
     /// Command lines to learn from.
     const EXAMPLES: &'static [Example];
+    /// What holds after the user stopped it before it was done.
+    const WHEN_STOPPED: Stopped = Stopped::usual(Self::CHANGES);
+}
+
+/// How things stand after the user stopped a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// What is safe, as a sentence without its full stop.
+    pub safe: &'static str,
+    /// What comes next.
+    pub next: Option<&'static str>,
+}
+
+impl Stopped {
+    /// What holds where a verb says nothing more exact.
+    const fn usual(changes: bool) -> Self {
+        if changes {
+            Self::of("what was reported as saved is saved", "`pent status` shows how things stand")
+        } else {
+            Self { safe: "nothing was changed", next: None }
+        }
+    }
+
+    /// What a verb says of itself.
+    pub const fn of(safe: &'static str, next: &'static str) -> Self {
+        Self { safe, next: Some(next) }
+    }
 }
 
 /// A verb that can run.
@@ -108,6 +135,8 @@ pub struct Entry {
     pub changes: bool,
     /// Command lines to learn from.
     pub examples: &'static [Example],
+    /// What holds after the user stopped it.
+    pub when_stopped: Stopped,
     /// Makes its parser.
     pub command: fn() -> Command,
     /// Runs it with what was parsed.
@@ -122,6 +151,7 @@ impl Entry {
             group: V::GROUP,
             changes: V::CHANGES,
             examples: V::EXAMPLES,
+            when_stopped: V::WHEN_STOPPED,
             command: command::<V>,
             run: run::<V>,
         }

@@ -230,8 +230,7 @@ fn a_reader_that_leaves_early_is_no_error() {
 fn every_shell_gets_completions_that_know_the_commands() {
     let world = World::new();
     for shell in ["bash", "zsh", "fish", "powershell"] {
-        let script = world.ok(&["completions", shell]);
-        assert!(script.contains("completions") && script.contains("config"), "{shell}");
+        assert!(world.ok(&["completions", shell]).contains("PENT_COMPLETE"), "{shell}");
     }
 }
 
@@ -247,5 +246,33 @@ fn there_is_a_manual_page_for_every_command() {
         let text = std::fs::read_to_string(world.studio().join("pages").join(&name)).expect("a page");
         assert!(text.contains(".SH SYNOPSIS"), "{name}");
     }
-    assert!(world.ok(&["man"]).contains(".TH pent"));
+    assert!(world.ok(&["man"]).contains(".TH PENT"));
+}
+
+#[test]
+fn a_name_that_was_mistyped_is_told_with_the_one_that_was_meant() {
+    let world = World::new();
+    world.ok(&["init"]);
+    world.ok(&["config", "user.name", "Anna Lind"]);
+    std::fs::create_dir(world.studio().join("brand")).expect("a folder");
+    std::fs::write(world.studio().join("brand/logo.svg"), "<svg/>").expect("a file");
+    world.ok(&["commit", "-m", "First state"]);
+    world.ok(&["draft", "new", "night"]);
+    world.ok(&["tag", "sent"]);
+    for (arguments, code, near) in [
+        (&["switch", "nigth"][..], 3, "did you mean draft/night?"),
+        (&["switch", "mian"], 3, "did you mean main?"),
+        (&["merge", "mian"], 3, "did you mean main?"),
+        (&["show", "snet"], 3, "did you mean sent?"),
+        (&["tag", "--delete", "snet"], 3, "did you mean sent?"),
+        (&["cat", "brand/lgoo.svg"], 3, "did you mean brand/logo.svg?"),
+        (&["commit", "-m", "x", "brand/lgoo.svg"], 3, "did you mean brand/logo.svg?"),
+        (&["config", "user.nam", "Anna"], 2, "did you mean user.name?"),
+    ] {
+        let run = world.pent(arguments);
+        assert_eq!(run.code, code, "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains(near), "{arguments:?}: {}", run.stderr);
+    }
+    let run = world.pent(&["switch", "something else entirely"]);
+    assert!(!run.stderr.contains("did you mean"), "{}", run.stderr);
 }

@@ -9,6 +9,7 @@
 mod app_changes;
 mod app_flow;
 mod authenticator;
+mod capabilities;
 mod come_back;
 mod command_line;
 mod command_reference;
@@ -55,6 +56,7 @@ mod signatures_openssh;
 mod signing;
 mod small_disk;
 mod support;
+mod terminal;
 mod together;
 mod trust_attacks;
 mod trust_flow;

@@ -2,6 +2,7 @@
 
 use crate::openssh::{Workshop, key_kinds};
 use crate::support::World;
+use crate::support::terminal::Terminal;
 use pentimento::base::id::RepositoryId;
 use pentimento::object::commit_signature::{CommitSignature, CommitSignatureError, CommitStatement};
 use pentimento::object::signature::{Namespace, SignatureError};
@@ -611,27 +612,15 @@ fn signatures_go_with_their_commit_and_come_back_from_a_damaged_database() {
 
 #[test]
 fn a_passphrase_is_asked_for_on_the_terminal_without_showing_it() {
-    use std::io::{Read as _, Write as _};
     let (world, workshop) = (studio(), Workshop::new());
     workshop.generate("key", &["-t", "ed25519"], "softer shadow");
     world.ok(&["identity", "add", "anna", workshop.key_path("key").to_str().unwrap()]);
     change(&world, "one");
-    let pent = world.command(&["commit", "--sign", "-m", "one"]);
-    let mut script = Command::new("script");
-    script.args(["-qec", &format!("'{}' commit --sign -m one", env!("CARGO_BIN_EXE_pent")), "/dev/null"]);
-    script.current_dir(world.studio()).env_clear();
-    script.envs(pent.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script");
-    let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-    let (mut shown, mut piece) = (String::new(), [0u8; 256]);
-    while !shown.contains("Passphrase for") {
-        let count = screen.read(&mut piece).expect("a screen");
-        assert_ne!(count, 0, "it ended: {shown}");
-        shown.push_str(&String::from_utf8_lossy(&piece[..count]));
-    }
-    keyboard.write_all(b"softer shadow\r").expect("typed");
-    screen.read_to_string(&mut shown).expect("the rest");
-    assert!(child.wait().expect("an end").success(), "{shown}");
+    let mut terminal = Terminal::pent(&world, 80, &["commit", "--sign", "-m", "one"]);
+    terminal.wait_for("Passphrase for");
+    terminal.press("softer shadow\r");
+    let (code, shown) = terminal.end();
+    assert_eq!(code, 0, "{shown}");
     assert!(shown.contains("Signed with the key SHA256:") && !shown.contains("softer"), "{shown}");
     assert_eq!(verified(&world, &[]).0, 0);
 }

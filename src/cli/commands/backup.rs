@@ -6,7 +6,7 @@ use crate::cli::commands::remote::write_verified;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::{Page, count, safe};
-use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use std::io;
 
 /// Keep a verified second copy of everything elsewhere
@@ -28,6 +28,8 @@ impl Describe for Arguments {
         Example { line: "pent backup /mnt/backup/brand", what: "bring the copy up to date and check it" },
         Example { line: "pent clone /mnt/backup/brand", what: "have everything back" },
     ];
+    const WHEN_STOPPED: Stopped =
+        Stopped::of("what was sent so far is kept there", "the same command again goes on from there");
 }
 
 impl Verb for Arguments {

@@ -6,7 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::files::{status_of, write_files};
 use crate::cli::output::{Page, place, safe};
-use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use crate::sync::address::Address;
 use std::io;
 use std::path::PathBuf;
@@ -35,6 +35,8 @@ impl Describe for Arguments {
         Example { line: "pent clone /mnt/nas/brand", what: "into a folder called brand" },
         Example { line: "pent clone /mnt/nas/brand ~/studio/brand", what: "into a folder of your choice" },
     ];
+    const WHEN_STOPPED: Stopped =
+        Stopped::of("what came so far is kept in that folder", "the same command again goes on from there");
 }
 
 impl Verb for Arguments {

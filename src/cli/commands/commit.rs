@@ -11,7 +11,7 @@ use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::changes::{counts_text, write_changes, write_problems};
 use crate::cli::output::words::subject;
 use crate::cli::output::{BOLD, DIM, Page, safe};
-use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use crate::repo::Repository;
 use crate::repo::date::parse_date;
 use crate::repo::people::Identity;
@@ -53,12 +53,17 @@ impl Describe for Arguments {
         Example { line: "pent commit -m \"Softer shadow on the harbour\"", what: "keep everything" },
         Example { line: "pent commit -m \"New logo\" brand", what: "keep only what changed in one folder" },
     ];
+    const WHEN_STOPPED: Stopped = Stopped::of(
+        "no commit was made, and your files are as they were",
+        "the same command again, when it suits you",
+    );
 }
 
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository()?;
         let paths = context.asset_paths(&repository, &self.paths)?;
+        commit::refuse_unknown(&repository, &paths)?;
         let identity = context.identity_or_ask()?;
         let author = self.author.as_deref().map(|text| named_author(&repository, text)).transpose()?;
         let now = context.clock().now();

@@ -1,16 +1,16 @@
 //! `pent completions`.
 
-use crate::cli::arguments;
+use crate::cli::completion;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::verb::{Describe, Example, Group, Verb};
 use clap::ValueEnum;
-use clap_complete::Shell;
 use std::io::Write as _;
 
 /// Let your shell finish pent commands when you press Tab
 ///
-/// Prints a script for your shell. Put it where the shell looks for completions.
+/// Commands, options and paths, and the names of your drafts, tags, remotes and settings. Prints a script for your
+/// shell: put it where the shell looks for completions, and open a new one.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Which shell: bash, zsh, fish or powershell
@@ -35,6 +35,7 @@ impl Describe for Arguments {
             line: "pent completions bash > ~/.local/share/bash-completion/completions/pent",
             what: "for bash",
         },
+        Example { line: "pent completions zsh > ~/.zfunc/_pent", what: "for zsh, in a folder of its fpath" },
         Example { line: "pent completions fish > ~/.config/fish/completions/pent.fish", what: "for fish" },
     ];
 }
@@ -42,15 +43,14 @@ impl Describe for Arguments {
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let shell = match self.shell {
-            ShellName::Bash => Shell::Bash,
-            ShellName::Zsh => Shell::Zsh,
-            ShellName::Fish => Shell::Fish,
-            ShellName::Powershell => Shell::PowerShell,
+            ShellName::Bash => "bash",
+            ShellName::Zsh => "zsh",
+            ShellName::Fish => "fish",
+            ShellName::Powershell => "powershell",
         };
-        // The generator panics when it cannot write, so it writes to memory.
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut arguments::command(), "pent", &mut script);
-        context.raw_output().lock().write_all(&script)?;
+        if let Some(script) = completion::script(shell)? {
+            context.raw_output().lock().write_all(&script)?;
+        }
         Ok(ExitStatus::Done)
     }
 }

@@ -10,8 +10,8 @@ use crate::cli::output::Page;
 use crate::cli::output::changes::counts_text;
 use crate::cli::output::difference::{Ranges, write_files, write_lines, write_problems};
 use crate::cli::output::words::subject;
+use crate::cli::typed_words::read_words;
 use crate::cli::verb::{Describe, Example, Group, Verb};
-use crate::cli::words::read_words;
 use std::io;
 use std::path::PathBuf;
 

@@ -6,7 +6,7 @@ use crate::base::size::human_bytes;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::{Page, count, place};
-use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use crate::import::git::export::{ExportWish, LfsRule};
 use std::io;
 use std::path::PathBuf;
@@ -82,6 +82,10 @@ impl Describe for Arguments {
             what: "all history as a Git repository, large files in Git LFS",
         },
     ];
+    const WHEN_STOPPED: Stopped = Stopped::of(
+        "what was exported so far is not whole; nothing else changed",
+        "remove it, then the same command again",
+    );
 }
 
 impl Verb for Arguments {

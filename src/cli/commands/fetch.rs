@@ -5,7 +5,7 @@ use crate::base::size::human_bytes;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::{ACCENT, Page, count, safe};
-use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use crate::sync::fetch::{Fetched, MovedName};
 use std::io;
 
@@ -28,6 +28,10 @@ impl Describe for Arguments {
         Example { line: "pent fetch", what: "take in what is new" },
         Example { line: "pent diff main origin/main", what: "see what others did" },
     ];
+    const WHEN_STOPPED: Stopped = Stopped::of(
+        "none of your branches moved, and what came so far is kept",
+        "the same command again goes on from there",
+    );
 }
 
 impl Verb for Arguments {

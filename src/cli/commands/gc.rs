@@ -7,7 +7,7 @@ use crate::care::gc::{GRACE_DAYS, KeptLine, PackAction};
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::{Page, count, safe};
-use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use std::io;
 
 /// Free the space of what nothing needs any more
@@ -39,6 +39,8 @@ impl Describe for Arguments {
         Example { line: "pent gc", what: "free the space of what nothing needed for two weeks" },
         Example { line: "pent gc --now", what: "and of what nothing needs since today" },
     ];
+    const WHEN_STOPPED: Stopped =
+        Stopped::of("nothing that anybody needs was removed", "the same command again goes on");
 }
 
 impl Verb for Arguments {

@@ -7,7 +7,7 @@ use crate::base::size::human_bytes;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::{Page, count, place, safe};
-use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use crate::import::folder::plan::{Action, Plan};
 use crate::import::git::run::Wish;
 use std::io;
@@ -90,6 +90,8 @@ impl Describe for Arguments {
             what: "logo_v1.psd, logo_v2.psd ... as versions of logo.psd",
         },
     ];
+    const WHEN_STOPPED: Stopped =
+        Stopped::of("what was read so far is kept", "the same command again goes on from there");
 }
 
 impl Verb for Arguments {

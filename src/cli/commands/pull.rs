@@ -7,7 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::Page;
 use crate::cli::output::files::{status_of, write_files};
-use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use std::io;
 
 /// Take in what others did on your branch
@@ -29,6 +29,10 @@ impl Describe for Arguments {
         Example { line: "pent pull", what: "bring others' work together with yours" },
         Example { line: "pent undo", what: "take that back" },
     ];
+    const WHEN_STOPPED: Stopped = Stopped::of(
+        "none of your branches moved, and what came so far is kept",
+        "the same command again goes on from there",
+    );
 }
 
 impl Verb for Arguments {

@@ -5,7 +5,7 @@ use crate::base::size::human_bytes;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::{Page, count, safe};
-use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use std::io;
 
 /// Give your work to a remote
@@ -46,6 +46,10 @@ impl Describe for Arguments {
             what: "a draft and a tag, to another remote",
         },
     ];
+    const WHEN_STOPPED: Stopped = Stopped::of(
+        "no branch moved at the remote, and what was sent so far is kept there",
+        "the same command again goes on from there",
+    );
 }
 
 impl Verb for Arguments {

@@ -13,8 +13,8 @@ use crate::cli::output::dates::full;
 use crate::cli::output::difference::{Ranges, write_files, write_lines, write_problems};
 use crate::cli::output::words::{moment, names, person, signature_words, subject};
 use crate::cli::output::{BOLD, DIM, Page, count, safe, safe_lines};
+use crate::cli::typed_words::read_words;
 use crate::cli::verb::{Describe, Example, Group, Verb};
-use crate::cli::words::read_words;
 use std::io;
 use std::path::PathBuf;
 

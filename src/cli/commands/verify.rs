@@ -6,8 +6,8 @@ use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::words::{moment, person, subject};
 use crate::cli::output::{ACCENT, BOLD, DIM, Page, count, place, safe};
+use crate::cli::typed_words::read_words;
 use crate::cli::verb::{Describe, Example, Group, Verb};
-use crate::cli::words::read_words;
 use std::io;
 use std::path::PathBuf;
 

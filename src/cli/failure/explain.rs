@@ -1,19 +1,21 @@
 //! The exit code of each error of the library, and what to try next. Every match is exhaustive, so
 //! that a new error does not compile until someone has decided what to tell the user.
 
+mod review;
 mod sync;
 mod trust;
 
 use crate::app::error::AppError;
 use crate::app::policy::PolicyFailure;
+use crate::app::review::ReviewError;
 use crate::base::id::CommitId;
 use crate::care::CareError;
 use crate::cli::failure::ExitStatus;
-use crate::cli::failure::explain_review::review;
+use crate::cli::known_names::{FileFrom, NameKind, Unknown};
 use crate::diff::DiffError;
 use crate::import::ImportError;
 use crate::repo::RepoError;
-use crate::repo::config::{ConfigError, KEYS};
+use crate::repo::config::ConfigError;
 use crate::repo::content::ContentError;
 use crate::rules::approval::{Missing, Refusal};
 use crate::store::StoreError;
@@ -98,7 +100,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Policy(failure) => policy(failure),
         AppError::Chain(error) => chain(error),
         AppError::Write(error) => write(error),
-        AppError::Review(error) => review(error),
+        AppError::Review(error) => review::advice(error),
         AppError::Import(error) => import(error),
         AppError::Sync(error) => sync::advice(error),
         AppError::RemoteTaken { .. } => sync::taken(),
@@ -284,10 +286,7 @@ fn import(error: &ImportError) -> Advice {
         ImportError::Argument { .. } | ImportError::Plan { .. } => Advice::none(ExitStatus::Usage),
         ImportError::Differs { .. } => Advice::damaged(),
         ImportError::TargetTaken { .. } => Advice::refused(&["name a folder that is new or empty"]),
-        ImportError::Cancelled => Advice::of(
-            ExitStatus::Interrupted,
-            &["what was imported so far is kept: run the import again and it goes on from there"],
-        ),
+        ImportError::Cancelled => Advice::none(ExitStatus::Interrupted),
         ImportError::Content(error) => content(error),
         ImportError::Repo(error) => repo(error),
         ImportError::Io { source, .. } => io(source),
@@ -436,11 +435,7 @@ fn care(error: &CareError) -> Advice {
 
 fn config(error: &ConfigError) -> Advice {
     match error {
-        ConfigError::UnknownKey { name } => {
-            let near = nearest_key(name).map(|key| format!("did you mean {key}?"));
-            let all = "`pent config --keys` lists what can be set".to_owned();
-            Advice { status: ExitStatus::Usage, hints: near.into_iter().chain([all]).collect() }
-        }
+        ConfigError::UnknownKey { .. } => Advice::usage("`pent config --keys` lists what can be set"),
         ConfigError::Value { .. } => Advice::usage("`pent config --keys` says what each setting takes"),
         ConfigError::Stored { key, .. } => {
             Advice::usage(&format!("set it anew with `pent config {key} VALUE`, or remove it with --unset"))
@@ -522,30 +517,30 @@ fn io(error: &std::io::Error) -> Advice {
     }
 }
 
-/// The known key that shares the most with what was typed, if it shares half of it.
-fn nearest_key(name: &str) -> Option<&'static str> {
-    let likeness = |key: &str| {
-        let pairs = |text: &str| text.as_bytes().windows(2).map(<[u8]>::to_vec).collect::<Vec<_>>();
-        let (left, right) = (pairs(name), pairs(key));
-        left.iter().filter(|pair| right.contains(pair)).count() * 2 * 100 / (left.len() + right.len()).max(1)
-    };
-    KEYS.iter()
-        .map(|key| (likeness(key.name), key.name))
-        .max()
-        .filter(|(score, _)| *score >= 50)
-        .map(|(_, key)| key)
+/// The name that is not there, when an error says so: for whoever knows names that are.
+pub(super) fn unknown(error: &AppError) -> Option<Unknown> {
+    let named = |text: &str, kind| Some(Unknown { text: text.to_owned(), kind: Some(kind), file: None });
+    match error {
+        AppError::NameUnknown { kind: "tag", name } => named(name, NameKind::Tag),
+        AppError::NameUnknown { kind: "remote", name } => named(name, NameKind::Remote),
+        AppError::NameUnknown { name, .. } | AppError::Review(ReviewError::NoSubmission { name }) => {
+            named(name, NameKind::Branch)
+        }
+        AppError::Repo(RepoError::UnknownRevision { text }) => named(text, NameKind::Revision),
+        AppError::Repo(RepoError::Config(ConfigError::UnknownKey { name })) => named(name, NameKind::Setting),
+        AppError::NamesNothing { text } => {
+            Some(Unknown { text: text.clone(), kind: Some(NameKind::Revision), file: Some(FileFrom::Folder) })
+        }
+        AppError::NotInRevision { path } => {
+            Some(Unknown { text: path.to_string(), kind: None, file: Some(FileFrom::Top) })
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_mistyped_key_is_recognised() {
-        assert_eq!(nearest_key("user.nam"), Some("user.name"));
-        assert_eq!(nearest_key("usr.email"), Some("user.email"));
-        assert_eq!(nearest_key("zzz"), None);
-    }
 
     #[test]
     fn errors_deep_below_keep_their_exit_code() {

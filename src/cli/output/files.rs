@@ -4,6 +4,7 @@ use crate::app::common::transition::FilesLine;
 use crate::base::path::AssetPath;
 use crate::base::size::human_bytes;
 use crate::cli::failure::ExitStatus;
+use crate::cli::interrupt;
 use crate::cli::output::{ACCENT, Page, count, safe};
 use std::io;
 
@@ -55,5 +56,9 @@ pub fn write_paths(page: &mut Page<'_>, paths: &[AssetPath]) -> io::Result<()> {
 
 /// How a command ended that changed files.
 pub fn status_of(files: &FilesLine) -> ExitStatus {
-    if files.problems.is_empty() && files.left == 0 { ExitStatus::Done } else { ExitStatus::Problems }
+    match (files.left, files.problems.len()) {
+        (0, 0) => ExitStatus::Done,
+        (1.., _) if interrupt::is_requested() => ExitStatus::Interrupted,
+        _ => ExitStatus::Problems,
+    }
 }

@@ -5,6 +5,7 @@
 pub mod blake3_reference;
 pub mod discarding;
 pub mod memory;
+pub mod terminal;
 
 use std::fs;
 use std::path::{Path, PathBuf};

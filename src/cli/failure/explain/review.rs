@@ -1,12 +1,12 @@
 //! What to try next when something about a submission cannot be done.
 
+use super::Advice;
 use crate::app::review::ReviewError;
 use crate::cli::failure::ExitStatus;
-use crate::cli::failure::explain::Advice;
 use crate::cli::output::safe;
 
 /// Advice on errors of submissions and verdicts.
-pub(super) fn review(error: &ReviewError) -> Advice {
+pub(super) fn advice(error: &ReviewError) -> Advice {
     let refused = |hint: String| Advice { status: ExitStatus::Refused, hints: vec![hint] };
     match error {
         ReviewError::NothingToSubmit { .. } => refused("commit something to the draft first".into()),
