@@ -27,6 +27,9 @@ pub enum ProbeError {
     /// The repository could not be asked: everybody's problem.
     #[error(transparent)]
     Repository(Box<dyn Error + Send + Sync>),
+    /// The user asked to stop.
+    #[error("stopped on request")]
+    Cancelled,
 }
 
 /// Reads files. Called from several threads at once; a call may be repeated for a file that changed

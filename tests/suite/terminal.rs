@@ -109,7 +109,8 @@ fn a_narrow_terminal_is_not_overrun_and_a_wide_one_lines_up() {
     for arguments in [&["--help"][..], &["commit", "--help"], &["policy", "propose", "--help"]] {
         for line in lines(40, arguments) {
             // A command line to copy stays whole.
-            let is_example = line.trim_start().starts_with("pent ") || line.trim_start().starts_with('[');
+            let begins = |word| line.trim_start().starts_with(word);
+            let is_example = begins("pent ") || begins("Usage: pent ") || begins("[");
             assert!(line.chars().count() <= 40 || is_example, "{arguments:?}: {line:?}");
         }
     }
@@ -134,7 +135,7 @@ fn bash_completes_commands_drafts_and_paths_with_blanks() {
     let begin = "source ../completions.bash; PS1='> '; echo REA''DY\r";
     let bash = "bash --noprofile --norc -i";
     complete(&world, bash, begin, "pent swi\t ni\t\r", "On draft/night now");
-    complete(&world, bash, begin, "pent switch draft/n\t\r", "draft/night is where you are");
+    complete(&world, bash, begin, "pent switch draft/n\t\r", "the worktree is on draft/night already");
     complete(&world, bash, begin, "pent cat bra\thar\t\r", "Harbour\r\n");
     complete(&world, bash, begin, "pent config user.na\t\r", "Anna Lind");
 }

@@ -3,7 +3,7 @@
 use crate::base::path::AssetPath;
 use crate::repo::content::ContentError;
 use crate::repo::ingest::{Ingested, Ingester};
-use crate::store::GroupHint;
+use crate::store::{GroupHint, StoreError};
 use crate::worktree::error::WorktreeError;
 use crate::worktree::probe::{ContentProbe, ProbeError, Probed};
 use std::fs::File;
@@ -77,6 +77,9 @@ impl ContentProbe for IngestProbe<'_> {
 fn problem(error: ContentError) -> ProbeError {
     match error {
         ContentError::Read { source } => ProbeError::Io(source),
+        ContentError::Cancelled | ContentError::Store { source: StoreError::Cancelled } => {
+            ProbeError::Cancelled
+        }
         other => ProbeError::Repository(Box::new(other)),
     }
 }

@@ -116,6 +116,7 @@ impl<P: ContentProbe> Reader<'_, P> {
             Ok(probed) => probed,
             Err(ProbeError::Io(error)) => return Ok(failed(&error)),
             Err(ProbeError::Repository(source)) => return Err(WorktreeError::Source { source }),
+            Err(ProbeError::Cancelled) => return Err(WorktreeError::Cancelled),
         };
         let stat = FileStat { size: probed.size, ..node.stat };
         let (id, new_bytes) = (probed.id, probed.new_bytes);
@@ -137,6 +138,7 @@ impl<P: ContentProbe> Reader<'_, P> {
             Err(StableError::Read(ProbeError::Repository(source))) => {
                 return Err(WorktreeError::Source { source });
             }
+            Err(StableError::Read(ProbeError::Cancelled)) => return Err(WorktreeError::Cancelled),
         })
     }
 }
