@@ -4,10 +4,13 @@
 
 use crate::app::common::forward::Forward;
 use crate::app::common::remotes::{Reach, open_address, remote_dir};
+use crate::app::common::rules::Rules;
 use crate::app::common::session::Session;
 use crate::app::common::transition::FilesLine;
 use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
+use crate::app::policy::fingerprint;
+use crate::base::id::PolicyId;
 use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
@@ -15,7 +18,7 @@ use crate::repo::refs::{DEFAULT_BRANCH, RefKind, RefName};
 use crate::repo::state::WorktreeState;
 use crate::repo::{PENT_DIR, RepoError, Repository};
 use crate::store::{Access, StoreSettings};
-use crate::sync::accept::NoRules;
+use crate::sync::SyncError;
 use crate::sync::address::Address;
 use crate::sync::fetch::{Fetch, Fetched};
 use crate::sync::remote::Description;
@@ -33,6 +36,8 @@ pub struct Options {
     pub folder: PathBuf,
     /// The branch to go to; the remote's `main`, or its first, when `None`.
     pub branch: Option<String>,
+    /// The fingerprint that the first policy must have.
+    pub expected: Option<PolicyId>,
 }
 
 /// What was cloned.
@@ -44,6 +49,10 @@ pub struct Report {
     pub address: Address,
     /// The branch that the worktree is on.
     pub branch: String,
+    /// The fingerprint of the first policy, which this clone trusts from now on; `None` without one.
+    pub root_policy: Option<String>,
+    /// Whether that is the one that was insisted on.
+    pub expected: bool,
     /// What came.
     pub fetched: Fetched,
     /// What was done to the files.
@@ -62,22 +71,40 @@ pub fn run(
     let description = remote.describe()?;
     let branch = choose_branch(&description, options.branch.as_deref())?;
     let repository = prepare(options, &description, &branch)?;
+    let rules = Rules::of(&repository, clock.now()).expecting(options.expected);
     let fetch = Fetch {
         repository: &repository,
         remote: &*remote,
         name: DEFAULT_REMOTE,
         content: true,
-        judge: &NoRules,
+        judge: &rules,
     };
     let fetched = fetch.run(monitor)?;
+    if let Some(problem) = &fetched.logs.problem {
+        return Err(SyncError::LogRefused(problem.clone()).into());
+    }
+    let root = settle_home(&repository)?;
     let files = bring_files(&repository, &branch, clock, monitor)?;
     Ok(Report {
         root: repository.root().into(),
         address: options.address.clone(),
         branch: branch.name().to_owned(),
+        root_policy: root,
+        expected: options.expected.is_some(),
         fetched,
         files,
     })
+}
+
+/// The shared log of a clone is at home where it came from. Gives the first policy, which is pinned now.
+fn settle_home(repository: &Repository) -> Result<Option<String>, AppError> {
+    let root = repository.view()?.pinned_root()?;
+    if root.is_some() {
+        let mut edit = repository.edit()?;
+        edit.put_home_remote(Some(DEFAULT_REMOTE))?;
+        edit.commit()?;
+    }
+    Ok(root.map(fingerprint))
 }
 
 /// Brings the files of the branch into the worktree, or goes on with that.

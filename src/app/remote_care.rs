@@ -1,7 +1,9 @@
 //! `remote gc`, `remote verify`, `remote repair` and `backup`: care of a remote that has no program of
 //! its own.
 
+use crate::app::common::logs_out::{Compared, Comparing};
 use crate::app::common::remotes::{Reach, new_token, open_bucket, open_remote, remote_dir};
+use crate::app::common::rules::Rules;
 use crate::app::error::AppError;
 use crate::app::{fetch, remote};
 use crate::base::monitor::Monitor;
@@ -81,7 +83,7 @@ pub fn gc(
 ) -> Result<GcReport, AppError> {
     let (remote, bucket) = bucket_of(repository, name, reach)?;
     for _ in 0..ROUNDS {
-        fetch::run(repository, Some(&remote), reach, monitor)?;
+        fetch::run(repository, Some(&remote), reach, clock, monitor)?;
         let how = crate::sync::bucket::Collect {
             grace: GRACE,
             now_ms: clock.now().unix_ms,
@@ -124,6 +126,7 @@ pub fn backup(
     repository: &Repository,
     address: &Address,
     reach: &Reach,
+    clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<BackupReport, AppError> {
     let begun = remote::connect(repository, address, reach)?;
@@ -140,16 +143,24 @@ pub fn backup(
             changes.push(RefChange { name, expected, target: Some(target) });
         }
     }
+    let comparing =
+        Comparing { repository, remote: &bucket, description: &description, name: None, up_to: None };
+    let Compared::Ready(logs) = comparing.run(&Rules::of(repository, clock.now()), monitor)? else {
+        let problem = "the copy has more of the shared log than this clone: fetch first".to_owned();
+        return Err(SyncError::LogRefused(problem).into());
+    };
     let place = blake3::hash(address.to_string().as_bytes()).to_hex();
     let push = Push {
         repository,
         remote: &bucket,
         known: Vec::new(),
         changes,
+        logs: logs.changes,
+        log_objects: logs.objects,
         notes: remote_dir(repository.pent_dir(), "backup").join(&place[..16]),
         token: new_token()?,
     };
-    let moved = if push.changes.is_empty() { Moved::default() } else { push.run(description, monitor)?.0 };
+    let moved = if push.is_empty() { Moved::default() } else { push.run(description, monitor)?.0 };
     let verified = bucket.verify(monitor)?;
     Ok(BackupReport { address: address.clone(), begun, names, moved, verified })
 }

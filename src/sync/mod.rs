@@ -18,6 +18,7 @@ pub mod error;
 pub mod fetch;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod logs;
 mod parallel;
 pub mod push;
 pub mod receive;

@@ -22,6 +22,7 @@ use crate::store::{ChunkReader, ChunkWriter, Space, StoreError};
 use crate::sync::bundle::{Received, decode_person, open_bundle};
 use crate::sync::content::{NodesOf, Parts, new_parts};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::logs::Inbox;
 use crate::sync::remote::{Kind, ObjectKey};
 use crate::sync::walk::{Found, NewFile, find_new};
 use rayon::prelude::*;
@@ -38,7 +39,7 @@ pub fn space_of(kind: Kind) -> Option<Space> {
         Kind::Tree => Some(Space::Trees),
         Kind::Metadata => Some(Space::Metadata),
         Kind::ManifestNode => Some(Space::ManifestNodes),
-        Kind::Chunk | Kind::Manifest | Kind::Person => None,
+        _ => None,
     }
 }
 
@@ -53,6 +54,7 @@ pub struct Receiver<'a> {
     claims: HashSet<FileId>,
     unpublished_bytes: AtomicU64,
     objects: u64,
+    inbox: Inbox,
 }
 
 /// What a repository would be with commits that are still kept back.
@@ -95,7 +97,9 @@ pub struct Needed {
 
 impl<'a> Receiver<'a> {
     /// Begins to receive. Nothing that is stored is swept meanwhile.
-    pub fn new(repository: &'a Repository, monitor: &'a dyn Monitor) -> SyncResult<Self> {
+    ///
+    /// `inbox` takes what is part of logs; it is for others to look at.
+    pub fn new(repository: &'a Repository, inbox: Inbox, monitor: &'a dyn Monitor) -> SyncResult<Self> {
         let writer = repository.store().chunk_writer(monitor)?;
         Ok(Self {
             repository,
@@ -107,6 +111,7 @@ impl<'a> Receiver<'a> {
             claims: HashSet::new(),
             unpublished_bytes: AtomicU64::new(0),
             objects: 0,
+            inbox,
         })
     }
 
@@ -152,7 +157,9 @@ impl<'a> Receiver<'a> {
             Kind::Person => {
                 let (id, person) = decode_person(bytes).ok_or_else(|| broken(&"it is no record"))?;
                 self.people.insert(id, person);
+                self.inbox.put(key, bytes)?;
             }
+            kind if kind.is_of_logs() => self.inbox.put(key, bytes)?,
             kind => {
                 if let Some(space) = space_of(kind)
                     && !self.view.snapshot().contains(space, &key.id)?
@@ -332,6 +339,11 @@ impl<'a> Receiver<'a> {
     pub fn keep_only(&mut self, commits: &[CommitId]) {
         let kept: HashSet<CommitId> = commits.iter().copied().collect();
         self.commits.retain(|id, _| kept.contains(id));
+    }
+
+    /// What came of logs.
+    pub fn into_inbox(self) -> Inbox {
+        self.inbox
     }
 
     /// The state of the repository as it was looked at last.

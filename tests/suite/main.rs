@@ -56,6 +56,7 @@ mod signing;
 mod small_disk;
 mod support;
 mod together;
+mod travel;
 mod trust_attacks;
 mod trust_flow;
 mod trust_kit;

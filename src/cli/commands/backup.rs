@@ -34,7 +34,8 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let address = context.address(&self.address)?;
         let repository = context.repository()?;
-        let report = remote_care::backup(&repository, &address, &context.reach(), context.monitor())?;
+        let (reach, clock, monitor) = (context.reach(), context.clock(), context.monitor());
+        let report = remote_care::backup(&repository, &address, &reach, clock, monitor)?;
         context.print("backup", &report, show)?;
         if report.verified.damaged.is_empty() {
             return Ok(ExitStatus::Done);
