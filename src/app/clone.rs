@@ -6,10 +6,13 @@ use crate::app::common::forward::Forward;
 use crate::app::common::keep;
 use crate::app::common::on_demand::FromRemotes;
 use crate::app::common::remotes::{Reach, open_address, open_remote, remote_dir};
+use crate::app::common::rules::Rules;
 use crate::app::common::session::Session;
 use crate::app::common::transition::FilesLine;
 use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
+use crate::app::policy::fingerprint;
+use crate::base::id::PolicyId;
 use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
@@ -20,7 +23,7 @@ use crate::repo::refs::{DEFAULT_BRANCH, RefKind, RefName};
 use crate::repo::state::WorktreeState;
 use crate::repo::{PENT_DIR, RepoError, Repository};
 use crate::store::{Access, StoreSettings};
-use crate::sync::accept::NoRules;
+use crate::sync::SyncError;
 use crate::sync::address::Address;
 use crate::sync::fetch::{Fetch, Fetched};
 use crate::sync::remote::Description;
@@ -43,6 +46,8 @@ pub struct Options {
     pub folder: PathBuf,
     /// The branch to go to; the remote's `main`, or its first, when `None`.
     pub branch: Option<String>,
+    /// The fingerprint that the first policy must have.
+    pub expected: Option<PolicyId>,
     /// Leave content on the remote until it is asked for. Then no file is shown at first.
     pub lazy: bool,
     /// Show these folders and files only, and bring the content of nothing else.
@@ -65,6 +70,10 @@ pub struct Report {
     pub address: Address,
     /// The branch that the worktree is on.
     pub branch: String,
+    /// The fingerprint of the first policy, which this clone trusts from now on; `None` without one.
+    pub root_policy: Option<String>,
+    /// Whether that is the one that was insisted on.
+    pub expected: bool,
     /// What came.
     pub fetched: Fetched,
     /// What was done to the files.
@@ -84,15 +93,19 @@ pub fn run(
     let branch = choose_branch(&description, options.branch.as_deref())?;
     let supplier = Arc::new(FromRemotes::new(reach.clone()));
     let repository = prepare(options, &description, &branch)?.with_supplier(supplier);
+    let rules = Rules::of(&repository, clock.now()).expecting(options.expected);
     let fetch = Fetch {
         repository: &repository,
         remote: &*remote,
         name: DEFAULT_REMOTE,
         content: options.shown().is_none(),
-        judge: &NoRules,
+        judge: &rules,
         also: Vec::new(),
     };
     let mut fetched = fetch.run(monitor)?;
+    if let Some(problem) = &fetched.logs.problem {
+        return Err(SyncError::LogRefused(problem.clone()).into());
+    }
     let opened = open_remote(&repository, Some(DEFAULT_REMOTE), reach)?;
     for _ in 0..ROUNDS {
         if keep::renew(&repository, &opened)? {
@@ -100,15 +113,29 @@ pub fn run(
         }
         fetched.add(fetch.run(monitor)?);
     }
+    let root = settle_home(&repository)?;
     insist_on_paths(&repository, &branch, &options.sparse)?;
     let files = bring_files(&repository, &branch, clock, monitor)?;
     Ok(Report {
         root: repository.root().into(),
         address: options.address.clone(),
         branch: branch.name().to_owned(),
+        root_policy: root,
+        expected: options.expected.is_some(),
         fetched,
         files,
     })
+}
+
+/// The shared log of a clone is at home where it came from. Gives the first policy, which is pinned now.
+fn settle_home(repository: &Repository) -> Result<Option<String>, AppError> {
+    let root = repository.view()?.pinned_root()?;
+    if root.is_some() {
+        let mut edit = repository.edit()?;
+        edit.put_home_remote(Some(DEFAULT_REMOTE))?;
+        edit.commit()?;
+    }
+    Ok(root.map(fingerprint))
 }
 
 /// Brings the files of the branch into the worktree, or goes on with that.

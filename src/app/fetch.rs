@@ -4,6 +4,7 @@
 use crate::app::common::keep;
 use crate::app::common::on_demand::{WantedFile, files_below, files_of_history};
 use crate::app::common::remotes::{Reach, open_remote};
+use crate::app::common::rules::Rules;
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;
@@ -12,7 +13,6 @@ use crate::base::time::Clock;
 use crate::object::source::ObjectSource as _;
 use crate::repo::refs::RefName;
 use crate::repo::{RepoError, Repository, View};
-use crate::sync::accept::NoRules;
 use crate::sync::fetch::{Fetch, Fetched, fetch_content};
 use crate::sync::walk::NewFile;
 use serde::Serialize;
@@ -36,9 +36,10 @@ pub fn run(
     repository: &Repository,
     remote: Option<&str>,
     reach: &Reach,
+    clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
-    run_with(repository, remote, &[], reach, monitor)
+    run_with(repository, remote, &[], reach, clock, monitor)
 }
 
 /// The same, and commits with it to which no name may lead.
@@ -47,15 +48,17 @@ pub fn run_with(
     remote: Option<&str>,
     also: &[CommitId],
     reach: &Reach,
+    clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
     let opened = open_remote(repository, remote, reach)?;
+    let rules = Rules::of(repository, clock.now());
     let fetch = Fetch {
         repository,
         remote: &*opened.remote,
         name: &opened.name,
         content: !repository.view()?.is_partial()?,
-        judge: &NoRules,
+        judge: &rules,
         also: also.to_vec(),
     };
     let mut fetched = fetch.run(monitor)?;

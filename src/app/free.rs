@@ -8,6 +8,7 @@ use crate::app::fetch;
 use crate::base::id::{ChunkId, CommitId, FileId};
 use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::base::path::AssetPath;
+use crate::base::time::Clock;
 use crate::care::gc::{self, Freed};
 use crate::object::manifest_read::ChunkCursor;
 use crate::object::source::ObjectSource as _;
@@ -77,6 +78,7 @@ pub fn run(
     repository: &Repository,
     options: &Options,
     reach: &Reach,
+    clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
     let was_partial = repository.view()?.is_partial()?;
@@ -84,7 +86,7 @@ pub fn run(
         // From here on the clone says what it relies on, before it does.
         set_partial(repository, true)?;
     }
-    let report = free_all(repository, options, reach, monitor);
+    let report = free_all(repository, options, reach, clock, monitor);
     let is_needed = report.as_ref().is_ok_and(|report| report.freed.files > 0);
     if !options.dry_run && !was_partial && !is_needed {
         set_partial(repository, false)?;
@@ -102,10 +104,11 @@ fn free_all(
     repository: &Repository,
     options: &Options,
     reach: &Reach,
+    clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
     if !options.dry_run {
-        fetch::run(repository, options.remote.as_deref(), reach, monitor)?;
+        fetch::run(repository, options.remote.as_deref(), reach, clock, monitor)?;
     }
     let opened = open_remote(repository, options.remote.as_deref(), reach)?;
     let description = opened.remote.describe()?;

@@ -1,5 +1,6 @@
 //! `pull`: fetches, and merges what others did on the branch that one is on.
 
+use crate::app::common::anew::{Anew, OpenSigning, write_anew};
 use crate::app::common::forward::Forward;
 use crate::app::common::remotes::Reach;
 use crate::app::common::session::Session;
@@ -28,6 +29,8 @@ pub struct Options {
 pub struct Report {
     /// What was fetched.
     pub fetch: fetch::Report,
+    /// What became of entries of the shared log that others were quicker than.
+    pub anew: Anew,
     /// How the branch came together with the remote's; `None` when the remote has no such branch, or
     /// this clone had no commit yet.
     pub merge: Option<merge::Report>,
@@ -36,26 +39,30 @@ pub struct Report {
 }
 
 /// Pulls.
+///
+/// `signing` is asked for only when entries of the shared log have to be written anew.
 pub fn run(
     repository: &Repository,
     options: &Options,
+    signing: &OpenSigning<'_>,
     reach: &Reach,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
-    let fetch = fetch::run(repository, options.remote.as_deref(), reach, monitor)?;
+    let fetch = fetch::run(repository, options.remote.as_deref(), reach, clock, monitor)?;
+    let anew = write_anew(repository, signing, clock, monitor)?;
     let view = repository.view()?;
     let branch = view.state()?.branch;
     let upstream = RefName::remote(&fetch.remote, &branch)?;
     let Some(target) = view.reference(&upstream)? else {
-        return Ok(Report { fetch, merge: None, files: None });
+        return Ok(Report { fetch, anew, merge: None, files: None });
     };
     if view.head()?.is_none() {
         let mut session = Session::begin(repository, monitor)?;
         finish_interrupted(&mut session, clock, monitor)?;
         let forward = Forward { to: target.commit, name: upstream.name(), verb: "pull", writer: None };
         let files = forward.carry_out(&mut session, clock, monitor)?;
-        return Ok(Report { fetch, merge: None, files: Some(files) });
+        return Ok(Report { fetch, anew, merge: None, files: Some(files) });
     }
     let merging = merge::Options {
         name: upstream.name().to_owned(),
@@ -63,5 +70,5 @@ pub fn run(
         message: None,
     };
     let merge = merge::run(repository, &merging, clock, monitor)?;
-    Ok(Report { fetch, merge: Some(merge), files: None })
+    Ok(Report { fetch, anew, merge: Some(merge), files: None })
 }

@@ -1,19 +1,32 @@
 //! `push`: gives one's work to a remote.
 
+use crate::app::common::anew::{Anew, OpenSigning, write_anew};
+use crate::app::common::guard::verified_log;
 use crate::app::common::keep;
+use crate::app::common::logs_out::{Compared, Comparing, LogsOut};
 use crate::app::common::remotes::{OpenRemote, Reach, new_token, open_remote, sent_dir};
+use crate::app::common::rules::Rules;
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;
+use crate::base::time::Clock;
 use crate::repo::refs::{RefKind, RefName, RefTarget};
+use crate::repo::sets::SHARED_LOG;
+use crate::repo::shared_log::LogHead;
 use crate::repo::{Repository, View};
 use crate::sync::SyncError;
-use crate::sync::accept::{Judge, NoRules, insist, is_forward};
+use crate::sync::accept::{Case, Judge as _, insist, is_forward};
+use crate::sync::fetch::Fetch;
+use crate::sync::logs::{LogFound, LogsFetched};
 use crate::sync::push::{Moved, Push};
-use crate::sync::remote::{Description, Published, RefChange};
+use crate::sync::remote::{Description, Kind, Published, RefChange};
 use crate::sync::tracking::{RemoteRecord, put_remote_record, remote_record};
+use crate::trust::chain::VerifiedLog;
 use serde::Serialize;
+
+/// How often a push begins anew because others were quicker.
+const ATTEMPTS: u32 = 20;
 
 /// What to push.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +57,38 @@ pub struct Report {
     pub moved: Moved,
     /// The names.
     pub names: Vec<NameLine>,
+    /// What of the logs went along.
+    pub logs: LogsPushed,
+    /// What became of entries of the shared log that others were quicker than.
+    pub anew: Anew,
+}
+
+/// What of the logs went along with a push.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LogsPushed {
+    /// Entries of the shared log.
+    pub entries: u64,
+    /// Actions of the review log.
+    pub actions: u64,
+    /// Signatures of commits.
+    pub signatures: u64,
+    /// Proposed policies.
+    pub proposals: u64,
+    /// What came from there on the way.
+    pub fetched: LogsFetched,
+}
+
+impl LogsPushed {
+    fn of(logs: &LogsOut) -> Self {
+        let count = |kind| logs.objects.iter().filter(|key| key.kind == kind).count() as u64;
+        Self {
+            entries: count(Kind::LogEntry),
+            actions: count(Kind::Action),
+            signatures: count(Kind::CommitSignature),
+            proposals: count(Kind::PolicyProposal),
+            fetched: logs.fetched.clone(),
+        }
+    }
 }
 
 /// A name that moved on the remote.
@@ -59,43 +104,199 @@ pub struct NameLine {
     pub after: Option<CommitId>,
 }
 
-/// Pushes. `say_first` is told what will move before anything does.
+/// Pushes. `signing` is asked for only when entries of the shared log have to be written anew;
+/// `say_first` is told what will move before anything does.
 pub fn run(
     repository: &Repository,
     options: &Options,
+    signing: &OpenSigning<'_>,
     reach: &Reach,
     say_first: &mut dyn FnMut(&Moved),
+    clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
     let opened = open_remote(repository, options.remote.as_deref(), reach)?;
-    let description = opened.remote.describe()?;
-    if description.repository != repository.id() {
-        let (expected, found) = (repository.id(), description.repository);
-        return Err(SyncError::OtherRepository { expected, found }.into());
+    let mut anew = Anew::default();
+    for _ in 0..ATTEMPTS {
+        let description = opened.remote.describe()?;
+        insist_on_ours(repository, &description)?;
+        let rules = Rules::of(repository, clock.now());
+        let comparing = Comparing {
+            repository,
+            remote: &*opened.remote,
+            description: &description,
+            name: Some(&opened.name),
+            up_to: up_to(&repository.view()?, &opened.name)?,
+        };
+        let logs = match comparing.run(&rules, monitor)? {
+            Compared::Ready(logs) => logs,
+            Compared::FetchFirst if options.dry_run => return Err(behind()),
+            Compared::FetchFirst => {
+                take_over(repository, &opened, &rules, &description, monitor)?;
+                let again = write_anew(repository, signing, clock, monitor)?;
+                anew.written += again.written;
+                anew.given_up.extend(again.given_up);
+                continue;
+            }
+        };
+        let job = Job { repository, opened: &opened, options, rules: &rules };
+        match job.push(description, *logs, say_first, clock, monitor) {
+            // Others were quicker with what they signed: theirs and ours go together.
+            Err(AppError::Sync(SyncError::LogMoved { .. })) => {}
+            pushed => {
+                let (moved, names, logs) = pushed?;
+                let remote = opened.name.clone();
+                return Ok(Report { remote, dry_run: options.dry_run, moved, names, logs, anew });
+            }
+        }
     }
-    let view = repository.view()?;
-    let changes = changes(&view, &opened, options, &description)?;
-    judge_all(&view, &changes, options, &NoRules)?;
-    let names = changes.iter().map(name_line).collect();
-    let push = Push {
+    Err(SyncError::Busy { attempts: ATTEMPTS }.into())
+}
+
+fn insist_on_ours(repository: &Repository, description: &Description) -> Result<(), AppError> {
+    if description.repository == repository.id() {
+        return Ok(());
+    }
+    let (expected, found) = (repository.id(), description.repository);
+    Err(SyncError::OtherRepository { expected, found }.into())
+}
+
+fn behind() -> AppError {
+    SyncError::LogMoved { name: SHARED_LOG.to_owned() }.into()
+}
+
+/// The newest entry of the shared log that a remote gets: at its home all, elsewhere those that its home
+/// has.
+fn up_to(view: &View, remote: &str) -> Result<Option<u64>, AppError> {
+    match view.home_remote()? {
+        Some(home) if home != remote => {
+            let confirmed = view.confirmed_log()?.map(|bytes| VerifiedLog::restore(&bytes)).transpose()?;
+            let head = confirmed.flatten().and_then(|log| log.head());
+            Ok(Some(head.map_or(0, |head| head.sequence)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Takes over what the remote has of the shared log, with all that it rests on.
+fn take_over(
+    repository: &Repository,
+    opened: &OpenRemote,
+    rules: &Rules,
+    description: &Description,
+    monitor: &dyn Monitor,
+) -> Result<(), AppError> {
+    let fetch = Fetch {
         repository,
         remote: &*opened.remote,
-        known: known(&view, &opened.name)?,
-        changes,
-        notes: sent_dir(repository.pent_dir(), &opened.name),
-        token: new_token()?,
+        name: &opened.name,
+        content: !repository.view()?.is_partial()?,
+        judge: rules,
+        also: Vec::new(),
     };
-    let moved = if push.changes.is_empty() {
-        Moved::default()
-    } else if options.dry_run {
-        push.measure(&description, monitor)?
-    } else {
-        let (moved, published) = push.run_saying(description, say_first, monitor)?;
-        note_pushed(repository, &opened, &push.changes, published)?;
-        keep::renew(repository, &opened)?;
-        moved
-    };
-    Ok(Report { remote: opened.name, dry_run: options.dry_run, moved, names })
+    match fetch.run_from(description, monitor)?.logs.problem {
+        Some(problem) => Err(SyncError::LogRefused(problem).into()),
+        None => Ok(()),
+    }
+}
+
+struct Job<'a> {
+    repository: &'a Repository,
+    opened: &'a OpenRemote,
+    options: &'a Options,
+    rules: &'a Rules,
+}
+
+impl Job<'_> {
+    fn push(
+        &self,
+        description: Description,
+        logs: LogsOut,
+        say_first: &mut dyn FnMut(&Moved),
+        clock: &dyn Clock,
+        monitor: &dyn Monitor,
+    ) -> Result<(Moved, Vec<NameLine>, LogsPushed), AppError> {
+        let (repository, opened, options) = (self.repository, self.opened, self.options);
+        let view = repository.view()?;
+        let mut changes = changes(&view, opened, options, &description)?;
+        if logs.head.is_some() {
+            self.add_protected(&view, &description, logs.head, &mut changes, clock, monitor)?;
+        }
+        judge_all(&view, &changes, options, self.rules)?;
+        let names = changes.iter().map(name_line).collect();
+        let pushed = LogsPushed::of(&logs);
+        let push = Push {
+            repository,
+            remote: &*opened.remote,
+            known: known(&view, &opened.name)?,
+            changes,
+            logs: logs.changes,
+            log_objects: logs.objects,
+            notes: sent_dir(repository.pent_dir(), &opened.name),
+            token: new_token()?,
+        };
+        let moved = if push.is_empty() {
+            Moved::default()
+        } else if options.dry_run {
+            push.measure(&description, monitor)?
+        } else {
+            let (moved, published) = push.run_saying(description, say_first, monitor)?;
+            note_pushed(repository, opened, &push.changes, published)?;
+            self.note_logs(logs.head, clock, monitor)?;
+            keep::renew(repository, opened)?;
+            moved
+        };
+        Ok((moved, names, pushed))
+    }
+
+    /// Protected names go with the entries that say where they stand.
+    fn add_protected(
+        &self,
+        view: &View,
+        description: &Description,
+        head: Option<LogHead>,
+        changes: &mut Vec<RefChange>,
+        clock: &dyn Clock,
+        monitor: &dyn Monitor,
+    ) -> Result<(), AppError> {
+        if view.log_head()? != head {
+            // Part of the log says where names stood, not where they stand.
+            return Ok(());
+        }
+        let log = verified_log(self.repository, view, clock.now(), monitor)?;
+        for (name, commit) in log.references() {
+            let name = RefName::parse(name)?;
+            let there = description.refs.get(&name).map(|target| target.commit);
+            if there == Some(*commit) || changes.iter().any(|change| change.name == name) {
+                continue;
+            }
+            let here = view.reference(&name)?.filter(|target| target.commit == *commit);
+            let target = Some(here.unwrap_or_else(|| RefTarget::plain(*commit)));
+            changes.push(RefChange { name, expected: there, target });
+        }
+        Ok(())
+    }
+
+    /// Remembers that the remote has the shared log, and that it is at home there if it was nowhere yet.
+    fn note_logs(
+        &self,
+        head: Option<LogHead>,
+        clock: &dyn Clock,
+        monitor: &dyn Monitor,
+    ) -> Result<(), AppError> {
+        let Some(head) = head else { return Ok(()) };
+        let view = self.repository.view()?;
+        let log = verified_log(self.repository, &view, clock.now(), monitor)?;
+        let mut edit = self.repository.edit()?;
+        edit.put_seen_log(&self.opened.name, Some(head))?;
+        if log.head() == Some(head) {
+            edit.put_confirmed_log(&log.checkpoint()?)?;
+        }
+        if view.home_remote()?.is_none() {
+            edit.put_home_remote(Some(&self.opened.name))?;
+        }
+        Ok(edit.commit()?)
+    }
 }
 
 /// The names that have to move on the remote.
@@ -164,12 +365,7 @@ fn seen_as(remote: &str, name: &RefName) -> Result<RefName, AppError> {
 }
 
 /// Insists that no name loses commits, and that the rules allow every move.
-fn judge_all(
-    view: &View,
-    changes: &[RefChange],
-    options: &Options,
-    judge: &dyn Judge,
-) -> Result<(), AppError> {
+fn judge_all(view: &View, changes: &[RefChange], options: &Options, rules: &Rules) -> Result<(), AppError> {
     for change in changes {
         let after = change.target.as_ref().map(|target| target.commit);
         let is_known = match change.expected {
@@ -180,9 +376,9 @@ fn judge_all(
         if !moves_forward && !options.force && !options.delete {
             return Err(SyncError::NotForward { name: change.name.clone() }.into());
         }
-        insist(judge, view, change)?;
     }
-    Ok(())
+    let case = Case { remote: None, changes, log: &LogFound::Nothing };
+    Ok(insist(&rules.judge(view, &case)?)?)
 }
 
 /// Commits that the remote had when it was seen last.

@@ -17,6 +17,8 @@ use std::path::Path;
 pub struct ListReport {
     /// The remotes by name.
     pub remotes: Vec<RemoteLine>,
+    /// The one at which the shared log is at home; `None` while it is at home here.
+    pub home: Option<String>,
 }
 
 /// One remote.
@@ -50,9 +52,20 @@ pub struct CheckReport {
 
 /// Lists remotes.
 pub fn list(repository: &Repository) -> Result<ListReport, AppError> {
-    let records = remote_records(&repository.view()?)?;
+    let view = repository.view()?;
+    let records = remote_records(&view)?;
     let remotes = records.into_iter().map(|(name, record)| RemoteLine { name, address: record.address });
-    Ok(ListReport { remotes: remotes.collect() })
+    Ok(ListReport { remotes: remotes.collect(), home: view.home_remote()? })
+}
+
+/// Says at which remote the shared log is at home: where entries of it become part of it.
+pub fn set_home(repository: &Repository, name: &str) -> Result<ChangeReport, AppError> {
+    let record = find_record(&repository.view()?, name)?;
+    let mut edit = repository.edit()?;
+    edit.put_home_remote(Some(name))?;
+    edit.commit()?;
+    let remote = RemoteLine { name: name.to_owned(), address: record.address };
+    Ok(ChangeReport { remote, begun: false })
 }
 
 /// Adds a remote. Where nothing is yet, one is begun, after finding out that several people can use
@@ -97,6 +110,10 @@ pub fn remove(repository: &Repository, name: &str) -> Result<ChangeReport, AppEr
         }
     }
     put_remote_record(&mut edit, name, None)?;
+    edit.put_seen_log(name, None)?;
+    if view.home_remote()?.as_deref() == Some(name) {
+        edit.put_home_remote(None)?;
+    }
     edit.commit()?;
     forget_files(repository, name);
     let remote = RemoteLine { name: name.to_owned(), address: record.address };

@@ -1,7 +1,9 @@
 //! `remote gc`, `remote verify`, `remote repair` and `backup`: care of a remote that has no program of
 //! its own.
 
+use crate::app::common::logs_out::{Compared, Comparing};
 use crate::app::common::remotes::{Reach, new_token, open_bucket, open_remote, remote_dir};
+use crate::app::common::rules::Rules;
 use crate::app::error::AppError;
 use crate::app::{fetch, remote};
 use crate::base::id::CommitId;
@@ -89,7 +91,7 @@ pub fn gc(
     let (remote, bucket) = bucket_of(repository, name, reach)?;
     for _ in 0..ROUNDS {
         // What others rely on has to be here too, or what it reaches would not be known.
-        fetch::run_with(repository, Some(&remote), &there(&bucket)?, reach, monitor)?;
+        fetch::run_with(repository, Some(&remote), &there(&bucket)?, reach, clock, monitor)?;
         let how = crate::sync::bucket::Collect {
             grace: GRACE,
             now_ms: clock.now().unix_ms,
@@ -159,6 +161,7 @@ pub fn backup(
     repository: &Repository,
     options: &BackupOptions,
     reach: &Reach,
+    clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<BackupReport, AppError> {
     if repository.view()?.is_partial()? {
@@ -188,16 +191,24 @@ pub fn backup(
         target: None,
     }));
     let since = description.mark;
+    let comparing =
+        Comparing { repository, remote: &bucket, description: &description, name: None, up_to: None };
+    let Compared::Ready(logs) = comparing.run(&Rules::of(repository, clock.now()), monitor)? else {
+        let problem = "the copy has more of the shared log than this clone: fetch first".to_owned();
+        return Err(SyncError::LogRefused(problem).into());
+    };
     let place = blake3::hash(address.to_string().as_bytes()).to_hex();
     let push = Push {
         repository,
         remote: &bucket,
         known: Vec::new(),
         changes,
+        logs: logs.changes,
+        log_objects: logs.objects,
         notes: remote_dir(repository.pent_dir(), "backup").join(&place[..16]),
         token: new_token()?,
     };
-    let moved = if push.changes.is_empty() { Moved::default() } else { push.run(description, monitor)?.0 };
+    let moved = if push.is_empty() { Moved::default() } else { push.run(description, monitor)?.0 };
     let reading = Reading { percent: options.percent, since, nonce: new_token()? };
     let verified = bucket.verify(&reading, monitor)?;
     Ok(BackupReport { address: address.clone(), begun, names, moved, verified })

@@ -269,6 +269,20 @@ impl Context {
         Ok(SigningAs::open(&book, &self.key_access(), committer.id, now)?)
     }
 
+    /// The same for when it turns out that something has to be signed.
+    pub fn signing_when_needed<'a>(
+        &'a self,
+        identity: Option<&'a Identity>,
+    ) -> impl Fn() -> Result<SigningAs, AppError> + 'a {
+        move || {
+            let identity = identity.ok_or(AppError::NoIdentity)?;
+            self.progress.finish();
+            let file = self.config_paths.person.as_ref().ok_or(AppError::NoIdentity)?;
+            let book = file.with_file_name(identity::FILE_NAME);
+            SigningAs::open(&book, &self.key_access(), identity.id, self.clock().now())
+        }
+    }
+
     /// Makes ready whoever works here to sign moves of a branch or tag, if it is protected. `None`
     /// when it is not, or when no key is known: then a move is refused, with what else is missing.
     pub fn authority(

@@ -6,6 +6,7 @@ pub mod damage;
 pub mod dates;
 pub mod difference;
 pub mod files;
+pub mod logs;
 pub mod review;
 pub mod terminal_picture;
 pub mod words;

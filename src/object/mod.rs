@@ -25,6 +25,7 @@ pub mod memory;
 pub mod metadata;
 pub mod path_set;
 pub mod policy_link;
+pub mod set_node;
 pub mod signature;
 pub mod source;
 pub mod transition;
@@ -32,6 +33,7 @@ pub mod tree;
 pub mod tree_build;
 pub mod tree_edit;
 pub mod tree_walk;
+pub mod words_erasure;
 
 /// The kinds of objects that hash under a context of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,6 +56,14 @@ pub enum ObjectKind {
     PolicyLink,
     /// An entry of the shared log.
     LogEntry,
+    /// A node of a set.
+    SetNode,
+    /// A commit's signature.
+    CommitSignature,
+    /// A policy link that waits for signatures.
+    PolicyProposal,
+    /// A signed permission to erase the words of an action.
+    WordsErasure,
 }
 
 impl ObjectKind {
@@ -69,6 +79,10 @@ impl ObjectKind {
             Self::ActionBody => "pentimento action body v1",
             Self::PolicyLink => "pentimento policy link v1",
             Self::LogEntry => "pentimento log entry v1",
+            Self::SetNode => "pentimento set node v1",
+            Self::CommitSignature => "pentimento commit signature v1",
+            Self::PolicyProposal => "pentimento policy proposal v1",
+            Self::WordsErasure => "pentimento words erasure v1",
         }
     }
 }

@@ -5,9 +5,11 @@
 
 use crate::base::id::{CommitId, RepositoryId};
 use crate::object::commit_signature::{CommitSignature, CommitSignatureError, CommitStatement};
+use crate::object::set_node::Member;
 use crate::object::signature::{Fingerprint, Verified};
 use crate::repo::edit::Edit;
 use crate::repo::error::RepoError;
+use crate::repo::sets::{LogSet, member_kind, member_of};
 use crate::repo::view::View;
 use crate::store::Space;
 
@@ -58,6 +60,18 @@ impl View {
     }
 }
 
+impl View {
+    /// All signatures, as other clones want to know of them.
+    pub(super) fn signature_members(&self) -> Result<Vec<(Member, Vec<u8>)>, RepoError> {
+        let mut members = Vec::new();
+        for row in self.snapshot().scan_prefix(Space::CommitSignatures, b"")? {
+            let (key, value) = row?;
+            members.push((member_of(member_kind::COMMIT_SIGNATURE, &value), key));
+        }
+        Ok(members)
+    }
+}
+
 impl Edit {
     /// Stores a signature of a commit after verifying it; says whether that changed anything.
     pub fn put_commit_signature(
@@ -72,8 +86,13 @@ impl Edit {
         let key = row_key(commit, record.fingerprint());
         let bytes = record.encode();
         let stored = self.transaction().get(Space::CommitSignatures, &key)?;
-        let changes = stored.is_none_or(|stored| fault(&key, &stored).is_some() || bytes < stored);
+        let changes = stored.as_ref().is_none_or(|stored| fault(&key, stored).is_some() || bytes < *stored);
         if changes {
+            let kind = member_kind::COMMIT_SIGNATURE;
+            if let Some(stored) = stored {
+                self.note_member(LogSet::Signatures, member_of(kind, &stored), None);
+            }
+            self.note_member(LogSet::Signatures, member_of(kind, &bytes), Some(key.to_vec()));
             self.transaction().put(Space::CommitSignatures, &key, &bytes)?;
         }
         Ok((verified, changes))

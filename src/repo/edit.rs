@@ -9,6 +9,7 @@ use crate::repo::error::RepoError;
 use crate::repo::journal::{FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange};
 use crate::repo::people::Person;
 use crate::repo::refs::{RefName, RefTarget};
+use crate::repo::sets::{self, MemberChanges};
 use crate::repo::state::{Shelf, WorktreeState};
 use crate::repo::view::{SHELF_PREFIX, STATE_KEY};
 use crate::store::{Space, Staged, Transaction};
@@ -18,6 +19,7 @@ pub struct Edit {
     transaction: Transaction,
     moves: Vec<RefMove>,
     shelves: Vec<ShelfMove>,
+    pub(super) members: MemberChanges,
 }
 
 /// What a journal entry says beyond the names that moved.
@@ -41,7 +43,7 @@ pub struct JournalNote {
 
 impl Edit {
     pub(crate) const fn over(transaction: Transaction) -> Self {
-        Self { transaction, moves: Vec::new(), shelves: Vec::new() }
+        Self { transaction, moves: Vec::new(), shelves: Vec::new(), members: MemberChanges::new() }
     }
 
     /// The change as bytes, for records that have no typed form here.
@@ -221,7 +223,8 @@ impl Edit {
     }
 
     /// Makes the change real. When this returns, it survives power loss.
-    pub fn commit(self) -> Result<(), RepoError> {
+    pub fn commit(mut self) -> Result<(), RepoError> {
+        sets::apply(&mut self.transaction, self.members)?;
         Ok(self.transaction.commit()?)
     }
 

@@ -6,10 +6,14 @@
 
 use crate::base::codec::{DecodeError, Decoder, Encoder};
 use crate::base::id::{ActionId, BodyId, CommitId, FileId};
-use crate::object::action::{Action, Audience, BODY_BYTES_MAX, Body, Deed, STATEMENT_BYTES_MAX};
-use crate::object::signature::{Namespace, SIGNATURE_BYTES_MAX, Signature, verify};
+use crate::object::action::{Action, ActionError, Audience, BODY_BYTES_MAX, Body, Deed, STATEMENT_BYTES_MAX};
+use crate::object::policy_link::Signed;
+use crate::object::set_node::Member;
+use crate::object::signature::{Namespace, SIGNATURE_BYTES_MAX, Signature, SignatureError, Verified, verify};
 use crate::object::transition::TransitionList;
+use crate::object::words_erasure;
 use crate::repo::error::RepoError;
+use crate::repo::sets::{LogSet, member_kind, member_of};
 use crate::repo::{Edit, View};
 use crate::store::Space;
 
@@ -20,6 +24,20 @@ const ACTION_PREFIX: u8 = b'a';
 const BODY_PREFIX: u8 = b'b';
 const ERASED_PREFIX: u8 = b'e';
 const LIST_PREFIX: u8 = b'l';
+
+/// Why a record of the log is no action that counts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ActionRecordError {
+    /// The signature is none, or not one over this header for this purpose.
+    #[error("its signature does not hold: {0}")]
+    Signature(#[from] SignatureError),
+    /// The header cannot be read.
+    #[error(transparent)]
+    Action(#[from] ActionError),
+    /// The header names another key than the one that signed it.
+    #[error("it names another key than the one that signed it")]
+    OtherKey,
+}
 
 /// A signed header as it is kept and handed on. That it is here says nothing about its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +52,17 @@ impl ActionRecord {
     /// The id of the action.
     pub fn id(&self) -> ActionId {
         Action::id_of(&self.statement)
+    }
+
+    /// Checks the signature and reads the header; insists that it names the key that signed.
+    pub fn verified(&self) -> Result<Verified<Action>, ActionRecordError> {
+        let signature = Signature::from_bytes(&self.signature)?;
+        let action = verify(&self.statement, &signature, Namespace::Action)?.try_map(Action::decode)?;
+        if action.value().key == action.key().fingerprint() {
+            Ok(action)
+        } else {
+            Err(ActionRecordError::OtherKey)
+        }
     }
 
     /// The stored bytes.
@@ -52,6 +81,15 @@ impl ActionRecord {
         input.finish()?;
         Ok(Self { statement, signature })
     }
+}
+
+/// What an action names beside its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReviewBytes {
+    /// Its words.
+    Body(BodyId),
+    /// A list of transitions.
+    List(FileId),
 }
 
 /// What is known of the words of an action.
@@ -101,6 +139,41 @@ impl View {
         Ok(all)
     }
 
+    /// One header of an audience's log.
+    pub fn review_action(&self, audience: Audience, id: ActionId) -> Result<Option<ActionRecord>, RepoError> {
+        let bytes: Option<Vec<u8>> =
+            self.snapshot().get(Space::ReviewLog, &key(ACTION_PREFIX, Some(audience), id.as_bytes()))?;
+        let damaged = |source| RepoError::Damaged { kind: "action", id: id.to_string(), source };
+        bytes.map(|bytes| ActionRecord::decode(&bytes).map_err(damaged)).transpose()
+    }
+
+    /// The signed permission by which the words of an action were erased, if that is known.
+    pub fn review_erasure(&self, id: BodyId) -> Result<Option<Vec<u8>>, RepoError> {
+        let bytes: Option<Vec<u8>> =
+            self.snapshot().get(Space::ReviewLog, &key(ERASED_PREFIX, None, id.as_bytes()))?;
+        Ok(bytes.filter(|bytes| !bytes.is_empty()))
+    }
+
+    /// What of an audience's log other clones want to know of.
+    pub(super) fn review_members(&self, set: LogSet) -> Result<Vec<(Member, Vec<u8>)>, RepoError> {
+        let Some(audience) = set.audience() else { return Ok(Vec::new()) };
+        let mut members = Vec::new();
+        let prefix = [ACTION_PREFIX, audience_tag(audience)];
+        for row in self.snapshot().scan_prefix(Space::ReviewLog, &prefix)? {
+            let (row, _) = row?;
+            if let Ok(id) = <[u8; 32]>::try_from(&row[prefix.len()..]) {
+                members.push((Member { id, kind: member_kind::ACTION }, Vec::new()));
+            }
+        }
+        for row in self.snapshot().scan_prefix(Space::ReviewLog, &[ERASED_PREFIX])? {
+            let (row, record) = row?;
+            if words_erasure::decode_record(&record).is_ok_and(|(said, _)| said.audience == audience) {
+                members.push((member_of(member_kind::WORDS_ERASURE, &record), row));
+            }
+        }
+        Ok(members)
+    }
+
     /// The words of an action.
     pub fn review_body(&self, id: BodyId) -> Result<BodyState, RepoError> {
         if let Some(bytes) = self.snapshot().get(Space::ReviewLog, &key(BODY_PREFIX, None, id.as_bytes()))? {
@@ -112,6 +185,15 @@ impl View {
         }
         let erased = self.snapshot().contains(Space::ReviewLog, &key(ERASED_PREFIX, None, id.as_bytes()))?;
         Ok(if erased { BodyState::Erased } else { BodyState::Missing })
+    }
+
+    /// The bytes of the words of an action, or of a list of transitions, by id.
+    pub fn review_bytes(&self, what: ReviewBytes) -> Result<Option<Vec<u8>>, RepoError> {
+        let row = match what {
+            ReviewBytes::Body(id) => key(BODY_PREFIX, None, id.as_bytes()),
+            ReviewBytes::List(id) => key(LIST_PREFIX, None, id.as_bytes()),
+        };
+        Ok(self.snapshot().get(Space::ReviewLog, &row)?)
     }
 
     /// A list of transitions; `None` when it is not here.
@@ -161,6 +243,8 @@ impl Edit {
         let id = record.id();
         let key = key(ACTION_PREFIX, Some(audience), id.as_bytes());
         self.transaction().put(Space::ReviewLog, &key, &record.encode())?;
+        let member = Member { id: *id.as_bytes(), kind: member_kind::ACTION };
+        self.note_member(LogSet::of_audience(audience), member, Some(Vec::new()));
         Ok(id)
     }
 
@@ -174,6 +258,7 @@ impl Edit {
             return Ok(false);
         }
         self.transaction().put(Space::ReviewLog, &key(BODY_PREFIX, None, id.as_bytes()), &bytes)?;
+        self.note_missing_words(id, false)?;
         Ok(true)
     }
 
@@ -185,9 +270,26 @@ impl Edit {
     }
 
     /// Erases the words of an action for good. The header stays, and every signature still verifies.
-    pub fn erase_review_body(&mut self, id: BodyId) -> Result<(), RepoError> {
+    ///
+    /// The signed permission travels to other clones; without one, only this clone forgets the words.
+    /// Whether it counts is for the caller to judge.
+    pub fn erase_review_body(&mut self, id: BodyId, permission: Option<&Signed>) -> Result<(), RepoError> {
         self.transaction().delete(Space::ReviewLog, &key(BODY_PREFIX, None, id.as_bytes()))?;
-        self.transaction().put(Space::ReviewLog, &key(ERASED_PREFIX, None, id.as_bytes()), &[])?;
+        let row = key(ERASED_PREFIX, None, id.as_bytes());
+        let before = self.transaction().get(Space::ReviewLog, &row)?.unwrap_or_default();
+        let record = permission.map(words_erasure::encode_record).unwrap_or_default();
+        // Of several permissions the one with the smaller bytes stays, as it does in every clone.
+        if !before.is_empty() && (record.is_empty() || before <= record) {
+            return Ok(());
+        }
+        for (record, row) in [(&before, None), (&record, Some(row.clone()))] {
+            if let Ok((said, _)) = words_erasure::decode_record(record) {
+                let member = member_of(member_kind::WORDS_ERASURE, record);
+                self.note_member(LogSet::of_audience(said.audience), member, row);
+            }
+        }
+        self.note_missing_words(id, false)?;
+        self.transaction().put(Space::ReviewLog, &row, &record)?;
         // The words are in the transaction log too.
         Ok(self.transaction().renew_log()?)
     }
@@ -269,7 +371,7 @@ mod tests {
         edit.commit().expect("a commit");
         assert_eq!(state(), BodyState::Here(body.clone()));
         let mut edit = repository.edit().expect("an edit");
-        edit.erase_review_body(body.id()).expect("erased");
+        edit.erase_review_body(body.id(), None).expect("erased");
         assert!(!edit.put_review_body(&body).expect("an answer"));
         edit.commit().expect("a commit");
         assert_eq!(state(), BodyState::Erased);

@@ -5,14 +5,16 @@
 //! on when an entry is added: that it is the next.
 
 use crate::base::codec::{DecodeErrorKind, Decoder, Encoder};
-use crate::base::id::{LogEntryId, PolicyId, RepositoryId};
+use crate::base::id::{CommitId, LogEntryId, PolicyId, RepositoryId};
 use crate::object::log_entry::{EntryError, LogDeed, LogEntry, RefMoved, SignedEntry};
 use crate::object::policy_link::{PolicyLink, Signed};
+use crate::object::set_node::Member;
 use crate::repo::error::RepoError;
 use crate::repo::protected::ProtectedNames;
 use crate::repo::refs::{RefName, RefTarget};
+use crate::repo::sets::{self, LogSet, member_kind, member_of};
 use crate::repo::{Edit, View};
-use crate::rules::approval::Authorised;
+use crate::rules::approval::{Authorised, Recorded};
 use crate::rules::policy::Policy;
 use crate::store::Space;
 use std::ops::Bound;
@@ -85,13 +87,15 @@ pub struct LogHead {
 }
 
 impl LogHead {
-    pub(super) fn encode(self) -> Vec<u8> {
+    /// The stored bytes, which also stand for the log as its head.
+    pub fn encode(self) -> Vec<u8> {
         let mut out = Encoder::with_version(HEAD_VERSION);
         out.uint(self.sequence).raw(self.id.as_bytes());
         out.finish()
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, RepoError> {
+    /// Reads stored bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RepoError> {
         let read = || {
             let mut input = Decoder::new("head of the shared log", bytes);
             input.version(HEAD_VERSION)?;
@@ -163,6 +167,16 @@ impl View {
             found.push((PolicyLink::id_of(&signed.statement), signed));
         }
         Ok(found)
+    }
+
+    /// Policy links that wait for signatures, as other clones want to know of them.
+    pub(super) fn proposal_members(&self) -> Result<Vec<(Member, Vec<u8>)>, RepoError> {
+        let mut members = Vec::new();
+        for row in self.snapshot().scan_prefix(Space::SharedLog, PROPOSAL_PREFIX)? {
+            let (key, value) = row?;
+            members.push((member_of(member_kind::POLICY_PROPOSAL, &value), key));
+        }
+        Ok(members)
     }
 
     /// What the last verification of the log left, if there was one.
@@ -279,19 +293,108 @@ impl Edit {
     pub fn put_proposal(&mut self, signed: &Signed) -> Result<PolicyId, RepoError> {
         let id = PolicyLink::id_of(&signed.statement);
         let known = self.transaction().scan_prefix(Space::SharedLog, PROPOSAL_PREFIX)?;
-        let is_new = !known.iter().any(|(key, _)| *key == proposal_key(id));
-        if is_new && known.len() >= PROPOSALS_MAX {
+        let key = proposal_key(id);
+        let before = known.iter().find(|(other, _)| *other == key);
+        if before.is_none() && known.len() >= PROPOSALS_MAX {
             return Err(RepoError::TooManyProposals);
         }
         let bytes = serde_json::to_vec(signed)
             .map_err(|source| RepoError::Record { what: "proposed policy", source })?;
-        self.transaction().put(Space::SharedLog, &proposal_key(id), &bytes)?;
+        if let Some((_, before)) = before {
+            self.note_member(LogSet::Proposals, member_of(member_kind::POLICY_PROPOSAL, before), None);
+        }
+        let member = member_of(member_kind::POLICY_PROPOSAL, &bytes);
+        self.note_member(LogSet::Proposals, member, Some(key.clone()));
+        self.transaction().put(Space::SharedLog, &key, &bytes)?;
         Ok(id)
     }
 
     /// Forgets a policy link that waited for signatures.
     pub fn withdraw_proposal(&mut self, id: PolicyId) -> Result<bool, RepoError> {
-        Ok(self.transaction().delete(Space::SharedLog, &proposal_key(id))?)
+        let key = proposal_key(id);
+        let Some(bytes) = self.transaction().get(Space::SharedLog, &key)? else { return Ok(false) };
+        self.note_member(LogSet::Proposals, member_of(member_kind::POLICY_PROPOSAL, &bytes), None);
+        Ok(self.transaction().delete(Space::SharedLog, &key)?)
+    }
+
+    /// Takes over entries from elsewhere, which were verified up to the last of them.
+    ///
+    /// No name moves by this: [`follow_log`](Self::follow_log) does that, when its time has come.
+    pub fn take_log(&mut self, recorded: &Recorded, entries: &[SignedEntry]) -> Result<LogHead, RepoError> {
+        let mut head = None;
+        for signed in entries {
+            let entry = self.next_entry(signed)?;
+            if let LogDeed::Policy(taken) = &entry.deed {
+                self.protect_by(&taken.link.statement)?;
+                self.withdraw_proposal(PolicyLink::id_of(&taken.link.statement))?;
+            }
+            head = Some(self.put_entry(&entry, signed)?);
+        }
+        let verified = LogHead { sequence: recorded.sequence(), id: recorded.log_head() };
+        if head == Some(verified) { Ok(verified) } else { Err(RepoError::LogMoved) }
+    }
+
+    /// Points a protected name where the shared log says that it stands. Says where it stood.
+    pub fn follow_log(
+        &mut self,
+        recorded: &Recorded,
+        name: &RefName,
+        target: Option<RefTarget>,
+    ) -> Result<Option<CommitId>, RepoError> {
+        if self.log_head()?.map(|head| head.id) != Some(recorded.log_head()) {
+            return Err(RepoError::LogMoved);
+        }
+        let is_so = target.as_ref().map(|target| target.commit) == recorded.reference(name.as_str());
+        if !is_so || !self.protected_names()?.covers(name) {
+            return Err(RepoError::NotAuthorised { what: "the log says otherwise" });
+        }
+        let before = self.reference(name)?.map(|target| target.commit);
+        self.put_reference(name, before, target)?;
+        Ok(before)
+    }
+
+    /// Takes back entries that this clone wrote and nobody has taken over: all after number `kept`.
+    /// Gives them, oldest first.
+    pub fn take_back_log(&mut self, kept: u64) -> Result<Vec<SignedEntry>, RepoError> {
+        let (first, after) = (entry_key(kept + 1), [ENTRY_PREFIX, &[0xff; 9]].concat());
+        let range = (Bound::Included(first.as_slice()), Bound::Excluded(after.as_slice()));
+        let mut taken = Vec::new();
+        for (key, bytes) in self.transaction().scan(Space::SharedLog, range)? {
+            taken.push(read_entry(kept + 1 + taken.len() as u64, &bytes)?);
+            self.transaction().delete(Space::SharedLog, &key)?;
+        }
+        let ids: Vec<LogEntryId> = taken.iter().map(SignedEntry::id).collect();
+        sets::forget_entries(self.transaction(), &ids, kept)?;
+        let last = match kept {
+            0 => None,
+            kept => self.transaction().get(Space::SharedLog, &entry_key(kept))?,
+        };
+        match last {
+            Some(bytes) => {
+                let head = LogHead { sequence: kept, id: read_entry(kept, &bytes)?.id() };
+                self.transaction().put(Space::SharedLog, HEAD_KEY, &head.encode())?;
+            }
+            None => drop(self.transaction().delete(Space::SharedLog, HEAD_KEY)?),
+        }
+        self.protect_by_log(kept)?;
+        Ok(taken)
+    }
+
+    /// Protects what the newest policy up to an entry protects.
+    fn protect_by_log(&mut self, newest: u64) -> Result<(), RepoError> {
+        for sequence in (1..=newest).rev() {
+            let Some(bytes) = self.transaction().get(Space::SharedLog, &entry_key(sequence))? else {
+                continue;
+            };
+            let signed = read_entry(sequence, &bytes)?;
+            let entry = LogEntry::decode(&signed.statement)
+                .map_err(|source| RepoError::LogEntry { sequence, source })?;
+            if let LogDeed::Policy(taken) = &entry.deed {
+                return self.protect_by(&taken.link.statement);
+            }
+        }
+        self.transaction().delete(Space::SharedLog, PROTECTED_KEY)?;
+        Ok(())
     }
 
     /// The names that move only with authority, entries of this edit included.
@@ -360,6 +463,7 @@ impl Edit {
         let transaction = self.transaction();
         transaction.put(Space::SharedLog, &entry_key(entry.sequence), &signed.encode())?;
         transaction.put(Space::SharedLog, HEAD_KEY, &head.encode())?;
+        sets::find_entry(transaction, head.id, head.sequence)?;
         Ok(head)
     }
 }

@@ -1,23 +1,10 @@
 //! An action whose signature was verified.
 
 use crate::base::id::ActionId;
-use crate::object::action::{Action, ActionError};
-use crate::object::signature::{Namespace, PublicKey, Signature, SignatureError, Verified, verify};
+use crate::object::action::Action;
+use crate::object::signature::{Namespace, PublicKey, SignatureError, Verified};
 use crate::repo::review_log::ActionRecord;
-
-/// Why a record of the log is no action that counts.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EntryError {
-    /// The signature is none, or not one over this header for this purpose.
-    #[error("its signature does not hold: {0}")]
-    Signature(#[from] SignatureError),
-    /// The header cannot be read.
-    #[error(transparent)]
-    Action(#[from] ActionError),
-    /// The header names another key than the one that signed it.
-    #[error("it names another key than the one that signed it")]
-    OtherKey,
-}
+pub use crate::repo::review_log::ActionRecordError as EntryError;
 
 /// An action of the log. One exists only where a signature by the key that the action names verified
 /// over exactly its bytes, for the purpose of an action.
@@ -30,8 +17,7 @@ pub struct Entry {
 impl Entry {
     /// Verifies a record.
     pub fn verify(record: &ActionRecord) -> Result<Self, EntryError> {
-        let signature = Signature::from_bytes(&record.signature)?;
-        Self::new(verify(&record.statement, &signature, Namespace::Action)?)
+        Ok(Self { id: record.id(), action: record.verified()? })
     }
 
     /// Reads a header that was verified.

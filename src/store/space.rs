@@ -44,11 +44,13 @@ pub enum Space {
     Origins,
     /// Signatures of commits, by commit and key.
     CommitSignatures,
+    /// Trees of sets that travel; follows from other spaces.
+    Sets,
 }
 
 impl Space {
     /// All spaces.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Trees,
         Self::Metadata,
         Self::Commits,
@@ -67,6 +69,7 @@ impl Space {
         Self::Imports,
         Self::Origins,
         Self::CommitSignatures,
+        Self::Sets,
     ];
 
     /// Name of the table in the database.
@@ -90,6 +93,7 @@ impl Space {
             Self::Imports => "imports",
             Self::Origins => "origins",
             Self::CommitSignatures => "commit-signatures",
+            Self::Sets => "sets",
         }
     }
 
@@ -114,6 +118,7 @@ impl Space {
             Self::Imports => 16,
             Self::Origins => 17,
             Self::CommitSignatures => 18,
+            Self::Sets => 19,
         }
     }
 
@@ -123,9 +128,9 @@ impl Space {
     }
 
     /// Whether its changes go into the transaction log. The list of what nothing reached is found again
-    /// by the next collection.
+    /// by the next collection, and the trees of sets are made again.
     pub(crate) const fn is_logged(self) -> bool {
-        !matches!(self, Self::Condemned)
+        !matches!(self, Self::Condemned | Self::Sets)
     }
 
     pub(crate) const fn table(self) -> TableDefinition<'static, &'static [u8], &'static [u8]> {

@@ -9,12 +9,19 @@
 
 use crate::base::codec::{Decoder, Encoder};
 use crate::base::id::{FileId, PersonId};
+use crate::object::action::{Action, Body};
 use crate::object::commit::Commit;
+use crate::object::commit_signature::CommitSignature;
+use crate::object::log_entry::{LogEntry, SignedEntry};
 use crate::object::manifest::{Manifest, ManifestNode};
 use crate::object::metadata::Metadata;
+use crate::object::policy_link::{LinkError, PolicyLink, Signed};
+use crate::object::set_node::SetNode;
+use crate::object::transition::TransitionList;
 use crate::object::tree::TreeNode;
-use crate::object::{ObjectKind, hash_object};
+use crate::object::{ObjectKind, hash_object, words_erasure};
 use crate::repo::people::Person;
+use crate::repo::review_log::ActionRecord;
 use crate::store::parcel::salted_id;
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::origins;
@@ -32,6 +39,8 @@ pub const OBJECT_BYTES_MAX: usize = 64 << 20;
 const FRAME_BYTES_MAX: usize = OBJECT_BYTES_MAX + FRAME_BYTES;
 /// Compression level of frames.
 const LEVEL: i32 = 6;
+/// Longest policy link with its signatures, in bytes.
+const PROPOSAL_BYTES_MAX: usize = 1 << 20;
 /// Longest record of a person in bytes.
 const PERSON_BYTES_MAX: usize = 4096;
 
@@ -206,8 +215,77 @@ pub fn identify(kind: Kind, bytes: &[u8]) -> SyncResult<ObjectKey> {
             origins::identify(kind, bytes).ok_or_else(|| wrong(&"it is none"))?
         }
         Kind::Person => *person_key(bytes).ok_or_else(|| wrong(&"it is no record"))?.as_bytes(),
+        kind => identify_of_logs(kind, bytes).map_err(|error| wrong(&error))?,
     };
     Ok(ObjectKey { kind, id })
+}
+
+/// Finds the id of what is part of a log. Signatures are read here, and verified by whoever takes the
+/// thing in.
+fn identify_of_logs(kind: Kind, bytes: &[u8]) -> Result<[u8; 32], Box<dyn std::error::Error + Send + Sync>> {
+    Ok(match kind {
+        Kind::LogEntry => {
+            let signed = SignedEntry::decode(bytes)?;
+            LogEntry::decode(&signed.statement)?;
+            *signed.id().as_bytes()
+        }
+        Kind::SetNode => {
+            SetNode::decode(bytes)?;
+            SetNode::id_of(bytes)
+        }
+        Kind::Action => {
+            let record = ActionRecord::decode(bytes)?;
+            Action::decode(&record.statement)?;
+            *record.id().as_bytes()
+        }
+        Kind::ActionBody => {
+            Body::decode(bytes)?;
+            *Body::id_of(bytes).as_bytes()
+        }
+        Kind::TransitionList => {
+            TransitionList::decode(bytes)?;
+            *FileId::of(bytes).as_bytes()
+        }
+        Kind::WordsErasure => {
+            words_erasure::decode_record(bytes)?;
+            words_erasure::record_id(bytes)
+        }
+        Kind::CommitSignature => {
+            CommitSignature::decode(bytes)?.claim()?;
+            hash_object(ObjectKind::CommitSignature, bytes)
+        }
+        Kind::PolicyProposal => {
+            decode_proposal(bytes)?;
+            hash_object(ObjectKind::PolicyProposal, bytes)
+        }
+        Kind::Chunk
+        | Kind::GitCommit
+        | Kind::GitObject
+        | Kind::GitTreeForm
+        | Kind::LfsDigest
+        | Kind::Tie
+        | Kind::Commit
+        | Kind::Tree
+        | Kind::Metadata
+        | Kind::ManifestNode
+        | Kind::Manifest
+        | Kind::Person => return Err("it is part of no log".into()),
+    })
+}
+
+/// Reads a policy link that waits for signatures; whether these hold is not looked at.
+pub fn decode_proposal(bytes: &[u8]) -> Result<(PolicyLink, Signed), LinkError> {
+    let none = |reason: String| LinkError::NotALink { reason };
+    if bytes.len() > PROPOSAL_BYTES_MAX {
+        return Err(LinkError::TooLong);
+    }
+    let signed: Signed = serde_json::from_slice(bytes).map_err(|error| none(error.to_string()))?;
+    signed.parsed()?;
+    let written = serde_json::to_vec(&signed).map_err(|error| none(error.to_string()))?;
+    if written != bytes {
+        return Err(LinkError::Form);
+    }
+    Ok((PolicyLink::decode(&signed.statement)?, signed))
 }
 
 /// The bytes under which a person's record travels: the id, then the record as JSON.

@@ -30,6 +30,12 @@ pub enum SyncError {
     /// A name moved on the remote since it was looked at.
     #[error("{name} has moved on the remote")]
     Moved { name: RefName, expected: Option<CommitId>, actual: Option<CommitId> },
+    /// A log of the remote grew since it was looked at.
+    #[error("{} of the remote has grown", log_words(name))]
+    LogMoved { name: String },
+    /// The remote's log is not what this clone has seen of it.
+    #[error("{0}")]
+    LogRefused(String),
     /// Going on would take commits off a name.
     #[error("{name} on the remote has work that is not in yours")]
     NotForward { name: RefName },
@@ -69,6 +75,17 @@ pub enum SyncError {
     /// The user asked to stop.
     #[error("stopped as you asked")]
     Cancelled,
+}
+
+/// What a log is called in messages.
+fn log_words(name: &str) -> &str {
+    match name {
+        "shared" => "the shared log",
+        "review/team" | "review/guests" => "the review log",
+        "commit-signatures" => "the set of commit signatures",
+        "policy-proposals" => "the list of proposed policies",
+        other => other,
+    }
 }
 
 impl From<StoreError> for SyncError {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! describe -> history (bundles) -> walk: what is missing? -> by key, until nothing is
-//!          -> chunks of the new files -> files confirmed -> commits stored -> rules asked -> names noted
+//!          -> chunks of the new files -> files confirmed -> commits stored
+//!          -> review log -> shared log verified, rules asked -> names noted
 //! ```
 //!
 //! Whatever has come stays when the process ends; the next fetch asks only for the rest.
@@ -10,10 +11,12 @@
 use crate::base::id::{ChunkId, CommitId};
 use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::repo::refs::{RefKind, RefName, RefTarget};
-use crate::repo::{RepoError, Repository, View};
+use crate::repo::{Edit, RepoError, Repository, View};
+use crate::rules::approval::Recorded;
 use crate::store::Space;
-use crate::sync::accept::Judge;
+use crate::sync::accept::{Case, Decision, Judge, is_forward, move_name};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::logs::{Inbox, LogExchange, LogFound, LogsFetched};
 use crate::sync::receive::{Needed, Receiver};
 use crate::sync::remote::{Description, HistoryWants, ObjectKey, RefChange, Remote};
 use crate::sync::tracking::{RemoteRecord, put_remote_record, remote_record};
@@ -64,6 +67,8 @@ pub struct Fetched {
     pub moved: Vec<MovedName>,
     /// Names that were not taken over, and why.
     pub refused: Vec<RefusedName>,
+    /// What came of logs.
+    pub logs: LogsFetched,
 }
 
 impl Fetched {
@@ -105,19 +110,38 @@ impl Fetch<'_> {
     pub fn run(&self, monitor: &dyn Monitor) -> SyncResult<Fetched> {
         monitor.phase(Phase { name: "Asking the remote", files_total: None, bytes_total: None });
         let description = self.remote.describe()?;
+        self.run_from(&description, monitor)
+    }
+
+    /// Fetches from a remote that has described itself.
+    pub fn run_from(&self, description: &Description, monitor: &dyn Monitor) -> SyncResult<Fetched> {
         if description.repository != self.repository.id() {
             return Err(SyncError::OtherRepository {
                 expected: self.repository.id(),
                 found: description.repository,
             });
         }
+        let exchange = LogExchange {
+            repository: self.repository,
+            remote: self.remote,
+            description,
+            judge: self.judge,
+            monitor,
+        };
+        let logs_differ = exchange.differ()? && !description.logs.is_empty();
         let view = self.repository.view()?;
-        let wants = self.wants(&view, &description)?;
+        let wants = self.wants(&view, description)?;
         let mut fetched = Fetched::default();
-        if !wants.is_empty() {
-            self.receive(&view, &description, wants, &mut fetched, monitor)?;
-        }
-        self.note_names(&description, &mut fetched)?;
+        let mut inbox = if wants.is_empty() && !logs_differ {
+            Inbox::for_fetch()
+        } else {
+            self.receive(&view, description, wants, &mut fetched, monitor)?
+        };
+        monitor.phase(Phase { name: "Verifying signatures", files_total: None, bytes_total: None });
+        let (theirs, log, bytes) = exchange.receive(&mut inbox, &mut fetched.logs)?;
+        fetched.bytes_received += bytes;
+        self.note_names(description, &log, &mut fetched)?;
+        exchange.receive_later(&theirs, &mut inbox, &mut fetched.logs)?;
         Ok(fetched)
     }
 
@@ -128,14 +152,14 @@ impl Fetch<'_> {
         wants: Vec<CommitId>,
         fetched: &mut Fetched,
         monitor: &dyn Monitor,
-    ) -> SyncResult<()> {
-        let mut receiver = Receiver::new(self.repository, monitor)?;
+    ) -> SyncResult<Inbox> {
+        let mut receiver = Receiver::new(self.repository, Inbox::for_fetch(), monitor)?;
         let mut received = 0;
         let record = remote_record(view, self.name)?;
         let since = record.filter(|record| record.epoch == description.epoch).and_then(|record| record.mark);
         let haves = view.references()?.into_iter().map(|(_, target)| target.commit).collect();
         monitor.phase(Phase { name: "Receiving history", files_total: None, bytes_total: None });
-        let history = HistoryWants { wants: wants.clone(), haves, since };
+        let history = HistoryWants { wants: wants.clone(), haves, since, logs: view.log_heads()? };
         self.remote.fetch_history(&history, &mut |bundle| {
             received += bundle.len() as u64;
             receiver.take_bundle(bundle)
@@ -167,7 +191,8 @@ impl Fetch<'_> {
         let mut edit = self.repository.edit()?;
         receiver.store_commits(&mut edit)?;
         receiver.store_ties(&mut edit, &found)?;
-        Ok(edit.commit()?)
+        edit.commit()?;
+        Ok(receiver.into_inbox())
     }
 
     /// The commits that the remote's names point to, or that were asked for, and that are not here.
@@ -213,30 +238,37 @@ impl Fetch<'_> {
     }
 
     /// Notes where the remote's names point: branches beside ours, tags among ours where their names
-    /// are free. What the rules forbid is not taken over.
-    fn note_names(&self, description: &Description, fetched: &mut Fetched) -> SyncResult<()> {
+    /// are free; and takes its shared log over. What the rules forbid is not taken over.
+    fn note_names(&self, description: &Description, log: &LogFound, fetched: &mut Fetched) -> SyncResult<()> {
         let view = self.repository.view()?;
+        let (places, changes) = self.changes(&view, description)?;
+        let decision = self.judge.judge(&view, &Case { remote: Some(self.name), changes: &changes, log })?;
+        let Decision { mut refused, recorded, keep, entries, problem } = decision;
         let mut edit = self.repository.edit()?;
-        for (name, target) in &description.refs {
-            let Some(here) = here(self.name, name)? else { continue };
-            let before = edit.reference(&here)?.map(|target| target.commit);
-            if before == Some(target.commit) || (before.is_some() && name.kind() == RefKind::Tag) {
-                continue;
-            }
-            let change = RefChange { name: name.clone(), expected: before, target: Some(target.clone()) };
-            let mut reasons = self.judge.judge(&view, &change)?;
+        if let Some(keep) = keep {
+            keep(&mut edit)?;
+        }
+        (fetched.logs.entries, fetched.logs.problem) = (entries, problem);
+        for (here, RefChange { name, expected: before, target }) in places.iter().zip(changes) {
+            let mut reasons = refused.remove(&name).unwrap_or_default();
+            let after = target.as_ref().map(|target| target.commit);
             if reasons.is_empty() {
-                match edit.set_reference(&here, before, Some(kept(name, target))) {
-                    Err(error @ RepoError::Protected { .. }) => reasons.push(error.to_string()),
+                let kept = target.map(|target| kept(&name, &target));
+                match move_name(&mut edit, recorded.as_ref(), here, before, kept) {
+                    Err(error @ (RepoError::Protected { .. } | RepoError::NotAuthorised { .. })) => {
+                        reasons.push(error.to_string());
+                    }
                     outcome => outcome?,
                 }
             }
             if reasons.is_empty() {
-                let after = Some(target.commit);
-                fetched.moved.push(MovedName { name: name.clone(), before, after });
+                fetched.moved.push(MovedName { name, before, after });
             } else {
-                fetched.refused.push(RefusedName { name: name.clone(), reasons });
+                fetched.refused.push(RefusedName { name, reasons });
             }
+        }
+        if let Some(recorded) = &recorded {
+            follow(&mut edit, &view, recorded, description)?;
         }
         for (here, target) in view.references()? {
             let Some((remote, branch)) = here.remote_parts() else { continue };
@@ -252,6 +284,57 @@ impl Fetch<'_> {
         }
         Ok(edit.commit()?)
     }
+}
+
+impl Fetch<'_> {
+    /// The names of the remote that point elsewhere than when they were seen last, each with the name
+    /// under which that is kept here.
+    fn changes(&self, view: &View, description: &Description) -> SyncResult<(Vec<RefName>, Vec<RefChange>)> {
+        let (mut places, mut changes) = (Vec::new(), Vec::new());
+        for (name, target) in &description.refs {
+            let Some(here) = here(self.name, name)? else { continue };
+            let before = view.reference(&here)?.map(|target| target.commit);
+            if before == Some(target.commit) || (before.is_some() && name.kind() == RefKind::Tag) {
+                continue;
+            }
+            places.push(here);
+            changes.push(RefChange { name: name.clone(), expected: before, target: Some(target.clone()) });
+        }
+        Ok((places, changes))
+    }
+}
+
+/// Brings protected names here to where the shared log says that they stand: tags, and branches that
+/// nobody is on and that have nothing of their own.
+fn follow(edit: &mut Edit, view: &View, recorded: &Recorded, description: &Description) -> SyncResult<()> {
+    let current = edit.state().ok().map(|state| state.branch);
+    for (name, _) in view.references()? {
+        let is_gone = name.kind() == RefKind::Tag && recorded.reference(name.as_str()).is_none();
+        if is_gone && edit.protected_names()?.covers(&name) {
+            edit.follow_log(recorded, &name, None)?;
+        }
+    }
+    for (name, commit) in recorded.references() {
+        let name = RefName::parse(name)?;
+        let here = edit.reference(&name)?.map(|target| target.commit);
+        let is_known = view.snapshot().contains(Space::Commits, commit.as_bytes())?;
+        if here == Some(*commit) || !is_known {
+            continue;
+        }
+        let follows = match (name.kind(), here) {
+            (RefKind::Tag, _) => true,
+            (_, Some(here)) => {
+                current.as_ref() != Some(&name) && is_forward(view, Some(here), Some(*commit))?
+            }
+            (_, None) => false,
+        };
+        if follows {
+            let theirs = description.refs.get(&name).filter(|target| target.commit == *commit);
+            let target = theirs.cloned().unwrap_or_else(|| RefTarget::plain(*commit));
+            edit.follow_log(recorded, &name, Some(target))?;
+        }
+    }
+    Ok(())
 }
 
 fn phase(name: &'static str, (files, bytes): (u64, u64)) -> Phase {
@@ -299,7 +382,7 @@ pub fn fetch_content(
     monitor.phase(phase("Receiving content", sizes));
     let (mut taken, mut lacking) = (Taken::default(), Vec::new());
     for group in groups(files) {
-        let mut receiver = Receiver::new(repository, monitor)?;
+        let mut receiver = Receiver::new(repository, Inbox::for_fetch(), monitor)?;
         let more = receive_content(remote, &mut receiver, group, &description, monitor)?;
         taken.bytes_received += more.bytes_received;
         taken.bytes_shared += more.bytes_shared;

@@ -1,12 +1,14 @@
 //! Fuzz targets of what comes from other repositories.
 
-use crate::base::fuzz::{Numbers, Target, Verdict, json_record};
+use crate::base::fuzz::{Numbers, Target, Verdict, canonical, json_record};
+use crate::base::id::{PolicyId, RepositoryId};
 use crate::object::ObjectKind;
 use crate::object::hash_object;
 use crate::object::metadata::Metadata;
+use crate::object::policy_link::{PolicyLink, Signed};
 use crate::object::tree::TreeNode;
 use crate::sync::address::Address;
-use crate::sync::bundle::{BundleBuilder, decode_person, open_bundle};
+use crate::sync::bundle::{BundleBuilder, decode_person, decode_proposal, open_bundle};
 use crate::sync::keep;
 use crate::sync::origins;
 use crate::sync::push;
@@ -23,6 +25,11 @@ pub const TARGETS: &[Target] = &[
     Target::new("sync: person", &["sync/bundle.rs"], person_seeds, |bytes| {
         if decode_person(bytes).is_some() { Verdict::Understood } else { Verdict::Refused }
     }),
+    Target::new("sync: proposed policy", &["sync/bundle.rs"], proposal_seeds, |bytes| {
+        let read = decode_proposal(bytes);
+        canonical(read, |(_, signed)| serde_json::to_vec(signed).unwrap_or_default())
+    })
+    .with_memory(1 << 20),
     Target::new("sync: note of a parcel", &["sync/push/records.rs"], push::fuzz_seeds, push::fuzz_run)
         .mended_by(mend_note),
     Target::new("sync: what imports left", &["sync/origins.rs"], origins::fuzz_seeds, origins::fuzz_run),
@@ -89,6 +96,20 @@ fn run_bundle(bytes: &[u8]) -> Verdict {
 
 fn person_seeds() -> Vec<Vec<u8>> {
     vec![[[7u8; 16].as_slice(), br#"{"name":"Anna","email":"a@example.org"}"#].concat()]
+}
+
+fn proposal_seeds() -> Vec<Vec<u8>> {
+    let link = PolicyLink {
+        repository: RepositoryId::from_bytes([1; 16]),
+        number: 2,
+        parents: vec![PolicyId::from_bytes([2; 32])],
+        starts: std::collections::BTreeMap::new(),
+        made_ms: 5,
+        reason: "a second editor".into(),
+        policy: "version = 1\n".into(),
+    };
+    let signed = Signed::unsigned(link.encode().unwrap_or_default());
+    vec![serde_json::to_vec(&signed).unwrap_or_default()]
 }
 
 fn mend_note(bytes: &mut [u8]) {

@@ -19,6 +19,7 @@ pub mod fetch;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod keep;
+pub mod logs;
 pub mod origins;
 mod parallel;
 pub mod push;

@@ -24,6 +24,7 @@ use crate::store::{ChunkReader, ChunkWriter, Space, StoreError};
 use crate::sync::bundle::{Received, decode_person, open_bundle};
 use crate::sync::content::{NodesOf, Parts, new_parts};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::logs::Inbox;
 use crate::sync::origins::{Tie, identify as identify_origin, split_commit, split_digest, split_form};
 use crate::sync::remote::{Kind, ObjectKey};
 use crate::sync::walk::{Found, NewFile, find_new};
@@ -42,9 +43,7 @@ pub fn space_of(kind: Kind) -> Option<Space> {
         Kind::Tree => Some(Space::Trees),
         Kind::Metadata => Some(Space::Metadata),
         Kind::ManifestNode => Some(Space::ManifestNodes),
-        Kind::Chunk | Kind::Manifest | Kind::Person => None,
-        // What imports left is kept in several ways, and checked in several.
-        Kind::GitCommit | Kind::GitObject | Kind::GitTreeForm | Kind::LfsDigest | Kind::Tie => None,
+        _ => None,
     }
 }
 
@@ -61,6 +60,7 @@ pub struct Receiver<'a> {
     ties: Vec<Tie>,
     unpublished_bytes: AtomicU64,
     objects: u64,
+    inbox: Inbox,
 }
 
 /// What a repository would be with commits that are still kept back.
@@ -103,7 +103,9 @@ pub struct Needed {
 
 impl<'a> Receiver<'a> {
     /// Begins to receive. Nothing that is stored is swept meanwhile.
-    pub fn new(repository: &'a Repository, monitor: &'a dyn Monitor) -> SyncResult<Self> {
+    ///
+    /// `inbox` takes what is part of logs; it is for others to look at.
+    pub fn new(repository: &'a Repository, inbox: Inbox, monitor: &'a dyn Monitor) -> SyncResult<Self> {
         let writer = repository.store().chunk_writer(monitor)?;
         Ok(Self {
             repository,
@@ -117,6 +119,7 @@ impl<'a> Receiver<'a> {
             ties: Vec::new(),
             unpublished_bytes: AtomicU64::new(0),
             objects: 0,
+            inbox,
         })
     }
 
@@ -171,7 +174,9 @@ impl<'a> Receiver<'a> {
             Kind::Person => {
                 let (id, person) = decode_person(bytes).ok_or_else(|| broken(&"it is no record"))?;
                 self.people.insert(id, person);
+                self.inbox.put(key, bytes)?;
             }
+            kind if kind.is_of_logs() => self.inbox.put(key, bytes)?,
             kind => {
                 if let Some(space) = space_of(kind)
                     && !self.view.snapshot().contains(space, &key.id)?
@@ -421,6 +426,11 @@ impl<'a> Receiver<'a> {
     pub fn keep_only(&mut self, commits: &[CommitId]) {
         let kept: HashSet<CommitId> = commits.iter().copied().collect();
         self.commits.retain(|id, _| kept.contains(id));
+    }
+
+    /// What came of logs.
+    pub fn into_inbox(self) -> Inbox {
+        self.inbox
     }
 
     /// The state of the repository as it was looked at last.

@@ -6,8 +6,8 @@
 //! 1. **Complete.** Everything that a name reaches is there, and so is, until the epoch changes, whatever
 //!    [`Remote::have`] says it has; a commit with all that it reaches.
 //! 2. **Content first, names last.** [`Remote::put`] makes a parcel durable and shows it to nobody.
-//!    [`Remote::publish`] makes the parcels' objects part of the remote and moves names, all of it at
-//!    once or nothing, each name only if it still points where the caller believes.
+//!    [`Remote::publish`] makes the parcels' objects part of the remote and moves names and heads of
+//!    logs, all of it at once or nothing, each only if it still is where the caller believes.
 //! 3. **Repeatable.** Every method may be called again after an error. A parcel that was put twice is
 //!    there once; a proposal that was published and whose answer was lost is not published twice.
 //! 4. **Bounded.** Questions and answers keep to [`Limits`]; whoever sends more is refused.
@@ -22,6 +22,7 @@
 use crate::base::id::{ChunkId, CommitId, PackId, RepositoryId};
 use crate::object::chunker::ChunkerParameters;
 use crate::repo::refs::{RefName, RefTarget};
+use crate::repo::sets::member_kind;
 use crate::store::bucket::head::Token;
 use crate::store::bucket::index::IndexKey;
 use crate::sync::error::SyncResult;
@@ -45,6 +46,22 @@ pub enum Kind {
     Manifest,
     /// A person's record.
     Person,
+    /// An entry of the shared log with its signature.
+    LogEntry,
+    /// A node of a set.
+    SetNode,
+    /// A signed header of the review log.
+    Action,
+    /// The words of an action.
+    ActionBody,
+    /// A list of transitions.
+    TransitionList,
+    /// A signed permission to erase the words of an action.
+    WordsErasure,
+    /// A signature of a commit.
+    CommitSignature,
+    /// A policy link that waits for signatures.
+    PolicyProposal,
     /// The Git commit that a commit was made from.
     GitCommit,
     /// A Git tag, or a Git blob that nothing else tells.
@@ -59,7 +76,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 20] = [
         Self::Chunk,
         Self::Commit,
         Self::Tree,
@@ -67,6 +84,14 @@ impl Kind {
         Self::ManifestNode,
         Self::Manifest,
         Self::Person,
+        Self::LogEntry,
+        Self::SetNode,
+        Self::Action,
+        Self::ActionBody,
+        Self::TransitionList,
+        Self::WordsErasure,
+        Self::CommitSignature,
+        Self::PolicyProposal,
         Self::GitCommit,
         Self::GitObject,
         Self::GitTreeForm,
@@ -84,6 +109,14 @@ impl Kind {
             Self::ManifestNode => 4,
             Self::Manifest => 5,
             Self::Person => 6,
+            Self::LogEntry => 7,
+            Self::SetNode => 8,
+            Self::Action => member_kind::ACTION,
+            Self::ActionBody => 10,
+            Self::TransitionList => 11,
+            Self::WordsErasure => member_kind::WORDS_ERASURE,
+            Self::CommitSignature => member_kind::COMMIT_SIGNATURE,
+            Self::PolicyProposal => member_kind::POLICY_PROPOSAL,
             Self::GitCommit => 16,
             Self::GitObject => 17,
             Self::GitTreeForm => 18,
@@ -97,6 +130,11 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
 
+    /// Whether it is part of a log: kept apart until it was looked at as what it is.
+    pub const fn is_of_logs(self) -> bool {
+        self.number() >= Self::LogEntry.number()
+    }
+
     /// What it is called in messages.
     pub const fn name(self) -> &'static str {
         match self {
@@ -107,6 +145,14 @@ impl Kind {
             Self::ManifestNode => "manifest node",
             Self::Manifest => "manifest",
             Self::Person => "person",
+            Self::LogEntry => "entry of the shared log",
+            Self::SetNode => "node of a set",
+            Self::Action => "action of the review log",
+            Self::ActionBody => "the words of an action",
+            Self::TransitionList => "list of transitions",
+            Self::WordsErasure => "permission to erase words",
+            Self::CommitSignature => "signature of a commit",
+            Self::PolicyProposal => "proposed policy",
             Self::GitCommit => "Git commit",
             Self::GitObject => "Git object",
             Self::GitTreeForm => "Git tree form",
@@ -173,7 +219,8 @@ pub struct Description {
     pub mark: u64,
     /// Where names point.
     pub refs: BTreeMap<RefName, RefTarget>,
-    /// Heads of logs.
+    /// Heads of logs by name: `shared` for the shared log, then those of the sets
+    /// ([`LogSet`](crate::repo::sets::LogSet)). A log with nothing in it has none.
     pub logs: BTreeMap<String, Vec<u8>>,
     /// How much it takes at a time.
     pub limits: Limits,
@@ -195,6 +242,8 @@ pub struct HistoryWants {
     pub haves: Vec<CommitId>,
     /// The mark of the description that the caller saw when it last fetched everything.
     pub since: Option<u64>,
+    /// Heads of logs that the caller has all of. What a remote has beyond them may come along.
+    pub logs: BTreeMap<String, Vec<u8>>,
 }
 
 /// What a parcel holds.
@@ -258,6 +307,17 @@ pub struct RefChange {
     pub target: Option<RefTarget>,
 }
 
+/// The head of a log that is to move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogChange {
+    /// The log.
+    pub name: String,
+    /// The head that the caller believes it has; `None` where there is nothing.
+    pub expected: Option<Vec<u8>>,
+    /// The head that it is to have.
+    pub target: Vec<u8>,
+}
+
 /// What is to become part of the remote.
 #[derive(Debug, Clone)]
 pub struct Proposal {
@@ -269,6 +329,8 @@ pub struct Proposal {
     pub parcels: Vec<ParcelRecord>,
     /// The names.
     pub changes: Vec<RefChange>,
+    /// The heads of logs, which move together with the names.
+    pub logs: Vec<LogChange>,
 }
 
 /// What was published.
@@ -313,10 +375,11 @@ pub trait Remote: Send + Sync {
     /// Which of these parcels it still has from earlier attempts, in their order.
     fn holds(&self, parcels: &[(PackId, ParcelKind)]) -> SyncResult<Vec<bool>>;
 
-    /// Makes parcels part of the remote and moves names: all or nothing.
+    /// Makes parcels part of the remote and moves names and heads of logs: all or nothing.
     ///
     /// # Errors
     /// [`SyncError::Moved`](crate::sync::SyncError::Moved) when a name points elsewhere,
+    /// [`SyncError::LogMoved`](crate::sync::SyncError::LogMoved) when a log has another head,
     /// [`SyncError::Outdated`](crate::sync::SyncError::Outdated) when the epoch changed,
     /// [`SyncError::Refused`](crate::sync::SyncError::Refused) when the rules there forbid it.
     fn publish(&self, proposal: &Proposal) -> SyncResult<Published>;

@@ -3,16 +3,23 @@
 //! It believes nobody: packs and bundles are hashed when they are put, a publication is looked
 //! through until nothing is missing, files are hashed, and the rules are asked, before a name moves.
 
-use crate::base::id::{ChunkId, CommitId, FileId, PackId, PersonId};
+use crate::base::id::{ChunkId, CommitId, FileId, LogEntryId, PackId, PersonId};
 use crate::base::monitor::SilentMonitor;
+use crate::object::action::Action;
 use crate::object::manifest::verified_key;
 use crate::repo::refs::{RefKind, RefName, RefTarget};
+use crate::repo::review_log::ActionRecord;
+use crate::repo::sets::{LogSet, SHARED_LOG};
+use crate::repo::shared_log::LogHead;
 use crate::repo::{RepoError, Repository, View};
 use crate::store::Space;
 use crate::store::parcel::{PackBuilder, pack_blocks};
-use crate::sync::accept::{Judge, insist};
+use crate::sync::accept::{Case, Judge, insist, move_name};
 use crate::sync::bundle::{BundleBuilder, open_bundle};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::logs::{
+    Inbox, LogFound, Nowhere, all_of_set, find_log, log_object_bytes, person_key, take_sets,
+};
 use crate::sync::origins::{is_origin, object};
 use crate::sync::push::candidates::{Candidates, Step, object_bytes};
 use crate::sync::push::gather_blocks;
@@ -32,6 +39,8 @@ const LIMITS: Limits =
     Limits { keys_max: 1 << 16, chunks_max: 1 << 12, parcel_bytes_max: 32 << 20, connections: 4 };
 /// Raw length at which an answer is sent on, in bytes.
 const ANSWER_BYTES: usize = 8 << 20;
+/// Entries of the shared log that come along with the one that is asked for.
+const ENTRIES_ALONG: u64 = 255;
 /// Folder of parcels that were put and not published yet, inside `.pent`.
 const INCOMING_DIR: &str = "incoming";
 /// Prefix of the records of publications in the settings.
@@ -86,7 +95,7 @@ impl<'a> ServedRemote<'a> {
         if id != parcel.record.id {
             return Err(SyncError::Invalid { what: "a pack", detail: "it is another one".to_owned() });
         }
-        let mut receiver = Receiver::new(self.repository, &SilentMonitor)?;
+        let mut receiver = Receiver::new(self.repository, Inbox::for_publication(), &SilentMonitor)?;
         for block in blocks {
             let wanted: HashSet<ChunkId> = block.header.records.iter().map(|record| record.id).collect();
             let start = block.offset as usize;
@@ -96,9 +105,10 @@ impl<'a> ServedRemote<'a> {
         receiver.settle()
     }
 
-    /// Takes in what the parcels have, and insists that nothing is missing or wrong.
-    fn receive(&self, proposal: &Proposal) -> SyncResult<()> {
-        let mut receiver = Receiver::new(self.repository, &SilentMonitor)?;
+    /// Takes in what the parcels have, and insists that nothing is missing or wrong. Gives the shared
+    /// log that comes with it.
+    fn receive(&self, proposal: &Proposal) -> SyncResult<LogFound> {
+        let mut receiver = Receiver::new(self.repository, Inbox::for_publication(), &SilentMonitor)?;
         for parcel in proposal.parcels.iter().filter(|parcel| parcel.kind == ParcelKind::Bundle) {
             let bytes = fs::read(self.incoming(parcel.id, parcel.kind));
             // One that is gone has to be sent again, and so has what relied on it.
@@ -128,18 +138,34 @@ impl<'a> ServedRemote<'a> {
         let mut edit = self.repository.edit()?;
         receiver.store_commits(&mut edit)?;
         receiver.store_ties(&mut edit, &found)?;
-        Ok(edit.commit()?)
+        edit.commit()?;
+        let mut inbox = receiver.into_inbox();
+        take_sets(self.repository, self.judge, &proposal.logs, &mut inbox)?;
+        match proposal.logs.iter().find(|change| change.name == SHARED_LOG) {
+            None => Ok(LogFound::Nothing),
+            Some(change) => {
+                let (view, id) = (self.repository.view()?, self.repository.id());
+                find_log(&view, id, &change.target, &Nowhere, &mut inbox)
+            }
+        }
     }
 
-    fn move_names(&self, proposal: &Proposal) -> SyncResult<Published> {
+    fn move_names(&self, proposal: &Proposal, log: &LogFound) -> SyncResult<Published> {
         let view = self.repository.view()?;
-        for change in &proposal.changes {
-            insist(self.judge, &view, change)?;
+        let case = Case { remote: None, changes: &proposal.changes, log };
+        let decision = self.judge.judge(&view, &case)?;
+        if let Some(problem) = decision.problem {
+            return Err(SyncError::LogRefused(problem));
         }
+        insist(&decision)?;
         let before = count(&view, MARK_KEY)?;
         let mut edit = self.repository.edit()?;
+        if let Some(keep) = decision.keep {
+            keep(&mut edit).map_err(log_moved)?;
+        }
         for change in &proposal.changes {
-            let moved = edit.set_reference(&change.name, change.expected, change.target.clone());
+            let (expected, target) = (change.expected, change.target.clone());
+            let moved = move_name(&mut edit, decision.recorded.as_ref(), &change.name, expected, target);
             moved.map_err(|error| refusal(error, &change.name))?;
         }
         let mark = before + 1;
@@ -168,9 +194,16 @@ fn published_key(proposal: &Proposal) -> Vec<u8> {
 fn refusal(error: RepoError, name: &RefName) -> SyncError {
     match error {
         RepoError::RefMoved { name, expected, actual } => SyncError::Moved { name, expected, actual },
-        RepoError::Protected { .. } => {
+        RepoError::Protected { .. } | RepoError::NotAuthorised { .. } => {
             SyncError::Refused { name: name.clone(), reasons: vec![error.to_string()] }
         }
+        error => error.into(),
+    }
+}
+
+fn log_moved(error: RepoError) -> SyncError {
+    match error {
+        RepoError::LogMoved => SyncError::LogMoved { name: SHARED_LOG.to_owned() },
         error => error.into(),
     }
 }
@@ -188,6 +221,7 @@ fn has(view: &View, key: &ObjectKey) -> SyncResult<bool> {
             let known = id.map(|id| view.person(id)).transpose()?.flatten();
             known.is_some() && object_bytes(view, *key).is_ok()
         }
+        kind if kind.is_of_logs() => log_object_bytes(view, *key)?.is_some(),
         kind => match space_of(kind) {
             Some(space) => view.snapshot().contains(space, &key.id)?,
             None => false,
@@ -214,8 +248,53 @@ impl Answer<'_, '_> {
     }
 }
 
+/// With an action goes the record of whoever acted.
+fn add_actor(view: &View, key: ObjectKey, answer: &mut Answer<'_, '_>) -> SyncResult<()> {
+    if key.kind != Kind::Action {
+        return Ok(());
+    }
+    let record = log_object_bytes(view, key)?.and_then(|bytes| ActionRecord::decode(&bytes).ok());
+    let action = record.and_then(|record| Action::decode(&record.statement).ok());
+    let person = action.map(|action| person_key(view, action.actor)).transpose()?.flatten();
+    person.map_or(Ok(()), |person| answer.add(person))
+}
+
+/// What the caller lacks of logs: entries of the shared log after those that it has, and of a set
+/// of which it has nothing all that there is.
+fn add_logs(view: &View, wants: &HistoryWants, answer: &mut Answer<'_, '_>) -> SyncResult<()> {
+    let theirs = wants.logs.get(SHARED_LOG).and_then(|bytes| LogHead::decode(bytes).ok());
+    let had = match theirs {
+        Some(head) => view.log_entry(head.sequence)?.filter(|entry| entry.id() == head.id).map(|_| head),
+        None => None,
+    };
+    // Whoever has another log asks for its entries one by one.
+    if theirs.is_none() || had.is_some() {
+        for entry in view.log_entries(had.map_or(1, |head| head.sequence + 1))? {
+            answer.add(ObjectKey::new(Kind::LogEntry, *entry?.id().as_bytes()))?;
+        }
+    }
+    for set in LogSet::ALL.into_iter().filter(|set| !wants.logs.contains_key(set.name())) {
+        for key in all_of_set(view, set)? {
+            answer.add(key)?;
+        }
+    }
+    Ok(())
+}
+
+/// Entries are asked for from the newest back: those before one come along.
+fn add_entries_before(view: &View, id: LogEntryId, answer: &mut Answer<'_, '_>) -> SyncResult<()> {
+    let Some(sequence) = view.log_sequence(id)? else { return Ok(()) };
+    for before in sequence.saturating_sub(ENTRIES_ALONG).max(1)..sequence {
+        if let Some(entry) = view.log_entry(before)? {
+            answer.add(ObjectKey::new(Kind::LogEntry, *entry.id().as_bytes()))?;
+        }
+    }
+    Ok(())
+}
+
 impl Remote for ServedRemote<'_> {
     fn describe(&self) -> SyncResult<Description> {
+        self.repository.settle_sets()?;
         let view = self.repository.view()?;
         let settings = self.repository.store().settings();
         let refs: BTreeMap<RefName, RefTarget> =
@@ -228,7 +307,7 @@ impl Remote for ServedRemote<'_> {
             epoch: count(&view, EPOCH_KEY)?,
             mark,
             refs,
-            logs: BTreeMap::new(),
+            logs: view.log_heads()?,
             limits: LIMITS,
         })
     }
@@ -249,6 +328,7 @@ impl Remote for ServedRemote<'_> {
                 answer.add(candidate.key)?;
             }
         }
+        add_logs(&view, wants, &mut answer)?;
         answer.send()
     }
 
@@ -258,7 +338,11 @@ impl Remote for ServedRemote<'_> {
         for key in keys.iter().filter(|key| key.kind != Kind::Chunk) {
             if has(&view, key)? {
                 answer.add(*key)?;
+                add_actor(&view, *key, &mut answer)?;
             }
+        }
+        if let [ObjectKey { kind: Kind::LogEntry, id }] = keys {
+            add_entries_before(&view, LogEntryId::from_bytes(*id), &mut answer)?;
         }
         answer.send()
     }
@@ -318,6 +402,15 @@ impl Remote for ServedRemote<'_> {
         if count(&view, EPOCH_KEY)? != proposal.epoch {
             return Err(SyncError::Outdated);
         }
+        let heads = view.log_heads()?;
+        let is_known = |name: &str| name == SHARED_LOG || LogSet::named(name).is_some();
+        if let Some(change) = proposal.logs.iter().find(|change| !is_known(&change.name)) {
+            let detail = format!("there is no log called {:?}", change.name);
+            return Err(SyncError::Invalid { what: "a publication", detail });
+        }
+        if let Some(change) = proposal.logs.iter().find(|log| heads.get(&log.name) != log.expected.as_ref()) {
+            return Err(SyncError::LogMoved { name: change.name.clone() });
+        }
         for change in &proposal.changes {
             let actual = view.reference(&change.name)?.map(|target| target.commit);
             if actual != change.expected {
@@ -325,7 +418,7 @@ impl Remote for ServedRemote<'_> {
                 return Err(SyncError::Moved { name, expected, actual });
             }
         }
-        match self.receive(proposal) {
+        let log = match self.receive(proposal) {
             // What was promised is gone: have it all sent again.
             Err(error @ SyncError::Missing { .. }) => {
                 for parcel in &proposal.parcels {
@@ -334,7 +427,7 @@ impl Remote for ServedRemote<'_> {
                 return Err(error);
             }
             received => received?,
-        }
-        self.move_names(proposal)
+        };
+        self.move_names(proposal, &log)
     }
 }

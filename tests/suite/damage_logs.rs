@@ -130,7 +130,7 @@ fn erased_words_are_in_no_file_of_the_transaction_log() {
     let needle = salt(&bodies[0].1);
     let id = pentimento::base::id::BodyId::from_slice(&key[1..]).expect("an id");
     let mut edit = house.repository.edit().expect("an edit");
-    edit.erase_review_body(id).expect("erased");
+    edit.erase_review_body(id, None).expect("erased");
     edit.commit().expect("a commit");
     let logs = house.repository.store().dir().join("transactions");
     let mut files = 0;

@@ -4,6 +4,7 @@ use crate::git_support::{Git, Here, Stands, clock};
 use crate::import_git::varied;
 use crate::import_lfs::{copy_folder, with_lfs};
 use pentimento::app::common::remotes::Reach;
+use pentimento::app::error::AppError;
 use pentimento::app::{clone, pull, push, remote};
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::repo::Repository;
@@ -23,7 +24,16 @@ fn push_all(here: &Here, nas: &Path) {
         remote::add(&here.repository, "origin", &address(nas), &reach).expect("a remote");
     }
     let options = push::Options { all: true, ..push::Options::default() };
-    push::run(&here.repository, &options, &reach, &mut |_| {}, &SilentMonitor).expect("a push");
+    push::run(
+        &here.repository,
+        &options,
+        &|| Err(AppError::NoIdentity),
+        &reach,
+        &mut |_| {},
+        &clock(),
+        &SilentMonitor,
+    )
+    .expect("a push");
 }
 
 /// A clone of what was pushed.
@@ -33,6 +43,7 @@ fn clone_of(nas: &Path, lazy: bool) -> Here {
         address: address(nas),
         folder: folder.path().join("clone"),
         branch: Some("main".to_owned()),
+        expected: None,
         lazy,
         sparse: Vec::new(),
     };
@@ -75,7 +86,16 @@ fn a_clone_gives_git_the_same_commits_trees_and_tags() {
     let reach = Reach::default();
     remote::add(&clone.repository, "second", &address(&second), &reach).expect("a remote");
     let options = push::Options { remote: Some("second".to_owned()), all: true, ..push::Options::default() };
-    push::run(&clone.repository, &options, &reach, &mut |_| {}, &SilentMonitor).expect("a push");
+    push::run(
+        &clone.repository,
+        &options,
+        &|| Err(AppError::NoIdentity),
+        &reach,
+        &mut |_| {},
+        &clock(),
+        &SilentMonitor,
+    )
+    .expect("a push");
     gives_back_the_same(&git, &clone_of(&second, false));
 }
 
@@ -94,7 +114,8 @@ fn later_imports_travel_with_the_next_push() {
     push_all(&here, &nas);
     let reach = Reach::default();
     let options = pull::Options { remote: None, identity: Some(crate::app_flow::anna()) };
-    pull::run(&clone.repository, &options, &reach, &clock(), &SilentMonitor).expect("a pull");
+    pull::run(&clone.repository, &options, &|| Err(AppError::NoIdentity), &reach, &clock(), &SilentMonitor)
+        .expect("a pull");
     gives_back_the_same(&git, &clone);
 }
 

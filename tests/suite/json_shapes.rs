@@ -84,6 +84,7 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("remote-list", "remote", "app/remote", "ListReport"),
     ("remote-add", "remote", "app/remote", "ChangeReport"),
     ("remote-set", "remote", "app/remote", "ChangeReport"),
+    ("remote-home", "remote", "app/remote", "ChangeReport"),
     ("remote-remove", "remote", "app/remote", "ChangeReport"),
     ("remote-check", "remote", "app/remote", "CheckReport"),
     ("remote-verify", "remote", "app/remote_care", "VerifyReport"),
@@ -340,6 +341,7 @@ fn vouch(story: &mut Story) {
 fn share(story: &mut Story) {
     story.tell(&["remote", "add", "origin", "../nas"]);
     story.tell(&["remote", "set", "origin", "../nas"]);
+    story.tell(&["remote", "home", "origin"]);
     story.tell(&["remote"]);
     story.tell(&["push", "--dry-run"]);
     story.tell(&["push"]);

@@ -64,6 +64,7 @@ mod small_disk;
 mod support;
 mod terminal;
 mod together;
+mod travel;
 mod trust_attacks;
 mod trust_flow;
 mod trust_kit;

@@ -144,7 +144,7 @@ fn words_are_kept_apart_and_can_be_erased_while_the_review_stays() {
     assert!(!String::from_utf8_lossy(&record.statement).contains("private number"));
     assert!(matches!(view.review_body(action.body).expect("readable"), BodyState::Here(_)));
     let mut edit = house.repository.edit().expect("an edit");
-    edit.erase_review_body(action.body).expect("erased");
+    edit.erase_review_body(action.body, None).expect("erased");
     edit.commit().expect("a commit");
     house.approve(BEN, "poster");
     let review = house.review("poster");

@@ -40,6 +40,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 /// A clock that goes on by a second each time it is asked.
 pub struct Seconds(AtomicI64);
 
+impl Seconds {
+    pub fn from(unix_ms: i64) -> Self {
+        Self(AtomicI64::new(unix_ms))
+    }
+}
+
 impl Clock for Seconds {
     fn now(&self) -> Timestamp {
         Timestamp { unix_ms: self.0.fetch_add(1000, Ordering::Relaxed), offset_minutes: 60 }
@@ -79,6 +85,14 @@ impl House {
         house.write("poster.txt", "Harbour, spring\n");
         house.commit(ANNA, "First state");
         house
+    }
+
+    /// A repository with nothing in it, of the same id.
+    pub fn empty() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let repository =
+            Repository::create(folder.path(), &StoreSettings::new(REPOSITORY)).expect("a new repository");
+        Self { folder, repository, clock: Seconds::from(1_772_382_000_000) }
     }
 
     /// The same with a policy whose rules are these.

@@ -5,7 +5,7 @@ use crate::app::common::changes::changes_between;
 use crate::app::error::AppError;
 use crate::base::id::{ActionId, CommitId, PersonId, RepositoryId, TreeId};
 use crate::base::monitor::{Monitor, SilentMonitor};
-use crate::object::action::{Audience, ListRef};
+use crate::object::action::{Audience, HEADS_MAX, ListRef};
 use crate::object::log_entry::{RefMoved, Why};
 use crate::object::signature::PublicKey;
 use crate::object::source::ObjectSource;
@@ -90,6 +90,13 @@ impl<'a> RepositoryEvidence<'a> {
         let mut authors = self.authors(landing)?;
         authors.insert(submission.by);
         Ok((votes, authors))
+    }
+
+    /// The newest actions of the review log, as far as one entry names them.
+    pub fn heads(&self) -> Result<Vec<ActionId>, AppError> {
+        let mut heads = self.review()?.causal.heads();
+        heads.truncate(HEADS_MAX);
+        Ok(heads)
     }
 
     fn review(&self) -> Result<&Review, AppError> {

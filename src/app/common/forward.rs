@@ -1,6 +1,6 @@
 //! Brings the branch that the worktree is on forward to a commit that has everything of it.
 
-use crate::app::common::guard::{Permit, set_reference};
+use crate::app::common::guard::{Permit, recorded_at, set_reference};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
@@ -16,6 +16,7 @@ use crate::repo::edit::JournalNote;
 use crate::repo::ingest::Ingester;
 use crate::repo::journal::FilesChange;
 use crate::repo::refs::RefTarget;
+use crate::sync::accept::move_name;
 use crate::trust::log_writer::LogWriter;
 use crate::worktree::status::Measure;
 
@@ -50,9 +51,20 @@ impl Forward<'_> {
         let plan = prepare(session, &targets, &KnownFiles::default(), monitor)?;
         let branch = session.state.branch.clone();
         let (repository, wish) = (session.repository, (&branch, session.head, self.to));
-        let permit = Permit::for_commit(repository, &session.view, wish, self.writer, clock.now(), monitor)?;
-        let mut edit = session.repository.edit()?;
-        set_reference(&mut edit, permit, &branch, session.head, Some(RefTarget::plain(self.to)))?;
+        let (view, now) = (&session.view, clock.now());
+        let recorded = recorded_at(repository, view, &branch, self.to, now, monitor)?;
+        let target = Some(RefTarget::plain(self.to));
+        let mut edit = if let Some(recorded) = recorded {
+            // The shared log says that the branch stands there: nobody has to be asked again.
+            let mut edit = repository.edit()?;
+            move_name(&mut edit, Some(&recorded), &branch, session.head, target)?;
+            edit
+        } else {
+            let permit = Permit::for_commit(repository, view, wish, self.writer, now, monitor)?;
+            let mut edit = repository.edit()?;
+            set_reference(&mut edit, permit, &branch, session.head, target)?;
+            edit
+        };
         let state = session.state_in(&edit)?;
         let note = JournalNote {
             verb: self.verb,

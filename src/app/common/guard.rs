@@ -17,7 +17,7 @@ use crate::object::tree_edit::{TreeEdit, edit_tree};
 use crate::repo::history::is_ancestor;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::{Edit, RepoError, Repository, View};
-use crate::rules::approval::Authorised;
+use crate::rules::approval::{Authorised, Recorded};
 use crate::trust::chain::{Trust, VerifiedLog, verify};
 use crate::trust::judge::{MoveEvidence, Proposal, judge};
 use crate::trust::log_writer::LogWriter;
@@ -65,6 +65,32 @@ fn verified_from(
 ) -> Result<VerifiedLog, AppError> {
     let evidence = RepositoryEvidence::new(view, repository.id());
     Ok(verify(view, &trust(repository, view, now)?, earlier, &evidence, monitor)?)
+}
+
+/// Verifies the shared log of a repository as far as that was not done before, from a given beginning.
+pub fn verified_of(view: &View, trust: &Trust, monitor: &dyn Monitor) -> Result<VerifiedLog, AppError> {
+    let earlier = match view.log_checkpoint()? {
+        Some(bytes) => VerifiedLog::restore(&bytes)?,
+        None => None,
+    };
+    let evidence = RepositoryEvidence::new(view, trust.repository);
+    Ok(verify(view, trust, earlier, &evidence, monitor)?)
+}
+
+/// What the shared log records, if it says that a protected name stands at a commit.
+pub fn recorded_at(
+    repository: &Repository,
+    view: &View,
+    name: &RefName,
+    commit: CommitId,
+    now: Timestamp,
+    monitor: &dyn Monitor,
+) -> Result<Option<Recorded>, AppError> {
+    if !is_protected(view, name)? {
+        return Ok(None);
+    }
+    let recorded = verified_log(repository, view, now, monitor)?.recorded();
+    Ok(recorded.filter(|recorded| recorded.reference(name.as_str()) == Some(commit)))
 }
 
 /// Keeps a verification, so that the next goes on from there; pins the first policy when none is.
@@ -289,7 +315,8 @@ pub struct Stray {
 }
 
 /// Finds protected names that were moved without the shared log: by a damaged disk, a restored
-/// backup, or somebody who wrote into the storage.
+/// backup, or somebody who wrote into the storage. A name that is merely behind what was fetched, or that
+/// this clone never had, is none.
 pub fn strays(view: &View, log: &VerifiedLog) -> Result<Vec<Stray>, AppError> {
     let mut found = Vec::new();
     let here: HashMap<String, CommitId> = view
@@ -303,9 +330,26 @@ pub fn strays(view: &View, log: &VerifiedLog) -> Result<Vec<Stray>, AppError> {
     names.dedup();
     for name in names {
         let (stands, said) = (here.get(name).copied(), log.reference(name));
-        if stands != said {
+        if stands != said && !is_behind(view, name, stands, said)? {
             found.push(Stray { name: RefName::parse(name)?, here: stands, log: said });
         }
     }
     Ok(found)
+}
+
+/// Whether a protected name waits for a pull, in a clone that has the shared log from elsewhere.
+fn is_behind(
+    view: &View,
+    name: &str,
+    here: Option<CommitId>,
+    log: Option<CommitId>,
+) -> Result<bool, AppError> {
+    if view.confirmed_log()?.is_none() {
+        return Ok(false);
+    }
+    match (here, log) {
+        (None, Some(_)) => Ok(name.starts_with("branch/")),
+        (Some(here), Some(log)) => Ok(is_ancestor(view, here, log)?),
+        _ => Ok(false),
+    }
 }

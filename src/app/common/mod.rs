@@ -1,6 +1,7 @@
 //! What several use cases share: a look at repository and worktree together, taking content in,
 //! bringing files to another state, and the words that users and reports use for things.
 
+pub mod anew;
 pub mod author;
 pub mod changes;
 pub mod claims;
@@ -16,11 +17,14 @@ pub mod keep;
 pub mod known_files;
 pub mod lineage;
 pub mod locate;
+pub mod logs_out;
 pub mod on_demand;
 pub mod origins;
 pub mod probe;
 pub mod problem;
+pub mod proof;
 pub mod remotes;
+pub mod rules;
 pub mod seekable;
 pub mod session;
 pub mod shelved;

@@ -73,6 +73,10 @@ fn object_fault(kind: ObjectKind, name: &str, key: &[u8], bytes: &[u8]) -> Optio
         // These are in the review log and the shared log, which `logs` checks with their signatures.
         ObjectKind::Transition | ObjectKind::Action | ObjectKind::ActionBody => Ok(()),
         ObjectKind::PolicyLink | ObjectKind::LogEntry => Ok(()),
+        ObjectKind::SetNode
+        | ObjectKind::CommitSignature
+        | ObjectKind::PolicyProposal
+        | ObjectKind::WordsErasure => Ok(()),
     };
     decoded.err().map(|error| format!("{name} {} cannot be read: {error}", hex(key)))
 }

@@ -10,6 +10,7 @@ use crate::care::repair_marker;
 use crate::object::tree::Content;
 use crate::repo::journal::JournalEntry;
 use crate::repo::reach::{Reached, Roots, protected_entries, reach, reach_further};
+use crate::repo::sets::{self, LogSet};
 use crate::repo::{RepoError, Repository, View};
 use crate::store::{Space, Store, StoreError, SweepLock, Transaction};
 use serde::Serialize;
@@ -308,9 +309,14 @@ fn drop_signatures<'a>(
     transaction: &mut Transaction,
     commits: impl Iterator<Item = &'a [u8]>,
 ) -> Result<(), StoreError> {
+    let mut dropped = 0;
     for commit in commits {
         let rows = transaction.scan_prefix(Space::CommitSignatures, commit)?;
-        transaction.delete_all(Space::CommitSignatures, rows.iter().map(|(key, _)| key.as_slice()))?;
+        dropped +=
+            transaction.delete_all(Space::CommitSignatures, rows.iter().map(|(key, _)| key.as_slice()))?;
+    }
+    if dropped > 0 {
+        sets::forget(transaction, LogSet::Signatures)?;
     }
     Ok(())
 }

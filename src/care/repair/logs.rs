@@ -5,6 +5,7 @@ use crate::care::error::CareError;
 use crate::care::fsck::LOG_RULES;
 use crate::care::repair::Steps;
 use crate::repo::Repository;
+use crate::repo::sets::{self, LogSet};
 use crate::store::disk::RealDisk;
 use crate::store::{Space, SurvivingLog};
 use std::collections::BTreeMap;
@@ -48,6 +49,10 @@ pub(super) fn mend(repository: &Repository, steps: &mut Steps) -> Result<(), Car
         }
     }
     edit.mend_log()?;
+    // Their trees follow from the rows, and are made again.
+    for set in LogSet::ALL {
+        sets::forget(edit.transaction(), set)?;
+    }
     edit.commit()?;
     let message = match found {
         0 => "what does not fit together in the review log and the shared log was looked for".to_owned(),

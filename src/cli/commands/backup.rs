@@ -48,7 +48,8 @@ impl Verb for Arguments {
         let address = context.address(&self.address)?;
         let repository = context.repository()?;
         let options = BackupOptions { address, exact: self.exact, percent: self.sample };
-        let report = remote_care::backup(&repository, &options, &context.reach(), context.monitor())?;
+        let (reach, clock, monitor) = (context.reach(), context.clock(), context.monitor());
+        let report = remote_care::backup(&repository, &options, &reach, clock, monitor)?;
         context.print("backup", &report, show)?;
         if report.verified.damaged.is_empty() {
             return Ok(ExitStatus::Done);

@@ -1,11 +1,14 @@
 //! `pent clone`.
 
 use crate::app::clone::{self, Options, Report};
+use crate::app::policy::parse_fingerprint;
+use crate::base::id::PolicyId;
 use crate::base::path::AssetPath;
 use crate::cli::commands::fetch;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::files::{status_of, write_files};
+use crate::cli::output::logs::write_fetched;
 use crate::cli::output::{Page, place, safe};
 use crate::cli::paths;
 use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
@@ -33,6 +36,9 @@ pub struct Arguments {
     /// Show these folders and files only, and bring the content of nothing else
     #[arg(long, value_name = "PATH", num_args = 1..)]
     sparse: Vec<PathBuf>,
+    /// The fingerprint of the first policy, as `pent policy show` has it: refuse anything else
+    #[arg(long, value_name = "FINGERPRINT")]
+    expect: Option<String>,
 }
 
 impl Describe for Arguments {
@@ -50,6 +56,10 @@ impl Describe for Arguments {
             line: "pent clone s3://studio/brand --sparse logos print/2026",
             what: "only two folders of it",
         },
+        Example {
+            line: "pent clone /mnt/nas/brand --expect 5f3a...",
+            what: "refuse another first policy than that one",
+        },
     ];
     const WHEN_STOPPED: Stopped =
         Stopped::of("what came so far is kept in that folder", "the same command again goes on from there");
@@ -63,11 +73,16 @@ impl Verb for Arguments {
             None => context.folder().join(folder_name(&address)?),
         };
         let sparse: Result<Vec<AssetPath>, Failure> = self.sparse.iter().map(|path| inside(path)).collect();
-        let options = Options { address, folder, branch: self.branch, lazy: self.lazy, sparse: sparse? };
+        let expected = self.expect.as_deref().map(expectation).transpose()?;
+        let (lazy, sparse) = (self.lazy, sparse?);
+        let options = Options { address, folder, branch: self.branch, expected, lazy, sparse };
         let report = clone::run(&options, &context.reach(), context.clock(), context.monitor())?;
         context.print("clone", &report, show)?;
         if options.lazy && options.sparse.is_empty() {
             context.hint("show a folder: pent sparse add <folder>; `pent cat` and `pent export` need none");
+        }
+        if report.root_policy.is_some() && !report.expected {
+            context.hint("compare that fingerprint with a colleague's: pent policy show");
         }
         Ok(status_of(&report.files))
     }
@@ -78,6 +93,13 @@ fn inside(typed: &Path) -> Result<AssetPath, Failure> {
     let root = Path::new("/");
     let relative = typed.strip_prefix(root).unwrap_or(typed);
     Ok(paths::asset_path(root, root, relative)?)
+}
+
+fn expectation(text: &str) -> Result<PolicyId, Failure> {
+    parse_fingerprint(text).ok_or_else(|| {
+        Failure::usage(format!("{} is no fingerprint", safe(text)))
+            .hint("64 hexadecimal digits, with or without blanks: `pent policy show` prints them")
+    })
 }
 
 /// The last part of an address, which names the folder.
@@ -94,5 +116,14 @@ fn folder_name(address: &Address) -> Result<String, Failure> {
 fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     page.line(fetch::sentence(&report.fetched))?;
     write_files(page, &report.files)?;
+    write_fetched(page, &report.fetched.logs, "there")?;
+    if let Some(root) = &report.root_policy {
+        let first = if report.expected {
+            "Its first policy is the one you expect"
+        } else {
+            "Its first policy, trusted here from now on"
+        };
+        page.line(format_args!("{first}: {root}"))?;
+    }
     page.line(format_args!("{} is yours, on {}.", place(&report.root), safe(&report.branch)))
 }

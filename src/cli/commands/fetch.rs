@@ -4,6 +4,7 @@ use crate::app::fetch::{self, ContentOptions, ContentReport, Report};
 use crate::base::size::human_bytes;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::logs::{is_quiet, write_fetched};
 use crate::cli::output::{ACCENT, Page, count, safe};
 use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use crate::sync::fetch::{Fetched, MovedName};
@@ -12,8 +13,9 @@ use std::path::PathBuf;
 
 /// Take in what others have pushed, without touching your files
 ///
-/// Every byte is checked when it arrives. Branches of the remote appear as origin/main; `pent pull` also brings them
-/// together with yours.
+/// Every byte is checked when it arrives, and every signature: what was said in reviews comes along, and a protected
+/// branch that somebody moved against the policy is not taken over. Branches of the remote appear as origin/main;
+/// `pent pull` also brings them together with yours.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Which remote; `origin`, or the only one, when you name none
@@ -53,7 +55,8 @@ impl Verb for Arguments {
             context.print("fetch-content", &report, show_content)?;
             return Ok(ExitStatus::Done);
         }
-        let report = fetch::run(&repository, self.remote.as_deref(), &context.reach(), context.monitor())?;
+        let (reach, clock, monitor) = (context.reach(), context.clock(), context.monitor());
+        let report = fetch::run(&repository, self.remote.as_deref(), &reach, clock, monitor)?;
         context.print("fetch", &report, show)?;
         Ok(status_of(&report.fetched))
     }
@@ -75,16 +78,21 @@ fn show_content(page: &mut Page<'_>, report: &ContentReport) -> io::Result<()> {
 
 /// How a command ended that fetched.
 pub(super) fn status_of(fetched: &Fetched) -> ExitStatus {
-    if fetched.refused.is_empty() { ExitStatus::Done } else { ExitStatus::Problems }
+    let logs = &fetched.logs;
+    let is_well = fetched.refused.is_empty() && logs.problem.is_none() && logs.withheld.is_empty();
+    if is_well { ExitStatus::Done } else { ExitStatus::Problems }
 }
 
 /// Writes what came.
 pub(super) fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let (remote, fetched) = (safe(&report.remote), &report.fetched);
-    if fetched.moved.is_empty() && fetched.refused.is_empty() {
+    if fetched.moved.is_empty() && fetched.refused.is_empty() && is_quiet(&fetched.logs) {
         return page.line(format_args!("Nothing new on {remote}."));
     }
-    page.line(sentence(fetched))?;
+    if fetched.commits > 0 || !fetched.moved.is_empty() {
+        page.line(sentence(fetched))?;
+    }
+    write_fetched(page, &fetched.logs, &remote)?;
     for moved in &fetched.moved {
         show_moved(page, moved, &remote)?;
     }

@@ -42,7 +42,8 @@ impl Verb for Arguments {
         let repository = context.repository()?;
         let paths = context.asset_paths(&repository, &self.paths)?;
         let options = Options { remote: self.from, paths, dry_run: self.dry_run };
-        let report = free::run(&repository, &options, &context.reach(), context.monitor())?;
+        let (reach, clock, monitor) = (context.reach(), context.clock(), context.monitor());
+        let report = free::run(&repository, &options, &reach, clock, monitor)?;
         context.print("free", &report, show)?;
         if report.freed.files > 0 && !report.dry_run {
             context.hint("your folder is as it was; `pent sparse remove <folder>` takes files out of it too");

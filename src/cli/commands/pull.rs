@@ -7,6 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::Page;
 use crate::cli::output::files::{status_of, write_files};
+use crate::cli::output::logs::write_anew;
 use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use std::io;
 
@@ -39,7 +40,11 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository()?;
         let options = Options { remote: self.remote, identity: context.identity_or_ask()? };
-        let report = pull::run(&repository, &options, &context.reach(), context.clock(), context.monitor())?;
+        let report = {
+            let (reach, clock, monitor) = (context.reach(), context.clock(), context.monitor());
+            let signing = context.signing_when_needed(options.identity.as_ref());
+            pull::run(&repository, &options, &signing, &reach, clock, monitor)?
+        };
         context.print("pull", &report, show)?;
         if let Some(merge) = &report.merge {
             if merge.outcome == Outcome::Undecided {
@@ -50,12 +55,16 @@ impl Verb for Arguments {
                 return Ok(status_of(&merge.files));
             }
         }
+        if !report.anew.given_up.is_empty() {
+            return Ok(ExitStatus::Problems);
+        }
         Ok(fetch::status_of(&report.fetch.fetched))
     }
 }
 
 fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     fetch::show(page, &report.fetch)?;
+    write_anew(page, &report.anew)?;
     if let Some(merged) = &report.merge {
         merge::show(page, merged)?;
     }

@@ -1,9 +1,10 @@
 //! `pent push`.
 
-use crate::app::push::{self, NameLine, Options, Report};
+use crate::app::push::{self, LogsPushed, NameLine, Options, Report};
 use crate::base::size::human_bytes;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::logs::{write_anew, write_pushed};
 use crate::cli::output::{Page, count, safe};
 use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use crate::sync::push::Moved;
@@ -12,7 +13,8 @@ use std::io;
 /// Give your work to a remote
 ///
 /// Sends what the remote does not have, however little of a file that is, and then moves the branch there. When
-/// something stops it, the next push goes on from there. When others were quicker, pull first.
+/// something stops it, the next push goes on from there. When others were quicker, pull first. What you said in reviews,
+/// signed or proposed goes along, and what others said comes here.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Branches, drafts and tags; the branch you are on when you name none
@@ -64,21 +66,31 @@ impl Verb for Arguments {
             force: self.force,
             dry_run: self.dry_run,
         };
+        let identity = context.identity()?;
         let mut say_first = |moved: &Moved| {
             if moved.bytes_sent > 0 {
                 context.announce(&format!("{}.", to_send(moved)));
             }
         };
-        let report = push::run(&repository, &options, &context.reach(), &mut say_first, context.monitor())?;
+        let report = {
+            let (reach, clock, monitor) = (context.reach(), context.clock(), context.monitor());
+            let signing = context.signing_when_needed(identity.as_ref());
+            push::run(&repository, &options, &signing, &reach, &mut say_first, clock, monitor)?
+        };
         context.print("push", &report, show)?;
-        Ok(ExitStatus::Done)
+        Ok(if report.anew.given_up.is_empty() { ExitStatus::Done } else { ExitStatus::Problems })
     }
 }
 
 fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let remote = safe(&report.remote);
-    if report.names.is_empty() {
+    write_anew(page, &report.anew)?;
+    write_pushed(page, &report.logs, &remote, report.dry_run)?;
+    if report.names.is_empty() && report.logs == LogsPushed::default() {
         return page.line(format_args!("{remote} has everything already."));
+    }
+    if report.names.is_empty() {
+        return Ok(());
     }
     if report.dry_run {
         page.line(format_args!("{}.", to_send(&report.moved)))?;

@@ -51,6 +51,12 @@ enum Action {
         #[arg(value_name = "NAME")]
         name: String,
     },
+    /// Say at which remote the shared log is at home: policies, landings and locks hold once they are there
+    Home {
+        /// Which
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
     /// Read everything that a remote has, and compare all hashes
     Verify {
         /// Which; `origin`, or the only one, when you name none
@@ -126,6 +132,12 @@ impl Verb for Arguments {
                     page.line(format_args!("{} is forgotten here.", safe(&report.remote.name)))
                 })?;
             }
+            Action::Home { name } => {
+                let report = remote::set_home(&context.repository()?, &name)?;
+                context.print("remote-home", &report, |page, report| {
+                    page.line(format_args!("The shared log is at home at {}.", safe(&report.remote.name)))
+                })?;
+            }
             Action::Verify { name, sample } => {
                 let (repository, monitor) = (context.repository_to_read()?, context.monitor());
                 let report = remote_care::verify(&repository, name.as_deref(), sample, &reach, monitor)?;
@@ -162,8 +174,12 @@ impl Verb for Arguments {
 fn show_list(page: &mut Page<'_>, report: &ListReport) -> io::Result<()> {
     let mut columns = Columns::default();
     for remote in &report.remotes {
-        columns
-            .row([Cell::new(safe(&remote.name)).styled(BOLD), Cell::new(safe(&remote.address.to_string()))]);
+        let home = if report.home.as_deref() == Some(remote.name.as_str()) { "home" } else { "" };
+        columns.row([
+            Cell::new(safe(&remote.name)).styled(BOLD),
+            Cell::new(safe(&remote.address.to_string())),
+            Cell::new(home),
+        ]);
     }
     columns.write(page)
 }

@@ -1,17 +1,37 @@
 //! Fuzz targets of keys, signatures, and what is signed about policy and the shared log.
 
 use crate::base::fuzz::{Numbers, Target, Verdict, canonical};
-use crate::base::id::{CommitId, FileId, LogEntryId, PersonId, PolicyId, RepositoryId};
+use crate::base::id::{ActionId, BodyId, CommitId, FileId, LogEntryId, PersonId, PolicyId, RepositoryId};
 use crate::base::time::Timestamp;
+use crate::object::action::Audience;
 use crate::object::commit_signature::{CommitSignature, CommitStatement};
 use crate::object::erasure::Erasure;
 use crate::object::log_entry::{KeyRevoked, LogDeed, LogEntry, RefMoved, SignedEntry, Why};
 use crate::object::login::{LoginChallenge, LoginStatement, Nonce};
 use crate::object::policy_link::PolicyLink;
+use crate::object::set_node::{Member, SetNode, SetRoot};
 use crate::object::signature::{Namespace, PublicKey, Signature, verify};
+use crate::object::words_erasure::{self, WordsErasure};
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    Target::new("object: head of a set", &["object/set_node.rs"], root_seeds, |bytes| {
+        canonical(SetRoot::decode(bytes), SetRoot::encode)
+    }),
+    Target::new("object: node of a set", &["object/set_node.rs"], node_seeds, |bytes| {
+        canonical(SetNode::decode(bytes), |node| {
+            let _ = (node.root(), node.count());
+            node.encode()
+        })
+    }),
+    Target::new("object: permission to erase words", &["object/words_erasure.rs"], words_seeds, |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Refused };
+        let _ = words_erasure::decode_record(bytes).is_ok();
+        match WordsErasure::decode(text) {
+            Err(_) => Verdict::Refused,
+            Ok(erasure) => canonical(erasure.encode(), |text| text.clone().into_bytes()),
+        }
+    }),
     Target::new(
         "object: public key",
         &["object/signature/key.rs", "object/signature/wire.rs"],
@@ -244,4 +264,44 @@ fn erasure_seeds() -> Vec<Vec<u8>> {
         };
         erasure.encode().unwrap_or_default().into_bytes()
     })
+}
+
+fn root_seeds() -> Vec<Vec<u8>> {
+    let one = |seed| {
+        let numbers = &mut Numbers::new(seed);
+        SetRoot { node: numbers.array(), count: 1 + numbers.below(99_999) as u64 }.encode()
+    };
+    (0..4).map(one).collect()
+}
+
+fn node_seeds() -> Vec<Vec<u8>> {
+    let one = |seed| {
+        let numbers = &mut Numbers::new(seed);
+        let count = 1 + numbers.below(16);
+        if numbers.once_in(2) {
+            let mut members: Vec<Member> =
+                (0..count).map(|_| Member { id: numbers.array(), kind: 9 }).collect();
+            members.sort_unstable();
+            return SetNode::Leaf(members).encode();
+        }
+        let child = |numbers: &mut Numbers| SetRoot { node: numbers.array(), count: 65 };
+        SetNode::Inner((0..count as u8).map(|digit| (digit, child(numbers))).collect()).encode()
+    };
+    (0..8).map(one).collect()
+}
+
+fn words_seeds() -> Vec<Vec<u8>> {
+    let one = |seed| {
+        let numbers = &mut Numbers::new(seed);
+        let erasure = WordsErasure {
+            repository: RepositoryId::from_bytes(numbers.array()),
+            audience: if numbers.once_in(2) { Audience::Team } else { Audience::Guests },
+            action: ActionId::from_bytes(numbers.array()),
+            body: BodyId::from_bytes(numbers.array()),
+            made_ms: numbers.any_size() as i64,
+            reason: "said in anger".into(),
+        };
+        erasure.encode().unwrap_or_default().into_bytes()
+    };
+    (0..4).map(one).collect()
 }

@@ -149,6 +149,46 @@ impl Authorised {
     }
 }
 
+/// Where protected names stand by a shared log that was verified up to one entry.
+///
+/// Only the verification of a log makes one: a repository that takes over a log follows it by this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    sequence: u64,
+    log_head: LogEntryId,
+    references: BTreeMap<String, CommitId>,
+}
+
+impl Recorded {
+    pub(crate) const fn verified(
+        sequence: u64,
+        log_head: LogEntryId,
+        references: BTreeMap<String, CommitId>,
+    ) -> Self {
+        Self { sequence, log_head, references }
+    }
+
+    /// The number of the newest entry that was verified.
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Its id.
+    pub const fn log_head(&self) -> LogEntryId {
+        self.log_head
+    }
+
+    /// Where a protected name stands, by its stored form.
+    pub fn reference(&self, name: &str) -> Option<CommitId> {
+        self.references.get(name).copied()
+    }
+
+    /// All protected names that exist, by their stored form.
+    pub const fn references(&self) -> &BTreeMap<String, CommitId> {
+        &self.references
+    }
+}
+
 /// Why a verdict does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]

@@ -7,10 +7,12 @@
 //! names are salted.
 
 use crate::base::id::PackId;
-use crate::base::id::{ChunkId, CommitId, FileId, ManifestNodeId, MetadataId, TreeId};
+use crate::base::id::{BodyId, ChunkId, CommitId, FileId, ManifestNodeId, MetadataId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::repo::View;
 use crate::repo::reach::{Reached, Roots, reach};
+use crate::repo::review_log::BodyState;
+use crate::repo::sets::LogSet;
 use crate::store::bucket::Write;
 use crate::store::bucket::head::{CondemnedBlob, HEAD_KEY, Head, IndexRecord, Token};
 use crate::store::bucket::index::{IndexBuilder, IndexKey};
@@ -100,13 +102,15 @@ impl BucketRemote {
         for blob in head.condemned.iter_mut().filter(|blob| blob.since_ms == 0) {
             blob.since_ms = how.now_ms;
         }
+        let ours = view.log_heads()?;
+        let sets_agree = LogSet::ALL.iter().all(|set| ours.get(set.name()) == before.logs.get(set.name()));
         let mut collected = Collected::default();
         self.indexes.load(&before.indexes)?;
         let mut kept = Kept::default();
         for record in before.indexes.iter().rev() {
             self.indexes.each(record, |key, mut place| {
                 kept.packs_before.insert((place.pack.id, place.pack.kind));
-                if !is_reached(&reached, &key) {
+                if !is_reached(&reached, &key) || is_spent(view, &key, sets_agree) {
                     collected.objects += 1;
                     return;
                 }
@@ -219,6 +223,18 @@ struct Kept {
     packs_before: BTreeSet<(PackId, u8)>,
 }
 
+/// Whether a part of the logs is of no more use: a node of a tree as a set was once, when the sets here
+/// are those of the bucket; words that were erased.
+fn is_spent(view: &View, key: &IndexKey, sets_agree: bool) -> bool {
+    match Kind::from_number(key.kind) {
+        Some(Kind::SetNode) => sets_agree && view.set_node_bytes(&key.id).is_ok_and(|node| node.is_none()),
+        Some(Kind::ActionBody) => {
+            view.review_body(BodyId::from_bytes(key.id)).is_ok_and(|body| body == BodyState::Erased)
+        }
+        _ => false,
+    }
+}
+
 /// Whether something that a name leads to needs the object. What is not known is needed.
 fn is_reached(reached: &Reached, key: &IndexKey) -> bool {
     match Kind::from_number(key.kind) {
@@ -229,8 +245,7 @@ fn is_reached(reached: &Reached, key: &IndexKey) -> bool {
         Some(Kind::ManifestNode) => reached.manifest_nodes.contains(&ManifestNodeId::from_bytes(key.id)),
         Some(Kind::Manifest) => reached.manifests.contains(&FileId::from_bytes(key.id)),
         Some(Kind::GitCommit) => reached.commits.contains(&CommitId::from_bytes(key.id)),
-        // Small, and found only by reading: they stay.
-        Some(Kind::GitObject | Kind::GitTreeForm | Kind::LfsDigest | Kind::Tie) => true,
-        Some(Kind::Person) | None => true,
+        // Signed things, and what imports left, stay; what later programs know is not for this one to judge.
+        Some(_) | None => true,
     }
 }

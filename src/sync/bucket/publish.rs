@@ -7,7 +7,7 @@ use crate::store::bucket::index::{IndexBuilder, IndexPlace, IndexedPack};
 use crate::sync::bucket::{BucketRemote, index_file_key};
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::parallel::{patiently, pause};
-use crate::sync::remote::{ParcelRecord, Proposal, Published, RefChange};
+use crate::sync::remote::{LogChange, ParcelRecord, Proposal, Published, RefChange};
 
 /// How often a head that others change is tried.
 const ATTEMPTS: u32 = 200;
@@ -67,6 +67,10 @@ impl BucketRemote {
                 Some(target) => head.refs.insert(key.to_owned(), target.encode()),
                 None => head.refs.remove(key),
             };
+        }
+        for change in &proposal.logs {
+            check_log(before, change)?;
+            head.logs.insert(change.name.clone(), change.target.clone());
         }
         if let Some(mut record) = index {
             record.generations = (head.generation, head.generation);
@@ -153,7 +157,16 @@ fn forget_oldest(head: &mut Head) {
 
 /// Whether a head as it was seen a while ago forbids the proposal.
 fn changes_fail(head: &Head, proposal: &Proposal) -> bool {
-    head.epoch != proposal.epoch || proposal.changes.iter().any(|change| check_change(head, change).is_err())
+    head.epoch != proposal.epoch
+        || proposal.changes.iter().any(|change| check_change(head, change).is_err())
+        || proposal.logs.iter().any(|change| check_log(head, change).is_err())
+}
+
+fn check_log(head: &Head, change: &LogChange) -> SyncResult<()> {
+    if head.logs.get(&change.name) == change.expected.as_ref() {
+        return Ok(());
+    }
+    Err(SyncError::LogMoved { name: change.name.clone() })
 }
 
 fn check_change(head: &Head, change: &RefChange) -> SyncResult<()> {

@@ -91,7 +91,8 @@ impl BucketRemote {
             verified.repaired += self.give_back(repository, &view, keys, &token, &mut parcels)?;
         }
         if !parcels.is_empty() {
-            let proposal = Proposal { epoch: head.epoch, token, parcels, changes: Vec::new() };
+            let proposal =
+                Proposal { epoch: head.epoch, token, parcels, changes: Vec::new(), logs: Vec::new() };
             self.publish(&proposal)?;
         }
         Ok(verified)

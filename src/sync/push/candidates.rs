@@ -9,6 +9,7 @@ use crate::store::Space;
 use crate::sync::bundle::{encode_person, identify};
 use crate::sync::content::{Parts, new_parts};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::logs::log_object_bytes;
 use crate::sync::origins;
 use crate::sync::receive::{manifest_nodes, space_of};
 use crate::sync::remote::{Kind, ObjectKey};
@@ -42,11 +43,25 @@ pub(in crate::sync) struct Candidates<'a> {
     next_file: usize,
     next_foreign: usize,
     waiting: VecDeque<Step>,
+    of_logs: &'a [ObjectKey],
 }
 
 impl<'a> Candidates<'a> {
     pub(in crate::sync) fn new(view: &'a View, found: &'a Found) -> Self {
-        Self { view, found, objects_done: false, next_file: 0, next_foreign: 0, waiting: VecDeque::new() }
+        Self {
+            view,
+            found,
+            objects_done: false,
+            next_file: 0,
+            next_foreign: 0,
+            waiting: VecDeque::new(),
+            of_logs: &[],
+        }
+    }
+
+    /// The same, and these objects of logs before all others.
+    pub(in crate::sync) fn with_logs(self, of_logs: &'a [ObjectKey]) -> Self {
+        Self { of_logs, ..self }
     }
 
     fn add(&mut self, key: ObjectKey) {
@@ -55,6 +70,7 @@ impl<'a> Candidates<'a> {
 
     fn add_objects(&mut self) -> SyncResult<()> {
         let found = self.found;
+        self.of_logs.iter().for_each(|key| self.add(*key));
         found.commits.iter().for_each(|id| self.add(ObjectKey::new(Kind::Commit, *id.as_bytes())));
         found.trees.iter().for_each(|id| self.add(ObjectKey::new(Kind::Tree, *id.as_bytes())));
         found.metadata.iter().for_each(|id| self.add(ObjectKey::new(Kind::Metadata, *id.as_bytes())));
@@ -173,6 +189,7 @@ pub(in crate::sync) fn object_bytes(view: &View, key: ObjectKey) -> SyncResult<V
         }
         kind if origins::is_origin(kind) => return origins::object(view, &key)?.ok_or_else(missing),
         Kind::Manifest => view.snapshot().get(Space::Manifests, &verified_key(FileId::from_bytes(key.id)))?,
+        kind if kind.is_of_logs() => log_object_bytes(view, key)?,
         kind => match space_of(kind) {
             Some(space) => view.snapshot().get(space, &key.id)?,
             None => None,
@@ -189,10 +206,13 @@ pub(in crate::sync) fn object_bytes(view: &View, key: ObjectKey) -> SyncResult<V
 /// How long an object is, about: people and manifests without nodes are counted as they mostly are.
 pub(super) fn object_length(view: &View, key: ObjectKey) -> SyncResult<usize> {
     const SMALL_BYTES: usize = 2048;
+    if key.kind.is_of_logs() {
+        return Ok(log_object_bytes(view, key)?.map_or(0, |bytes| bytes.len()));
+    }
     let Some(space) = space_of(key.kind) else { return Ok(SMALL_BYTES) };
     Ok(view.snapshot().with(space, &key.id, <[u8]>::len)?.unwrap_or(SMALL_BYTES))
 }
 
-fn person_bytes(view: &View, id: PersonId) -> SyncResult<Option<Vec<u8>>> {
+pub(in crate::sync) fn person_bytes(view: &View, id: PersonId) -> SyncResult<Option<Vec<u8>>> {
     view.person(id)?.map(|person| encode_person(id, &person)).transpose()
 }

@@ -14,7 +14,7 @@ use crate::base::monitor::{Monitor, Phase};
 use crate::repo::{Repository, View};
 use crate::store::bucket::head::Token;
 use crate::sync::error::{SyncError, SyncResult};
-use crate::sync::remote::{Description, ObjectKey, Proposal, Published, RefChange, Remote};
+use crate::sync::remote::{Description, LogChange, ObjectKey, Proposal, Published, RefChange, Remote};
 use crate::sync::walk::{Found, find_new};
 use candidates::Candidates;
 use records::SentParcels;
@@ -58,6 +58,10 @@ pub struct Push<'a> {
     pub known: Vec<CommitId>,
     /// Names to move.
     pub changes: Vec<RefChange>,
+    /// Heads of logs to move.
+    pub logs: Vec<LogChange>,
+    /// What of the logs the remote lacks.
+    pub log_objects: Vec<ObjectKey>,
     /// Folder for notes of what was sent.
     pub notes: PathBuf,
     /// Names this publication: random bytes.
@@ -85,7 +89,7 @@ impl Push<'_> {
         let mut moved = moved_of(found);
         monitor.phase(phase("Comparing", &moved));
         let sender = Sender::new(self, view, description, None, monitor)?;
-        sender.measure(Candidates::new(view, found), sent, &mut moved, answers)?;
+        sender.measure(self.candidates(view, found), sent, &mut moved, answers)?;
         answers.rewind();
         sent.begin_again();
         Ok(moved)
@@ -123,13 +127,13 @@ impl Push<'_> {
             let mut moved = moved_of(&found);
             monitor.phase(phase("Sending", &moved));
             let sender = Sender::new(self, &view, &description, Some(&self.notes), monitor)?;
-            let candidates = Candidates::new(&view, &found);
-            let parcels = sender.run(candidates, &mut sent, &mut moved, &mut answers)?;
+            let parcels = sender.run(self.candidates(&view, &found), &mut sent, &mut moved, &mut answers)?;
             let proposal = Proposal {
                 epoch: description.epoch,
                 token: self.token,
                 parcels,
                 changes: self.changes.clone(),
+                logs: self.logs.clone(),
             };
             match self.remote.publish(&proposal) {
                 Ok(published) => {
@@ -142,6 +146,15 @@ impl Push<'_> {
             }
         }
         Err(SyncError::Busy { attempts: ROUNDS })
+    }
+
+    /// Whether nothing is to move.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.logs.is_empty()
+    }
+
+    fn candidates<'a>(&'a self, view: &'a View, found: &'a Found) -> Candidates<'a> {
+        Candidates::new(view, found).with_logs(&self.log_objects)
     }
 
     /// What the names bring beyond what the remote has.

@@ -3,7 +3,7 @@
 use crate::base::id::{ActionId, AssetId, CommitId, FileId, PersonId, PolicyId, RepositoryId};
 use crate::object::signature::Fingerprint;
 use crate::repo::shared_log::LogHead;
-use crate::rules::approval::{Received, Revocations};
+use crate::rules::approval::{Received, Recorded, Revocations};
 use crate::rules::policy::{Handle, Policy};
 use crate::trust::chain::error::ChainError;
 use serde::{Deserialize, Serialize};
@@ -161,6 +161,11 @@ impl VerifiedLog {
     /// All protected names that exist, by their stored form.
     pub const fn references(&self) -> &BTreeMap<String, CommitId> {
         &self.refs
+    }
+
+    /// Where protected names stand, for a repository that follows this log; `None` without entries.
+    pub fn recorded(&self) -> Option<Recorded> {
+        self.head.map(|head| Recorded::verified(head.sequence, head.id, self.refs.clone()))
     }
 
     /// Whether the policy in force protects a name, by its stored form.

@@ -47,6 +47,7 @@ fn what_no_name_reaches_goes_after_its_grace_and_the_rest_stays() {
             expected: Some(head(&gone)),
             target: None,
         }],
+        logs: Vec::new(),
     };
     place.open().publish(&remove).expect("a name less");
     let before: u64 = bucket.keys().len() as u64;
@@ -141,6 +142,7 @@ fn drop_branch(place: &BucketPlace, name: &str, round: u64) {
         token: token(),
         parcels: Vec::new(),
         changes: vec![change],
+        logs: Vec::new(),
     };
     match remote.publish(&proposal) {
         Ok(_) | Err(SyncError::Moved { .. } | SyncError::Outdated) => {}
@@ -206,6 +208,7 @@ fn what_a_clone_relies_on_stays_although_no_name_leads_to_it() {
             expected: Some(relied_on),
             target: None,
         }],
+        logs: Vec::new(),
     };
     place.open().publish(&remove).expect("a name less");
     // Whoever collects and does not know what the other relies on brings it first.

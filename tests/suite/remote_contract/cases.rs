@@ -44,6 +44,7 @@ pub fn nothing_shows_before_it_is_published(place: &dyn Place) {
             expected: Some(head(&lab)),
             target: Some(RefTarget::plain(head(&lab))),
         }],
+        logs: Vec::new(),
     };
     assert!(matches!(remote.publish(&proposal), Err(SyncError::Moved { .. })));
     let key = ObjectKey::new(Kind::Commit, *head(&lab).as_bytes());
@@ -65,6 +66,7 @@ pub fn a_name_moves_only_from_where_it_is(place: &dyn Place) {
             expected: None,
             target: Some(RefTarget::plain(head(&second))),
         }],
+        logs: Vec::new(),
     };
     let outcome = slow.publish(&late);
     let actual = Some(head(&first));
@@ -87,6 +89,7 @@ pub fn a_publication_counts_once_however_often_it_is_told(place: &dyn Place) {
         token: token(),
         parcels: Vec::new(),
         changes: vec![change(None)],
+        logs: Vec::new(),
     };
     let first = remote.publish(&proposal).expect("published");
     let second = place.open().publish(&proposal).expect("told again");
@@ -163,6 +166,8 @@ pub fn a_push_that_was_stopped_goes_on_where_it_was(place: &dyn Place) {
         remote: &*remote,
         known: Vec::new(),
         changes: vec![change],
+        logs: Vec::new(),
+        log_objects: Vec::new(),
         notes: lab.repository.pent_dir().join("remotes/test"),
         token: token(),
     };

@@ -125,6 +125,8 @@ pub fn push_from(
         remote,
         known: Vec::new(),
         changes: vec![change],
+        logs: Vec::new(),
+        log_objects: Vec::new(),
         notes: lab.repository.pent_dir().join("remotes/test"),
         token: token(),
     };

@@ -23,6 +23,14 @@ pub(super) fn advice(error: &SyncError) -> Advice {
         SyncError::Moved { .. } | SyncError::NotForward { .. } => {
             Advice::refused(&["pent pull, to bring the others' work together with yours; then push again"])
         }
+        SyncError::LogMoved { .. } => Advice::refused(&["pent fetch, then try again"]),
+        SyncError::LogRefused(_) => Advice::of(
+            ExitStatus::Refused,
+            &[
+                "nothing was taken over, and what was here stays as it was",
+                "compare with a colleague: `pent policy show` and `pent audit`",
+            ],
+        ),
         SyncError::Refused { .. } => Advice::refused(&["`pent push --dry-run` shows what would move"]),
         SyncError::Outdated | SyncError::Busy { .. } => {
             Advice::unavailable("try again: what arrived already is not sent again")

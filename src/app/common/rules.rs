@@ -1,0 +1,486 @@
+//! The rules of a repository for what comes from elsewhere: the same judgement that local commands go
+//! through ([`trust::judge`](crate::trust::judge)), asked by fetches, by pushes, and by servers for what
+//! they are sent.
+//!
+//! The shared log that comes is verified from the pinned first policy, every move under the policy in
+//! force at its entry. A protected name is where the log says, or it is not taken over.
+
+use crate::app::common::evidence::RepositoryEvidence;
+use crate::app::common::guard::verified_of;
+use crate::app::common::proof;
+use crate::app::error::AppError;
+use crate::app::review::land::SUBMISSION_FIELD;
+use crate::base::id::{ActionId, CommitId, LogEntryId, PolicyId, RepositoryId};
+use crate::base::monitor::{Monitor, SilentMonitor};
+use crate::base::time::Timestamp;
+use crate::object::action::Audience;
+use crate::object::log_entry::{LogDeed, LogEntry, RefMoved, SignedEntry, Why};
+use crate::object::policy_link::PolicyLink;
+use crate::object::signature::Namespace;
+use crate::object::source::ObjectSource;
+use crate::repo::history::is_ancestor;
+use crate::repo::refs::RefName;
+use crate::repo::shared_log::LogHead;
+use crate::repo::{Edit, RepoError, Repository, View};
+use crate::rules::approval::{Missing, Received, Recorded, check_quorum};
+use crate::sync::SyncError;
+use crate::sync::accept::{Case, Decision, Judge, Said};
+use crate::sync::error::SyncResult;
+use crate::sync::logs::{LogArrival, LogFound};
+use crate::sync::remote::RefChange;
+use crate::trust::chain::{ChainError, Entries, Evidence, LogSource, Trust, VerifiedLog, verify};
+use crate::trust::judge::{Proposal, judge};
+use std::path::PathBuf;
+
+/// The rules that hold in a repository.
+pub struct Rules {
+    repository: RepositoryId,
+    expected: Option<PolicyId>,
+    now: Timestamp,
+    proof: PathBuf,
+}
+
+impl Rules {
+    /// The rules of a repository, at a moment.
+    pub fn of(repository: &Repository, now: Timestamp) -> Self {
+        let proof = repository.pent_dir().join(proof::FOLDER);
+        Self { repository: repository.id(), expected: None, now, proof }
+    }
+
+    /// The same, insisting that the first policy is this one.
+    #[must_use]
+    pub fn expecting(self, expected: Option<PolicyId>) -> Self {
+        Self { expected, ..self }
+    }
+}
+
+/// Entries that are here up to a number, and then others.
+struct Joined<'a> {
+    view: &'a View,
+    head: LogHead,
+    common: u64,
+    entries: &'a [SignedEntry],
+}
+
+impl LogSource for Joined<'_> {
+    fn head(&self) -> Result<Option<LogHead>, RepoError> {
+        Ok(Some(self.head))
+    }
+
+    fn id_at(&self, sequence: u64) -> Result<Option<LogEntryId>, RepoError> {
+        match sequence.checked_sub(self.common + 1) {
+            None => Ok(self.view.log_entry(sequence)?.map(|entry| entry.id())),
+            Some(place) => {
+                let place = usize::try_from(place).unwrap_or(usize::MAX);
+                Ok(self.entries.get(place).map(SignedEntry::id))
+            }
+        }
+    }
+
+    fn entries(&self, from: u64) -> Result<Entries<'_>, RepoError> {
+        let here = usize::try_from((self.common + 1).saturating_sub(from)).unwrap_or(usize::MAX);
+        let skipped = usize::try_from(from.saturating_sub(self.common + 1)).unwrap_or(usize::MAX);
+        let ours = self.view.log_entries(from)?.take(here);
+        Ok(Box::new(ours.chain(self.entries.iter().skip(skipped).cloned().map(Ok))))
+    }
+}
+
+/// What is to be remembered with what was decided.
+#[derive(Default)]
+struct Taking {
+    entries: Option<(Recorded, u64, Vec<SignedEntry>)>,
+    checkpoint: Option<Vec<u8>>,
+    confirmed: Option<Vec<u8>>,
+    root: Option<PolicyId>,
+    seen: Option<(String, LogHead)>,
+}
+
+impl Taking {
+    fn apply(self, edit: &mut Edit) -> Result<(), RepoError> {
+        if let Some((recorded, common, entries)) = self.entries {
+            if edit.log_head()?.is_some_and(|head| head.sequence > common) {
+                let taken_back = edit.take_back_log(common)?;
+                edit.put_waiting(&taken_back)?;
+            }
+            edit.take_log(&recorded, &entries)?;
+        }
+        if let Some(root) = self.root {
+            edit.pin_root(root)?;
+        }
+        if let Some(checkpoint) = &self.checkpoint {
+            edit.put_log_checkpoint(checkpoint)?;
+        }
+        if let Some(confirmed) = &self.confirmed {
+            edit.put_confirmed_log(confirmed)?;
+        }
+        match self.seen {
+            Some((remote, head)) => edit.put_seen_log(&remote, Some(head)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The shared log by which names are judged.
+struct Standing {
+    /// The log, verified; `None` when what came cannot be trusted.
+    log: Option<VerifiedLog>,
+    /// Whether the remote has less of the log than is here.
+    is_behind: bool,
+    taking: Taking,
+    entries: u64,
+    problem: Option<String>,
+}
+
+impl Standing {
+    const fn problem(problem: String) -> Self {
+        Self {
+            log: None,
+            is_behind: false,
+            taking: Taking { entries: None, checkpoint: None, confirmed: None, root: None, seen: None },
+            entries: 0,
+            problem: Some(problem),
+        }
+    }
+}
+
+impl Rules {
+    fn trust(&self, view: &View) -> SyncResult<Trust> {
+        let pinned = self.expected.or(view.pinned_root()?);
+        Ok(Trust { repository: self.repository, pinned, now_ms: self.now.unix_ms })
+    }
+
+    fn verify<S: LogSource + ?Sized>(
+        &self,
+        view: &View,
+        source: &S,
+        earlier: Option<VerifiedLog>,
+    ) -> SyncResult<Result<VerifiedLog, ChainError>> {
+        let evidence = RepositoryEvidence::new(view, self.repository);
+        match verify(source, &self.trust(view)?, earlier, &evidence, &SilentMonitor) {
+            Err(ChainError::Repo(error)) => Err(error.into()),
+            Err(ChainError::Cancelled) => Err(SyncError::Cancelled),
+            outcome => Ok(outcome),
+        }
+    }
+
+    /// Our own log, verified.
+    fn ours(&self, view: &View, monitor: &dyn Monitor) -> SyncResult<VerifiedLog> {
+        let trust = self.trust(view)?;
+        verified_of(view, &Trust { pinned: view.pinned_root()?, ..trust }, monitor).map_err(|error| {
+            match error {
+                AppError::Repo(error) => error.into(),
+                AppError::Chain(ChainError::Cancelled) => SyncError::Cancelled,
+                error => {
+                    SyncError::LogRefused(format!("the shared log of this clone does not verify: {error}"))
+                }
+            }
+        })
+    }
+
+    fn standing(&self, view: &View, case: &Case<'_>) -> SyncResult<Standing> {
+        let ours = self.ours(view, &SilentMonitor)?;
+        let seen = match case.remote {
+            Some(remote) => view.seen_log(remote)?,
+            None => None,
+        };
+        match case.log {
+            LogFound::Broken(reason) => Ok(Standing::problem(reason.clone())),
+            LogFound::Nothing if seen.is_some() => {
+                self.gone_back(view, seen.map_or(0, |seen| seen.sequence), None)
+            }
+            LogFound::Nothing => match (self.expected, case.remote) {
+                (Some(expected), Some(_)) if ours.root() != Some(expected) => Ok(Standing::problem(format!(
+                    "the first policy is missing there, but you expect {expected}"
+                ))),
+                _ => Ok(Standing {
+                    log: Some(ours),
+                    is_behind: true,
+                    taking: Taking::default(),
+                    entries: 0,
+                    problem: None,
+                }),
+            },
+            LogFound::Log(arrival) => self.arrived(view, ours, seen, arrival, case.remote),
+        }
+    }
+
+    fn arrived(
+        &self,
+        view: &View,
+        ours: VerifiedLog,
+        seen: Option<LogHead>,
+        arrival: &LogArrival,
+        remote: Option<&str>,
+    ) -> SyncResult<Standing> {
+        let confirmed = restored(view.confirmed_log()?);
+        let sequence = |log: &Option<VerifiedLog>| {
+            log.as_ref().and_then(VerifiedLog::head).map_or(0, |head| head.sequence)
+        };
+        let (seen_to, held_to) = (seen.map_or(0, |seen| seen.sequence), sequence(&confirmed));
+        if arrival.entries.is_empty() {
+            if arrival.common < seen_to {
+                return self.gone_back(view, seen_to, Some(arrival.head));
+            }
+            return self.same_or_less(view, ours, confirmed, arrival, remote);
+        }
+        if arrival.common < seen_to.max(held_to) {
+            return self.forked(view, arrival);
+        }
+        let ours_to = ours.head().map_or(0, |head| head.sequence);
+        if remote.is_none() && arrival.common < ours_to {
+            return Ok(Standing::problem("the shared log here has gone on meanwhile".to_owned()));
+        }
+        let earlier = if arrival.common >= ours_to { Some(ours) } else { confirmed };
+        let earlier = earlier.filter(|log| log.head().is_some_and(|head| head.sequence <= arrival.common));
+        let LogArrival { head, common, entries } = arrival;
+        let joined = Joined { view, head: *head, common: *common, entries };
+        let log = match self.verify(view, &joined, earlier)? {
+            Ok(log) => log,
+            Err(error) => return Ok(Standing::problem(told(view, &error, entries)?)),
+        };
+        let checkpoint = log.checkpoint().map_err(|error| SyncError::LogRefused(error.to_string()))?;
+        let taken = log.recorded().map(|recorded| (recorded, *common, entries.clone()));
+        let taking = Taking {
+            entries: taken,
+            root: log.root(),
+            confirmed: remote.is_some().then(|| checkpoint.clone()),
+            checkpoint: Some(checkpoint),
+            seen: remote.map(|remote| (remote.to_owned(), *head)),
+        };
+        let entries = entries.len() as u64;
+        Ok(Standing { log: Some(log), is_behind: false, taking, entries, problem: None })
+    }
+
+    /// The remote has nothing of the log that is not here.
+    fn same_or_less(
+        &self,
+        view: &View,
+        ours: VerifiedLog,
+        confirmed: Option<VerifiedLog>,
+        arrival: &LogArrival,
+        remote: Option<&str>,
+    ) -> SyncResult<Standing> {
+        let mut taking = Taking::default();
+        if let Some(expected) = self.expected.filter(|expected| ours.root() != Some(*expected)) {
+            let found = ours.root().map_or_else(|| "missing".to_owned(), |root| root.to_string());
+            return Ok(Standing::problem(ChainError::OtherRoot { pinned: expected, found }.to_string()));
+        }
+        let held = confirmed.as_ref().and_then(VerifiedLog::head).map_or(0, |head| head.sequence);
+        if let Some(remote) = remote {
+            taking.seen = Some((remote.to_owned(), arrival.head));
+            if arrival.head.sequence > held {
+                let joined = Joined { view, head: arrival.head, common: arrival.common, entries: &[] };
+                if let Ok(log) = self.verify(view, &joined, confirmed)? {
+                    taking.confirmed = log.checkpoint().ok();
+                }
+            }
+        }
+        let is_behind = ours.head() != Some(arrival.head);
+        Ok(Standing { log: Some(ours), is_behind, taking, entries: 0, problem: None })
+    }
+
+    /// The remote had more of the log before.
+    fn gone_back(&self, view: &View, seen: u64, found: Option<LogHead>) -> SyncResult<Standing> {
+        let found = found.map_or(0, |head| head.sequence);
+        let (mine, theirs) = (view.log_entry(seen)?, view.log_entry(found)?);
+        let kept = proof::keep(&self.proof, seen, mine.as_ref(), theirs.as_ref());
+        let error = ChainError::RolledBack { seen, found };
+        Ok(Standing::problem(format!("{error}{}", kept.words())))
+    }
+
+    /// The remote's log is another one than this clone has seen at some remote.
+    fn forked(&self, view: &View, arrival: &LogArrival) -> SyncResult<Standing> {
+        let sequence = arrival.common + 1;
+        let (mine, theirs) = (view.log_entry(sequence)?, arrival.entries.first());
+        let kept = proof::keep(&self.proof, sequence, mine.as_ref(), theirs);
+        let (mine, theirs) = (proof::describe(mine.as_ref()), proof::describe(theirs));
+        Ok(Standing::problem(format!(
+            "entry {sequence} of the shared log is another one there than here: whoever keeps it shows different \
+             people different histories, or rewrote it. Here it is {mine}; there it is {theirs}{}",
+            kept.words()
+        )))
+    }
+}
+
+/// Why a log does not verify, and what of the review log that it rests on did not come.
+fn told(view: &View, error: &ChainError, entries: &[SignedEntry]) -> SyncResult<String> {
+    let mut missing: Vec<ActionId> = Vec::new();
+    for signed in entries {
+        let Ok(entry) = LogEntry::decode(&signed.statement) else { continue };
+        if let LogDeed::Move(RefMoved { heads, .. }) = entry.deed {
+            for head in heads {
+                let is_here = view.review_action(Audience::Team, head)?.is_some()
+                    || view.review_action(Audience::Guests, head)?.is_some();
+                if !is_here && !missing.contains(&head) {
+                    missing.push(head);
+                }
+            }
+        }
+    }
+    let withheld = match missing.as_slice() {
+        [] => String::new(),
+        [first, rest @ ..] => format!(
+            "; {} of the review log that it rests on did not come, action {} first",
+            if rest.is_empty() { "1 action".to_owned() } else { format!("{} actions", missing.len()) },
+            first.short()
+        ),
+    };
+    Ok(format!("{error}{withheld}"))
+}
+
+fn restored(checkpoint: Option<Vec<u8>>) -> Option<VerifiedLog> {
+    // What cannot be read any more is verified anew.
+    checkpoint.and_then(|bytes| VerifiedLog::restore(&bytes).ok().flatten())
+}
+
+impl Rules {
+    /// Why a name may not move so.
+    fn reasons(&self, view: &View, standing: &Standing, change: &RefChange) -> SyncResult<Vec<String>> {
+        let name = &change.name;
+        let target = change.target.as_ref().map(|target| target.commit);
+        let Some(log) = &standing.log else {
+            // Nobody can say what is protected when the first policy was never seen.
+            let may_be = view.protected_names()?.covers(name) || view.log_head()?.is_none();
+            let problem = standing.problem.clone().unwrap_or_default();
+            return Ok(if may_be { vec![problem] } else { Vec::new() });
+        };
+        if !log.protects(name.as_str()) {
+            return Ok(Vec::new());
+        }
+        let stands = log.reference(name.as_str());
+        if target == stands {
+            return Ok(Vec::new());
+        }
+        let is_older = match (target, stands) {
+            (Some(target), Some(stands)) => is_ancestor(view, target, stands)?,
+            _ => false,
+        };
+        if is_older && standing.is_behind {
+            return Ok(Vec::new());
+        }
+        let place = |commit: Option<CommitId>| {
+            commit.map_or_else(|| "nowhere".to_owned(), |commit| format!("at {}", commit.short()))
+        };
+        if is_older {
+            return Ok(vec![format!(
+                "the shared log says that it stands {}, and it was put back to {}",
+                place(stands),
+                place(target)
+            )]);
+        }
+        let mut reasons = vec![format!(
+            "no entry of the shared log says that it stands {}; by the log it stands {}",
+            place(target),
+            place(stands)
+        )];
+        reasons.extend(self.lacking(view, log, name, stands, target)?);
+        Ok(reasons)
+    }
+
+    /// What the policy asks for before a name may move so.
+    fn lacking(
+        &self,
+        view: &View,
+        log: &VerifiedLog,
+        name: &RefName,
+        from: Option<CommitId>,
+        to: Option<CommitId>,
+    ) -> SyncResult<Vec<String>> {
+        let submission = match to {
+            Some(to) => submission_of(view, to)?,
+            None => None,
+        };
+        let evidence = RepositoryEvidence::new(view, self.repository);
+        let heads = evidence.heads().map_err(of_app)?;
+        let why = submission.map_or(Why::Direct {}, |submission| Why::Landing { submission });
+        let moved = RefMoved { reference: name.as_str().to_owned(), from, to, why, heads };
+        let received = Received { sequence: u64::MAX, unix_ms: self.now.unix_ms };
+        let Ok(found) = evidence.of_move(log, received, &moved) else { return Ok(Vec::new()) };
+        let proposal = Proposal {
+            reference: name.as_str(),
+            from,
+            to,
+            actor: None,
+            at_ms: self.now.unix_ms,
+            submission,
+            evidence: &found,
+        };
+        Ok(match judge(log, &proposal) {
+            Ok(_) => Vec::new(),
+            Err(refusal) => {
+                let missing = refusal.missing.into_iter();
+                let missing = missing.filter(|missing| !matches!(missing, Missing::Unsigned));
+                missing.map(|missing| missing.to_string()).collect()
+            }
+        })
+    }
+}
+
+fn of_app(error: AppError) -> SyncError {
+    match error {
+        AppError::Repo(error) => error.into(),
+        error => SyncError::LogRefused(error.to_string()),
+    }
+}
+
+/// The submission that a commit says it consumed.
+fn submission_of(view: &View, commit: CommitId) -> SyncResult<Option<ActionId>> {
+    let commit = view.commit(commit)?;
+    let field = commit.extensions.iter().find(|(name, _)| name == SUBMISSION_FIELD);
+    Ok(field.and_then(|(_, bytes)| ActionId::from_slice(bytes)))
+}
+
+impl Judge for Rules {
+    fn judge(&self, view: &View, case: &Case<'_>) -> SyncResult<Decision> {
+        let standing = self.standing(view, case)?;
+        let mut decision = Decision::default();
+        for change in case.changes {
+            let reasons = self.reasons(view, &standing, change)?;
+            if !reasons.is_empty() {
+                decision.refused.insert(change.name.clone(), reasons);
+            }
+        }
+        let Standing { log, taking, entries, problem, .. } = standing;
+        decision.recorded = log.as_ref().and_then(VerifiedLog::recorded);
+        (decision.entries, decision.problem) = (entries, problem);
+        decision.keep = Some(Box::new(move |edit: &mut Edit| taking.apply(edit)));
+        Ok(decision)
+    }
+
+    fn accepts(&self, view: &View, said: &Said<'_>) -> SyncResult<bool> {
+        let log = self.ours(view, &SilentMonitor)?;
+        Ok(match said {
+            Said::Erasure { action, keys } => {
+                let own = keys.iter().any(|key| {
+                    let print = key.fingerprint();
+                    let owner = log.owner(&print);
+                    let is_theirs = owner.map_or(print == action.key, |owner| owner == action.actor);
+                    is_theirs && log.revocation(&print).is_none()
+                });
+                let permitted = log.in_force().is_some_and(|in_force| {
+                    let policy = &in_force.policy;
+                    check_quorum(policy, &policy.erase, keys, self.now.unix_ms, log.revoked()).is_ok()
+                });
+                own || permitted
+            }
+            Said::Proposal { link, signed } => {
+                is_timely(&log, link)
+                    && signed.verified(Namespace::Policy).is_ok_and(|sealed| {
+                        let knows = |policy: &crate::rules::policy::Policy| {
+                            sealed.iter().any(|sealed| policy.holder(sealed.key()).is_some())
+                        };
+                        log.in_force().is_some_and(|in_force| knows(&in_force.policy))
+                    })
+            }
+        })
+    }
+}
+
+/// Whether a proposed policy follows the one in force, or settles the dispute that is open.
+fn is_timely(log: &VerifiedLog, link: &PolicyLink) -> bool {
+    match (log.dispute(), log.in_force()) {
+        (Some(dispute), _) => link.parents == dispute.rivals,
+        (None, Some(in_force)) => link.parents == [in_force.id],
+        (None, None) => false,
+    }
+}

@@ -1,0 +1,96 @@
+//! What this clone remembers of the shared log beside its entries: how far each remote was seen to have
+//! it, which remote it is at home at, and entries of its own that others were quicker than.
+//!
+//! All of it is this clone's own and never leaves it. Keys are in `docs/format/shared-log.md`.
+
+use crate::object::log_entry::SignedEntry;
+use crate::repo::error::RepoError;
+use crate::repo::shared_log::LogHead;
+use crate::repo::{Edit, View};
+use crate::store::Space;
+
+const SEEN_PREFIX: &str = "trust/seen/";
+const CONFIRMED_KEY: &[u8] = b"trust/confirmed";
+const HOME_KEY: &[u8] = b"trust/home";
+const WAITING_PREFIX: &[u8] = b"trust/waiting/";
+
+fn seen_key(remote: &str) -> Vec<u8> {
+    format!("{SEEN_PREFIX}{remote}").into_bytes()
+}
+
+impl View {
+    /// The newest entry that a remote was seen to have.
+    pub fn seen_log(&self, remote: &str) -> Result<Option<LogHead>, RepoError> {
+        let bytes: Option<Vec<u8>> = self.snapshot().get(Space::Settings, &seen_key(remote))?;
+        bytes.map(|bytes| LogHead::decode(&bytes)).transpose()
+    }
+
+    /// What the verification of the log left at the newest entry that any remote was seen to have.
+    pub fn confirmed_log(&self) -> Result<Option<Vec<u8>>, RepoError> {
+        Ok(self.snapshot().get(Space::Settings, CONFIRMED_KEY)?)
+    }
+
+    /// The remote at which the shared log is at home; `None` while it is at home here.
+    pub fn home_remote(&self) -> Result<Option<String>, RepoError> {
+        let bytes = self.snapshot().get(Space::Settings, HOME_KEY)?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Entries of this clone's own that the log went on without, oldest first.
+    pub fn waiting_entries(&self) -> Result<Vec<SignedEntry>, RepoError> {
+        let mut waiting = Vec::new();
+        for row in self.snapshot().scan_prefix(Space::Settings, WAITING_PREFIX)? {
+            let (_, bytes) = row?;
+            let sequence = waiting.len() as u64 + 1;
+            let entry = SignedEntry::decode(&bytes);
+            waiting.push(entry.map_err(|source| RepoError::LogEntry { sequence, source })?);
+        }
+        Ok(waiting)
+    }
+}
+
+impl Edit {
+    /// Remembers the newest entry that a remote has; `None` when the remote is forgotten.
+    pub fn put_seen_log(&mut self, remote: &str, head: Option<LogHead>) -> Result<(), RepoError> {
+        match head {
+            Some(head) => self.transaction().put(Space::Settings, &seen_key(remote), &head.encode())?,
+            None => drop(self.transaction().delete(Space::Settings, &seen_key(remote))?),
+        }
+        Ok(())
+    }
+
+    /// Remembers the verification at the newest entry that any remote has.
+    pub fn put_confirmed_log(&mut self, checkpoint: &[u8]) -> Result<(), RepoError> {
+        Ok(self.transaction().put(Space::Settings, CONFIRMED_KEY, checkpoint)?)
+    }
+
+    /// Says at which remote the shared log is at home.
+    pub fn put_home_remote(&mut self, remote: Option<&str>) -> Result<(), RepoError> {
+        match remote {
+            Some(remote) => self.transaction().put(Space::Settings, HOME_KEY, remote.as_bytes())?,
+            None => drop(self.transaction().delete(Space::Settings, HOME_KEY)?),
+        }
+        Ok(())
+    }
+
+    /// Sets entries aside that the log went on without, after those that wait already.
+    pub fn put_waiting(&mut self, entries: &[SignedEntry]) -> Result<(), RepoError> {
+        let rows = self.transaction().scan_prefix(Space::Settings, WAITING_PREFIX)?;
+        let last = rows.last().and_then(|(key, _)| key.get(WAITING_PREFIX.len()..)?.try_into().ok());
+        let mut number = last.map_or(0, u64::from_be_bytes);
+        for entry in entries {
+            number += 1;
+            let key = [WAITING_PREFIX, &number.to_be_bytes()].concat();
+            self.transaction().put(Space::Settings, &key, &entry.encode())?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the entries that wait: they were written anew, or are given up.
+    pub fn clear_waiting(&mut self) -> Result<(), RepoError> {
+        for (key, _) in self.transaction().scan_prefix(Space::Settings, WAITING_PREFIX)? {
+            self.transaction().delete(Space::Settings, &key)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,272 @@
+//! Takes signed things in: each is verified as what it is, and kept or not.
+
+use crate::base::id::{ActionId, FileId};
+use crate::object::action::{Action, Audience, Body};
+use crate::object::commit_signature::CommitSignature;
+use crate::object::policy_link::{PolicyLink, Signed};
+use crate::object::set_node::Member;
+use crate::object::signature::{Namespace, PublicKey, Verified};
+use crate::object::transition::TransitionList;
+use crate::object::words_erasure;
+use crate::repo::review_log::{ActionRecord, ReviewBytes};
+use crate::repo::sets::LogSet;
+use crate::repo::{Edit, RepoError, Repository, View};
+use crate::sync::accept::{Judge, Said};
+use crate::sync::bundle::decode_proposal;
+use crate::sync::error::SyncResult;
+use crate::sync::logs::sets::named_by;
+use crate::sync::logs::{Inbox, LogsFetched, Objects, log_object_bytes, note_withheld};
+use crate::sync::remote::{Kind, ObjectKey};
+use rayon::prelude::*;
+
+/// Takes members of one set in.
+pub(super) struct Absorbing<'a> {
+    pub repository: &'a Repository,
+    pub judge: &'a dyn Judge,
+    pub set: LogSet,
+}
+
+/// A member that has come.
+struct Arrived {
+    kind: Kind,
+    bytes: Vec<u8>,
+}
+
+type Header = (ActionRecord, Verified<Action>);
+
+impl Absorbing<'_> {
+    /// Asks for members and keeps those that hold.
+    pub(super) fn run(
+        &self,
+        members: &[Member],
+        source: &dyn Objects,
+        inbox: &mut Inbox,
+        fetched: &mut LogsFetched,
+    ) -> SyncResult<()> {
+        let known = members.iter().filter_map(|member| {
+            let kind = Kind::from_number(member.kind).filter(|kind| self.belongs(*kind))?;
+            Some(ObjectKey::new(kind, member.id))
+        });
+        let keys: Vec<ObjectKey> = known.collect();
+        // What a later program knows is for later programs.
+        source.ask(&keys, inbox)?;
+        let mut arrived = Vec::new();
+        for key in keys {
+            match inbox.take(&key) {
+                Some(bytes) => arrived.push(Arrived { kind: key.kind, bytes }),
+                None => note_withheld(fetched, &[key]),
+            }
+        }
+        let headers = self.headers(&arrived, fetched);
+        let named: Vec<ObjectKey> = headers.iter().flat_map(|(_, action)| named_by(action.value())).collect();
+        let view = self.repository.view()?;
+        let mut open = Vec::new();
+        for key in named {
+            if log_object_bytes(&view, key)?.is_none() {
+                open.push(key);
+            }
+        }
+        source.ask(&open, inbox)?;
+        let mut edit = self.repository.edit()?;
+        self.keep_actions(&mut edit, &view, &headers, inbox, fetched)?;
+        for Arrived { kind, bytes } in &arrived {
+            match kind {
+                Kind::CommitSignature => self.keep_signature(&mut edit, bytes, fetched)?,
+                Kind::WordsErasure => self.follow_erasure(&mut edit, &view, &headers, bytes, fetched)?,
+                Kind::PolicyProposal => self.keep_proposal(&mut edit, &view, bytes, fetched)?,
+                _ => {}
+            }
+        }
+        Ok(edit.commit()?)
+    }
+
+    fn belongs(&self, kind: Kind) -> bool {
+        match self.set {
+            LogSet::Team | LogSet::Guests => matches!(kind, Kind::Action | Kind::WordsErasure),
+            LogSet::Signatures => kind == Kind::CommitSignature,
+            LogSet::Proposals => kind == Kind::PolicyProposal,
+        }
+    }
+
+    /// The headers among them whose signatures hold, for this set and this repository.
+    fn headers(&self, arrived: &[Arrived], fetched: &mut LogsFetched) -> Vec<Header> {
+        let actions: Vec<&Arrived> = arrived.iter().filter(|arrived| arrived.kind == Kind::Action).collect();
+        let read = |arrived: &&Arrived| -> Option<Header> {
+            let record = ActionRecord::decode(&arrived.bytes).ok()?;
+            let action = record.verified().ok()?;
+            let fits = action.value().repository == self.repository.id()
+                && Some(action.value().audience) == self.set.audience();
+            fits.then_some((record, action))
+        };
+        let headers: Vec<Header> = actions.par_iter().filter_map(read).collect();
+        fetched.refused += (actions.len() - headers.len()) as u64;
+        headers
+    }
+
+    /// Keeps headers with their words and lists. A header without its list says nothing; one without
+    /// its words still does, and these are asked for again.
+    fn keep_actions(
+        &self,
+        edit: &mut Edit,
+        view: &View,
+        headers: &[Header],
+        inbox: &mut Inbox,
+        fetched: &mut LogsFetched,
+    ) -> SyncResult<()> {
+        let Some(audience) = self.set.audience() else { return Ok(()) };
+        for (record, action) in headers {
+            if !keep_list(edit, view, action.value(), inbox, fetched)? {
+                continue;
+            }
+            let body = action.value().body;
+            let key = ObjectKey::new(Kind::ActionBody, *body.as_bytes());
+            match inbox.take(&key) {
+                Some(bytes) => keep_body(edit, &bytes)?,
+                None if view.review_bytes(ReviewBytes::Body(body))?.is_none() => {
+                    edit.note_missing_words(body, view.review_erasure(body)?.is_none())?;
+                }
+                None => {}
+            }
+            let actor = action.value().actor;
+            if let Some(person) = inbox.person(actor)
+                && view.person(actor)?.is_none()
+            {
+                edit.put_person(actor, person)?;
+            }
+            edit.put_review_action(audience, record)?;
+            fetched.actions += 1;
+        }
+        Ok(())
+    }
+
+    fn keep_signature(&self, edit: &mut Edit, bytes: &[u8], fetched: &mut LogsFetched) -> SyncResult<()> {
+        let claimed = CommitSignature::decode(bytes).and_then(|record| Ok((record.claim()?, record)));
+        let Ok((claim, record)) = claimed else {
+            fetched.refused += 1;
+            return Ok(());
+        };
+        match edit.put_commit_signature(self.repository.id(), claim.commit, &record) {
+            Ok((_, is_new)) => fetched.signatures += u64::from(is_new),
+            Err(RepoError::CommitSignature { .. }) => fetched.refused += 1,
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Erases words, when whoever permits it may.
+    fn follow_erasure(
+        &self,
+        edit: &mut Edit,
+        view: &View,
+        headers: &[Header],
+        bytes: &[u8],
+        fetched: &mut LogsFetched,
+    ) -> SyncResult<()> {
+        let Ok((said, signed)) = words_erasure::decode_record(bytes) else {
+            fetched.refused += 1;
+            return Ok(());
+        };
+        let action = action_of(view, headers, said.audience, said.action)?;
+        let is_of_it = action.as_ref().is_some_and(|action| {
+            said.repository == self.repository.id()
+                && Some(said.audience) == self.set.audience()
+                && said.body == action.body
+        });
+        let counts = match (action.filter(|_| is_of_it), keys_under(&signed)) {
+            (Some(action), Some(keys)) => {
+                self.judge.accepts(view, &Said::Erasure { action: &action, keys: &keys })?
+            }
+            _ => false,
+        };
+        if counts {
+            edit.erase_review_body(said.body, Some(&signed))?;
+            fetched.erased += 1;
+        } else {
+            fetched.refused += 1;
+        }
+        Ok(())
+    }
+
+    /// Keeps a proposed policy that somebody signed who has a say; signatures under one are joined.
+    fn keep_proposal(
+        &self,
+        edit: &mut Edit,
+        view: &View,
+        bytes: &[u8],
+        fetched: &mut LogsFetched,
+    ) -> SyncResult<()> {
+        let Ok((link, mut signed)) = decode_proposal(bytes) else {
+            fetched.refused += 1;
+            return Ok(());
+        };
+        let holds = signed.verified(Namespace::Policy).is_ok() && link.repository == self.repository.id();
+        if !holds || !self.judge.accepts(view, &Said::Proposal { link: &link, signed: &signed })? {
+            fetched.refused += 1;
+            return Ok(());
+        }
+        let id = PolicyLink::id_of(&signed.statement);
+        let ours = view.policy_proposals()?.into_iter().find(|(other, _)| *other == id);
+        for signature in ours.iter().flat_map(|(_, ours)| ours.parsed().unwrap_or_default()) {
+            // Whoever signed twice said the same twice.
+            let _ = signed.add(&signature);
+        }
+        if ours.is_some_and(|(_, ours)| ours == signed) {
+            return Ok(());
+        }
+        match edit.put_proposal(&signed) {
+            Ok(_) => fetched.proposals += 1,
+            Err(RepoError::TooManyProposals) => fetched.refused += 1,
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}
+
+/// The keys under a permission to erase; `None` when one of its signatures does not hold.
+fn keys_under(signed: &Signed) -> Option<Vec<PublicKey>> {
+    let sealed = signed.verified(Namespace::Erase).ok()?;
+    Some(sealed.iter().map(|sealed| sealed.key().clone()).collect())
+}
+
+/// An action that is here, or that has just come.
+fn action_of(
+    view: &View,
+    headers: &[Header],
+    audience: Audience,
+    id: ActionId,
+) -> SyncResult<Option<Action>> {
+    if let Some((_, action)) = headers.iter().find(|(record, _)| record.id() == id) {
+        return Ok(Some(action.value().clone()));
+    }
+    let record = view.review_action(audience, id)?;
+    Ok(record.and_then(|record| Some(record.verified().ok()?.into_value())))
+}
+
+/// Keeps the words of an action, unless they were erased here.
+pub(super) fn keep_body(edit: &mut Edit, bytes: &[u8]) -> SyncResult<()> {
+    if let Ok(body) = Body::decode(bytes) {
+        edit.put_review_body(&body)?;
+    }
+    Ok(())
+}
+
+/// Keeps the list that an action names. Says whether it is here then.
+fn keep_list(
+    edit: &mut Edit,
+    view: &View,
+    action: &Action,
+    inbox: &Inbox,
+    fetched: &mut LogsFetched,
+) -> SyncResult<bool> {
+    let Some(named) = action.deed.list() else { return Ok(true) };
+    let key = ObjectKey::new(Kind::TransitionList, *named.transitions.as_bytes());
+    if let Some(list) = inbox.get(&key).and_then(|bytes| TransitionList::decode(bytes).ok()) {
+        edit.put_review_list(&list)?;
+        return Ok(true);
+    }
+    if view.review_bytes(ReviewBytes::List(FileId::from_bytes(key.id)))?.is_some() {
+        return Ok(true);
+    }
+    note_withheld(fetched, &[key]);
+    Ok(false)
+}

@@ -1,0 +1,153 @@
+//! What came of logs and was not looked at yet.
+
+use crate::base::id::PersonId;
+use crate::repo::people::Person;
+use crate::sync::bundle::decode_person;
+use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::remote::{Kind, ObjectKey};
+use std::collections::{HashMap, HashSet};
+
+/// Bytes that are kept of what came along unasked: what was dropped is asked for by key.
+const FETCH_BYTES_MAX: usize = 64 << 20;
+/// Bytes that are kept even of what was asked for.
+const ASKED_BYTES_MAX: usize = 512 << 20;
+/// Bytes that one publication may bring.
+const PUBLISH_BYTES_MAX: usize = 256 << 20;
+/// Records of people that are kept.
+const PEOPLE_MAX: usize = 1 << 12;
+/// Objects that one publication may bring.
+const PUBLISH_OBJECTS_MAX: usize = 1 << 20;
+
+/// Objects of logs by their keys, which were found from their bytes.
+#[derive(Debug)]
+pub struct Inbox {
+    objects: HashMap<ObjectKey, Vec<u8>>,
+    bytes: usize,
+    expected: HashSet<ObjectKey>,
+    people: HashMap<PersonId, Person>,
+    is_publication: bool,
+}
+
+impl Inbox {
+    /// For what is fetched: what is more than fits is let go, unless it was asked for.
+    pub fn for_fetch() -> Self {
+        Self {
+            objects: HashMap::new(),
+            bytes: 0,
+            expected: HashSet::new(),
+            people: HashMap::new(),
+            is_publication: false,
+        }
+    }
+
+    /// For what somebody sends: more than fits is refused.
+    pub fn for_publication() -> Self {
+        Self { is_publication: true, ..Self::for_fetch() }
+    }
+
+    /// Takes an object; others than those of logs, and than records of people, are not its business.
+    pub fn put(&mut self, key: ObjectKey, bytes: &[u8]) -> SyncResult<()> {
+        if key.kind == Kind::Person && self.people.len() < PEOPLE_MAX {
+            self.people.extend(decode_person(bytes));
+            return Ok(());
+        }
+        if !key.kind.is_of_logs() || self.objects.contains_key(&key) {
+            return Ok(());
+        }
+        let is_full = self.bytes + bytes.len() > FETCH_BYTES_MAX;
+        if self.is_publication {
+            let too_much =
+                self.bytes + bytes.len() > PUBLISH_BYTES_MAX || self.objects.len() >= PUBLISH_OBJECTS_MAX;
+            if too_much {
+                let detail = format!(
+                    "one publication brings at most {PUBLISH_OBJECTS_MAX} objects and {} MiB of logs",
+                    PUBLISH_BYTES_MAX >> 20
+                );
+                return Err(SyncError::Invalid { what: "a publication", detail });
+            }
+        } else if is_full && !self.expected.contains(&key) {
+            return Ok(());
+        } else if self.bytes + bytes.len() > ASKED_BYTES_MAX {
+            let detail = format!("it is more than {} MiB at once", ASKED_BYTES_MAX >> 20);
+            return Err(SyncError::Invalid { what: "an answer", detail });
+        }
+        self.bytes += bytes.len();
+        self.objects.insert(key, bytes.to_vec());
+        Ok(())
+    }
+
+    /// Notes what was asked for, in place of what was before.
+    pub(super) fn expect(&mut self, keys: &[ObjectKey]) {
+        self.expected = keys.iter().copied().collect();
+    }
+
+    /// Whether an object has come.
+    pub fn has(&self, key: &ObjectKey) -> bool {
+        self.objects.contains_key(key)
+    }
+
+    /// Hands out an object, which is there no more then.
+    pub fn take(&mut self, key: &ObjectKey) -> Option<Vec<u8>> {
+        let bytes = self.objects.remove(key)?;
+        self.bytes -= bytes.len();
+        Some(bytes)
+    }
+
+    /// What a person who acted is called, if that came along.
+    pub fn person(&self, id: PersonId) -> Option<&Person> {
+        self.people.get(&id)
+    }
+
+    /// An object that stays.
+    pub fn get(&self, key: &ObjectKey) -> Option<&[u8]> {
+        self.objects.get(key).map(Vec::as_slice)
+    }
+
+    /// Lets go of everything of a kind.
+    pub fn clear(&mut self, kind: Kind) {
+        let bytes = &mut self.bytes;
+        self.objects.retain(|key, object| {
+            let stays = key.kind != kind;
+            if !stays {
+                *bytes -= object.len();
+            }
+            stays
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u32) -> ObjectKey {
+        ObjectKey::new(Kind::ActionBody, *blake3::hash(&number.to_le_bytes()).as_bytes())
+    }
+
+    #[test]
+    fn what_does_not_fit_is_let_go_unless_it_was_asked_for() {
+        let mut inbox = Inbox::for_fetch();
+        let mebibyte = vec![0; 1 << 20];
+        for number in 0..64 {
+            inbox.put(key(number), &mebibyte).expect("room");
+        }
+        inbox.put(key(64), &mebibyte).expect("an answer");
+        assert!(!inbox.has(&key(64)));
+        inbox.expect(&[key(64)]);
+        inbox.put(key(64), &mebibyte).expect("an answer");
+        assert!(inbox.has(&key(64)));
+        assert!(inbox.take(&key(3)).is_some() && inbox.take(&key(3)).is_none());
+        inbox.clear(Kind::ActionBody);
+        assert_eq!(inbox.bytes, 0);
+    }
+
+    #[test]
+    fn a_publication_that_brings_too_much_is_refused() {
+        let mut inbox = Inbox::for_publication();
+        let much = vec![0; 64 << 20];
+        for number in 0..4 {
+            inbox.put(key(number), &much).expect("room");
+        }
+        assert!(inbox.put(key(4), &[1]).is_err());
+    }
+}

@@ -1,0 +1,161 @@
+//! Trust travels: reviews, policies and signatures go with the work, and whoever fetches verifies.
+
+mod hostile;
+mod logs;
+mod stories;
+
+use crate::review_kit::{House, Seconds, identity};
+use crate::trust_kit::somebody;
+use pentimento::app::common::guard::verified_log;
+use pentimento::app::common::remotes::Reach;
+use pentimento::app::common::signing::SigningAs;
+use pentimento::app::error::AppError;
+use pentimento::app::{clone, fetch, pull, push, remote};
+use pentimento::base::id::{CommitId, PolicyId};
+use pentimento::base::monitor::SilentMonitor;
+use pentimento::base::time::Clock as _;
+use pentimento::repo::Repository;
+use pentimento::repo::refs::RefName;
+use pentimento::store::Access;
+use pentimento::store::bucket::FolderBucket;
+use pentimento::sync::address::Address;
+use pentimento::sync::bucket::BucketRemote;
+use pentimento::trust::chain::VerifiedLog;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A folder that people share.
+pub struct Nas {
+    pub folder: tempfile::TempDir,
+}
+
+impl Nas {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("nas")
+    }
+
+    pub fn address(&self) -> Address {
+        Address::Folder { path: self.path() }
+    }
+
+    /// The remote in it, as whoever can write there has it.
+    pub fn bucket(&self) -> BucketRemote {
+        let bucket = FolderBucket::open(&self.path());
+        BucketRemote::new(Arc::new(bucket), "the shared folder".into(), None)
+    }
+
+    /// A copy of everything in it.
+    pub fn copy(&self) -> Nas {
+        let copy = Nas::new();
+        copy_folder(&self.path(), &copy.path());
+        copy
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}
+
+/// Gives a house a remote, and all that it has.
+pub fn share(house: &House, by: u8, nas: &Nas) {
+    remote::add(&house.repository, "origin", &nas.address(), &Reach::default()).expect("a remote");
+    push_all(house, by);
+}
+
+pub fn try_clone(nas: &Nas, expected: Option<PolicyId>) -> Result<(House, clone::Report), AppError> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let clock = Seconds::from(1_772_382_000_000);
+    let options = clone::Options {
+        address: nas.address(),
+        folder: folder.path().to_owned(),
+        branch: None,
+        expected,
+        lazy: false,
+        sparse: Vec::new(),
+    };
+    let report = clone::run(&options, &Reach::default(), &clock, &SilentMonitor)?;
+    let repository = Repository::open(folder.path(), Access::ReadWrite).expect("a clone");
+    Ok((House { folder, repository, clock }, report))
+}
+
+pub fn clone_of(nas: &Nas) -> House {
+    try_clone(nas, None).expect("a clone").0
+}
+
+fn signing(by: u8) -> Result<SigningAs, AppError> {
+    let person = somebody(by);
+    Ok(SigningAs { person: person.id, signer: Box::new(person.key) })
+}
+
+pub fn try_push(house: &House, by: u8, options: &push::Options) -> Result<push::Report, AppError> {
+    let reach = Reach::default();
+    push::run(&house.repository, options, &|| signing(by), &reach, &mut |_| {}, &house.clock, &SilentMonitor)
+}
+
+pub fn push(house: &House, by: u8) -> push::Report {
+    try_push(house, by, &push::Options::default()).expect("a push")
+}
+
+pub fn push_all(house: &House, by: u8) -> push::Report {
+    try_push(house, by, &push::Options { all: true, ..Default::default() }).expect("a push")
+}
+
+pub fn fetch(house: &House) -> fetch::Report {
+    fetch::run(&house.repository, None, &Reach::default(), &house.clock, &SilentMonitor).expect("a fetch")
+}
+
+pub fn pull(house: &House, by: u8) -> pull::Report {
+    let options = pull::Options { remote: None, identity: Some(identity(by)) };
+    let reach = Reach::default();
+    pull::run(&house.repository, &options, &|| signing(by), &reach, &house.clock, &SilentMonitor)
+        .expect("a pull")
+}
+
+/// Fetches, and is told that something cannot be trusted.
+#[track_caller]
+pub fn problem(house: &House) -> String {
+    let report = fetch(house);
+    report.fetched.logs.problem.expect("a problem with the shared log")
+}
+
+/// Why a name was not taken over.
+#[track_caller]
+pub fn refusal(report: &fetch::Report, name: &str) -> String {
+    let refused = report.fetched.refused.iter().find(|refused| refused.name.name() == name);
+    refused.unwrap_or_else(|| panic!("{name} was taken over: {report:?}")).reasons.join("; ")
+}
+
+pub fn heads(house: &House) -> BTreeMap<String, Vec<u8>> {
+    house.repository.settle_sets().expect("sets");
+    house.repository.view().expect("a view").log_heads().expect("heads")
+}
+
+pub fn log_of(house: &House) -> VerifiedLog {
+    let view = house.repository.view().expect("a view");
+    verified_log(&house.repository, &view, house.clock.now(), &SilentMonitor).expect("a log that verifies")
+}
+
+pub fn seen(house: &House, branch: &str) -> Option<CommitId> {
+    let branch = RefName::branch(branch).expect("a name");
+    let name = RefName::remote("origin", &branch).expect("a name");
+    house.repository.view().expect("a view").reference(&name).expect("a ref").map(|target| target.commit)
+}
+
+#[track_caller]
+pub fn says(text: &str, part: &str) {
+    assert!(text.contains(part), "{text:?} does not say {part:?}");
+}
