@@ -451,7 +451,7 @@ fn a_repository_of_somebody_else_is_not_trusted() {
 fn a_store_of_somebody_else_is_not_trusted() {
     let disk = FaultDisk::new();
     let settings = StoreSettings::new(RepositoryId::from_bytes([1; 16]));
-    let (dir, options) = (Path::new("/work/.pent"), StoreOptions::default());
+    let (dir, options) = (Path::new("/studio/.pent"), StoreOptions::default());
     drop(Store::create_on(Arc::new(disk.clone()), dir, &settings, options.clone()).expect("a store"));
     disk.set_owner(NOBODY, 1000);
     let opened = Store::open_on(Arc::new(disk.clone()), dir, Access::ReadWrite, options);

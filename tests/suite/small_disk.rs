@@ -251,7 +251,7 @@ fn a_store_on_a_full_disk_keeps_what_it_has_and_goes_on_with_room() {
     let disk = FaultDisk::new();
     let settings = StoreSettings::new(RepositoryId::from_bytes([1; 16]));
     let options = StoreOptions::default();
-    let store = Store::create_on(Arc::new(disk.clone()), Path::new("/work/.pent"), &settings, options)
+    let store = Store::create_on(Arc::new(disk.clone()), Path::new("/studio/.pent"), &settings, options)
         .expect("a store");
     disk.set_capacity(Some(disk.used_bytes() + 50_000));
     let bytes = noise(1, 200_000);
