@@ -7,6 +7,7 @@ use crate::app::common::remotes::{Reach, open_address, remote_dir};
 use crate::app::common::session::Session;
 use crate::app::common::transition::FilesLine;
 use crate::app::common::underway::finish_interrupted;
+use crate::app::common::withheld::show_readable;
 use crate::app::error::AppError;
 use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;
@@ -70,6 +71,7 @@ pub fn run(
         judge: &NoRules,
     };
     let fetched = fetch.run(monitor)?;
+    show_readable(&repository, &RefName::remote(DEFAULT_REMOTE, &branch)?, &description.hidden)?;
     let files = bring_files(&repository, &branch, clock, monitor)?;
     Ok(Report {
         root: repository.root().into(),

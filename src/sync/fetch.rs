@@ -7,13 +7,15 @@
 //!
 //! Whatever has come stays when the process ends; the next fetch asks only for the rest.
 
-use crate::base::id::{ChunkId, CommitId};
+use crate::base::id::{ChunkId, CommitId, FileId};
 use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::repo::refs::{RefKind, RefName, RefTarget};
 use crate::repo::{RepoError, Repository, View};
+use crate::rules::pattern::Pattern;
 use crate::store::Space;
 use crate::sync::accept::Judge;
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::paths::{each_file, is_hidden};
 use crate::sync::receive::{Needed, Receiver};
 use crate::sync::remote::{Description, HistoryWants, ObjectKey, RefChange, Remote};
 use crate::sync::tracking::{RemoteRecord, put_remote_record, remote_record};
@@ -25,6 +27,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// How often what is missing is asked for before the remote counts as incomplete: the deepest tree,
 /// and then some.
 const ROUNDS_MAX: usize = 600;
+/// Files that are named along with a question for chunks.
+const FILES_NAMED_MAX: usize = 1024;
 
 /// What to fetch.
 pub struct Fetch<'a> {
@@ -53,6 +57,8 @@ pub struct Fetched {
     pub bytes_shared: u64,
     /// Bytes of blocks and bundles that came.
     pub bytes_received: u64,
+    /// Files whose content the remote withholds: they stand at paths that one may not read there.
+    pub withheld: u64,
     /// Names that moved.
     pub moved: Vec<MovedName>,
     /// Names that were not taken over, and why.
@@ -127,11 +133,13 @@ impl Fetch<'_> {
         if self.content {
             let sizes = (found.files.len() as u64, fetched.bytes);
             monitor.phase(phase("Receiving", sizes));
-            let taken = receive_content(self.remote, &mut receiver, &found.files, description, monitor)?;
+            let files = readable_files(&receiver, &found, &description.hidden)?;
+            fetched.withheld = (found.files.len() - files.len()) as u64;
+            let taken = receive_content(self.remote, &mut receiver, &files, description, monitor)?;
             fetched.bytes_shared = taken.bytes_shared;
             received += taken.bytes_received;
             monitor.phase(phase("Checking", sizes));
-            insist_on_content(&receiver, &found.files)?;
+            insist_on_content(&receiver, &files)?;
         }
         fetched.bytes_received = received;
         let mut edit = self.repository.edit()?;
@@ -254,11 +262,51 @@ pub struct Taken {
     pub bytes_shared: u64,
 }
 
+/// The new files without those that stand only at paths whose content is withheld.
+fn readable_files(receiver: &Receiver<'_>, found: &Found, hidden: &[Pattern]) -> SyncResult<Vec<NewFile>> {
+    if hidden.is_empty() {
+        return Ok(found.files.clone());
+    }
+    let (mut shown, mut withheld) = (HashSet::new(), HashSet::new());
+    for id in &found.commits {
+        each_file(&receiver.source(), *id, &mut |placed| {
+            let group = if is_hidden(hidden, &placed.path) { &mut withheld } else { &mut shown };
+            group.insert(placed.file);
+            Ok(())
+        })?;
+    }
+    let is_readable = |file: &&NewFile| shown.contains(&file.id) || !withheld.contains(&file.id);
+    Ok(found.files.iter().filter(is_readable).copied().collect())
+}
+
 /// Receives the content of files. Manifest nodes that are missing come first, then the chunks.
+///
+/// A remote that withholds the content of some paths has to know which files are meant.
 pub fn receive_content(
     remote: &dyn Remote,
     receiver: &mut Receiver<'_>,
     files: &[NewFile],
+    description: &Description,
+    monitor: &dyn Monitor,
+) -> SyncResult<Taken> {
+    if description.hidden.is_empty() {
+        return receive_group(remote, receiver, files, &[], description, monitor);
+    }
+    let mut taken = Taken::default();
+    for group in files.chunks(FILES_NAMED_MAX) {
+        let ids: Vec<FileId> = group.iter().map(|file| file.id).collect();
+        let part = receive_group(remote, receiver, group, &ids, description, monitor)?;
+        taken.bytes_received += part.bytes_received;
+        taken.bytes_shared += part.bytes_shared;
+    }
+    Ok(taken)
+}
+
+fn receive_group(
+    remote: &dyn Remote,
+    receiver: &mut Receiver<'_>,
+    files: &[NewFile],
+    named: &[FileId],
     description: &Description,
     monitor: &dyn Monitor,
 ) -> SyncResult<Taken> {
@@ -273,7 +321,7 @@ pub fn receive_content(
             return Err(SyncError::Cancelled);
         }
         let wanted: HashSet<ChunkId> = chunks.iter().copied().collect();
-        remote.fetch_chunks(chunks, &|block| {
+        remote.fetch_chunks_of(named, chunks, &|block| {
             received.fetch_add(block.len() as u64, Ordering::Relaxed);
             let bytes = receiver.take_block(block, &wanted)?;
             monitor.advance(Advance { bytes, ..Advance::default() });

@@ -18,13 +18,20 @@ pub mod error;
 pub mod fetch;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod http;
 mod parallel;
+pub mod paths;
+mod possession;
 pub mod push;
+pub mod readable;
 pub mod receive;
 pub mod remote;
 pub mod served;
+pub mod sign_in;
+pub mod ssh;
 pub mod tracking;
 pub mod walk;
+pub mod wire;
 
 pub use error::SyncError;
 pub use remote::Remote;

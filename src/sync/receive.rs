@@ -56,7 +56,7 @@ pub struct Receiver<'a> {
 }
 
 /// What a repository would be with commits that are still kept back.
-struct Beside<'a> {
+pub(in crate::sync) struct Beside<'a> {
     view: &'a View,
     commits: &'a HashMap<CommitId, (Commit, Vec<u8>)>,
 }
@@ -332,6 +332,11 @@ impl<'a> Receiver<'a> {
     pub fn keep_only(&mut self, commits: &[CommitId]) {
         let kept: HashSet<CommitId> = commits.iter().copied().collect();
         self.commits.retain(|id, _| kept.contains(id));
+    }
+
+    /// The repository as it would be with the commits that are kept back.
+    pub(in crate::sync) fn source(&self) -> Beside<'_> {
+        Beside { view: &self.view, commits: &self.commits }
     }
 
     /// The state of the repository as it was looked at last.

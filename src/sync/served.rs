@@ -7,32 +7,39 @@ use crate::base::id::{ChunkId, CommitId, FileId, PackId, PersonId};
 use crate::base::monitor::SilentMonitor;
 use crate::object::manifest::verified_key;
 use crate::repo::refs::{RefKind, RefName, RefTarget};
-use crate::repo::{RepoError, Repository, View};
+use crate::repo::{Edit, RepoError, Repository, View};
 use crate::store::Space;
 use crate::store::parcel::{PackBuilder, pack_blocks};
 use crate::sync::accept::{Judge, insist};
 use crate::sync::bundle::{BundleBuilder, open_bundle};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::possession::insist_on_possession;
 use crate::sync::push::candidates::{Candidates, Step, object_bytes};
 use crate::sync::push::gather_blocks;
+use crate::sync::readable::{Readable, chunks_of};
 use crate::sync::receive::{Receiver, space_of};
 use crate::sync::remote::{
     BlockSink, BundleSink, Description, HistoryWants, Kind, Limits, ObjectKey, Parcel, ParcelKind, Proposal,
-    Published, Remote,
+    Published, RefChange, Remote,
 };
 use crate::sync::walk::find_new;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// How much is taken at a time.
 const LIMITS: Limits =
     Limits { keys_max: 1 << 16, chunks_max: 1 << 12, parcel_bytes_max: 32 << 20, connections: 4 };
 /// Raw length at which an answer is sent on, in bytes.
 const ANSWER_BYTES: usize = 8 << 20;
-/// Folder of parcels that were put and not published yet, inside `.pent`.
+/// Folder of parcels that were put and not published yet, inside `.pent`: one folder for each caller.
+/// Of a pack only the ids of its chunks are there: the chunks themselves are stored.
 const INCOMING_DIR: &str = "incoming";
+/// Age at which a parcel that nobody published is removed: twice what clients remember.
+const AGE_MAX: Duration = Duration::from_secs(6 * 24 * 3600);
 /// Prefix of the records of publications in the settings.
 const PUBLISHED_PREFIX: &str = "published/";
 /// Key of the count of publications in the settings.
@@ -40,16 +47,57 @@ const MARK_KEY: &[u8] = b"publications";
 /// Key under which gc counts its sweeps.
 const EPOCH_KEY: &[u8] = b"gc/epoch";
 
+/// Who asks, as far as it makes a difference to the answers.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Tells callers apart: what one of them put and did not publish is nobody else's. Letters, digits
+    /// and `-`.
+    pub name: String,
+    /// What they may read; everything when `None`.
+    pub readable: Option<Arc<Readable>>,
+}
+
+impl Caller {
+    /// Whoever has the repository's folder at hand anyway.
+    pub fn local() -> Self {
+        Self { name: "local".to_owned(), readable: None }
+    }
+}
+
 /// A repository that others push to and fetch from.
 pub struct ServedRemote<'a> {
     repository: &'a Repository,
     judge: &'a dyn Judge,
+    caller: Caller,
 }
 
 impl<'a> ServedRemote<'a> {
     /// Serves a repository whose names move by the rules that `judge` knows.
-    pub const fn new(repository: &'a Repository, judge: &'a dyn Judge) -> Self {
-        Self { repository, judge }
+    pub fn new(repository: &'a Repository, judge: &'a dyn Judge) -> Self {
+        Self::for_caller(repository, judge, Caller::local())
+    }
+
+    /// The same for somebody in particular.
+    pub const fn for_caller(repository: &'a Repository, judge: &'a dyn Judge, caller: Caller) -> Self {
+        Self { repository, judge, caller }
+    }
+
+    fn incoming_dir(&self) -> PathBuf {
+        self.repository.pent_dir().join(INCOMING_DIR).join(&self.caller.name)
+    }
+
+    /// Removes what was put long ago and never published; whoever put it has forgotten it by now.
+    pub fn forget_old(&self) {
+        let Ok(callers) = fs::read_dir(self.repository.pent_dir().join(INCOMING_DIR)) else { return };
+        for file in
+            callers.flatten().filter_map(|caller| fs::read_dir(caller.path()).ok()).flatten().flatten()
+        {
+            let age = file.metadata().and_then(|data| data.modified()).ok().and_then(|at| at.elapsed().ok());
+            if age.is_some_and(|age| age > AGE_MAX) {
+                // One that stays is removed the next time.
+                let _ = fs::remove_file(file.path());
+            }
+        }
     }
 
     fn incoming(&self, id: PackId, kind: ParcelKind) -> PathBuf {
@@ -57,7 +105,7 @@ impl<'a> ServedRemote<'a> {
             ParcelKind::Pack => "pack",
             ParcelKind::Bundle => "bundle",
         };
-        self.repository.pent_dir().join(INCOMING_DIR).join(format!("{id}.{end}"))
+        self.incoming_dir().join(format!("{id}.{end}"))
     }
 
     /// Keeps bytes under a name of their own until they are published.
@@ -79,20 +127,33 @@ impl<'a> ServedRemote<'a> {
         write().map_err(|source| SyncError::Io { action: "writing", path: path.clone(), source })
     }
 
-    /// Stores the chunks of a pack. Nothing refers to them before they are published.
-    fn take_pack(&self, parcel: &Parcel) -> SyncResult<()> {
+    /// Stores the chunks of a pack and gives their ids. Nothing refers to them before they are published.
+    fn take_pack(&self, parcel: &Parcel) -> SyncResult<Vec<u8>> {
         let (id, blocks) = pack_blocks(&parcel.bytes)?;
         if id != parcel.record.id {
             return Err(SyncError::Invalid { what: "a pack", detail: "it is another one".to_owned() });
         }
         let mut receiver = Receiver::new(self.repository, &SilentMonitor)?;
+        let mut ids = Vec::new();
         for block in blocks {
+            for record in &block.header.records {
+                ids.extend_from_slice(record.id.as_bytes());
+            }
             let wanted: HashSet<ChunkId> = block.header.records.iter().map(|record| record.id).collect();
             let start = block.offset as usize;
             let end = start + block.header.block_length() as usize;
             receiver.take_block(parcel.bytes.get(start..end).unwrap_or_default(), &wanted)?;
         }
-        receiver.settle()
+        receiver.settle()?;
+        Ok(ids)
+    }
+
+    /// The chunks that the packs of a proposal brought.
+    fn sent_chunks(&self, proposal: &Proposal) -> HashSet<ChunkId> {
+        let packs = proposal.parcels.iter().filter(|parcel| parcel.kind == ParcelKind::Pack);
+        let lists = packs.filter_map(|pack| fs::read(self.incoming(pack.id, pack.kind)).ok());
+        let ids = |list: Vec<u8>| list.chunks_exact(32).filter_map(ChunkId::from_slice).collect::<Vec<_>>();
+        lists.flat_map(ids).collect()
     }
 
     /// Takes in what the parcels have, and insists that nothing is missing or wrong.
@@ -109,6 +170,9 @@ impl<'a> ServedRemote<'a> {
         let found = receiver.find_new(&wants)?;
         if let Some(key) = found.missing.first() {
             return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
+        }
+        if let Some(readable) = &self.caller.readable {
+            insist_on_possession(&receiver, &found, &self.sent_chunks(proposal), readable)?;
         }
         let needed = receiver.needed(&found.files)?;
         if let Some(key) = needed.objects.first() {
@@ -135,6 +199,7 @@ impl<'a> ServedRemote<'a> {
         let before = count(&view, MARK_KEY)?;
         let mut edit = self.repository.edit()?;
         for change in &proposal.changes {
+            insist_on_no_worktree(&edit, change)?;
             let moved = edit.set_reference(&change.name, change.expected, change.target.clone());
             moved.map_err(|error| refusal(error, &change.name))?;
         }
@@ -148,6 +213,22 @@ impl<'a> ServedRemote<'a> {
         }
         Ok(Published { mark, follows: Some(before) })
     }
+}
+
+/// A branch that somebody works on in this very folder does not move under their files: what they see
+/// would be compared with what they never had.
+fn insist_on_no_worktree(edit: &Edit, change: &RefChange) -> SyncResult<()> {
+    let state = match edit.state() {
+        Err(RepoError::Missing { .. }) => return Ok(()),
+        state => state?,
+    };
+    let shows_nothing = state.sparse.as_ref().is_some_and(BTreeSet::is_empty);
+    if state.branch != change.name || shows_nothing {
+        return Ok(());
+    }
+    let reason = "it is checked out there, and the files would not fit it any more; push to a draft, or serve a \
+                  repository without files of its own (`pent sparse none`, there)";
+    Err(SyncError::Refused { name: change.name.clone(), reasons: vec![reason.to_owned()] })
 }
 
 fn count(view: &View, key: &[u8]) -> SyncResult<u64> {
@@ -190,6 +271,43 @@ fn has(view: &View, key: &ObjectKey) -> SyncResult<bool> {
     })
 }
 
+/// The same for somebody from whom content is withheld: of content, what they may read is there. The
+/// chunks of a file that is asked about along with them count too.
+fn have_of(view: &View, keys: &[ObjectKey], readable: &Readable) -> SyncResult<Vec<bool>> {
+    let files = keys.iter().filter(|key| key.kind == Kind::Manifest).map(|key| FileId::from_bytes(key.id));
+    let files: Vec<FileId> = files.collect();
+    let ids = keys.iter().filter(|key| key.kind == Kind::Chunk).map(|key| ChunkId::from_bytes(key.id));
+    let chunks = readable_chunks(view, &files, &ids.collect::<Vec<_>>(), readable)?;
+    let files = readable.of(view, files)?;
+    let answer = |key: &ObjectKey| {
+        let may = match key.kind {
+            Kind::Chunk => chunks.contains(&ChunkId::from_bytes(key.id)),
+            Kind::Manifest => files.contains(&FileId::from_bytes(key.id)),
+            // Parts of a manifest say no more than that it is here.
+            Kind::ManifestNode => false,
+            _ => true,
+        };
+        Ok(may && has(view, key)?)
+    };
+    keys.iter().map(answer).collect()
+}
+
+/// Of these chunks, and of the chunks of these files, what may be read.
+fn readable_chunks(
+    view: &View,
+    files: &[FileId],
+    chunks: &[ChunkId],
+    readable: &Readable,
+) -> SyncResult<HashSet<ChunkId>> {
+    let alone = readable.of(view, chunks.iter().map(|id| FileId::from_bytes(*id.as_bytes())))?;
+    let mut found: HashSet<ChunkId> = alone.into_iter().map(ChunkId::from).collect();
+    let asked: HashSet<ChunkId> = chunks.iter().copied().collect();
+    for file in readable.of(view, files.iter().copied())? {
+        found.extend(chunks_of(view, file, &asked)?);
+    }
+    Ok(found)
+}
+
 /// Puts objects into bundles and sends these on.
 struct Answer<'s, 'b> {
     view: &'s View,
@@ -225,12 +343,16 @@ impl Remote for ServedRemote<'_> {
             refs,
             logs: BTreeMap::new(),
             limits: LIMITS,
+            hidden: self.caller.readable.as_ref().map_or_else(Vec::new, |known| known.hidden().to_vec()),
         })
     }
 
     fn have(&self, keys: &[ObjectKey]) -> SyncResult<Vec<bool>> {
         let view = self.repository.view()?;
-        keys.iter().map(|key| has(&view, key)).collect()
+        match &self.caller.readable {
+            None => keys.iter().map(|key| has(&view, key)).collect(),
+            Some(readable) => have_of(&view, keys, readable),
+        }
     }
 
     fn fetch_history(&self, wants: &HistoryWants, sink: &mut BundleSink<'_>) -> SyncResult<()> {
@@ -259,11 +381,19 @@ impl Remote for ServedRemote<'_> {
     }
 
     fn fetch_chunks(&self, chunks: &[ChunkId], sink: &BlockSink<'_>) -> SyncResult<()> {
+        self.fetch_chunks_of(&[], chunks, sink)
+    }
+
+    fn fetch_chunks_of(&self, files: &[FileId], chunks: &[ChunkId], sink: &BlockSink<'_>) -> SyncResult<()> {
         let view = self.repository.view()?;
         let reader = self.repository.store().chunk_reader()?;
+        let may_read = match &self.caller.readable {
+            None => None,
+            Some(readable) => Some(readable_chunks(&view, files, chunks, readable)?),
+        };
         let mut known = Vec::new();
         for id in chunks {
-            if view.snapshot().has_chunk(*id)? {
+            if may_read.as_ref().is_none_or(|chunks| chunks.contains(id)) && view.snapshot().has_chunk(*id)? {
                 known.push(*id);
             }
         }
@@ -290,8 +420,8 @@ impl Remote for ServedRemote<'_> {
         }
         match parcel.record.kind {
             ParcelKind::Pack => {
-                self.take_pack(parcel)?;
-                self.keep(parcel.record.id, ParcelKind::Pack, b"")
+                let ids = self.take_pack(parcel)?;
+                self.keep(parcel.record.id, ParcelKind::Pack, &ids)
             }
             ParcelKind::Bundle => {
                 open_bundle(&parcel.bytes, &mut |_, _, _| Ok(()))?;
@@ -306,6 +436,10 @@ impl Remote for ServedRemote<'_> {
 
     fn publish(&self, proposal: &Proposal) -> SyncResult<Published> {
         let view = self.repository.view()?;
+        if let Some(change) = proposal.changes.iter().find(|change| change.name.kind() == RefKind::Remote) {
+            let detail = format!("{} is nobody else's to move", change.name);
+            return Err(SyncError::Invalid { what: "a proposal", detail });
+        }
         if let Some(bytes) = view.snapshot().get(Space::Settings, &published_key(proposal))? {
             let mark = bytes.try_into().map_or(0, u64::from_le_bytes);
             return Ok(Published { mark, follows: None });

@@ -64,6 +64,10 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("clone", "clone", "app/clone", "Report"),
     ("fetch", "fetch", "app/fetch", "Report"),
     ("pull", "pull", "app/pull", "Report"),
+    ("serve", "serve", "cli/commands/serve", "Listening"),
+    ("serve-token-new", "serve", "app/serve/tokens", "NewReport"),
+    ("serve-token-list", "serve", "app/serve/tokens", "ListReport"),
+    ("serve-token-revoke", "serve", "app/serve/tokens", "RevokeReport"),
     ("man", "man", "cli/commands/man", "Report"),
 ];
 
@@ -194,6 +198,7 @@ fn story() -> Story {
     take_back(&mut story);
     vouch(&mut story);
     share(&mut story);
+    serve(&mut story);
     care(&mut story);
     story
 }
@@ -325,6 +330,20 @@ fn share(story: &mut Story) {
     story.tell(&["remote", "gc"]);
     story.tell(&["backup", "../safe"]);
     story.tell(&["remote", "remove", "origin"]);
+}
+
+fn serve(story: &mut Story) {
+    fs::create_dir(story.world.studio().join("../srv")).expect("a folder");
+    let listen = ["--listen", "127.0.0.1:0", "--repos", "../srv"];
+    let serving = crate::sharing_network::Serving::start(&story.world, &listen);
+    story.printed.push(("pent.serve/1".to_owned(), serving.said.clone()));
+    let new =
+        ["serve", "token", "new", "nightly backup", "--repos", "../srv", "--for", "brand", "--as", "anna"];
+    story.tell(&new);
+    let (_, made) = story.printed.last().expect("the token");
+    let id = made["line"]["id"].as_str().expect("an id").to_owned();
+    story.tell(&["serve", "token", "list", "--repos", "../srv"]);
+    story.tell(&["serve", "token", "revoke", &id, "--repos", "../srv"]);
 }
 
 fn care(story: &mut Story) {

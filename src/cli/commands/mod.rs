@@ -39,6 +39,7 @@ pub mod repair;
 pub mod resolve;
 pub mod restore;
 pub mod review;
+pub mod serve;
 pub mod show;
 pub mod sign;
 pub mod sparse;
@@ -92,6 +93,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<push::Arguments>(),
     Entry::of::<pull::Arguments>(),
     Entry::of::<fetch::Arguments>(),
+    Entry::of::<serve::Arguments>(),
     Entry::of::<identity::Arguments>(),
     Entry::of::<sign::Arguments>(),
     Entry::of::<verify::Arguments>(),

@@ -102,6 +102,9 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Import(error) => import(error),
         AppError::Sync(error) => sync::advice(error),
         AppError::RemoteTaken { .. } => sync::taken(),
+        AppError::Setting { .. } => Advice::none(ExitStatus::Usage),
+        AppError::Insecure { server, .. } => sync::insecure(server),
+        AppError::CaresForItself { .. } => sync::cares_for_itself(),
         AppError::RemoteKind { .. } => sync::kind(),
         AppError::OutsideWorktree { .. } => {
             Advice::usage("name paths inside the repository's folder, or go there with `-C`")

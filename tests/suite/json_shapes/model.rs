@@ -97,6 +97,7 @@ const BY_HAND: &[(&str, Shape)] = &[
     ("Address", Shape::Text),
     ("Fingerprint", Shape::Text),
     ("PublicKey", Shape::Text),
+    ("Handle", Shape::Text),
     ("TermId", Shape::Named("id")),
     ("RefName", Shape::Named("name")),
     ("FieldName", Shape::Text),

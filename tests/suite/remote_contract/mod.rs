@@ -8,6 +8,10 @@ mod cost;
 mod crowd;
 mod faults;
 mod hostile;
+pub mod http;
+mod lines;
+pub mod pipe;
+pub mod ssh;
 
 use crate::app_flow::Lab;
 use pentimento::base::id::{CommitId, RepositoryId};
@@ -78,8 +82,19 @@ pub struct ServedPlace(Lab);
 
 impl ServedPlace {
     pub fn new() -> Self {
-        Self(Lab::new())
+        Self(served_lab())
     }
+}
+
+/// A lab that others push to: its worktree shows nothing.
+pub fn served_lab() -> Lab {
+    let lab = Lab::new();
+    let mut edit = lab.repository.edit().expect("an edit");
+    let mut state = edit.state().expect("a state");
+    state.sparse = Some(std::collections::BTreeSet::new());
+    edit.put_state(&state).expect("a state");
+    edit.commit().expect("kept");
+    lab
 }
 
 impl Place for ServedPlace {
@@ -192,3 +207,6 @@ macro_rules! contract {
 contract!(folder, BucketPlace::folder());
 contract!(memory, BucketPlace::memory());
 contract!(served, ServedPlace::new());
+contract!(over_pipes, pipe::PipePlace::new());
+contract!(over_ssh, ssh::SshPlace::new());
+contract!(over_http, http::HttpPlace::new());

@@ -38,6 +38,33 @@ pub(super) fn advice(error: &SyncError) -> Advice {
         SyncError::NotHere { .. } => {
             Advice::refused(&["fetch the content first, or push from a clone that has it"])
         }
+        SyncError::NotAllowed { .. } => Advice::refused(&[
+            "ask an administrator: `pent policy show` says who may do what, and `pent serve token list`, on the server, what a token may",
+        ]),
+        SyncError::SignIn { .. } => Advice::refused(&[
+            "pent identity use HANDLE, to say which key to sign in with",
+            "a machine signs in with a token: PENT_TOKEN=<token>@<host>",
+        ]),
+        SyncError::TurnedDown { .. } => Advice::of(
+            ExitStatus::Refused,
+            &["nothing of it was taken over there; `pent fsck` finds out whether this repository is sound"],
+        ),
+        SyncError::Failed { .. } => {
+            Advice::unavailable("ask whoever runs it; what arrived is not sent again")
+        }
+        SyncError::Unreachable { .. } => {
+            Advice::unavailable("try again: what arrived already is not sent again")
+        }
+        SyncError::NoWay { address, .. } if address.starts_with("http") => Advice::unavailable(
+            "look at the address; SSL_CERT_FILE names authorities of your own, HTTPS_PROXY a proxy",
+        ),
+        SyncError::NoWay { .. } => {
+            Advice::unavailable("try to reach it with ssh alone: the same names, keys and settings are used")
+        }
+        SyncError::NotPent { .. } => Advice::unavailable(
+            "pent has to be in the PATH there, and nothing may be written before it starts: look into what its shell runs at login",
+        ),
+        SyncError::OtherVersion { .. } => Advice::unavailable("bring the older of the two up to date"),
         SyncError::Bucket(error) => bucket(error),
         SyncError::Repo(error) => repo(error),
         SyncError::Content(error) => content(error),
@@ -66,6 +93,17 @@ fn bucket(error: &BucketError) -> Advice {
 /// Advice on a name of a remote that is in use.
 pub(super) fn taken() -> Advice {
     Advice::refused(&["`pent remote set` gives it another address", "or choose another name"])
+}
+
+/// Advice on a server that would be spoken to in the clear.
+pub(super) fn insecure(server: &str) -> Advice {
+    let setting = format!("pent config remote.insecure {server}, if you trust everybody on the way");
+    Advice::refused(&["use https://, or ssh://"]).and(setting)
+}
+
+/// Advice on a remote that is cared for where it is.
+pub(super) fn cares_for_itself() -> Advice {
+    Advice::refused(&["run `pent gc`, `pent fsck` or `pent repair` there, in the repository itself"])
 }
 
 /// Advice on an address of a kind that cannot be reached.

@@ -1,0 +1,6 @@
+//! The server as its callers meet it.
+
+mod kit;
+mod limits;
+mod paths;
+mod routes;
