@@ -43,9 +43,12 @@ pub fn insist(rights: &Rights, verb: Verb) -> SyncResult<()> {
     Err(SyncError::NotAllowed { what: what.to_owned() })
 }
 
+/// By repository and the paths that are withheld.
+type Known = HashMap<(RepositoryId, Vec<String>), Arc<Readable>>;
+
 /// What callers may read from whom paths are withheld; worked out once for each set of paths.
 #[derive(Debug, Default)]
-pub struct Readers(Mutex<HashMap<(RepositoryId, Vec<String>), Arc<Readable>>>);
+pub struct Readers(Mutex<Known>);
 
 impl Readers {
     fn of(&self, repository: &Repository, hidden: &[Pattern]) -> Option<Arc<Readable>> {

@@ -243,7 +243,7 @@ fn show_new(page: &mut Page<'_>, report: &NewReport) -> io::Result<()> {
 
 fn description(line: &TokenLine) -> String {
     let may: Vec<&str> = line.may.iter().map(|permission| permission.word()).collect();
-    let places: Vec<String> = line.repositories.iter().map(|place| safe(place).to_string()).collect();
+    let places: Vec<String> = line.repositories.iter().map(|place| safe(place)).collect();
     let person = line.works_for.as_ref().map_or_else(String::new, |handle| format!(" as {handle}"));
     let until = Timestamp::utc(line.until_ms).rfc3339();
     format!("may {} {}{person}, until {until}", may.join(", "), places.join(", "))
