@@ -54,7 +54,7 @@ fn mishap(number: u64, one_in: u64) -> Mishap {
     random ^= random >> 29;
     random = random.wrapping_mul(0xbf58_476d_1ce4_e5b9);
     random ^= random >> 32;
-    if random % one_in != 0 {
+    if !random.is_multiple_of(one_in) {
         return Mishap::None;
     }
     let places = [0, 1, 40, 170, 200, 300, 1_000, 20_000, 300_000, 900_000];
