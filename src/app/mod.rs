@@ -25,6 +25,7 @@ pub mod import_git;
 pub mod info;
 pub mod init;
 pub mod journal;
+pub mod lock;
 pub mod log;
 pub mod merge;
 pub mod meta;

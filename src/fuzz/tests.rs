@@ -174,6 +174,7 @@ const SIGNS: &[&str] = &[
 const OTHERWISE: &[(&str, &str)] = &[
     ("app/diff/access.rs", "decodes nothing itself: manifest nodes"),
     ("app/common/seekable.rs", "a random number"),
+    ("app/common/signatures.rs", "what this clone found out, or nothing"),
     ("app/import_git/settings.rs", "what the last import set, or nothing"),
     ("care/fsck/objects.rs", "asks whether records decode"),
     ("care/fsck/packs.rs", "takes the first bytes of an id for a number"),

@@ -6,6 +6,7 @@
 
 use crate::base::codec::{DecodeError, Decoder, Encoder};
 use crate::base::id::{ActionId, AssetId, CommitId, LogEntryId, PersonId, RepositoryId};
+use crate::base::path::AssetPath;
 use crate::object::policy_link::Signed;
 use crate::object::signature::{
     Fingerprint, Namespace, SIGNATURE_BYTES_MAX, Signature, SignatureError, Verified, verify,
@@ -126,8 +127,12 @@ pub struct RefMoved {
 pub struct LockChanged {
     /// The asset.
     pub asset: AssetId,
+    /// Where it stood; said by a grant.
+    pub path: Option<AssetPath>,
     /// What became of its lock.
     pub deed: LockDeed,
+    /// The commit by which the holder had the newest version; said by a grant.
+    pub commit: Option<CommitId>,
     /// When it ends by itself, in milliseconds since 1970.
     pub until_ms: Option<i64>,
     /// Why, in words.
@@ -265,6 +270,13 @@ impl LogEntry {
         }
         if heads.windows(2).any(|pair| pair[0] >= pair[1]) {
             return Err(EntryError::Form);
+        }
+        if let LogDeed::Lock(body) = &self.deed {
+            let grants = body.deed == LockDeed::Grant;
+            let is_whole = body.path.is_some() == grants && body.commit.is_some() == grants;
+            if !is_whole || (body.until_ms.is_some() && !grants) {
+                return Err(EntryError::Form);
+            }
         }
         let (words, name) = match &self.deed {
             LogDeed::Lock(body) => (body.reason.as_str(), ""),

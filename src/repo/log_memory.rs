@@ -12,6 +12,7 @@ use crate::store::Space;
 const SEEN_PREFIX: &str = "trust/seen/";
 const CONFIRMED_KEY: &[u8] = b"trust/confirmed";
 const HOME_KEY: &[u8] = b"trust/home";
+const LOCKS_KEY: &[u8] = b"trust/locks";
 const WAITING_PREFIX: &[u8] = b"trust/waiting/";
 
 fn seen_key(remote: &str) -> Vec<u8> {
@@ -34,6 +35,11 @@ impl View {
     pub fn home_remote(&self) -> Result<Option<String>, RepoError> {
         let bytes = self.snapshot().get(Space::Settings, HOME_KEY)?;
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// The locks of the log as it was verified last; `None` when nothing is locked.
+    pub fn lock_notes(&self) -> Result<Option<Vec<u8>>, RepoError> {
+        Ok(self.snapshot().get(Space::Settings, LOCKS_KEY)?)
     }
 
     /// Entries of this clone's own that the log went on without, oldest first.
@@ -62,6 +68,15 @@ impl Edit {
     /// Remembers the verification at the newest entry that any remote has.
     pub fn put_confirmed_log(&mut self, checkpoint: &[u8]) -> Result<(), RepoError> {
         Ok(self.transaction().put(Space::Settings, CONFIRMED_KEY, checkpoint)?)
+    }
+
+    /// Notes the locks of the log, where looking at them costs little.
+    pub fn put_lock_notes(&mut self, locks: Option<&[u8]>) -> Result<(), RepoError> {
+        match locks {
+            Some(locks) => self.transaction().put(Space::Settings, LOCKS_KEY, locks)?,
+            None => drop(self.transaction().delete(Space::Settings, LOCKS_KEY)?),
+        }
+        Ok(())
     }
 
     /// Says at which remote the shared log is at home.

@@ -57,6 +57,8 @@ pub struct House {
     pub folder: tempfile::TempDir,
     pub repository: Repository,
     pub clock: Seconds,
+    /// Whether landings sign their commits.
+    pub signs: std::sync::atomic::AtomicBool,
 }
 
 pub fn path(text: &str) -> AssetPath {
@@ -88,7 +90,7 @@ impl House {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let repository =
             Repository::create(folder.path(), &StoreSettings::new(REPOSITORY)).expect("a new repository");
-        Self { folder, repository, clock: Seconds::from(1_772_382_000_000) }
+        Self { folder, repository, clock: Seconds::from(1_772_382_000_000), signs: Default::default() }
     }
 
     /// The same with a policy whose rules are these.
@@ -262,7 +264,12 @@ impl House {
     }
 
     pub fn land(&self, by: u8, draft: &str) -> Result<land::Report, AppError> {
-        let options = land::Options { submission: Some(draft.to_owned()), message: None, dry_run: false };
+        let options = land::Options {
+            submission: Some(draft.to_owned()),
+            message: None,
+            sign: self.signs.load(Ordering::Relaxed),
+            dry_run: false,
+        };
         self.act(by, |actor, keys| {
             land::run(&self.repository, &options, actor, keys, &self.clock, &SilentMonitor)
         })

@@ -16,6 +16,7 @@ pub mod joining;
 pub mod known_files;
 pub mod lineage;
 pub mod locate;
+pub mod locks;
 pub mod logs_out;
 pub mod origins;
 pub mod probe;

@@ -7,6 +7,7 @@
 
 use crate::app::common::evidence::RepositoryEvidence;
 use crate::app::common::guard::verified_of;
+use crate::app::common::locks::{broken_by, notes};
 use crate::app::common::proof;
 use crate::app::error::AppError;
 use crate::app::review::land::SUBMISSION_FIELD;
@@ -19,7 +20,7 @@ use crate::object::policy_link::PolicyLink;
 use crate::object::signature::Namespace;
 use crate::object::source::ObjectSource;
 use crate::repo::history::is_ancestor;
-use crate::repo::refs::RefName;
+use crate::repo::refs::{RefKind, RefName};
 use crate::repo::shared_log::LogHead;
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::rules::approval::{Missing, Received, Recorded, check_quorum};
@@ -92,6 +93,7 @@ struct Taking {
     checkpoint: Option<Vec<u8>>,
     confirmed: Option<Vec<u8>>,
     root: Option<PolicyId>,
+    locks: Option<Option<Vec<u8>>>,
     seen: Option<(String, LogHead)>,
 }
 
@@ -109,6 +111,9 @@ impl Taking {
         }
         if let Some(checkpoint) = &self.checkpoint {
             edit.put_log_checkpoint(checkpoint)?;
+        }
+        if let Some(locks) = &self.locks {
+            edit.put_lock_notes(locks.as_deref())?;
         }
         if let Some(confirmed) = &self.confirmed {
             edit.put_confirmed_log(confirmed)?;
@@ -136,7 +141,14 @@ impl Standing {
         Self {
             log: None,
             is_behind: false,
-            taking: Taking { entries: None, checkpoint: None, confirmed: None, root: None, seen: None },
+            taking: Taking {
+                entries: None,
+                checkpoint: None,
+                confirmed: None,
+                root: None,
+                locks: None,
+                seen: None,
+            },
             entries: 0,
             problem: Some(problem),
         }
@@ -243,6 +255,7 @@ impl Rules {
         let taking = Taking {
             entries: taken,
             root: log.root(),
+            locks: Some(notes(&log)),
             confirmed: remote.is_some().then(|| checkpoint.clone()),
             checkpoint: Some(checkpoint),
             seen: remote.map(|remote| (remote.to_owned(), *head)),
@@ -435,7 +448,12 @@ impl Judge for Rules {
         let standing = self.standing(view, case)?;
         let mut decision = Decision::default();
         for change in case.changes {
-            let reasons = self.reasons(view, &standing, change)?;
+            let mut reasons = self.reasons(view, &standing, change)?;
+            if let Some(log) = standing.log.as_ref().filter(|_| change.name.kind() == RefKind::Branch) {
+                let target = change.target.as_ref().map(|target| target.commit);
+                let moved = (change.expected, target);
+                reasons.extend(broken_by(view, log, moved, self.now).map_err(of_app)?);
+            }
             if !reasons.is_empty() {
                 decision.refused.insert(change.name.clone(), reasons);
             }

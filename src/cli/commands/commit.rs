@@ -96,7 +96,7 @@ fn message_by_hand(
     repository: &Repository,
     paths: &[crate::base::path::AssetPath],
 ) -> Result<Option<String>, Failure> {
-    let look = status::Options { paths: paths.to_vec(), measure: false };
+    let look = status::Options { paths: paths.to_vec(), ..status::Options::default() };
     let report = status::run(repository, &look, context.monitor())?;
     if report.merge.is_some() || report.counts.total() == 0 {
         return Ok(None);

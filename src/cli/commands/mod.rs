@@ -25,6 +25,7 @@ pub mod init;
 pub mod journal;
 pub mod label;
 pub mod land;
+pub mod lock;
 pub mod log;
 pub mod man;
 pub mod merge;
@@ -92,6 +93,9 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<push::Arguments>(),
     Entry::of::<pull::Arguments>(),
     Entry::of::<fetch::Arguments>(),
+    Entry::of::<lock::Lock>(),
+    Entry::of::<lock::Unlock>(),
+    Entry::of::<lock::Locks>(),
     Entry::of::<identity::Arguments>(),
     Entry::of::<sign::Arguments>(),
     Entry::of::<verify::Arguments>(),

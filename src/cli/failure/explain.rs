@@ -5,6 +5,7 @@ mod sync;
 mod trust;
 
 use crate::app::error::AppError;
+use crate::app::lock::LockFailure;
 use crate::app::policy::PolicyFailure;
 use crate::base::id::CommitId;
 use crate::care::CareError;
@@ -98,6 +99,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Policy(failure) => policy(failure),
         AppError::Chain(error) => chain(error),
         AppError::Write(error) => write(error),
+        AppError::Lock(failure) => lock(failure),
         AppError::Review(error) => review(error),
         AppError::Import(error) => import(error),
         AppError::Sync(error) => sync::advice(error),
@@ -553,5 +555,18 @@ mod tests {
         assert_eq!(app(&full).status, ExitStatus::Disk);
         assert_eq!(app(&AppError::from(StoreError::ReadOnly)).status, ExitStatus::Unavailable);
         assert_eq!(app(&AppError::from(StoreError::Cancelled)).status, ExitStatus::Interrupted);
+    }
+}
+
+/// Advice on locks.
+fn lock(failure: &LockFailure) -> Advice {
+    match failure {
+        LockFailure::NoPolicy => {
+            Advice::refused(&["`pent policy init` makes one: it says who is who, and may protect nothing"])
+        }
+        LockFailure::NotCommitted { .. } => {
+            Advice::not_found("pent commit it first: a lock is on an asset with a history")
+        }
+        LockFailure::TooMany { .. } => Advice::usage("lock the folders in it one by one"),
     }
 }

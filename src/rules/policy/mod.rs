@@ -16,7 +16,7 @@ mod words;
 pub use error::{PolicyError, Problem};
 pub use names::{Handle, NameError, Role};
 pub use template::{Founder, first_policy};
-pub use words::{describe_duration, parse_requirement};
+pub use words::{describe_duration, parse_duration, parse_requirement};
 
 pub use crate::object::approval::MetadataRule;
 

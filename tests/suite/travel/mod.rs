@@ -1,6 +1,7 @@
 //! Trust travels: reviews, policies and signatures go with the work, and whoever fetches verifies.
 
 mod hostile;
+mod locks;
 mod logs;
 mod stories;
 
@@ -83,7 +84,7 @@ pub fn try_clone(nas: &Nas, expected: Option<PolicyId>) -> Result<(House, clone:
         clone::Options { address: nas.address(), folder: folder.path().to_owned(), branch: None, expected };
     let report = clone::run(&options, &Reach::default(), &clock, &SilentMonitor)?;
     let repository = Repository::open(folder.path(), Access::ReadWrite).expect("a clone");
-    Ok((House { folder, repository, clock }, report))
+    Ok((House { folder, repository, clock, signs: Default::default() }, report))
 }
 
 pub fn clone_of(nas: &Nas) -> House {
