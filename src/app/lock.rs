@@ -118,10 +118,9 @@ impl Locking<'_> {
     pub fn lock(&self, options: &Options) -> Result<Report, AppError> {
         self.change(options, |view, log, target, now, person| {
             let head = view.head()?.ok_or(RepoError::NoCommits)?;
-            if let Some(held) = log.locks().get(&target.asset).filter(|lock| lasts(lock, log, now)) {
-                if held.person != person {
-                    return Ok(Err(format!("{} holds its lock", held.holder)));
-                }
+            let held = log.locks().get(&target.asset).filter(|lock| lasts(lock, log, now));
+            if let Some(held) = held.filter(|held| held.person != person) {
+                return Ok(Err(format!("{} holds its lock", held.holder)));
             }
             if let Some(why) = newer_elsewhere(view, head, target)? {
                 return Ok(Err(why));

@@ -77,7 +77,12 @@ impl House {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let repository =
             Repository::create(folder.path(), &StoreSettings::new(REPOSITORY)).expect("a new repository");
-        let house = Self { folder, repository, clock: Seconds(AtomicI64::new(1_772_381_000_000)) };
+        let house = Self {
+            folder,
+            repository,
+            clock: Seconds(AtomicI64::new(1_772_381_000_000)),
+            signs: Default::default(),
+        };
         house.write("brand/logo.svg", "<svg>old</svg>");
         house.write("brand/type.txt", "Grotesk\n");
         house.write("poster.txt", "Harbour, spring\n");
@@ -117,7 +122,11 @@ impl House {
         let now = self.clock.now();
         let log = verified_log(&self.repository, &view, now, &SilentMonitor).expect("a good log");
         let (parents, starts) = match log.in_force() {
-            None => (vec![], BTreeMap::from([(MAIN.to_owned(), self.tip("main"))])),
+            None => {
+                let starts = [(MAIN.to_owned(), self.tip("main"))];
+                let protects = text.contains("branch = \"main\"");
+                (vec![], starts.into_iter().filter(|_| protects).collect())
+            }
             Some(in_force) => (vec![in_force.id], BTreeMap::new()),
         };
         let link = signed_link(&unsigned(text, number, parents, starts), &[ANNA]);

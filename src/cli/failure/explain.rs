@@ -538,6 +538,19 @@ fn nearest_key(name: &str) -> Option<&'static str> {
         .map(|(_, key)| key)
 }
 
+/// Advice on locks.
+fn lock(failure: &LockFailure) -> Advice {
+    match failure {
+        LockFailure::NoPolicy => {
+            Advice::refused(&["`pent policy init` makes one: it says who is who, and may protect nothing"])
+        }
+        LockFailure::NotCommitted { .. } => {
+            Advice::not_found("pent commit it first: a lock is on an asset with a history")
+        }
+        LockFailure::TooMany { .. } => Advice::usage("lock the folders in it one by one"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -555,18 +568,5 @@ mod tests {
         assert_eq!(app(&full).status, ExitStatus::Disk);
         assert_eq!(app(&AppError::from(StoreError::ReadOnly)).status, ExitStatus::Unavailable);
         assert_eq!(app(&AppError::from(StoreError::Cancelled)).status, ExitStatus::Interrupted);
-    }
-}
-
-/// Advice on locks.
-fn lock(failure: &LockFailure) -> Advice {
-    match failure {
-        LockFailure::NoPolicy => {
-            Advice::refused(&["`pent policy init` makes one: it says who is who, and may protect nothing"])
-        }
-        LockFailure::NotCommitted { .. } => {
-            Advice::not_found("pent commit it first: a lock is on an asset with a history")
-        }
-        LockFailure::TooMany { .. } => Advice::usage("lock the folders in it one by one"),
     }
 }
