@@ -9,6 +9,7 @@ use crate::app::error::AppError;
 use crate::base::id::{AssetId, CommitId, FileId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
+use crate::object::path_set::PathSet;
 use crate::object::tree::Content;
 use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::entry_at;
@@ -130,9 +131,9 @@ fn with_other_ends(pending: &PendingEdits, within: &[AssetPath]) -> Vec<AssetPat
     if within.is_empty() {
         return all;
     }
-    let is_wanted = |path: &AssetPath| within.iter().any(|folder| path.is_within(folder));
+    let wanted = PathSet::new(within.iter().cloned());
     for (to, from) in &pending.moves {
-        match (is_wanted(to), is_wanted(from)) {
+        match (wanted.includes(to), wanted.includes(from)) {
             (true, false) => all.push(from.clone()),
             (false, true) => all.push(to.clone()),
             _ => {}
@@ -148,11 +149,11 @@ fn part<V: Clone>(map: &BTreeMap<AssetPath, V>, keep: impl Fn(&AssetPath) -> boo
 
 /// Pending edits inside and outside of the wanted paths.
 fn split_pending(pending: &PendingEdits, within: &[AssetPath]) -> (PendingEdits, PendingEdits) {
-    let wanted = |path: &AssetPath| within.is_empty() || within.iter().any(|folder| path.is_within(folder));
+    let wanted = PathSet::new(within.iter().cloned());
     let split = |inside: bool| PendingEdits {
-        metadata: part(&pending.metadata, |path| wanted(path) == inside),
-        assets: part(&pending.assets, |path| wanted(path) == inside),
-        moves: part(&pending.moves, |path| wanted(path) == inside),
+        metadata: part(&pending.metadata, |path| wanted.includes(path) == inside),
+        assets: part(&pending.assets, |path| wanted.includes(path) == inside),
+        moves: part(&pending.moves, |path| wanted.includes(path) == inside),
     };
     (split(true), split(false))
 }
