@@ -202,6 +202,7 @@ fn differences(
     let mut differences = Differences::default();
     let any_described = !pending.metadata.is_empty() || !pending.assets.is_empty();
     let mut touched: HashSet<&AssetPath> = HashSet::new();
+    let taken = taken_old_places(changes);
     for change in changes.iter().filter(|change| change.is_committable()) {
         if any_described {
             touched.insert(&change.path);
@@ -211,7 +212,10 @@ fn differences(
             (What::Removed, Some(base), _) => differences.removed.push((change.path.clone(), base)),
             (What::Moved { from, .. }, Some(base), Some(content)) => {
                 touched.insert(from);
-                follow_move(&mut pending, from, &change.path);
+                // What waits to be said of the old place is said of what stands there now.
+                if !taken.contains(from) {
+                    follow_move(&mut pending, from, &change.path);
+                }
                 if let Some(asset) = base.asset {
                     pending.assets.entry(change.path.clone()).or_insert(asset);
                 }
@@ -240,6 +244,20 @@ fn differences(
         }
     }
     Ok((differences, pending))
+}
+
+/// The old places of moved assets in which something else stands.
+fn taken_old_places(changes: &[Change]) -> HashSet<&AssetPath> {
+    let left = changes.iter().filter_map(|change| match &change.what {
+        What::Moved { from, .. } => Some(from),
+        _ => None,
+    });
+    let left: HashSet<&AssetPath> = left.collect();
+    if left.is_empty() {
+        return left;
+    }
+    let came = changes.iter().filter(|change| matches!(change.what, What::New | What::Moved { .. }));
+    came.map(|change| &change.path).filter(|path| left.contains(path)).collect()
 }
 
 /// Lets what waits to be said of an asset go with it to its new place.
