@@ -130,7 +130,8 @@ pub fn verify(
 ) -> Result<VerifyReport, AppError> {
     let (remote, bucket) = bucket_of(repository, name, reach)?;
     let reading = Reading { percent, since: u64::MAX, nonce: new_token()? };
-    Ok(VerifyReport { remote, verified: bucket.verify(&reading, monitor)? })
+    let view = repository.view()?;
+    Ok(VerifyReport { remote, verified: bucket.verify(Some(&view), &reading, monitor)? })
 }
 
 /// Verifies a remote and gives back what it lost, as far as this clone has it.
@@ -141,7 +142,8 @@ pub fn repair(
     monitor: &dyn Monitor,
 ) -> Result<VerifyReport, AppError> {
     let (remote, bucket) = bucket_of(repository, name, reach)?;
-    Ok(VerifyReport { remote, verified: bucket.repair(repository, new_token()?, monitor)? })
+    let verified = bucket.repair(repository, &remote, new_token()?, monitor)?;
+    Ok(VerifyReport { remote, verified })
 }
 
 /// How to back up.
@@ -210,6 +212,6 @@ pub fn backup(
     };
     let moved = if push.is_empty() { Moved::default() } else { push.run(description, monitor)?.0 };
     let reading = Reading { percent: options.percent, since, nonce: new_token()? };
-    let verified = bucket.verify(&reading, monitor)?;
+    let verified = bucket.verify(Some(&repository.view()?), &reading, monitor)?;
     Ok(BackupReport { address: address.clone(), begun, names, moved, verified })
 }

@@ -10,6 +10,9 @@
 
 use crate::base::id::{ChunkId, CommitId};
 use crate::base::monitor::{Advance, Monitor, Phase};
+use crate::base::time::Timestamp;
+use crate::repo::edit::JournalNote;
+use crate::repo::journal::FETCH_VERB;
 use crate::repo::refs::{RefKind, RefName, RefTarget};
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::rules::approval::Recorded;
@@ -18,7 +21,7 @@ use crate::sync::accept::{Case, Decision, Judge, is_forward, move_name};
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::logs::{Inbox, LogExchange, LogFound, LogsFetched};
 use crate::sync::receive::{Needed, Receiver};
-use crate::sync::remote::{Description, HistoryWants, ObjectKey, RefChange, Remote};
+use crate::sync::remote::{Description, HistoryWants, Kind, ObjectKey, RefChange, Remote};
 use crate::sync::tracking::{RemoteRecord, put_remote_record, remote_record};
 use crate::sync::walk::{Found, NewFile};
 use serde::Serialize;
@@ -31,6 +34,10 @@ const ROUNDS_MAX: usize = 600;
 /// Content and files that are brought at a time when only content is asked for.
 const GROUP_BYTES: u64 = 8 << 30;
 const GROUP_FILES: usize = 1 << 14;
+
+/// Why a name stays where it was seen last.
+const PUT_BACK: &str = "the remote was put back to an earlier state, or begun anew: what it had is kept here, and \
+                        `pent push` gives it back";
 
 /// What to fetch.
 pub struct Fetch<'a> {
@@ -46,6 +53,8 @@ pub struct Fetch<'a> {
     pub judge: &'a dyn Judge,
     /// Commits that are wanted although no name may lead to them.
     pub also: Vec<CommitId>,
+    /// When it is.
+    pub now: Timestamp,
 }
 
 /// What came.
@@ -82,6 +91,7 @@ impl Fetched {
         self.bytes_left += more.bytes_left;
         self.moved.extend(more.moved);
         self.refused = more.refused;
+        self.logs.add(more.logs);
     }
 }
 
@@ -157,6 +167,8 @@ impl Fetch<'_> {
         let mut received = 0;
         let record = remote_record(view, self.name)?;
         let since = record.filter(|record| record.epoch == description.epoch).and_then(|record| record.mark);
+        // A remote that was put back counts again from where it was then.
+        let since = since.filter(|mark| *mark <= description.mark);
         let haves = view.references()?.into_iter().map(|(_, target)| target.commit).collect();
         monitor.phase(Phase { name: "Receiving history", files_total: None, bytes_total: None });
         let history = HistoryWants { wants: wants.clone(), haves, since, logs: view.log_heads()? };
@@ -166,18 +178,22 @@ impl Fetch<'_> {
         })?;
         let found = self.complete(&mut receiver, &wants, description, &mut received, monitor)?;
         receiver.keep_only(&found.commits);
+        receiver.check_sizes(&found.files)?;
         let tied = receiver.tied_files(&found)?;
         fetched.commits = found.commits.len() as u64;
         fetched.assets = found.files.len() as u64;
         fetched.bytes = found.files.iter().map(|file| file.size).sum();
         if self.content {
             let sizes = (found.files.len() as u64, fetched.bytes);
-            monitor.phase(phase("Receiving", sizes));
-            let taken = receive_content(self.remote, &mut receiver, &found.files, description, monitor)?;
-            fetched.bytes_shared = taken.bytes_shared;
-            received += taken.bytes_received;
-            monitor.phase(phase("Checking", sizes));
-            insist_on_content(&receiver, &found.files)?;
+            // Group by group, so that what is to be asked for fits into memory however much is new.
+            for group in groups(&found.files) {
+                monitor.phase(phase("Receiving", sizes));
+                let taken = receive_content(self.remote, &mut receiver, group, description, monitor)?;
+                fetched.bytes_shared += taken.bytes_shared;
+                received += taken.bytes_received;
+                monitor.phase(phase("Checking", sizes));
+                insist_on_content(self.remote, &mut receiver, group)?;
+            }
         } else {
             fetched.bytes_left = fetched.bytes;
         }
@@ -185,7 +201,7 @@ impl Fetch<'_> {
             // What foreign content is can only be believed after hashing it.
             let taken = receive_content(self.remote, &mut receiver, &tied, description, monitor)?;
             received += taken.bytes_received;
-            insist_on_content(&receiver, &tied)?;
+            insist_on_content(self.remote, &mut receiver, &tied)?;
         }
         fetched.bytes_received = received;
         let mut edit = self.repository.edit()?;
@@ -227,7 +243,7 @@ impl Fetch<'_> {
                 return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
             }
             asked.extend(found.missing.iter().copied());
-            for keys in found.missing.chunks(description.limits.keys_max) {
+            for keys in found.missing.chunks(description.limits.keys()) {
                 self.remote.fetch_objects(keys, &mut |bundle| {
                     *received += bundle.len() as u64;
                     receiver.take_bundle(bundle)
@@ -241,6 +257,8 @@ impl Fetch<'_> {
     /// are free; and takes its shared log over. What the rules forbid is not taken over.
     fn note_names(&self, description: &Description, log: &LogFound, fetched: &mut Fetched) -> SyncResult<()> {
         let view = self.repository.view()?;
+        let record = remote_record(&view, self.name)?;
+        let put_back = record.as_ref().is_some_and(|record| was_put_back(record, description));
         let (places, changes) = self.changes(&view, description)?;
         let decision = self.judge.judge(&view, &Case { remote: Some(self.name), changes: &changes, log })?;
         let Decision { mut refused, recorded, keep, entries, problem } = decision;
@@ -249,9 +267,14 @@ impl Fetch<'_> {
             keep(&mut edit)?;
         }
         (fetched.logs.entries, fetched.logs.problem) = (entries, problem);
+        let mut went_back = false;
         for (here, RefChange { name, expected: before, target }) in places.iter().zip(changes) {
             let mut reasons = refused.remove(&name).unwrap_or_default();
             let after = target.as_ref().map(|target| target.commit);
+            let goes_back = !is_forward(&view, before, after)?;
+            if put_back && goes_back && reasons.is_empty() {
+                reasons.push(PUT_BACK.to_owned());
+            }
             if reasons.is_empty() {
                 let kept = target.map(|target| kept(&name, &target));
                 match move_name(&mut edit, recorded.as_ref(), here, before, kept) {
@@ -262,6 +285,7 @@ impl Fetch<'_> {
                 }
             }
             if reasons.is_empty() {
+                went_back |= goes_back;
                 fetched.moved.push(MovedName { name, before, after });
             } else {
                 fetched.refused.push(RefusedName { name, reasons });
@@ -270,15 +294,13 @@ impl Fetch<'_> {
         if let Some(recorded) = &recorded {
             follow(&mut edit, &view, recorded, description)?;
         }
-        for (here, target) in view.references()? {
-            let Some((remote, branch)) = here.remote_parts() else { continue };
-            let name = RefName::branch(branch)?;
-            if remote == self.name && !description.refs.contains_key(&name) {
-                edit.set_reference(&here, Some(target.commit), None)?;
-                fetched.moved.push(MovedName { name, before: Some(target.commit), after: None });
-            }
+        if went_back {
+            // What only that name led to is kept as long as the journal is.
+            let summary = format!("fetched from {}, where names went back or away", self.name);
+            edit.record(JournalNote { verb: FETCH_VERB, summary, ..JournalNote::default() }, self.now)?;
         }
-        if let Some(record) = remote_record(&view, self.name)? {
+        // The mark of one that was put back stays what it was until it is there again.
+        if let Some(record) = record.filter(|_| !put_back) {
             let (mark, epoch) = (Some(description.mark), description.epoch);
             put_remote_record(&mut edit, self.name, Some(&RemoteRecord { mark, epoch, ..record }))?;
         }
@@ -299,6 +321,14 @@ impl Fetch<'_> {
             }
             places.push(here);
             changes.push(RefChange { name: name.clone(), expected: before, target: Some(target.clone()) });
+        }
+        for (here, target) in view.references()? {
+            let Some((remote, branch)) = here.remote_parts() else { continue };
+            let name = RefName::branch(branch)?;
+            if remote == self.name && !description.refs.contains_key(&name) {
+                changes.push(RefChange { name, expected: Some(target.commit), target: None });
+                places.push(here);
+            }
         }
         Ok((places, changes))
     }
@@ -335,6 +365,11 @@ fn follow(edit: &mut Edit, view: &View, recorded: &Recorded, description: &Descr
         }
     }
     Ok(())
+}
+
+/// Whether a remote has less behind it than when it was seen last.
+fn was_put_back(record: &RemoteRecord, description: &Description) -> bool {
+    record.mark.is_some_and(|mark| description.mark < mark) || description.epoch < record.epoch
 }
 
 fn phase(name: &'static str, (files, bytes): (u64, u64)) -> Phase {
@@ -386,7 +421,8 @@ pub fn fetch_content(
         let more = receive_content(remote, &mut receiver, group, &description, monitor)?;
         taken.bytes_received += more.bytes_received;
         taken.bytes_shared += more.bytes_shared;
-        lacking.extend(receiver.confirm(group)?);
+        let wrong = receiver.confirm(group)?;
+        lacking.extend(excuse(remote, &mut receiver, wrong)?);
     }
     Ok((taken, lacking))
 }
@@ -421,7 +457,7 @@ pub fn receive_content(
     let shared = needed.shared_bytes;
     monitor.advance(Advance { files: 0, bytes: shared, bytes_shared: shared });
     let received = AtomicU64::new(0);
-    for chunks in needed.chunks.chunks(description.limits.chunks_max) {
+    for chunks in needed.chunks.chunks(description.limits.chunks()) {
         if monitor.is_cancelled() {
             return Err(SyncError::Cancelled);
         }
@@ -453,7 +489,7 @@ fn complete_manifests(
         if open.is_empty() {
             return Ok(needed);
         }
-        for keys in open.chunks(description.limits.keys_max) {
+        for keys in open.chunks(description.limits.keys()) {
             remote.fetch_objects(keys, &mut |bundle| {
                 taken.bytes_received += bundle.len() as u64;
                 receiver.take_bundle(bundle)
@@ -465,9 +501,27 @@ fn complete_manifests(
 
 /// Hashes the files; content that is missing or wrong is the remote's fault, and nothing that relies
 /// on it is taken over.
-fn insist_on_content(receiver: &Receiver<'_>, files: &[NewFile]) -> SyncResult<()> {
-    match receiver.confirm(files)?.first() {
+fn insist_on_content(remote: &dyn Remote, receiver: &mut Receiver<'_>, files: &[NewFile]) -> SyncResult<()> {
+    let wrong = receiver.confirm(files)?;
+    match excuse(remote, receiver, wrong)?.first() {
         None => Ok(()),
         Some(file) => Err(SyncError::Missing { kind: "the content of file", id: file.id.to_string() }),
     }
+}
+
+/// Asks whether what did not come was erased before anybody could have it. Gives the files for which that
+/// is no excuse.
+fn excuse(
+    remote: &dyn Remote,
+    receiver: &mut Receiver<'_>,
+    lacking: Vec<NewFile>,
+) -> SyncResult<Vec<NewFile>> {
+    /// Files that are asked about at a time.
+    const KEYS_AT_A_TIME: usize = 1 << 10;
+    for files in lacking.chunks(KEYS_AT_A_TIME) {
+        let key = |file: &NewFile| ObjectKey::new(Kind::Tombstone, *file.id.as_bytes());
+        let keys: Vec<ObjectKey> = files.iter().map(key).collect();
+        remote.fetch_objects(&keys, &mut |bundle| receiver.take_bundle(bundle))?;
+    }
+    receiver.excuse(lacking)
 }

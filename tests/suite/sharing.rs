@@ -83,6 +83,26 @@ fn two_people_share_work_through_a_folder() {
 }
 
 #[test]
+fn a_name_is_not_removed_with_work_in_it_that_one_has_never_seen() {
+    let world = studio();
+    write(&world, "a.txt", "one");
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["remote", "add", "origin", "../nas"]);
+    world.ok(&["switch", "-c", "x"]);
+    world.ok(&["push", "--all"]);
+    world.ok(&["clone", "../nas", "../ben"]);
+    world.ok(&["-C", "../ben", "switch", "-c", "x"]);
+    write(&world, "../ben/a.txt", "two");
+    world.ok(&["-C", "../ben", "commit", "-m", "Ben's work"]);
+    world.ok(&["-C", "../ben", "push"]);
+    let run = world.pent(&["push", "--delete", "x"]);
+    assert_eq!(run.code, 4, "{}{}", run.stdout, run.stderr);
+    assert!(run.stderr.contains("has moved"), "{}", run.stderr);
+    world.ok(&["fetch"]);
+    world.ok(&["push", "--delete", "x"]);
+}
+
+#[test]
 fn addresses_that_are_none_or_hold_secrets_are_refused() {
     let world = studio();
     for (address, code) in [

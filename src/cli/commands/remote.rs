@@ -142,7 +142,7 @@ impl Verb for Arguments {
                 let (repository, monitor) = (context.repository_to_read()?, context.monitor());
                 let report = remote_care::verify(&repository, name.as_deref(), sample, &reach, monitor)?;
                 context.print("remote-verify", &report, show_verified)?;
-                if !report.verified.damaged.is_empty() {
+                if !report.verified.is_sound() {
                     context.hint("give it back from this clone: pent remote repair");
                     return Ok(ExitStatus::Damaged);
                 }
@@ -212,6 +212,29 @@ pub(super) fn write_verified(page: &mut Page<'_>, name: &str, verified: &Verifie
         let left_out = count(verified.parcels_left_out, "pack or bundle was", "packs and bundles were");
         page.remark(format_args!("{left_out} not read this time."))?;
     }
+    if verified.head_restored {
+        page.line(format_args!(
+            "The head of {name} could not be read. An older one, or the names as this clone saw them last, stand in its \
+             place: whoever pushed since then pushes again."
+        ))?;
+    }
+    let indexes = verified.indexes_damaged.len() as u64;
+    if indexes > 0 {
+        let verb = if indexes == 1 { "is" } else { "are" };
+        let files = count(indexes, "index file", "index files");
+        page.line(format_args!("{files} on {name} {verb} damaged or lost."))?;
+    }
+    if verified.missing > 0 {
+        let verb = if verified.missing == 1 { "is" } else { "are" };
+        let objects = count(verified.missing, "object", "objects");
+        page.line(format_args!("{objects} that its branches and tags need {verb} not on {name}."))?;
+    }
+    if !verified.complete {
+        page.remark("Whether everything is there that its branches and tags need is known to a clone that has it all.")?;
+    }
+    if verified.damaged.is_empty() && !verified.is_sound() {
+        return write_repaired(page, verified);
+    }
     if verified.damaged.is_empty() {
         let what = if verified.parcels_left_out > 0 { "What was read" } else { "Everything" };
         return page.line(format_args!("{what} on {name} is sound: {parcels}, {bytes}."));
@@ -223,6 +246,10 @@ pub(super) fn write_verified(page: &mut Page<'_>, name: &str, verified: &Verifie
         if damaged == 1 { "is" } else { "are" },
         count(verified.objects, "object", "objects")
     ))?;
+    write_repaired(page, verified)
+}
+
+fn write_repaired(page: &mut Page<'_>, verified: &Verified) -> io::Result<()> {
     if verified.repaired > 0 {
         page.line(format_args!("{} given back.", count(verified.repaired, "object", "objects")))?;
     }

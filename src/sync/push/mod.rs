@@ -174,7 +174,7 @@ impl Push<'_> {
     /// Of the commits that the remote had when it was seen last, those that it still has.
     fn still_there(&self, description: &Description, named: &[CommitId]) -> SyncResult<Vec<CommitId>> {
         let mut asked: Vec<CommitId> = self.known.iter().filter(|id| !named.contains(id)).copied().collect();
-        asked.truncate(description.limits.keys_max);
+        asked.truncate(description.limits.keys());
         if asked.is_empty() || description.is_empty() {
             return Ok(Vec::new());
         }

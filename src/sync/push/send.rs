@@ -84,7 +84,7 @@ impl<'a> Sender<'a> {
             let jobs = Jobs::new(self, candidates, &mut *sent, moved, answers);
             let mut totals = (0, 0);
             let work = |job: SyncResult<Job>| self.work(job?);
-            let moved_parcels = for_each(jobs, self.description.limits.connections, work, |done| {
+            let moved_parcels = for_each(jobs, self.description.limits.connections(), work, |done| {
                 self.monitor.advance(Advance { bytes: done.raw_bytes, ..Advance::default() });
                 totals = (totals.0 + done.record.length, totals.1 + 1);
                 parcels.push(done.record);
@@ -251,7 +251,7 @@ impl<'s, 'a> Jobs<'s, 'a> {
 
     /// Takes candidates up to the size of a question and makes jobs of those that the remote lacks.
     fn fill(&mut self) -> SyncResult<()> {
-        let keys_max = self.sender.description.limits.keys_max.min(QUESTION_KEYS);
+        let keys_max = self.sender.description.limits.keys().min(QUESTION_KEYS);
         let mut asked: Vec<Candidate> = Vec::new();
         let mut not_here = Vec::new();
         while asked.len() < keys_max {
@@ -339,7 +339,7 @@ impl<'s, 'a> Jobs<'s, 'a> {
         let place = place.ok_or(SyncError::NotHere { files: 1 })?;
         // A chunk that shares its block counts with what it would take alone.
         let stored = u64::from(place.block_length.min(place.length + 256));
-        let bytes_max = self.sender.description.limits.parcel_bytes_max - (1 << 20);
+        let bytes_max = self.sender.description.limits.parcel_bytes() - (1 << 20);
         if self.chunk_bytes.0 + stored > bytes_max || self.chunks.len() >= PACK_CHUNKS_MAX {
             self.close_pack();
         }
@@ -351,7 +351,7 @@ impl<'s, 'a> Jobs<'s, 'a> {
     /// Files whose content is not here are no obstacle when the remote has them.
     fn check_not_here(&self, files: &[crate::sync::walk::NewFile]) -> SyncResult<()> {
         let mut lacking = 0;
-        for group in files.chunks(self.sender.description.limits.keys_max / 2) {
+        for group in files.chunks(self.sender.description.limits.keys() / 2) {
             let chunk = |file: &crate::sync::walk::NewFile| ObjectKey::chunk(file.id.into());
             let manifest =
                 |file: &crate::sync::walk::NewFile| ObjectKey::new(Kind::Manifest, *file.id.as_bytes());

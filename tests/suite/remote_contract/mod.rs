@@ -8,10 +8,13 @@ mod cost;
 mod crowd;
 mod faults;
 mod hostile;
+mod mending;
+mod put_back;
 
 use crate::app_flow::Lab;
 use pentimento::base::id::{CommitId, RepositoryId};
 use pentimento::base::monitor::SilentMonitor;
+use pentimento::base::time::Timestamp;
 use pentimento::object::chunker::ChunkerParameters;
 use pentimento::repo::refs::{RefName, RefTarget};
 use pentimento::store::bucket::{Bucket, FolderBucket, MemoryBucket};
@@ -142,6 +145,7 @@ pub fn fetch_from(lab: &Lab, remote: &dyn Remote) -> Result<Fetched, SyncError> 
         content: true,
         judge: &NoRules,
         also: Vec::new(),
+        now: Timestamp { unix_ms: 1_772_382_000_000, offset_minutes: 0 },
     };
     fetch.run(&SilentMonitor)
 }
