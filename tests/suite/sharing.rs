@@ -128,6 +128,34 @@ fn a_folder_that_holds_something_else_is_left_alone() {
 }
 
 #[test]
+fn a_remote_without_its_index_and_head_is_put_right_from_a_clone() {
+    let world = studio();
+    write(&world, "a.txt", "one");
+    write(&world, "big.bin", noise(5, 700_000));
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["remote", "add", "origin", "../nas"]);
+    world.ok(&["push"]);
+    let nas = world.studio().join("../nas");
+    fs::remove_dir_all(nas.join("indexes")).expect("index files that go");
+    let verified = world.pent(&["remote", "verify"]);
+    assert_eq!(verified.code, 5, "{}{}", verified.stdout, verified.stderr);
+    assert!(verified.stdout.contains("1 index file on origin is damaged or lost"), "{}", verified.stdout);
+    assert_ne!(world.pent(&["clone", "../nas", "../ben"]).code, 0);
+    world.ok(&["remote", "repair"]);
+    assert!(world.ok(&["remote", "verify"]).contains("Everything on origin is sound"));
+    for entry in fs::read_dir(&nas).expect("a folder").flatten() {
+        if entry.file_name().to_string_lossy().starts_with("head.") {
+            fs::write(entry.path(), "rot").expect("a damaged head");
+        }
+    }
+    let away = world.pent(&["fetch"]);
+    assert!(away.stderr.contains("pent remote repair"), "{}", away.stderr);
+    assert!(world.ok(&["remote", "repair"]).contains("The head of origin could not be read"));
+    world.ok(&["clone", "../nas", "../carla"]);
+    assert_eq!(world.json(&["-C", "../carla", "fsck"])["sound"], true);
+}
+
+#[test]
 fn a_backup_is_checked_and_can_be_cloned() {
     let world = studio();
     write(&world, "a.txt", "one");

@@ -1,7 +1,7 @@
 //! `pent remote`.
 
 use crate::app::remote::{self, ChangeReport, CheckReport, ListReport};
-use crate::app::remote_care::{self, GcReport, VerifyReport};
+use crate::app::remote_care::{self, GcOptions, GcReport, VerifyReport};
 use crate::base::size::human_bytes;
 use crate::cli::commands::fsck::percent;
 use crate::cli::context::Context;
@@ -80,6 +80,10 @@ enum Action {
         /// Say what would go, and remove nothing
         #[arg(long, short = 'n')]
         dry_run: bool,
+        /// Also remove, for everybody, the bytes of files that were erased in this clone; under a policy, those
+        /// whose removal the shared log permits
+        #[arg(long)]
+        erased: bool,
     },
     /// Look whether a remote can be reached, is this repository's, and can be used by several people
     Check {
@@ -156,10 +160,11 @@ impl Verb for Arguments {
                     return Ok(ExitStatus::Damaged);
                 }
             }
-            Action::Gc { name, dry_run } => {
+            Action::Gc { name, dry_run, erased } => {
                 let (repository, clock, monitor) =
                     (context.repository()?, context.clock(), context.monitor());
-                let report = remote_care::gc(&repository, name.as_deref(), dry_run, &reach, clock, monitor)?;
+                let options = GcOptions { remote: name, dry_run, erased };
+                let report = remote_care::gc(&repository, &options, &reach, clock, monitor)?;
                 context.print("remote-gc", &report, show_gc)?;
             }
             Action::Check { name } => {
@@ -259,6 +264,12 @@ fn write_repaired(page: &mut Page<'_>, verified: &Verified) -> io::Result<()> {
 fn show_gc(page: &mut Page<'_>, report: &GcReport) -> io::Result<()> {
     let collected = &report.collected;
     let objects = count(collected.objects, "object", "objects");
+    if report.erased_here_only > 0 {
+        let files = count(report.erased_here_only, "file that was", "files that were");
+        page.remark(format_args!(
+            "{files} erased here stay there: no entry of the shared log permits it for all."
+        ))?;
+    }
     if report.dry_run {
         return page.line(format_args!("{objects} on {} would go.", safe(&report.remote)));
     }

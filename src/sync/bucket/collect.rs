@@ -64,9 +64,24 @@ impl BucketRemote {
     /// Collects. `view` is a clone that has everything that the names reach; when it has not, the
     /// collection refuses with [`SyncError::Outdated`], and the caller fetches first.
     pub fn collect(&self, view: &View, how: &Collect, monitor: &dyn Monitor) -> SyncResult<Collected> {
+        self.collect_erased(view, how, &HashSet::new(), monitor)
+    }
+
+    /// The same, and takes these files for needed no more: they were erased in this clone. Their tombstones
+    /// go there first, so that others can still fetch what names them.
+    pub fn collect_erased(
+        &self,
+        view: &View,
+        how: &Collect,
+        erased: &HashSet<FileId>,
+        monitor: &dyn Monitor,
+    ) -> SyncResult<Collected> {
+        if !how.dry_run {
+            self.give_tombstones(view, how, erased)?;
+        }
         for attempt in 0..ATTEMPTS {
             let seen = self.read_head()?;
-            let (head, mut collected) = self.without_garbage(&seen.head, view, how, monitor)?;
+            let (head, mut collected) = self.without_garbage(&seen.head, view, how, erased, monitor)?;
             collected.condemned = head.condemned.len() as u64;
             if how.dry_run {
                 return Ok(collected);
@@ -87,12 +102,14 @@ impl BucketRemote {
         before: &Head,
         view: &View,
         how: &Collect,
+        erased: &HashSet<FileId>,
         monitor: &dyn Monitor,
     ) -> SyncResult<(Head, Collected)> {
         let mut commits: Vec<CommitId> =
             decode_refs(before)?.into_values().map(|target| target.commit).collect();
         commits.extend(self.kept_here(before)?);
-        let reached = reach(view, &Roots { commits, ..Roots::default() }, monitor)?;
+        let mut reached = reach(view, &Roots { commits, ..Roots::default() }, monitor)?;
+        reached.erased.retain(|file| !erased.contains(file));
         if !reached.missing.is_empty() || !reached.missing_files.is_empty() {
             return Err(SyncError::Outdated);
         }
@@ -120,6 +137,9 @@ impl BucketRemote {
         head.epoch += 1;
         let room = CONDEMNED_MAX.saturating_sub(head.condemned.len() + before.indexes.len());
         self.spare_what_is_too_much(before, room, &mut kept)?;
+        if !erased.is_empty() && !how.dry_run {
+            self.cut_out(&mut kept, &how.token)?;
+        }
         let condemn = |key: String| CondemnedBlob { key, since_ms: how.now_ms };
         head.condemned.extend(before.indexes.iter().map(|record| condemn(index_file_key(record.id))));
         for (id, kind) in kept.packs_before.difference(&kept.packs) {
@@ -143,6 +163,9 @@ impl BucketRemote {
                 if !is_needed(&key) {
                     kept.dropped += 1;
                     kept.drops_content |= is_content(&key);
+                    if key.kind == Kind::Chunk.number() {
+                        kept.cut.insert(place.pack.id);
+                    }
                     return;
                 }
                 if place.pack.generation == 0 {
@@ -335,14 +358,16 @@ impl BucketRemote {
 
 /// What stays.
 #[derive(Default)]
-struct Kept {
+pub(super) struct Kept {
     /// Keys that go.
     dropped: u64,
     /// Whether chunks or lists of chunks are among them.
     drops_content: bool,
+    /// Packs that have chunks among them.
+    pub cut: BTreeSet<PackId>,
     keys: HashSet<IndexKey>,
-    places: Vec<(IndexKey, IndexPlace)>,
-    packs: BTreeSet<(PackId, u8)>,
+    pub places: Vec<(IndexKey, IndexPlace)>,
+    pub packs: BTreeSet<(PackId, u8)>,
     packs_before: BTreeSet<(PackId, u8)>,
 }
 

@@ -12,6 +12,7 @@
 //! What no index file names is not there. `docs/format/bucket.md` has the bytes and the reasons.
 
 mod collect;
+mod erased;
 mod indexes;
 mod keeps;
 mod lacking;

@@ -21,7 +21,7 @@ use records::SentParcels;
 #[cfg(any(test, fuzzing))]
 pub use records::{fuzz_run, fuzz_seeds};
 use send::Sender;
-pub(in crate::sync) use send::{build_bundle, build_pack, gather_blocks};
+pub(in crate::sync) use send::{build_bundle, build_pack, gather_blocks, parcel_of};
 use serde::Serialize;
 use std::path::PathBuf;
 use survey::Answers;

@@ -9,7 +9,7 @@ use crate::object::chunker::CHUNK_BYTES_MAX;
 use crate::repo::View;
 use crate::store::ChunkReader;
 use crate::store::bucket::head::Token;
-use crate::store::parcel::{OpenBlock, PackBuilder};
+use crate::store::parcel::{BuiltPack, OpenBlock, PackBuilder};
 use crate::sync::bundle::{BundleBuilder, open_bundle};
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::parallel::for_each;
@@ -164,7 +164,11 @@ pub(in crate::sync) fn build_pack(
     let wanted: HashSet<ChunkId> = chunks.iter().copied().collect();
     let mut builder = PackBuilder::new(PACK_BYTES_EXPECTED);
     gather_blocks(reader, chunks, &wanted, &mut HashSet::new(), &mut builder, usize::MAX)?;
-    let pack = builder.finish(salt);
+    Ok(parcel_of(builder.finish(salt)))
+}
+
+/// A pack as a parcel.
+pub(in crate::sync) fn parcel_of(pack: BuiltPack) -> Parcel {
     let mut entries = Vec::new();
     for block in &pack.blocks {
         let length = block.header.block_length() as u32;
@@ -173,7 +177,7 @@ pub(in crate::sync) fn build_pack(
     }
     let length = pack.bytes.len() as u64;
     let record = ParcelRecord { id: pack.id, kind: ParcelKind::Pack, length, entries };
-    Ok(Parcel { record, bytes: pack.bytes })
+    Parcel { record, bytes: pack.bytes }
 }
 
 /// Puts the blocks of chunks into a pack as they are stored, until it is `bytes_max` long; gives how

@@ -317,6 +317,17 @@ fn what_one_clone_erased_for_itself_stays_for_the_others() {
     let file = pentimento::base::id::FileId::of(&noise(4, 900_000));
     assert!(view.manifest(file).expect("readable").is_some());
     assert!(verify(&place, &lab).is_sound());
+    // Whoever says that it is to go for all has it go, and the rest stays to be had.
+    let how = Collect { grace: Duration::ZERO, now_ms: 1_800_000_000_000, token: token(), dry_run: false };
+    let ours = lab.repository.view().expect("a view");
+    let erased = std::collections::HashSet::from([file]);
+    let gone = place.remote().collect_erased(&ours, &how, &erased, &SilentMonitor).expect("a collection");
+    assert!(gone.removed_bytes > 900_000, "{gone:?}");
+    let later = clone_of(&place);
+    assert_eq!(seen(&later, "main"), Some(head(&lab)));
+    let theirs = later.repository.view().expect("a view");
+    assert!(theirs.is_erased(file).expect("an answer") && !view.is_erased(file).expect("an answer"));
+    assert!(verify(&place, &lab).is_sound());
 }
 
 #[test]
