@@ -234,7 +234,7 @@ pub(super) fn write_verified(page: &mut Page<'_>, name: &str, verified: &Verifie
         let objects = count(verified.missing, "object", "objects");
         page.line(format_args!("{objects} that its branches and tags need {verb} not on {name}."))?;
     }
-    if !verified.complete {
+    if !verified.complete && verified.parcels_left_out == 0 {
         page.remark("Whether everything is there that its branches and tags need is known to a clone that has it all.")?;
     }
     if verified.damaged.is_empty() && !verified.is_sound() {

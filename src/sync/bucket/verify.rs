@@ -91,8 +91,8 @@ pub(super) struct Inspection {
 type Entries = Vec<(IndexKey, u32, u32)>;
 
 impl BucketRemote {
-    /// Reads packs and bundles, and compares all hashes with what the index files say. With a clone that has
-    /// everything it also finds out whether all that the names need is there.
+    /// Reads packs and bundles, and compares all hashes with what the index files say. Who reads all of
+    /// it with a clone that has everything also finds out whether all that the names need is there.
     pub fn verify(
         &self,
         view: Option<&View>,
@@ -103,7 +103,8 @@ impl BucketRemote {
         let (sound, damaged) = self.indexes.sort_out(&head.indexes)?;
         let Inspection { mut verified, damaged: packs, .. } = self.inspect(&sound, reading, monitor)?;
         verified.objects = self.lost_with(&sound, &packs)?.len() as u64;
-        if let Some(view) = view {
+        // Whoever reads a part of it wants it cheap: this goes through all history.
+        if let Some(view) = view.filter(|_| reading.percent >= 100.0) {
             let lacking = self.lacking(view, &head, &sound, monitor)?;
             verified.complete = lacking.complete;
             verified.missing = lacking.keys.len() as u64;
