@@ -276,7 +276,7 @@ fn file_and_size(content: &Content) -> Option<(FileId, u64)> {
 }
 
 /// What to do next with two directories.
-enum Step {
+pub(super) enum Step {
     PassBoth,
     PassOld,
     OpenNew,
@@ -286,7 +286,8 @@ enum Step {
     Compare,
 }
 
-fn step(new: &CursorItem, old: Option<&CursorItem>) -> Step {
+/// What to do next.
+pub(super) fn step(new: &CursorItem, old: Option<&CursorItem>) -> Step {
     match (new, old) {
         (CursorItem::Node(_), None) => Step::OpenNew,
         (CursorItem::Entry(_), None) => Step::TakeNew,
@@ -327,7 +328,7 @@ fn step(new: &CursorItem, old: Option<&CursorItem>) -> Step {
 }
 
 /// Opens a node of the old side. One that cannot be read only means that more counts as new.
-fn open_old<S: ObjectSource>(cursor: &mut Option<DirectoryCursor<'_, S>>) {
+pub(super) fn open_old<S: ObjectSource>(cursor: &mut Option<DirectoryCursor<'_, S>>) {
     if cursor.as_mut().is_some_and(|cursor| cursor.open().is_err()) {
         *cursor = None;
     }

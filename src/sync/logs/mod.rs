@@ -142,7 +142,7 @@ pub struct LogExchange<'a> {
 
 impl LogExchange<'_> {
     fn source(&self) -> FromRemote<'_> {
-        let keys_max = self.description.limits.keys_max;
+        let keys_max = self.description.limits.keys();
         FromRemote { remote: self.remote, keys_max, received: Cell::new(0) }
     }
 
