@@ -355,6 +355,21 @@ fn long(row: &[u8], at: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trailer_that_says_more_than_a_file_may_have_is_refused_before_anything_is_set_aside() {
+        let trailer = |entries: u64, packs: u64| {
+            let mut trailer = [0; TRAILER_BYTES];
+            trailer[..8].copy_from_slice(&entries.to_le_bytes());
+            trailer[8..16].copy_from_slice(&packs.to_le_bytes());
+            trailer[56..].copy_from_slice(TRAILER_MAGIC);
+            trailer
+        };
+        assert!(IndexFile::tail_length(&trailer(ENTRIES_MAX, 9)).is_ok());
+        for (entries, packs) in [(ENTRIES_MAX + 1, 9), (9, 10), (u64::MAX, u64::MAX)] {
+            assert_eq!(IndexFile::tail_length(&trailer(entries, packs)), Err(IndexDamage));
+        }
+    }
     use std::cell::Cell;
 
     fn key(number: u32) -> IndexKey {

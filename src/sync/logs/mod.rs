@@ -239,7 +239,10 @@ impl LogExchange<'_> {
 
     /// Asks again for words that did not come along with their actions.
     fn receive_words(&self, source: &dyn Objects, inbox: &mut Inbox) -> SyncResult<()> {
-        let missing = self.repository.view()?.missing_words()?;
+        let mut first = [0];
+        // Where to begin only has to differ from time to time.
+        let _ = getrandom::fill(&mut first);
+        let missing = self.repository.view()?.missing_words(first[0])?;
         if missing.is_empty() {
             return Ok(());
         }
