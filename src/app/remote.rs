@@ -110,7 +110,7 @@ pub fn remove(repository: &Repository, name: &str) -> Result<ChangeReport, AppEr
         }
     }
     put_remote_record(&mut edit, name, None)?;
-    edit.put_seen_log(name, None)?;
+    edit.forget_seen_log(name)?;
     if view.home_remote()?.as_deref() == Some(name) {
         edit.put_home_remote(None)?;
     }

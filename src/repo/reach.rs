@@ -42,6 +42,7 @@ impl Roots {
             roots.commits.push(target.commit);
         }
         roots.commits.extend(view.review_commits()?);
+        roots.commits.extend(view.log_commits()?);
         roots.commits.extend(view.unfinished_imports()?);
         roots.commits.extend(view.kept_git_references()?.iter().filter_map(|(_, record)| record.commit));
         roots.add_state(&view.state()?);

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod logs;
+mod moments;
 mod stories;
 
 use crate::review_kit::{House, Seconds, identity};
