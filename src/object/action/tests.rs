@@ -108,7 +108,7 @@ fn the_bytes_of_an_approval_and_its_id_are_pinned() {
     assert_eq!(text, expected);
     assert_eq!(
         Action::id_of(&bytes).to_string(),
-        "de12a68d834d65c38624fcd5e017f31c6b41e8aa4354be74562f00b5da4f0db2"
+        "8364f598e7b9105ae87efbb8981044b536b72c74e80af8dba388cc8cea7c85ab"
     );
 }
 

@@ -103,7 +103,7 @@ fn attack_a_branch_put_back_behind_what_the_log_says() {
     force(&nas, vec![change], Vec::new(), Vec::new());
     says(&refusal(&super::fetch(&ben), "main"), "put back");
     assert_eq!(seen(&ben, "main"), Some(anna.tip("main")));
-    // Whoever never saw it hears that the remote lacks what its log speaks of.
+    // Whoever never saw it asks for what the log speaks of, and hears the same.
     let carla = House::empty();
     let remote = nas.bucket();
     let rules = pentimento::app::common::rules::Rules::of(&carla.repository, carla.clock.now()).beginning();
@@ -117,7 +117,7 @@ fn attack_a_branch_put_back_behind_what_the_log_says() {
     };
     let fetched = fetch.run(&SilentMonitor).expect("a fetch");
     let refused = fetched.refused.iter().find(|refused| refused.name == branch("main")).expect("a refusal");
-    says(&refused.reasons.join(" "), "is missing from the repository");
+    says(&refused.reasons.join(" "), "put back");
 }
 
 #[test]
