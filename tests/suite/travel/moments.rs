@@ -120,7 +120,8 @@ fn clone_root(nas: &Nas) -> Option<PolicyId> {
 
 #[test]
 fn attack_a_name_that_is_no_name() {
-    let house = House::with_policy("[[protect]]\nbranch = \"release/*\"\napprovals = [\"1 editor\"]\n");
+    let rules = "\n[[protect]]\nbranch = \"release/*\"\napprovals = [\"1 editor\"]\n";
+    let house = House::with_policy(&format!("{ONE_EDITOR}{rules}"));
     let entry = |reference: &str| {
         let deed = LogDeed::Move(RefMoved {
             reference: reference.to_owned(),
