@@ -2,7 +2,9 @@
 
 use crate::app::common::describe::{CommitLine, Describer};
 use crate::app::common::guard::{Permit, set_reference};
+use crate::app::common::locks::{LockLine, of_others};
 use crate::app::common::problem::ProblemLine;
+use crate::app::common::read_only::hold_back;
 use crate::app::common::session::Session;
 use crate::app::common::signing::SigningAs;
 use crate::app::common::snapshot::{self, Snapshot};
@@ -11,7 +13,7 @@ use crate::app::common::underway::finish_interrupted;
 use crate::app::common::unwritten;
 use crate::app::error::AppError;
 use crate::app::status::{ChangeLine, Counts, problems_of};
-use crate::base::id::{CommitId, TreeId};
+use crate::base::id::{CommitId, PersonId, TreeId};
 use crate::base::memory::{MANY, give_back};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
@@ -81,6 +83,10 @@ pub struct Report {
     /// case, or ways of composing a letter apart.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub twins: Vec<TwinsLine>,
+    /// Assets among them that others have locked, as far as that was fetched: a push of these changes is
+    /// refused while the locks last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub locked: Vec<LockLine>,
 }
 
 /// Refuses paths that are neither in the folder nor in the newest commit: somebody has mistyped them.
@@ -118,6 +124,7 @@ pub fn run_as(
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
     let identity = options.identity.clone().ok_or(AppError::NoIdentity)?;
+    let committer = identity.id;
     monitor.phase(Phase { name: "Looking for changes", files_total: None, bytes_total: None });
     let mut session = Session::begin(repository, monitor)?;
     // Half of a cut-off change is nothing that anybody meant to commit.
@@ -160,7 +167,8 @@ pub fn run_as(
     if changes.len() >= MANY {
         give_back();
     }
-    let fresh = snapshot::fresh_files(refreshed, &changes);
+    let mut fresh = snapshot::fresh_files(refreshed, &changes);
+    hold_back(&session, &mut fresh)?;
     let before = session.head_tree()?;
     let brought = brought_by_merge(&session, id, monitor)?;
     let mut report = describe(&session, told, changes);
@@ -174,8 +182,30 @@ pub fn run_as(
     let added =
         report.changes.iter().filter(|line| matches!(line.what, "new" | "moved" | "moved-and-changed"));
     report.twins = new_twins(&session.view, before, commit.tree, added.map(|line| &line.path))?;
+    report.locked = locked_among(&session, &report.changes, committer, clock.now())?;
     report.commit = Some(Describer::new(&session.view)?.commit(id, &commit)?);
     Ok(report)
+}
+
+/// Which of the assets that were changed others have locked.
+fn locked_among(
+    session: &Session<'_>,
+    changes: &[ChangeLine],
+    committer: PersonId,
+    now: Timestamp,
+) -> Result<Vec<LockLine>, AppError> {
+    let mut locked = of_others(&session.view, Some(committer), now)?;
+    let is_changed = |lock: &LockLine| {
+        let is_it = |line: &ChangeLine| {
+            line.what != "metadata"
+                && (line.asset == Some(lock.asset)
+                    || line.path == lock.path
+                    || line.from.as_ref() == Some(&lock.path))
+        };
+        changes.iter().any(is_it)
+    };
+    locked.retain(is_changed);
+    Ok(locked)
 }
 
 /// What a merge commit changed of the branch: more than what was done by hand since the merge.
@@ -260,6 +290,7 @@ fn describe(session: &Session<'_>, told: Told, changes: Vec<Change>) -> Report {
         signed: None,
         problems,
         twins: Vec::new(),
+        locked: Vec::new(),
     }
 }
 

@@ -139,7 +139,11 @@ fn describe(paths: &ConfigPaths) -> Result<Report, AppError> {
     for line in &mut report.settings {
         if let Some(key) = find_key(&line.name) {
             line.about = Some(key.about);
-            let yours = if key.reach == Reach::Person { "; yours alone" } else { "" };
+            let yours = match key.reach {
+                Reach::Person => "; yours alone",
+                Reach::Repository => "; of one repository",
+                Reach::Both => "",
+            };
             line.takes = Some(format!("{}{yours}", key.kind.expectation()));
         }
     }

@@ -1,6 +1,7 @@
 //! What a use case can fail with, in terms that a person can act on.
 
 use crate::app::identity::IdentityError;
+use crate::app::lock::LockFailure;
 use crate::app::policy::PolicyFailure;
 use crate::app::review::ReviewError;
 use crate::base::path::AssetPath;
@@ -108,6 +109,9 @@ pub enum AppError {
     /// An entry of the shared log could not be made.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Nothing can be locked or unlocked.
+    #[error(transparent)]
+    Lock(#[from] LockFailure),
     /// Something about a submission cannot be done.
     #[error(transparent)]
     Review(#[from] ReviewError),

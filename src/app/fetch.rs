@@ -2,7 +2,9 @@
 //! this clone does not have yet.
 
 use crate::app::common::keep;
+use crate::app::common::locks::moment_at;
 use crate::app::common::on_demand::{WantedFile, files_below, files_of_history};
+use crate::app::common::read_only;
 use crate::app::common::remotes::{Reach, open_remote};
 use crate::app::common::rules::Rules;
 use crate::app::error::AppError;
@@ -52,7 +54,9 @@ pub fn run_with(
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
     let opened = open_remote(repository, remote, reach)?;
-    let rules = Rules::of(repository, clock.now());
+    let now = clock.now();
+    let moment = moment_at(&*opened.remote, &repository.view()?, now)?;
+    let rules = Rules::of(repository, now).judging_locks_at(moment);
     let fetch = Fetch {
         repository,
         remote: &*opened.remote,
@@ -69,6 +73,7 @@ pub fn run_with(
         }
         fetched.add(fetch.run(monitor)?);
     }
+    read_only::follow(repository, monitor)?;
     Ok(Report { remote: opened.name, fetched })
 }
 

@@ -166,6 +166,8 @@ pub fn run(
         let done = perform(&mut session, underway, &plan.into(), "import", clock, monitor)?;
         report.worktree = Some(done.line);
     }
+    drop(session);
+    follow(repository, monitor)?;
     Ok(report)
 }
 

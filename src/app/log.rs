@@ -92,7 +92,7 @@ pub fn run(
     let limit = options.limit.unwrap_or(usize::MAX);
     let mut describer = Describer::new(&view)?;
     if let Some(keyring) = &options.keyring {
-        describer = describer.with_signatures(SignatureJudge { repository: repository.id(), keyring });
+        describer = describer.with_signatures(SignatureJudge::new(repository.id(), keyring));
     }
     if let Some(path) = &options.path {
         let tip = match &options.revision {

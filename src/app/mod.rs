@@ -2,6 +2,7 @@
 //! prints. What several of them share is in [`common`].
 
 pub mod audit;
+pub mod auto_lock;
 pub mod cat;
 pub mod clone;
 pub mod commit;
@@ -11,6 +12,7 @@ pub mod demo;
 pub mod diff;
 pub mod draft;
 pub mod erase;
+pub mod erase_words;
 pub mod error;
 pub mod export;
 pub mod export_git;
@@ -26,6 +28,7 @@ pub mod import_git;
 pub mod info;
 pub mod init;
 pub mod journal;
+pub mod lock;
 pub mod log;
 pub mod merge;
 pub mod meta;

@@ -1,16 +1,20 @@
 //! `push`: gives one's work to a remote.
 
 use crate::app::common::anew::{Anew, OpenSigning, renew_old, write_anew};
-use crate::app::common::guard::verified_log;
+use crate::app::common::evidence::RepositoryEvidence;
+use crate::app::common::guard::{remember, trust, verified_log};
 use crate::app::common::keep;
+use crate::app::common::locks::{LockNotes, changed_of, moment_at, take_back};
 use crate::app::common::logs_out::{Compared, Comparing, LogsOut};
+use crate::app::common::read_only;
 use crate::app::common::remotes::{OpenRemote, Reach, new_token, open_remote, sent_dir};
 use crate::app::common::rules::Rules;
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;
-use crate::base::id::CommitId;
+use crate::base::id::{CommitId, PersonId};
 use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
+use crate::object::log_entry::{LockChanged, LockDeed, LogDeed};
 use crate::repo::refs::{RefKind, RefName, RefTarget};
 use crate::repo::sets::SHARED_LOG;
 use crate::repo::shared_log::LogHead;
@@ -21,7 +25,7 @@ use crate::sync::accept::{Case, Judge as _, insist, is_forward};
 use crate::sync::fetch::Fetch;
 use crate::sync::logs::{LogFound, LogsFetched};
 use crate::sync::push::{Moved, Push};
-use crate::sync::remote::{Description, Kind, Published, RefChange};
+use crate::sync::remote::{Description, Kind, LogChange, Published, RefChange};
 use crate::sync::tracking::{RemoteRecord, put_remote_record, remote_record};
 use crate::trust::chain::VerifiedLog;
 use serde::Serialize;
@@ -44,6 +48,12 @@ pub struct Options {
     pub force: bool,
     /// Only say what would be sent.
     pub dry_run: bool,
+    /// Leave names where they are, apart from those that the shared log moves.
+    pub only_logs: bool,
+    /// Hold on to one's locks, although the new versions get there.
+    pub keep_locks: bool,
+    /// Whoever pushes.
+    pub person: Option<PersonId>,
 }
 
 /// What was pushed, or would be.
@@ -124,7 +134,10 @@ pub fn run(
     for _ in 0..ATTEMPTS {
         let description = opened.remote.describe()?;
         insist_on_ours(repository, &description)?;
-        let rules = Rules::of(repository, clock.now());
+        let now = clock.now();
+        let moment = moment_at(&*opened.remote, &repository.view()?, now)?;
+        let rules = Rules::of(repository, now).judging_locks_at(moment);
+        let released = release(repository, &opened, options, &description, signing, clock, monitor)?;
         let comparing = Comparing {
             repository,
             remote: &*opened.remote,
@@ -148,6 +161,11 @@ pub fn run(
             // Others were quicker with what they signed: theirs and ours go together.
             Err(AppError::Sync(SyncError::LogMoved { .. })) => {}
             pushed => {
+                if let (Err(_), Some(before)) = (&pushed, &released) {
+                    // What did not get there is still locked.
+                    take_back(repository, before, now, monitor)?;
+                }
+                read_only::follow(repository, monitor)?;
                 let (moved, names, logs) = pushed?;
                 let remote = opened.name.clone();
                 return Ok(Report { remote, dry_run: options.dry_run, moved, names, logs, anew });
@@ -206,6 +224,57 @@ fn take_over(
     }
 }
 
+/// Gives back the locks of assets whose new versions are about to get there. Gives the log as it was before
+/// that, if any was given back.
+fn release(
+    repository: &Repository,
+    opened: &OpenRemote,
+    options: &Options,
+    description: &Description,
+    signing: &OpenSigning<'_>,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Option<VerifiedLog>, AppError> {
+    let view = repository.view()?;
+    let is_home = view.home_remote()?.is_none_or(|home| home == opened.name);
+    let Some(person) = options.person.filter(|_| is_home && !options.keep_locks && !options.dry_run) else {
+        return Ok(None);
+    };
+    if LockNotes::read(&view)?.locks.is_empty() {
+        return Ok(None);
+    }
+    let now = clock.now();
+    let mut log = verified_log(repository, &view, now, monitor)?;
+    let mut spent = Vec::new();
+    for change in changes(&view, opened, options, description)? {
+        let target = change.target.as_ref().map(|target| target.commit);
+        if let Some(target) = target.filter(|_| change.name.kind() == RefKind::Branch) {
+            spent.extend(changed_of(&view, &log, person, (change.expected, target))?);
+        }
+    }
+    spent.sort_unstable();
+    spent.dedup();
+    if spent.is_empty() {
+        return Ok(None);
+    }
+    let (signing, before) = (signing()?, log.clone());
+    let mut entries = Vec::new();
+    for asset in spent {
+        let changed = LockChanged::ended(asset, LockDeed::Release, String::new());
+        let entry = signing.writer().entry(&log, LogDeed::Lock(changed), now.unix_ms)?;
+        let evidence = RepositoryEvidence::new(&view, repository.id());
+        log = log.extended(&entry, &trust(repository, &view, now)?, &evidence)?;
+        entries.push(entry);
+    }
+    let mut edit = repository.edit()?;
+    for entry in &entries {
+        edit.append_log(entry)?;
+    }
+    remember(&mut edit, &log)?;
+    edit.commit()?;
+    Ok(Some(before))
+}
+
 struct Job<'a> {
     repository: &'a Repository,
     opened: &'a OpenRemote,
@@ -231,6 +300,16 @@ impl Job<'_> {
         judge_all(&view, &changes, options, self.rules)?;
         let names = changes.iter().map(name_line).collect();
         let pushed = LogsPushed::of(&logs);
+        let mut logs = logs;
+        if logs.head.is_none() && !changes.is_empty() && !LockNotes::read(&view)?.locks.is_empty() {
+            // Judged by the locks as they are at this head, and by no others.
+            let same = description.logs.get(SHARED_LOG);
+            logs.changes.extend(same.map(|head| LogChange {
+                name: SHARED_LOG.to_owned(),
+                expected: Some(head.clone()),
+                target: head.clone(),
+            }));
+        }
         let push = Push {
             repository,
             remote: &*opened.remote,
@@ -338,6 +417,9 @@ fn wanted(
     options: &Options,
     description: &Description,
 ) -> Result<Vec<(RefName, Option<RefTarget>)>, AppError> {
+    if options.only_logs {
+        return Ok(Vec::new());
+    }
     if options.all {
         let all = view.references()?.into_iter().filter(|(name, _)| name.kind() != RefKind::Remote);
         return Ok(all.map(|(name, target)| (name, Some(target))).collect());

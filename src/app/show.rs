@@ -205,7 +205,7 @@ impl<'a> Showing<'a> {
         let describer = Describer::new(self.view)?;
         let repository = self.repository.id();
         Ok(match &self.options.keyring {
-            Some(keyring) => describer.with_signatures(SignatureJudge { repository, keyring }),
+            Some(keyring) => describer.with_signatures(SignatureJudge::new(repository, keyring)),
             None => describer,
         })
     }

@@ -1,14 +1,16 @@
 //! `status`: what changed since the last commit, and what waits for a decision.
 
+use crate::app::common::locks::{LockLine, of_others};
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::common::upstream::{UpstreamLine, upstream_of};
 use crate::app::diff::worktree::{UNREAD, overlay};
 use crate::app::error::AppError;
-use crate::base::id::{AssetId, CommitId, FileId};
+use crate::base::id::{AssetId, CommitId, FileId, PersonId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
+use crate::base::time::Timestamp;
 use crate::diff::tree::{self, Aliases, MoveMatching, PathSet, TreeDiffOptions, match_differences};
 use crate::object::tree_edit::EntryValue;
 use crate::repo::Repository;
@@ -29,6 +31,8 @@ pub struct Options {
     pub paths: Vec<AssetPath>,
     /// Read all new and changed files, however large, to say how much of them the repository has already.
     pub measure: bool,
+    /// Who asks, and when: to say which assets others have locked.
+    pub asking: Option<(Option<PersonId>, Timestamp)>,
 }
 
 /// What changed.
@@ -47,6 +51,9 @@ pub struct Report {
     /// How the branch stands to that of a remote, as far as it was fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<UpstreamLine>,
+    /// Assets that others have locked, as far as that was fetched.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<LockLine>,
     /// Folders and files that the worktree shows; `None` when it shows everything.
     pub sparse: Option<Vec<AssetPath>>,
     /// Whether content may be on a remote only, and is brought when it is asked for.
@@ -310,6 +317,10 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
         upstream: upstream_of(&session, &changes)?,
         partial: session.view.is_lazy()?,
         withheld: status.withheld,
+        locks: match options.asking {
+            Some((person, now)) => of_others(&session.view, person, now)?,
+            None => Vec::new(),
+        },
         sparse: session.state.sparse.as_ref().map(|paths| paths.iter().cloned().collect()),
         counts: Counts::of(&changes),
         bytes_new_at_most: changes.iter().filter(is_file).map(at_most).sum(),

@@ -5,7 +5,7 @@ mod export;
 use crate::app::common::describe::{CommitLine, Describer};
 use crate::app::common::guard::verified_log;
 use crate::app::common::locate::locate_version;
-use crate::app::common::signatures::{SignatureJudge, SignatureLine, SignatureState};
+use crate::app::common::signatures::{SignatureJudge, SignatureLine, SignatureState, keep_findings};
 use crate::app::error::AppError;
 use crate::app::review::log::{recorded_landing, submission_of};
 use crate::app::verify::export::Export;
@@ -127,7 +127,7 @@ pub fn run(
 ) -> Result<Report, AppError> {
     let view = repository.view()?;
     let landings = Landings::of(repository, &view, clock, monitor)?;
-    let judge = SignatureJudge { repository: repository.id(), keyring: &options.keyring };
+    let judge = SignatureJudge::new(repository.id(), &options.keyring);
     let mut describer = Describer::new(&view)?;
     let mut report = Report { commits: Vec::new(), totals: Totals::default(), exported: None };
     monitor.phase(Phase { name: "Verifying", files_total: None, bytes_total: None });
@@ -142,15 +142,19 @@ pub fn run(
         if monitor.is_cancelled() {
             return Err(AppError::Cancelled);
         }
-        let judged: Vec<Result<Vec<SignatureLine>, AppError>> =
-            batch.par_iter().map(|(id, _)| judge.lines(&view, *id)).collect();
-        for ((id, commit), signatures) in batch.iter().zip(judged) {
-            let line = CommitLine { signatures: signatures?, ..describer.commit(*id, commit)? };
+        let judged: Vec<Result<_, AppError>> =
+            batch.par_iter().map(|(id, _)| judge.judged(&view, *id)).collect();
+        let mut fresh = Vec::new();
+        for ((id, commit), judged) in batch.iter().zip(judged) {
+            let (signatures, new) = judged?;
+            fresh.extend(new);
+            let line = CommitLine { signatures, ..describer.commit(*id, commit)? };
             report.add(line, author_part(commit, &mut describer)?, landings.part(*id, commit)?);
             if let Some(export) = &mut export {
                 export.commit(&view, *id, commit, &options.keyring)?;
             }
         }
+        keep_findings(repository, &fresh);
         monitor.advance(Advance { files: batch.len() as u64, ..Advance::default() });
     }
     if let Some(export) = export {

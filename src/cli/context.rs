@@ -8,6 +8,7 @@ use crate::app::common::signing::SigningAs;
 use crate::app::config;
 use crate::app::error::AppError;
 use crate::app::identity::IdentityError;
+use crate::base::id::PersonId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
@@ -256,6 +257,11 @@ impl Context {
         Ok(Some(Identity { id, person: Person { name, email } }))
     }
 
+    /// The id that history knows whoever works here by, if there is one already.
+    pub fn person(&self) -> Result<Option<PersonId>, Failure> {
+        Ok(self.settings()?.text("user.person")?.and_then(|text| text.parse().ok()))
+    }
+
     /// Who works here; refuses when no name is set.
     pub fn require_identity(&self) -> Result<Identity, Failure> {
         Ok(self.identity()?.ok_or(AppError::NoIdentity)?)
@@ -348,7 +354,7 @@ impl Context {
         }
     }
 
-    fn new_person(&self) -> Result<crate::base::id::PersonId, Failure> {
+    fn new_person(&self) -> Result<PersonId, Failure> {
         let (scope, path) = match (&self.config_paths.person, &self.config_paths.repository) {
             (Some(path), _) => (Scope::Person, path),
             (None, Some(path)) => (Scope::Repository, path),

@@ -6,6 +6,7 @@
 
 use crate::base::codec::{DecodeError, Decoder, Encoder};
 use crate::base::id::{ActionId, AssetId, CommitId, LogEntryId, PersonId, RepositoryId};
+use crate::base::path::AssetPath;
 use crate::base::ref_name::is_branch_or_tag;
 use crate::object::policy_link::Signed;
 use crate::object::signature::{
@@ -23,6 +24,8 @@ pub const ENTRY_BYTES_MAX: usize = 1 << 20;
 pub const HEADS_MAX: usize = 256;
 /// Longest words of an entry, in bytes.
 pub const WORDS_BYTES_MAX: usize = 4096;
+/// Most commits that a grant of a lock names.
+pub const LOCK_COMMITS_MAX: usize = 16;
 /// Version of the record of an entry with its signature.
 const RECORD_VERSION: u8 = 1;
 
@@ -125,12 +128,23 @@ pub struct RefMoved {
 pub struct LockChanged {
     /// The asset.
     pub asset: AssetId,
+    /// Where it stood; said by a grant.
+    pub path: Option<AssetPath>,
     /// What became of its lock.
     pub deed: LockDeed,
+    /// The newest shared commits that the holder had, sorted; said by a grant.
+    pub commits: Vec<CommitId>,
     /// When it ends by itself, in milliseconds since 1970.
     pub until_ms: Option<i64>,
     /// Why, in words.
     pub reason: String,
+}
+
+impl LockChanged {
+    /// The end of a lock.
+    pub const fn ended(asset: AssetId, deed: LockDeed, reason: String) -> Self {
+        Self { asset, path: None, deed, commits: Vec::new(), until_ms: None, reason }
+    }
 }
 
 /// The signed permission to remove a file's bytes.
@@ -264,6 +278,15 @@ impl LogEntry {
         }
         if heads.windows(2).any(|pair| pair[0] >= pair[1]) {
             return Err(EntryError::Form);
+        }
+        if let LogDeed::Lock(body) = &self.deed {
+            let grants = body.deed == LockDeed::Grant;
+            let is_whole = body.path.is_some() == grants && body.commits.is_empty() != grants;
+            let is_sorted = body.commits.windows(2).all(|pair| pair[0] < pair[1]);
+            let fits = is_whole && is_sorted && body.commits.len() <= LOCK_COMMITS_MAX;
+            if !fits || (body.until_ms.is_some() && !grants) {
+                return Err(EntryError::Form);
+            }
         }
         let (words, name) = match &self.deed {
             LogDeed::Lock(body) => (body.reason.as_str(), ""),

@@ -91,6 +91,15 @@ pub enum Reach {
     Person,
     /// From both, the repository's first.
     Both,
+    /// Only from the repository's: it says something of that repository.
+    Repository,
+}
+
+impl Reach {
+    /// Whether a key is read from a file.
+    const fn includes(self, scope: Scope) -> bool {
+        !matches!((self, scope), (Self::Person, Scope::Repository) | (Self::Repository, Scope::Person))
+    }
 }
 
 /// A setting that can be made.
@@ -137,9 +146,17 @@ pub const KEYS: &[Key] = &[
         about: "New files that `pent export git` puts into Git LFS, as patterns parted by blanks; one behind a ! takes out.",
     },
     Key {
+        name: "lock.auto",
+        kind: Kind::Truth,
+        reach: Reach::Repository,
+        home: Scope::Repository,
+        default: Some("false"),
+        about: "Let `pent commit` lock what should be locked, and leave those files writable.",
+    },
+    Key {
         name: "lock.patterns",
         kind: Kind::Line,
-        reach: Reach::Both,
+        reach: Reach::Repository,
         home: Scope::Repository,
         default: None,
         about: "Files that one person at a time should change, as patterns parted by blanks; one behind a ! takes out.",
@@ -222,6 +239,9 @@ pub enum ConfigError {
     /// A key that a repository has no say in.
     #[error("{key} is yours alone: a repository cannot set it")]
     PersonOnly { key: &'static str },
+    /// A key that says something of one repository.
+    #[error("{key} is a setting of one repository: it cannot hold for all")]
+    RepositoryOnly { key: &'static str },
     /// There is no file of that scope.
     #[error("there is nowhere to keep settings that are {scope}")]
     NoPlace { scope: Scope },
@@ -311,6 +331,9 @@ impl SettingsFile {
     pub fn set(&mut self, key: &'static Key, text: &str) -> Result<(), ConfigError> {
         if self.scope == Scope::Repository && key.reach == Reach::Person {
             return Err(ConfigError::PersonOnly { key: key.name });
+        }
+        if self.scope == Scope::Person && key.reach == Reach::Repository {
+            return Err(ConfigError::RepositoryOnly { key: key.name });
         }
         let value = key.kind.accept(text).ok_or_else(|| ConfigError::Value {
             key: key.name,
@@ -420,7 +443,7 @@ impl Settings {
     pub fn get(&self, name: &str) -> Result<Option<Setting>, ConfigError> {
         let key = find_key(name).ok_or_else(|| ConfigError::UnknownKey { name: name.to_owned() })?;
         for file in &self.files {
-            if file.scope == Scope::Repository && key.reach == Reach::Person {
+            if !key.reach.includes(file.scope) {
                 continue;
             }
             if let Some(value) = file.get(key)? {
@@ -547,7 +570,7 @@ mod tests {
         assert!(KEYS.is_sorted_by(|left, right| left.name < right.name));
         for key in KEYS {
             assert!(key.default.is_none_or(|text| key.kind.accept(text).is_some()), "{}", key.name);
-            assert!(key.reach == Reach::Both || key.home == Scope::Person, "{}", key.name);
+            assert!(key.reach.includes(key.home), "{}", key.name);
         }
     }
 
@@ -587,6 +610,8 @@ mod tests {
         assert_eq!(settings.text("ui.color").expect("a colour").as_deref(), Some("never"));
         let refused = repository.clone().set(key("ui.color"), "never");
         assert!(matches!(refused, Err(ConfigError::PersonOnly { key: "ui.color" })));
+        let refused = settings.files[1].clone().set(key("lock.auto"), "on");
+        assert!(matches!(refused, Err(ConfigError::RepositoryOnly { key: "lock.auto" })));
     }
 
     #[test]

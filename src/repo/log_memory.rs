@@ -3,6 +3,7 @@
 //!
 //! All of it is this clone's own and never leaves it. Keys are in `docs/format/shared-log.md`.
 
+use crate::base::id::PersonId;
 use crate::base::id::PolicyId;
 use crate::object::log_entry::SignedEntry;
 use crate::repo::error::RepoError;
@@ -16,6 +17,9 @@ const EXPECTED_KEY: &[u8] = b"trust/expected";
 const REFUSED_PREFIX: &[u8] = b"trust/refused/";
 const CONFIRMED_KEY: &[u8] = b"trust/confirmed";
 const HOME_KEY: &[u8] = b"trust/home";
+const LOCKS_KEY: &[u8] = b"trust/locks";
+const LOCK_PERSON_KEY: &[u8] = b"locks/person";
+const LOCK_GROUND_KEY: &[u8] = b"locks/applied";
 const WAITING_PREFIX: &[u8] = b"trust/waiting/";
 
 fn seen_key(remote: &str) -> Vec<u8> {
@@ -65,6 +69,22 @@ impl View {
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
+    /// Whose locks let files of this worktree be written: whoever locked something here last.
+    pub fn lock_person(&self) -> Result<Option<PersonId>, RepoError> {
+        let bytes: Option<Vec<u8>> = self.snapshot().get(Space::Settings, LOCK_PERSON_KEY)?;
+        Ok(bytes.and_then(|bytes| PersonId::from_slice(&bytes)))
+    }
+
+    /// What the modes of this worktree's files followed from when they were set last, as JSON.
+    pub fn lock_ground(&self) -> Result<Option<Vec<u8>>, RepoError> {
+        Ok(self.snapshot().get(Space::Settings, LOCK_GROUND_KEY)?)
+    }
+
+    /// The locks and lockable files of the log as it was verified last, as JSON; `None` without any.
+    pub fn lock_notes(&self) -> Result<Option<Vec<u8>>, RepoError> {
+        Ok(self.snapshot().get(Space::Settings, LOCKS_KEY)?)
+    }
+
     /// Entries of this clone's own that the log went on without, oldest first.
     pub fn waiting_entries(&self) -> Result<Vec<SignedEntry>, RepoError> {
         let mut waiting = Vec::new();
@@ -106,6 +126,25 @@ impl Edit {
     /// Remembers the verification at the newest entry that any remote has.
     pub fn put_confirmed_log(&mut self, checkpoint: &[u8]) -> Result<(), RepoError> {
         Ok(self.transaction().put(Space::Settings, CONFIRMED_KEY, checkpoint)?)
+    }
+
+    /// Lets the locks of a person decide which files of this worktree may be written.
+    pub fn put_lock_person(&mut self, person: PersonId) -> Result<(), RepoError> {
+        Ok(self.transaction().put(Space::Settings, LOCK_PERSON_KEY, person.as_bytes())?)
+    }
+
+    /// Keeps what the modes of this worktree's files follow from.
+    pub fn put_lock_ground(&mut self, ground: &[u8]) -> Result<(), RepoError> {
+        Ok(self.transaction().put(Space::Settings, LOCK_GROUND_KEY, ground)?)
+    }
+
+    /// Notes the locks of the log, where looking at them costs little.
+    pub fn put_lock_notes(&mut self, locks: Option<&[u8]>) -> Result<(), RepoError> {
+        match locks {
+            Some(locks) => self.transaction().put(Space::Settings, LOCKS_KEY, locks)?,
+            None => drop(self.transaction().delete(Space::Settings, LOCKS_KEY)?),
+        }
+        Ok(())
     }
 
     /// Says at which remote the shared log is at home.

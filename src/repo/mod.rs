@@ -14,6 +14,7 @@ pub mod date;
 pub mod edit;
 pub mod error;
 pub mod extract;
+pub mod findings;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod history;

@@ -86,6 +86,14 @@ impl IgnoreStack {
         Self { top: None, all_ignored: false, with_defaults: false }
     }
 
+    /// Patterns from the top folder, of which the last one that fits decides; one behind a `!` takes out.
+    pub fn of_patterns(patterns: &[String]) -> Self {
+        let lines = patterns.iter().map(|pattern| {
+            if pattern.starts_with('#') { format!("\\{pattern}\n") } else { format!("{pattern}\n") }
+        });
+        Self::none().push_dir(&AssetPath::root(), Some(lines.collect::<String>().as_bytes()))
+    }
+
     /// The rules inside `folder`, given the bytes of its `.pentignore` when it has one.
     #[must_use]
     pub fn push_dir(&self, folder: &AssetPath, rules: Option<&[u8]>) -> Self {

@@ -120,6 +120,26 @@ impl Keyring {
         }
     }
 
+    /// Names everything that is known: two rings with one name judge alike.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("pentimento keyring v1");
+        for known in self.keys.values() {
+            let text = format!(
+                "{}\n{}\n{:?}\n{:?}\n{:?} {:?} {:?}\n{:?}\n",
+                known.key.to_openssh(),
+                known.person,
+                known.handle,
+                known.name,
+                known.from,
+                known.until,
+                known.revoked,
+                known.note
+            );
+            hasher.update(text.as_bytes());
+        }
+        *hasher.finalize().as_bytes()
+    }
+
     /// Whose key it is.
     pub fn holder(&self, key: &PublicKey) -> Option<&KnownKey> {
         self.keys.get(key)

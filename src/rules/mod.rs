@@ -9,6 +9,7 @@ pub mod approval;
 pub mod fuzz;
 pub mod ignore;
 pub mod keyring;
+pub mod lockable;
 pub mod pattern;
 pub mod policy;
 pub mod portable;

@@ -85,6 +85,7 @@ pub const ROUTES: &[Route] = &[
     of_verb("v1/publish", Verb::Publish),
     of_verb("v1/begin", Verb::Begin),
     of_verb("v1/keep", Verb::Keep),
+    of_verb("v1/clock", Verb::Clock),
 ];
 
 /// What a path leads to.

@@ -412,6 +412,11 @@ pub trait Remote: Send + Sync {
     /// Which of these parcels it still has from earlier attempts, in their order.
     fn holds(&self, parcels: &[(PackId, ParcelKind)]) -> SyncResult<Vec<bool>>;
 
+    /// What time it is there, in milliseconds since 1970; `None` where nobody can say.
+    fn clock_ms(&self) -> SyncResult<Option<i64>> {
+        Ok(None)
+    }
+
     /// Makes parcels part of the remote and moves names and heads of logs: all or nothing.
     ///
     /// # Errors

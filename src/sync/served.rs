@@ -515,6 +515,10 @@ impl Remote for ServedRemote<'_> {
         Ok(parcels.iter().map(|(id, kind)| incoming.has(*id, *kind)).collect())
     }
 
+    fn clock_ms(&self) -> SyncResult<Option<i64>> {
+        Ok(Some(self.caller.now.unix_ms))
+    }
+
     fn publish(&self, proposal: &Proposal) -> SyncResult<Published> {
         let view = self.repository.view()?;
         if let Some(change) = proposal.changes.iter().find(|change| change.name.kind() == RefKind::Remote) {

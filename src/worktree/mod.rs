@@ -6,6 +6,7 @@
 //!   [`seen`] remembers the hashes of files that are not as committed.
 //! - [`scan`] compares folders with the index; [`status`] reads what may have changed and says so
 //!   in a person's terms.
+//! - [`writable`] keeps files from being written that somebody should lock first.
 //! - [`checkout`] plans and carries out changes of the files; [`displaced`] keeps what they replace.
 
 pub mod checkout;
@@ -23,5 +24,6 @@ pub mod scan;
 pub mod seen;
 pub mod stat;
 pub mod status;
+pub mod writable;
 
 pub use error::WorktreeError;

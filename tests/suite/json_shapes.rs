@@ -79,6 +79,7 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("fsck", "fsck", "app/fsck", "Report"),
     ("repair", "repair", "app/repair", "Report"),
     ("erase", "erase", "app/erase", "Report"),
+    ("erase-words", "erase", "app/erase_words", "Report"),
     ("identity", "identity", "app/identity", "Report"),
     ("sign", "sign", "app/sign", "Report"),
     ("verify", "verify", "app/verify", "Report"),
@@ -103,6 +104,9 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("serve-token-new", "serve", "app/serve/tokens", "NewReport"),
     ("serve-token-list", "serve", "app/serve/tokens", "ListReport"),
     ("serve-token-revoke", "serve", "app/serve/tokens", "RevokeReport"),
+    ("lock", "lock", "app/lock", "Report"),
+    ("unlock", "unlock", "app/lock", "Report"),
+    ("locks", "locks", "app/lock", "ListReport"),
     ("man", "man", "cli/commands/man", "Report"),
 ];
 

@@ -152,3 +152,50 @@ fn what_nobody_approved_has_no_certificate() {
     assert_eq!(error.to_string(), "nobody's approval speaks for brand/type.txt as it is");
     assert!(!options.folder.exists());
 }
+
+#[test]
+fn an_archive_has_all_of_it_and_is_checked_with_stock_tools_alone() {
+    let house = landed("poster.txt");
+    let there = tempfile::tempdir().expect("a folder");
+    let archive = there.path().join("spring.tar");
+    let options = Options { subject: Subject::Revision("main".into()), folder: archive.clone(), files: true };
+    certificate::run(&house.repository, &options, &house.keys(), &house.clock, &SilentMonitor)
+        .expect("a certificate");
+    let names: Vec<_> = fs::read_dir(there.path()).expect("a folder").collect();
+    assert_eq!(names.len(), 1, "nothing is left beside it");
+    let unpacked = shell(there.path(), "tar xf spring.tar");
+    assert!(unpacked.status.success(), "{}", text(&unpacked.stderr));
+    assert_eq!(check_as_a_stranger(&there.path().join("spring")), Ok(7));
+    let error = certificate::run(&house.repository, &options, &house.keys(), &house.clock, &SilentMonitor);
+    assert!(error.is_err(), "what is there is not written over");
+}
+
+#[test]
+fn the_page_shows_small_pictures_of_what_was_approved() {
+    let world = crate::support::World::new();
+    world.ok(&["init"]);
+    world.ok(&["config", "user.name", "Anna Lind"]);
+    world.ok(&["identity", "new", "anna", "--no-passphrase"]);
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/studio/v1/photo/lantern.png");
+    fs::write(world.studio().join("notes.txt"), "one\n").expect("a file");
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["draft", "new", "photo"]);
+    fs::copy(fixtures, world.studio().join("lantern.png")).expect("a picture");
+    fs::write(world.studio().join("broken.png"), b"\x89PNG\r\n\x1a\nnothing").expect("a file");
+    world.ok(&["commit", "-m", "A photo"]);
+    world.ok(&["submit"]);
+    world.ok(&["approve", "draft/photo"]);
+    world.ok(&["land", "draft/photo"]);
+    world.ok(&["switch", "main"]);
+    world.ok(&["certificate", "main", "../proof.tar", "--files"]);
+    let parent = world.studio().parent().expect("a parent").to_owned();
+    assert!(shell(&parent, "tar xf proof.tar").status.success());
+    let page = fs::read_to_string(parent.join("proof/certificate.html")).expect("a page");
+    assert_eq!(
+        page.matches("src=\"data:image/png;base64,").count(),
+        1,
+        "what cannot be drawn costs nothing else"
+    );
+    assert!(page.contains("img-src data:") && page.contains("default-src 'none'"));
+    assert!(parent.join("proof/files/broken.png").is_file());
+}

@@ -1,7 +1,7 @@
 //! Submissions from the first round to the landing, as people work.
 
 use crate::review_kit::{House, path};
-use crate::trust_kit::{BEN, CLEO, DORA, ONE_EDITOR, TWO_EDITORS};
+use crate::trust_kit::{ANNA, BEN, CLEO, DORA, ONE_EDITOR, TWO_EDITORS};
 use crate::undecided::commit_entry;
 use pentimento::app::review::describe::StateLine;
 use pentimento::object::action::Audience;
@@ -206,4 +206,25 @@ fn a_landing_for_which_there_is_no_room_is_refused_while_nothing_has_moved() {
     assert_eq!(house.text("poster.txt").as_deref(), Some("Harbour, spring\n"));
     let view = house.repository.view().expect("a view");
     assert_eq!(view.state().expect("a state").underway, None);
+}
+
+#[test]
+fn a_landing_signs_its_commit_when_it_is_asked_to() {
+    for signs in [false, true] {
+        let house = House::new();
+        house.signs.store(signs, std::sync::atomic::Ordering::Relaxed);
+        house.begin("poster");
+        house.write("poster.txt", "Harbour, summer\n");
+        house.commit(DORA, "Summer");
+        house.submit(DORA, "poster");
+        house.land(ANNA, "poster").expect("a landing");
+        let commit = house.tip("main");
+        let view = house.repository.view().expect("a view");
+        let signatures = view.commit_signatures(commit).expect("readable");
+        assert_eq!(signatures.len(), usize::from(signs));
+        for signature in signatures {
+            let verified = signature.verify(house.repository.id(), commit).expect("it holds");
+            assert_eq!(verified.value().signer, crate::trust_kit::somebody(ANNA).id);
+        }
+    }
 }

@@ -60,6 +60,8 @@ pub struct House {
     pub folder: tempfile::TempDir,
     pub repository: Repository,
     pub clock: Seconds,
+    /// Whether landings sign their commits.
+    pub signs: std::sync::atomic::AtomicBool,
 }
 
 pub fn path(text: &str) -> AssetPath {
@@ -82,7 +84,12 @@ impl House {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let repository =
             Repository::create(folder.path(), &StoreSettings::new(REPOSITORY)).expect("a new repository");
-        let house = Self { folder, repository, clock: Seconds(AtomicI64::new(1_772_381_000_000)) };
+        let house = Self {
+            folder,
+            repository,
+            clock: Seconds(AtomicI64::new(1_772_381_000_000)),
+            signs: Default::default(),
+        };
         house.write("brand/logo.svg", "<svg>old</svg>");
         house.write("brand/type.txt", "Grotesk\n");
         house.write("poster.txt", "Harbour, spring\n");
@@ -95,7 +102,7 @@ impl House {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let repository =
             Repository::create(folder.path(), &StoreSettings::new(REPOSITORY)).expect("a new repository");
-        Self { folder, repository, clock: Seconds::from(1_772_382_000_000) }
+        Self { folder, repository, clock: Seconds::from(1_772_382_000_000), signs: Default::default() }
     }
 
     /// The same with a policy whose rules are these.
@@ -122,7 +129,11 @@ impl House {
         let now = self.clock.now();
         let log = verified_log(&self.repository, &view, now, &SilentMonitor).expect("a good log");
         let (parents, starts) = match log.in_force() {
-            None => (vec![], BTreeMap::from([(MAIN.to_owned(), self.tip("main"))])),
+            None => {
+                let starts = [(MAIN.to_owned(), self.tip("main"))];
+                let protects = text.contains("branch = \"main\"");
+                (vec![], starts.into_iter().filter(|_| protects).collect())
+            }
             Some(in_force) => (vec![in_force.id], BTreeMap::new()),
         };
         let link = signed_link(&unsigned(text, number, parents, starts), &[ANNA]);
@@ -275,7 +286,12 @@ impl House {
     }
 
     pub fn land(&self, by: u8, draft: &str) -> Result<land::Report, AppError> {
-        let options = land::Options { submission: Some(draft.to_owned()), message: None, dry_run: false };
+        let options = land::Options {
+            submission: Some(draft.to_owned()),
+            message: None,
+            sign: self.signs.load(Ordering::Relaxed),
+            dry_run: false,
+        };
         self.act(by, |acting| land::run(acting, &options))
     }
 

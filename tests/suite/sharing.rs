@@ -256,3 +256,58 @@ fn news_of_others_comes_by_itself_when_the_settings_ask_for_it() {
     world.ok(&["status"]);
     assert_eq!(fs::metadata(&stamp).expect("a stamp").modified().expect("a moment"), first);
 }
+
+#[test]
+fn a_clone_insists_on_the_first_policy_that_it_was_told_to_expect() {
+    let world = studio();
+    write(&world, "logo.svg", "<svg>one</svg>");
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["identity", "new", "anna", "--no-passphrase"]);
+    world.ok(&["policy", "init"]);
+    world.ok(&["remote", "add", "origin", "../nas"]);
+    world.ok(&["push"]);
+    let clone = world.json(&["clone", "../nas", "../trusting"]);
+    assert_eq!(clone["expected"], false);
+    let root = clone["root_policy"].as_str().expect("a fingerprint").to_owned();
+    let clone = world.json(&["clone", "../nas", "../sure", "--expect", &root]);
+    assert_eq!((&clone["expected"], &clone["root_policy"]), (&true.into(), &root.clone().into()));
+    let last = if root.ends_with('0') { "1" } else { "0" };
+    let other = format!("{}{last}", &root[..root.len() - 1]);
+    let run = world.pent(&["clone", "../nas", "../deceived", "--expect", &other]);
+    assert_ne!(run.code, 0);
+    assert!(run.stderr.contains("first policy"), "{}", run.stderr);
+    assert!(!world.studio().join("../deceived/logo.svg").exists(), "nothing is checked out");
+    let run = world.pent(&["clone", "../nas", "../mistyped", "--expect", "abc"]);
+    assert_eq!(run.code, 2, "{}", run.stderr);
+}
+
+#[test]
+fn words_that_were_erased_are_gone_from_every_clone_and_the_verdict_stays() {
+    let world = studio();
+    write(&world, "logo.svg", "<svg>one</svg>");
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["identity", "new", "anna", "--no-passphrase"]);
+    world.ok(&["draft", "new", "poster"]);
+    write(&world, "logo.svg", "<svg>two</svg>");
+    world.ok(&["commit", "-m", "Two"]);
+    world.ok(&["submit"]);
+    let said = world.json(&["request-changes", "draft/poster", "-m", "As Mrs. Berg of 12 Elm Street said"]);
+    let action = said["verdict"]["action"].as_str().expect("an id").to_owned();
+    world.ok(&["remote", "add", "origin", "../nas"]);
+    world.ok(&["push", "--all"]);
+    world.ok(&["clone", "../nas", "../ben"]);
+    let run = world.pent(&["erase", "--words", &action[..10]]);
+    assert_eq!(run.code, 2, "a reason is asked for: {}", run.stderr);
+    let would = world.ok(&["erase", "--words", &action[..10], "--dry-run"]);
+    assert!(would.contains("Elm Street"), "{would}");
+    world.ok(&["--yes", "erase", "--words", &action[..10], "--reason", "Names a third person"]);
+    assert!(!world.ok(&["review", "draft/poster"]).contains("Elm Street"));
+    world.ok(&["push"]);
+    world.ok(&["-C", "../ben", "fetch"]);
+    let review = world.json(&["-C", "../ben", "review", "draft/poster"]);
+    assert!(!review.to_string().contains("Elm Street"));
+    let verdict = &review["verdicts"][0];
+    assert_eq!((&verdict["action"], &verdict["words"]["erased"]), (&action.clone().into(), &true.into()));
+    assert!(world.ok(&["erase", "--words", &action, "--dry-run"]).contains("were erased before"));
+    assert_eq!(world.pent(&["erase", "--words", "0123456789", "--reason", "x"]).code, 3);
+}

@@ -7,7 +7,7 @@ use pentimento::base::id::RepositoryId;
 use pentimento::object::commit_signature::{CommitSignature, CommitSignatureError, CommitStatement};
 use pentimento::object::signature::{Namespace, SignatureError};
 use pentimento::repo::{RepoError, Repository};
-use pentimento::store::Access;
+use pentimento::store::{Access, Space};
 use pentimento::trust::{LocalKey, Signer};
 use serde_json::Value;
 use std::fs;
@@ -684,4 +684,33 @@ fn the_policy_says_whose_keys_count_and_merges_are_signed_too() {
     world.ok(&["identity", "remove", "anna"]);
     let (code, report) = verified(&world, &["--all"]);
     assert_eq!(code, 0, "the policy knows her key: {report}");
+}
+
+#[test]
+fn what_was_verified_is_not_verified_again_until_the_known_keys_change() {
+    let world = studio();
+    world.ok(&["identity", "new", "anna", "--no-passphrase"]);
+    let print = signed_commit(&world, "one")["signed"].as_str().expect("a key").to_owned();
+    let first = world.json(&["verify"]);
+    assert_eq!(world.json(&["verify"]), first);
+    // What this clone found out is a row of its own: with a lie in it the lie is told, so it was used.
+    let root = world.studio();
+    let lie = |from: &str, to: &str| {
+        let repository = Repository::open(&root, Access::ReadWrite).expect("a repository");
+        let mut edit = repository.edit().expect("an edit");
+        let rows = edit.transaction().scan_prefix(Space::Sets, b"v").expect("rows");
+        assert_eq!(rows.len(), 1);
+        for (key, row) in rows {
+            let text = String::from_utf8_lossy(&row[32..]).replace(from, to);
+            let row = [&row[..32], text.as_bytes()].concat();
+            edit.transaction().put(Space::Sets, &key, &row).expect("a row");
+        }
+        edit.commit().expect("a commit");
+    };
+    lie("signed by", "vouched for by");
+    assert!(world.json(&["verify"]).to_string().contains("vouched for by"));
+    // Whatever changes of the known keys has it found out again.
+    world.ok(&["identity", "revoke", "anna", &print, "--since", "2026-04-01"]);
+    let (code, report) = verified(&world, &[]);
+    assert_eq!((code, part(&report).0.as_str()), (1, "missing"), "{report}");
 }

@@ -3,6 +3,7 @@
 
 use crate::app::common::changes::changes_between;
 use crate::app::common::evidence::{JustJudged, RepositoryEvidence, judge_steps};
+use crate::app::common::locks::LockNotes;
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
 use crate::base::id::{ActionId, CommitId, MetadataId, TreeId};
@@ -98,6 +99,7 @@ pub fn remember(edit: &mut Edit, log: &VerifiedLog) -> Result<(), AppError> {
     if let Some(root) = log.root() {
         edit.pin_root(root)?;
     }
+    edit.put_lock_notes(LockNotes::of(log).as_deref())?;
     Ok(edit.put_log_checkpoint(&log.checkpoint()?)?)
 }
 

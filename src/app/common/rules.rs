@@ -7,6 +7,7 @@
 
 use crate::app::common::evidence::RepositoryEvidence;
 use crate::app::common::guard::verified_of;
+use crate::app::common::locks::{LockNotes, broken_by};
 use crate::app::common::log_arriving::{Joined, told, told_of_left_out};
 use crate::app::common::proof;
 use crate::app::error::AppError;
@@ -19,7 +20,7 @@ use crate::object::policy_link::{PolicyLink, Signed};
 use crate::object::signature::{Namespace, PublicKey, Signature};
 use crate::object::source::ObjectSource;
 use crate::repo::history::is_ancestor;
-use crate::repo::refs::RefName;
+use crate::repo::refs::{RefKind, RefName};
 use crate::repo::shared_log::LogHead;
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::rules::approval::{Missing, Received, Recorded, check_quorum};
@@ -40,6 +41,8 @@ pub struct Rules {
     expected: Option<PolicyId>,
     begins: bool,
     now: Timestamp,
+    /// The moment by which locks are judged.
+    locks: Timestamp,
     proof: PathBuf,
     /// Our own log as it was verified last: many things are asked about one.
     known: Mutex<Option<(Option<LogHead>, VerifiedLog)>>,
@@ -54,9 +57,16 @@ impl Rules {
             expected: None,
             begins: false,
             now,
+            locks: now,
             proof,
             known: Mutex::default(),
         }
+    }
+
+    /// The same, judging locks by another clock than this computer's.
+    #[must_use]
+    pub fn judging_locks_at(self, moment: Timestamp) -> Self {
+        Self { locks: moment, ..self }
     }
 
     /// The same for a clone that is being made: it takes over the first policy that it is shown.
@@ -81,6 +91,7 @@ struct Taking {
     checkpoint: Option<Vec<u8>>,
     confirmed: Option<Vec<u8>>,
     root: Option<PolicyId>,
+    locks: Option<Option<Vec<u8>>>,
     seen: Option<(String, LogHead, i64)>,
 }
 
@@ -102,6 +113,9 @@ impl Taking {
         }
         if let Some(checkpoint) = &self.checkpoint {
             edit.put_log_checkpoint(checkpoint)?;
+        }
+        if let Some(locks) = &self.locks {
+            edit.put_lock_notes(locks.as_deref())?;
         }
         if let Some(confirmed) = &self.confirmed {
             edit.put_confirmed_log(confirmed)?;
@@ -136,6 +150,7 @@ impl Standing {
                 checkpoint: None,
                 confirmed: None,
                 root: None,
+                locks: None,
                 seen: None,
             },
             entries: 0,
@@ -295,6 +310,7 @@ impl Rules {
             judged: view.log_head()?,
             entries: taken,
             root: log.root(),
+            locks: Some(LockNotes::of(&log)),
             confirmed: remote.is_some().then(|| checkpoint.clone()),
             checkpoint: Some(checkpoint),
             seen: remote.map(|remote| (remote.to_owned(), *head, self.now.unix_ms)),
@@ -484,7 +500,12 @@ impl Judge for Rules {
         let standing = self.standing(view, case)?;
         let mut decision = Decision::default();
         for change in case.changes {
-            let reasons = self.reasons(view, &standing, change)?;
+            let mut reasons = self.reasons(view, &standing, change)?;
+            if let Some(log) = standing.log.as_ref().filter(|_| change.name.kind() == RefKind::Branch) {
+                let target = change.target.as_ref().map(|target| target.commit);
+                let moved = (change.expected, target);
+                reasons.extend(broken_by(view, log, moved, self.locks).map_err(of_app)?);
+            }
             if !reasons.is_empty() {
                 decision.refused.insert(change.name.clone(), reasons);
             }

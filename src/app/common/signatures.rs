@@ -10,13 +10,14 @@ use crate::object::commit_signature::{CommitSignature, CommitStatement};
 use crate::object::log_entry::{LogDeed, LogEntry};
 use crate::object::policy_link::PolicyLink;
 use crate::object::signature::{Fingerprint, KeyClass, Verified};
-use crate::repo::{Repository, View};
+use crate::repo::findings::basis;
+use crate::repo::{RepoError, Repository, View};
 use crate::rules::keyring::{Keyring, KnownKey, Made, Standing};
 use crate::rules::policy::Policy;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How much a signature is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SignatureState {
     /// A known person's key, and it counts.
@@ -59,43 +60,113 @@ pub struct SignatureLine {
 /// Judges signatures of one repository by what is known of keys.
 #[derive(Debug, Clone, Copy)]
 pub struct SignatureJudge<'a> {
-    /// The repository that statements have to be about.
-    pub repository: RepositoryId,
-    /// The keys of people.
-    pub keyring: &'a Keyring,
+    repository: RepositoryId,
+    keyring: &'a Keyring,
+    digest: [u8; 32],
 }
 
-impl SignatureJudge<'_> {
-    /// Says of each signature of a commit what it is worth, the best first.
-    pub fn lines(&self, view: &View, commit: CommitId) -> Result<Vec<SignatureLine>, AppError> {
-        let records = view.commit_signatures(commit)?;
-        let mut lines: Vec<SignatureLine> = records.iter().map(|record| self.line(commit, record)).collect();
-        lines.sort_by_key(|line| line.state);
-        Ok(lines)
+/// What was found out about one signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Finding {
+    state: SignatureState,
+    sentence: String,
+    /// In whose name, and when, if the statement can be believed.
+    said: Option<(PersonId, Timestamp)>,
+}
+
+/// Something that was found out now, and need not be found out again.
+pub struct Fresh {
+    commit: CommitId,
+    key: Fingerprint,
+    basis: [u8; 32],
+    finding: Vec<u8>,
+}
+
+/// Keeps what was found out. Where the repository cannot be written it is found out again.
+pub fn keep_findings(repository: &Repository, fresh: &[Fresh]) {
+    let keep = || -> Result<(), RepoError> {
+        let mut edit = repository.edit()?;
+        for Fresh { commit, key, basis, finding } in fresh {
+            edit.put_finding(*commit, *key, basis, finding)?;
+        }
+        edit.commit()
+    };
+    if !fresh.is_empty() {
+        let _ = keep();
+    }
+}
+
+impl<'a> SignatureJudge<'a> {
+    /// Judges signatures of a repository by keys that are known.
+    pub fn new(repository: RepositoryId, keyring: &'a Keyring) -> Self {
+        Self { repository, keyring, digest: keyring.digest() }
     }
 
-    fn line(&self, commit: CommitId, record: &CommitSignature) -> SignatureLine {
-        let key = record.signature().public_key();
-        let known = self.keyring.holder(key);
-        let (state, sentence, said) = match record.verify(self.repository, commit) {
-            Err(error) => (SignatureState::Bad, format!("a signature that does not count: {error}"), None),
+    /// Says of each signature of a commit what it is worth, the best first.
+    pub fn lines(&self, view: &View, commit: CommitId) -> Result<Vec<SignatureLine>, AppError> {
+        Ok(self.judged(view, commit)?.0)
+    }
+
+    /// The same, with what was not known before.
+    pub fn judged(
+        &self,
+        view: &View,
+        commit: CommitId,
+    ) -> Result<(Vec<SignatureLine>, Vec<Fresh>), AppError> {
+        let (mut lines, mut fresh) = (Vec::new(), Vec::new());
+        for record in view.commit_signatures(commit)? {
+            let key = record.fingerprint();
+            let basis = basis(&self.digest, &record.encode());
+            let kept = view.finding(commit, key, &basis)?;
+            let kept = kept.and_then(|bytes| serde_json::from_slice::<Finding>(&bytes).ok());
+            let finding = kept.unwrap_or_else(|| {
+                let finding = self.find(commit, &record);
+                // What has no form in JSON is found out again.
+                fresh.extend(serde_json::to_vec(&finding).map(|finding| Fresh {
+                    commit,
+                    key,
+                    basis,
+                    finding,
+                }));
+                finding
+            });
+            lines.push(self.line(&record, finding));
+        }
+        lines.sort_by_key(|line| line.state);
+        Ok((lines, fresh))
+    }
+
+    fn find(&self, commit: CommitId, record: &CommitSignature) -> Finding {
+        let known = self.keyring.holder(record.signature().public_key());
+        match record.verify(self.repository, commit) {
+            Err(error) => {
+                let sentence = format!("a signature that does not count: {error}");
+                Finding { state: SignatureState::Bad, sentence, said: None }
+            }
             Ok(verified) => {
                 let (state, sentence) = self.judge(&verified, known);
-                (state, sentence, Some(verified.into_value()))
+                let said = verified.into_value();
+                Finding { state, sentence, said: Some((said.signer, said.time)) }
             }
-        };
-        let trusted = known.filter(|known| said.is_some_and(|said| said.signer == known.person));
+        }
+    }
+
+    fn line(&self, record: &CommitSignature, finding: Finding) -> SignatureLine {
+        let key = record.signature().public_key();
+        let known = self.keyring.holder(key);
+        let Finding { state, sentence, said } = finding;
+        let trusted = known.filter(|known| said.is_some_and(|(signer, _)| signer == known.person));
         SignatureLine {
             state,
             sentence,
-            person: said.map(|said| said.signer),
+            person: said.map(|(signer, _)| signer),
             handle: trusted.map(|known| known.handle.clone()),
             name: trusted.and_then(|known| known.name.clone()),
             key: key.fingerprint(),
             algorithm: key.algorithm(),
             class: key.class(),
             note: trusted.and_then(|known| known.note.clone()),
-            time: said.map(|said| said.time.into()),
+            time: said.map(|(_, time)| time.into()),
         }
     }
 

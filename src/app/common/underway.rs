@@ -10,6 +10,7 @@ use crate::app::common::content::{CheckoutContent, StoredContent};
 use crate::app::common::files_change::{FilesLine, prepare, targets_between, told};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::problem::ProblemLine;
+use crate::app::common::read_only::hold_back;
 use crate::app::common::session::Session;
 use crate::app::common::unsynced;
 use crate::app::common::unwritten::Outcome;
@@ -141,7 +142,8 @@ pub fn carry_out(
     let displacer = Displacer::in_set(pent_dir, set, verb, now);
     let fs_clock = FsClock::new(&session.state_dir());
     let worktree = &session.worktree;
-    let done = execute(plan, worktree, &source, &displacer, LinkPolicy::Any, Some(&fs_clock), monitor)?;
+    let mut done = execute(plan, worktree, &source, &displacer, LinkPolicy::Any, Some(&fs_clock), monitor)?;
+    hold_back(session, &mut done.written)?;
     let outcome = Outcome::of(session, plan, &done);
     Ok(Carried { line: told(plan, &done, pent_dir, monitor)?, fresh: done.written, outcome })
 }

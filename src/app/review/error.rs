@@ -41,6 +41,9 @@ pub enum ReviewError {
     /// Only whoever submitted may do this.
     #[error("{draft} was submitted by somebody else")]
     NotYours { draft: String },
+    /// Words that are another's to erase.
+    #[error("these words are somebody else's, and the policy does not let you erase them by yourself")]
+    NotYourWords,
     /// There is no verdict to take back.
     #[error("you have given no verdict on {draft}")]
     NoVerdict { draft: String },

@@ -18,12 +18,14 @@ use crate::app::review::describe::{SubmissionLine, line_of};
 use crate::app::review::log::{Reading, ReviewLog, draft_of};
 use crate::app::review::prospect::Prospect;
 use crate::app::review::verdict::draft_went_on;
-use crate::base::id::{ActionId, CommitId};
+use crate::base::id::{ActionId, CommitId, RepositoryId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::{Clock, Timestamp};
 use crate::object::action::Deed;
 use crate::object::commit::{Commit, Signature};
+use crate::object::commit_signature::{CommitSignature, CommitStatement};
+use crate::object::signature::Namespace;
 use crate::object::transition::Transition;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::FilesChange;
@@ -42,6 +44,8 @@ pub struct Options {
     pub submission: Option<String>,
     /// What the landing's commit says; "Land DRAFT" when `None`.
     pub message: Option<String>,
+    /// Whether the landing's commit is signed, beside the entry that records the move.
+    pub sign: bool,
     /// Only say whether it could land.
     pub dry_run: bool,
 }
@@ -77,7 +81,7 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let mut prospect = candidate.prospect(repository, monitor)?;
     candidate.refuse_other(&prospect, &lists)?;
     let message = options.message.clone().unwrap_or_else(|| format!("Land {}", draft_of(submission)));
-    let job = Job { candidate, log, actor, message };
+    let job = Job { candidate, log, actor, message, sign: options.sign };
     let commit = job.commit(&prospect, clock);
     let permit = job.permit(repository, view, &prospect, commit.id(), clock.now(), monitor)?;
     let protected = permit.is_some();
@@ -105,6 +109,7 @@ struct Job<'a> {
     log: &'a ReviewLog,
     actor: Actor<'a>,
     message: String,
+    sign: bool,
 }
 
 impl Job<'_> {
@@ -146,6 +151,17 @@ impl Job<'_> {
         Permit::ask(repository, view, wish, Some(writer), now, monitor).map(Some)
     }
 
+    fn signature(
+        &self,
+        repository: RepositoryId,
+        commit: CommitId,
+        time: Timestamp,
+    ) -> Result<CommitSignature, AppError> {
+        let statement = CommitStatement { commit, repository, signer: self.actor.identity.id, time };
+        let signature = self.actor.signer.sign(Namespace::Commit, &statement.encode())?;
+        Ok(CommitSignature::new(&statement, signature))
+    }
+
     /// One transaction for everything that the landing is; then the files, if the branch is the
     /// worktree's.
     fn carry_out(
@@ -171,9 +187,14 @@ impl Job<'_> {
         let branch = self.candidate.branch.name().to_owned();
         let deed = Deed::Land { submission: self.candidate.submission.id, branch, commit: id };
         let signed = self.actor.sign(repository.id(), self.log, deed, "", clock)?;
+        let signature =
+            if self.sign { Some(self.signature(repository.id(), id, clock.now())?) } else { None };
         let mut edit = repository.edit()?;
         prospect.keep(&mut edit)?;
         edit.put_commit(commit)?;
+        if let Some(signature) = &signature {
+            edit.put_commit_signature(repository.id(), id, signature)?;
+        }
         signed.keep(&mut edit, self.actor.identity, &[])?;
         set_reference(
             &mut edit,

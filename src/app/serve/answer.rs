@@ -22,9 +22,13 @@ const READERS_MAX: usize = 64;
 /// The permission that a request needs: each needs exactly one.
 pub const fn needed(verb: Verb) -> Permission {
     match verb {
-        Verb::Describe | Verb::Have | Verb::History | Verb::Objects | Verb::Chunks | Verb::Keep => {
-            Permission::Read
-        }
+        Verb::Describe
+        | Verb::Have
+        | Verb::History
+        | Verb::Objects
+        | Verb::Chunks
+        | Verb::Clock
+        | Verb::Keep => Permission::Read,
         Verb::Put | Verb::Holds | Verb::Publish => Permission::Push,
         Verb::Begin => Permission::Begin,
     }

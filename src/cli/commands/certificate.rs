@@ -2,6 +2,7 @@
 
 use crate::app::common::locate::named_commit;
 use crate::app::review::certificate::{self, Options, Report, Subject};
+use crate::cli::commands::info::workers;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::review::{assets_text, names};
@@ -20,7 +21,7 @@ pub struct Arguments {
     /// An asset (`brand/logo.svg`, `brand/logo.svg@3`), or a revision for all that its landing brought
     #[arg(value_name = "ASSET|REVISION")]
     subject: PathBuf,
-    /// The folder to write, new or empty
+    /// The folder to write, new or empty; or an archive: `proof.tar`
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
     /// Put the certified files into it as well
@@ -38,6 +39,7 @@ impl Describe for Arguments {
             line: "pent certificate main ../spring --files",
             what: "for the last landing, files included",
         },
+        Example { line: "pent certificate main ../spring.tar", what: "as one file to send" },
     ];
 }
 
@@ -58,7 +60,9 @@ impl Verb for Arguments {
         };
         let options = Options { subject, folder: context.folder().join(&self.folder), files: self.files };
         let (clock, monitor) = (context.clock(), context.monitor());
-        let report = certificate::run(&repository, &options, &keys, clock, monitor)?;
+        // Without a decoder there are no pictures; the proof is the same.
+        let workers = workers().ok();
+        let report = certificate::run_with(&repository, &options, &keys, workers.as_ref(), clock, monitor)?;
         context.print("certificate", &report, show)?;
         context.hint("the page is for people; CHECK.txt has the commands for everybody else");
         Ok(ExitStatus::Done)

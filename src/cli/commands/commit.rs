@@ -1,17 +1,21 @@
 //! `pent commit`.
 
+use crate::app::auto_lock::before_commit;
 use crate::app::commit::{self, Options, Report};
 use crate::app::common::author;
 use crate::app::common::signing::SigningAs;
+use crate::app::error::AppError;
+use crate::app::lock::{LEASE_MS, Locking};
 use crate::app::status;
 use crate::base::id::PersonId;
+use crate::base::path::AssetPath;
 use crate::base::size::{human_bytes, human_share};
 use crate::cli::background::fetch_when_due;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::changes::{counts_text, write_changes, write_problems};
 use crate::cli::output::words::subject;
-use crate::cli::output::{BOLD, DIM, Page, safe};
+use crate::cli::output::{BOLD, DIM, Page, count, safe};
 use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use crate::repo::Repository;
 use crate::repo::date::parse_date;
@@ -45,6 +49,9 @@ pub struct Arguments {
     /// Do not sign it, whatever the setting says
     #[arg(long)]
     no_sign: bool,
+    /// Do not lock what you changed, although `lock.auto` says so
+    #[arg(long)]
+    no_lock: bool,
 }
 
 impl Describe for Arguments {
@@ -80,6 +87,9 @@ impl Verb for Arguments {
             Some(identity) if signs => Some(Arc::new(context.signing(identity)?)),
             _ => None,
         };
+        if let (Some(identity), false) = (&identity, self.no_lock) {
+            lock_first(context, &repository, &paths, identity)?;
+        }
         let branch = repository.view()?.state()?.branch;
         let authority = context.authority(&repository, &branch, identity.as_ref())?;
         let writer = authority.as_ref().map(SigningAs::writer);
@@ -88,6 +98,37 @@ impl Verb for Arguments {
         context.print("commit", &report, show)?;
         Ok(if report.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems })
     }
+}
+
+/// Under `lock.auto`, locks what the commit changes and should be locked. Without a way to the remote the
+/// work is kept here all the same.
+fn lock_first(
+    context: &mut Context,
+    repository: &Repository,
+    paths: &[AssetPath],
+    identity: &Identity,
+) -> Result<(), Failure> {
+    if !context.settings()?.truth("lock.auto")? {
+        return Ok(());
+    }
+    let locked = {
+        let (reach, signing) = (context.reach(), context.signing_when_needed(Some(identity)));
+        let (clock, monitor) = (context.clock(), context.monitor());
+        let locking = Locking { repository, signing: &signing, reach: &reach, clock, monitor };
+        before_commit(&locking, paths, identity.id, LEASE_MS)
+    };
+    match locked {
+        Ok(Some(report)) => {
+            let count = count(report.locks.len() as u64, "file", "files");
+            context.announce(&format!("Locked {count}."));
+        }
+        Ok(None) => {}
+        Err(AppError::Sync(error)) => {
+            context.warn(&format!("nothing was locked, and others may change it too: {error}"));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }
 
 fn named_author(repository: &Repository, text: &str) -> Result<Identity, Failure> {
@@ -102,9 +143,9 @@ fn named_author(repository: &Repository, text: &str) -> Result<Identity, Failure
 fn message_by_hand(
     context: &mut Context,
     repository: &Repository,
-    paths: &[crate::base::path::AssetPath],
+    paths: &[AssetPath],
 ) -> Result<Option<String>, Failure> {
-    let look = status::Options { paths: paths.to_vec(), measure: false };
+    let look = status::Options { paths: paths.to_vec(), ..status::Options::default() };
     let report = status::run(repository, &look, context.monitor())?;
     if report.merge.is_some() || report.counts.total() == 0 {
         return Ok(None);
@@ -136,19 +177,23 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     } else {
         page.line("Nothing was committed.")?;
     }
-    for twins in report.twins.iter().take(TWINS_SHOWN) {
+    for twins in report.twins.iter().take(SHOWN_MAX) {
         let paths: Vec<String> = twins.paths.iter().map(ToString::to_string).collect();
         let system = unlike(twins.kind);
         page.line(format_args!("On systems that {system}, these are one file: {}", paths.join(", ")))?;
     }
-    if report.twins.len() > TWINS_SHOWN {
-        page.line(format_args!("... and {} more such groups.", report.twins.len() - TWINS_SHOWN))?;
+    if report.twins.len() > SHOWN_MAX {
+        page.line(format_args!("... and {} more such groups.", report.twins.len() - SHOWN_MAX))?;
+    }
+    for lock in report.locked.iter().take(SHOWN_MAX) {
+        let holder = safe(&lock.holder);
+        page.line(format_args!("{} is locked by {holder}: a push of it is refused meanwhile.", lock.path))?;
     }
     write_problems(page, &report.problems)
 }
 
-/// Groups of names that are shown.
-const TWINS_SHOWN: usize = 5;
+/// Groups of names, and locks, that are shown.
+const SHOWN_MAX: usize = 5;
 
 /// What a system does on which names of a kind are one.
 fn unlike(kind: TwinKind) -> &'static str {

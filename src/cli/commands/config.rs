@@ -1,6 +1,7 @@
 //! `pent config`.
 
-use crate::app::config::{self, Options, Report};
+use crate::app::common::read_only::follow;
+use crate::app::config::{self, Change, Options, Report};
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::columns::{Cell, Columns};
@@ -58,6 +59,10 @@ impl Verb for Arguments {
         }
         let describe = self.keys;
         let report = config::run(context.config_paths(), &self.options())?;
+        let is_of_locks = |change: &Change| change.name.starts_with("lock.");
+        if report.changed.as_ref().is_some_and(is_of_locks) {
+            follow(&context.repository()?, context.monitor())?;
+        }
         context.print("config", &report, |page, report| match (&report.changed, describe) {
             (Some(_), _) => show_change(page, report),
             (None, true) => show_keys(page, report),

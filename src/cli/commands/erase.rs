@@ -1,25 +1,31 @@
 //! `pent erase`.
 
 use crate::app::erase::{self, Options, Report, Which};
+use crate::app::erase_words;
 use crate::base::size::human_bytes;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::damage::write_affected;
-use crate::cli::output::{Page, count};
+use crate::cli::output::{Page, count, safe};
 use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::repo::Repository;
 use std::io;
 use std::path::PathBuf;
 
-/// Remove the bytes of one version of a file for good
+/// Remove the bytes of one version of a file, or what somebody said, for good
 ///
 /// For when a law or a contract demands it. History stays: that the file was there, when, and who made it. Only
 /// its bytes go, everywhere in this repository, and whoever asks for them is told when, by whom and why. Nothing
-/// brings them back.
+/// brings them back. Words of reviews go with --words: from every clone, once the signed permission gets there; the
+/// verdict or comment itself stays, and its signature still verifies.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The file, with its version as in portrait.jpg@3, or its id as b3sum says it
-    #[arg(value_name = "PATH")]
-    path: PathBuf,
+    #[arg(value_name = "PATH", required_unless_present = "words")]
+    path: Option<PathBuf>,
+    /// Erase the words of this action of a review instead: the beginning of its id
+    #[arg(long, value_name = "ACTION", conflicts_with_all = ["path", "revision"])]
+    words: Option<String>,
     /// Why; shown to whoever asks for the bytes
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
     reason: Option<String>,
@@ -41,18 +47,24 @@ impl Describe for Arguments {
             line: "pent erase portrait.jpg@3 --reason \"The model withdrew consent\"",
             what: "remove that version's bytes",
         },
+        Example {
+            line: "pent erase --words 3f9c2a7b10 --reason \"Names a third person\"",
+            what: "remove what was said there",
+        },
     ];
 }
 
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository()?;
-        let by_id = self.path.to_str().and_then(|text| text.parse().ok());
+        let Some(path) = self.path else {
+            let (action, reason) = (self.words.unwrap_or_default(), self.reason.unwrap_or_default());
+            return erase_words(context, &repository, action, reason, self.dry_run);
+        };
+        let by_id = path.to_str().and_then(|text| text.parse().ok());
         let which = match by_id {
             Some(file) => Which::File(file),
-            None => {
-                Which::Path { path: context.asset_path(&repository, &self.path)?, revision: self.revision }
-            }
+            None => Which::Path { path: context.asset_path(&repository, &path)?, revision: self.revision },
         };
         let reason = self.reason.unwrap_or_default();
         let mut options = Options { which, identity: None, reason, dry_run: true };
@@ -68,6 +80,44 @@ impl Verb for Arguments {
         let report = erase::run(&repository, &options, context.clock(), context.monitor())?;
         context.print("erase", &report, show)?;
         Ok(ExitStatus::Done)
+    }
+}
+
+fn erase_words(
+    context: &mut Context,
+    repository: &Repository,
+    action: String,
+    reason: String,
+    dry_run: bool,
+) -> Result<ExitStatus, Failure> {
+    let identity = context.identity()?;
+    let mut options = erase_words::Options { action, reason, dry_run: true };
+    let erase = |context: &Context, options: &erase_words::Options| {
+        let signing = context.signing_when_needed(identity.as_ref());
+        erase_words::run(repository, options, &signing, context.clock())
+    };
+    let mut report = erase(context, &options)?;
+    if !dry_run && !report.already {
+        context.confirm("These words go for good, from every clone that hears of it. Let them go?")?;
+        options.dry_run = false;
+        report = erase(context, &options)?;
+    }
+    context.print("erase-words", &report, show_words)?;
+    if !report.dry_run && !report.already {
+        context.hint("pent push hands the permission on");
+    }
+    Ok(ExitStatus::Done)
+}
+
+fn show_words(page: &mut Page<'_>, report: &erase_words::Report) -> io::Result<()> {
+    let id = report.action.short();
+    match (report.already, report.dry_run, &report.text) {
+        (true, ..) => page.line(format_args!("The words of {id} were erased before, and are gone.")),
+        (false, true, Some(text)) => page.line(format_args!("These would go: {}", safe(text))),
+        (false, true, None) => {
+            page.line(format_args!("The words of {id} are not here; they would never come."))
+        }
+        (false, false, _) => page.line(format_args!("The words of {id} are gone; what was done stays.")),
     }
 }
 

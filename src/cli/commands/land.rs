@@ -22,6 +22,12 @@ pub struct Arguments {
     /// What to say about it in the branch's history
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
+    /// Sign the landing's commit too; `pent config commit.sign true` does so always
+    #[arg(short = 'S', long, overrides_with = "no_sign")]
+    sign: bool,
+    /// Do not sign it, whatever the setting says
+    #[arg(long)]
+    no_sign: bool,
     /// Only say whether it could land
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -40,7 +46,9 @@ impl Describe for Arguments {
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let desk = Desk::open(context)?;
-        let options = Options { submission: self.submission, message: self.message, dry_run: self.dry_run };
+        let sign = self.sign || (!self.no_sign && context.settings()?.truth("commit.sign")?);
+        let (submission, message, dry_run) = (self.submission, self.message, self.dry_run);
+        let options = Options { submission, message, sign, dry_run };
         let report = land::run(&desk.acting(context), &options)?;
         context.print("land", &report, show)?;
         if report.draft_went_on {

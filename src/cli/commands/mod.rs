@@ -26,6 +26,7 @@ pub mod init;
 pub mod journal;
 pub mod label;
 pub mod land;
+pub mod lock;
 pub mod log;
 pub mod man;
 pub mod merge;
@@ -96,6 +97,9 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<fetch::Arguments>(),
     Entry::of::<free::Arguments>(),
     Entry::of::<serve::Arguments>(),
+    Entry::of::<lock::Lock>(),
+    Entry::of::<lock::Unlock>(),
+    Entry::of::<lock::Locks>(),
     Entry::of::<identity::Arguments>(),
     Entry::of::<sign::Arguments>(),
     Entry::of::<verify::Arguments>(),

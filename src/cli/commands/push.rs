@@ -32,6 +32,9 @@ pub struct Arguments {
     /// Move the branch even when that takes commits off it, unless somebody moved it since you fetched
     #[arg(long)]
     force: bool,
+    /// Hold on to your locks, although the new versions get there
+    #[arg(long)]
+    keep_locks: bool,
     /// Say what would be sent, and send nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -65,8 +68,12 @@ impl Verb for Arguments {
             delete: self.delete,
             force: self.force,
             dry_run: self.dry_run,
+            only_logs: false,
+            keep_locks: self.keep_locks,
+            person: None,
         };
         let identity = context.identity()?;
+        let options = Options { person: identity.as_ref().map(|identity| identity.id), ..options };
         let mut say_first = |moved: &Moved| {
             if moved.bytes_sent > 0 {
                 context.announce(&format!("{}.", to_send(moved)));

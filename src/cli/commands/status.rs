@@ -4,6 +4,7 @@ use crate::app::common::upstream::UpstreamLine;
 use crate::app::status::{self, Options, Report, SpecialLine};
 use crate::base::size::{human_bytes, human_count};
 use crate::cli::background::fetch_when_due;
+use crate::cli::commands::lock::write_locks;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::changes::{counts_text, write_changes, write_problems, write_undecided};
@@ -44,8 +45,12 @@ impl Describe for Arguments {
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository_to_read()?;
-        let options =
-            Options { paths: context.asset_paths(&repository, &self.paths)?, measure: self.measure };
+        let person = context.person()?;
+        let options = Options {
+            paths: context.asset_paths(&repository, &self.paths)?,
+            measure: self.measure,
+            asking: Some((person, context.clock().now())),
+        };
         fetch_when_due(context, &repository);
         let report = status::run(&repository, &options, context.monitor())?;
         context.print("status", &report, show)?;
@@ -88,6 +93,11 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     }
     if let Some(upstream) = &report.upstream {
         write_upstream(page, upstream)?;
+    }
+    if !report.locks.is_empty() {
+        let heading = page.styles.paint(ACCENT, "Locked by others");
+        page.line(format_args!("{heading} {}", page.styles.paint(DIM, report.locks.len())))?;
+        write_locks(page, &report.locks)?;
     }
     write_changes(page, &report.changes)?;
     write_problems(page, &report.problems)?;

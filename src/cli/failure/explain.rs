@@ -6,6 +6,7 @@ mod sync;
 mod trust;
 
 use crate::app::error::AppError;
+use crate::app::lock::LockFailure;
 use crate::app::policy::PolicyFailure;
 use crate::app::review::ReviewError;
 use crate::base::id::CommitId;
@@ -102,6 +103,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Policy(failure) => policy(failure),
         AppError::Chain(error) => chain(error),
         AppError::Write(error) => write(error),
+        AppError::Lock(failure) => lock(failure),
         AppError::Review(error) => review::advice(error),
         AppError::Import(error) => import(error),
         AppError::Sync(error) => sync::advice(error),
@@ -120,6 +122,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::NameUnknown { kind, .. } => Advice::not_found(match *kind {
             "tag" => "`pent tag` lists the tags",
             "remote" => "`pent remote` lists the remotes; `pent remote add` adds one",
+            "action" => "`pent review DRAFT --json` has the ids of all that was said",
             _ => "`pent draft list` lists drafts and branches",
         }),
         AppError::CurrentBranch { .. } | AppError::AlreadyThere { .. } => elsewhere(error),
@@ -460,6 +463,7 @@ fn config(error: &ConfigError) -> Advice {
             Advice::usage(&format!("set it anew with `pent config {key} VALUE`, or remove it with --unset"))
         }
         ConfigError::PersonOnly { .. } => Advice::usage("leave out --here"),
+        ConfigError::RepositoryOnly { .. } => Advice::usage("leave out --everywhere, in that repository"),
         ConfigError::NoPlace { .. } => {
             Advice::not_found("--everywhere needs a home folder, --here a repository around you")
         }
@@ -542,6 +546,7 @@ pub(super) fn unknown(error: &AppError) -> Option<Unknown> {
     match error {
         AppError::NameUnknown { kind: "tag", name } => named(name, NameKind::Tag),
         AppError::NameUnknown { kind: "remote", name } => named(name, NameKind::Remote),
+        AppError::NameUnknown { kind: "action", .. } => None,
         AppError::NameUnknown { name, .. } | AppError::Review(ReviewError::NoSubmission { name }) => {
             named(name, NameKind::Branch)
         }
@@ -554,6 +559,23 @@ pub(super) fn unknown(error: &AppError) -> Option<Unknown> {
             Some(Unknown { text: path.to_string(), kind: None, file: Some(FileFrom::Top) })
         }
         _ => None,
+    }
+}
+
+/// Advice on locks.
+fn lock(failure: &LockFailure) -> Advice {
+    match failure {
+        LockFailure::NoPolicy => {
+            Advice::refused(&["`pent policy init` makes one: it says who is who, and may protect nothing"])
+        }
+        LockFailure::NotCommitted { .. } => {
+            Advice::not_found("pent commit it first: a lock is on an asset with a history")
+        }
+        LockFailure::Held { .. } => Advice::refused(&[
+            "ask whoever holds it; a push of this is refused while the lock lasts",
+            "`pent commit --no-lock` keeps your work here all the same",
+        ]),
+        LockFailure::TooMany { .. } => Advice::usage("lock the folders in it one by one"),
     }
 }
 

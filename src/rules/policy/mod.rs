@@ -16,7 +16,7 @@ mod words;
 pub use error::{PolicyError, Problem};
 pub use names::{Handle, NameError, Role};
 pub use template::{Founder, first_policy};
-pub use words::{describe_duration, parse_requirement};
+pub use words::{describe_duration, parse_duration, parse_requirement};
 
 pub use crate::object::approval::MetadataRule;
 
@@ -185,6 +185,8 @@ pub struct Access {
     pub push: Option<Vec<Who>>,
     /// Who may lock assets.
     pub lock: Option<Vec<Who>>,
+    /// Files that one person at a time should change: without a lock they are read-only in worktrees.
+    pub lockable: Vec<Pattern>,
     /// Who may revoke other people's keys and break their locks; whoever may change the policy when
     /// `None`.
     pub administer: Option<Vec<Who>>,

@@ -262,14 +262,16 @@ fn read_requirements(
 
 fn read_access(top: &Reader<'_>, names: &Names<'_>) -> Result<Access, PolicyError> {
     let Some(section) = top.table("access")? else { return Ok(Access::default()) };
-    section.only(&["read", "push", "lock", "administer", "paths"])?;
+    section.only(&["read", "push", "lock", "lockable", "administer", "paths"])?;
+    let pattern = |text: At<String>| {
+        text.then(|text| Pattern::new(&text).map_err(|reason| Problem::Pattern { text, reason }))
+    };
+    let lockable = section.texts("lockable", "rules")?.unwrap_or_default();
     let mut paths = Vec::new();
     for entry in section.tables("paths", "rules")? {
         entry.only(&["paths", "read"])?;
-        let pattern = entry.needed("paths")?;
         paths.push(PathAccess {
-            paths: pattern
-                .then(|text| Pattern::new(&text).map_err(|reason| Problem::Pattern { text, reason }))?,
+            paths: pattern(entry.needed("paths")?)?,
             read: read_people_list(&entry, "read", names)?.ok_or_else(|| entry.missing("read"))?,
         });
     }
@@ -277,6 +279,7 @@ fn read_access(top: &Reader<'_>, names: &Names<'_>) -> Result<Access, PolicyErro
         read: read_people_list(&section, "read", names)?,
         push: read_people_list(&section, "push", names)?,
         lock: read_people_list(&section, "lock", names)?,
+        lockable: lockable.into_iter().map(pattern).collect::<Result<_, _>>()?,
         administer: read_people_list(&section, "administer", names)?,
         paths,
     })

@@ -61,6 +61,11 @@ pub(super) fn duration(text: &str) -> Result<i64, Problem> {
     number.checked_mul(unit_ms).filter(|ms| *ms <= DURATION_MS_MAX).ok_or_else(refuse)
 }
 
+/// Reads a length of time as people say it, as milliseconds: `90 days`, `12 hours`.
+pub fn parse_duration(text: &str) -> Option<i64> {
+    duration(text).ok()
+}
+
 /// A length of time as people say it: `90 days`, `12 hours`.
 pub fn describe_duration(ms: i64) -> String {
     let units = [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute")];

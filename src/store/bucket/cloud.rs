@@ -292,6 +292,10 @@ impl Bucket for CloudBucket {
         }
     }
 
+    fn clock_ms(&self) -> BucketResult<Option<i64>> {
+        Ok(Some(self.now()?.timestamp_millis()))
+    }
+
     fn list(&self, prefix: &str, each: &mut dyn FnMut(Listed)) -> BucketResult<()> {
         let now = self.now()?;
         // Stores list by whole parts of a path; the rest is for us to filter.

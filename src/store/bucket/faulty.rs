@@ -107,6 +107,10 @@ impl<B: Bucket> Bucket for FaultyBucket<B> {
         }
     }
 
+    fn clock_ms(&self) -> BucketResult<Option<i64>> {
+        self.faulty("clock", "", Bucket::clock_ms)
+    }
+
     fn list(&self, prefix: &str, each: &mut dyn FnMut(Listed)) -> BucketResult<()> {
         self.faulty("list", prefix, |inner| inner.list(prefix, each))
     }

@@ -340,6 +340,18 @@ impl Bucket for FolderBucket {
         })
     }
 
+    /// What the disk writes down as the moment at which a file was written: a shared disk's own clock.
+    fn clock_ms(&self) -> BucketResult<Option<i64>> {
+        let read = || -> io::Result<i64> {
+            let path = self.write_temporary(b"what time is it?")?;
+            let modified = fs::metadata(&path).and_then(|found| found.modified());
+            let _ = fs::remove_file(&path);
+            let since = modified?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        };
+        read().map(Some).map_err(|error| BucketError::io("writing", "tmp", error))
+    }
+
     fn list(&self, prefix: &str, each: &mut dyn FnMut(Listed)) -> BucketResult<()> {
         let listed = self.list_folder(&self.root, prefix, each);
         listed.map_err(|error| BucketError::io("listing", prefix, error))

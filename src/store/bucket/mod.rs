@@ -150,6 +150,11 @@ pub trait Bucket: Send + Sync + fmt::Debug {
     /// caller saw none. Of all who saw the same version, one is told [`Write::Done`] at most.
     fn write_cell(&self, key: &str, bytes: &[u8], seen: Option<&Version>) -> BucketResult<Write>;
 
+    /// What time it is where the bucket is, in milliseconds since 1970; `None` where that cannot be found out.
+    fn clock_ms(&self) -> BucketResult<Option<i64>> {
+        Ok(None)
+    }
+
     /// Hands out everything whose key begins with `prefix`. Slow: only care asks.
     fn list(&self, prefix: &str, each: &mut dyn FnMut(Listed)) -> BucketResult<()>;
 }

@@ -223,6 +223,10 @@ impl Remote for BucketRemote {
         Ok(held)
     }
 
+    fn clock_ms(&self) -> SyncResult<Option<i64>> {
+        Ok(patiently(|| self.bucket.clock_ms())?)
+    }
+
     fn publish(&self, proposal: &Proposal) -> SyncResult<Published> {
         self.publish_proposal(proposal)
     }

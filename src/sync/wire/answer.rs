@@ -29,6 +29,8 @@ pub enum Answer {
     Flags(Vec<bool>),
     /// To `publish`.
     Published(Published),
+    /// To `clock`: milliseconds since 1970, if somebody can say.
+    Clock(Option<u64>),
 }
 
 impl Answer {
@@ -54,6 +56,12 @@ impl Answer {
                     Some(mark) => out.u8(1).uint(mark),
                 };
             }
+            Self::Clock(moment) => {
+                match moment {
+                    None => out.u8(4).u8(0),
+                    Some(moment) => out.u8(4).u8(1).uint(*moment),
+                };
+            }
         }
         out.finish()
     }
@@ -70,6 +78,7 @@ impl Answer {
                 let follows = if flag(&mut input)? { Some(input.uint()?) } else { None };
                 Self::Published(Published { mark, follows })
             }
+            4 => Self::Clock(if flag(&mut input)? { Some(input.uint()?) } else { None }),
             _ => return Err(input.error(DecodeErrorKind::Tag)),
         };
         input.finish()?;
@@ -159,5 +168,7 @@ mod tests {
     fn a_publication_has_its_frozen_bytes() {
         let published = Published { mark: 7, follows: Some(6) };
         assert_eq!(Answer::Published(published).encode(), [1, 3, 7, 1, 6]);
+        assert_eq!(Answer::Clock(Some(300)).encode(), [1, 4, 1, 172, 2]);
+        assert_eq!(Answer::decode(&[1, 4, 0]), Ok(Answer::Clock(None)));
     }
 }

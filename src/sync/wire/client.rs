@@ -201,6 +201,13 @@ impl<C: Carrier> Remote for WireRemote<C> {
         Ok(held)
     }
 
+    fn clock_ms(&self) -> SyncResult<Option<i64>> {
+        match self.value(Verb::Clock, &Request::Clock.encode())? {
+            Answer::Clock(moment) => Ok(moment.and_then(|moment| i64::try_from(moment).ok())),
+            _ => Err(other_answer()),
+        }
+    }
+
     fn publish(&self, proposal: &Proposal) -> SyncResult<Published> {
         match self.value(Verb::Publish, &encode_publish(proposal))? {
             Answer::Published(published) => Ok(published),

@@ -115,6 +115,7 @@ fn request_seeds() -> Vec<Vec<u8>> {
             chunker: ChunkerParameters::default(),
         },
         Request::Keep { clone: numbers.array(), commits },
+        Request::Clock,
     ];
     requests.iter().map(Request::encode).collect()
 }

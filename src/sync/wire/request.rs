@@ -54,11 +54,13 @@ pub enum Verb {
     Begin,
     /// Has what a clone relies on stay.
     Keep,
+    /// What time it is there.
+    Clock,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Describe,
         Self::Have,
         Self::History,
@@ -69,6 +71,7 @@ impl Verb {
         Self::Publish,
         Self::Begin,
         Self::Keep,
+        Self::Clock,
     ];
 
     /// Its number.
@@ -84,6 +87,7 @@ impl Verb {
             Self::Publish => 8,
             Self::Begin => 9,
             Self::Keep => 10,
+            Self::Clock => 11,
         }
     }
 
@@ -105,13 +109,14 @@ impl Verb {
             Self::Publish => "publish",
             Self::Begin => "begin",
             Self::Keep => "keep",
+            Self::Clock => "clock",
         }
     }
 
     /// Longest request in bytes, its frame's header left out.
     pub const fn bytes_max(self) -> usize {
         match self {
-            Self::Describe | Self::Begin => 256,
+            Self::Describe | Self::Begin | Self::Clock => 256,
             Self::Have | Self::Objects => 16 + KEYS_MAX * 33,
             Self::Holds => 16 + KEYS_MAX * 17,
             Self::Chunks => 32 + 2 * KEYS_MAX * 32,
@@ -170,6 +175,8 @@ pub enum Request {
     Begin { repository: RepositoryId, chunker: ChunkerParameters },
     /// Has what these commits reach stay, for a clone.
     Keep { clone: CloneId, commits: Vec<CommitId> },
+    /// What time it is there.
+    Clock,
 }
 
 impl Request {
@@ -186,6 +193,7 @@ impl Request {
             Self::Publish { .. } => Verb::Publish,
             Self::Begin { .. } => Verb::Begin,
             Self::Keep { .. } => Verb::Keep,
+            Self::Clock => Verb::Clock,
         }
     }
 
@@ -193,6 +201,7 @@ impl Request {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Describe => begin(Verb::Describe).finish(),
+            Self::Clock => begin(Verb::Clock).finish(),
             Self::Have { keys } => encode_keys(Verb::Have, keys),
             Self::Objects { keys } => encode_keys(Verb::Objects, keys),
             Self::History { wants } => encode_history(wants),
@@ -224,6 +233,7 @@ impl Request {
         let verb = Verb::from_number(number).ok_or_else(|| input.error(DecodeErrorKind::Tag))?;
         let request = match verb {
             Verb::Describe => Self::Describe,
+            Verb::Clock => Self::Clock,
             Verb::Have => Self::Have { keys: decode_keys(&mut input)? },
             Verb::Objects => Self::Objects { keys: decode_keys(&mut input)? },
             Verb::History => Self::History { wants: decode_history(&mut input)? },

@@ -33,6 +33,8 @@ pub fn answer(remote: &dyn Remote, request: Request, out: &mut FrameSink<'_>) ->
             });
         }
         Request::Put { kind, id, bytes } => return remote.put(&parcel_of(kind, id, bytes)),
+        // Before 1970 nobody served anything.
+        Request::Clock => Answer::Clock(remote.clock_ms()?.and_then(|moment| u64::try_from(moment).ok())),
         Request::Holds { parcels } => Answer::Flags(remote.holds(&parcels)?),
         Request::Keep { clone, commits } => return remote.keep(&clone, &commits),
         Request::Publish { proposal } => Answer::Published(remote.publish(&proposal)?),

@@ -1,6 +1,6 @@
 //! What one entry does to what the log says so far.
 
-use crate::base::id::LogEntryId;
+use crate::base::id::{LogEntryId, PersonId};
 use crate::object::erasure::Erasure;
 use crate::object::log_entry::{
     ErasePermitted, KeyRevoked, LockChanged, LockDeed, LogDeed, LogEntry, PolicyTaken, RefMoved, Why,
@@ -36,7 +36,7 @@ impl VerifiedLog {
                 let actor = Actor { person: entry.actor, key: key.clone() };
                 self.move_reference(moved, &actor, received, evidence)?;
             }
-            LogDeed::Lock(lock) => self.change_lock(lock, &signer, received)?,
+            LogDeed::Lock(lock) => self.change_lock(lock, entry.actor, &signer, received)?,
             LogDeed::Erase(permitted) => self.permit_erasing(permitted, received)?,
             LogDeed::Revoke(revoked) => self.revoke(revoked, &signer, received)?,
             LogDeed::Received(arrived) => self.receive(received, &arrived.heads),
@@ -155,11 +155,17 @@ impl VerifiedLog {
         disputed.or(self.in_force.as_ref().map(|in_force| &in_force.policy)).ok_or(Fault::NoPolicy)
     }
 
-    fn change_lock(&mut self, lock: &LockChanged, signer: &Handle, received: Received) -> Result<(), Fault> {
+    fn change_lock(
+        &mut self,
+        lock: &LockChanged,
+        person: PersonId,
+        signer: &Handle,
+        received: Received,
+    ) -> Result<(), Fault> {
         let asset = lock.asset;
         let policy = self.policy()?;
         let held = self.locks.get(&asset);
-        let is_mine = held.is_some_and(|held| held.holder == signer.as_str());
+        let is_mine = held.is_some_and(|held| held.person == person);
         let lasts = held.is_some_and(|held| held.until_ms.is_none_or(|until| received.unix_ms < until));
         match lock.deed {
             LockDeed::Grant => {
@@ -171,8 +177,8 @@ impl VerifiedLog {
                     return Err(Fault::Locked { asset });
                 }
                 let (until_ms, reason) = (lock.until_ms, lock.reason.clone());
-                let holder = signer.to_string();
-                self.locks.insert(asset, Lock { holder, received, until_ms, reason });
+                let (holder, path, commits) = (signer.to_string(), lock.path.clone(), lock.commits.clone());
+                self.locks.insert(asset, Lock { holder, person, path, commits, received, until_ms, reason });
             }
             LockDeed::Release if !is_mine => {
                 return Err(Fault::NotLocked { asset, holder: signer.clone() });

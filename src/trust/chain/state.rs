@@ -1,6 +1,7 @@
 //! What a verified log says: the fold of its entries.
 
 use crate::base::id::{ActionId, AssetId, CommitId, FileId, PersonId, PolicyId, RepositoryId};
+use crate::base::path::AssetPath;
 use crate::object::signature::Fingerprint;
 use crate::repo::shared_log::LogHead;
 use crate::rules::approval::{Received, Recorded, Revocations};
@@ -62,9 +63,15 @@ pub struct Reception {
 /// A lock that somebody holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lock {
-    /// Who.
+    /// Who, as the policy called them.
     pub holder: String,
-    /// Since when.
+    /// The person.
+    pub person: PersonId,
+    /// Where the asset stood.
+    pub path: Option<AssetPath>,
+    /// The newest shared commits that they had then.
+    pub commits: Vec<CommitId>,
+    /// Since when; the number of the entry tells this grant from others of the asset.
     pub received: Received,
     /// When it ends by itself, in milliseconds since 1970.
     pub until_ms: Option<i64>,

@@ -45,6 +45,10 @@ fn judge(story: &mut Story) {
     story.tell(&["submit", "--reviewers", "ben", "-m", "Is it green enough?"]);
     story.tell(&["review"]);
     story.tell(&["comment", "draft/poster", "-m", "Looks good so far"]);
+    let said = story.printed.last().expect("a result").1["comment"]["action"].clone();
+    let said = said.as_str().expect("an id").to_owned();
+    story.tell(&["erase", "--words", &said, "--dry-run"]);
+    story.tell(&["erase", "--words", &said, "--reason", "Said too soon"]);
     story.tell(&["comment", "draft/poster", "brand/logo.svg", "-m", "Is this the new green?"]);
     story.tell_as("ben", &["request-changes", "draft/poster", "brand/logo.svg", "-m", "Greener still"]);
     story.tell(&["review", "draft/poster"]);
@@ -86,7 +90,11 @@ fn rule(story: &mut Story, ben: &Ben) {
     let root = root.to_owned();
     story.tell(&["policy", "trust", &root]);
     story.tell(&["policy", "check"]);
+    story.tell(&["lock", "brand/logo.svg", "-m", "Colours", "--for", "2 days"]);
+    story.tell(&["locks"]);
     propose(story, ben, "Ben helps", &[("editor = [\"anna\"]", "editor = [\"anna\", \"ben\"]")]);
+    story.tell_as("ben", &["status"]);
+    story.tell(&["unlock", "brand/logo.svg"]);
     story.tell(&["draft", "new", "summer"]);
     story.write("brand/logo.svg", "<svg>summer</svg>");
     story.tell(&["commit", "-m", "Summer"]);

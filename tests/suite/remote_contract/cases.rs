@@ -207,3 +207,12 @@ pub fn many_small_files_and_one_large_one(place: &dyn Place) {
     let entry = pentimento::object::tree_walk::entry_at(&view, tree, &path("small/3/3.txt")).expect("a tree");
     assert!(entry.is_some());
 }
+
+pub fn whoever_says_what_time_it_is_never_goes_back(place: &dyn Place) {
+    let remote = place.open();
+    let first = remote.clock_ms().expect("an answer");
+    push_to(&lab_with(&[("a", b"one".to_vec())]), &*place.open(), "main").expect("a push");
+    let second = place.open().clock_ms().expect("an answer");
+    assert!(second >= first, "{first:?} {second:?}");
+    assert_eq!(first.is_some(), second.is_some());
+}

@@ -6,11 +6,14 @@ use super::{BucketPlace, Place, care, cases, clone_of, crowd, head, push_to, see
 use crate::app_flow::{Lab, noise};
 use crate::support::World;
 use crate::support::servers::{Server, azurite, moto, rclone};
+use crate::travel::locks::locks_hold_at;
 use base64ct::Encoding as _;
+use pentimento::app::common::remotes::Reach;
 use pentimento::base::id::PackId;
 use pentimento::store::bucket::probe::probe_conditions;
 use pentimento::store::bucket::{Bucket, BucketError, Cloud, CloudBucket, Surroundings};
 use pentimento::sync::SyncError;
+use pentimento::sync::address::Address;
 use pentimento::sync::bucket::BucketRemote;
 use pentimento::sync::remote::Remote as _;
 use std::fs;
@@ -51,6 +54,13 @@ fn s3() -> Option<(Server, Variables)> {
     Some((server, variables))
 }
 
+/// The store's clock, which is this machine's here; it tells whole seconds.
+fn knows_the_time(bucket: &dyn Bucket) {
+    let there = bucket.clock_ms().expect("an answer").expect("a moment");
+    let here = jiff::Timestamp::now().as_millisecond();
+    assert!((there - here).abs() < 60_000, "{there} {here}");
+}
+
 /// The whole contract, each case at a place of its own.
 fn keeps_the_contract(cloud: Cloud, variables: &Variables) {
     let all: &[fn(&dyn Place)] = &[
@@ -63,6 +73,7 @@ fn keeps_the_contract(cloud: Cloud, variables: &Variables) {
         cases::a_question_about_what_is_not_there_is_answered_with_no,
         cases::a_push_that_was_stopped_goes_on_where_it_was,
         cases::many_small_files_and_one_large_one,
+        cases::whoever_says_what_time_it_is_never_goes_back,
     ];
     for case in all {
         case(&place(cloud, variables));
@@ -95,10 +106,13 @@ fn keeps_bytes(bucket: &dyn Bucket) {
 fn s3_keeps_the_contract_with_many_who_push_and_collect_at_once() {
     let Some((_server, variables)) = s3() else { return };
     keeps_bytes(&open(Cloud::S3, "bytes", &variables));
+    knows_the_time(&open(Cloud::S3, "time", &variables));
     keeps_the_contract(Cloud::S3, &variables);
     crowd::to_branches_of_their_own(&place(Cloud::S3, &variables), 8);
     crowd::to_one_branch(&place(Cloud::S3, &variables), 6);
     care::collections_while_many_push_lose_nothing(&place(Cloud::S3, &variables), 8);
+    let address = Address::S3 { bucket: BUCKET.to_owned(), prefix: "run/locks".to_owned() };
+    locks_hold_at(&address, &Reach { variables, ..Reach::default() });
 }
 
 #[test]
@@ -111,6 +125,7 @@ fn azure_keeps_the_contract() {
     );
     let variables = vec![("AZURE_STORAGE_CONNECTION_STRING".to_owned(), connection)];
     keeps_bytes(&open(Cloud::Azure, "bytes", &variables));
+    knows_the_time(&open(Cloud::Azure, "time", &variables));
     keeps_the_contract(Cloud::Azure, &variables);
     crowd::to_branches_of_their_own(&place(Cloud::Azure, &variables), 6);
     let wrong = "AccountName=devstoreaccount1;AccountKey=d3Jvbmc=;BlobEndpoint=";

@@ -205,6 +205,7 @@ macro_rules! contract {
                 a_question_about_what_is_not_there_is_answered_with_no
                 a_push_that_was_stopped_goes_on_where_it_was
                 many_small_files_and_one_large_one
+                whoever_says_what_time_it_is_never_goes_back
             );
         }
     };

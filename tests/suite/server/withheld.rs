@@ -62,7 +62,7 @@ impl Stage {
         let report = clone::run(&options, &self.reach(number), &clock, &SilentMonitor).expect("a clone");
         assert!(report.files.problems.is_empty(), "{report:?}");
         let repository = Repository::open(folder.path(), Access::ReadWrite).expect("a clone");
-        House { folder, repository, clock }
+        House { folder, repository, clock, signs: Default::default() }
     }
 
     fn push(&self, house: &House, by: u8) -> push::Report {

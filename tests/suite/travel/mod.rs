@@ -28,6 +28,7 @@ macro_rules! untrusted {
 
 mod careless;
 mod hostile;
+pub mod locks;
 mod logs;
 mod moments;
 mod stories;
@@ -186,7 +187,7 @@ pub fn try_clone(nas: &Nas, expected: Option<PolicyId>) -> Result<(House, clone:
     };
     let report = clone::run(&options, &reach(), &clock, &SilentMonitor)?;
     let repository = Repository::open(folder.path(), Access::ReadWrite).expect("a clone");
-    Ok((House { folder, repository, clock }, report))
+    Ok((House { folder, repository, clock, signs: Default::default() }, report))
 }
 
 pub fn clone_of(nas: &Nas) -> House {

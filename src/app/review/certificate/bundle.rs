@@ -10,6 +10,7 @@ use crate::app::review::certificate::{
     ApprovalLine, AssetLine, Certificate, Command, Options, PolicyLine, page,
 };
 use crate::base::monitor::Monitor;
+use crate::base::path::AssetPath;
 use crate::base::time::{Clock, Timestamp};
 use crate::object::ObjectKind;
 use crate::object::policy_link::PolicyLink;
@@ -17,7 +18,9 @@ use crate::object::signature::{KeyClass, Namespace, Signature};
 use crate::object::transition::{Held, check_list, check_name};
 use crate::repo::{Repository, View};
 use crate::rules::keyring::allowed_signers;
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 /// The page.
@@ -46,6 +49,7 @@ pub fn write(
     view: &View,
     found: &Found,
     options: &Options,
+    pictures: &BTreeMap<AssetPath, String>,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Certificate, AppError> {
@@ -97,8 +101,35 @@ pub fn write(
         .map_err(|source| crate::repo::RepoError::Record { what: "certificate", source })?;
     folder.write(DATA_FILE, text.as_bytes())?;
     folder.write(CHECK_FILE, check_text(&certificate).as_bytes())?;
-    folder.write(PAGE_FILE, page::write(&certificate, clock.now()).as_bytes())?;
+    folder.write(PAGE_FILE, page::write(&certificate, pictures, clock.now()).as_bytes())?;
     Ok(certificate)
+}
+
+/// Puts a bundle into an archive that every `tar` reads; the same bundle always gives the same archive.
+pub fn pack(folder: &Path, archive: &Path) -> Result<(), AppError> {
+    let name = archive.file_stem().map_or_else(|| PathBuf::from("certificate"), PathBuf::from);
+    let file = fs::File::create_new(archive).map_err(AppError::io("writing", archive))?;
+    let mut builder = tar::Builder::new(BufWriter::new(file));
+    builder.mode(tar::HeaderMode::Deterministic);
+    let mut waiting = vec![PathBuf::new()];
+    while let Some(below) = waiting.pop() {
+        let at = folder.join(&below);
+        let read = || -> std::io::Result<Vec<fs::DirEntry>> { fs::read_dir(&at)?.collect() };
+        let mut entries = read().map_err(AppError::io("reading", &at))?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let inner = below.join(entry.file_name());
+            if entry.path().is_dir() {
+                waiting.push(inner);
+            } else {
+                let added = builder.append_path_with_name(entry.path(), name.join(&inner));
+                added.map_err(AppError::io("writing", archive))?;
+            }
+        }
+    }
+    let out = builder.into_inner().map_err(AppError::io("writing", archive))?;
+    let file = out.into_inner().map_err(|error| AppError::io("writing", archive)(error.into_error()))?;
+    file.sync_all().map_err(AppError::io("writing", archive))
 }
 
 fn write_approval(

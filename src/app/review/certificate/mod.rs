@@ -4,6 +4,7 @@
 mod bundle;
 mod find;
 mod page;
+mod pictures;
 
 use crate::app::error::AppError;
 use crate::app::review::keys::ReviewKeys;
@@ -13,6 +14,7 @@ use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
+use crate::media::worker::Workers;
 use crate::repo::Repository;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -31,7 +33,7 @@ pub enum Subject {
 pub struct Options {
     /// What.
     pub subject: Subject,
-    /// The folder for the bundle, which must be new or empty.
+    /// The folder for the bundle, which must be new or empty; or an archive, if its name ends in `.tar`.
     pub folder: PathBuf,
     /// Whether the certified files go into the bundle as well.
     pub files: bool,
@@ -130,15 +132,15 @@ pub struct Command {
 /// What was written.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// The folder.
+    /// The folder, or the archive.
     pub folder: LocalPath,
-    /// The page.
+    /// The page in it.
     pub page: LocalPath,
     /// What it says.
     pub certificate: Certificate,
 }
 
-/// Certifies.
+/// Certifies, without pictures.
 pub fn run(
     repository: &Repository,
     options: &Options,
@@ -146,10 +148,41 @@ pub fn run(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
+    run_with(repository, options, keys, None, clock, monitor)
+}
+
+/// Certifies. `workers` draw small pictures of what was approved, for whoever looks at the page.
+pub fn run_with(
+    repository: &Repository,
+    options: &Options,
+    keys: &ReviewKeys,
+    workers: Option<&Workers>,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Report, AppError> {
     let reading = Reading::of(repository, keys, monitor)?;
     let place = find::Place { repository, reading: &reading, keys, now: clock.now(), monitor };
     let found = find::find(&place, &options.subject)?;
-    let certificate = bundle::write(repository, &reading.view, &found, options, clock, monitor)?;
-    let page = options.folder.join(bundle::PAGE_FILE);
-    Ok(Report { folder: options.folder.as_path().into(), page: page.into(), certificate })
+    let drawn = workers.map(|workers| pictures::draw(repository, &found, workers, clock, monitor));
+    let drawn = drawn.unwrap_or_default();
+    let write =
+        |options: &Options| bundle::write(repository, &reading.view, &found, options, &drawn, clock, monitor);
+    let target = &options.folder;
+    if target.extension().is_none_or(|end| end != "tar") {
+        let certificate = write(options)?;
+        let page = target.join(bundle::PAGE_FILE);
+        return Ok(Report { folder: target.as_path().into(), page: page.into(), certificate });
+    }
+    if target.symlink_metadata().is_ok() {
+        return Err(AppError::TargetTaken { path: target.clone() });
+    }
+    let folder = target.with_extension("part");
+    let packed = write(&Options { folder: folder.clone(), ..options.clone() })
+        .and_then(|certificate| bundle::pack(&folder, target).map(|()| certificate));
+    if !matches!(packed, Err(AppError::TargetTaken { .. })) {
+        // What is left of it is in the archive, or of no use.
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+    let page = target.with_extension("").join(bundle::PAGE_FILE);
+    Ok(Report { folder: target.as_path().into(), page: page.into(), certificate: packed? })
 }

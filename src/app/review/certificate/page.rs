@@ -9,6 +9,7 @@ use crate::base::lookalike::unmistakable;
 use crate::base::path::AssetPath;
 use crate::base::size::human_bytes;
 use crate::base::time::Timestamp;
+use std::collections::BTreeMap;
 
 /// Most assets that the page lists; the data has all.
 const ASSETS_MAX: usize = 200;
@@ -16,7 +17,7 @@ const ASSETS_MAX: usize = 200;
 const NAME_CHARACTERS_MAX: usize = 160;
 
 /// Writes the page.
-pub fn write(certificate: &Certificate, made: Timestamp) -> String {
+pub fn write(certificate: &Certificate, pictures: &BTreeMap<AssetPath, String>, made: Timestamp) -> String {
     let title = match certificate.assets.as_slice() {
         [one] => path(&one.path),
         several => format!("{} assets", several.len()),
@@ -24,7 +25,9 @@ pub fn write(certificate: &Certificate, made: Timestamp) -> String {
     let people = people(&certificate.approvals);
     let alike = certificate.assets.windows(2).all(|pair| pair[0].approved_by == pair[1].approved_by);
     let what = if alike { "exactly these bytes" } else { "these bytes, each what its line below says" };
-    let assets: String = certificate.assets.iter().take(ASSETS_MAX).map(asset).collect();
+    let assets: String =
+        certificate.assets.iter().take(ASSETS_MAX).map(|line| asset(line, pictures)).collect();
+    let note = if pictures.is_empty() { "" } else { PICTURES_NOTE };
     let more = match certificate.assets.len().saturating_sub(ASSETS_MAX) {
         0 => String::new(),
         more => format!("<p class=small>and {more} more, in certificate.json</p>"),
@@ -49,12 +52,12 @@ pub fn write(certificate: &Certificate, made: Timestamp) -> String {
     format!(
         "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n\
          <meta name=viewport content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
          <title>Certificate of approval</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <header><p class=small>Certificate of approval</p>\n<h1>{title}</h1>\n\
          <p class=lead>{people} approved {what}.</p></header>\n\
          <section><h2>What was approved</h2>\n<table><thead><tr><th>Asset<th>Change<th>Approved by<th class=n>Size</tr></thead>\n\
-         <tbody>{assets}</tbody></table>{more}{unapproved}</section>\n\
+         <tbody>{assets}</tbody></table>{more}{unapproved}{note}</section>\n\
          <section><h2>Who approved it</h2>\n<ul class=people>{approvals}</ul></section>\n\
          <section><h2>When and under which rules</h2>\n<dl>\
          <dt>Landed on<dd>{branch}, {landed}\n<dt>By<dd>{landed_by}\n<dt>Rules<dd>{policy}</dl></section>\n\
@@ -95,10 +98,16 @@ fn people(approvals: &[ApprovalLine]) -> String {
     }
 }
 
-fn asset(line: &AssetLine) -> String {
+/// What the page says of its pictures.
+const PICTURES_NOTE: &str = "<p class=small>The pictures were drawn by whoever made this page, to find one's way by; \
+     what was approved are the bytes.</p>";
+
+fn asset(line: &AssetLine, pictures: &BTreeMap<AssetPath, String>) -> String {
     let size = line.bytes.map_or_else(|| "\u{2014}".to_owned(), human_bytes);
     let (kinds, people) = (markup(&line.kinds.join(", ")), text(&line.approved_by.join(", ")));
-    format!("<tr><td>{}<td>{kinds}<td>{people}<td class=n>{size}</tr>\n", path(&line.path))
+    let picture = pictures.get(&line.path).map(|data| format!("<img alt=\"\" src=\"{}\">", markup(data)));
+    let (name, picture) = (path(&line.path), picture.unwrap_or_default());
+    format!("<tr><td>{name}{picture}<td>{kinds}<td>{people}<td class=n>{size}</tr>\n")
 }
 
 fn ids(assets: &[AssetLine]) -> String {
@@ -187,6 +196,7 @@ table{width:100%;border-collapse:collapse}\
 th{font-size:11px;line-height:16px;text-align:left;font-weight:500;color:var(--soft)}\
 td,th{padding:4px 16px 4px 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}\
 .n{text-align:right;padding-right:0;white-space:nowrap}\
+td img{display:block;max-width:240px;max-height:240px;margin:4px 0}\
 ul.people{list-style:none;margin:0;padding:0}\
 ul.people li{padding:8px 0;border-bottom:1px solid var(--line)}\
 .handle{color:var(--soft)}\
@@ -241,7 +251,7 @@ mod tests {
     }
 
     fn page(name: &str, at: &[u8]) -> String {
-        write(&certificate(name, at), Timestamp::utc(1_772_542_920_000))
+        write(&certificate(name, at), &BTreeMap::new(), Timestamp::utc(1_772_542_920_000))
     }
 
     #[test]

@@ -34,8 +34,8 @@ impl Matcher {
         let has_folder = |pattern: &String| pattern.contains('/');
         Self {
             above: rule.above,
-            patterns: compiled(&rule.patterns),
-            native: compiled(&rule.native),
+            patterns: IgnoreStack::of_patterns(&rule.patterns),
+            native: IgnoreStack::of_patterns(&rule.native),
             asks_every_commit: rule.above.is_some() || !rule.patterns.is_empty(),
             by_folder: rule.patterns.iter().chain(&rule.native).any(has_folder),
         }
@@ -58,14 +58,6 @@ impl Matcher {
     pub fn takes_native(&self, path: &AssetPath) -> bool {
         self.native.is_ignored(path.as_bytes(), false)
     }
-}
-
-/// The patterns as rules of gitignore, which match paths in the same way.
-fn compiled(patterns: &[String]) -> IgnoreStack {
-    let lines = patterns.iter().map(|pattern| {
-        if pattern.starts_with('#') { format!("\\{pattern}\n") } else { format!("{pattern}\n") }
-    });
-    IgnoreStack::none().push_dir(&AssetPath::root(), Some(lines.collect::<String>().as_bytes()))
 }
 
 #[cfg(test)]
