@@ -3,6 +3,7 @@
 use crate::app::common::describe::{CommitLine, Describer};
 use crate::app::common::guard::{Permit, set_reference};
 use crate::app::common::problem::ProblemLine;
+use crate::app::common::schema;
 use crate::app::common::session::Session;
 use crate::app::common::signing::SigningAs;
 use crate::app::common::snapshot::{self, Snapshot};
@@ -30,6 +31,7 @@ use crate::repo::people::Identity;
 use crate::repo::refs::RefTarget;
 use crate::repo::state::{MergeState, PendingEdits};
 use crate::repo::{RepoError, Repository};
+use crate::rules::schema::Breach;
 use crate::store::Staged;
 use crate::trust::log_writer::LogWriter;
 use crate::worktree::root::Worktree;
@@ -81,6 +83,12 @@ pub struct Report {
     /// case, or ways of composing a letter apart.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub twins: Vec<TwinsLine>,
+    /// What of the changed files does not fit the schema; it was committed all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub breaches: Vec<Breach>,
+    /// Why the schema could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema_fault: Option<String>,
 }
 
 /// Refuses paths that are neither in the folder nor in the newest commit: somebody has mistyped them.
@@ -175,7 +183,30 @@ pub fn run_as(
         report.changes.iter().filter(|line| matches!(line.what, "new" | "moved" | "moved-and-changed"));
     report.twins = new_twins(&session.view, before, commit.tree, added.map(|line| &line.path))?;
     report.commit = Some(Describer::new(&session.view)?.commit(id, &commit)?);
+    hold_against_schema(&session, commit.tree, &mut report, monitor)?;
     Ok(report)
+}
+
+/// Says what of the changed files does not fit the schema that was committed with them. A schema that
+/// cannot be read keeps nobody from committing, least of all from mending it.
+fn hold_against_schema(
+    session: &Session<'_>,
+    tree: TreeId,
+    report: &mut Report,
+    monitor: &dyn Monitor,
+) -> Result<(), AppError> {
+    match schema::in_tree(session.repository, &session.view, tree, monitor) {
+        Ok(Some(schema)) => {
+            let changed = report.changes.iter().filter(|line| line.what != "removed").map(|line| &line.path);
+            report.breaches = schema::breaches_in(&session.view, &schema, tree, changed)?;
+        }
+        Ok(None) => {}
+        Err(AppError::Schema(error)) => report.schema_fault = Some(error.to_string()),
+        // Of a clone that has not everything: the schema's content is not here.
+        Err(AppError::Content(_) | AppError::Io { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// What a merge commit changed of the branch: more than what was done by hand since the merge.
@@ -260,6 +291,8 @@ fn describe(session: &Session<'_>, told: Told, changes: Vec<Change>) -> Report {
         signed: None,
         problems,
         twins: Vec::new(),
+        breaches: Vec::new(),
+        schema_fault: None,
     }
 }
 

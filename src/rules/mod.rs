@@ -11,3 +11,4 @@ pub mod keyring;
 pub mod pattern;
 pub mod policy;
 pub mod portable;
+pub mod schema;

@@ -53,6 +53,8 @@ mod review_commands;
 mod review_flow;
 mod review_kit;
 mod scale;
+mod schemas;
+mod searching;
 mod sharing;
 mod show_diff;
 mod show_diff_lines;

@@ -25,6 +25,7 @@ pub mod problem;
 pub mod proof;
 pub mod remotes;
 pub mod rules;
+pub mod schema;
 pub mod seekable;
 pub mod session;
 pub mod shelved;
