@@ -2,13 +2,13 @@
 //!
 //! A clone that is stopped can be made again in the same folder: what has come stays.
 
+use crate::app::common::files_change::FilesLine;
 use crate::app::common::forward::Forward;
 use crate::app::common::keep;
 use crate::app::common::on_demand::FromRemotes;
 use crate::app::common::remotes::{Reach, open_address, open_remote, remote_dir};
 use crate::app::common::rules::Rules;
 use crate::app::common::session::Session;
-use crate::app::common::transition::FilesLine;
 use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
 use crate::app::policy::fingerprint;

@@ -1,10 +1,10 @@
 //! `import folder`: makes commits of the versions that somebody kept by name. The plan comes first and
 //! writes nothing.
 
+use crate::app::common::files_change::{FilesLine, prepare, targets_between};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{FilesLine, prepare, targets_between};
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;

@@ -5,12 +5,12 @@
 
 use crate::app::common::describe::{CommitLine, Describer};
 use crate::app::common::drawn::DrawnTrees;
+use crate::app::common::files_change::{FilesLine, prepare_with, targets_between};
 use crate::app::common::forward::{Forward, refuse_dirty};
 use crate::app::common::guard::{Permit, set_reference};
 use crate::app::common::joining::{Joined, join_commits};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{FilesLine, prepare_with, targets_between};
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;

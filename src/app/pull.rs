@@ -1,10 +1,10 @@
 //! `pull`: fetches, and merges what others did on the branch that one is on.
 
 use crate::app::common::anew::{Anew, OpenSigning, write_anew};
+use crate::app::common::files_change::FilesLine;
 use crate::app::common::forward::Forward;
 use crate::app::common::remotes::Reach;
 use crate::app::common::session::Session;
-use crate::app::common::transition::FilesLine;
 use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
 use crate::app::{fetch, merge};

@@ -7,10 +7,10 @@
 mod decide;
 
 use crate::app::common::drawn::DrawnTrees;
+use crate::app::common::files_change::{FilesLine, prepare, targets_between};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
 use crate::app::common::shelved::pending_between;
-use crate::app::common::transition::{FilesLine, prepare, targets_between};
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::base::id::TreeId;

@@ -3,11 +3,11 @@
 //! What it replaces and nobody has committed is set aside; `undo` brings that back.
 
 use crate::app::common::content::{CheckoutContent, StoredContent};
+use crate::app::common::files_change::{FilesLine, prepare, told, written_by};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::locate::{Located, locate};
 use crate::app::common::on_demand::have_content;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{FilesLine, prepare, told, written_by};
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;

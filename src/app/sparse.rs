@@ -2,10 +2,10 @@
 //! which is never hidden.
 
 use crate::app::common::drawn::DrawnTrees;
+use crate::app::common::files_change::{FilesLine, prepare};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{FilesLine, prepare};
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::base::id::TreeId;

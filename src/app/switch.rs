@@ -2,11 +2,11 @@
 //! carried over to what the branch has become when one comes back.
 
 use crate::app::common::drawn::DrawnTrees;
+use crate::app::common::files_change::{FilesLine, prepare_with, targets_between};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
 use crate::app::common::shelved::{TakenUp, take_up};
 use crate::app::common::snapshot;
-use crate::app::common::transition::{FilesLine, prepare_with, targets_between};
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;

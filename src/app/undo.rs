@@ -1,8 +1,8 @@
 //! `undo` and `redo`: take back what a command did to names, files and pending edits, or do it again.
 
+use crate::app::common::files_change::FilesLine;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
-use crate::app::common::transition::FilesLine;
 use crate::app::common::underway::{Performed, Task, announce, finish_interrupted, perform, plan_return};
 use crate::app::error::AppError;
 use crate::app::mv::rename_in_worktree;

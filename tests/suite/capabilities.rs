@@ -72,3 +72,38 @@ fn is_test(folder: &Path, parts: &[&str]) -> bool {
     let text = module(inside).and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
     text.contains(&format!("#[test]\nfn {test}()"))
 }
+
+/// Every link of a document to another file of the project leads somewhere.
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = vec![root.join("README.md"), root.join("CHANGELOG.md")];
+    let mut folders = vec![root.join("docs"), root.join("fixtures"), root.join("benches")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    let mut broken = Vec::new();
+    let mut links = 0;
+    for page in &pages {
+        let text = fs::read_to_string(page).expect("a page");
+        for (_, rest) in text.match_indices("](").map(|(at, _)| text.split_at(at + 2)) {
+            let target = rest.split([')', '#', '\n']).next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") || target.contains(' ') {
+                continue;
+            }
+            links += 1;
+            if !page.parent().expect("a folder").join(target).exists() {
+                broken.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    assert!(links > 50, "{links} links");
+    assert!(broken.is_empty(), "{broken:#?}");
+}

@@ -1,10 +1,10 @@
 //! Brings the branch that the worktree is on forward to a commit that has everything of it.
 
+use crate::app::common::files_change::{FilesLine, prepare, targets_between};
 use crate::app::common::guard::{Permit, recorded_at, set_reference};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{FilesLine, prepare, targets_between};
 use crate::app::common::underway::{announce, perform};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;

@@ -7,10 +7,10 @@
 //! after a crash, after a request to stop, after the disk was full.
 
 use crate::app::common::content::{CheckoutContent, StoredContent};
+use crate::app::common::files_change::{FilesLine, prepare, targets_between, told};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{FilesLine, prepare, targets_between, told};
 use crate::app::common::unsynced;
 use crate::app::common::unwritten::Outcome;
 use crate::app::error::AppError;

@@ -5,8 +5,8 @@
 //! disk by then, which is little or nothing. When the system went down in between, the files are looked at:
 //! what is torn or gone is written again, what came back goes. Whatever was done to them later stays.
 
+use crate::app::common::files_change::targets_between;
 use crate::app::common::session::Session;
-use crate::app::common::transition::targets_between;
 use crate::app::common::underway::{Carried, carry_out, is_content, is_there, task};
 use crate::app::error::AppError;
 use crate::base::monitor::{Monitor, Phase};

@@ -5,11 +5,11 @@
 //! protected branch the policy is asked; elsewhere whoever lands decides.
 
 use crate::app::common::describe::{CommitLine, Describer};
+use crate::app::common::files_change::{FilesLine, prepare, targets_between};
 use crate::app::common::forward::refuse_dirty;
 use crate::app::common::guard::{Permit, Wish, set_reference};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
-use crate::app::common::transition::{FilesLine, prepare, targets_between};
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::app::review::act::{Acting, Actor};

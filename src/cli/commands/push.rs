@@ -103,11 +103,14 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-/// How much moves, and how much is there already.
+/// How much moves, and how much need not: it is there, or the same bytes once more.
 fn to_send(moved: &Moved) -> String {
     let assets = format!("{}, {}", count(moved.assets, "asset", "assets"), human_bytes(moved.bytes));
-    let rest = if moved.bytes_shared > 0 { ", the rest is already there" } else { "" };
-    format!("{assets}; {} to send{rest}", human_bytes(moved.bytes_sent))
+    let shared = match moved.bytes_shared {
+        0 => String::new(),
+        bytes => format!(", {} shared", human_bytes(bytes)),
+    };
+    format!("{assets}; {} to send{shared}", human_bytes(moved.bytes_sent))
 }
 
 fn show_name(page: &mut Page<'_>, name: &NameLine, dry_run: bool, remote: &str) -> io::Result<()> {

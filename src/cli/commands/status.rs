@@ -55,7 +55,7 @@ impl Verb for Arguments {
             context.hint("pent commit finishes the merge");
         } else if report.upstream.as_ref().is_some_and(|upstream| !upstream.newer.is_empty()) {
             context.hint("pent commit, then pent pull, before you go on: others changed the same files");
-        } else if report.counts.total() > 0 {
+        } else if report.counts.total() > 0 && report.unfinished.is_none() {
             context.hint("keep it: pent commit -m \"What you did\"");
         }
         Ok(if report.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems })

@@ -1,6 +1,6 @@
 //! What a command did to the user's files.
 
-use crate::app::common::transition::FilesLine;
+use crate::app::common::files_change::FilesLine;
 use crate::base::path::AssetPath;
 use crate::base::size::human_bytes;
 use crate::cli::failure::ExitStatus;
