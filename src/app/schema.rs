@@ -40,7 +40,6 @@ pub struct FieldLine {
     /// Its name.
     pub name: FieldName,
     /// Its type, as `meta set --type` takes it.
-    #[serde(rename = "type")]
     pub kind: &'static str,
     /// What it is for.
     pub about: Option<String>,
