@@ -77,6 +77,8 @@ pub enum AppError {
     NotHere {
         files: u64,
         bytes: u64,
+        /// Whether remotes withhold content from this clone, so that this may be some of it.
+        is_withheld: bool,
         #[source]
         source: Option<crate::repo::partial::SupplyError>,
     },
@@ -204,6 +206,15 @@ pub enum AppError {
     /// A picture in which there is too little to recognise it by.
     #[error("{name} has too little in it to say what looks like it")]
     NoLikeness { name: String },
+    /// Something that was asked for makes no sense.
+    #[error("{text:?} cannot be used: {reason}")]
+    Setting { text: String, reason: String },
+    /// A server that would be spoken to in the clear.
+    #[error("{address} would be spoken to in the clear, for everybody on the way to read and change")]
+    Insecure { address: String, server: String },
+    /// A remote that takes care of itself was to be cared for from here.
+    #[error("{address} has a program of its own that takes care of it")]
+    CaresForItself { address: String },
     /// Keys or signing failed.
     #[error(transparent)]
     Trust(#[from] TrustError),

@@ -44,6 +44,7 @@ pub mod restore;
 pub mod review;
 pub mod schema;
 pub mod search;
+pub mod serve;
 pub mod show;
 pub mod sidecars;
 pub mod sign;

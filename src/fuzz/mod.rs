@@ -28,12 +28,14 @@ const FAMILIES: &[&[Target]] = &[
     crate::worktree::fuzz::TARGETS,
     crate::trust::fuzz::TARGETS,
     crate::sync::fuzz::TARGETS,
+    crate::sync::wire::fuzz::TARGETS,
     crate::import::fuzz::TARGETS,
     crate::diff::fuzz::TARGETS,
     crate::media::fuzz::TARGETS,
     crate::catalog::fuzz::TARGETS,
     crate::care::fuzz::TARGETS,
     crate::app::fuzz::TARGETS,
+    crate::app::serve::fuzz::TARGETS,
 ];
 
 /// All targets.

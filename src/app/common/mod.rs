@@ -30,6 +30,7 @@ pub mod schema;
 pub mod seekable;
 pub mod session;
 pub mod shelved;
+pub mod sign_in;
 pub mod signatures;
 pub mod signing;
 pub mod snapshot;

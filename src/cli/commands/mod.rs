@@ -44,6 +44,7 @@ pub mod restore;
 pub mod review;
 pub mod schema;
 pub mod search;
+pub mod serve;
 pub mod show;
 pub mod sign;
 pub mod similar;
@@ -103,6 +104,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<pull::Arguments>(),
     Entry::of::<fetch::Arguments>(),
     Entry::of::<free::Arguments>(),
+    Entry::of::<serve::Arguments>(),
     Entry::of::<identity::Arguments>(),
     Entry::of::<sign::Arguments>(),
     Entry::of::<verify::Arguments>(),

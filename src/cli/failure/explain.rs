@@ -106,18 +106,19 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Import(error) => import(error),
         AppError::Sync(error) => sync::advice(error),
         AppError::RemoteTaken { .. } => sync::taken(),
+        AppError::Insecure { server, .. } => sync::insecure(server),
+        AppError::CaresForItself { .. } => sync::cares_for_itself(),
         AppError::RemoteKind { .. } => sync::kind(),
-        AppError::NotHere { .. } => sync::not_here(),
+        AppError::NotHere { is_withheld, .. } => sync::not_here(*is_withheld),
         AppError::Partial { .. } => sync::partial(),
         AppError::RemoteLeftOut { feature, .. } => sync::left_out(feature),
         AppError::OutsideWorktree { .. } => {
             Advice::usage("name paths inside the repository's folder, or go there with `-C`")
         }
-        AppError::Path { .. } => Advice::none(ExitStatus::Usage),
+        AppError::Setting { .. } | AppError::Path { .. } => Advice::none(ExitStatus::Usage),
         AppError::NameTaken { .. } => Advice::refused(&["choose another name, or remove the old one first"]),
         AppError::NameUnknown { kind, .. } => unknown_name(kind),
-        AppError::CurrentBranch { .. } => Advice::refused(&["go to another with `pent switch` first"]),
-        AppError::AlreadyThere { .. } => Advice::refused(&["`pent draft list` lists where else to go"]),
+        AppError::CurrentBranch { .. } | AppError::AlreadyThere { .. } => elsewhere(error),
         AppError::NotMerged { .. }
         | AppError::ShelvedWork { .. }
         | AppError::Unresolved { .. }
@@ -163,6 +164,14 @@ fn drawing(error: &AppError) -> Advice {
         AppError::SeveralPictures { .. } => Advice::usage("name one file after the revisions"),
         AppError::NotDrawn { .. } => Advice::refused(&["a smaller --edge may do"]),
         _ => Advice::none(ExitStatus::Refused),
+    }
+}
+
+/// Advice on being on the branch already that is meant.
+fn elsewhere(error: &AppError) -> Advice {
+    match error {
+        AppError::CurrentBranch { .. } => Advice::refused(&["go to another with `pent switch` first"]),
+        _ => Advice::refused(&["`pent draft list` lists where else to go"]),
     }
 }
 
@@ -436,7 +445,7 @@ fn diff(error: &DiffError) -> Advice {
         | DiffError::MalformedTree { .. }
         | DiffError::MalformedManifest { .. }
         | DiffError::Path(_) => Advice::damaged(),
-        DiffError::Elsewhere { .. } => sync::not_here(),
+        DiffError::Elsewhere { .. } => sync::not_here(false),
         DiffError::Cancelled => Advice::none(ExitStatus::Interrupted),
     }
 }
