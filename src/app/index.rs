@@ -84,6 +84,12 @@ impl Report {
     }
 }
 
+/// Removes all that is kept for searching, where there is any.
+pub fn forget_everything(repository: &Repository, monitor: &dyn Monitor) -> Result<(), AppError> {
+    let place = CatalogPlace::of(repository);
+    if place.folder().exists() { remove(&place, monitor) } else { Ok(()) }
+}
+
 fn check(place: &CatalogPlace, monitor: &dyn Monitor) -> Result<Report, AppError> {
     monitor.phase(Phase { name: "Checking", files_total: None, bytes_total: None });
     let checked = Catalog::open(&place.index()).and_then(|catalog| {

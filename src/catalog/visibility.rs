@@ -20,11 +20,9 @@ impl Visibility {
         Self::default()
     }
 
-    /// What a policy keeps from a person: paths of rules that do not name them.
-    pub fn of(policy: &Policy, handle: &Handle) -> Self {
-        let rules = policy.access.paths.iter();
-        let hidden = rules.filter(|rule| !policy.is_one_of(handle, &rule.read));
-        Self { hidden: hidden.map(|rule| rule.paths.clone()).collect(), without_comments: false }
+    /// What a policy keeps from a person; with `None`, from whoever it does not name.
+    pub fn of(policy: &Policy, handle: Option<&Handle>) -> Self {
+        Self { hidden: policy.hidden_from(handle), without_comments: false }
     }
 
     /// Whether nothing is kept back.

@@ -459,3 +459,86 @@ fn names_that_are_no_text_are_found_and_shown_safely() {
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
     assert_index_is_true(&world);
 }
+
+/// Everything that lies in a folder, as one heap of bytes.
+fn heap(folder: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            bytes.extend(heap(&path));
+        } else {
+            bytes.extend(fs::read(&path).unwrap_or_default());
+        }
+    }
+    bytes
+}
+
+fn has(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|part| part == text.as_bytes())
+}
+
+#[test]
+fn comments_on_assets_are_found() {
+    let world = harbour();
+    world.ok(&["identity", "new", "anna", "--no-passphrase"]);
+    world.ok(&["draft", "new", "poster"]);
+    write(&world, "brand/logo.svg", "<svg>green</svg>");
+    write(&world, "copy/poster.txt", "Night\n");
+    world.ok(&["commit", "-m", "Greener"]);
+    world.ok(&["submit", "-m", "Please"]);
+    assert_eq!(found(&world, &["comment:verdigris"]), [""; 0]);
+    world.ok(&["comment", "draft/poster", "brand/logo.svg", "-m", "Is this verdigris or emerald?"]);
+    // The same asset, on the draft and on the main line.
+    let on = |query: &str| {
+        let report = world.json(&["search", query]);
+        report["hits"]
+            .as_array()
+            .expect("hits")
+            .iter()
+            .map(|hit| format!("{} {}", hit["path"], hit["on"]))
+            .collect::<BTreeSet<_>>()
+    };
+    let both = on("comment:verdigris");
+    assert_eq!(both.len(), 2, "{both:?}");
+    assert_eq!((on("verdigris"), on("has:comment")), (both.clone(), both));
+    world.ok(&["comment", "draft/poster", "copy/poster.txt", "-m", "Fine"]);
+    assert_eq!(on("comment:fine").len(), 2);
+    assert_eq!(on("comment:verdigris").len(), 2);
+    assert_index_is_true(&world);
+}
+
+#[test]
+fn what_was_erased_is_nowhere_in_what_is_kept_for_searching() {
+    let world = studio();
+    write(&world, "letter.txt", "the quiddity of it\n");
+    write(&world, "other.txt", "harbour\n");
+    world.ok(&["commit", "-m", "Letters"]);
+    assert_eq!(found(&world, &["quiddity"]), ["letter.txt"]);
+    let catalog = world.studio().join(".pent/catalog");
+    assert!(has(&heap(&catalog), "quiddity"), "the test looks in the right place");
+    fs::remove_file(world.studio().join("letter.txt")).expect("removed");
+    world.ok(&["commit", "-m", "Without it"]);
+    world.ok(&["--yes", "erase", "letter.txt", "-r", "@~1", "--reason", "The writer wishes it"]);
+    assert!(!has(&heap(&catalog), "quiddity"));
+    assert_eq!(found(&world, &["quiddity"]), [""; 0]);
+    assert_eq!(found(&world, &["quiddity", "--at", "@~1"]), [""; 0]);
+    assert_eq!(found(&world, &["harbour"]), ["other.txt"]);
+    assert!(!has(&heap(&catalog), "quiddity"));
+}
+
+#[test]
+fn a_commit_tells_near_copies_when_it_is_asked_to() {
+    let world = harbour();
+    world.ok(&["index"]);
+    write(&world, "copies/lantern.png", fixture("v1/photo/lantern.png"));
+    let silent = world.pent(&["commit", "-m", "Copy"]);
+    assert!(!silent.stderr.contains("looks like"), "{}", silent.stderr);
+    world.ok(&["config", "commit.likeness", "true"]);
+    world.ok(&["thumb", "photo/lantern.png", "--to", "small.png", "--edge", "200"]);
+    let told = world.pent(&["commit", "-m", "Small"]);
+    assert_eq!(told.code, 0);
+    assert!(told.stderr.contains("small.png looks like photo/lantern.png"), "{}", told.stderr);
+    write(&world, "notes.txt", "no picture");
+    assert!(!world.pent(&["commit", "-m", "Notes"]).stderr.contains("looks like"));
+}

@@ -30,6 +30,8 @@ pub struct Target {
     pub repository: String,
     /// The content of the main line's schema.
     pub schema: String,
+    /// How many files and words were removed for good.
+    pub erased: u64,
 }
 
 impl Target {
@@ -42,6 +44,7 @@ impl Target {
             heads,
             comments: comments::mark(view)?,
             repository: repository.id().to_string(),
+            erased: view.erasures()?,
         })
     }
 
@@ -54,6 +57,8 @@ impl Target {
     pub fn follows(&self, state: &State) -> bool {
         let names = |base: Option<&Group>| base.map(|group| group.names.clone());
         state.repository == self.repository
+            // What a change leaves behind in the files of an index must not be there after an erasure.
+            && state.erased == self.erased
             && state.base.is_some()
             && names(state.base.as_ref()) == names(self.heads.base.as_ref())
     }
@@ -66,6 +71,7 @@ impl Target {
             groups: self.heads.groups.clone(),
             comments: self.comments.clone(),
             schema: self.schema.clone(),
+            erased: self.erased,
             left: 0,
         }
     }

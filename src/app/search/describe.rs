@@ -122,6 +122,12 @@ impl<'a> RecordMaker<'a> {
             record.count(Facet::Type, kind);
             return Ok(());
         }
+        if let Some(file) = content.file_id()
+            && self.view.is_erased(file)?
+        {
+            by_name(record);
+            return Ok(());
+        }
         let known = match (self.findings, content.file_id()) {
             (Some(findings), Some(file)) => findings.get(file)?,
             _ => None,
@@ -237,6 +243,9 @@ fn found(record: &mut Record, finding: &Finding) {
     for (name, value) in &finding.fields {
         record.tag("has", name);
         record.say_field(name, value);
+        if let Ok(number) = value.parse() {
+            record.number(name, number);
+        }
     }
     if !finding.text.is_empty() {
         record.tag("has", "text");

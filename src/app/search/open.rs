@@ -131,6 +131,11 @@ fn update(
     let view = repository.view()?;
     let found = if damaged || anew { None } else { Catalog::open(&place.index())? };
     let target = Target::of(repository, &view, found.as_ref().map(Catalog::state))?;
+    if target.erased > 0 && found.as_ref().is_none_or(|catalog| catalog.state().erased != target.erased) {
+        // Text and looks of what was removed for good go with it, in one way or another.
+        store = Findings::create(&place.findings())?;
+        place.prints().clear()?;
+    }
     let bringing = Bringing { repository, view: &view, findings: Some(&store), now, monitor };
     let mut catalog = match found {
         Some(catalog) if target.is_met_by(catalog.state()) => catalog,

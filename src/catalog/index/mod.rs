@@ -49,6 +49,9 @@ pub struct State {
     pub comments: String,
     /// A mark of the schema.
     pub schema: String,
+    /// How many files and words had been removed for good.
+    #[serde(default)]
+    pub erased: u64,
     /// How many records were left unread when nothing more could be read by the way.
     #[serde(default)]
     pub left: u64,
