@@ -6,6 +6,7 @@
 pub mod app;
 pub mod base;
 pub mod care;
+pub mod catalog;
 pub mod cli;
 pub mod diff;
 #[cfg(any(test, fuzzing))]

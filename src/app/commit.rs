@@ -5,6 +5,7 @@ use crate::app::common::guard::{Permit, set_reference};
 use crate::app::common::locks::{LockLine, of_others};
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::read_only::hold_back;
+use crate::app::common::schema;
 use crate::app::common::session::Session;
 use crate::app::common::signing::SigningAs;
 use crate::app::common::snapshot::{self, Snapshot};
@@ -32,6 +33,7 @@ use crate::repo::people::Identity;
 use crate::repo::refs::RefTarget;
 use crate::repo::state::{MergeState, PendingEdits};
 use crate::repo::{RepoError, Repository};
+use crate::rules::schema::Breach;
 use crate::store::Staged;
 use crate::trust::log_writer::LogWriter;
 use crate::worktree::root::Worktree;
@@ -87,6 +89,12 @@ pub struct Report {
     /// refused while the locks last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub locked: Vec<LockLine>,
+    /// What of the changed files does not fit the schema; it was committed all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub breaches: Vec<Breach>,
+    /// Why the schema could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema_fault: Option<String>,
 }
 
 /// Refuses paths that are neither in the folder nor in the newest commit: somebody has mistyped them.
@@ -184,6 +192,7 @@ pub fn run_as(
     report.twins = new_twins(&session.view, before, commit.tree, added.map(|line| &line.path))?;
     report.locked = locked_among(&session, &report.changes, committer, clock.now())?;
     report.commit = Some(Describer::new(&session.view)?.commit(id, &commit)?);
+    hold_against_schema(&session, commit.tree, &mut report, monitor)?;
     Ok(report)
 }
 
@@ -206,6 +215,28 @@ fn locked_among(
     };
     locked.retain(is_changed);
     Ok(locked)
+}
+
+/// Says what of the changed files does not fit the schema that was committed with them. A schema that
+/// cannot be read keeps nobody from committing, least of all from mending it.
+fn hold_against_schema(
+    session: &Session<'_>,
+    tree: TreeId,
+    report: &mut Report,
+    monitor: &dyn Monitor,
+) -> Result<(), AppError> {
+    match schema::in_tree(session.repository, &session.view, tree, monitor) {
+        Ok(Some(schema)) => {
+            let changed = report.changes.iter().filter(|line| line.what != "removed").map(|line| &line.path);
+            report.breaches = schema::breaches_in(&session.view, &schema, tree, changed)?;
+        }
+        Ok(None) => {}
+        Err(AppError::Schema(error)) => report.schema_fault = Some(error.to_string()),
+        // Of a clone that has not everything: the schema's content is not here.
+        Err(AppError::Content(_) | AppError::Io { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// What a merge commit changed of the branch: more than what was done by hand since the merge.
@@ -291,6 +322,8 @@ fn describe(session: &Session<'_>, told: Told, changes: Vec<Change>) -> Report {
         problems,
         twins: Vec::new(),
         locked: Vec::new(),
+        breaches: Vec::new(),
+        schema_fault: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::app::common::locate::locate;
 use crate::app::error::AppError;
+use crate::app::index;
 use crate::base::id::FileId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
@@ -71,6 +72,10 @@ pub fn run(
         let how = erase::Options { file, identity, reason: options.reason.clone(), now };
         erase::erase(repository, &how, monitor)?
     };
+    if !options.dry_run {
+        // Its words and its look are kept for searching; the next search makes that anew.
+        index::forget_everything(repository, monitor)?;
+    }
     let set_aside = erase_set_aside(repository, &erasure, !options.dry_run)?;
     let paths: BTreeSet<&AssetPath> = erasure.paths.iter().map(|line| &line.path).collect();
     let in_worktree = paths

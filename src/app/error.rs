@@ -7,6 +7,9 @@ use crate::app::review::ReviewError;
 use crate::base::path::AssetPath;
 use crate::base::size::{count, human_bytes};
 use crate::care::CareError;
+use crate::catalog::CatalogError;
+use crate::catalog::collections::CollectionsError;
+use crate::catalog::query::QueryError;
 use crate::diff::DiffError;
 use crate::import::ImportError;
 use crate::repo::RepoError;
@@ -15,6 +18,7 @@ use crate::repo::content::ContentError;
 use crate::repo::refs::{RefName, RefNameError};
 use crate::repo::revision::RevisionError;
 use crate::rules::approval::Refusal;
+use crate::rules::schema::SchemaError;
 use crate::store::StoreError;
 use crate::sync::SyncError;
 use crate::trust::TrustError;
@@ -188,6 +192,24 @@ pub enum AppError {
     /// A text that is no value of a metadata field.
     #[error("{text:?} is no {kind}")]
     FieldValue { kind: &'static str, text: String },
+    /// What is kept for searching failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// A question that makes no sense.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// Smart collections cannot be read or changed.
+    #[error(transparent)]
+    Collections(#[from] CollectionsError),
+    /// A schema that cannot be read.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// There is no schema.
+    #[error("there is no schema here")]
+    NoSchema,
+    /// A picture in which there is too little to recognise it by.
+    #[error("{name} has too little in it to say what looks like it")]
+    NoLikeness { name: String },
     /// Something that was asked for makes no sense.
     #[error("{text:?} cannot be used: {reason}")]
     Setting { text: String, reason: String },

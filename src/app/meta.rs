@@ -3,8 +3,9 @@
 //! Edits are worktree state until they are committed; they cost bytes whatever the size of the
 //! asset, and `undo` takes them back.
 
-use crate::app::common::field_value;
+use crate::app::common::{field_value, schema};
 use crate::app::error::AppError;
+use crate::app::schema::{read_value, show_value};
 use crate::base::id::{AssetId, MetadataId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
@@ -18,6 +19,7 @@ use crate::repo::edit::JournalNote;
 use crate::repo::journal::StateChange;
 use crate::repo::state::WorktreeState;
 use crate::repo::{RepoError, Repository, View};
+use crate::rules::schema::Schema;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,6 +58,8 @@ pub struct FieldLine {
 pub enum Change {
     /// Sets a field; the text is read as `kind`, or as the type that the field has already.
     Set { field: String, text: String, kind: Option<String> },
+    /// Sets a field to a value that was read already.
+    Put { name: FieldName, value: FieldValue },
     /// Removes a field.
     Unset { field: String },
     /// Adds and removes labels.
@@ -67,7 +71,9 @@ pub fn get(repository: &Repository, paths: &[AssetPath]) -> Result<Report, AppEr
     let view = repository.view()?;
     let state = view.state()?;
     let base = view.ground(&state)?;
-    let assets = paths.iter().map(|path| line(&view, &state, base, path)).collect::<Result<_, _>>()?;
+    let schema = schema::in_worktree(repository).ok().flatten();
+    let line = |path| line(&view, &state, base, path, schema.as_ref());
+    let assets = paths.iter().map(line).collect::<Result<_, _>>()?;
     Ok(Report { assets })
 }
 
@@ -89,6 +95,8 @@ pub fn change(
     let mut edit = repository.edit()?;
     let before = edit.state()?;
     let mut after = before.clone();
+    // A schema that cannot be read says nothing about values; `pent schema check` tells what is wrong.
+    let schema = schema::in_worktree(repository).ok().flatten();
     for path in paths {
         let committed = committed_entry(&view, &after, base, path)?;
         if committed.is_none() && !exists(path) {
@@ -98,7 +106,7 @@ pub fn change(
         let current = after.pending.metadata.get(path).copied().unwrap_or(committed_id);
         let mut metadata = current.map(|id| view.metadata(id)).transpose()?.unwrap_or_default();
         for change in changes {
-            apply(&mut metadata, change)?;
+            apply(&mut metadata, change, schema.as_ref())?;
         }
         let id = if metadata.is_empty() { None } else { Some(edit.put_metadata(&metadata)?) };
         if id == committed_id {
@@ -122,6 +130,7 @@ fn describe(paths: &[AssetPath], changes: &[Change]) -> String {
         .iter()
         .map(|change| match change {
             Change::Set { field, .. } => format!("set {field}"),
+            Change::Put { name, .. } => format!("set {name}"),
             Change::Unset { field } => format!("removed {field}"),
             Change::Labels { .. } => "changed labels".to_owned(),
         })
@@ -133,15 +142,21 @@ fn describe(paths: &[AssetPath], changes: &[Change]) -> String {
     format!("{} of {on}", what.join(", "))
 }
 
-fn apply(metadata: &mut Metadata, change: &Change) -> Result<(), AppError> {
+fn apply(metadata: &mut Metadata, change: &Change, schema: Option<&Schema>) -> Result<(), AppError> {
     match change {
         Change::Set { field, text, kind } => {
             let name = field_name(field)?;
             let value = match kind {
                 Some(kind) => field_value::parse(kind, text)?,
-                None => field_value::parse_like(metadata.fields.get(&name), text)?,
+                None => match schema.map(|schema| read_value(schema, &name, text)).transpose()?.flatten() {
+                    Some(value) => value,
+                    None => field_value::parse_like(metadata.fields.get(&name), text)?,
+                },
             };
             metadata.fields.insert(name, value);
+        }
+        Change::Put { name, value } => {
+            metadata.fields.insert(name.clone(), value.clone());
         }
         Change::Unset { field } => {
             metadata.fields.remove(&field_name(field)?);
@@ -194,7 +209,13 @@ pub fn current_metadata(
     state.pending.metadata.get(path).copied().unwrap_or(committed)
 }
 
-fn line(view: &View, state: &WorktreeState, base: TreeId, path: &AssetPath) -> Result<AssetLine, AppError> {
+fn line(
+    view: &View,
+    state: &WorktreeState,
+    base: TreeId,
+    path: &AssetPath,
+    schema: Option<&Schema>,
+) -> Result<AssetLine, AppError> {
     let committed = committed_entry(view, state, base, path)?;
     let pending = state.pending.metadata.contains_key(path);
     let metadata = current_metadata(state, path, committed.as_ref());
@@ -202,7 +223,7 @@ fn line(view: &View, state: &WorktreeState, base: TreeId, path: &AssetPath) -> R
     let fields = metadata
         .fields
         .into_iter()
-        .map(|(name, value)| (name, FieldLine { text: field_value::show(&value), value }))
+        .map(|(name, value)| (name, FieldLine { text: show_value(schema, &value), value }))
         .collect();
     let asset = state.pending.assets.get(path).copied().or(committed.and_then(|entry| entry.asset));
     Ok(AssetLine { path: path.clone(), asset, pending, fields })

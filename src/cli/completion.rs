@@ -101,6 +101,7 @@ impl Offer {
                 NameKind::Remote
             }
             ("NAME", "config", _) => NameKind::Setting,
+            ("COLLECTION", ..) => NameKind::Collection,
             ("HANDLE", "identity", "use" | "remove" | "revoke" | "export" | "add") => NameKind::Person,
             _ => return None,
         };

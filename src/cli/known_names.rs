@@ -1,6 +1,7 @@
 //! Names that a person could have meant: those of the repository around, of settings, of people, of
 //! files beside each other. Shells offer them, and a name that is not there reminds of the nearest.
 
+use crate::catalog::collections::{COLLECTIONS_FILE, Collections};
 use crate::cli::environment::Environment;
 use crate::repo::config::KEYS;
 use crate::repo::refs::{DRAFT_PREFIX, RefKind};
@@ -30,6 +31,8 @@ pub enum NameKind {
     Setting,
     /// Somebody in the person's own list.
     Person,
+    /// A collection.
+    Collection,
 }
 
 /// A name that is not there.
@@ -79,6 +82,7 @@ impl Surroundings {
                 .within(|view| Some(remote_records(view).ok()?.into_iter().map(|(name, _)| name).collect())),
             NameKind::Setting => KEYS.iter().map(|key| key.name.to_owned()).collect(),
             NameKind::Person => self.people(),
+            NameKind::Collection => self.collections(),
         }
     }
 
@@ -124,6 +128,13 @@ impl Surroundings {
         let handles =
             |book: IdentityBook| book.identities().iter().map(|known| known.handle.clone()).collect();
         IdentityBook::read(&file.with_file_name(identity::FILE_NAME)).map(handles).unwrap_or_default()
+    }
+
+    fn collections(&self) -> Vec<String> {
+        let root = Repository::discover(&self.folder).ok();
+        let text = root.and_then(|root| std::fs::read_to_string(root.join(COLLECTIONS_FILE)).ok());
+        let read = text.and_then(|text| Collections::parse(&text).ok()).unwrap_or_default();
+        read.entries().map(|(name, _)| name.to_owned()).collect()
     }
 
     fn references(&self, kinds: &[RefKind]) -> Vec<String> {

@@ -32,6 +32,7 @@ const FAMILIES: &[&[Target]] = &[
     crate::import::fuzz::TARGETS,
     crate::diff::fuzz::TARGETS,
     crate::media::fuzz::TARGETS,
+    crate::catalog::fuzz::TARGETS,
     crate::care::fuzz::TARGETS,
     crate::app::fuzz::TARGETS,
     crate::app::serve::fuzz::TARGETS,

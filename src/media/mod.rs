@@ -8,6 +8,7 @@ pub mod colour;
 pub mod compare;
 pub mod decoder;
 pub mod facts;
+pub mod fingerprint;
 pub mod format;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

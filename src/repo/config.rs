@@ -122,6 +122,14 @@ pub struct Key {
 /// All settings that this version knows, by name.
 pub const KEYS: &[Key] = &[
     Key {
+        name: "commit.likeness",
+        kind: Kind::Truth,
+        reach: Reach::Both,
+        home: Scope::Repository,
+        default: Some("false"),
+        about: "Look after a commit whether new pictures look like others that are known; takes a moment for each.",
+    },
+    Key {
         name: "commit.sign",
         kind: Kind::Truth,
         reach: Reach::Both,

@@ -119,6 +119,20 @@ const fn audience_tag(audience: Audience) -> u8 {
 }
 
 impl View {
+    /// How many files and words were removed for good: what is derived from them has to go too.
+    pub fn erasures(&self) -> Result<u64, RepoError> {
+        let mut count = 0;
+        for row in self.snapshot().scan_prefix(Space::Tombstones, b"")? {
+            // Longer keys are pages of a tombstone.
+            count += u64::from(row?.0.len() == FileId::SIZE);
+        }
+        for row in self.snapshot().scan_prefix(Space::ReviewLog, &[ERASED_PREFIX])? {
+            row?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
     /// All headers of an audience's log, by id.
     pub fn review_actions(&self, audience: Audience) -> Result<Vec<ActionRecord>, RepoError> {
         let mut all = Vec::new();

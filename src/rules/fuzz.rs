@@ -2,9 +2,11 @@
 
 use crate::base::fuzz::{Target, Verdict};
 use crate::base::path::AssetPath;
+use crate::object::metadata::Metadata;
 use crate::rules::ignore::IgnoreStack;
 use crate::rules::policy::Policy;
 use crate::rules::portable;
+use crate::rules::schema::{Schema, Subject, TEMPLATE};
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
@@ -25,6 +27,8 @@ pub const TARGETS: &[Target] = &[
         }
     })
     .with_memory(4 << 20),
+    Target::new("rules: schema", &["rules/schema/mod.rs", "rules/schema/parse.rs"], schema_seeds, run_schema)
+        .with_memory(4 << 20),
     Target::new("rules: names", &["rules/portable.rs"], name_seeds, run_names),
 ];
 
@@ -89,6 +93,30 @@ recovery = { by = ["1 editor"], after = "30 days" }
 
 fn policy_seeds() -> Vec<Vec<u8>> {
     vec![POLICY.as_bytes().to_vec()]
+}
+
+fn schema_seeds() -> Vec<Vec<u8>> {
+    let rules = "version = 1\nopen = false\n[fields.use]\ntype = \"set\"\nchoices = [\"web\"]\n[[required]]\n\
+        paths = \"web/**\"\ntypes = [\"png\"]\nfields = [\"use\", \"labels\"]\n[[defaults]]\nset = { use = \"web\" }\n\
+        [[names]]\nstyle = \"kebab\"\nbegins = [\"hs-\"]\nends = [\"png\"]\nversion = true\nlongest = 20\n";
+    vec![TEMPLATE.as_bytes().to_vec(), rules.as_bytes().to_vec(), b"version = 1\n".to_vec()]
+}
+
+/// A schema that is understood can be held against an asset.
+fn run_schema(bytes: &[u8]) -> Verdict {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Refused };
+    match Schema::parse(text) {
+        Ok(schema) => {
+            let path = AssetPath::from_bytes("web/Harbour Dawn.PNG").unwrap_or_default();
+            let subject = Subject { path: &path, metadata: &Metadata::default(), types: &["png".to_owned()] };
+            let _ = schema.check(subject);
+            Verdict::Understood
+        }
+        Err(error) => {
+            let _ = error.to_string();
+            Verdict::Refused
+        }
+    }
 }
 
 fn name_seeds() -> Vec<Vec<u8>> {

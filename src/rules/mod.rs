@@ -13,3 +13,4 @@ pub mod lockable;
 pub mod pattern;
 pub mod policy;
 pub mod portable;
+pub mod schema;

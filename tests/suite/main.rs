@@ -54,6 +54,8 @@ mod review_commands;
 mod review_flow;
 mod review_kit;
 mod scale;
+mod schemas;
+mod searching;
 mod server;
 mod sharing;
 mod sharing_network;

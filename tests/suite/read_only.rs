@@ -95,6 +95,10 @@ fn archive() -> World {
     world.ok(&["label", "photo.raw", "approved"]);
     world.ok(&["commit", "-m", "Second"]);
     world.ok(&["tag", "sent"]);
+    world.ok(&["draft", "new", "schema"]);
+    world.ok(&["schema", "init"]);
+    world.ok(&["commit", "-m", "Schema"]);
+    world.ok(&["switch", "main"]);
     world.ok(&["draft", "new", "bold"]);
     write(&world, "notes.txt", "not committed\n");
     write(&world, "new.txt", "new\n");
@@ -133,6 +137,11 @@ fn every_command_that_looks_works_where_nothing_may_be_written() {
         &["diff", "@~1", "@"],
         &["cat", "notes.txt", "-r", "@~1"],
         &["info", "brand/logo.svg"],
+        &["search", "logo", "label:approved OR type:svg"],
+        &["search", "--at", "@~1", "notes"],
+        &["search", "--list"],
+        &["duplicates"],
+        &["schema", "show", "-r", "schema"],
         &["meta", "get", "photo.raw"],
         &["label", "photo.raw"],
         &["journal"],

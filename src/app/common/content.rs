@@ -32,6 +32,21 @@ impl<'a> StoredContent<'a> {
     }
 }
 
+/// The bytes of a small file, verified. Nothing is written anywhere.
+pub fn small_file(
+    repository: &Repository,
+    view: &View,
+    (id, size): (FileId, u64),
+    monitor: &dyn Monitor,
+) -> Result<Vec<u8>, AppError> {
+    if size > SMALL_BYTES_MAX {
+        return Err(ContentError::Size { file: id, expected: SMALL_BYTES_MAX, found: size }.into());
+    }
+    let mut bytes = Vec::new();
+    StoredContent::new(repository, view, monitor)?.extractor().write_file(id, size, &mut bytes)?;
+    Ok(bytes)
+}
+
 /// Content for checkouts: one extractor for all files, so that large ones wait for each other.
 pub struct CheckoutContent<'a>(pub Extractor<'a>);
 

@@ -29,6 +29,7 @@ pub mod proof;
 pub mod read_only;
 pub mod remotes;
 pub mod rules;
+pub mod schema;
 pub mod seekable;
 pub mod session;
 pub mod shelved;

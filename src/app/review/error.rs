@@ -3,6 +3,7 @@
 use crate::base::id::ActionId;
 use crate::base::path::AssetPath;
 use crate::object::action::ActionError;
+use crate::rules::schema::Breach;
 use crate::trust::TrustError;
 
 /// Errors of submissions and verdicts.
@@ -23,6 +24,9 @@ pub enum ReviewError {
     /// Texts would come together to something that nobody has seen.
     #[error("{draft} and {branch} both changed {}; what comes of it, nobody has looked at", list(paths))]
     Unseen { draft: String, branch: String, paths: Vec<AssetPath> },
+    /// Something does not fit the metadata schema of the branch, which its policy asks for.
+    #[error("{branch} takes only what fits its schema: {}", first_breach(breaches))]
+    Breaches { draft: String, branch: String, breaches: Vec<Breach> },
     /// No submission is called so.
     #[error("there is no submission of {name:?}")]
     NoSubmission { name: String },
@@ -74,6 +78,16 @@ pub enum ReviewError {
     /// Nothing can be signed.
     #[error(transparent)]
     Trust(#[from] TrustError),
+}
+
+/// The first of what does not fit, and how many more there are.
+fn first_breach(breaches: &[Breach]) -> String {
+    let Some(first) = breaches.first() else { return String::new() };
+    let more = match breaches.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    format!("{}: {}{more}", first.path, first.message)
 }
 
 /// Paths as a sentence has them.

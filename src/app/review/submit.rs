@@ -1,6 +1,8 @@
 //! `submit`: asks for the work of a draft to land on a branch, and begins the next round when it asked
 //! before.
 
+use crate::app::common::guard::verified_log;
+use crate::app::common::schema;
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;
 use crate::app::review::act::{Acting, Actor};
@@ -54,6 +56,7 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let (base, head) = tips(&view, &draft, &branch)?;
     let prospect = Prospect::of(repository, &view, base, head, monitor)?;
     refuse_unseen(&prospect, &draft, &branch)?;
+    refuse_breaches(acting, &prospect, &draft, &branch)?;
     let before = open_of(&view, &log, actor, &draft, &branch)?;
     let list = ListRef::of(&prospect.list);
     if let Some(round) = before.and_then(Submission::current)
@@ -138,6 +141,33 @@ fn refuse_unseen(prospect: &Prospect<'_>, draft: &RefName, branch: &RefName) -> 
         return Err(ReviewError::NothingToSubmit { draft, branch }.into());
     }
     Ok(())
+}
+
+/// Refuses what does not fit the schema of the branch, where its policy asks for that.
+fn refuse_breaches(
+    acting: &Acting<'_>,
+    prospect: &Prospect<'_>,
+    draft: &RefName,
+    branch: &RefName,
+) -> Result<(), AppError> {
+    let Acting { repository, clock, monitor, .. } = *acting;
+    let view = repository.view()?;
+    let log = verified_log(repository, &view, clock.now(), monitor)?;
+    let Some(in_force) = log.in_force() else { return Ok(()) };
+    let rules: Vec<_> = in_force.policy.branch_rules(branch.name()).filter(|(rule, _)| rule.schema).collect();
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let Some(schema) = schema::in_tree(repository, &view, prospect.before, monitor)? else { return Ok(()) };
+    let after = prospect.list.as_slice().iter().filter_map(|transition| transition.after.as_ref());
+    let paths = after.map(|placed| &placed.path);
+    let covered = paths.filter(|path| rules.iter().any(|(_, paths)| paths.matches_path(path)));
+    let breaches = schema::breaches_in(prospect, &schema, prospect.tree, covered)?;
+    if breaches.is_empty() {
+        return Ok(());
+    }
+    let (draft, branch) = (draft.name().to_owned(), branch.name().to_owned());
+    Err(ReviewError::Breaches { draft, branch, breaches }.into())
 }
 
 /// The open submission of this draft to this branch by this person.

@@ -6,11 +6,14 @@ use crate::app::common::author;
 use crate::app::common::signing::SigningAs;
 use crate::app::error::AppError;
 use crate::app::lock::{LEASE_MS, Locking};
+use crate::app::similar;
 use crate::app::status;
 use crate::base::id::PersonId;
 use crate::base::path::AssetPath;
 use crate::base::size::{human_bytes, human_share};
 use crate::cli::background::fetch_when_due;
+use crate::cli::commands::info::workers;
+use crate::cli::commands::schema::write_breaches;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::changes::{counts_text, write_changes, write_problems};
@@ -96,6 +99,9 @@ impl Verb for Arguments {
         let options = Options { message, paths, identity, author, date, signing };
         let report = commit::run_as(&repository, &options, writer, context.clock(), context.monitor())?;
         context.print("commit", &report, show)?;
+        if report.commit.is_some() && context.settings()?.truth("commit.likeness")? {
+            tell_near_copies(context, &repository, &report)?;
+        }
         Ok(if report.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems })
     }
 }
@@ -127,6 +133,17 @@ fn lock_first(
             context.warn(&format!("nothing was locked, and others may change it too: {error}"));
         }
         Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+/// Says which new pictures look like others. Fails for nothing: the commit is made.
+fn tell_near_copies(context: &mut Context, repository: &Repository, report: &Report) -> Result<(), Failure> {
+    let paths: Vec<AssetPath> = report.changes.iter().map(|line| line.path.clone()).collect();
+    let near = similar::near_copies(repository, &paths, &workers()?, context.monitor()).unwrap_or_default();
+    for copy in near {
+        let others: Vec<String> = copy.like.iter().take(3).map(ToString::to_string).collect();
+        context.warn(&format!("{} looks like {}, which is here already", copy.path, others.join(", ")));
     }
     Ok(())
 }
@@ -189,8 +206,15 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         let holder = safe(&lock.holder);
         page.line(format_args!("{} is locked by {holder}: a push of it is refused meanwhile.", lock.path))?;
     }
+    write_breaches(page, &report.breaches, BREACHES_SHOWN)?;
+    if let Some(fault) = &report.schema_fault {
+        page.line(format_args!("The schema was not asked: {}", safe(fault)))?;
+    }
     write_problems(page, &report.problems)
 }
+
+/// Lines on what does not fit the schema.
+const BREACHES_SHOWN: usize = 5;
 
 /// Groups of names, and locks, that are shown.
 const SHOWN_MAX: usize = 5;

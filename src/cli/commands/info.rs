@@ -65,6 +65,13 @@ impl Verb for Arguments {
 }
 
 impl Which {
+    /// The file, when it lies outside of the repository.
+    pub(super) fn outside(&self, context: &Context, repository: &Repository) -> Option<PathBuf> {
+        let path = context.folder().join(&self.path);
+        let is_outside = self.revision.is_none() && context.asset_path(repository, &self.path).is_err();
+        Some(path).filter(|path| is_outside && path.is_file())
+    }
+
     /// What the words on the command line mean.
     pub(super) fn options(self, context: &Context, repository: &Repository) -> Result<Options, Failure> {
         let Self { path, revision } = self;

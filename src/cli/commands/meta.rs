@@ -1,10 +1,13 @@
 //! `pent meta`.
 
 use crate::app::meta::{self, Change, Report};
+use crate::app::sidecars::{self, ExportReport, ImportOptions, ImportReport};
+use crate::cli::commands::info::workers;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
+use crate::cli::output::changes::write_problems;
 use crate::cli::output::columns::{Cell, Columns};
-use crate::cli::output::{BOLD, DIM, Page, safe};
+use crate::cli::output::{BOLD, DIM, Page, count, safe};
 use crate::cli::paths::worktree_path;
 use crate::cli::verb::{Describe, Example, Group, Verb};
 use serde::Serialize;
@@ -53,6 +56,27 @@ enum Action {
         #[arg(value_name = "PATH", required = true)]
         paths: Vec<PathBuf>,
     },
+    /// Write XMP sidecars for other programs: photo.jpg.xmp beside photo.jpg
+    Export {
+        /// Only at or below these; everything when you name none
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Into this folder instead, as for files that were exported there
+        #[arg(long, value_name = "FOLDER")]
+        to: Option<PathBuf>,
+    },
+    /// Take over what XMP sidecars say: photo.jpg.xmp or photo.xmp
+    Import {
+        /// Only at or below these; everything when you name none
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Also what is set already, and labels that are not in the sidecar go
+        #[arg(long)]
+        replace: bool,
+        /// Also what is written in the files themselves
+        #[arg(long)]
+        embedded: bool,
+    },
     /// Say that a file is an asset that was elsewhere, so that it keeps that one's history
     Adopt {
         /// The file as it is called now
@@ -82,6 +106,7 @@ impl Describe for Arguments {
     const EXAMPLES: &'static [Example] = &[
         Example { line: "pent meta set title \"Harbour at dawn\" harbour.psd", what: "give it a title" },
         Example { line: "pent meta set rights.until 2027-03-01 harbour.psd --type date", what: "note a day" },
+        Example { line: "pent meta export photo", what: "sidecars for other programs" },
         Example { line: "pent meta get harbour.psd", what: "see what is said about it" },
         Example {
             line: "pent meta adopt harbour-final.psd harbour.psd",
@@ -106,6 +131,23 @@ impl Verb for Arguments {
             Action::Unset { field, paths } => {
                 apply(context, "meta-unset", &paths, &[Change::Unset { field }])?;
             }
+            Action::Export { paths, to } => {
+                let repository = context.repository_to_read()?;
+                let paths = context.asset_paths(&repository, &paths)?;
+                let to = to.map(|folder| context.folder().join(folder));
+                let report = sidecars::export(&repository, &paths, to.as_deref(), context.monitor())?;
+                context.print("meta-export", &report, show_exported)?;
+                return Ok(problems(report.problems.is_empty()));
+            }
+            Action::Import { paths, replace, embedded } => {
+                let repository = context.repository()?;
+                let paths = context.asset_paths(&repository, &paths)?;
+                let options = ImportOptions { replace, embedded };
+                let (clock, monitor) = (context.clock(), context.monitor());
+                let report = sidecars::import(&repository, &paths, options, &workers()?, clock, monitor)?;
+                context.print("meta-import", &report, show_imported)?;
+                return Ok(problems(report.problems.is_empty()));
+            }
             Action::Adopt { path, other, revision } => {
                 let repository = context.repository()?;
                 let path = context.asset_path(&repository, &path)?;
@@ -125,6 +167,32 @@ impl Verb for Arguments {
         }
         Ok(ExitStatus::Done)
     }
+}
+
+fn problems(none: bool) -> ExitStatus {
+    if none { ExitStatus::Done } else { ExitStatus::Problems }
+}
+
+fn show_exported(page: &mut Page<'_>, report: &ExportReport) -> io::Result<()> {
+    page.line(format_args!("{} written.", count(report.written.len() as u64, "sidecar", "sidecars")))?;
+    if report.silent > 0 {
+        page.remark(format_args!("  Of {} nothing is said.", count(report.silent, "asset", "assets")))?;
+    }
+    write_problems(page, &report.problems)
+}
+
+fn show_imported(page: &mut Page<'_>, report: &ImportReport) -> io::Result<()> {
+    for line in &report.assets {
+        let set: Vec<String> =
+            line.set.iter().map(|(name, text)| format!("{name} = {}", safe(text))).collect();
+        page.line(format_args!("{}  {}", page.styles.paint(BOLD, &line.path), set.join(", ")))?;
+    }
+    if report.assets.is_empty() {
+        page.line(format_args!("Nothing new in {}.", count(report.looked, "file", "files")))?;
+    } else {
+        page.remark("It waits for the next commit.")?;
+    }
+    write_problems(page, &report.problems)
 }
 
 /// Changes what is said about assets, and shows it.

@@ -13,6 +13,7 @@ pub mod config;
 pub mod demo;
 pub mod diff;
 pub mod draft;
+pub mod duplicates;
 pub mod erase;
 pub mod export;
 pub mod fetch;
@@ -21,6 +22,7 @@ pub mod fsck;
 pub mod gc;
 pub mod identity;
 pub mod import;
+pub mod index;
 pub mod info;
 pub mod init;
 pub mod journal;
@@ -41,9 +43,12 @@ pub mod repair;
 pub mod resolve;
 pub mod restore;
 pub mod review;
+pub mod schema;
+pub mod search;
 pub mod serve;
 pub mod show;
 pub mod sign;
+pub mod similar;
 pub mod sparse;
 pub mod status;
 pub mod submit;
@@ -70,6 +75,10 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<show::Arguments>(),
     Entry::of::<info::Arguments>(),
     Entry::of::<thumb::Arguments>(),
+    Entry::of::<search::Arguments>(),
+    Entry::of::<similar::Arguments>(),
+    Entry::of::<duplicates::Arguments>(),
+    Entry::of::<index::Arguments>(),
     Entry::of::<diff::Arguments>(),
     Entry::of::<cat::Arguments>(),
     Entry::of::<audit::Arguments>(),
@@ -106,6 +115,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<certificate::Arguments>(),
     Entry::of::<label::Arguments>(),
     Entry::of::<meta::Arguments>(),
+    Entry::of::<schema::Arguments>(),
     Entry::of::<sparse::Arguments>(),
     Entry::of::<policy::Arguments>(),
     Entry::of::<gc::Arguments>(),

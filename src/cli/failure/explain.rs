@@ -1,6 +1,7 @@
 //! The exit code of each error of the library, and what to try next. Every match is exhaustive, so
 //! that a new error does not compile until someone has decided what to tell the user.
 
+mod catalog;
 mod review;
 mod sync;
 mod trust;
@@ -11,6 +12,7 @@ use crate::app::policy::PolicyFailure;
 use crate::app::review::ReviewError;
 use crate::base::id::CommitId;
 use crate::care::CareError;
+use crate::catalog::collections::CollectionsError;
 use crate::cli::failure::ExitStatus;
 use crate::cli::known_names::{FileFrom, NameKind, Unknown};
 use crate::diff::DiffError;
@@ -87,12 +89,10 @@ pub(super) fn app(error: &AppError) -> Advice {
         ),
         AppError::IsFolder { .. } => Advice::usage("name a file in it"),
         AppError::NoFile { .. } => Advice::usage("name the file that it points to"),
-        AppError::Decoder { .. } => {
-            Advice::unavailable("the program could not start itself; is it still installed where it was?")
-        }
-        AppError::NoPicture { .. } => Advice::refused(&["`pent info` tells what is known of it"]),
-        AppError::SeveralPictures { .. } => Advice::usage("name one file after the revisions"),
-        AppError::NotDrawn { .. } => Advice::refused(&["a smaller --edge may do"]),
+        AppError::Decoder { .. }
+        | AppError::NoPicture { .. }
+        | AppError::SeveralPictures { .. }
+        | AppError::NotDrawn { .. } => drawing(error),
         AppError::Foreign { .. } => foreign(),
         AppError::TargetTaken { .. } => Advice::refused(&["name a folder that is new or empty"]),
         AppError::Content(error) => content(error),
@@ -119,12 +119,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         }
         AppError::Setting { .. } | AppError::Path { .. } => Advice::none(ExitStatus::Usage),
         AppError::NameTaken { .. } => Advice::refused(&["choose another name, or remove the old one first"]),
-        AppError::NameUnknown { kind, .. } => Advice::not_found(match *kind {
-            "tag" => "`pent tag` lists the tags",
-            "remote" => "`pent remote` lists the remotes; `pent remote add` adds one",
-            "action" => "`pent review DRAFT --json` has the ids of all that was said",
-            _ => "`pent draft list` lists drafts and branches",
-        }),
+        AppError::NameUnknown { kind, .. } => unknown_name(kind),
         AppError::CurrentBranch { .. } | AppError::AlreadyThere { .. } => elsewhere(error),
         AppError::NotMerged { .. }
         | AppError::ShelvedWork { .. }
@@ -140,9 +135,38 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::NothingTo { .. } => Advice::refused(&["`pent journal` lists what was done"]),
         AppError::PathTaken { .. } => Advice::refused(&["choose another name, or move that file away first"]),
         AppError::FieldValue { .. } => Advice::usage("`pent meta set --help` lists the kinds of values"),
+        AppError::Catalog(_)
+        | AppError::Query(_)
+        | AppError::Collections(_)
+        | AppError::NoLikeness { .. }
+        | AppError::Schema(_)
+        | AppError::NoSchema => catalog::advice(error),
         AppError::Trust(error) => trust::trust(error),
         AppError::Identity(error) => trust::identity(error),
         AppError::Io { source, .. } => io(source),
+    }
+}
+
+/// Where names of a kind are listed.
+fn unknown_name(kind: &str) -> Advice {
+    Advice::not_found(match kind {
+        "tag" => "`pent tag` lists the tags",
+        "remote" => "`pent remote` lists the remotes; `pent remote add` adds one",
+        "action" => "`pent review DRAFT --json` has the ids of all that was said",
+        _ => "`pent draft list` lists drafts and branches",
+    })
+}
+
+/// Advice on pictures that are not to be had.
+fn drawing(error: &AppError) -> Advice {
+    match error {
+        AppError::Decoder { .. } => {
+            Advice::unavailable("the program could not start itself; is it still installed where it was?")
+        }
+        AppError::NoPicture { .. } => Advice::refused(&["`pent info` tells what is known of it"]),
+        AppError::SeveralPictures { .. } => Advice::usage("name one file after the revisions"),
+        AppError::NotDrawn { .. } => Advice::refused(&["a smaller --edge may do"]),
+        _ => Advice::none(ExitStatus::Refused),
     }
 }
 
@@ -552,6 +576,7 @@ pub(super) fn unknown(error: &AppError) -> Option<Unknown> {
         }
         AppError::Repo(RepoError::UnknownRevision { text }) => named(text, NameKind::Revision),
         AppError::Repo(RepoError::Config(ConfigError::UnknownKey { name })) => named(name, NameKind::Setting),
+        AppError::Collections(CollectionsError::Unknown { name }) => named(name, NameKind::Collection),
         AppError::NamesNothing { text } => {
             Some(Unknown { text: text.clone(), kind: Some(NameKind::Revision), file: Some(FileFrom::Folder) })
         }

@@ -174,6 +174,8 @@ pub struct Protection {
     pub direct: BTreeMap<String, Vec<Who>>,
     /// Whether approvals by keys kept in a browser count.
     pub browser_keys: bool,
+    /// Whether only what fits the metadata schema of the branch may be submitted.
+    pub schema: bool,
 }
 
 /// Who may do what with the repository as a whole. `None`: everyone whom the policy names.

@@ -154,6 +154,7 @@ fn read_rule(rule: &Reader<'_>, names: &Names<'_>) -> Result<Protection, PolicyE
         "metadata",
         "direct",
         "browser-keys",
+        "schema",
         "tag",
         "set",
     ])?;
@@ -175,6 +176,7 @@ fn read_rule(rule: &Reader<'_>, names: &Names<'_>) -> Result<Protection, PolicyE
         metadata,
         direct: read_direct(rule, names)?,
         browser_keys: rule.truth("browser-keys", true)?,
+        schema: rule.truth("schema", false)?,
         protected,
     };
     let is_branch = matches!(protection.protected, Protected::Branch { .. });

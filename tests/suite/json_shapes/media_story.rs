@@ -68,4 +68,39 @@ fn look(story: &mut Story) {
     story.tell(&["info", "broken.png"]);
     story.tell(&["thumb", "banner.psd", "--to", "../banner.png", "--edge", "64"]);
     story.tell(&["thumb", "lantern.png@1"]);
+    find(story);
+    describe(story);
+}
+
+/// Searches, collections, what looks alike, what is there twice.
+fn find(story: &mut Story) {
+    let lantern = fs::read(story.world.studio().join("lantern.png")).expect("a picture");
+    story.write("copy.png", lantern);
+    story.write("small.png", fs::read(story.world.studio().join("../banner.png")).expect("a picture"));
+    story.tell(&["label", "lantern.png", "--add", "night"]);
+    story.tell(&["meta", "set", "title", "Lantern", "lantern.png"]);
+    story.tell(&["commit", "-m", "Copies"]);
+    story.tell(&["search", "lantern", "--facets"]);
+    story.tell(&["search", "harbour", "--at", "@~1"]);
+    story.tell(&["search", "type:psd", "--save", "Layered"]);
+    story.tell(&["search", "--list"]);
+    story.tell(&["similar", "banner.psd", "--likeness", "40"]);
+    story.tell(&["duplicates", "--near"]);
+    story.tell(&["index"]);
+    story.tell(&["index", "--check"]);
+    story.tell(&["meta", "export"]);
+    story.tell(&["meta", "import"]);
+}
+
+/// A schema, and what does not fit it.
+fn describe(story: &mut Story) {
+    story.tell(&["schema", "init"]);
+    story.tell(&["schema", "show"]);
+    let schema = "version = 1\n[fields.title]\ntype = \"text\"\n[[required]]\nfields = [\"title\"]\n\
+        [[defaults]]\nset = { title = \"Untitled\" }\n[[names]]\nstyle = \"kebab\"\n";
+    story.write(".pentschema.toml", schema);
+    story.write("New Name.png", "x");
+    story.tell(&["commit", "-m", "Schema"]);
+    story.tell(&["schema", "check"]);
+    story.tell(&["schema", "apply"]);
 }

@@ -4,6 +4,7 @@ use super::Advice;
 use crate::app::review::ReviewError;
 use crate::cli::failure::ExitStatus;
 use crate::cli::output::safe;
+use crate::rules::schema::Breach;
 
 /// Advice on errors of submissions and verdicts.
 pub(super) fn advice(error: &ReviewError) -> Advice {
@@ -26,6 +27,7 @@ pub(super) fn advice(error: &ReviewError) -> Advice {
                 ],
             }
         }
+        ReviewError::Breaches { breaches, draft, .. } => misfits(breaches, draft),
         ReviewError::NoSubmission { .. } | ReviewError::NothingOpen => Advice {
             status: ExitStatus::NotFound,
             hints: vec!["`pent review --all` lists submissions, `pent submit` makes one".into()],
@@ -76,4 +78,16 @@ pub(super) fn advice(error: &ReviewError) -> Advice {
             refused("`pent identity list` shows the keys that are known".into())
         }
     }
+}
+
+/// What would make a submission fit the schema of its branch.
+fn misfits(breaches: &[Breach], draft: &str) -> Advice {
+    let proposals = breaches.iter().filter_map(|breach| match (&breach.field, &breach.proposal) {
+        (None, Some(name)) => Some(format!("call it {}", safe(name))),
+        (Some(_), Some(command)) => Some(safe(command)),
+        (_, None) => None,
+    });
+    let mut hints: Vec<String> = proposals.take(3).collect();
+    hints.push(format!("`pent schema check -r {}` lists all of it", safe(draft)));
+    Advice { status: ExitStatus::Refused, hints }
 }

@@ -1,0 +1,90 @@
+//! Which branches there are, and where each left the main line.
+
+use crate::app::error::AppError;
+use crate::app::search::authorship::differences;
+use crate::base::id::{CommitId, TreeId};
+use crate::base::monitor::Monitor;
+use crate::base::path::AssetPath;
+use crate::catalog::index::Group;
+use crate::diff::tree::PathSet;
+use crate::object::source::ObjectSource as _;
+use crate::object::tree_edit::EntryValue;
+use crate::repo::View;
+use crate::repo::history::common_ancestors;
+use crate::repo::refs::{DEFAULT_BRANCH, RefKind, RefName};
+use std::collections::{BTreeMap, HashMap};
+
+/// The branches as they stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Heads {
+    /// The main line: `main`, or without one the branch that the worktree is on, or the first.
+    pub base: Option<Group>,
+    /// Other branches, those with the same newest commit together.
+    pub groups: Vec<Group>,
+}
+
+impl Heads {
+    /// Looks at all branches, those of remotes as far as they were fetched included. `known` groups
+    /// that have not moved are taken over.
+    pub fn read(view: &View, known: Option<&Heads>) -> Result<Self, AppError> {
+        let mut branches: Vec<(RefName, CommitId)> = Vec::new();
+        for (name, target) in view.references()? {
+            if matches!(name.kind(), RefKind::Branch | RefKind::Remote) {
+                branches.push((name, target.commit));
+            }
+        }
+        let current = view.state()?.branch;
+        let called = |wanted: &RefName| branches.iter().find(|(name, _)| name == wanted);
+        let main = RefName::branch(DEFAULT_BRANCH)?;
+        let Some((base, tip)) = called(&main).or_else(|| called(&current)).or(branches.first()).cloned()
+        else {
+            return Ok(Self::default());
+        };
+        let mut by_commit: BTreeMap<CommitId, Vec<String>> = BTreeMap::new();
+        for (name, commit) in branches.iter().filter(|(_, commit)| *commit != tip) {
+            by_commit.entry(*commit).or_default().push(name.name().to_owned());
+        }
+        let unmoved = known.filter(|known| known.base.as_ref().is_some_and(|base| base.commit == tip));
+        let mut groups = Vec::new();
+        for (commit, names) in by_commit {
+            let before = unmoved.and_then(|known| known.groups.iter().find(|group| group.commit == commit));
+            let fork = match before {
+                Some(group) => group.fork,
+                None => common_ancestors(view, tip, commit)?.first().copied(),
+            };
+            groups.push(Group { scope: names[0].clone(), names, commit, fork });
+        }
+        groups.sort_by(|left, right| left.scope.cmp(&right.scope));
+        let names = vec![base.name().to_owned()];
+        Ok(Self { base: Some(Group { scope: String::new(), names, commit: tip, fork: None }), groups })
+    }
+
+    /// The group that records call so.
+    pub fn group(&self, scope: &str) -> Option<&Group> {
+        self.base.iter().chain(&self.groups).find(|group| group.scope == scope)
+    }
+}
+
+/// The tree of a commit.
+pub fn tree_of(view: &View, commit: CommitId) -> Result<TreeId, AppError> {
+    Ok(view.commit(commit)?.tree)
+}
+
+/// What a group of branches has by itself: what differs from where it left the main line.
+pub fn own_of(
+    view: &View,
+    group: &Group,
+    monitor: &dyn Monitor,
+) -> Result<HashMap<AssetPath, EntryValue>, AppError> {
+    let mut own = HashMap::new();
+    if group.fork == Some(group.commit) {
+        return Ok(own);
+    }
+    let before = group.fork.map(|fork| tree_of(view, fork)).transpose()?;
+    let after = tree_of(view, group.commit)?;
+    differences(view, before, after, &PathSet::everything(), monitor, &mut |difference| {
+        own.extend(difference.after.map(|value| (difference.path, value)));
+        Ok(())
+    })?;
+    Ok(own)
+}
