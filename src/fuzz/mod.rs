@@ -31,6 +31,8 @@ const FAMILIES: &[&[Target]] = &[
     crate::import::fuzz::TARGETS,
     crate::diff::fuzz::TARGETS,
     crate::media::fuzz::TARGETS,
+    crate::media::fuzz::embedded::TARGETS,
+    crate::media::fuzz::families::TARGETS,
     crate::care::fuzz::TARGETS,
     crate::app::fuzz::TARGETS,
 ];
