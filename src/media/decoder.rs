@@ -96,6 +96,9 @@ const DECODERS: &[&dyn Decoder] = &[
     &super::typeface::Typeface,
     &super::package::Packages,
     &super::xcf::Gimp,
+    &super::mesh::Meshes,
+    &super::blend::Blender,
+    &super::film::Film,
     &super::sidecar::Sidecar,
 ];
 

@@ -4,6 +4,7 @@
 //! them, so whatever parses runs in a child process of its own (`worker`), bounded in time, memory
 //! and output; what it answers is parsed as strictly as the bytes of a stranger.
 
+pub mod blend;
 pub mod boxes;
 pub mod colour;
 pub mod compare;
@@ -11,11 +12,13 @@ pub mod decoder;
 pub mod drawing;
 pub mod embedded;
 pub mod facts;
+pub mod film;
 pub mod format;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod input;
 pub mod layer_print;
+pub mod mesh;
 pub mod package;
 pub mod pdf;
 pub mod photoshop;

@@ -42,6 +42,7 @@ mod kills;
 mod lazy;
 mod licences;
 mod login;
+mod meshes;
 mod model;
 mod openssh;
 mod packages;

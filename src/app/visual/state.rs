@@ -129,12 +129,15 @@ impl Subject {
             return Ok(Err(format!("nothing here draws a {}", opened.format.name)));
         }
         let facts = match opened.format.family {
-            Family::Layered | Family::Vector | Family::Document | Family::Font | Family::Audio => {
-                ask(&opened, |file| workers.layers(file, opened.format))?.or_else(|_| {
-                    ask(&opened, |file| workers.facts(file, opened.format))
-                        .unwrap_or_else(|error| Err(error.to_string()))
-                })
-            }
+            Family::Layered
+            | Family::Vector
+            | Family::Document
+            | Family::Font
+            | Family::Audio
+            | Family::Mesh => ask(&opened, |file| workers.layers(file, opened.format))?.or_else(|_| {
+                ask(&opened, |file| workers.facts(file, opened.format))
+                    .unwrap_or_else(|error| Err(error.to_string()))
+            }),
             _ => ask(&opened, |file| workers.facts(file, opened.format))?,
         };
         let facts = match facts {

@@ -9,6 +9,21 @@ use zip::write::SimpleFileOptions;
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    Target::new("media: scene", &["media/mesh/gltf.rs"], scene_seeds, |bytes| look(bytes, &format::GLTF))
+        .with_memory(64 << 20),
+    Target::new(
+        "media: object",
+        &["media/mesh/plain.rs"],
+        || vec![object_seed()],
+        |bytes| look(bytes, &format::STL),
+    )
+    .with_memory(64 << 20),
+    Target::new("media: Blender scene", &["media/blend.rs"], blender_seeds, |bytes| {
+        look(bytes, &format::BLEND)
+    })
+    .with_memory(16 << 20),
+    Target::new("media: film", &["media/film.rs"], film_seeds, |bytes| look(bytes, &format::MP4))
+        .with_memory(4 << 20),
     Target::new("media: GIMP document", &["media/xcf/read.rs", "media/xcf/tiles.rs"], gimp_seeds, |bytes| {
         look(bytes, &format::XCF)
     })
@@ -183,4 +198,71 @@ fn gimp_seeds() -> Vec<Vec<u8>> {
     bytes.extend([1, 9, 254, 1, 2, 0, 5, 0, 6, 127, 0, 2, 255]);
     bytes[pointers..pointers + 4].copy_from_slice(&number(layer));
     vec![bytes]
+}
+
+fn object_seed() -> Vec<u8> {
+    let mut bytes = vec![0; 80];
+    bytes.extend(1u32.to_le_bytes());
+    bytes.extend([0; 12]);
+    for value in [0f32, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.5] {
+        bytes.extend(value.to_le_bytes());
+    }
+    bytes.extend([0; 2]);
+    bytes
+}
+
+/// A triangle, as text with its data in an address and in one file with it.
+fn scene_seeds() -> Vec<Vec<u8>> {
+    let json = |buffer: &str| {
+        format!(
+            r#"{{"asset":{{"version":"2.0"}},"scene":0,"scenes":[{{"nodes":[0]}}],"nodes":[{{"mesh":0,"rotation":[0,0,0,1]}}],
+            "meshes":[{{"name":"a","primitives":[{{"attributes":{{"POSITION":0}},"indices":1,"material":0}}]}}],
+            "materials":[{{"pbrMetallicRoughness":{{"baseColorFactor":[1,0.5,0,1]}}}}],
+            "accessors":[{{"bufferView":0,"componentType":5126,"count":3,"type":"VEC3"}},{{"bufferView":1,"componentType":5121,"count":3,"type":"SCALAR"}}],
+            "bufferViews":[{{"buffer":0,"byteLength":36}},{{"buffer":0,"byteOffset":36,"byteLength":3}}],"buffers":[{{"byteLength":40{buffer}}}]}}"#
+        )
+    };
+    let mut data: Vec<u8> =
+        [0f32, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0].into_iter().flat_map(f32::to_le_bytes).collect();
+    data.extend([0, 1, 2, 0]);
+    let digits = <base64ct::Base64 as base64ct::Encoding>::encode_string(&data);
+    let text = json(&format!(r#","uri":"data:application/octet-stream;base64,{digits}""#)).into_bytes();
+    let mut chunk = json("").into_bytes();
+    chunk.resize(chunk.len().next_multiple_of(4), b' ');
+    let mut packed = b"glTF\x02\0\0\0\0\0\0\0".to_vec();
+    packed.extend([&(chunk.len() as u32).to_le_bytes()[..], b"JSON", &chunk].concat());
+    packed.extend([&(data.len() as u32).to_le_bytes()[..], b"BIN\0", &data].concat());
+    vec![text, packed]
+}
+
+fn blender_seeds() -> Vec<Vec<u8>> {
+    let mut bytes = b"BLENDER-v280TEST".to_vec();
+    bytes.extend(
+        [&24u32.to_le_bytes()[..], &[0; 16], &2u32.to_le_bytes(), &2u32.to_le_bytes(), &[9; 16]].concat(),
+    );
+    bytes.extend(b"ENDB");
+    vec![bytes]
+}
+
+/// A second of pictures at four frames.
+fn film_seeds() -> Vec<Vec<u8>> {
+    let part =
+        |kind: &[u8], content: &[u8]| [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat();
+    let times = [&[0; 12][..], &[0, 0, 0, 4, 0, 0, 0, 4]].concat();
+    let mut entry = [&[0, 0, 0, 86][..], b"avc1", &[0; 78]].concat();
+    entry[33] = 64;
+    entry[35] = 48;
+    let samples = [
+        part(b"stsd", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &entry].concat()),
+        part(b"stts", &[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 1]),
+    ]
+    .concat();
+    let media = [
+        part(b"mdhd", &[times.clone(), vec![0x15, 0xc7, 0, 0]].concat()),
+        part(b"hdlr", &[&[0; 8][..], b"vide", &[0; 12]].concat()),
+        part(b"minf", &part(b"stbl", &samples)),
+    ]
+    .concat();
+    let movie = [part(b"mvhd", &times), part(b"trak", &part(b"mdia", &media))].concat();
+    vec![[part(b"ftyp", b"isom\0\0\0\0isom"), part(b"moov", &movie)].concat()]
 }
