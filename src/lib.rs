@@ -16,6 +16,7 @@ pub mod object;
 pub mod repo;
 pub mod review;
 pub mod rules;
+pub mod server;
 pub mod store;
 pub mod sync;
 pub mod trust;

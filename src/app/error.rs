@@ -73,6 +73,8 @@ pub enum AppError {
     NotHere {
         files: u64,
         bytes: u64,
+        /// Whether remotes withhold content from this clone, so that this may be some of it.
+        is_withheld: bool,
         #[source]
         source: Option<crate::repo::partial::SupplyError>,
     },
@@ -182,6 +184,15 @@ pub enum AppError {
     /// A text that is no value of a metadata field.
     #[error("{text:?} is no {kind}")]
     FieldValue { kind: &'static str, text: String },
+    /// Something that was asked for makes no sense.
+    #[error("{text:?} cannot be used: {reason}")]
+    Setting { text: String, reason: String },
+    /// A server that would be spoken to in the clear.
+    #[error("{address} would be spoken to in the clear, for everybody on the way to read and change")]
+    Insecure { address: String, server: String },
+    /// A remote that takes care of itself was to be cared for from here.
+    #[error("{address} has a program of its own that takes care of it")]
+    CaresForItself { address: String },
     /// Keys or signing failed.
     #[error(transparent)]
     Trust(#[from] TrustError),

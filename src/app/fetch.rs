@@ -57,7 +57,7 @@ pub fn run_with(
         repository,
         remote: &*opened.remote,
         name: &opened.name,
-        content: !repository.view()?.is_partial()?,
+        content: !repository.view()?.is_lazy()?,
         judge: &rules,
         also: also.to_vec(),
     };
@@ -139,7 +139,8 @@ pub fn content(
         report.bytes_received = taken.bytes_received;
         if !lacking.is_empty() {
             let bytes = lacking.iter().map(|file| file.size).sum();
-            return Err(AppError::NotHere { files: lacking.len() as u64, bytes, source: None });
+            let (files, is_withheld) = (lacking.len() as u64, !repository.view()?.withheld()?.is_empty());
+            return Err(AppError::NotHere { files, bytes, is_withheld, source: None });
         }
     }
     keep::renew(repository, &opened)?;

@@ -81,7 +81,7 @@ pub fn run(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
-    let was_partial = repository.view()?.is_partial()?;
+    let was_partial = repository.view()?.is_lazy()?;
     if !options.dry_run {
         // From here on the clone says what it relies on, before it does.
         set_partial(repository, true)?;

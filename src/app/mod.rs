@@ -39,6 +39,7 @@ pub mod repair;
 pub mod resolve;
 pub mod restore;
 pub mod review;
+pub mod serve;
 pub mod show;
 pub mod sign;
 pub mod sparse;

@@ -7,12 +7,14 @@ use crate::app::common::remotes::Reach;
 use crate::app::common::session::Session;
 use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
-use crate::app::{fetch, merge};
+use crate::app::{fetch, merge, restore};
 use crate::base::monitor::Monitor;
+use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::repo::Repository;
 use crate::repo::people::Identity;
 use crate::repo::refs::RefName;
+use crate::repo::state::LeftBehind;
 use serde::Serialize;
 
 /// How to pull.
@@ -34,7 +36,8 @@ pub struct Report {
     /// How the branch came together with the remote's; `None` when the remote has no such branch, or
     /// this clone had no commit yet.
     pub merge: Option<merge::Report>,
-    /// What was done to the files of a clone that had no commit yet.
+    /// What was done to the files of a clone that had no commit yet, and to files that were withheld before
+    /// and are not any more.
     pub files: Option<FilesLine>,
 }
 
@@ -70,5 +73,29 @@ pub fn run(
         message: None,
     };
     let merge = merge::run(repository, &merging, clock, monitor)?;
-    Ok(Report { fetch, anew, merge: Some(merge), files: None })
+    let files =
+        if fetch.fetched.released_paths > 0 { bring_released(repository, clock, monitor)? } else { None };
+    Ok(Report { fetch, anew, merge: Some(merge), files })
+}
+
+/// Brings the files that were withheld until now, where nothing stands in their place.
+fn bring_released(
+    repository: &Repository,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Option<FilesLine>, AppError> {
+    let view = repository.view()?;
+    let (state, withheld) = (view.state()?, view.withheld()?);
+    // Decisions that wait come first; `restore` brings the files any time.
+    if state.merge.is_some() {
+        return Ok(None);
+    }
+    let nothing = state.unwritten.iter().filter(|(_, left)| **left == LeftBehind::Nothing);
+    let paths: Vec<AssetPath> = nothing.map(|(path, _)| path.clone()).collect();
+    let paths: Vec<AssetPath> = paths.into_iter().filter(|path| !withheld.covers(path)).collect();
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let options = restore::Options { paths, ..restore::Options::default() };
+    Ok(Some(restore::run(repository, &options, clock, monitor)?.files))
 }

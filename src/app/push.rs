@@ -190,7 +190,7 @@ fn take_over(
         repository,
         remote: &*opened.remote,
         name: &opened.name,
-        content: !repository.view()?.is_partial()?,
+        content: !repository.view()?.is_lazy()?,
         judge: rules,
         also: Vec::new(),
     };

@@ -1,6 +1,8 @@
 //! `remote`: the places that work is pushed to and fetched from.
 
-use crate::app::common::remotes::{Reach, find_record, new_token, open_bucket, open_remote, remote_dir};
+use crate::app::common::remotes::{
+    Reach, begin_at, find_record, new_token, open_address, open_bucket, open_remote, remote_dir,
+};
 use crate::app::error::AppError;
 use crate::base::id::PackId;
 use crate::repo::Repository;
@@ -145,6 +147,9 @@ fn insist_on_ours(repository: &Repository, found: crate::base::id::RepositoryId)
 /// Makes sure that a remote of this repository is at an address; begins one where nothing is.
 pub fn connect(repository: &Repository, address: &Address, reach: &Reach) -> Result<bool, AppError> {
     use crate::sync::remote::Remote as _;
+    if matches!(address, Address::Ssh { .. } | Address::Http { .. }) {
+        return connect_to_program(repository, address, reach);
+    }
     let bucket = open_bucket(address, None, reach)?;
     match bucket.describe() {
         Ok(description) => insist_on_ours(repository, description.repository).map(|()| false),
@@ -154,6 +159,18 @@ pub fn connect(repository: &Repository, address: &Address, reach: &Reach) -> Res
             }
             bucket.create(repository.id(), repository.store().settings().chunker, &nonce()?)?;
             Ok(true)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn connect_to_program(repository: &Repository, address: &Address, reach: &Reach) -> Result<bool, AppError> {
+    match open_address(address, None, reach)?.describe() {
+        Ok(description) => insist_on_ours(repository, description.repository).map(|()| false),
+        Err(SyncError::Nothing { .. }) => {
+            let chunker = repository.store().settings().chunker;
+            let begun = begin_at(address, reach, repository.id(), chunker)?;
+            begun.map_or(Ok(true), |begun| insist_on_ours(repository, begun.repository).map(|()| true))
         }
         Err(error) => Err(error.into()),
     }

@@ -37,6 +37,8 @@ pub enum Options {
     Remove(Vec<AssetPath>),
     /// Show everything.
     All,
+    /// Show nothing: for a repository that others push to.
+    Nothing,
 }
 
 /// What is shown.
@@ -111,6 +113,7 @@ fn changed_set(session: &Session<'_>, options: &Options) -> Result<Option<BTreeS
     Ok(match options {
         Options::List => current,
         Options::All => None,
+        Options::Nothing => Some(BTreeSet::new()),
         Options::Add(paths) => {
             for path in paths {
                 if entry_at(&session.view, session.base, path).map_err(RepoError::from)?.is_none()

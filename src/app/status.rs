@@ -52,6 +52,8 @@ pub struct Report {
     /// Whether content may be on a remote only, and is brought when it is asked for.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
+    /// Files that are not here because their content is withheld from you.
+    pub withheld: u64,
     /// How many paths changed, by what happened to them.
     pub counts: Counts,
     /// The paths, in order.
@@ -306,7 +308,8 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
         }),
         unfinished: unfinished(&session)?,
         upstream: upstream_of(&session, &changes)?,
-        partial: session.view.is_partial()?,
+        partial: session.view.is_lazy()?,
+        withheld: status.withheld,
         sparse: session.state.sparse.as_ref().map(|paths| paths.iter().cloned().collect()),
         counts: Counts::of(&changes),
         bytes_new_at_most: changes.iter().filter(is_file).map(at_most).sum(),

@@ -1,7 +1,8 @@
 //! What a running command has at hand.
 
 use crate::app::common::on_demand::FromRemotes;
-use crate::app::common::remotes::Reach;
+use crate::app::common::remotes::{Network, Reach};
+use crate::app::common::sign_in::KeySignIn;
 use crate::app::common::signatures::known_keys;
 use crate::app::common::signing::SigningAs;
 use crate::app::config;
@@ -31,6 +32,7 @@ use crate::rules::keyring::Keyring;
 use crate::store::Access;
 use crate::sync::SyncError;
 use crate::sync::address::Address;
+use crate::sync::sign_in::SignIn;
 use crate::trust::identity::{self, IdentityBook};
 use crate::trust::open::KeyAccess;
 use serde::Serialize;
@@ -195,7 +197,51 @@ impl Context {
 
     /// How the outside is reached.
     pub fn reach(&self) -> Reach {
-        Reach { variables: self.environment.cloud.clone(), home: self.environment.home.clone() }
+        let network = self.environment.network.clone();
+        let insecure =
+            self.settings().ok().and_then(|settings| settings.text("remote.insecure").ok()).flatten();
+        Reach {
+            variables: self.environment.cloud.clone(),
+            home: self.environment.home.clone(),
+            network: Network {
+                ssh: network.ssh,
+                notice: Some(self.log_line("remote:")),
+                tokens: network.tokens,
+                sign_in: self.sign_in(),
+                https_proxy: network.https_proxy,
+                http_proxy: network.http_proxy,
+                no_proxy: network.no_proxy,
+                insecure,
+            },
+        }
+    }
+
+    /// Who signs in to servers: whoever signs here.
+    fn sign_in(&self) -> Option<Arc<dyn SignIn>> {
+        let book = self.identity_book().ok()?;
+        Some(Arc::new(KeySignIn {
+            book,
+            agent: self.environment.agent_socket.clone(),
+            helper: PathBuf::from("ssh-keygen"),
+            ask: Box::new(self.secrets.clone()),
+            clock: Box::new(self.system_clock()),
+        }))
+    }
+
+    /// The clock to go by, to be kept.
+    pub fn system_clock(&self) -> SystemClock {
+        self.clock.clone()
+    }
+
+    /// Writes lines that come from elsewhere to standard error.
+    pub fn log_line(&self, lead: &'static str) -> Arc<dyn Fn(&str) + Send + Sync> {
+        let (styles, quiet) = (self.error_styles, self.globals.quiet);
+        Arc::new(move |line: &str| {
+            if !quiet {
+                // Without a standard error nobody is there to be told.
+                let _ = writeln!(io::stderr(), "{} {line}", styles.paint(DIM, lead));
+            }
+        })
     }
 
     /// Who works here, by the settings; `None` when no name is set. A person without an id gets one.

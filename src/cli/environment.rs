@@ -4,6 +4,7 @@
 use crate::base::time::{Clock, Timestamp};
 use crate::cli::completion;
 use crate::cli::failure::Failure;
+use crate::sync::sign_in::Secret;
 use jiff::tz::TimeZone;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
@@ -39,10 +40,27 @@ pub struct Environment {
     pub cloud: Vec<(String, String)>,
     /// The person's home folder.
     pub home: Option<PathBuf>,
+    /// How servers are reached.
+    pub network: NetworkVariables,
     /// `SSH_AUTH_SOCK`: where the person's ssh-agent listens.
     pub agent_socket: Option<PathBuf>,
     /// `SSH_ASKPASS` and `SSH_ASKPASS_REQUIRE`: the program that asks for passphrases, and when.
     pub askpass: Askpass,
+}
+
+/// Variables that say how servers are reached.
+#[derive(Debug, Clone, Default)]
+pub struct NetworkVariables {
+    /// `PENT_SSH`: the `ssh` to run, with arguments that come first.
+    pub ssh: Option<String>,
+    /// `PENT_TOKEN`: tokens for servers, as `token@host`.
+    pub tokens: Option<Secret>,
+    /// `HTTPS_PROXY`, or else `https_proxy`.
+    pub https_proxy: Option<String>,
+    /// `http_proxy`, in lower case only, as everywhere.
+    pub http_proxy: Option<String>,
+    /// `NO_PROXY`, or else `no_proxy`.
+    pub no_proxy: Option<String>,
 }
 
 /// The program that asks for passphrases, and when it is used.
@@ -137,6 +155,13 @@ impl Environment {
             },
             cloud: Vec::new(),
             home: home(variable),
+            network: NetworkVariables {
+                ssh: text("PENT_SSH"),
+                tokens: text("PENT_TOKEN").map(Secret::new),
+                https_proxy: text("HTTPS_PROXY").or_else(|| text("https_proxy")),
+                http_proxy: text("http_proxy"),
+                no_proxy: text("NO_PROXY").or_else(|| text("no_proxy")),
+            },
             agent_socket: variable("SSH_AUTH_SOCK").map(PathBuf::from),
             askpass: askpass(variable),
         })

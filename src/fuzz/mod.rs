@@ -28,6 +28,7 @@ const FAMILIES: &[&[Target]] = &[
     crate::worktree::fuzz::TARGETS,
     crate::trust::fuzz::TARGETS,
     crate::sync::fuzz::TARGETS,
+    crate::sync::wire::fuzz::TARGETS,
     crate::import::fuzz::TARGETS,
     crate::diff::fuzz::TARGETS,
     crate::media::fuzz::TARGETS,
@@ -35,6 +36,7 @@ const FAMILIES: &[&[Target]] = &[
     crate::media::fuzz::families::TARGETS,
     crate::care::fuzz::TARGETS,
     crate::app::fuzz::TARGETS,
+    crate::app::serve::fuzz::TARGETS,
 ];
 
 /// All targets.

@@ -145,6 +145,14 @@ pub const KEYS: &[Key] = &[
         about: "Files that one person at a time should change, as patterns parted by blanks; one behind a ! takes out.",
     },
     Key {
+        name: "remote.insecure",
+        kind: Kind::Line,
+        reach: Reach::Person,
+        home: Scope::Person,
+        default: None,
+        about: "Servers that may be spoken to without TLS, as host or host:port parted by blanks; this machine's own always may.",
+    },
+    Key {
         name: "ui.color",
         kind: Kind::Choice(&["auto", "always", "never"]),
         reach: Reach::Person,

@@ -12,7 +12,7 @@ use crate::repo::date::parse_date;
 use crate::repo::journal::{
     FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
 };
-use crate::repo::partial::KeepRecord;
+use crate::repo::partial::{KeepRecord, KeptRecord};
 use crate::repo::people::Person;
 use crate::repo::protected::ProtectedNames;
 use crate::repo::refs::{Annotation, RefName, RefTarget};
@@ -24,11 +24,24 @@ use crate::repo::state::{
     WorktreeState,
 };
 use crate::repo::tombstone::Tombstone;
+use crate::repo::withheld::WithheldRecord;
 use std::path::Path;
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
     Target::new("repo: what a clone relies on", &["repo/partial.rs"], keep_seeds, json_record::<KeepRecord>),
+    Target::new(
+        "repo: what a clone elsewhere relies on",
+        &["repo/partial.rs"],
+        kept_seeds,
+        json_record::<KeptRecord>,
+    ),
+    Target::new(
+        "repo: what a remote withholds",
+        &["repo/withheld.rs"],
+        withheld_seeds,
+        json_record::<WithheldRecord>,
+    ),
     Target::new("repo: ref target", &["repo/refs.rs"], target_seeds, |bytes| {
         canonical(RefTarget::decode(bytes), |target| {
             let _ = target.annotation.as_ref().map(|annotation| annotation.signature.time.rfc3339());
@@ -112,6 +125,17 @@ fn branch(numbers: &mut Numbers) -> RefName {
 
 fn time(numbers: &mut Numbers) -> Timestamp {
     Timestamp { unix_ms: numbers.any_size() as i64, offset_minutes: numbers.below(1439) as i16 }
+}
+
+fn withheld_seeds() -> Vec<Vec<u8>> {
+    let record = WithheldRecord { paths: vec!["contracts/**".to_owned(), "**/*.key".to_owned()] };
+    vec![serde_json::to_vec(&record).unwrap_or_default()]
+}
+
+fn kept_seeds() -> Vec<Vec<u8>> {
+    let commits = [CommitId::from_bytes([3; 32]), CommitId::from_bytes([4; 32])].into();
+    let record = KeptRecord { commits, told_ms: 1_772_381_999_000 };
+    vec![serde_json::to_vec(&record).unwrap_or_default()]
 }
 
 fn keep_seeds() -> Vec<Vec<u8>> {

@@ -36,6 +36,7 @@ pub mod state;
 pub mod tombstone;
 pub mod versions;
 pub mod view;
+pub mod withheld;
 
 pub use edit::Edit;
 pub use error::RepoError;

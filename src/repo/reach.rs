@@ -16,7 +16,7 @@ use crate::repo::error::RepoError;
 use crate::repo::journal::{JournalEntry, WINDOW_DAYS};
 use crate::repo::state::{ConflictSide, MergeState, Shelf, WorktreeState};
 use crate::repo::view::View;
-use crate::store::StoreError;
+use crate::store::{Space, StoreError};
 use std::collections::HashSet;
 
 const DAY_MS: i64 = 86_400_000;
@@ -43,6 +43,12 @@ impl Roots {
         }
         roots.commits.extend(view.review_commits()?);
         roots.commits.extend(view.unfinished_imports()?);
+        for commit in view.kept_for_clones(now)? {
+            // One that was gone before it was asked for cannot be kept.
+            if view.snapshot().contains(Space::Commits, commit.as_bytes())? {
+                roots.commits.push(commit);
+            }
+        }
         roots.commits.extend(view.kept_git_references()?.iter().filter_map(|(_, record)| record.commit));
         roots.add_state(&view.state()?);
         for (_, shelf) in view.shelves()? {

@@ -3,6 +3,7 @@
 //!
 //! Nothing here looks at a disk or at the system it runs on, so every rule is tested everywhere.
 
+pub mod access;
 pub mod approval;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

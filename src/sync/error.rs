@@ -60,6 +60,36 @@ pub enum SyncError {
     /// Others were quicker again and again.
     #[error("the remote is so busy that {attempts} attempts were in vain")]
     Busy { attempts: u32 },
+    /// Whoever asks may not do that.
+    #[error("you may not {what}")]
+    NotAllowed { what: String },
+    /// The other end wants to know first who asks.
+    #[error("{address} does not know who you are: {detail}")]
+    SignIn { address: String, detail: String },
+    /// The other end did not take what was sent.
+    #[error("the remote did not take {what}: {detail}")]
+    TurnedDown { what: String, detail: String },
+    /// The other end has no room for what was sent.
+    #[error("the remote has no room for it: {detail}")]
+    NoRoom { detail: String },
+    /// Something failed at the other end.
+    #[error("{address} failed: {detail}")]
+    Failed { address: String, detail: String },
+    /// The other end cannot be reached now, or the line broke.
+    #[error("{address} cannot be reached: {detail}")]
+    Unreachable { address: String, detail: String },
+    /// There is no way to the other end.
+    #[error("there is no way to {address}: {detail}")]
+    NoWay { address: String, detail: String },
+    /// What answers is another program, or something speaks before it does.
+    #[error("what answers at {address} is not pent: {detail}")]
+    NotPent { address: String, detail: String },
+    /// The other end speaks other versions of the protocol.
+    #[error(
+        "{address} speaks versions {} to {} of the protocol, and this program {} to {}",
+        theirs.0, theirs.1, ours.0, ours.1
+    )]
+    OtherVersion { address: String, theirs: (u16, u16), ours: (u16, u16) },
     /// The bucket failed.
     #[error(transparent)]
     Bucket(#[from] BucketError),

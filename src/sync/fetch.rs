@@ -8,15 +8,18 @@
 //!
 //! Whatever has come stays when the process ends; the next fetch asks only for the rest.
 
-use crate::base::id::{ChunkId, CommitId};
+use crate::base::id::{ChunkId, CommitId, FileId};
 use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::repo::refs::{RefKind, RefName, RefTarget};
+use crate::repo::withheld::Withheld;
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::rules::approval::Recorded;
+use crate::rules::pattern::Pattern;
 use crate::store::Space;
 use crate::sync::accept::{Case, Decision, Judge, is_forward, move_name};
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::logs::{Inbox, LogExchange, LogFound, LogsFetched};
+use crate::sync::paths::{each_file, is_hidden};
 use crate::sync::receive::{Needed, Receiver};
 use crate::sync::remote::{Description, HistoryWants, ObjectKey, RefChange, Remote};
 use crate::sync::tracking::{RemoteRecord, put_remote_record, remote_record};
@@ -31,6 +34,8 @@ const ROUNDS_MAX: usize = 600;
 /// Content and files that are brought at a time when only content is asked for.
 const GROUP_BYTES: u64 = 8 << 30;
 const GROUP_FILES: usize = 1 << 14;
+/// Files that are named along with a question for chunks.
+const FILES_NAMED_MAX: usize = 1024;
 
 /// What to fetch.
 pub struct Fetch<'a> {
@@ -63,6 +68,12 @@ pub struct Fetched {
     pub bytes_received: u64,
     /// Bytes of content that stayed on the remote until somebody asks for it.
     pub bytes_left: u64,
+    /// Files whose content the remote withholds: they stand at paths that one may not read there.
+    pub withheld: u64,
+    /// Files that were withheld before and are not any more: their content has come.
+    pub released: u64,
+    /// Of the paths that the worktree stands on, those that were withheld and are not any more.
+    pub released_paths: u64,
     /// Names that moved.
     pub moved: Vec<MovedName>,
     /// Names that were not taken over, and why.
@@ -80,6 +91,9 @@ impl Fetched {
         self.bytes_shared += more.bytes_shared;
         self.bytes_received += more.bytes_received;
         self.bytes_left += more.bytes_left;
+        self.withheld += more.withheld;
+        self.released += more.released;
+        self.released_paths += more.released_paths;
         self.moved.extend(more.moved);
         self.refused = more.refused;
     }
@@ -137,6 +151,7 @@ impl Fetch<'_> {
         } else {
             self.receive(&view, description, wants, &mut fetched, monitor)?
         };
+        self.settle_withheld(description, &mut fetched, monitor)?;
         monitor.phase(Phase { name: "Verifying signatures", files_total: None, bytes_total: None });
         let (theirs, log, bytes) = exchange.receive(&mut inbox, &mut fetched.logs)?;
         fetched.bytes_received += bytes;
@@ -173,11 +188,13 @@ impl Fetch<'_> {
         if self.content {
             let sizes = (found.files.len() as u64, fetched.bytes);
             monitor.phase(phase("Receiving", sizes));
-            let taken = receive_content(self.remote, &mut receiver, &found.files, description, monitor)?;
+            let files = readable_files(&receiver, &found, &description.hidden)?;
+            fetched.withheld = (found.files.len() - files.len()) as u64;
+            let taken = receive_content(self.remote, &mut receiver, &files, description, monitor)?;
             fetched.bytes_shared = taken.bytes_shared;
             received += taken.bytes_received;
             monitor.phase(phase("Checking", sizes));
-            insist_on_content(&receiver, &found.files)?;
+            insist_on_content(&receiver, &files)?;
         } else {
             fetched.bytes_left = fetched.bytes;
         }
@@ -185,14 +202,54 @@ impl Fetch<'_> {
             // What foreign content is can only be believed after hashing it.
             let taken = receive_content(self.remote, &mut receiver, &tied, description, monitor)?;
             received += taken.bytes_received;
-            insist_on_content(&receiver, &tied)?;
+            let lacking = receiver.confirm(&tied)?;
+            if description.hidden.is_empty() {
+                insist_on_none(&lacking)?;
+            }
         }
         fetched.bytes_received = received;
         let mut edit = self.repository.edit()?;
         receiver.store_commits(&mut edit)?;
         receiver.store_ties(&mut edit, &found)?;
+        // What was withheld before still is not here, and what is withheld now has not come.
+        let mut withheld = view.withheld_by(self.name)?;
+        withheld.extend(
+            description.hidden.iter().filter(|new| !withheld.contains(new)).cloned().collect::<Vec<_>>(),
+        );
+        edit.set_withheld(view, self.name, &withheld)?;
         edit.commit()?;
         Ok(receiver.into_inbox())
+    }
+
+    /// Brings what the remote does not withhold any more, and remembers what it does.
+    fn settle_withheld(
+        &self,
+        description: &Description,
+        fetched: &mut Fetched,
+        monitor: &dyn Monitor,
+    ) -> SyncResult<()> {
+        let view = self.repository.view()?;
+        let (before, now) = (view.withheld_by(self.name)?, &description.hidden);
+        if before == *now {
+            return Ok(());
+        }
+        if self.content && before.iter().any(|pattern| !now.contains(pattern)) {
+            let files = released(&view, before, now)?;
+            fetched.released = files.len() as u64;
+            for group in groups(&files) {
+                let mut receiver = Receiver::new(self.repository, Inbox::for_fetch(), monitor)?;
+                let taken = receive_content(self.remote, &mut receiver, group, description, monitor)?;
+                fetched.bytes_received += taken.bytes_received;
+                insist_on_content(&receiver, group)?;
+            }
+        }
+        // The worktree's state is noted in passing, so nobody else may be about to write it.
+        let lock = self.repository.store().lock_worktree(monitor)?;
+        let mut edit = self.repository.edit()?;
+        fetched.released_paths = edit.set_withheld(&self.repository.view()?, self.name, now)?;
+        edit.commit()?;
+        drop(lock);
+        Ok(())
     }
 
     /// The commits that the remote's names point to, or that were asked for, and that are not here.
@@ -407,11 +464,65 @@ fn groups(files: &[NewFile]) -> Vec<&[NewFile]> {
     groups
 }
 
+/// The files that were withheld, are not any more, and are not here.
+fn released(view: &View, before: Vec<Pattern>, now: &[Pattern]) -> SyncResult<Vec<NewFile>> {
+    let (before, now) = (Withheld::from(before), Withheld::from(now.to_vec()));
+    let tips: Vec<CommitId> = view.references()?.into_iter().map(|(_, target)| target.commit).collect();
+    let mut files = Vec::new();
+    for (id, size) in view.files_ever_at(tips, &|path| before.covers(path) && !now.covers(path))? {
+        if !view.has_content(id, size)? {
+            files.push(NewFile { id, size, before: None });
+        }
+    }
+    files.sort_unstable_by_key(|file| file.id);
+    Ok(files)
+}
+
+/// The new files without those that stand only at paths whose content is withheld.
+fn readable_files(receiver: &Receiver<'_>, found: &Found, hidden: &[Pattern]) -> SyncResult<Vec<NewFile>> {
+    if hidden.is_empty() {
+        return Ok(found.files.clone());
+    }
+    let (mut shown, mut withheld) = (HashSet::new(), HashSet::new());
+    for id in &found.commits {
+        each_file(&receiver.source(), *id, &mut |placed| {
+            let group = if is_hidden(hidden, &placed.path) { &mut withheld } else { &mut shown };
+            group.insert(placed.file);
+            Ok(())
+        })?;
+    }
+    let is_readable = |file: &&NewFile| shown.contains(&file.id) || !withheld.contains(&file.id);
+    Ok(found.files.iter().filter(is_readable).copied().collect())
+}
+
 /// Receives the content of files. Manifest nodes that are missing come first, then the chunks.
+///
+/// A remote that withholds the content of some paths has to know which files are meant.
 pub fn receive_content(
     remote: &dyn Remote,
     receiver: &mut Receiver<'_>,
     files: &[NewFile],
+    description: &Description,
+    monitor: &dyn Monitor,
+) -> SyncResult<Taken> {
+    if description.hidden.is_empty() {
+        return receive_group(remote, receiver, files, &[], description, monitor);
+    }
+    let mut taken = Taken::default();
+    for group in files.chunks(FILES_NAMED_MAX) {
+        let ids: Vec<FileId> = group.iter().map(|file| file.id).collect();
+        let part = receive_group(remote, receiver, group, &ids, description, monitor)?;
+        taken.bytes_received += part.bytes_received;
+        taken.bytes_shared += part.bytes_shared;
+    }
+    Ok(taken)
+}
+
+fn receive_group(
+    remote: &dyn Remote,
+    receiver: &mut Receiver<'_>,
+    files: &[NewFile],
+    named: &[FileId],
     description: &Description,
     monitor: &dyn Monitor,
 ) -> SyncResult<Taken> {
@@ -426,7 +537,7 @@ pub fn receive_content(
             return Err(SyncError::Cancelled);
         }
         let wanted: HashSet<ChunkId> = chunks.iter().copied().collect();
-        remote.fetch_chunks(chunks, &|block| {
+        remote.fetch_chunks_of(named, chunks, &|block| {
             received.fetch_add(block.len() as u64, Ordering::Relaxed);
             let bytes = receiver.take_block(block, &wanted)?;
             monitor.advance(Advance { bytes, ..Advance::default() });
@@ -466,7 +577,11 @@ fn complete_manifests(
 /// Hashes the files; content that is missing or wrong is the remote's fault, and nothing that relies
 /// on it is taken over.
 fn insist_on_content(receiver: &Receiver<'_>, files: &[NewFile]) -> SyncResult<()> {
-    match receiver.confirm(files)?.first() {
+    insist_on_none(&receiver.confirm(files)?)
+}
+
+fn insist_on_none(lacking: &[NewFile]) -> SyncResult<()> {
+    match lacking.first() {
         None => Ok(()),
         Some(file) => Err(SyncError::Missing { kind: "the content of file", id: file.id.to_string() }),
     }

@@ -9,6 +9,7 @@ use crate::object::policy_link::{PolicyLink, Signed};
 use crate::object::tree::TreeNode;
 use crate::sync::address::Address;
 use crate::sync::bundle::{BundleBuilder, decode_person, decode_proposal, open_bundle};
+use crate::sync::incoming;
 use crate::sync::keep;
 use crate::sync::origins;
 use crate::sync::push;
@@ -33,6 +34,12 @@ pub const TARGETS: &[Target] = &[
     Target::new("sync: note of a parcel", &["sync/push/records.rs"], push::fuzz_seeds, push::fuzz_run)
         .mended_by(mend_note),
     Target::new("sync: what imports left", &["sync/origins.rs"], origins::fuzz_seeds, origins::fuzz_run),
+    Target::new(
+        "sync: chunks of a pack that was put",
+        &["sync/incoming.rs"],
+        incoming::fuzz_seeds,
+        incoming::fuzz_run,
+    ),
     Target::new("sync: keep", &["sync/keep.rs"], keep::fuzz_seeds, keep::fuzz_run).mended_by(|bytes| {
         let end = bytes.len().saturating_sub(32);
         let (body, sum) = bytes.split_at_mut(end);

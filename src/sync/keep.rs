@@ -3,10 +3,11 @@
 
 use crate::base::codec::{DecodeError, DecodeErrorKind, Decoder, Encoder};
 use crate::base::id::CommitId;
+use crate::repo::partial::KEPT_FOR_MS;
 use std::time::Duration;
 
 /// How long a clone's word counts after it was given last.
-pub const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 3600);
+pub const KEPT_FOR: Duration = Duration::from_millis(KEPT_FOR_MS as u64);
 /// Most commits of one clone.
 pub const COMMITS_MAX: usize = 1 << 16;
 

@@ -18,16 +18,24 @@ pub mod error;
 pub mod fetch;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod http;
+mod incoming;
 pub mod keep;
 pub mod logs;
 pub mod origins;
 mod parallel;
+pub mod paths;
+mod possession;
 pub mod push;
+pub mod readable;
 pub mod receive;
 pub mod remote;
 pub mod served;
+pub mod sign_in;
+pub mod ssh;
 pub mod tracking;
 pub mod walk;
+pub mod wire;
 
 pub use error::SyncError;
 pub use remote::Remote;

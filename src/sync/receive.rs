@@ -64,7 +64,7 @@ pub struct Receiver<'a> {
 }
 
 /// What a repository would be with commits that are still kept back.
-struct Beside<'a> {
+pub(in crate::sync) struct Beside<'a> {
     view: &'a View,
     commits: &'a HashMap<CommitId, (Commit, Vec<u8>)>,
 }
@@ -236,7 +236,10 @@ impl<'a> Receiver<'a> {
         let extractor = Extractor::new(&reader, &view, self.monitor);
         for tie in &self.ties {
             let is_wanted = foreign.contains(&(tie.algorithm, tie.digest.clone()));
-            if !is_wanted || view.tie(tie.algorithm, &tie.digest)?.is_some() {
+            if !is_wanted
+                || view.tie(tie.algorithm, &tie.digest)?.is_some()
+                || !view.has_content(tie.file, tie.size)?
+            {
                 continue;
             }
             let digest = foreign_digest(&extractor, tie)?;
@@ -431,6 +434,11 @@ impl<'a> Receiver<'a> {
     /// What came of logs.
     pub fn into_inbox(self) -> Inbox {
         self.inbox
+    }
+
+    /// The repository as it would be with the commits that are kept back.
+    pub(in crate::sync) fn source(&self) -> Beside<'_> {
+        Beside { view: &self.view, commits: &self.commits }
     }
 
     /// The state of the repository as it was looked at last.

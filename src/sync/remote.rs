@@ -19,10 +19,11 @@
 //!
 //! `docs/protocol.md` has the bytes; `tests/suite/remote_contract` is the contract as a program.
 
-use crate::base::id::{ChunkId, CommitId, PackId, RepositoryId};
+use crate::base::id::{ChunkId, CommitId, FileId, PackId, RepositoryId};
 use crate::object::chunker::ChunkerParameters;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::sets::member_kind;
+use crate::rules::pattern::Pattern;
 use crate::store::bucket::head::Token;
 use crate::store::bucket::index::IndexKey;
 use crate::sync::error::SyncResult;
@@ -224,6 +225,8 @@ pub struct Description {
     pub logs: BTreeMap<String, Vec<u8>>,
     /// How much it takes at a time.
     pub limits: Limits,
+    /// Paths whose content is withheld from whoever asks; their names and ids are not.
+    pub hidden: Vec<Pattern>,
 }
 
 impl Description {
@@ -368,6 +371,13 @@ pub trait Remote: Send + Sync {
     /// Sends blocks that have these chunks: at most [`Limits::chunks_max`]. Others may come along;
     /// a chunk that is not there is left out.
     fn fetch_chunks(&self, chunks: &[ChunkId], sink: &BlockSink<'_>) -> SyncResult<()>;
+
+    /// The same, for chunks that belong to these files: a remote that withholds the content of some
+    /// paths hands out chunks of files only that are named and may be read.
+    fn fetch_chunks_of(&self, files: &[FileId], chunks: &[ChunkId], sink: &BlockSink<'_>) -> SyncResult<()> {
+        let _ = files;
+        self.fetch_chunks(chunks, sink)
+    }
 
     /// Takes a parcel and makes it durable; nobody sees it before it is published.
     fn put(&self, parcel: &Parcel) -> SyncResult<()>;

@@ -5,34 +5,38 @@
 
 use crate::base::id::{ChunkId, CommitId, FileId, LogEntryId, PackId, PersonId};
 use crate::base::monitor::SilentMonitor;
+use crate::base::time::Timestamp;
 use crate::object::action::Action;
 use crate::object::manifest::verified_key;
+use crate::repo::partial::KeptRecord;
 use crate::repo::refs::{RefKind, RefName, RefTarget};
 use crate::repo::review_log::ActionRecord;
 use crate::repo::sets::{LogSet, SHARED_LOG};
 use crate::repo::shared_log::LogHead;
-use crate::repo::{RepoError, Repository, View};
+use crate::repo::{Edit, RepoError, Repository, View};
 use crate::store::Space;
 use crate::store::parcel::{PackBuilder, pack_blocks};
 use crate::sync::accept::{Case, Judge, insist, move_name};
 use crate::sync::bundle::{BundleBuilder, open_bundle};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::incoming::Incoming;
+use crate::sync::keep::CloneId;
 use crate::sync::logs::{
     Inbox, LogFound, Nowhere, all_of_set, find_log, log_object_bytes, person_key, take_sets,
 };
 use crate::sync::origins::{is_origin, object};
+use crate::sync::possession::insist_on_possession;
 use crate::sync::push::candidates::{Candidates, Step, object_bytes};
 use crate::sync::push::gather_blocks;
+use crate::sync::readable::{Readable, chunks_of};
 use crate::sync::receive::{Receiver, space_of};
 use crate::sync::remote::{
     BlockSink, BundleSink, Description, HistoryWants, Kind, Limits, ObjectKey, Parcel, ParcelKind, Proposal,
-    Published, Remote,
+    Published, RefChange, Remote,
 };
 use crate::sync::walk::find_new;
-use std::collections::{BTreeMap, HashSet};
-use std::fs;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 /// How much is taken at a time.
 const LIMITS: Limits =
@@ -41,8 +45,6 @@ const LIMITS: Limits =
 const ANSWER_BYTES: usize = 8 << 20;
 /// Entries of the shared log that come along with the one that is asked for.
 const ENTRIES_ALONG: u64 = 255;
-/// Folder of parcels that were put and not published yet, inside `.pent`.
-const INCOMING_DIR: &str = "incoming";
 /// Prefix of the records of publications in the settings.
 const PUBLISHED_PREFIX: &str = "published/";
 /// Key of the count of publications in the settings.
@@ -50,59 +52,77 @@ const MARK_KEY: &[u8] = b"publications";
 /// Key under which gc counts its sweeps.
 const EPOCH_KEY: &[u8] = b"gc/epoch";
 
+/// Who asks, as far as it makes a difference to the answers.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Tells callers apart: what one of them put and did not publish is nobody else's. Letters, digits
+    /// and `-`.
+    pub name: String,
+    /// What they may read; everything when `None`.
+    pub readable: Option<Arc<Readable>>,
+    /// When they ask.
+    pub now: Timestamp,
+    /// Most bytes that they may have put and not published; with `None`, as many as are left free.
+    pub pending_max: Option<u64>,
+}
+
+impl Caller {
+    /// Whoever has the repository's folder at hand anyway.
+    pub fn local(now: Timestamp) -> Self {
+        Self { name: "local".to_owned(), readable: None, now, pending_max: None }
+    }
+}
+
 /// A repository that others push to and fetch from.
 pub struct ServedRemote<'a> {
     repository: &'a Repository,
     judge: &'a dyn Judge,
+    caller: Caller,
 }
 
 impl<'a> ServedRemote<'a> {
     /// Serves a repository whose names move by the rules that `judge` knows.
-    pub const fn new(repository: &'a Repository, judge: &'a dyn Judge) -> Self {
-        Self { repository, judge }
+    pub fn new(repository: &'a Repository, judge: &'a dyn Judge, now: Timestamp) -> Self {
+        Self::for_caller(repository, judge, Caller::local(now))
     }
 
-    fn incoming(&self, id: PackId, kind: ParcelKind) -> PathBuf {
-        let end = match kind {
-            ParcelKind::Pack => "pack",
-            ParcelKind::Bundle => "bundle",
-        };
-        self.repository.pent_dir().join(INCOMING_DIR).join(format!("{id}.{end}"))
+    /// The same for somebody in particular.
+    pub const fn for_caller(repository: &'a Repository, judge: &'a dyn Judge, caller: Caller) -> Self {
+        Self { repository, judge, caller }
     }
 
-    /// Keeps bytes under a name of their own until they are published.
-    fn keep(&self, id: PackId, kind: ParcelKind, bytes: &[u8]) -> SyncResult<()> {
-        let path = self.incoming(id, kind);
-        let mut nonce = [0u8; 16];
-        // Two that put the same parcel at once write the same bytes.
-        let _ = getrandom::fill(&mut nonce);
-        let temporary = path.with_extension(PackId::from_bytes(nonce).to_string());
-        let write = || -> std::io::Result<()> {
-            let folder = path.parent().unwrap_or(&path);
-            fs::create_dir_all(folder)?;
-            let mut file = fs::File::create(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            fs::File::open(folder)?.sync_all()
-        };
-        write().map_err(|source| SyncError::Io { action: "writing", path: path.clone(), source })
+    fn incoming(&self) -> Incoming {
+        Incoming::of(self.repository.pent_dir(), &self.caller.name, self.caller.pending_max)
     }
 
-    /// Stores the chunks of a pack. Nothing refers to them before they are published.
-    fn take_pack(&self, parcel: &Parcel) -> SyncResult<()> {
+    /// Removes what was put long ago and never published; whoever put it has forgotten it by now.
+    pub fn forget_old(&self) {
+        self.incoming().forget_old();
+    }
+
+    /// Stores the chunks of a pack and gives their ids. Nothing refers to them before they are published.
+    fn take_pack(&self, parcel: &Parcel) -> SyncResult<Vec<ChunkId>> {
         let (id, blocks) = pack_blocks(&parcel.bytes)?;
         if id != parcel.record.id {
             return Err(SyncError::Invalid { what: "a pack", detail: "it is another one".to_owned() });
         }
         let mut receiver = Receiver::new(self.repository, Inbox::for_publication(), &SilentMonitor)?;
+        let mut ids = Vec::new();
         for block in blocks {
             let wanted: HashSet<ChunkId> = block.header.records.iter().map(|record| record.id).collect();
+            ids.extend(wanted.iter().copied());
             let start = block.offset as usize;
             let end = start + block.header.block_length() as usize;
             receiver.take_block(parcel.bytes.get(start..end).unwrap_or_default(), &wanted)?;
         }
-        receiver.settle()
+        receiver.settle()?;
+        Ok(ids)
+    }
+
+    /// The chunks that the packs of a proposal brought.
+    fn sent_chunks(&self, proposal: &Proposal) -> HashSet<ChunkId> {
+        let packs = proposal.parcels.iter().filter(|parcel| parcel.kind == ParcelKind::Pack);
+        packs.flat_map(|pack| self.incoming().chunks(pack.id)).collect()
     }
 
     /// Takes in what the parcels have, and insists that nothing is missing or wrong. Gives the shared
@@ -110,7 +130,7 @@ impl<'a> ServedRemote<'a> {
     fn receive(&self, proposal: &Proposal) -> SyncResult<LogFound> {
         let mut receiver = Receiver::new(self.repository, Inbox::for_publication(), &SilentMonitor)?;
         for parcel in proposal.parcels.iter().filter(|parcel| parcel.kind == ParcelKind::Bundle) {
-            let bytes = fs::read(self.incoming(parcel.id, parcel.kind));
+            let bytes = self.incoming().bundle(parcel.id);
             // One that is gone has to be sent again, and so has what relied on it.
             receiver.take_bundle(&bytes.map_err(|_| SyncError::Outdated)?)?;
         }
@@ -120,6 +140,9 @@ impl<'a> ServedRemote<'a> {
         let found = receiver.find_new(&wants)?;
         if let Some(key) = found.missing.first() {
             return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
+        }
+        if let Some(readable) = &self.caller.readable {
+            insist_on_possession(&receiver, &found, &self.sent_chunks(proposal), readable)?;
         }
         let mut files = found.files.clone();
         files.extend(receiver.tied_files(&found)?);
@@ -164,6 +187,7 @@ impl<'a> ServedRemote<'a> {
             keep(&mut edit).map_err(log_moved)?;
         }
         for change in &proposal.changes {
+            insist_on_no_worktree(&edit, change)?;
             let (expected, target) = (change.expected, change.target.clone());
             let moved = move_name(&mut edit, decision.recorded.as_ref(), &change.name, expected, target);
             moved.map_err(|error| refusal(error, &change.name))?;
@@ -173,11 +197,26 @@ impl<'a> ServedRemote<'a> {
         edit.transaction().put(Space::Settings, &published_key(proposal), &mark.to_le_bytes())?;
         edit.commit()?;
         for parcel in &proposal.parcels {
-            // What stays is removed with everything else that is old.
-            let _ = fs::remove_file(self.incoming(parcel.id, parcel.kind));
+            self.incoming().forget(parcel.id, parcel.kind);
         }
         Ok(Published { mark, follows: Some(before) })
     }
+}
+
+/// A branch that somebody works on in this very folder does not move under their files: what they see
+/// would be compared with what they never had.
+fn insist_on_no_worktree(edit: &Edit, change: &RefChange) -> SyncResult<()> {
+    let state = match edit.state() {
+        Err(RepoError::Missing { .. }) => return Ok(()),
+        state => state?,
+    };
+    let shows_nothing = state.sparse.as_ref().is_some_and(BTreeSet::is_empty);
+    if state.branch != change.name || shows_nothing {
+        return Ok(());
+    }
+    let reason = "it is checked out there, and the files would not fit it any more; push to a draft, or serve a \
+                  repository without files of its own (`pent sparse none`, there)";
+    Err(SyncError::Refused { name: change.name.clone(), reasons: vec![reason.to_owned()] })
 }
 
 fn count(view: &View, key: &[u8]) -> SyncResult<u64> {
@@ -227,6 +266,43 @@ fn has(view: &View, key: &ObjectKey) -> SyncResult<bool> {
             None => false,
         },
     })
+}
+
+/// The same for somebody from whom content is withheld: of content, what they may read is there. The
+/// chunks of a file that is asked about along with them count too.
+fn have_of(view: &View, keys: &[ObjectKey], readable: &Readable) -> SyncResult<Vec<bool>> {
+    let files = keys.iter().filter(|key| key.kind == Kind::Manifest).map(|key| FileId::from_bytes(key.id));
+    let files: Vec<FileId> = files.collect();
+    let ids = keys.iter().filter(|key| key.kind == Kind::Chunk).map(|key| ChunkId::from_bytes(key.id));
+    let chunks = readable_chunks(view, &files, &ids.collect::<Vec<_>>(), readable)?;
+    let files = readable.of(view, files)?;
+    let answer = |key: &ObjectKey| {
+        let may = match key.kind {
+            Kind::Chunk => chunks.contains(&ChunkId::from_bytes(key.id)),
+            Kind::Manifest => files.contains(&FileId::from_bytes(key.id)),
+            // Parts of a manifest say no more than that it is here.
+            Kind::ManifestNode => false,
+            _ => true,
+        };
+        Ok(may && has(view, key)?)
+    };
+    keys.iter().map(answer).collect()
+}
+
+/// Of these chunks, and of the chunks of these files, what may be read.
+fn readable_chunks(
+    view: &View,
+    files: &[FileId],
+    chunks: &[ChunkId],
+    readable: &Readable,
+) -> SyncResult<HashSet<ChunkId>> {
+    let alone = readable.of(view, chunks.iter().map(|id| FileId::from_bytes(*id.as_bytes())))?;
+    let mut found: HashSet<ChunkId> = alone.into_iter().map(ChunkId::from).collect();
+    let asked: HashSet<ChunkId> = chunks.iter().copied().collect();
+    for file in readable.of(view, files.iter().copied())? {
+        found.extend(chunks_of(view, file, &asked)?);
+    }
+    Ok(found)
 }
 
 /// Puts objects into bundles and sends these on.
@@ -309,12 +385,16 @@ impl Remote for ServedRemote<'_> {
             refs,
             logs: view.log_heads()?,
             limits: LIMITS,
+            hidden: self.caller.readable.as_ref().map_or_else(Vec::new, |known| known.hidden().to_vec()),
         })
     }
 
     fn have(&self, keys: &[ObjectKey]) -> SyncResult<Vec<bool>> {
         let view = self.repository.view()?;
-        keys.iter().map(|key| has(&view, key)).collect()
+        match &self.caller.readable {
+            None => keys.iter().map(|key| has(&view, key)).collect(),
+            Some(readable) => have_of(&view, keys, readable),
+        }
     }
 
     fn fetch_history(&self, wants: &HistoryWants, sink: &mut BundleSink<'_>) -> SyncResult<()> {
@@ -348,11 +428,19 @@ impl Remote for ServedRemote<'_> {
     }
 
     fn fetch_chunks(&self, chunks: &[ChunkId], sink: &BlockSink<'_>) -> SyncResult<()> {
+        self.fetch_chunks_of(&[], chunks, sink)
+    }
+
+    fn fetch_chunks_of(&self, files: &[FileId], chunks: &[ChunkId], sink: &BlockSink<'_>) -> SyncResult<()> {
         let view = self.repository.view()?;
         let reader = self.repository.store().chunk_reader()?;
+        let may_read = match &self.caller.readable {
+            None => None,
+            Some(readable) => Some(readable_chunks(&view, files, chunks, readable)?),
+        };
         let mut known = Vec::new();
         for id in chunks {
-            if view.snapshot().has_chunk(*id)? {
+            if may_read.as_ref().is_none_or(|chunks| chunks.contains(id)) && view.snapshot().has_chunk(*id)? {
                 known.push(*id);
             }
         }
@@ -377,24 +465,34 @@ impl Remote for ServedRemote<'_> {
             let detail = format!("it has {} bytes", parcel.bytes.len());
             return Err(SyncError::Invalid { what: "a parcel", detail });
         }
+        let (incoming, id, length) = (self.incoming(), parcel.record.id, parcel.bytes.len() as u64);
+        if incoming.has(id, parcel.record.kind) {
+            return Ok(());
+        }
+        incoming.insist_on_room(length)?;
         match parcel.record.kind {
             ParcelKind::Pack => {
-                self.take_pack(parcel)?;
-                self.keep(parcel.record.id, ParcelKind::Pack, b"")
+                let chunks = self.take_pack(parcel)?;
+                incoming.hold_pack(id, &chunks, length)
             }
             ParcelKind::Bundle => {
                 open_bundle(&parcel.bytes, &mut |_, _, _| Ok(()))?;
-                self.keep(parcel.record.id, ParcelKind::Bundle, &parcel.bytes)
+                incoming.hold_bundle(id, &parcel.bytes)
             }
         }
     }
 
     fn holds(&self, parcels: &[(PackId, ParcelKind)]) -> SyncResult<Vec<bool>> {
-        Ok(parcels.iter().map(|(id, kind)| self.incoming(*id, *kind).exists()).collect())
+        let incoming = self.incoming();
+        Ok(parcels.iter().map(|(id, kind)| incoming.has(*id, *kind)).collect())
     }
 
     fn publish(&self, proposal: &Proposal) -> SyncResult<Published> {
         let view = self.repository.view()?;
+        if let Some(change) = proposal.changes.iter().find(|change| change.name.kind() == RefKind::Remote) {
+            let detail = format!("{} is nobody else's to move", change.name);
+            return Err(SyncError::Invalid { what: "a proposal", detail });
+        }
         if let Some(bytes) = view.snapshot().get(Space::Settings, &published_key(proposal))? {
             let mark = bytes.try_into().map_or(0, u64::from_le_bytes);
             return Ok(Published { mark, follows: None });
@@ -422,12 +520,29 @@ impl Remote for ServedRemote<'_> {
             // What was promised is gone: have it all sent again.
             Err(error @ SyncError::Missing { .. }) => {
                 for parcel in &proposal.parcels {
-                    let _ = fs::remove_file(self.incoming(parcel.id, parcel.kind));
+                    self.incoming().forget(parcel.id, parcel.kind);
                 }
                 return Err(error);
             }
             received => received?,
         };
         self.move_names(proposal, &log)
+    }
+
+    fn keep(&self, clone: &CloneId, commits: &[CommitId]) -> SyncResult<()> {
+        let view = self.repository.view()?;
+        let mut known = BTreeSet::new();
+        for commit in commits {
+            if view.snapshot().contains(Space::Commits, commit.as_bytes())? {
+                known.insert(*commit);
+            }
+        }
+        let record = KeptRecord { commits: known, told_ms: self.caller.now.unix_ms };
+        let mut edit = self.repository.edit()?;
+        if !edit.keep_for_clone(&self.caller.name, clone, &record)? {
+            let detail = "it keeps what a great many clones of yours rely on already".to_owned();
+            return Err(SyncError::TurnedDown { what: "one clone more".to_owned(), detail });
+        }
+        Ok(edit.commit()?)
     }
 }

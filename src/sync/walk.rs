@@ -267,7 +267,7 @@ impl<S: ObjectSource<Error = RepoError>> Finder<'_, S> {
 }
 
 /// What to do next with two directories.
-enum Step {
+pub(super) enum Step {
     PassBoth,
     PassOld,
     OpenNew,
@@ -277,7 +277,8 @@ enum Step {
     Compare,
 }
 
-fn step(new: &CursorItem, old: Option<&CursorItem>) -> Step {
+/// What to do next.
+pub(super) fn step(new: &CursorItem, old: Option<&CursorItem>) -> Step {
     match (new, old) {
         (CursorItem::Node(_), None) => Step::OpenNew,
         (CursorItem::Entry(_), None) => Step::TakeNew,
@@ -318,7 +319,7 @@ fn step(new: &CursorItem, old: Option<&CursorItem>) -> Step {
 }
 
 /// Opens a node of the old side. One that cannot be read only means that more counts as new.
-fn open_old<S: ObjectSource>(cursor: &mut Option<DirectoryCursor<'_, S>>) {
+pub(super) fn open_old<S: ObjectSource>(cursor: &mut Option<DirectoryCursor<'_, S>>) {
     if cursor.as_mut().is_some_and(|cursor| cursor.open().is_err()) {
         *cursor = None;
     }

@@ -114,6 +114,8 @@ pub struct CheckoutPlan {
     pub refused: Vec<(AssetPath, NameHazard)>,
     /// Paths whose content is known only by a foreign hash and cannot be had.
     pub unavailable: Vec<AssetPath>,
+    /// What would write content that is withheld from this clone: left as it is, which is no problem.
+    pub withheld: Vec<Step>,
     /// Names that are written here and cannot be on some other system.
     pub hazards: Vec<(AssetPath, Hazard)>,
     /// Paths that could not be looked at.
@@ -136,6 +138,19 @@ impl CheckoutPlan {
     /// Paths that go, in tree order.
     pub fn removals(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| step.action == Action::Remove)
+    }
+
+    /// Leaves out what would write content that cannot be had.
+    pub fn leave_out(&mut self, is_withheld: &mut dyn FnMut(&AssetPath, &Content) -> bool) {
+        let (withheld, bytes) = (&mut self.withheld, &mut self.bytes_to_write);
+        self.steps.retain(|step| match &step.action {
+            Action::Write { content } if is_withheld(&step.path, content) => {
+                withheld.push(step.clone());
+                *bytes = bytes.saturating_sub(content.size().unwrap_or(0));
+                false
+            }
+            _ => true,
+        });
     }
 
     /// Paths that will be left as they are, each with its reason.

@@ -166,6 +166,7 @@ impl Gathering {
             nested: scanned.nested,
             measured: false,
             leftovers: scanned.leftovers,
+            withheld: 0,
         };
         let items = scanned.items.into_iter();
         Self { items, taken: 0, remembering, status, remembered: Vec::new(), any_new: false }

@@ -20,9 +20,9 @@ const FLOORS: &[(&str, u8)] = &[
     ("import", 4),
     ("care", 4),
     ("app", 5),
-    ("cli", 6),
     ("server", 6),
-    ("fuzz", 7),
+    ("cli", 7),
+    ("fuzz", 8),
 ];
 
 const FILE_LINES_MAX: usize = 600;

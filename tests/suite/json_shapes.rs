@@ -98,6 +98,10 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("fetch-content", "fetch", "app/fetch", "ContentReport"),
     ("free", "free", "app/free", "Report"),
     ("pull", "pull", "app/pull", "Report"),
+    ("serve", "serve", "cli/commands/serve", "Listening"),
+    ("serve-token-new", "serve", "app/serve/tokens", "NewReport"),
+    ("serve-token-list", "serve", "app/serve/tokens", "ListReport"),
+    ("serve-token-revoke", "serve", "app/serve/tokens", "RevokeReport"),
     ("man", "man", "cli/commands/man", "Report"),
 ];
 
@@ -198,7 +202,7 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 /// Days of work, in three places, in which every command prints what it has to say.
 fn printed() -> Vec<(String, Value)> {
     let mut work = Story::new();
-    for part in [begin, branch, describe, take_back, vouch, share, care] {
+    for part in [begin, branch, describe, take_back, vouch, share, serve, care] {
         part(&mut work);
     }
     let (mut reviewed, mut brought) = (Story::new(), Story::new());
@@ -360,6 +364,20 @@ fn share(story: &mut Story) {
     story.tell(&["remote", "gc"]);
     story.tell(&["backup", "../safe"]);
     story.tell(&["remote", "remove", "origin"]);
+}
+
+fn serve(story: &mut Story) {
+    fs::create_dir(story.world.studio().join("../srv")).expect("a folder");
+    let listen = ["--listen", "127.0.0.1:0", "--repos", "../srv"];
+    let serving = crate::sharing_network::Serving::start(&story.world, &listen);
+    story.printed.push(("pent.serve/1".to_owned(), serving.said.clone()));
+    let new =
+        ["serve", "token", "new", "nightly backup", "--repos", "../srv", "--for", "brand", "--as", "anna"];
+    story.tell(&new);
+    let (_, made) = story.printed.last().expect("the token");
+    let id = made["line"]["id"].as_str().expect("an id").to_owned();
+    story.tell(&["serve", "token", "list", "--repos", "../srv"]);
+    story.tell(&["serve", "token", "revoke", &id, "--repos", "../srv"]);
 }
 
 fn care(story: &mut Story) {

@@ -38,6 +38,8 @@ pub struct FilesLine {
     pub set_aside: Vec<AssetPath>,
     /// The name under which these are kept.
     pub set_aside_as: Option<String>,
+    /// Files that were not written because their content is withheld from you.
+    pub withheld: u64,
     /// Paths that were left as they are, each with its reason.
     pub problems: Vec<ProblemLine>,
     /// How many files it did not come to because it was stopped or the disk was full. The next
@@ -171,12 +173,40 @@ pub fn prepare_with(
         stored: &|path, node| known.find(path, node),
         wanted: targets,
     };
-    let plan = plan(&input, monitor)?;
+    let mut plan = plan(&input, monitor)?;
+    leave_withheld(session, made, &mut plan)?;
     plan.check_space(&session.worktree)?;
     // What can be brought is brought now; what cannot is said before anything is changed.
     let wanted = written_by(&plan).filter(|(id, _)| !made.contains(id));
     have_content(session.repository, &session.view, wanted, monitor)?;
     Ok(plan)
+}
+
+/// Leaves out what is withheld from this clone and not here all the same.
+fn leave_withheld(
+    session: &Session<'_>,
+    made: &HashSet<FileId>,
+    plan: &mut CheckoutPlan,
+) -> Result<(), AppError> {
+    let withheld = session.view.withheld()?;
+    if withheld.is_empty() {
+        return Ok(());
+    }
+    let mut failed = None;
+    plan.leave_out(&mut |path, content| {
+        let Some((id, size)) = file_of(content).filter(|(id, _)| withheld.covers(path) && !made.contains(id))
+        else {
+            return false;
+        };
+        session.view.has_content(id, size).map_or_else(
+            |error| {
+                failed = Some(error);
+                false
+            },
+            |is_here| !is_here,
+        )
+    });
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// The files whose content a plan writes.
@@ -207,6 +237,7 @@ pub fn told(
         removed: done.removed,
         set_aside,
         set_aside_as: done.displaced.clone(),
+        withheld: plan.withheld.len() as u64,
         problems: problems.into_iter().map(ProblemLine::from).collect(),
         left: done.not_begun,
     })

@@ -29,6 +29,7 @@ pub mod rules;
 pub mod seekable;
 pub mod session;
 pub mod shelved;
+pub mod sign_in;
 pub mod signatures;
 pub mod signing;
 pub mod snapshot;

@@ -23,7 +23,6 @@ use std::collections::{HashMap, HashSet};
 pub type WantedFile = (FileId, u64);
 
 /// Asks the remotes of a repository, `origin` first.
-#[derive(Debug)]
 pub struct FromRemotes {
     reach: Reach,
 }
@@ -139,7 +138,9 @@ pub fn have_content(
     if left.is_empty() {
         return Ok(true);
     }
-    Err(AppError::NotHere { files: left.len() as u64, bytes: left.iter().sum(), source: asked.err() })
+    let is_withheld = asked.is_ok() && !now.withheld()?.is_empty();
+    let (files, bytes) = (left.len() as u64, left.iter().sum());
+    Err(AppError::NotHere { files, bytes, is_withheld, source: asked.err() })
 }
 
 /// The same, and the view with it.

@@ -1,12 +1,20 @@
 //! Opens remotes by their names or addresses.
 
 use crate::app::error::AppError;
+use crate::base::id::RepositoryId;
+use crate::object::chunker::ChunkerParameters;
 use crate::repo::{Repository, View};
 use crate::store::bucket::{Bucket, FolderBucket};
 use crate::sync::address::Address;
 use crate::sync::bucket::BucketRemote;
-use crate::sync::remote::Remote;
+use crate::sync::http::{HttpCarrier, HttpReach, PATIENCE};
+use crate::sync::remote::{Description, Remote};
+use crate::sync::sign_in::{Secret, SignIn, token_for};
+use crate::sync::ssh::{Notice, SshDial, program_words};
 use crate::sync::tracking::{DEFAULT_REMOTE, RemoteRecord, check_remote_name, remote_record, remote_records};
+use crate::sync::wire::WireRemote;
+use crate::sync::wire::pipe::PipeCarrier;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,12 +22,35 @@ use std::sync::Arc;
 const REMOTES_DIR: &str = "remotes";
 
 /// How the outside is reached: what the library does not find out by itself.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Reach {
     /// Variables of the environment by which cloud services find credentials and endpoints.
     pub variables: Vec<(String, String)>,
     /// The person's home folder, where the tools of cloud services keep theirs.
     pub home: Option<PathBuf>,
+    /// How servers are reached.
+    pub network: Network,
+}
+
+/// How programs at the other end are reached.
+#[derive(Clone, Default)]
+pub struct Network {
+    /// The `ssh` to run, with arguments that come first, parted by blanks.
+    pub ssh: Option<String>,
+    /// Shows what the other end of ssh says to people.
+    pub notice: Option<Notice>,
+    /// Tokens for servers: `token@host`, parted by blanks.
+    pub tokens: Option<Secret>,
+    /// Who signs in to servers.
+    pub sign_in: Option<Arc<dyn SignIn>>,
+    /// The proxy for `https`, for `http`, and the hosts that are reached without one.
+    pub https_proxy: Option<String>,
+    /// The proxy for `http`.
+    pub http_proxy: Option<String>,
+    /// Hosts and domains that are reached without a proxy, parted by commas.
+    pub no_proxy: Option<String>,
+    /// Hosts that may be spoken to without TLS, parted by blanks.
+    pub insecure: Option<String>,
 }
 
 /// A remote that is open.
@@ -84,7 +115,81 @@ pub fn open_address(
     cache: Option<PathBuf>,
     reach: &Reach,
 ) -> Result<Box<dyn Remote>, AppError> {
-    Ok(Box::new(open_bucket(address, cache, reach)?))
+    match address {
+        Address::Ssh { .. } => Ok(Box::new(open_ssh(address, reach)?)),
+        Address::Http { .. } => Ok(Box::new(open_http(address, reach)?)),
+        bucket => Ok(Box::new(open_bucket(bucket, cache, reach)?)),
+    }
+}
+
+/// Begins a repository at an address where a program is at the other end; `None` where there is none.
+pub fn begin_at(
+    address: &Address,
+    reach: &Reach,
+    repository: RepositoryId,
+    chunker: ChunkerParameters,
+) -> Result<Option<Description>, AppError> {
+    Ok(match address {
+        Address::Ssh { .. } => Some(open_ssh(address, reach)?.begin(repository, chunker)?),
+        Address::Http { .. } => Some(open_http(address, reach)?.begin(repository, chunker)?),
+        _ => None,
+    })
+}
+
+fn open_ssh(address: &Address, reach: &Reach) -> Result<WireRemote<PipeCarrier<SshDial>>, AppError> {
+    let Address::Ssh { user, host, port, path } = address else {
+        return Err(AppError::RemoteKind { address: address.to_string() });
+    };
+    let dial = SshDial {
+        address: address.to_string(),
+        program: program_words(reach.network.ssh.as_deref()),
+        user: user.clone(),
+        host: host.clone(),
+        port: *port,
+        path: path.clone(),
+        notice: reach.network.notice.clone().unwrap_or_else(|| Arc::new(|_| {})),
+    };
+    Ok(WireRemote::new(PipeCarrier::new(dial)))
+}
+
+fn open_http(address: &Address, reach: &Reach) -> Result<WireRemote<HttpCarrier>, AppError> {
+    let Address::Http { secure, host, port, .. } = address else {
+        return Err(AppError::RemoteKind { address: address.to_string() });
+    };
+    let shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let server = port.map_or_else(|| shown.clone(), |port| format!("{shown}:{port}"));
+    let network = &reach.network;
+    let listed = network.insecure.as_deref().unwrap_or_default();
+    let is_listed = listed.split_whitespace().any(|entry| entry == server || entry == shown);
+    if !secure && !is_loopback(host) && !is_listed {
+        return Err(AppError::Insecure { address: address.to_string(), server });
+    }
+    let carrier = HttpCarrier::new(HttpReach {
+        address: address.to_string().trim_end_matches('/').to_owned(),
+        secure: *secure,
+        token: network.tokens.as_ref().and_then(|tokens| token_for(tokens.reveal(), &server)),
+        server,
+        sign_in: network.sign_in.clone(),
+        proxy: proxy_for(network, *secure, host),
+        patience: PATIENCE,
+    });
+    Ok(WireRemote::new(carrier?))
+}
+
+/// Whether a host is this machine itself.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The proxy to go through to a host; never to this machine itself.
+fn proxy_for(network: &Network, secure: bool, host: &str) -> Option<String> {
+    let proxy = if secure { &network.https_proxy } else { &network.http_proxy };
+    let except = network.no_proxy.as_deref().unwrap_or_default();
+    let is_excepted = except.split(',').map(|entry| entry.trim().trim_start_matches('.')).any(|entry| {
+        let within = || host.strip_suffix(entry).is_some_and(|rest| rest.ends_with('.'));
+        entry == "*" || (!entry.is_empty() && (host == entry || within()))
+    });
+    if is_loopback(host) || is_excepted { None } else { proxy.clone() }
 }
 
 /// Opens the bucket at an address; refuses addresses of other kinds.
@@ -95,6 +200,9 @@ pub fn open_bucket(
 ) -> Result<BucketRemote, AppError> {
     let bucket: Arc<dyn Bucket> = match address {
         Address::Folder { path } => Arc::new(FolderBucket::open(path)),
+        Address::Ssh { .. } | Address::Http { .. } => {
+            return Err(AppError::CaresForItself { address: address.to_string() });
+        }
         other => open_cloud(other, reach)?,
     };
     Ok(BucketRemote::new(bucket, address.to_string(), cache))
@@ -132,4 +240,45 @@ pub fn new_token() -> Result<[u8; 16], AppError> {
         source: std::io::Error::other(error.to_string()),
     })?;
     Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network() -> Network {
+        Network {
+            https_proxy: Some("http://proxy:3128".to_owned()),
+            no_proxy: Some("studio.example, .intern".to_owned()),
+            ..Network::default()
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_used_for_others_only() {
+        let proxied = |host: &str| proxy_for(&network(), true, host).is_some();
+        assert!(proxied("assets.example") && proxied("other-studio.example"));
+        for direct in ["studio.example", "a.studio.example", "nas.intern", "localhost", "127.0.0.1", "::1"] {
+            assert!(!proxied(direct), "{direct}");
+        }
+        assert_eq!(proxy_for(&network(), false, "assets.example"), None);
+    }
+
+    #[test]
+    fn without_tls_only_this_machine_and_hosts_that_were_named_are_spoken_to() {
+        let open = |text: &str, insecure: Option<&str>| {
+            let address = Address::parse(text, Path::new("/")).expect("an address");
+            let network = Network { insecure: insecure.map(str::to_owned), ..Network::default() };
+            open_http(&address, &Reach { network, ..Reach::default() }).is_ok()
+        };
+        assert!(open("http://127.0.0.1:8080/x", None) && open("http://localhost/x", None));
+        assert!(open("http://[::1]:8080/x", None));
+        assert!(
+            !open("http://nas.local:8080/x", None) && !open("http://nas.local:8080/x", Some("nas.local:81"))
+        );
+        assert!(
+            open("http://nas.local:8080/x", Some("a nas.local:8080")) && open("https://nas.local/x", None)
+        );
+        assert!(!open("http://127.0.0.1.evil.example/x", None));
+    }
 }

@@ -21,7 +21,7 @@ use crate::worktree::index::{
 };
 use crate::worktree::probe::ContentProbe;
 use crate::worktree::root::Worktree;
-use crate::worktree::status::{Measure, Status, StatusInput, status};
+use crate::worktree::status::{Measure, Status, StatusInput, What, status};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -209,6 +209,7 @@ impl<'a> Session<'a> {
         measure: Measure,
         monitor: &dyn Monitor,
     ) -> Result<Status, AppError> {
+        let withheld = self.view.withheld()?;
         let moves: Vec<(AssetPath, AssetPath)> =
             self.state.pending.moves.iter().map(|(to, from)| (from.clone(), to.clone())).collect();
         let input = StatusInput {
@@ -219,12 +220,22 @@ impl<'a> Session<'a> {
             within,
             moves: &moves,
             is_unwritten: &|path, node| {
-                self.state.unwritten.get(path).is_some_and(|left| unwritten::still_is(*left, node))
+                let left = self.state.unwritten.get(path);
+                left.is_some_and(|left| unwritten::still_is(*left, node))
+                    || (node.is_none() && withheld.covers(path))
             },
             probe,
             measure,
         };
-        Ok(status(&input, monitor)?)
+        let mut found = status(&input, monitor)?;
+        if !withheld.is_empty() {
+            let before = found.changes.len();
+            found
+                .changes
+                .retain(|change| !(matches!(change.what, What::Unwritten) && withheld.covers(&change.path)));
+            found.withheld = (before - found.changes.len()) as u64;
+        }
+        Ok(found)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::repo::state::{LeftBehind, Underway, WorktreeState};
 use crate::repo::{RepoError, View};
 use crate::worktree::checkout::{CheckoutPlan, CheckoutReport, Replaces};
 use crate::worktree::stat::{Node, NodeKind};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What a change of files did not come to, and what it dealt with.
 #[derive(Debug, Default)]
@@ -31,7 +31,10 @@ impl Outcome {
     pub fn of(session: &Session<'_>, plan: &CheckoutPlan, done: &CheckoutReport) -> Self {
         let refused = plan.refused.iter().map(|(path, _)| path);
         let unreadable = plan.unreadable.iter().map(|(path, _)| path);
-        let not_planned = refused.chain(&plan.unavailable).chain(unreadable);
+        let not_planned = refused
+            .chain(&plan.unavailable)
+            .chain(plan.withheld.iter().map(|step| &step.path))
+            .chain(unreadable);
         let failed: Vec<&AssetPath> =
             not_planned.clone().chain(done.failed.iter().map(|failed| &failed.path)).collect();
         let steps = plan.steps.iter().map(|step| &step.path);
@@ -39,10 +42,15 @@ impl Outcome {
         let replaces: HashMap<&AssetPath, Replaces> = if failed.is_empty() {
             HashMap::new()
         } else {
-            plan.steps.iter().map(|step| (&step.path, step.replaces)).collect()
+            plan.steps.iter().chain(&plan.withheld).map(|step| (&step.path, step.replaces)).collect()
         };
+        let withheld: HashSet<&AssetPath> = plan.withheld.iter().map(|step| &step.path).collect();
         let left = failed.into_iter().filter_map(|path| {
             let node = session.worktree.look(path).ok()?;
+            if node.is_none() && withheld.contains(path) {
+                // That nothing stands there is no change as long as it is withheld.
+                return None;
+            }
             let is_nobodys = match (replaces.get(path), &node) {
                 (_, None) => true,
                 (Some(Replaces::Committed(expected)), Some(node)) => {

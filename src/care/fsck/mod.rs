@@ -175,7 +175,12 @@ fn check_roots(
     for missing in &reached.missing {
         outcome.findings.add(Finding::missing(missing));
     }
-    let elsewhere = if view.is_partial()? { elsewhere(view, monitor)? } else { HashSet::new() };
+    let mut elsewhere = if view.is_lazy()? { elsewhere(view, monitor)? } else { HashSet::new() };
+    let withheld = view.withheld()?;
+    if !withheld.is_empty() && !reached.missing_files.is_empty() {
+        let files = view.files_ever_at(reached.commits.iter().copied(), &|path| withheld.covers(path))?;
+        elsewhere.extend(files.into_keys());
+    }
     for file in &reached.missing_files {
         if elsewhere.contains(file) {
             outcome.checked.files_elsewhere += 1;

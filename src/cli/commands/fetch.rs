@@ -112,12 +112,16 @@ pub(super) fn sentence(fetched: &Fetched) -> String {
     let assets = count(fetched.assets, "asset", "assets");
     let rest = if fetched.bytes_shared > 0 { ", the rest was already here" } else { "" };
     let (bytes, received) = (human_bytes(fetched.bytes), human_bytes(fetched.bytes_received));
+    let withheld = match fetched.withheld {
+        0 => String::new(),
+        files => format!(" {} withheld from you.", count(files, "file is", "files are")),
+    };
     if fetched.bytes_left > 0 {
         return format!(
-            "{commits}, {assets}, {bytes}; {received} received, content stays there until you ask for it."
+            "{commits}, {assets}, {bytes}; {received} received, content stays there until you ask for it.{withheld}"
         );
     }
-    format!("{commits}, {assets}, {bytes}; {received} received{rest}.")
+    format!("{commits}, {assets}, {bytes}; {received} received{rest}.{withheld}")
 }
 
 fn show_moved(page: &mut Page<'_>, moved: &MovedName, remote: &str) -> io::Result<()> {

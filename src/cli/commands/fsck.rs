@@ -73,9 +73,9 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         page.remark(format_args!("{left_out} not read this time."))?;
     }
     if checked.files_elsewhere > 0 {
-        let files = count(checked.files_elsewhere, "file is", "files are");
+        let files = count(checked.files_elsewhere, "file", "files");
         page.remark(format_args!(
-            "The content of {files} not here but on a remote; `pent remote verify` reads it there."
+            "Of {files} the content is not here but on a remote, where `pent remote verify` or whoever runs it checks it."
         ))?;
     }
     if let Some(unix_ms) = report.last_sound_ms.filter(|_| !report.sound) {

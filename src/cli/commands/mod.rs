@@ -40,6 +40,7 @@ pub mod repair;
 pub mod resolve;
 pub mod restore;
 pub mod review;
+pub mod serve;
 pub mod show;
 pub mod sign;
 pub mod sparse;
@@ -94,6 +95,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<pull::Arguments>(),
     Entry::of::<fetch::Arguments>(),
     Entry::of::<free::Arguments>(),
+    Entry::of::<serve::Arguments>(),
     Entry::of::<identity::Arguments>(),
     Entry::of::<sign::Arguments>(),
     Entry::of::<verify::Arguments>(),

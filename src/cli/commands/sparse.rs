@@ -37,6 +37,8 @@ pub enum Action {
     List,
     /// Have everything again
     All,
+    /// Have nothing: for a repository that others push to
+    None,
 }
 
 impl Describe for Arguments {
@@ -59,6 +61,7 @@ impl Verb for Arguments {
             Some(Action::Add { paths }) => Options::Add(context.asset_paths(&repository, paths)?),
             Some(Action::Remove { paths }) => Options::Remove(context.asset_paths(&repository, paths)?),
             Some(Action::All) => Options::All,
+            Some(Action::None) => Options::Nothing,
         };
         let report = sparse::run(&repository, &options, context.clock(), context.monitor())?;
         context.print("sparse", &report, show)?;
@@ -69,6 +72,7 @@ impl Verb for Arguments {
 fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     match &report.shown {
         None => page.line("The folder has everything.")?,
+        Some(paths) if paths.is_empty() => page.line("The folder has nothing.")?,
         Some(paths) => {
             page.line("The folder has these parts:")?;
             write_paths(page, paths)?;

@@ -73,6 +73,10 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     if report.partial {
         page.remark("Content that is not here comes from the remote when you ask for it.")?;
     }
+    if report.withheld > 0 {
+        let withheld = count(report.withheld, "file is", "files are");
+        page.remark(format_args!("{withheld} withheld from you and not here."))?;
+    }
     if let Some(verb) = &report.unfinished {
         let line = format_args!("A {} was cut off: what is below is half of it.", safe(verb));
         page.line(line)?;

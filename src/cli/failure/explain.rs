@@ -106,22 +106,23 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Import(error) => import(error),
         AppError::Sync(error) => sync::advice(error),
         AppError::RemoteTaken { .. } => sync::taken(),
+        AppError::Insecure { server, .. } => sync::insecure(server),
+        AppError::CaresForItself { .. } => sync::cares_for_itself(),
         AppError::RemoteKind { .. } => sync::kind(),
-        AppError::NotHere { .. } => sync::not_here(),
+        AppError::NotHere { is_withheld, .. } => sync::not_here(*is_withheld),
         AppError::Partial { .. } => sync::partial(),
         AppError::RemoteLeftOut { feature, .. } => sync::left_out(feature),
         AppError::OutsideWorktree { .. } => {
             Advice::usage("name paths inside the repository's folder, or go there with `-C`")
         }
-        AppError::Path { .. } => Advice::none(ExitStatus::Usage),
+        AppError::Setting { .. } | AppError::Path { .. } => Advice::none(ExitStatus::Usage),
         AppError::NameTaken { .. } => Advice::refused(&["choose another name, or remove the old one first"]),
         AppError::NameUnknown { kind, .. } => Advice::not_found(match *kind {
             "tag" => "`pent tag` lists the tags",
             "remote" => "`pent remote` lists the remotes; `pent remote add` adds one",
             _ => "`pent draft list` lists drafts and branches",
         }),
-        AppError::CurrentBranch { .. } => Advice::refused(&["go to another with `pent switch` first"]),
-        AppError::AlreadyThere { .. } => Advice::refused(&["`pent draft list` lists where else to go"]),
+        AppError::CurrentBranch { .. } | AppError::AlreadyThere { .. } => elsewhere(error),
         AppError::NotMerged { .. }
         | AppError::ShelvedWork { .. }
         | AppError::Unresolved { .. }
@@ -139,6 +140,14 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Trust(error) => trust::trust(error),
         AppError::Identity(error) => trust::identity(error),
         AppError::Io { source, .. } => io(source),
+    }
+}
+
+/// Advice on being on the branch already that is meant.
+fn elsewhere(error: &AppError) -> Advice {
+    match error {
+        AppError::CurrentBranch { .. } => Advice::refused(&["go to another with `pent switch` first"]),
+        _ => Advice::refused(&["`pent draft list` lists where else to go"]),
     }
 }
 
@@ -412,7 +421,7 @@ fn diff(error: &DiffError) -> Advice {
         | DiffError::MalformedTree { .. }
         | DiffError::MalformedManifest { .. }
         | DiffError::Path(_) => Advice::damaged(),
-        DiffError::Elsewhere { .. } => sync::not_here(),
+        DiffError::Elsewhere { .. } => sync::not_here(false),
         DiffError::Cancelled => Advice::none(ExitStatus::Interrupted),
     }
 }

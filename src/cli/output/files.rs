@@ -31,6 +31,10 @@ pub fn write_files(page: &mut Page<'_>, files: &FilesLine) -> io::Result<()> {
         page.line("Set aside for 30 days, since it was not committed (`pent undo` brings it back):")?;
         write_paths(page, &files.set_aside)?;
     }
+    if files.withheld > 0 {
+        let withheld = count(files.withheld, "file is", "files are");
+        page.line(format_args!("{withheld} withheld from you and not here."))?;
+    }
     if files.left > 0 {
         let left = count(files.left, "file is", "files are");
         page.line(format_args!("{left} left: the next command that changes files goes on with it."))?;

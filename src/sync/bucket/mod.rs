@@ -170,6 +170,7 @@ impl Remote for BucketRemote {
             refs: decode_refs(&head)?,
             logs: head.logs.clone(),
             limits: LIMITS,
+            hidden: Vec::new(),
         })
     }
 

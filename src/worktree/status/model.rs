@@ -92,6 +92,9 @@ pub struct Status {
     pub measured: bool,
     /// Half-written files of a checkout that was cut off.
     pub leftovers: Vec<AssetPath>,
+    /// Paths whose content is withheld, and at which nobody has changed anything. Counted by whoever
+    /// knows of them.
+    pub withheld: u64,
 }
 
 /// Size of the content of a file or link, in bytes.

@@ -104,6 +104,7 @@ const BY_HAND: &[(&str, Shape)] = &[
     ("Handle", Shape::Text),
     ("Role", Shape::Text),
     ("PublicKey", Shape::Text),
+    ("Handle", Shape::Text),
     ("TermId", Shape::Named("id")),
     ("RefName", Shape::Named("name")),
     ("FieldName", Shape::Text),

@@ -1,11 +1,13 @@
 //! Many at once.
 
+use super::http::HttpPlace;
 use super::{BucketPlace, Place, clone_of, fetch_from, head, push_from, push_to, seen};
 use crate::app_flow::{Lab, noise};
 use pentimento::app::merge;
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::sync::SyncError;
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub fn to_branches_of_their_own(place: &dyn Place, people: u64) {
     let labs: Vec<Lab> = (0..people).map(|_| Lab::new()).collect();
@@ -88,4 +90,64 @@ pub fn to_one_branch(place: &dyn Place, people: u64) {
 #[test]
 fn twenty_push_to_one_branch_in_a_folder_and_no_update_is_lost() {
     to_one_branch(&BucketPlace::folder(), 20);
+}
+
+/// Pushes until it is taken: gc may have been there in between.
+fn push_until_taken(lab: &Lab, place: &dyn Place, name: &str) {
+    for _ in 0..200 {
+        match push_to(lab, &*place.open(), name) {
+            Ok(_) => return,
+            Err(SyncError::Moved { .. } | SyncError::Busy { .. } | SyncError::Unreachable { .. }) => {}
+            Err(error) => panic!("a push failed: {error:?}"),
+        }
+    }
+    panic!("a push is never taken");
+}
+
+#[test]
+fn twenty_push_over_http_while_gc_runs_and_nothing_is_lost() {
+    let place = HttpPlace::new();
+    let labs: Vec<Lab> = (0..20).map(|_| Lab::new()).collect();
+    let over = AtomicBool::new(false);
+    let mut collections = 0;
+    std::thread::scope(|scope| {
+        let pushers: Vec<_> = labs
+            .iter()
+            .enumerate()
+            .map(|(number, lab)| {
+                let place = &place;
+                scope.spawn(move || {
+                    for round in 0..3 {
+                        lab.write(&format!("{number}.bin"), noise(number as u64 * 10 + round, 40_000));
+                        lab.write("common.bin", noise(round, 80_000));
+                        lab.commit("on");
+                        push_until_taken(lab, place, &format!("b{number}"));
+                    }
+                })
+            })
+            .collect();
+        let (over, collections) = (&over, &mut collections);
+        let repository = place.folder();
+        scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                let gc = std::process::Command::new(env!("CARGO_BIN_EXE_pent"))
+                    .args(["--yes", "-C"])
+                    .arg(&repository)
+                    .arg("gc")
+                    .output()
+                    .expect("gc runs");
+                assert!(gc.status.success(), "{}", String::from_utf8_lossy(&gc.stderr));
+                *collections += 1;
+            }
+        });
+        for pusher in pushers {
+            pusher.join().expect("a pusher");
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    assert!(collections > 0);
+    let clone = clone_of(&place);
+    for (number, lab) in labs.iter().enumerate() {
+        assert_eq!(seen(&clone, &format!("b{number}")), Some(head(lab)));
+    }
 }

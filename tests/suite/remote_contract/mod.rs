@@ -8,10 +8,15 @@ mod cost;
 mod crowd;
 mod faults;
 mod hostile;
+pub mod http;
+mod lines;
+pub mod pipe;
+pub mod ssh;
 
 use crate::app_flow::Lab;
 use pentimento::base::id::{CommitId, RepositoryId};
 use pentimento::base::monitor::SilentMonitor;
+use pentimento::base::time::Clock as _;
 use pentimento::object::chunker::ChunkerParameters;
 use pentimento::repo::refs::{RefName, RefTarget};
 use pentimento::store::bucket::{Bucket, FolderBucket, MemoryBucket};
@@ -78,13 +83,24 @@ pub struct ServedPlace(Lab);
 
 impl ServedPlace {
     pub fn new() -> Self {
-        Self(Lab::new())
+        Self(served_lab())
     }
+}
+
+/// A lab that others push to: its worktree shows nothing.
+pub fn served_lab() -> Lab {
+    let lab = Lab::new();
+    let mut edit = lab.repository.edit().expect("an edit");
+    let mut state = edit.state().expect("a state");
+    state.sparse = Some(std::collections::BTreeSet::new());
+    edit.put_state(&state).expect("a state");
+    edit.commit().expect("kept");
+    lab
 }
 
 impl Place for ServedPlace {
     fn open(&self) -> Box<dyn Remote + '_> {
-        Box::new(ServedRemote::new(&self.0.repository, &NoRules))
+        Box::new(ServedRemote::new(&self.0.repository, &NoRules, self.0.clock.now()))
     }
 }
 
@@ -201,3 +217,6 @@ macro_rules! contract {
 contract!(folder, BucketPlace::folder());
 contract!(memory, BucketPlace::memory());
 contract!(served, ServedPlace::new());
+contract!(over_pipes, pipe::PipePlace::new());
+contract!(over_ssh, ssh::SshPlace::new());
+contract!(over_http, http::HttpPlace::new());

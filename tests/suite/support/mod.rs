@@ -4,6 +4,7 @@
 
 pub mod blake3_reference;
 pub mod discarding;
+pub mod line;
 pub mod memory;
 #[cfg(feature = "cloud")]
 pub mod servers;

@@ -1,7 +1,7 @@
 //! A remote that lies about logs, or that strangers write into: nothing false is taken over, and what is
 //! withheld is named.
 
-use super::{Nas, clone_of, fetch, heads, log_of, problem, push, push_all, refusal, says, seen, share};
+use super::{Form, Nas, clone_of, fetch, heads, log_of, problem, push, push_all, refusal, says, seen, share};
 use crate::review_kit::House;
 use crate::trust_kit::{ANNA, BEN, CLEO, DORA, ONE_EDITOR, STRANGER, TWO_EDITORS, somebody};
 use pentimento::base::id::{ActionId, BodyId};
@@ -18,10 +18,22 @@ use pentimento::sync::bundle::BundleBuilder;
 use pentimento::sync::push::Push;
 use pentimento::sync::remote::{Kind, LogChange, ObjectKey, Parcel, Proposal, RefChange, Remote as _};
 
+untrusted! {
+    attack_a_branch_moved_with_no_entry_in_the_log
+    attack_a_branch_put_back_behind_what_the_log_says
+    attack_verdicts_that_a_landing_rests_on_are_withheld
+    attack_entries_of_the_log_are_dropped
+    attack_the_log_is_taken_away
+    attack_two_people_are_shown_two_histories
+    attack_a_strangers_tombstone_of_words
+    words_that_their_author_or_the_policy_erases_are_gone_everywhere_and_stay_so
+    an_action_that_its_signer_did_not_sign_is_not_kept
+}
+
 /// Anna's house with a submission that both editors approved, all of it shared; and Ben's clone from
 /// before that.
-fn approved() -> (Nas, House, House) {
-    let nas = Nas::new();
+fn approved(form: Form) -> (Nas, House, House) {
+    let nas = Nas::of(form);
     let anna = House::with_policy(TWO_EDITORS);
     share(&anna, ANNA, &nas);
     let ben = clone_of(&nas);
@@ -54,9 +66,8 @@ fn log_head(nas: &Nas, name: &str) -> Option<Vec<u8>> {
     nas.bucket().describe().expect("a description").logs.get(name).cloned()
 }
 
-#[test]
-fn attack_a_branch_moved_with_no_entry_in_the_log() {
-    let (nas, anna, ben) = approved();
+fn attack_a_branch_moved_with_no_entry_in_the_log(form: Form) {
+    let (nas, anna, ben) = approved(form);
     let (start, commit) = (ben.tip("main"), anna.tip("draft/one"));
     let change =
         RefChange { name: branch("main"), expected: Some(start), target: Some(RefTarget::plain(commit)) };
@@ -72,7 +83,7 @@ fn attack_a_branch_moved_with_no_entry_in_the_log() {
 
 #[test]
 fn attack_a_branch_moved_past_a_push_of_ours() {
-    let (_nas, anna, _) = approved();
+    let (_nas, anna, _) = approved(Form::Folder);
     let change = RefChange {
         name: branch("main"),
         expected: Some(anna.tip("main")),
@@ -86,9 +97,8 @@ fn attack_a_branch_moved_past_a_push_of_ours() {
     says(&insist(&decision).expect_err("a refusal").to_string(), "no entry of the shared log");
 }
 
-#[test]
-fn attack_a_branch_put_back_behind_what_the_log_says() {
-    let (nas, anna, ben) = approved();
+fn attack_a_branch_put_back_behind_what_the_log_says(form: Form) {
+    let (nas, anna, ben) = approved(form);
     let start = ben.tip("main");
     anna.approve(BEN, "one");
     anna.approve(CLEO, "one");
@@ -120,9 +130,8 @@ fn attack_a_branch_put_back_behind_what_the_log_says() {
     says(&refused.reasons.join(" "), "is missing from the repository");
 }
 
-#[test]
-fn attack_verdicts_that_a_landing_rests_on_are_withheld() {
-    let (nas, anna, ben) = approved();
+fn attack_verdicts_that_a_landing_rests_on_are_withheld(form: Form) {
+    let (nas, anna, ben) = approved(form);
     let before = log_head(&nas, LogSet::Team.name());
     anna.approve(BEN, "one");
     anna.approve(CLEO, "one");
@@ -145,9 +154,8 @@ fn attack_verdicts_that_a_landing_rests_on_are_withheld() {
     assert_eq!(heads(&ben), heads(&anna));
 }
 
-#[test]
-fn attack_entries_of_the_log_are_dropped() {
-    let (nas, anna, ben) = approved();
+fn attack_entries_of_the_log_are_dropped(form: Form) {
+    let (nas, anna, ben) = approved(form);
     let head = log_of(&anna).head().expect("a log");
     let entry = |sequence, previous| {
         let deed = LogDeed::Received(ActionsReceived { heads: Vec::new() });
@@ -173,11 +181,10 @@ fn attack_entries_of_the_log_are_dropped() {
     says(&problem(&ben), "another number");
 }
 
-#[test]
-fn attack_the_log_is_taken_away() {
-    let (nas, _anna, ben) = approved();
+fn attack_the_log_is_taken_away(form: Form) {
+    let (nas, _anna, ben) = approved(form);
     fetch(&ben);
-    let empty = Nas::new();
+    let empty = Nas::of(form);
     let other = House::empty();
     share_plain(&other, &empty);
     std::fs::remove_dir_all(nas.path()).expect("removed");
@@ -193,9 +200,8 @@ fn share_plain(house: &House, nas: &Nas) {
     share(house, ANNA, nas);
 }
 
-#[test]
-fn attack_two_people_are_shown_two_histories() {
-    let nas = Nas::new();
+fn attack_two_people_are_shown_two_histories(form: Form) {
+    let nas = Nas::of(form);
     let anna = House::with_policy(ONE_EDITOR);
     share(&anna, ANNA, &nas);
     let (ben, cleo) = (clone_of(&nas), clone_of(&nas));
@@ -233,7 +239,7 @@ fn attack_two_people_are_shown_two_histories() {
 
 #[test]
 fn attack_words_and_lists_under_a_wrong_id() {
-    let (nas, anna, _ben) = approved();
+    let (nas, anna, _ben) = approved(Form::Folder);
     let submit = anna.review("one").submission.id;
     let action = Action::decode(&anna.record(submit).statement).expect("an action");
     let other = Body::new([3; 16], "Something else").encode();
@@ -350,7 +356,7 @@ impl pentimento::sync::Remote for ByKey {
 
 #[test]
 fn a_clone_that_asks_for_everything_by_key_gets_everything() {
-    let (nas, anna, _) = approved();
+    let (nas, anna, _) = approved(Form::Folder);
     let (house, fetched) = fetch_from(ByKey { inner: nas.bucket(), lies: Vec::new() });
     assert!(fetched.logs.withheld.is_empty() && fetched.logs.problem.is_none(), "{fetched:?}");
     assert_eq!(heads(&house), heads(&anna));
@@ -379,9 +385,8 @@ fn words(house: &House, body: BodyId) -> BodyState {
     house.repository.view().expect("a view").review_body(body).expect("readable")
 }
 
-#[test]
-fn attack_a_strangers_tombstone_of_words() {
-    let (nas, anna, ben) = approved();
+fn attack_a_strangers_tombstone_of_words(form: Form) {
+    let (nas, anna, ben) = approved(form);
     fetch(&ben);
     let action = anna.review("one").submission.id;
     for stranger in [STRANGER, DORA] {
@@ -400,9 +405,8 @@ fn attack_a_strangers_tombstone_of_words() {
     }
 }
 
-#[test]
-fn words_that_their_author_or_the_policy_erases_are_gone_everywhere_and_stay_so() {
-    let (nas, anna, ben) = approved();
+fn words_that_their_author_or_the_policy_erases_are_gone_everywhere_and_stay_so(form: Form) {
+    let (nas, anna, ben) = approved(form);
     fetch(&ben);
     let said = ben.comment(BEN, "one", &[], "In anger");
     push(&ben, BEN);
@@ -423,9 +427,8 @@ fn words_that_their_author_or_the_policy_erases_are_gone_everywhere_and_stay_so(
     }
 }
 
-#[test]
-fn an_action_that_its_signer_did_not_sign_is_not_kept() {
-    let (nas, anna, ben) = approved();
+fn an_action_that_its_signer_did_not_sign_is_not_kept(form: Form) {
+    let (nas, anna, ben) = approved(form);
     let submit = anna.review("one").submission.id;
     let mut record = anna.record(submit);
     let other = somebody(STRANGER).key;

@@ -1,6 +1,9 @@
 //! The contract of logs, on every form of a remote.
 
 use super::{heads, says};
+use crate::remote_contract::Place as _;
+use crate::remote_contract::http::TestServer;
+use crate::remote_contract::pipe::PipePlace;
 use crate::review_kit::House;
 use crate::trust_kit::{ANNA, BEN, DORA, ONE_EDITOR, REPOSITORY};
 use pentimento::app::common::logs_out::{Compared, Comparing, LogsOut};
@@ -11,6 +14,8 @@ use pentimento::base::time::Clock as _;
 use pentimento::object::chunker::ChunkerParameters;
 use pentimento::repo::refs::{RefName, RefTarget};
 use pentimento::repo::sets::LogSet;
+use pentimento::repo::shared_log::LogHead;
+use pentimento::rules::access::Permission;
 use pentimento::store::bucket::MemoryBucket;
 use pentimento::sync::SyncError;
 use pentimento::sync::bucket::BucketRemote;
@@ -19,6 +24,7 @@ use pentimento::sync::push::Push;
 use pentimento::sync::remote::{Kind, LogChange, ObjectKey, RefChange, Remote};
 use pentimento::sync::served::ServedRemote;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 fn rules(house: &House) -> Rules {
     Rules::of(&house.repository, house.clock.now())
@@ -133,6 +139,37 @@ fn logs_come_back_whole_from_memory() {
     logs_come_back_whole(&memory());
 }
 
+/// A repository behind a server of ours, and a credential for everything.
+fn with_server(test: impl FnOnce(&dyn Remote)) {
+    let server = TestServer::start();
+    server.clock.0.store(1_772_386_000_000, Ordering::Relaxed);
+    let token = server.token("brand", &[Permission::Read, Permission::Push, Permission::Begin], None);
+    let remote = server.with_token("brand", &token);
+    remote.begin(REPOSITORY, ChunkerParameters::default()).expect("a new repository");
+    test(&remote);
+}
+
+#[test]
+fn logs_come_back_whole_over_http() {
+    with_server(logs_come_back_whole);
+}
+
+#[test]
+fn logs_come_back_whole_over_pipes() {
+    logs_come_back_whole(&*PipePlace::of(served()).open());
+}
+
+/// A repository that shows nothing.
+fn served() -> House {
+    let house = House::empty();
+    let mut edit = house.repository.edit().expect("an edit");
+    let mut state = edit.state().expect("a state");
+    state.sparse = Some(std::collections::BTreeSet::new());
+    edit.put_state(&state).expect("a state");
+    edit.commit().expect("kept");
+    house
+}
+
 fn memory() -> BucketRemote {
     let remote = BucketRemote::new(Arc::new(MemoryBucket::new()), "memory".into(), None);
     remote.create(REPOSITORY, ChunkerParameters::default(), "nonce").expect("a new remote");
@@ -141,18 +178,31 @@ fn memory() -> BucketRemote {
 
 #[test]
 fn logs_come_back_whole_from_a_served_repository() {
-    let server = House::empty();
+    let server = served();
     let rules = rules(&server);
-    logs_come_back_whole(&ServedRemote::new(&server.repository, &rules));
+    logs_come_back_whole(&ServedRemote::new(&server.repository, &rules, server.clock.now()));
 }
 
 #[test]
 fn a_server_moves_a_protected_branch_only_with_the_entry_that_says_so() {
-    let server = House::empty();
+    let server = served();
     let server_rules = rules(&server);
-    let remote = ServedRemote::new(&server.repository, &server_rules);
+    only_with_an_entry(&ServedRemote::new(&server.repository, &server_rules, server.clock.now()));
+}
+
+#[test]
+fn a_server_over_http_moves_a_protected_branch_only_with_the_entry_that_says_so() {
+    with_server(only_with_an_entry);
+}
+
+#[test]
+fn a_server_over_pipes_moves_a_protected_branch_only_with_the_entry_that_says_so() {
+    only_with_an_entry(&*PipePlace::of(served()).open());
+}
+
+fn only_with_an_entry(remote: &dyn Remote) {
     let house = House::with_policy(ONE_EDITOR);
-    push(&house, &remote).expect("a push");
+    push(&house, remote).expect("a push");
     let start = house.tip("main");
     house.begin("one");
     house.write("one.txt", "one");
@@ -164,7 +214,7 @@ fn a_server_moves_a_protected_branch_only_with_the_entry_that_says_so() {
         let description = remote.describe().expect("a description");
         Push {
             repository: &house.repository,
-            remote: &remote,
+            remote,
             known: Vec::new(),
             changes: vec![change.clone()],
             logs: logs.changes,
@@ -194,7 +244,7 @@ fn a_server_moves_a_protected_branch_only_with_the_entry_that_says_so() {
     );
     forge(&house, &entry);
     house.repository.settle_sets().expect("sets");
-    let head = pentimento::repo::shared_log::LogHead { sequence: 2, id: entry.id() };
+    let head = LogHead { sequence: 2, id: entry.id() };
     let logs = LogsOut {
         changes: vec![LogChange {
             name: "shared".into(),
@@ -205,8 +255,10 @@ fn a_server_moves_a_protected_branch_only_with_the_entry_that_says_so() {
         ..LogsOut::default()
     };
     says(&push_change(logs), "1 editor");
-    assert_eq!(server.tip("main"), start);
-    assert_eq!(super::log_of(&server).head().map(|head| head.sequence), Some(1));
+    let said = remote.describe().expect("a description");
+    assert_eq!(said.refs.get(&branch("main")).map(|target| target.commit), Some(start));
+    let head = said.logs.get("shared").map(|bytes| LogHead::decode(bytes).expect("a head"));
+    assert_eq!(head.map(|head| head.sequence), Some(1));
 }
 
 /// Puts an entry into a log as somebody could who writes the storage.
@@ -223,9 +275,9 @@ fn forge(house: &House, entry: &pentimento::object::log_entry::SignedEntry) {
 
 #[test]
 fn a_server_takes_no_action_without_the_list_that_it_names() {
-    let server = House::empty();
+    let server = served();
     let server_rules = rules(&server);
-    let remote = ServedRemote::new(&server.repository, &server_rules);
+    let remote = ServedRemote::new(&server.repository, &server_rules, server.clock.now());
     let house = landed();
     let mut logs = logs_of(&house, &remote);
     logs.objects.retain(|key| key.kind != Kind::TransitionList);

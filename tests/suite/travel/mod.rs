@@ -1,13 +1,42 @@
 //! Trust travels: reviews, policies and signatures go with the work, and whoever fetches verifies.
 
+/// Every story, wherever people meet.
+macro_rules! everywhere {
+    ($($story:ident)*) => {
+        everywhere!(@form folder Folder $($story)*);
+        everywhere!(@form http Http $($story)*);
+        everywhere!(@form ssh Ssh $($story)*);
+    };
+    (@form $name:ident $form:ident $($story:ident)*) => {
+        mod $name {
+            $(
+                #[test]
+                fn $story() {
+                    super::$story(super::Form::$form);
+                }
+            )*
+        }
+    };
+}
+/// Every attack, in a folder that strangers write into and on a server that looks at nothing.
+macro_rules! untrusted {
+    ($($attack:ident)*) => {
+        everywhere!(@form folder Folder $($attack)*);
+        everywhere!(@form careless Careless $($attack)*);
+    };
+}
+
+mod careless;
 mod hostile;
 mod logs;
 mod stories;
 
+use self::careless::Careless;
+use crate::remote_contract::http::TestServer;
 use crate::review_kit::{House, Seconds, identity};
 use crate::trust_kit::somebody;
 use pentimento::app::common::guard::verified_log;
-use pentimento::app::common::remotes::Reach;
+use pentimento::app::common::remotes::{Network, Reach};
 use pentimento::app::common::signing::SigningAs;
 use pentimento::app::error::AppError;
 use pentimento::app::{clone, fetch, pull, push, remote};
@@ -16,34 +45,101 @@ use pentimento::base::monitor::SilentMonitor;
 use pentimento::base::time::Clock as _;
 use pentimento::repo::Repository;
 use pentimento::repo::refs::RefName;
+use pentimento::rules::access::Permission;
 use pentimento::store::Access;
 use pentimento::store::bucket::FolderBucket;
 use pentimento::sync::address::Address;
 use pentimento::sync::bucket::BucketRemote;
+use pentimento::sync::sign_in::Secret;
 use pentimento::trust::chain::VerifiedLog;
 use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
-/// A folder that people share.
+/// Where people meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A folder that they share.
+    Folder,
+    /// A server of ours.
+    Http,
+    /// A machine that they log in to: `pent serve --stdio`, without the encryption in between.
+    Ssh,
+    /// A server of somebody who looks at nothing, over HTTP.
+    Careless,
+}
+
+/// The place where they meet.
 pub struct Nas {
     pub folder: tempfile::TempDir,
+    form: Form,
+    server: Option<TestServer>,
+    careless: Option<Careless>,
+}
+
+/// What opens the servers of this process: tokens, each for its host.
+static TOKENS: Mutex<String> = Mutex::new(String::new());
+
+/// The name of the repository on servers.
+const PLACE: &str = "studio/brand";
+
+/// How every place of a test is reached.
+pub fn reach() -> Reach {
+    let program = Path::new(env!("CARGO_BIN_EXE_pent")).parent().expect("a folder").display();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/support/ssh_here.sh");
+    let network = Network {
+        tokens: Some(Secret::new(TOKENS.lock().expect("a lock").clone())),
+        ssh: Some(format!("sh {script} {program}")),
+        ..Network::default()
+    };
+    Reach { network, ..Reach::default() }
 }
 
 impl Nas {
-    pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+    pub fn of(form: Form) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut nas = Self { folder, form, server: None, careless: None };
+        match form {
+            Form::Folder => {}
+            Form::Ssh => fs::create_dir_all(nas.path()).expect("a folder"),
+            Form::Http => {
+                let server = TestServer::start();
+                // Later than all that people do.
+                server.clock.0.store(1_772_386_000_000, Ordering::Relaxed);
+                let token =
+                    server.token(PLACE, &[Permission::Read, Permission::Push, Permission::Begin], None);
+                TOKENS.lock().expect("a lock").push_str(&format!("{token}@{} ", server.address));
+                nas.server = Some(server);
+            }
+            Form::Careless => nas.careless = Some(Careless::start(&nas.path())),
+        }
+        nas
     }
 
+    /// The folder that holds the remote.
     pub fn path(&self) -> PathBuf {
-        self.folder.path().join("nas")
+        self.folder.path().join(if self.form == Form::Ssh { "srv/brand" } else { "nas" })
     }
 
     pub fn address(&self) -> Address {
-        Address::Folder { path: self.path() }
+        let at = |address: SocketAddr| {
+            Address::parse(&format!("http://{address}/{PLACE}"), Path::new("/")).expect("an address")
+        };
+        match (&self.server, &self.careless) {
+            (Some(server), _) => at(server.address),
+            (None, Some(careless)) => at(careless.address),
+            (None, None) if self.form == Form::Ssh => {
+                let text = format!("ssh://here{}", self.path().display());
+                Address::parse(&text, Path::new("/")).expect("an address")
+            }
+            (None, None) => Address::Folder { path: self.path() },
+        }
     }
 
-    /// The remote in it, as whoever can write there has it.
+    /// The remote in the folder, as whoever can write there has it.
     pub fn bucket(&self) -> BucketRemote {
         let bucket = FolderBucket::open(&self.path());
         BucketRemote::new(Arc::new(bucket), "the shared folder".into(), None)
@@ -51,28 +147,28 @@ impl Nas {
 
     /// A copy of everything in it.
     pub fn copy(&self) -> Nas {
-        let copy = Nas::new();
+        let copy = Nas::of(if self.careless.is_some() { Form::Careless } else { Form::Folder });
         copy_folder(&self.path(), &copy.path());
         copy
     }
 }
 
 fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder") {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {
             copy_folder(&entry.path(), &target);
         } else {
-            std::fs::copy(entry.path(), target).expect("a copy");
+            fs::copy(entry.path(), target).expect("a copy");
         }
     }
 }
 
 /// Gives a house a remote, and all that it has.
 pub fn share(house: &House, by: u8, nas: &Nas) {
-    remote::add(&house.repository, "origin", &nas.address(), &Reach::default()).expect("a remote");
+    remote::add(&house.repository, "origin", &nas.address(), &reach()).expect("a remote");
     push_all(house, by);
 }
 
@@ -87,7 +183,7 @@ pub fn try_clone(nas: &Nas, expected: Option<PolicyId>) -> Result<(House, clone:
         lazy: false,
         sparse: Vec::new(),
     };
-    let report = clone::run(&options, &Reach::default(), &clock, &SilentMonitor)?;
+    let report = clone::run(&options, &reach(), &clock, &SilentMonitor)?;
     let repository = Repository::open(folder.path(), Access::ReadWrite).expect("a clone");
     Ok((House { folder, repository, clock }, report))
 }
@@ -102,8 +198,15 @@ fn signing(by: u8) -> Result<SigningAs, AppError> {
 }
 
 pub fn try_push(house: &House, by: u8, options: &push::Options) -> Result<push::Report, AppError> {
-    let reach = Reach::default();
-    push::run(&house.repository, options, &|| signing(by), &reach, &mut |_| {}, &house.clock, &SilentMonitor)
+    push::run(
+        &house.repository,
+        options,
+        &|| signing(by),
+        &reach(),
+        &mut |_| {},
+        &house.clock,
+        &SilentMonitor,
+    )
 }
 
 pub fn push(house: &House, by: u8) -> push::Report {
@@ -115,13 +218,12 @@ pub fn push_all(house: &House, by: u8) -> push::Report {
 }
 
 pub fn fetch(house: &House) -> fetch::Report {
-    fetch::run(&house.repository, None, &Reach::default(), &house.clock, &SilentMonitor).expect("a fetch")
+    fetch::run(&house.repository, None, &reach(), &house.clock, &SilentMonitor).expect("a fetch")
 }
 
 pub fn pull(house: &House, by: u8) -> pull::Report {
     let options = pull::Options { remote: None, identity: Some(identity(by)) };
-    let reach = Reach::default();
-    pull::run(&house.repository, &options, &|| signing(by), &reach, &house.clock, &SilentMonitor)
+    pull::run(&house.repository, &options, &|| signing(by), &reach(), &house.clock, &SilentMonitor)
         .expect("a pull")
 }
 

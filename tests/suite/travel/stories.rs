@@ -1,8 +1,8 @@
-//! Whole stories of several people with a clone each, who meet at a shared folder.
+//! Whole stories of several people with a clone each, who meet at a shared folder or a server.
 
 use super::{
-    Nas, clone_of, fetch, heads, log_of, problem, pull, push, push_all, says, seen, share, try_clone,
-    try_push,
+    Form, Nas, clone_of, fetch, heads, log_of, problem, pull, push, push_all, reach, says, seen, share,
+    try_clone, try_push,
 };
 use crate::review_kit::House;
 use crate::trust_kit::{ANNA, BEN, CLEO, DORA, ONE_EDITOR, TWO_EDITORS, somebody};
@@ -17,9 +17,20 @@ use pentimento::object::log_entry::{KeyRevoked, LogDeed};
 use pentimento::repo::refs::RefName;
 use pentimento::trust::Signer as _;
 
+everywhere! {
+    anna_submits_two_approve_on_their_clones_dora_lands_and_everybody_sees_the_same
+    two_who_reviewed_offline_meet_and_both_have_everything
+    two_land_at_once_the_second_is_told_and_lands_again
+    what_others_moves_do_not_touch_is_signed_anew_behind_theirs
+    a_policy_that_two_must_sign_is_proposed_here_and_signed_there
+    a_clone_shows_and_pins_the_first_policy_and_can_insist_on_it
+    signatures_of_commits_travel_both_ways_and_later_ones_too
+    a_mirror_gets_what_the_home_has_and_no_more
+}
+
 /// Anna's house with a policy, shared; and clones of it.
-fn studio<const N: usize>(rules: &str) -> (Nas, House, [House; N]) {
-    let nas = Nas::new();
+fn studio<const N: usize>(form: Form, rules: &str) -> (Nas, House, [House; N]) {
+    let nas = Nas::of(form);
     let house = House::with_policy(rules);
     share(&house, ANNA, &nas);
     let clones = std::array::from_fn(|_| clone_of(&nas));
@@ -33,9 +44,8 @@ fn draft(house: &House, by: u8, name: &str, file: &str, text: &str) {
     house.submit(by, name);
 }
 
-#[test]
-fn anna_submits_two_approve_on_their_clones_dora_lands_and_everybody_sees_the_same() {
-    let (nas, anna, [ben, cleo, dora]) = studio(TWO_EDITORS);
+fn anna_submits_two_approve_on_their_clones_dora_lands_and_everybody_sees_the_same(form: Form) {
+    let (nas, anna, [ben, cleo, dora]) = studio(form, TWO_EDITORS);
     draft(&anna, ANNA, "poster", "brand/logo.svg", "<svg>new</svg>");
     push(&anna, ANNA);
     for (house, by, actions) in [(&ben, BEN, 1), (&cleo, CLEO, 2)] {
@@ -81,9 +91,8 @@ fn certified(house: &House) {
     assert!(report.certificate.approvals.iter().all(|approval| approval.received.is_some()));
 }
 
-#[test]
-fn two_who_reviewed_offline_meet_and_both_have_everything() {
-    let (_nas, anna, [ben, cleo]) = studio(TWO_EDITORS);
+fn two_who_reviewed_offline_meet_and_both_have_everything(form: Form) {
+    let (_nas, anna, [ben, cleo]) = studio(form, TWO_EDITORS);
     draft(&anna, ANNA, "poster", "brand/logo.svg", "<svg>new</svg>");
     push(&anna, ANNA);
     fetch(&ben);
@@ -106,9 +115,8 @@ fn two_who_reviewed_offline_meet_and_both_have_everything() {
     assert_eq!(report.logs, Default::default(), "{report:?}");
 }
 
-#[test]
-fn two_land_at_once_the_second_is_told_and_lands_again() {
-    let (_nas, anna, [dora]) = studio(ONE_EDITOR);
+fn two_land_at_once_the_second_is_told_and_lands_again(form: Form) {
+    let (_nas, anna, [dora]) = studio(form, ONE_EDITOR);
     draft(&anna, ANNA, "one", "one.txt", "one");
     anna.go("main");
     draft(&anna, ANNA, "two", "two.txt", "two");
@@ -136,9 +144,8 @@ fn two_land_at_once_the_second_is_told_and_lands_again() {
     assert_eq!(heads(&anna), heads(&dora));
 }
 
-#[test]
-fn what_others_moves_do_not_touch_is_signed_anew_behind_theirs() {
-    let (_nas, anna, [dora]) = studio(ONE_EDITOR);
+fn what_others_moves_do_not_touch_is_signed_anew_behind_theirs(form: Form) {
+    let (_nas, anna, [dora]) = studio(form, ONE_EDITOR);
     draft(&anna, ANNA, "one", "one.txt", "one");
     anna.approve(BEN, "one");
     push_all(&anna, ANNA);
@@ -165,10 +172,9 @@ fn append(house: &House, by: u8, deed: LogDeed) {
     edit.commit().expect("a commit");
 }
 
-#[test]
-fn a_policy_that_two_must_sign_is_proposed_here_and_signed_there() {
+fn a_policy_that_two_must_sign_is_proposed_here_and_signed_there(form: Form) {
     let rules = format!("{ONE_EDITOR}\n[policy]\nchange = [\"1 administrator\", \"1 editor\"]\n");
-    let nas = Nas::new();
+    let nas = Nas::of(form);
     let house = House::with_policy(ONE_EDITOR);
     house.set_policy(&rules, 2);
     share(&house, ANNA, &nas);
@@ -203,9 +209,8 @@ fn a_policy_that_two_must_sign_is_proposed_here_and_signed_there() {
     assert!(ben.repository.view().expect("a view").policy_proposals().expect("a list").is_empty());
 }
 
-#[test]
-fn a_clone_shows_and_pins_the_first_policy_and_can_insist_on_it() {
-    let (nas, anna, []) = studio(TWO_EDITORS);
+fn a_clone_shows_and_pins_the_first_policy_and_can_insist_on_it(form: Form) {
+    let (nas, anna, []) = studio(form, TWO_EDITORS);
     let root = log_of(&anna).root().expect("a policy");
     let (house, report) = try_clone(&nas, None).expect("a clone");
     assert_eq!(report.root_policy, Some(fingerprint(root)));
@@ -216,7 +221,7 @@ fn a_clone_shows_and_pins_the_first_policy_and_can_insist_on_it() {
     let error = try_clone(&nas, Some(other)).err().expect("a refusal").to_string();
     says(&error, &format!("the first policy is {root}"));
     // A place without any policy is refused as well.
-    let bare = Nas::new();
+    let bare = Nas::of(form);
     let plain = House::new();
     share(&plain, ANNA, &bare);
     let error = try_clone(&bare, Some(root)).err().expect("a refusal").to_string();
@@ -224,9 +229,8 @@ fn a_clone_shows_and_pins_the_first_policy_and_can_insist_on_it() {
     assert_eq!(try_clone(&bare, None).expect("a clone").1.root_policy, None);
 }
 
-#[test]
-fn signatures_of_commits_travel_both_ways_and_later_ones_too() {
-    let (_nas, anna, [ben]) = studio(ONE_EDITOR);
+fn signatures_of_commits_travel_both_ways_and_later_ones_too(form: Form) {
+    let (_nas, anna, [ben]) = studio(form, ONE_EDITOR);
     let tip = anna.tip("main");
     let sign_by = |house: &House, by: u8| {
         let person = somebody(by);
@@ -255,12 +259,10 @@ fn signatures_of_commits_travel_both_ways_and_later_ones_too() {
     }
 }
 
-#[test]
-fn a_mirror_gets_what_the_home_has_and_no_more() {
-    let (_nas, anna, [dora]) = studio(ONE_EDITOR);
-    let mirror = Nas::new();
-    let reach = pentimento::app::common::remotes::Reach::default();
-    pentimento::app::remote::add(&dora.repository, "mirror", &mirror.address(), &reach).expect("a remote");
+fn a_mirror_gets_what_the_home_has_and_no_more(form: Form) {
+    let (_nas, anna, [dora]) = studio(form, ONE_EDITOR);
+    let mirror = Nas::of(form);
+    pentimento::app::remote::add(&dora.repository, "mirror", &mirror.address(), &reach()).expect("a remote");
     draft(&anna, ANNA, "one", "one.txt", "one");
     anna.approve(BEN, "one");
     push_all(&anna, ANNA);
@@ -288,12 +290,12 @@ fn a_mirror_gets_what_the_home_has_and_no_more() {
 
 #[test]
 fn a_backup_has_the_logs_and_can_be_cloned() {
-    let (_nas, anna, []) = studio(ONE_EDITOR);
+    let form = Form::Folder;
+    let (_nas, anna, []) = studio(form, ONE_EDITOR);
     draft(&anna, ANNA, "one", "one.txt", "one");
     anna.approve(BEN, "one");
     anna.land(DORA, "one").expect("a landing");
-    let copy = Nas::new();
-    let reach = pentimento::app::common::remotes::Reach::default();
+    let copy = Nas::of(form);
     pentimento::app::remote_care::backup(
         &anna.repository,
         &pentimento::app::remote_care::BackupOptions {
@@ -301,7 +303,7 @@ fn a_backup_has_the_logs_and_can_be_cloned() {
             exact: false,
             percent: 100.0,
         },
-        &reach,
+        &reach(),
         &anna.clock,
         &SilentMonitor,
     )
@@ -313,7 +315,16 @@ fn a_backup_has_the_logs_and_can_be_cloned() {
 
 #[test]
 fn a_clone_that_saw_more_of_the_log_notices_a_remote_that_was_put_back() {
-    let (nas, anna, [ben]) = studio(ONE_EDITOR);
+    put_back(Form::Folder);
+}
+
+#[test]
+fn a_clone_that_saw_more_of_the_log_notices_a_server_that_was_put_back() {
+    put_back(Form::Ssh);
+}
+
+fn put_back(form: Form) {
+    let (nas, anna, [ben]) = studio(form, ONE_EDITOR);
     let earlier = nas.copy();
     draft(&anna, ANNA, "one", "one.txt", "one");
     anna.approve(BEN, "one");

@@ -32,7 +32,7 @@ pub(super) fn advice(error: &SyncError) -> Advice {
             ],
         ),
         SyncError::Refused { .. } => Advice::refused(&["`pent push --dry-run` shows what would move"]),
-        SyncError::Outdated | SyncError::Busy { .. } => {
+        SyncError::Outdated | SyncError::Busy { .. } | SyncError::Unreachable { .. } => {
             Advice::unavailable("try again: what arrived already is not sent again")
         }
         SyncError::Missing { .. } | SyncError::Damaged { .. } => Advice::of(
@@ -46,11 +46,50 @@ pub(super) fn advice(error: &SyncError) -> Advice {
         SyncError::NotHere { .. } => {
             Advice::refused(&["fetch the content first, or push from a clone that has it"])
         }
+        SyncError::NotAllowed { .. } => Advice::refused(&[
+            "ask an administrator: `pent policy show` says who may do what",
+            "on the server, `.pent-server/people` lists whose keys count where there is no policy, and `pent serve token list` what tokens may",
+        ]),
+        SyncError::SignIn { .. } => Advice::refused(&[
+            "pent identity use HANDLE, to say which key to sign in with",
+            "a machine signs in with a token: PENT_TOKEN=<token>@<host>",
+        ]),
+        SyncError::TurnedDown { .. } => Advice::of(
+            ExitStatus::Refused,
+            &["nothing of it was taken over there; `pent fsck` finds out whether this repository is sound"],
+        ),
+        SyncError::NoRoom { .. } => Advice::of(
+            ExitStatus::Disk,
+            &["whoever runs it can make room there; what was never published goes by itself after six days"],
+        ),
+        SyncError::Failed { .. }
+        | SyncError::NoWay { .. }
+        | SyncError::NotPent { .. }
+        | SyncError::OtherVersion { .. } => other_end(error),
         SyncError::Bucket(error) => bucket(error),
         SyncError::Repo(error) => repo(error),
         SyncError::Content(error) => content(error),
         SyncError::Io { source, .. } => io(source),
         SyncError::Cancelled => Advice::none(ExitStatus::Interrupted),
+    }
+}
+
+/// Advice on what is wrong at the other end, or on the way to it.
+fn other_end(error: &SyncError) -> Advice {
+    match error {
+        SyncError::Failed { .. } => {
+            Advice::unavailable("ask whoever runs it; what arrived is not sent again")
+        }
+        SyncError::NoWay { address, .. } if address.starts_with("http") => Advice::unavailable(
+            "look at the address; SSL_CERT_FILE names authorities of your own, HTTPS_PROXY a proxy",
+        ),
+        SyncError::NotPent { .. } => Advice::unavailable(
+            "pent has to be in the PATH there, and nothing may be written before it starts: look into what its shell runs at login",
+        ),
+        SyncError::OtherVersion { .. } => Advice::unavailable("bring the older of the two up to date"),
+        _ => {
+            Advice::unavailable("try to reach it with ssh alone: the same names, keys and settings are used")
+        }
     }
 }
 
@@ -82,8 +121,13 @@ pub(super) fn taken() -> Advice {
     Advice::refused(&["`pent remote set` gives it another address", "or choose another name"])
 }
 
-/// Advice on content that is elsewhere.
-pub(super) fn not_here() -> Advice {
+/// Advice on content that is elsewhere, or that one may not read.
+pub(super) fn not_here(is_withheld: bool) -> Advice {
+    if is_withheld {
+        return Advice::refused(&[
+            "some of it is withheld from you; whoever sets the policy there says who may read it",
+        ]);
+    }
     Advice::unavailable("`pent fetch --content <path>` brings it, when the remote can be reached")
 }
 
@@ -100,6 +144,17 @@ pub(super) fn left_out(feature: &str) -> Advice {
     let advice = Advice::none(ExitStatus::Unavailable);
     advice
         .and(format!("use a build with the feature `{feature}`: cargo build --release --features {feature}"))
+}
+
+/// Advice on a server that would be spoken to in the clear.
+pub(super) fn insecure(server: &str) -> Advice {
+    let setting = format!("pent config remote.insecure {server}, if you trust everybody on the way");
+    Advice::refused(&["use https://, or ssh://"]).and(setting)
+}
+
+/// Advice on a remote that is cared for where it is.
+pub(super) fn cares_for_itself() -> Advice {
+    Advice::refused(&["run `pent gc`, `pent fsck` or `pent repair` there, in the repository itself"])
 }
 
 /// Advice on an address of a kind that cannot be reached.

@@ -1,0 +1,379 @@
+//! One request: its route, its limits, who asks, its body, its answer.
+
+use crate::app::serve::answer::{answer, as_sync, insist};
+use crate::app::serve::begin::begin_at;
+use crate::server::body::{Outgoing, Part, WAIT};
+use crate::server::routes::{Act, Found, Route, find};
+use crate::server::sessions::SignInError;
+use crate::server::state::{State, Who};
+use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::http::CONTENT_TYPE;
+use crate::sync::sign_in::{ChallengeAnswer, ChallengeRequest, SignInAnswer, SignInRequest, read_message};
+use crate::sync::wire::fault::Fault;
+use crate::sync::wire::frame::{self, FrameKind};
+use crate::sync::wire::request::{Request as Asked, Verb, verb_of};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{self, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// How long nothing of a body may come, and how slow all of it may be, in bytes a second.
+const BODY_SILENCE_MAX: Duration = Duration::from_secs(20);
+const BODY_RATE_MIN: u64 = 16 << 10;
+/// How long a request waits for room before it is asked to come back.
+const ROOM_TIME_MAX: Duration = Duration::from_secs(20);
+/// How long a client may take nothing before work for it ends.
+const TAKE_TIME_MAX: Duration = Duration::from_secs(60);
+/// Parts of an answer that wait for the client.
+const PARTS_WAITING: usize = 4;
+
+type Answer = Response<Outgoing>;
+
+/// Why a request is not answered with what it asks for.
+struct Rejection {
+    status: StatusCode,
+    fault: Fault,
+}
+
+impl Rejection {
+    fn of(fault: Fault) -> Self {
+        Self { status: Part::fault(&fault).status, fault }
+    }
+
+    fn bad(status: StatusCode, what: &str, detail: &str) -> Self {
+        Self { status, fault: Fault::TurnedDown { what: what.to_owned(), detail: detail.to_owned() } }
+    }
+}
+
+/// Answers one request.
+pub(super) async fn handle(
+    request: Request<Incoming>,
+    peer: IpAddr,
+    state: Arc<State>,
+) -> Result<Answer, Infallible> {
+    let (parts, body) = request.into_parts();
+    let mut body = Some(body);
+    let outcome = match admit(&parts, peer, &state) {
+        Ok((route, place)) => {
+            let place = place.to_owned();
+            go_on(&parts, route, place, &mut body, &state).await
+        }
+        Err(rejection) => Err(rejection),
+    };
+    Ok(match outcome {
+        Ok(answer) => answer,
+        Err(rejection) => {
+            // A client that still sends would miss the answer.
+            if let Some(body) = body {
+                drain(body).await;
+            }
+            reject(&rejection)
+        }
+    })
+}
+
+fn reject(rejection: &Rejection) -> Answer {
+    let part = Part::fault(&rejection.fault);
+    let mut answer = framed(rejection.status, Outgoing::whole(part.bytes));
+    let headers = answer.headers_mut();
+    if rejection.status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Fault::Busy { seconds } = rejection.fault {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    answer
+}
+
+fn framed(status: StatusCode, body: Outgoing) -> Answer {
+    with_type(status, body, CONTENT_TYPE)
+}
+
+fn with_type(status: StatusCode, body: Outgoing, content_type: &'static str) -> Answer {
+    let mut answer = Response::new(body);
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
+}
+
+/// The route of a request, if it may come so far: what is asked of the right server, not too often.
+fn admit<'a>(
+    parts: &'a hyper::http::request::Parts,
+    peer: IpAddr,
+    state: &State,
+) -> Result<(&'static Route, &'a str), Rejection> {
+    let (route, place) = match find(parts.method.as_str(), parts.uri.path()) {
+        Found::Route(route, place) => (route, place),
+        Found::OtherMethod(method) => {
+            let detail = format!("it is asked with {method}");
+            return Err(Rejection::bad(StatusCode::METHOD_NOT_ALLOWED, "the request", &detail));
+        }
+        Found::Nothing => return Err(Rejection::of(Fault::Nothing)),
+    };
+    if parts.uri.query().is_some() {
+        return Err(Rejection::bad(StatusCode::BAD_REQUEST, "the request", "nothing is asked behind a ?"));
+    }
+    let text = |name: header::HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let host = parts.uri.authority().map(hyper::http::uri::Authority::as_str).or_else(|| text(header::HOST));
+    if route.act != Act::Health && !host.is_some_and(|host| state.names.iter().any(|name| name == host)) {
+        let detail = "this server has another name; whoever runs it names it with --name";
+        return Err(Rejection::bad(StatusCode::MISDIRECTED_REQUEST, "the request", detail));
+    }
+    let address = asker(parts, peer, state.behind_proxy);
+    let now = Instant::now();
+    let is_sign_in = matches!(route.act, Act::Challenge | Act::SignIn);
+    if !state.rate.take(address, now) || (is_sign_in && !state.sign_in_rate.take(address, now)) {
+        let fault = Fault::Busy { seconds: 5 };
+        return Err(Rejection { status: StatusCode::TOO_MANY_REQUESTS, fault });
+    }
+    Ok((route, place))
+}
+
+/// For whom a request comes: a proxy that is trusted says it at the end of its list.
+fn asker(parts: &hyper::http::request::Parts, peer: IpAddr, behind_proxy: bool) -> IpAddr {
+    if !behind_proxy {
+        return peer;
+    }
+    let said = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    said.and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).unwrap_or(peer)
+}
+
+async fn go_on(
+    parts: &hyper::http::request::Parts,
+    route: &'static Route,
+    place: String,
+    body: &mut Option<Incoming>,
+    state: &Arc<State>,
+) -> Result<Answer, Rejection> {
+    if route.act == Act::Health {
+        return Ok(with_type(StatusCode::OK, Outgoing::whole("ok\n"), "text/plain"));
+    }
+    // Who asks is known before a byte of the body is read.
+    let who = match route.act {
+        Act::Repository(_) => Some(identify(parts, state)?),
+        _ => None,
+    };
+    let length = body_length(parts, route.body_max)?;
+    let busy = || Rejection::of(Fault::Busy { seconds: 5 });
+    let size = (length >> 20) as u32 + 1;
+    let memory = timeout(ROOM_TIME_MAX, state.bodies.clone().acquire_many_owned(size)).await;
+    let memory = memory.ok().and_then(Result::ok).ok_or_else(busy)?;
+    let bytes = match body.take() {
+        Some(body) => read(body, length).await?,
+        None => Vec::new(),
+    };
+    match (route.act, who) {
+        (Act::Repository(verb), Some(who)) => {
+            let room = timeout(ROOM_TIME_MAX, state.requests.clone().acquire_owned()).await;
+            let room = room.ok().and_then(Result::ok).ok_or_else(busy)?;
+            let (sender, mut receiver) = mpsc::channel(PARTS_WAITING);
+            let (state, runtime) = (state.clone(), Handle::current());
+            tokio::task::spawn_blocking(move || {
+                let _memory = memory;
+                let job = Job { state, place, verb, who, sender, runtime };
+                job.run(&bytes);
+            });
+            // An answer that is there soon has its status; one that takes long begins with a sign of life.
+            let first = match timeout(WAIT, receiver.recv()).await {
+                Ok(Some(part)) => part,
+                Ok(None) => Part::fault(&Fault::Failed { detail: "the work on it broke off".to_owned() }),
+                Err(_) => Part::frame(FrameKind::Wait, &[]),
+            };
+            Ok(framed(first.status, Outgoing::stream(first.bytes, receiver, room)))
+        }
+        (Act::Challenge, _) => challenge(state, &bytes),
+        (Act::SignIn, _) => {
+            let state = state.clone();
+            let signed = tokio::task::spawn_blocking(move || sign_in(&state, &bytes)).await;
+            signed.map_err(|_| Rejection::of(Fault::Failed { detail: "signing in broke off".to_owned() }))?
+        }
+        _ => Err(Rejection::of(Fault::Nothing)),
+    }
+}
+
+fn identify(parts: &hyper::http::request::Parts, state: &State) -> Result<Who, Rejection> {
+    let refuse = |detail: &str| Rejection::of(Fault::SignIn { detail: detail.to_owned() });
+    let Some(header) = parts.headers.get(header::AUTHORIZATION) else {
+        return Err(refuse("nobody signed in"));
+    };
+    let who = header.to_str().ok().and_then(|header| state.who(header));
+    who.ok_or_else(|| refuse("the session or token does not count, or no longer"))
+}
+
+/// How long the body is going to be: said beforehand, and within the limit.
+fn body_length(parts: &hyper::http::request::Parts, max: usize) -> Result<usize, Rejection> {
+    if parts.headers.contains_key(header::CONTENT_ENCODING) {
+        let detail = "it is compressed a second time";
+        return Err(Rejection::bad(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the request", detail));
+    }
+    let length =
+        parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    match length {
+        None => Err(Rejection::bad(StatusCode::LENGTH_REQUIRED, "the request", "it does not say its length")),
+        Some(length) if length > max => {
+            let detail = format!("it has {length} bytes, and at most {max} are taken");
+            Err(Rejection::bad(StatusCode::PAYLOAD_TOO_LARGE, "the request", &detail))
+        }
+        Some(length) => Ok(length),
+    }
+}
+
+async fn read(mut body: Incoming, length: usize) -> Result<Vec<u8>, Rejection> {
+    let slow = || Rejection::bad(StatusCode::REQUEST_TIMEOUT, "the request", "it came too slowly");
+    let broken = || Rejection::bad(StatusCode::BAD_REQUEST, "the request", "it was cut short");
+    let until = Instant::now() + BODY_SILENCE_MAX + Duration::from_secs(length as u64 / BODY_RATE_MIN);
+    let mut bytes = Vec::with_capacity(length.min(1 << 20));
+    while bytes.len() < length {
+        let left = until.saturating_duration_since(Instant::now()).min(BODY_SILENCE_MAX);
+        match timeout(left, body.frame()).await {
+            Err(_) => return Err(slow()),
+            Ok(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data() {
+                    bytes.extend_from_slice(&data);
+                }
+            }
+            Ok(None | Some(Err(_))) => return Err(broken()),
+        }
+    }
+    Ok(bytes)
+}
+
+/// Takes what a client still sends, within limits, and forgets it.
+async fn drain(mut body: Incoming) {
+    let most = frame::REQUEST_BYTES_MAX as u64 + 1024;
+    if body.size_hint().exact().is_none_or(|length| length > most) {
+        return;
+    }
+    let until = Instant::now() + BODY_SILENCE_MAX;
+    while let Ok(Some(Ok(_))) = timeout(until.saturating_duration_since(Instant::now()), body.frame()).await {
+    }
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Answer {
+    let bytes = serde_json::to_vec(value).unwrap_or_default();
+    with_type(StatusCode::OK, Outgoing::whole(bytes), "application/json")
+}
+
+fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Rejection> {
+    let wrong =
+        |error: serde_json::Error| Rejection::bad(StatusCode::BAD_REQUEST, "the request", &error.to_string());
+    read_message(bytes).map_err(wrong)
+}
+
+fn not_signed_in(error: &SignInError) -> Rejection {
+    match error {
+        SignInError::Full | SignInError::Random => Rejection::of(Fault::Busy { seconds: 30 }),
+        _ => Rejection::of(Fault::SignIn { detail: error.to_string() }),
+    }
+}
+
+fn challenge(state: &State, bytes: &[u8]) -> Result<Answer, Rejection> {
+    let asked: ChallengeRequest = parse(bytes)?;
+    let nonce = state.sessions.challenge(&asked.server, state.now());
+    nonce.map(|nonce| json(&ChallengeAnswer { nonce })).map_err(|error| not_signed_in(&error))
+}
+
+fn sign_in(state: &State, bytes: &[u8]) -> Result<Answer, Rejection> {
+    let asked: SignInRequest = parse(bytes)?;
+    match state.sessions.sign_in(&asked.statement, &asked.signature, state.now()) {
+        Ok((session, until_ms)) => Ok(json(&SignInAnswer { session, until_ms })),
+        Err(error) => {
+            state.note(&format!("somebody could not sign in: {error}"));
+            Err(not_signed_in(&error))
+        }
+    }
+}
+
+/// The work on one request, on a thread of its own.
+struct Job {
+    state: Arc<State>,
+    place: String,
+    verb: Verb,
+    who: Who,
+    sender: mpsc::Sender<Part>,
+    runtime: Handle,
+}
+
+impl Job {
+    fn run(&self, bytes: &[u8]) {
+        let last = match self.answer(bytes) {
+            Ok(()) => Part::frame(FrameKind::End, &[]),
+            // Nobody is there any more.
+            Err(SyncError::Cancelled) => return,
+            Err(error) => {
+                let fault = Fault::of(&error);
+                if matches!(fault, Fault::Failed { .. }) {
+                    self.state.note(&format!(
+                        "{} of {} failed: {}",
+                        self.verb.word(),
+                        self.place,
+                        chain(&error)
+                    ));
+                }
+                Part::fault(&fault)
+            }
+        };
+        // Whoever is gone needs no end.
+        let _ = self.send(last);
+    }
+
+    fn send(&self, part: Part) -> SyncResult<()> {
+        let sent = self.runtime.block_on(timeout(TAKE_TIME_MAX, self.sender.send(part)));
+        if matches!(sent, Ok(Ok(()))) { Ok(()) } else { Err(SyncError::Cancelled) }
+    }
+
+    fn answer(&self, bytes: &[u8]) -> SyncResult<()> {
+        let wrong = |detail: String| SyncError::Invalid { what: "a request", detail };
+        let mut input = bytes;
+        let request = match frame::read(&mut input) {
+            Ok(Some(frame)) if frame.kind == FrameKind::Request && input.is_empty() => frame.payload,
+            Ok(_) => return Err(wrong("it is not one frame".to_owned())),
+            Err(error) => return Err(wrong(error.to_string())),
+        };
+        // The permission is that of the path; what comes on it must be the same.
+        if verb_of(&request) != Some(self.verb) {
+            return Err(wrong("it is about something else than its path".to_owned()));
+        }
+        let request = Asked::decode(&request).map_err(|error| wrong(error.to_string()))?;
+        let state = &self.state;
+        let mut repository = state.places.open(&self.place).map_err(as_sync)?;
+        let rights = state.rights(&self.who, &self.place, repository.as_deref()).map_err(as_sync)?;
+        insist(&rights, self.verb)?;
+        if let Asked::Begin { repository: id, chunker } = &request {
+            let nothing = || SyncError::Invalid {
+                what: "a name of a repository",
+                detail: "letters, digits, '-', '_' and '.' make its parts".to_owned(),
+            };
+            let path = state.places.path(&self.place).ok_or_else(nothing)?;
+            begin_at(&path, *id, *chunker).map_err(as_sync)?;
+            repository = state.places.open(&self.place).map_err(as_sync)?;
+        }
+        let nothing = || SyncError::Nothing { address: "that place".to_owned() };
+        let repository = repository.ok_or_else(nothing)?;
+        let asked = (request, state.now());
+        answer(&repository, &rights, &state.readers, asked, &mut |kind, payload| {
+            self.send(Part::frame(kind, payload))
+        })
+    }
+}
+
+/// An error with its causes, for whoever runs the server.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    text
+}

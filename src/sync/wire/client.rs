@@ -1,0 +1,214 @@
+//! A remote that is asked by requests: the same whatever carries them.
+
+use crate::base::id::{ChunkId, CommitId, FileId, PackId, RepositoryId};
+use crate::object::chunker::ChunkerParameters;
+use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::keep::CloneId;
+use crate::sync::parallel::{for_each, pause};
+use crate::sync::remote::{
+    BlockSink, BundleSink, Description, HistoryWants, ObjectKey, Parcel, ParcelKind, Proposal, Published,
+    Remote,
+};
+use crate::sync::wire::answer::Answer;
+use crate::sync::wire::fault::Fault;
+use crate::sync::wire::frame::{self, Frame, FrameError, FrameKind};
+use crate::sync::wire::request::{
+    Request, Verb, WireKey, encode_chunks, encode_keep, encode_publish, encode_put,
+};
+use std::io::Read;
+
+/// Chunks of one request, so that a break costs no more than some tens of MB.
+const CHUNKS_AT_A_TIME: usize = 512;
+/// Requests for chunks that run side by side.
+const CONNECTIONS: usize = 4;
+
+/// Takes the frames of an answer, those that end it left out.
+pub type Taker<'a> = dyn FnMut(Frame) -> SyncResult<()> + 'a;
+
+/// Brings requests over and answers back. Callable from several threads.
+pub trait Carrier: Send + Sync {
+    /// What is at the other end, as a person would write it.
+    fn address(&self) -> &str;
+
+    /// How often a request is made before its failure is told.
+    fn attempts(&self) -> u32;
+
+    /// Makes one request. Gives [`SyncError::Unreachable`] for what may pass, and the error that the
+    /// other end told for what will not.
+    fn ask(&self, verb: Verb, request: &[u8], take: &mut Taker<'_>) -> SyncResult<()>;
+}
+
+/// Reads the frames of one answer to its end; gives the error that the other end told, if it did. After
+/// an error of its own nobody knows where `input` stands.
+pub fn read_answer(
+    input: &mut dyn Read,
+    address: &str,
+    take: &mut Taker<'_>,
+) -> SyncResult<Option<SyncError>> {
+    let broken = |detail: String| SyncError::Unreachable { address: address.to_owned(), detail };
+    let other = |detail: String| SyncError::NotPent { address: address.to_owned(), detail };
+    loop {
+        let frame = match frame::read(input) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return Err(broken("the line broke".to_owned())),
+            Err(error @ FrameError::Header { .. }) => return Err(other(error.to_string())),
+            Err(error) => return Err(broken(error.to_string())),
+        };
+        match frame.kind {
+            FrameKind::End => return Ok(None),
+            FrameKind::Fault => return Ok(Some(told(&frame.payload, address))),
+            FrameKind::Wait => {}
+            FrameKind::Request => return Err(other("it asks instead of answering".to_owned())),
+            FrameKind::Value | FrameKind::Bundle | FrameKind::Block => take(frame)?,
+        }
+    }
+}
+
+/// The error that a fault frame tells.
+fn told(payload: &[u8], address: &str) -> SyncError {
+    match Fault::decode(payload) {
+        Ok(fault) => fault.into_error(address),
+        Err(error) => invalid(&error.to_string()),
+    }
+}
+
+/// A remote at the other end of a carrier.
+pub struct WireRemote<C> {
+    carrier: C,
+}
+
+impl<C: Carrier> WireRemote<C> {
+    /// The remote that a carrier leads to.
+    pub const fn new(carrier: C) -> Self {
+        Self { carrier }
+    }
+
+    /// Begins a repository at the other end, where none is.
+    pub fn begin(&self, repository: RepositoryId, chunker: ChunkerParameters) -> SyncResult<Description> {
+        let request = Request::Begin { repository, chunker };
+        match self.value(Verb::Begin, &request.encode())? {
+            Answer::Description(description) => Ok(description),
+            _ => Err(other_answer()),
+        }
+    }
+
+    /// Asks again, with pauses, while what fails may pass: every request may be made again.
+    fn ask(&self, verb: Verb, request: &[u8], take: &mut Taker<'_>) -> SyncResult<()> {
+        let mut attempt = 0;
+        loop {
+            match self.carrier.ask(verb, request, take) {
+                Err(SyncError::Unreachable { .. }) if attempt + 1 < self.carrier.attempts() => {
+                    pause(attempt + 2);
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Asks for what has a value as its answer.
+    fn value(&self, verb: Verb, request: &[u8]) -> SyncResult<Answer> {
+        let mut value = None;
+        self.ask(verb, request, &mut |frame| {
+            if frame.kind != FrameKind::Value {
+                return Err(other_answer());
+            }
+            value = Some(frame.payload);
+            Ok(())
+        })?;
+        let bytes = value.ok_or_else(other_answer)?;
+        Answer::decode(&bytes).map_err(|error| invalid(&error.to_string()))
+    }
+
+    /// Asks for what has frames of one kind as its answer.
+    fn frames(
+        &self,
+        verb: Verb,
+        request: &[u8],
+        kind: FrameKind,
+        take: &mut dyn FnMut(&[u8]) -> SyncResult<()>,
+    ) -> SyncResult<()> {
+        self.ask(verb, request, &mut |frame| {
+            if frame.kind == kind { take(&frame.payload) } else { Err(other_answer()) }
+        })
+    }
+
+    fn flags(&self, verb: Verb, request: &Request, count: usize) -> SyncResult<Vec<bool>> {
+        match self.value(verb, &request.encode())? {
+            Answer::Flags(flags) if flags.len() == count => Ok(flags),
+            _ => Err(other_answer()),
+        }
+    }
+}
+
+fn other_answer() -> SyncError {
+    invalid("it answers another question")
+}
+
+fn invalid(detail: &str) -> SyncError {
+    SyncError::Invalid { what: "an answer", detail: detail.to_owned() }
+}
+
+impl<C: Carrier> Remote for WireRemote<C> {
+    fn describe(&self) -> SyncResult<Description> {
+        match self.value(Verb::Describe, &Request::Describe.encode())? {
+            Answer::Description(description) => Ok(description),
+            _ => Err(other_answer()),
+        }
+    }
+
+    fn have(&self, keys: &[ObjectKey]) -> SyncResult<Vec<bool>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let request = Request::Have { keys: keys.iter().copied().map(WireKey::from).collect() };
+        self.flags(Verb::Have, &request, keys.len())
+    }
+
+    fn fetch_history(&self, wants: &HistoryWants, sink: &mut BundleSink<'_>) -> SyncResult<()> {
+        let request = Request::History { wants: wants.clone() };
+        self.frames(Verb::History, &request.encode(), FrameKind::Bundle, sink)
+    }
+
+    fn fetch_objects(&self, keys: &[ObjectKey], sink: &mut BundleSink<'_>) -> SyncResult<()> {
+        let request = Request::Objects { keys: keys.iter().copied().map(WireKey::from).collect() };
+        self.frames(Verb::Objects, &request.encode(), FrameKind::Bundle, sink)
+    }
+
+    fn fetch_chunks(&self, chunks: &[ChunkId], sink: &BlockSink<'_>) -> SyncResult<()> {
+        self.fetch_chunks_of(&[], chunks, sink)
+    }
+
+    fn fetch_chunks_of(&self, files: &[FileId], chunks: &[ChunkId], sink: &BlockSink<'_>) -> SyncResult<()> {
+        let fetch = |ids: &[ChunkId]| {
+            let request = encode_chunks(files, ids);
+            self.frames(Verb::Chunks, &request, FrameKind::Block, &mut |block| sink(block))
+        };
+        for_each(chunks.chunks(CHUNKS_AT_A_TIME), CONNECTIONS, fetch, |()| Ok(()))
+    }
+
+    fn put(&self, parcel: &Parcel) -> SyncResult<()> {
+        let request = encode_put(parcel.record.kind, parcel.record.id, &parcel.bytes);
+        self.ask(Verb::Put, &request, &mut |_| Err(other_answer()))
+    }
+
+    fn holds(&self, parcels: &[(PackId, ParcelKind)]) -> SyncResult<Vec<bool>> {
+        let mut held = Vec::with_capacity(parcels.len());
+        for group in parcels.chunks(crate::sync::wire::request::KEYS_MAX) {
+            let request = Request::Holds { parcels: group.to_vec() };
+            held.extend(self.flags(Verb::Holds, &request, group.len())?);
+        }
+        Ok(held)
+    }
+
+    fn publish(&self, proposal: &Proposal) -> SyncResult<Published> {
+        match self.value(Verb::Publish, &encode_publish(proposal))? {
+            Answer::Published(published) => Ok(published),
+            _ => Err(other_answer()),
+        }
+    }
+
+    fn keep(&self, clone: &CloneId, commits: &[CommitId]) -> SyncResult<()> {
+        self.ask(Verb::Keep, &encode_keep(clone, commits), &mut |_| Err(other_answer()))
+    }
+}

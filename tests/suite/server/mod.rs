@@ -1,0 +1,7 @@
+//! The server as its callers meet it.
+
+mod kit;
+mod limits;
+mod paths;
+mod routes;
+mod withheld;

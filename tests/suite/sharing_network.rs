@@ -1,0 +1,314 @@
+//! Sharing work over ssh and HTTP through the program itself; kills of either side.
+
+use crate::app_flow::noise;
+use crate::remote_contract::ssh::Sshd;
+use crate::support::World;
+use crate::support::line::{Line, Mishap};
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+fn write(world: &World, name: &str, bytes: impl AsRef<[u8]>) {
+    let path = world.studio().join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+    fs::write(path, bytes).expect("a written file");
+}
+
+fn read(world: &World, name: &str) -> Vec<u8> {
+    fs::read(world.studio().join(name)).expect("a file")
+}
+
+fn studio(world: World) -> World {
+    world.ok(&["init"]);
+    world.ok(&["config", "user.name", "Anna Lind"]);
+    world.ok(&["identity", "new", "anna", "--no-passphrase"]);
+    world
+}
+
+/// Two people go through a day with a remote at an address.
+fn a_day(world: &World, address: &str) {
+    write(world, "logo.svg", "<svg>one</svg>");
+    write(world, "film.bin", noise(1, 3_000_000));
+    world.ok(&["commit", "-m", "Begin"]);
+    let added = world.json(&["remote", "add", "origin", address]);
+    assert_eq!(added["begun"], true, "{added}");
+    let pushed = world.json(&["push"]);
+    assert!(pushed["bytes_sent"].as_u64().is_some_and(|bytes| bytes > 3_000_000), "{pushed}");
+    world.ok(&["clone", address, "../ben"]);
+    assert_eq!(read(world, "../ben/film.bin"), noise(1, 3_000_000));
+    write(world, "../ben/logo.svg", "<svg>two</svg>");
+    world.ok(&["-C", "../ben", "commit", "-m", "Ben's logo"]);
+    let pushed = world.json(&["-C", "../ben", "push"]);
+    assert!(pushed["bytes_sent"].as_u64().is_some_and(|bytes| bytes < 5_000), "{pushed}");
+    write(world, "notes.txt", "mine");
+    world.ok(&["commit", "-m", "Notes"]);
+    let refused = world.pent(&["push"]);
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    assert!(refused.stderr.contains("pent pull"), "{}", refused.stderr);
+    world.ok(&["pull"]);
+    assert_eq!(read(world, "logo.svg"), b"<svg>two</svg>");
+    world.ok(&["push"]);
+    world.ok(&["-C", "../ben", "fetch"]);
+    world.ok(&["-C", "../ben", "pull"]);
+    assert_eq!(read(world, "../ben/notes.txt"), b"mine");
+    world.ok(&["remote", "check"]);
+    assert_eq!(world.json(&["-C", "../ben", "fsck"])["sound"], true);
+    let nothing = world.json(&["push"]);
+    assert_eq!(nothing["names"].as_array().map(Vec::len), Some(0));
+    let cared = world.pent(&["remote", "gc"]);
+    assert_eq!(cared.code, 4, "{}", cared.stderr);
+}
+
+#[test]
+fn two_people_share_work_over_ssh() {
+    let sshd = Sshd::start(None);
+    // The home of the person at the other end is not the one at this.
+    let world = World::new().with("PENT_SSH", &sshd.ssh_words()).with("PATH", "/usr/bin:/bin");
+    let world = studio(world);
+    let place = sshd.folder().join("brand").display().to_string();
+    a_day(&world, &format!("ssh://127.0.0.1:{}{place}", sshd.port));
+    assert_eq!(fs::read_dir(&place).expect("a folder").count(), 1, "no files of its own");
+}
+
+/// A server as a program of its own.
+pub struct Serving {
+    child: Child,
+    pub said: serde_json::Value,
+    pub address: String,
+}
+
+impl Serving {
+    pub fn start(world: &World, arguments: &[&str]) -> Self {
+        let mut child = world
+            .command(&[&["--json", "serve"], arguments].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a server that starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
+        let said: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        let address = said["address"].as_str().expect("an address").to_owned();
+        Self { child, said, address }
+    }
+
+    fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn list_anna(world: &World) {
+    let key = world.ok(&["identity", "export"]);
+    let line = key.lines().find(|line| line.contains("ssh-ed25519")).expect("a key");
+    let at = line.find("ssh-ed25519").expect("a key");
+    write(world, "../srv/.pent-server/people", &line[at..]);
+}
+
+#[test]
+fn two_people_share_work_over_http() {
+    let world = studio(World::new());
+    list_anna(&world);
+    let serving = Serving::start(&world, &["--listen", "127.0.0.1:0", "--repos", "../srv"]);
+    a_day(&world, &format!("http://{}/studio/brand", serving.address));
+    // A machine has a token, and it is for that host only.
+    let made = world.json(&["serve", "token", "new", "farm", "--repos", "../srv", "--for", "studio/brand"]);
+    let token = made["token"].as_str().expect("a token");
+    let address = format!("http://{}/studio/brand", serving.address);
+    let machine = |tokens: &str| {
+        let farm = World::new().with("PENT_TOKEN", tokens);
+        farm.pent(&["clone", &address, "../copy"])
+    };
+    assert_eq!(machine(&format!("{token}@{}", serving.address)).code, 0);
+    let elsewhere = machine(&format!("{token}@elsewhere.example"));
+    assert_eq!(elsewhere.code, 4, "{}", elsewhere.stderr);
+    assert!(!elsewhere.stderr.contains(token), "{}", elsewhere.stderr);
+    world.ok(&["serve", "token", "revoke", made["line"]["id"].as_str().expect("an id"), "--repos", "../srv"]);
+    let revoked = machine(&format!("{token}@{}", serving.address));
+    assert_eq!(revoked.code, 4, "{}", revoked.stderr);
+    assert!(!revoked.stderr.contains(token), "{}", revoked.stderr);
+}
+
+#[test]
+fn a_server_with_a_certificate_is_believed_by_whoever_believes_its_authority() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls");
+    let at = |name: &str| fixtures.join(name).display().to_string();
+    let world = studio(World::new().with("SSL_CERT_FILE", &at("ca.pem")));
+    list_anna(&world);
+    write(&world, "a.txt", "one");
+    world.ok(&["commit", "-m", "Begin"]);
+    let (chain, key) = (at("chain.pem"), at("key.pem"));
+    let tls = ["--listen", "127.0.0.1:0", "--repos", "../srv", "--tls-cert", &chain, "--tls-key", &key];
+    let serving = Serving::start(&world, &tls);
+    let address = format!("https://{}/brand", serving.address);
+    world.ok(&["remote", "add", "origin", &address]);
+    world.ok(&["push"]);
+    world.ok(&["clone", &address, "../copy"]);
+    assert_eq!(read(&world, "../copy/a.txt"), b"one");
+    // Somebody else does not know the authority.
+    let other = World::new().with("SSL_CERT_FILE", &at("nothing.pem"));
+    let refused = other.pent(&["clone", &address, "../copy"]);
+    assert_eq!(refused.code, 7, "{}", refused.stderr);
+    assert!(refused.stderr.contains("certificate"), "{}", refused.stderr);
+    // What is asked in the clear is not answered.
+    let clear = world.pent(&["clone", &format!("http://{}/brand", serving.address), "../clear"]);
+    assert_ne!(clear.code, 0);
+}
+
+#[test]
+fn a_branch_that_is_checked_out_there_does_not_move_under_its_files() {
+    let sshd = Sshd::start(None);
+    let world = World::new().with("PENT_SSH", &sshd.ssh_words()).with("PATH", "/usr/bin:/bin");
+    let world = studio(world);
+    write(&world, "a.txt", "one");
+    world.ok(&["commit", "-m", "Begin"]);
+    let place = sshd.folder().join("desk");
+    let address = format!("ssh://127.0.0.1:{}{}", sshd.port, place.display());
+    // Somebody works there.
+    world.ok(&["backup", "../safe"]);
+    world.ok(&["clone", "../safe", &place.display().to_string()]);
+    world.ok(&["remote", "add", "desk", &address]);
+    write(&world, "a.txt", "two");
+    world.ok(&["commit", "-m", "On"]);
+    let refused = world.pent(&["push", "--to", "desk"]);
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    assert!(refused.stderr.contains("checked out"), "{}", refused.stderr);
+    let there = place.display().to_string();
+    assert_eq!(world.json(&["-C", &there, "status"])["changes"].as_array().map(Vec::len), Some(0));
+    world.ok(&["draft", "new", "mine"]);
+    world.ok(&["push", "mine", "--to", "desk"]);
+    world.ok(&["-C", &there, "sparse", "none"]);
+    world.ok(&["push", "main", "--to", "desk"]);
+    assert_eq!(world.json(&["-C", &there, "status"])["changes"].as_array().map(Vec::len), Some(0));
+    world.ok(&["-C", &there, "sparse", "all"]);
+    assert_eq!(fs::read_to_string(place.join("a.txt")).expect("a file"), "two");
+}
+
+#[test]
+fn addresses_that_would_run_something_or_go_in_the_clear_are_refused() {
+    let world = studio(World::new());
+    for address in ["ssh://-oProxyCommand=touch/x", "-oProxyCommand=touch:x", "host:-path"] {
+        let run = world.pent(&["remote", "add", "origin", address]);
+        assert_eq!(run.code, 2, "{address}: {}", run.stderr);
+    }
+    let clear = world.pent(&["remote", "add", "origin", "http://assets.example/brand"]);
+    assert_eq!(clear.code, 4, "{}", clear.stderr);
+    assert!(clear.stderr.contains("remote.insecure"), "{}", clear.stderr);
+    let open = world.pent(&["serve", "--listen", "0.0.0.0:0", "--repos", "."]);
+    assert_eq!(open.code, 2, "{}", open.stderr);
+}
+
+fn rounds() -> u64 {
+    if std::env::var("PENT_CI").is_ok_and(|mode| mode == "long") { 150 } else { 4 }
+}
+
+/// Starts a command and gives it so much time; tells whether it ended well by itself.
+fn within(world: &World, arguments: &[&str], time: Duration) -> bool {
+    let mut command = world.command(arguments);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let began = Instant::now();
+    while began.elapsed() < time {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status.success();
+        }
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    child.kill().expect("a kill");
+    child.wait().expect("an end").success()
+}
+
+fn assert_sound_at(world: &World, folder: &Path) {
+    assert_eq!(
+        world.json(&["-C", &folder.display().to_string(), "fsck"])["sound"],
+        true,
+        "{}",
+        folder.display()
+    );
+}
+
+/// Mishaps that a client gets over without waiting for a minute.
+fn passing(number: u64) -> Mishap {
+    let place = [0, 40, 200, 1_000, 20_000, 900_000][(number / 5 % 6) as usize];
+    match number % 15 {
+        0 => Mishap::Delay(Duration::from_millis(15)),
+        3 => Mishap::DropAsking(place),
+        6 => Mishap::DropAnswering(place),
+        9 => Mishap::EndAnswering(place),
+        11 => Mishap::Repeat,
+        13 => Mishap::Answer(503),
+        _ => Mishap::None,
+    }
+}
+
+#[test]
+fn kills_of_either_side_at_any_moment_on_a_bad_line_lose_nothing() {
+    let world = studio(World::new());
+    list_anna(&world);
+    let repository = world.studio().join("../srv/brand");
+    write(&world, "0.bin", noise(100, 5_000_000));
+    world.ok(&["commit", "-m", "Begin"]);
+    let calm = Arc::new(AtomicBool::new(true));
+    let line = {
+        let calm = calm.clone();
+        Line::new(move |number| if calm.load(Ordering::Relaxed) { Mishap::None } else { passing(number) })
+    };
+    // Clients know the line's address only.
+    let name = line.address.to_string();
+    let start =
+        |listen: &str| Serving::start(&world, &["--listen", listen, "--repos", "../srv", "--name", &name]);
+    let mut serving = start("127.0.0.1:0");
+    let listen = serving.address.clone();
+    line.lead_to(listen.parse().expect("an address"));
+    let address = format!("http://{name}/brand");
+    world.ok(&["remote", "add", "origin", &address]);
+    calm.store(false, Ordering::Relaxed);
+    let mut told_done = 0;
+    for round in 0..rounds() {
+        write(&world, &format!("{round}.bin"), noise(round, 6_000_000));
+        world.ok(&["commit", "-m", "On"]);
+        let time = Duration::from_millis(60 + (round * 137) % 900);
+        if round % 2 == 0 {
+            // The client goes.
+            told_done += u64::from(within(&world, &["push"], time));
+        } else {
+            // The server goes, and comes back where it was.
+            let pushing = std::thread::scope(|scope| {
+                let push = scope.spawn(|| world.pent(&["push"]).code == 0);
+                std::thread::sleep(time);
+                serving.kill();
+                assert_sound_at(&world, &repository);
+                serving = start(&listen);
+                push.join().expect("a push")
+            });
+            told_done += u64::from(pushing);
+        }
+        assert_sound_at(&world, &repository);
+        let target = world.studio().join("../copy");
+        let _ = fs::remove_dir_all(&target);
+        within(&world, &["clone", &address, "../copy"], time);
+        assert_sound_at(&world, &repository);
+    }
+    calm.store(true, Ordering::Relaxed);
+    world.ok(&["push"]);
+    assert_sound_at(&world, &repository);
+    let _ = fs::remove_dir_all(world.studio().join("../copy"));
+    world.ok(&["clone", &address, "../copy"]);
+    assert_sound_at(&world, &world.studio().join("../copy"));
+    for round in 0..rounds() {
+        assert_eq!(
+            read(&world, &format!("../copy/{round}.bin")),
+            noise(round, 6_000_000),
+            "{told_done} told"
+        );
+    }
+}
