@@ -33,7 +33,7 @@ impl Head {
             return Err(DecodeError::Unsupported("this form of the scene is not read".to_owned()));
         }
         let version = String::from_utf8_lossy(version);
-        let version = format!("{}.{}", version[..1].to_owned(), version[1..].trim_start_matches('0'));
+        let version = format!("{}.{}", &version[..1], version[1..].trim_start_matches('0'));
         let version = if version.ends_with('.') { format!("{version}0") } else { version };
         Ok(Self { wide: *width == b'-', big_endian: *order == b'V', version })
     }

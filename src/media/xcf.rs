@@ -218,13 +218,14 @@ fn lay(canvas: &mut Pixels, drawn: &Pixels, record: &Record, opacity: f32) {
             }
             let at = (y as usize * canvas.width as usize + x as usize) * 4;
             let under = &mut canvas.bytes[at..at + 4];
-            let (a, b) = (f32::from(over[3]) / 255.0 * opacity, f32::from(under[3]) / 255.0);
-            let whole = a + b * (1.0 - a);
+            let (cover, ground) = (f32::from(over[3]) / 255.0 * opacity, f32::from(under[3]) / 255.0);
+            let rest = ground * (1.0 - cover);
+            let whole = cover + rest;
             for channel in 0..3 {
-                let (o, u) = (f32::from(over[channel]) / 255.0, f32::from(under[channel]) / 255.0);
+                let (above, below) = (f32::from(over[channel]) / 255.0, f32::from(under[channel]) / 255.0);
                 // Where nothing lies below there is nothing to blend with.
-                let mixed = o * (1.0 - b) + blend(record.mode, u, o) * b;
-                let value = (mixed * a + u * b * (1.0 - a)) / whole.max(1e-6);
+                let mixed = above * (1.0 - ground) + blend(record.mode, below, above) * ground;
+                let value = (mixed * cover + below * rest) / whole.max(1e-6);
                 under[channel] = (value * 255.0).round().clamp(0.0, 255.0) as u8;
             }
             under[3] = (whole * 255.0).round() as u8;

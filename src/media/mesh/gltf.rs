@@ -257,8 +257,8 @@ fn placed(node: &Value) -> Matrix {
             list(node, name).iter().filter_map(Value::as_f64).map(|value| value as f32).collect();
         (all.len() == count).then_some(all)
     };
-    if let Some(m) = numbers("matrix", 16) {
-        return std::array::from_fn(|row| std::array::from_fn(|column| m[column * 4 + row]));
+    if let Some(matrix) = numbers("matrix", 16) {
+        return std::array::from_fn(|row| std::array::from_fn(|column| matrix[column * 4 + row]));
     }
     let scale = numbers("scale", 3).unwrap_or_else(|| vec![1.0; 3]);
     let shift = numbers("translation", 3).unwrap_or_else(|| vec![0.0; 3]);

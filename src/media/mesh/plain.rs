@@ -33,9 +33,13 @@ pub(super) fn object(bytes: &[u8]) -> Model {
                 }
                 let piece = model.pieces.last_mut();
                 if let (Some(piece), [first, rest @ ..]) = (piece, corners.as_slice()) {
-                    for pair in rest.windows(2).take_while(|_| count < TRIANGLES_MAX) {
-                        count += 1;
-                        piece.triangles.push(Triangle { points: [*first, pair[0], pair[1]], colour: CLAY });
+                    for pair in rest.windows(2) {
+                        if count < TRIANGLES_MAX {
+                            count += 1;
+                            piece
+                                .triangles
+                                .push(Triangle { points: [*first, pair[0], pair[1]], colour: CLAY });
+                        }
                     }
                 }
             }

@@ -79,27 +79,32 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn fill(&mut self, [a, b, c]: [[f32; 3]; 3], colour: [u8; 3]) {
-        let area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
+    fn fill(&mut self, corners: [[f32; 3]; 3], colour: [u8; 3]) {
+        let [first, second, third] = corners;
+        let area =
+            (second[0] - first[0]) * (third[1] - first[1]) - (second[1] - first[1]) * (third[0] - first[0]);
         if !area.is_finite() || area == 0.0 {
             return;
         }
-        let shade = shade(a, b, c);
+        let shade = shade(first, second, third);
         let range = |axis: usize, most: u32| {
-            let (least, greatest) = (a[axis].min(b[axis]).min(c[axis]), a[axis].max(b[axis]).max(c[axis]));
+            let values = corners.map(|corner| corner[axis]);
+            let least = values.iter().copied().fold(f32::INFINITY, f32::min);
+            let greatest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             (least.floor().max(0.0) as u32)..(greatest.ceil().max(0.0) as u32).saturating_add(1).min(most)
         };
         for y in range(1, self.high) {
             for x in range(0, self.wide) {
-                let (px, py) = (x as f32 + 0.5, y as f32 + 0.5);
+                let (across, down) = (x as f32 + 0.5, y as f32 + 0.5);
                 let edge = |from: [f32; 3], to: [f32; 3]| {
-                    ((to[0] - from[0]) * (py - from[1]) - (to[1] - from[1]) * (px - from[0])) / area
+                    ((to[0] - from[0]) * (down - from[1]) - (to[1] - from[1]) * (across - from[0])) / area
                 };
-                let (u, v, w) = (edge(b, c), edge(c, a), edge(a, b));
-                if u < 0.0 || v < 0.0 || w < 0.0 {
+                // How near the pixel lies to each corner.
+                let near = [edge(second, third), edge(third, first), edge(first, second)];
+                if near.iter().any(|share| *share < 0.0) {
                     continue;
                 }
-                let depth = u * a[2] + v * b[2] + w * c[2];
+                let depth: f32 = near.iter().zip(corners).map(|(share, corner)| share * corner[2]).sum();
                 let at = (y * self.wide + x) as usize;
                 if depth <= self.depths[at] {
                     continue;
