@@ -4,17 +4,18 @@ use crate::app::common::locate::{Located, Word, locate, locate_version};
 use crate::app::common::on_demand::view_with;
 use crate::app::common::seekable::stored_file;
 use crate::app::error::AppError;
-use crate::base::id::FileId;
+use crate::base::id::{FileId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
-use crate::media::facts::Facts;
-use crate::media::format::Format;
+use crate::media::facts::{Facts, Field};
+use crate::media::format::{self, Format};
 use crate::media::input::Input;
 use crate::media::sniff::sniff;
 use crate::media::worker::{WorkerError, Workers};
 use crate::object::tree::Content;
-use crate::repo::Repository;
+use crate::object::tree_walk::entry_at;
+use crate::repo::{RepoError, Repository};
 use crate::worktree::root::Worktree;
 use crate::worktree::stat::NodeKind;
 use serde::Serialize;
@@ -43,6 +44,19 @@ pub struct Report {
     pub facts: Facts,
     /// Why the decoder could not tell more than the format.
     pub fault: Option<String>,
+    /// What XMP sidecars beside it say of it: `photo.xmp` and `photo.jpg.xmp` of `photo.jpg`.
+    pub sidecars: Vec<Sidecar>,
+}
+
+/// A file of fields about another one.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sidecar {
+    /// Where it stands.
+    pub path: AssetPath,
+    /// The fields in it.
+    pub fields: Vec<Field>,
+    /// Why it could not be read.
+    pub fault: Option<String>,
 }
 
 /// A file that was found, open at its beginning.
@@ -57,6 +71,8 @@ pub struct Opened {
     pub file: File,
     /// Its format.
     pub format: &'static Format,
+    /// The tree it is of; `None` for a file of the worktree.
+    pub tree: Option<TreeId>,
 }
 
 /// Tells what a file is.
@@ -68,7 +84,8 @@ pub fn run(
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
     let opened = open(repository, options, clock, monitor)?;
-    let Opened { path, id, size, file, format } = opened;
+    let sidecars = sidecars(repository, &opened, workers, monitor)?;
+    let Opened { path, id, size, file, format, .. } = opened;
     let (facts, fault) = match workers.facts(file, format) {
         Ok(facts) => (facts, None),
         Err(error @ WorkerError::Start(_)) => return Err(AppError::Decoder { path, source: error }),
@@ -84,7 +101,65 @@ pub fn run(
             Some(error.to_string()),
         ),
     };
-    Ok(Report { path, size, file: id, facts, fault })
+    Ok(Report { path, size, file: id, facts, fault, sidecars })
+}
+
+/// Reads the sidecars of a file, from where the file itself is from.
+fn sidecars(
+    repository: &Repository,
+    of: &Opened,
+    workers: &Workers,
+    monitor: &dyn Monitor,
+) -> Result<Vec<Sidecar>, AppError> {
+    let mut found = Vec::new();
+    for path in sidecar_paths(&of.path) {
+        let opened = match of.tree {
+            None => match open_in_worktree(repository, &path) {
+                Err(AppError::IsFolder { .. } | AppError::NoFile { .. }) => None,
+                other => other?,
+            },
+            Some(tree) => open_in_tree(repository, tree, &path, monitor)?,
+        };
+        let Some(opened) = opened.filter(|opened| *opened.format == format::XMP) else { continue };
+        let (fields, fault) = match workers.facts(opened.file, opened.format) {
+            Ok(facts) => (facts.embedded, None),
+            Err(error @ WorkerError::Start(_)) => return Err(AppError::Decoder { path, source: error }),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        found.push(Sidecar { path, fields, fault });
+    }
+    Ok(found)
+}
+
+/// Where programs put what they say of a file: its name with another end, or with one more.
+fn sidecar_paths(path: &AssetPath) -> Vec<AssetPath> {
+    let name = path.name();
+    let extension = path.extension();
+    if extension.eq_ignore_ascii_case(b"xmp") {
+        return Vec::new();
+    }
+    let stem = match extension.len() {
+        0 => name,
+        length => &name[..name.len() - length - 1],
+    };
+    let folder = path.parent().unwrap_or_else(AssetPath::root);
+    let mut names = vec![[stem, b".xmp"].concat(), [name, b".xmp"].concat()];
+    names.dedup();
+    names.iter().filter_map(|name| folder.join(name).ok()).collect()
+}
+
+fn open_in_tree(
+    repository: &Repository,
+    tree: TreeId,
+    path: &AssetPath,
+    monitor: &dyn Monitor,
+) -> Result<Option<Opened>, AppError> {
+    let view = repository.view()?;
+    let entry = entry_at(&view, tree, path).map_err(RepoError::from)?;
+    let Some(Content::File { id, size, .. }) = entry.map(|entry| entry.content) else { return Ok(None) };
+    let view = view_with(repository, view, [(id, size)], monitor)?;
+    let file = stored_file(repository, &view, id, size, monitor)?;
+    opened(path.clone(), Some(id), file).map(|opened| Some(Opened { tree: Some(tree), ..opened }))
 }
 
 /// Finds and opens what is meant.
@@ -114,7 +189,7 @@ pub fn open(
     };
     let view = view_with(repository, view, [(id, size)], monitor)?;
     let file = stored_file(repository, &view, id, size, monitor)?;
-    opened(path, Some(id), file)
+    opened(path, Some(id), file).map(|opened| Opened { tree: Some(located.tree), ..opened })
 }
 
 /// Opens a file on disk; `None` when nothing is there.
@@ -140,5 +215,22 @@ pub(super) fn opened(path: AssetPath, id: Option<FileId>, mut file: File) -> Res
     let size = input.len();
     let format = sniff(&mut input, path.name()).map_err(fault)?;
     input.rewound().map_err(fault)?;
-    Ok(Opened { path, id, size, file, format })
+    Ok(Opened { path, id, size, file, format, tree: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sidecars_are_called_in_two_ways() {
+        let of = |path: &str| -> Vec<String> {
+            let path = AssetPath::from_bytes(path).expect("a path");
+            sidecar_paths(&path).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(of("a/photo.jpg"), ["a/photo.xmp", "a/photo.jpg.xmp"]);
+        assert_eq!(of("photo"), ["photo.xmp"]);
+        assert_eq!(of("photo.XMP"), [""; 0]);
+        assert_eq!(of(".jpg"), [".jpg.xmp"]);
+    }
 }

@@ -25,6 +25,7 @@ use crate::diff::metadata::FieldChange;
 use crate::diff::tree::ChangeKinds;
 use crate::media::compare::facts::FactChange;
 use crate::media::compare::layers::LayerChange;
+use crate::media::compare::sound::SoundDiff;
 use crate::media::compare::{Alignment, PictureDiff, Sensitivity};
 use crate::media::pixels::Pixels;
 use crate::media::worker::Workers;
@@ -115,7 +116,9 @@ pub struct VisualDiff {
     pub scale: f64,
     /// The pixels, when there are two pictures.
     pub picture: Option<PictureDiff>,
-    /// The layers that differ, of a document that has layers.
+    /// Where the sound differs, when there are two sounds.
+    pub sound: Option<SoundDiff>,
+    /// The layers, pages, elements or glyphs that differ, of a file that has such.
     pub layers: Vec<LayerChange>,
     /// What is known of the files and differs.
     pub facts: Vec<FactChange>,

@@ -8,9 +8,13 @@ use crate::cli::failure::Failure;
 use crate::cli::output::columns::{Cell, Columns};
 use crate::cli::output::{BOLD, DIM, Page, count, safe};
 use crate::media::compare::layers::{LayerChange, LayerEdit};
+use crate::media::compare::sound::{SoundDiff, SoundSpan, SpanKind};
 use crate::repo::Repository;
 use std::io;
 use std::path::PathBuf;
+
+/// Most spans of sound that are listed; `--json` has all of them.
+const SPANS_SHOWN: usize = 20;
 
 /// Options of a page of pictures.
 #[derive(Debug, clap::Args)]
@@ -82,6 +86,10 @@ pub fn write_files(page: &mut Page<'_>, files: &[VisualDiff]) -> io::Result<()> 
     for file in files {
         page.line(format_args!("{}  {}", page.styles.paint(BOLD, &file.path), what(file)))?;
         let mut columns = Columns::indented(2);
+        for difference in file.sound.iter().flat_map(|sound| &sound.spans).take(SPANS_SHOWN) {
+            let (time, what) = span(difference);
+            columns.row([Cell::new(time), Cell::new(what).styled(DIM)]);
+        }
         for layer in &file.layers {
             let edits: Vec<String> = layer.edits.iter().map(edit).collect();
             columns.row([Cell::new(layer_name(layer)), Cell::new(edits.join(", ")).styled(DIM)]);
@@ -100,8 +108,16 @@ pub fn write_files(page: &mut Page<'_>, files: &[VisualDiff]) -> io::Result<()> 
 }
 
 fn what(file: &VisualDiff) -> String {
+    if let Some(sound) = &file.sound {
+        return what_is_heard(sound);
+    }
     let Some(picture) = &file.picture else {
-        return if file.kinds.added { "new" } else { "removed" }.to_owned();
+        return match (file.kinds.added, file.kinds.removed) {
+            (true, _) => "new",
+            (_, true) => "removed",
+            _ => "changed",
+        }
+        .to_owned();
     };
     if picture.changed_pixels == 0 {
         return if picture.faint_pixels + picture.edge_pixels > 0 {
@@ -112,6 +128,36 @@ fn what(file: &VisualDiff) -> String {
     }
     let areas = count(picture.regions.len() as u64, "area", "areas");
     format!("{}% changed in {areas}, likeness {}", picture.changed_percent, picture.similarity)
+}
+
+fn what_is_heard(sound: &SoundDiff) -> String {
+    let louder = sound
+        .louder
+        .filter(|value| *value != 0.0)
+        .map(|value| format!("{:.1} LU {}", value.abs(), if value > 0.0 { "louder" } else { "quieter" }));
+    let spans = count(sound.spans.len() as u64, "span", "spans");
+    match louder {
+        _ if sound.same_samples => "sounds the same: every sample is".to_owned(),
+        Some(louder) if sound.only_loudness => format!("the same sound, {louder}"),
+        Some(louder) if !sound.spans.is_empty() => format!("{spans} changed, {louder}"),
+        _ if !sound.spans.is_empty() => format!("{spans} changed"),
+        _ => "sounds the same".to_owned(),
+    }
+}
+
+/// A moment of something that plays.
+fn clock(seconds: f64) -> String {
+    let tenths = (seconds * 10.0).round().max(0.0) as u64;
+    format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
+}
+
+fn span(span: &SoundSpan) -> (String, &'static str) {
+    let time = |(from, to): (f64, f64)| format!("{} to {}", clock(from), clock(to));
+    match span.kind {
+        SpanKind::Added => (time(span.after), "new"),
+        SpanKind::Removed => (time(span.before), "gone (as it was before)"),
+        SpanKind::Changed => (time(span.after), "sounds otherwise"),
+    }
 }
 
 fn layer_name(layer: &LayerChange) -> String {

@@ -33,6 +33,8 @@ const FAMILIES: &[&[Target]] = &[
     crate::diff::fuzz::TARGETS,
     crate::media::fuzz::TARGETS,
     crate::catalog::fuzz::TARGETS,
+    crate::media::fuzz::embedded::TARGETS,
+    crate::media::fuzz::families::TARGETS,
     crate::care::fuzz::TARGETS,
     crate::app::fuzz::TARGETS,
     crate::app::serve::fuzz::TARGETS,

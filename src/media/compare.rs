@@ -9,6 +9,7 @@ pub mod layers;
 mod picture;
 mod regions;
 mod similarity;
+pub mod sound;
 
 pub use align::{Aligned, Alignment, align};
 pub use picture::{DifferenceMap, PictureDiff, Sensitivity, Verdict, compare};

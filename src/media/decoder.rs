@@ -35,6 +35,11 @@ pub trait Decoder: Sync {
     /// What it reads.
     fn formats(&self) -> &'static [&'static Format];
 
+    /// Whether it makes pictures of that format, or facts only.
+    fn draws(&self, _format: &'static Format) -> bool {
+        true
+    }
+
     /// Adds what it finds. What it cannot read of a file that is otherwise sound goes into
     /// `facts.notes`.
     fn facts(
@@ -51,6 +56,11 @@ pub trait Decoder: Sync {
         format: &'static Format,
         wanted: Wanted,
     ) -> Result<Option<Pixels>, DecodeError>;
+
+    /// What two files of that format are compared by beyond their pictures, in one word of people.
+    fn compares(&self, _format: &'static Format) -> Option<&'static str> {
+        None
+    }
 
     /// Adds to each of `facts.layers` what its pixels are. Families without layers do nothing.
     fn prints(
@@ -76,11 +86,35 @@ pub trait Decoder: Sync {
 }
 
 /// Every decoder.
-const DECODERS: &[&dyn Decoder] = &[&super::raster::Raster, &super::photoshop::Photoshop];
+const DECODERS: &[&dyn Decoder] = &[
+    &super::raster::Raster,
+    &super::photoshop::Photoshop,
+    &super::still::Still,
+    &super::drawing::Drawing,
+    &super::pdf::Document,
+    &super::sound::Hearing,
+    &super::typeface::Typeface,
+    &super::package::Packages,
+    &super::xcf::Gimp,
+    &super::mesh::Meshes,
+    &super::blend::Blender,
+    &super::film::Film,
+    &super::sidecar::Sidecar,
+];
 
 /// The decoder of a format.
 pub fn decoder(format: &'static Format) -> Option<&'static dyn Decoder> {
     DECODERS.iter().copied().find(|decoder| decoder.formats().contains(&format))
+}
+
+/// Whether pictures are made of a format.
+pub fn draws(format: &'static Format) -> bool {
+    decoder(format).is_some_and(|decoder| decoder.draws(format))
+}
+
+/// What files of a format are compared by beyond their pictures.
+pub fn compared(format: &'static Format) -> Option<&'static str> {
+    decoder(format)?.compares(format)
 }
 
 /// Everything that is known of a file.

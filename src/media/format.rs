@@ -30,6 +30,25 @@ pub enum Family {
     Opaque,
 }
 
+impl Family {
+    /// The name, as facts have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Layered => "layered",
+            Self::Vector => "vector",
+            Self::Document => "document",
+            Self::Video => "video",
+            Self::Audio => "audio",
+            Self::Font => "font",
+            Self::Mesh => "mesh",
+            Self::Text => "text",
+            Self::Archive => "archive",
+            Self::Opaque => "opaque",
+        }
+    }
+}
+
 /// One format.
 #[derive(Debug)]
 pub struct Format {
@@ -137,7 +156,8 @@ formats! {
     BLEND = "blend", "Blender scene", "application/x-blender", Mesh, ["blend"];
     TEXT = "text", "text", "text/plain", Text, ["txt", "md", "csv", "css", "js", "html"];
     JSON = "json", "JSON data", "application/json", Text, ["json"];
-    XML = "xml", "XML data", "application/xml", Text, ["xml", "xmp"];
+    XMP = "xmp", "XMP sidecar", "application/rdf+xml", Text, ["xmp"];
+    XML = "xml", "XML data", "application/xml", Text, ["xml"];
     ZIP = "zip", "ZIP archive", "application/zip", Archive, ["zip"];
     GZIP = "gzip", "gzip file", "application/gzip", Archive, ["gz", "tgz"];
     ZSTD = "zstd", "Zstandard file", "application/zstd", Archive, ["zst"];

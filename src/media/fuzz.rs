@@ -1,5 +1,8 @@
 //! Fuzz targets of what tells formats, reads documents and takes answers of decoders.
 
+pub mod embedded;
+pub mod families;
+
 use crate::base::fuzz::{Target, Verdict};
 use crate::media::colour::Profile;
 use crate::media::decoder::{self, Wanted};

@@ -3,9 +3,9 @@
 use std::io::{self, Read, Seek, SeekFrom};
 
 /// Bytes that can be read from any place.
-pub trait Source: Read + Seek {}
+pub trait Source: Read + Seek + Send + Sync {}
 
-impl<T: Read + Seek> Source for T {}
+impl<T: Read + Seek + Send + Sync> Source for T {}
 
 /// A file's bytes and how many there are.
 pub struct Input<'a> {

@@ -4,18 +4,33 @@
 //! them, so whatever parses runs in a child process of its own (`worker`), bounded in time, memory
 //! and output; what it answers is parsed as strictly as the bytes of a stranger.
 
+pub mod blend;
+pub mod boxes;
 pub mod colour;
 pub mod compare;
 pub mod decoder;
+pub mod drawing;
+pub mod embedded;
 pub mod facts;
+pub mod film;
 pub mod fingerprint;
 pub mod format;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod input;
+pub mod layer_print;
+pub mod mesh;
+pub mod package;
+pub mod pdf;
 pub mod photoshop;
 pub mod pixels;
 pub mod psd;
 pub mod raster;
+pub mod sidecar;
 pub mod sniff;
+pub mod sound;
+pub mod stand_in_fonts;
+pub mod still;
+pub mod typeface;
 pub mod worker;
+pub mod xcf;

@@ -2,9 +2,11 @@
 
 use crate::media::colour::Profile;
 use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::embedded::{self, Packets};
 use crate::media::facts::{Facts, LIST_MAX, Layer, LayerKind, Picture, Print, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
+use crate::media::layer_print;
 use crate::media::pixels::Pixels;
 use crate::media::psd::{self, Canvas, Document, LayerRecord, PsdError, Section};
 
@@ -33,6 +35,11 @@ impl Decoder for Photoshop {
             ..Picture::default()
         });
         facts.layers = layers(&document);
+        let resources = document.resources;
+        let mut packets = Packets { iptc: resources.iptc, ..Packets::default() };
+        packets.xmp.extend(resources.xmp);
+        packets.add_exif(resources.exif.as_deref().unwrap_or_default())?;
+        embedded::add(packets, facts);
         Ok(())
     }
 
@@ -46,6 +53,10 @@ impl Decoder for Photoshop {
         // Twice the size, so that the last step down is a good one.
         let canvas = psd::merged(input, &document, wanted.edge.saturating_mul(2))?;
         pixels_of(canvas, &document, wanted).map(Some)
+    }
+
+    fn compares(&self, _: &'static Format) -> Option<&'static str> {
+        Some("layers")
     }
 
     fn prints(
@@ -106,33 +117,9 @@ fn profile(document: &Document) -> Option<Profile> {
     Profile::read(document.resources.profile.as_deref().filter(|_| applies)?)
 }
 
-/// A layer's pixels without transparent borders and hidden colours, as a hash.
+/// A fingerprint of a layer's pixels.
 fn print(canvas: &Canvas) -> Print {
-    let width = canvas.width as usize;
-    let rows = || canvas.pixels.chunks_exact(width.max(1) * 4);
-    let is_seen = |pixel: &[u8]| pixel[3] != 0;
-    let any = |row: &[u8]| row.chunks_exact(4).any(is_seen);
-    let top = rows().position(any);
-    let (Some(top), Some(bottom)) = (top, rows().rposition(any)) else {
-        return Print { hash: String::new(), bounds: (canvas.left, canvas.top, 0, 0), mask: None };
-    };
-    let lefts = rows().filter_map(|row| row.chunks_exact(4).position(is_seen));
-    let left = lefts.min().unwrap_or(0);
-    let rights = rows().filter_map(|row| row.chunks_exact(4).rposition(is_seen));
-    let right = rights.max().unwrap_or(0);
-    let (wide, high) = ((right - left + 1) as u64, (bottom - top + 1) as u64);
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&wide.to_le_bytes()).update(&high.to_le_bytes());
-    let mut line = Vec::new();
-    for row in rows().skip(top).take(high as usize) {
-        line.clear();
-        for pixel in row[left * 4..=right * 4 + 3].chunks_exact(4) {
-            line.extend_from_slice(if is_seen(pixel) { pixel } else { &[0; 4] });
-        }
-        hasher.update(&line);
-    }
-    let bounds = (canvas.left + left as i64, canvas.top + top as i64, wide, high);
-    Print { hash: hasher.finalize().to_hex().to_string(), bounds, mask: None }
+    layer_print::print((canvas.left, canvas.top), canvas.width, &canvas.pixels)
 }
 
 impl From<PsdError> for DecodeError {

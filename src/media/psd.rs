@@ -169,6 +169,14 @@ impl Document {
     }
 }
 
+/// Image resources that stand by themselves, as other formats have them.
+pub fn resources(bytes: &[u8]) -> Result<resource::Resources, PsdError> {
+    let mut source = io::Cursor::new(bytes);
+    let mut input = Input::new(&mut source)?;
+    let end = input.len();
+    resource::read(&mut Reader::new(&mut input, 0, end), end)
+}
+
 fn read_header(reader: &mut Reader<'_, '_>) -> Result<Header, PsdError> {
     if reader.array().map_err(|_| PsdError::NotPsd)? != *b"8BPS" {
         return Err(PsdError::NotPsd);

@@ -6,6 +6,7 @@ use std::io::{BufReader, Read, Seek};
 
 use crate::media::colour::Profile;
 use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::embedded;
 use crate::media::facts::{Facts, Picture, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::{Input, Source};
@@ -70,6 +71,8 @@ impl Decoder for Raster {
             frames: None,
             orientation: (orientation != Orientation::NoTransforms).then(|| orientation.to_exif()),
         });
+        drop(decoder);
+        embedded::add(embedded::find(input, format)?, facts);
         Ok(())
     }
 

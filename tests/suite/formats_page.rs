@@ -3,22 +3,25 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use pentimento::media::decoder::decoder;
+use pentimento::media::decoder::{compared, decoder, draws};
 use pentimento::media::format::FORMATS;
 
 fn page() -> String {
     let mut page = String::from(
-        "# Formats\n\nWhat is known by its content, and for which of these facts and pictures are made. Files of every \
+        "# Formats\n\nWhat is known by its content, and for which of these facts are told and pictures made: of sound a waveform, of a \
+         typeface a specimen, of a document its first page. *Compared* says what `pent diff --visual` looks at beyond the picture. Files of every \
          other kind are versioned as bytes like all the rest.\n\nA format is one row of `src/media/format.rs`, its signature one of \
          `src/media/sniff/`; what reads it is one file that implements `Decoder`, with a line in the registry of \
-         `src/media/decoder.rs`.\n\n| format | short name | family | usual names | facts and pictures |\n|---|---|---|---|---|\n",
+         `src/media/decoder.rs`.\n\n| format | short name | family | usual names | facts | picture | compared |\n|---|---|---|---|---|---|---|\n",
     );
     for format in FORMATS {
         let family = serde_json::to_value(format.family).expect("a name");
-        let read = if decoder(format).is_some() { "yes" } else { "not yet" };
+        let told = if decoder(format).is_some() { "yes" } else { "not yet" };
+        let drawn = if draws(format) { "yes" } else { "no" };
+        let compared = compared(format).unwrap_or_default();
         writeln!(
             page,
-            "| {} | `{}` | {} | {} | {read} |",
+            "| {} | `{}` | {} | {} | {told} | {drawn} | {compared} |",
             format.name,
             format.id,
             family.as_str().unwrap_or_default(),

@@ -273,6 +273,48 @@ fn a_document_with_layers_and_a_gallery_of_changes() {
 }
 
 #[test]
+fn sound_glyphs_pages_and_elements_say_what_changed() {
+    let world = world();
+    let names = [
+        "audio/jingle.wav",
+        "brand/harbour-signal.otf",
+        "brand/logo.pdf",
+        "brand/logo.svg",
+        "social/card.kra",
+    ];
+    for version in ["v1", "v2"] {
+        names.iter().for_each(|name| write(&world, name, &studio(version, name)));
+        world.ok(&["commit", "-m", version]);
+    }
+    let all = page(&world, &["diff", "--visual", "@~1", "@"]);
+    let mut browser = Browser::start();
+    let heading = "[...document.querySelectorAll('.panel h2')].map((it) => it.textContent)";
+    for (number, (name, told)) in [
+        ("sound", "Sound"),
+        ("typeface", "Glyphs"),
+        ("document", "Pages"),
+        ("drawing", "Layers"),
+        ("krita", "Layers"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        browser.open(&all, &format!("#asset={number}"), DESK);
+        browser.until(&format!("{heading}.includes('{told}')"));
+        browser.screenshot(&format!("{name}-desk"));
+    }
+    browser.open(&all, "#asset=0", PHONE);
+    browser.until("document.querySelectorAll('.lane .changed').length === 2");
+    let times = "document.querySelector('.panel .rows .quiet').textContent";
+    assert_eq!(browser.value(times), json!("0:02.1 to 0:03.0"));
+    browser.screenshot("sound-phone");
+    browser.open(&all, "", DESK);
+    browser.until("document.querySelectorAll('.tile').length === 5");
+    browser.screenshot("families-gallery");
+    browser.assert_quiet();
+}
+
+#[test]
 fn a_history_is_a_film_strip() {
     let world = world();
     for (number, colour) in [RED, [20, 200, 20], BLUE, [200, 200, 20]].into_iter().enumerate() {

@@ -9,6 +9,7 @@ use crate::base::id::CommitId;
 use crate::base::path::AssetPath;
 use crate::media::compare::facts::compare_facts;
 use crate::media::compare::layers::{LayerChange, LayerEdit, compare_layers};
+use crate::media::compare::sound::compare_sounds;
 use crate::media::compare::{DifferenceMap, PictureDiff, align, compare};
 use crate::media::decoder::DecodeError;
 use crate::media::pixels::Pixels;
@@ -16,6 +17,9 @@ use crate::media::worker::Workers;
 
 /// Most layers of one document whose own pixels are looked at.
 const LAYERS_LOOKED_AT: usize = 32;
+
+/// The least longest side at which a drawing is looked at, in pixels.
+const DRAWN_EDGE: u64 = 1600;
 
 /// Compares assets.
 pub(super) struct Comparison<'c, 'a> {
@@ -54,6 +58,7 @@ impl Comparison<'_, '_> {
             alignment: None,
             scale: 1.0,
             picture: None,
+            sound: None,
             layers: Vec::new(),
             facts: Vec::new(),
             fields: file.fields.clone(),
@@ -75,7 +80,10 @@ impl Comparison<'_, '_> {
         if let (Some(before), Some(after)) = (&before, &after) {
             looked.diff.facts = compare_facts(&before.facts, &after.facts);
             looked.diff.layers = compare_layers(&before.facts.layers, &after.facts.layers);
-            looked.compare(self.options)?;
+            looked.diff.sound = compare_sounds(&before.facts, &after.facts);
+            if !before.is_heard() && !after.is_heard() {
+                looked.compare(self.options)?;
+            }
             self.look_at_layers(&mut looked, before, after, edges)?;
         }
         for subject in [&before, &after].into_iter().flatten() {
@@ -112,11 +120,16 @@ impl Comparison<'_, '_> {
         let edge = self.options.edge;
         let longest = sides.map(|side| side.and_then(Subject::longest));
         let most = longest.iter().flatten().copied().max().unwrap_or(0);
-        if most <= u64::from(edge) {
+        let drawn = sides.into_iter().flatten().any(Subject::is_drawn);
+        if most <= u64::from(edge) && (most == 0 || !drawn) {
             return [edge; 2];
         }
-        let scale = f64::from(edge) / most as f64;
-        diff.scale = (scale * 10_000.0).round() / 10_000.0;
+        // What has no pixels of its own is drawn as large as it is looked at.
+        let target = if drawn { u64::from(edge).min((most * 2).max(DRAWN_EDGE)) } else { u64::from(edge) };
+        let scale = target as f64 / most as f64;
+        if !drawn {
+            diff.scale = (scale * 10_000.0).round() / 10_000.0;
+        }
         longest.map(|side| side.map_or(edge, |side| ((side as f64 * scale).round() as u32).clamp(1, edge)))
     }
 

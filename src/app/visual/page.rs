@@ -14,6 +14,7 @@ use crate::base::size::human_bytes;
 use crate::diff::metadata::{FieldChange, FieldChangeKind};
 use crate::media::compare::facts::FactChange;
 use crate::media::compare::layers::{LayerChange, LayerEdit};
+use crate::media::compare::sound::SoundDiff;
 use crate::media::compare::{Alignment, PictureDiff};
 use crate::media::decoder::DecodeError;
 use crate::media::pixels::Pixels;
@@ -61,6 +62,9 @@ pub struct State {
     format: String,
     width: u64,
     height: u64,
+    /// What stands for its size in pixels, when those say nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measure: Option<String>,
     who: Option<String>,
     unix_ms: Option<i64>,
     offset_minutes: Option<i16>,
@@ -84,6 +88,8 @@ pub struct Change {
     picture: Option<PictureDiff>,
     #[serde(skip_serializing_if = "Option::is_none")]
     alignment: Option<Alignment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sound: Option<SoundDiff>,
     scale: f64,
     layers: Vec<LayerChange>,
     /// Pictures of layers: the place in `layers`, before and after, as PNG files in Base64.
@@ -126,6 +132,11 @@ impl State {
             format: line.format.clone(),
             width: size(line.width, picture.map(|pixels| pixels.width)),
             height: size(line.height, picture.map(|pixels| pixels.height)),
+            measure: match (line.seconds, line.width) {
+                (Some(seconds), _) => Some(clock(seconds)),
+                (None, None) => Some(String::new()),
+                (None, Some(_)) => None,
+            },
             who: commit.map(|commit| commit.author.name.as_deref().map_or_else(erased, safe)),
             unix_ms: commit.map(|commit| commit.time.unix_ms),
             offset_minutes: commit.map(|commit| commit.time.offset_minutes),
@@ -157,6 +168,7 @@ impl Change {
             kinds: diff.kinds.names().collect(),
             picture: diff.picture.clone(),
             alignment: diff.alignment,
+            sound: diff.sound.clone(),
             scale: diff.scale,
             layers: diff.layers.iter().map(layer).collect(),
             layer_pictures,
@@ -211,6 +223,12 @@ fn field(change: &FieldChange) -> FactChange {
 
 fn safe(text: &str) -> String {
     escape::terminal(text.as_bytes())
+}
+
+/// A length of time in minutes and seconds.
+fn clock(seconds: f64) -> String {
+    let tenths = (seconds * 10.0).round().max(0.0) as u64;
+    format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
 }
 
 fn encoded(pixels: &Pixels) -> Result<String, DecodeError> {
@@ -354,6 +372,7 @@ mod tests {
             kinds: Vec::new(),
             picture: None,
             alignment: None,
+            sound: None,
             scale: 1.0,
             layers: Vec::new(),
             layer_pictures: Vec::new(),

@@ -8,7 +8,7 @@ use crate::base::escape;
 use crate::base::id::{CommitId, FileId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
-use crate::media::decoder::decoder;
+use crate::media::decoder::draws;
 use crate::media::facts::Facts;
 use crate::media::format::Family;
 use crate::media::pixels::Pixels;
@@ -39,6 +39,8 @@ pub struct StateLine {
     pub width: Option<u64>,
     /// Pixels down.
     pub height: Option<u64>,
+    /// Length in seconds, of what is played.
+    pub seconds: Option<f64>,
 }
 
 /// A state with its facts and its open file.
@@ -123,11 +125,16 @@ impl Subject {
         (version, commit): (Option<u64>, Option<CommitLine>),
         workers: &Workers,
     ) -> Result<Result<Self, String>, AppError> {
-        if decoder(opened.format).is_none() {
+        if !draws(opened.format) {
             return Ok(Err(format!("nothing here draws a {}", opened.format.name)));
         }
         let facts = match opened.format.family {
-            Family::Layered => ask(&opened, |file| workers.layers(file, opened.format))?.or_else(|_| {
+            Family::Layered
+            | Family::Vector
+            | Family::Document
+            | Family::Font
+            | Family::Audio
+            | Family::Mesh => ask(&opened, |file| workers.layers(file, opened.format))?.or_else(|_| {
                 ask(&opened, |file| workers.facts(file, opened.format))
                     .unwrap_or_else(|error| Err(error.to_string()))
             }),
@@ -146,8 +153,19 @@ impl Subject {
             commit,
             width: facts.picture.as_ref().map(|picture| picture.width),
             height: facts.picture.as_ref().map(|picture| picture.height),
+            seconds: facts.timing.as_ref().map(|timing| timing.seconds),
         };
         Ok(Ok(Self { line, facts, opened }))
+    }
+
+    /// Whether it has no pixels of its own and can be drawn in any size.
+    pub fn is_drawn(&self) -> bool {
+        matches!(self.opened.format.family, Family::Vector | Family::Document)
+    }
+
+    /// Whether its picture only stands for what is heard, so that its pixels say nothing.
+    pub fn is_heard(&self) -> bool {
+        self.opened.format.family == Family::Audio
     }
 
     /// Its longest side in pixels, when it is known.

@@ -1,5 +1,8 @@
 //! `pent info`.
 
+mod embedded;
+mod family;
+
 use crate::app::common::locate::Word;
 use crate::app::info::{self, Options, Report};
 use crate::base::size::human_bytes;
@@ -100,8 +103,14 @@ fn write_report(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let mut row = |name: &str, text: String| columns.row([Cell::new(name).styled(DIM), Cell::new(text)]);
     row("size", human_bytes(report.size));
     if let Some(picture) = &facts.picture {
-        picture_rows(picture, &mut row);
+        let what = match facts.family {
+            Some(Family::Document) => "page",
+            Some(Family::Vector) => "drawing",
+            _ => "picture",
+        };
+        picture_rows(picture, what, &mut row);
     }
+    family::rows(facts, &mut row);
     row("media type", safe(&facts.mime));
     if let Some(id) = report.file {
         row("b3sum", id.to_string());
@@ -109,15 +118,25 @@ fn write_report(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     if let Some(fault) = &report.fault {
         row("not read", safe(fault));
     }
+    if facts.content_credentials {
+        row("credentials", "content credentials (C2PA) are in it".to_owned());
+    }
     for note in &facts.notes {
         row("note", safe(note));
     }
+    embedded::rows(&facts.embedded, &mut columns);
     columns.write(page)?;
+    for sidecar in &report.sidecars {
+        embedded::write(page, &sidecar.fields, format!("Beside it, in {}", sidecar.path))?;
+        if let Some(fault) = &sidecar.fault {
+            page.remark(format_args!("  {} could not be read: {}", sidecar.path, safe(fault)))?;
+        }
+    }
     write_layers(page, facts)
 }
 
-fn picture_rows(picture: &Picture, row: &mut dyn FnMut(&str, String)) {
-    row("picture", format!("{} × {} pixels", picture.width, picture.height));
+fn picture_rows(picture: &Picture, what: &str, row: &mut dyn FnMut(&str, String)) {
+    row(what, family::size(picture, what));
     let mut colours: Vec<String> = Vec::new();
     colours.extend(picture.colour_space.as_deref().map(safe));
     colours.extend(picture.depth.map(|depth| format!("{depth} bits a channel")));
@@ -125,7 +144,7 @@ fn picture_rows(picture: &Picture, row: &mut dyn FnMut(&str, String)) {
     if !colours.is_empty() {
         row("colours", colours.join(", "));
     }
-    if let Some((across, _)) = picture.resolution {
+    if let Some((across, _)) = picture.resolution.filter(|_| what == "picture") {
         row("resolution", format!("{} dots per inch", across.round()));
     }
     if let Some(frames) = picture.frames {
@@ -134,7 +153,8 @@ fn picture_rows(picture: &Picture, row: &mut dyn FnMut(&str, String)) {
 }
 
 fn write_layers(page: &mut Page<'_>, facts: &Facts) -> io::Result<()> {
-    if facts.layers.is_empty() {
+    // Pages are told by their number.
+    if facts.layers.is_empty() || facts.layers.iter().all(|layer| layer.kind == LayerKind::Page) {
         return Ok(());
     }
     page.gap()?;

@@ -1,6 +1,6 @@
 //! What is known of two files, fact by fact.
 
-use crate::media::facts::{Facts, Field, Picture};
+use crate::media::facts::{Face, Facts, Field, Layer, LayerKind, Picture};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -52,13 +52,26 @@ fn told(facts: &Facts) -> BTreeMap<(usize, String), String> {
         told.extend(picture_facts(picture));
     }
     told.push(("pages".to_owned(), facts.pages.map(|pages| pages.to_string())));
-    let layers = Some(facts.layers.len()).filter(|count| *count > 0);
+    // Pages and glyphs are counted by themselves.
+    let counted = |layer: &Layer| matches!(layer.kind, LayerKind::Page | LayerKind::Glyph);
+    let layers = Some(facts.layers.len()).filter(|count| *count > 0 && !facts.layers.iter().any(counted));
     told.push(("layers".to_owned(), layers.map(|count| count.to_string())));
     let timing = facts.timing.as_ref().map(|timing| format!("{:.2} seconds", timing.seconds));
     told.push(("duration".to_owned(), timing));
-    for face in &facts.faces {
-        told.push((format!("{} {}: version", face.family, face.style), Some(face.version.clone())));
-        told.push((format!("{} {}: glyphs", face.family, face.style), Some(face.glyphs.to_string())));
+    told.extend(facts.faces.iter().flat_map(face_facts));
+    let fonts: Vec<&str> = facts.fonts_used.iter().map(|font| font.name.as_str()).collect();
+    told.push(("fonts used".to_owned(), Some(fonts.join(", ")).filter(|fonts| !fonts.is_empty())));
+    if let Some(sound) = &facts.sound {
+        let unit = |value: Option<f64>, unit: &str| value.map(|value| format!("{value:.1} {unit}"));
+        told.push(("loudness".to_owned(), unit(sound.loudness, "LUFS")));
+        told.push(("loudness range".to_owned(), unit(sound.range, "LU")));
+        told.push(("peak".to_owned(), unit(sound.peak, "dBFS")));
+    }
+    for (number, track) in facts.timing.iter().flat_map(|timing| &timing.tracks).enumerate() {
+        let rate = track.sample_rate.map(|rate| format!("{rate} Hz"));
+        let channels = track.channels.map(|channels| format!("{channels} channels"));
+        let all: Vec<String> = [Some(track.codec.clone()), rate, channels].into_iter().flatten().collect();
+        told.push((format!("track {}", number + 1), Some(all.join(", "))));
     }
     let credentials = facts.content_credentials.then(|| "present".to_owned());
     told.push(("content credentials".to_owned(), credentials));
@@ -67,6 +80,21 @@ fn told(facts: &Facts) -> BTreeMap<(usize, String), String> {
         told.push((format!("{} {}", field.group, field.name), Some(field.value.clone())));
     }
     told.into_iter().filter_map(|(name, value)| Some(((order(&name), name), value?))).collect()
+}
+
+fn face_facts(face: &Face) -> Vec<(String, Option<String>)> {
+    let name = format!("{} {}", face.family, face.style);
+    let fact = |what: &str, value: String| (format!("{name}: {what}"), Some(value));
+    let axes = face.axes.iter().map(|axis| format!("{} {}..{}", axis.tag, axis.least, axis.greatest));
+    vec![
+        fact("version", face.version.clone()),
+        fact("glyphs", face.glyphs.to_string()),
+        fact("characters", face.characters.to_string()),
+        fact("units per em", face.units_per_em.to_string()),
+        fact("line metrics", format!("{} / {} / {}", face.ascent, face.descent, face.line_gap)),
+        fact("features", face.features.join(" ")),
+        fact("axes", axes.collect::<Vec<_>>().join(", ")),
+    ]
 }
 
 /// The plain facts come in the order in which people ask for them, the others by name.

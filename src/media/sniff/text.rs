@@ -59,7 +59,8 @@ fn named_markup(rest: &[u8], extension: &str) -> &'static Format {
     match name.as_slice() {
         b"svg" => &format::SVG,
         _ if name.ends_with(b":svg") => &format::SVG,
-        _ if matches!(extension, "xml" | "xmp") || rest.starts_with(b"<x:xmpmeta") => &format::XML,
+        b"x:xmpmeta" | b"rdf:RDF" if find(rest, b"22-rdf-syntax-ns#").is_some() => &format::XMP,
+        _ if extension == "xml" => &format::XML,
         _ if format::TEXT.extensions.contains(&extension) => &format::TEXT,
         _ => &format::XML,
     }

@@ -7,6 +7,7 @@ use super::{Answer, Job};
 use crate::media::decoder::{self, DecodeError, Wanted};
 use crate::media::format::{self, Format};
 use crate::media::input::{Input, Source};
+use crate::media::stand_in_fonts;
 
 /// The hidden verb by which the program becomes a decoder.
 pub(super) const VERB: &str = "decode-for-parent";
@@ -21,6 +22,9 @@ pub fn is_request(arguments: &[String]) -> bool {
 /// when the arguments ask for something else.
 pub fn serve(arguments: &[String], source: &mut dyn Source, out: &mut dyn Write) -> io::Result<bool> {
     let Some(request) = Request::parse(arguments) else { return Ok(false) };
+    if *request.format == format::SVG {
+        stand_in_fonts::take_in();
+    }
     let walls = lock_up(request.memory, request.seconds)?;
     let answer = answer(&request, walls, source);
     out.write_all(&answer.encode())?;

@@ -12,6 +12,14 @@ export function el(tag, properties, ...children) {
   return element;
 }
 
+// The same for a drawing.
+export function svg(tag, properties, ...children) {
+  const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [name, value] of Object.entries(properties)) element.setAttribute(name, String(value));
+  element.append(...children.flat(9));
+  return element;
+}
+
 export function fill(element, ...children) {
   element.replaceChildren(...children.flat(9).filter(Boolean));
 }

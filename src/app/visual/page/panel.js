@@ -1,6 +1,6 @@
 // What changed, in figures and words, beside the picture.
-import { el, fill } from './dom.js'
-import { version, byline, measure, percent, count, edit } from './words.js'
+import { el, fill, svg } from './dom.js'
+import { version, byline, measure, percent, count, edit, clock, louder } from './words.js'
 import { state, change, asset, heard } from './state.js'
 import { showArea } from './viewer.js'
 
@@ -36,6 +36,36 @@ function areas(found) {
   const rest = found.regions.slice(8).map((area, number) => row(area, number + 8));
   return section('Where', el('ol', { class: 'rows' }, shown),
     rest.length > 0 && el('details', {}, el('summary', {}, `${rest.length} more`), el('ol', { class: 'rows' }, rest)));
+}
+
+// Where two sounds differ: two lines of time, one above the other, with what changed on them, and the list.
+function sound(found) {
+  const told = { added: ['+', 'new'], removed: ['−', 'gone'], changed: ['▦', 'other'] };
+  const whole = Math.max(found.seconds_before, found.seconds_after, 0.001);
+  const words = found.same_samples ? 'Every sample is the same: only the packing changed.'
+    : found.only_loudness ? 'The same sound, only its loudness changed.'
+      : found.spans.length ? `${count(found.spans.length, 'span', 'spans')} changed.` : 'It sounds the same.';
+  const lane = (name, which, seconds) => el('div', { class: 'lane' },
+    el('span', { class: 'quiet' }, name),
+    svg('svg', { viewBox: '0 0 1000 20', preserveAspectRatio: 'none', role: 'img', 'aria-label': `${name}: ${clock(seconds)}` },
+      svg('rect', { class: 'time', x: 0, y: 9, width: 1000 * seconds / whole, height: 2 }),
+      found.spans.map((span) => svg('rect', {
+        class: span.kind, x: 1000 * span[which][0] / whole, y: 2, width: Math.max(1000 * (span[which][1] - span[which][0]) / whole, 3), height: 16,
+      }))));
+  const row = (span) => {
+    const [shape, kind] = told[span.kind];
+    const [from, to] = span.kind === 'removed' ? span.before : span.after;
+    const side = span.kind === 'removed' ? ' before' : '';
+    return el('li', { class: 'row' }, el('span', { class: 'edit' }, el('span', { class: 'shape', 'aria-hidden': 'true' }, shape), kind),
+      el('span', { class: 'quiet' }, `${clock(from)} to ${clock(to)}${side}`));
+  };
+  return section('Sound',
+    el('p', {}, words),
+    lane('before', 'before', found.seconds_before), lane('after', 'after', found.seconds_after),
+    el('dl', {},
+      el('dt', {}, 'Length'), el('dd', {}, `${clock(found.seconds_before)} → ${clock(found.seconds_after)}`),
+      found.louder !== null && [el('dt', {}, 'Loudness'), el('dd', {}, louder(found.louder))]),
+    found.spans.length > 0 && el('ol', { class: 'rows' }, found.spans.slice(0, 40).map(row)));
 }
 
 function layers(found) {
@@ -84,6 +114,7 @@ function refreshPanel() {
   const [one, other] = [there.states[state.a], there.states[state.b]];
   fill(panel,
     whole && found.picture && figures(found.picture),
+    whole && found.sound && sound(found.sound),
     whole && layers(found),
     whole && found.picture && areas(found.picture),
     whole && table('Facts', found.facts),

@@ -29,7 +29,7 @@ export function byline(state) {
 }
 
 export function measure(state) {
-  const pixels = state.width ? `${state.width} × ${state.height}` : '';
+  const pixels = state.measure !== undefined ? state.measure : state.width ? `${state.width} × ${state.height}` : '';
   return [pixels, state.format.toUpperCase(), state.size].filter(Boolean).join(' · ');
 }
 
@@ -43,12 +43,29 @@ export function count(number, one, many) {
   return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
 }
 
+// A moment of something that plays: minutes, seconds and tenths.
+export function clock(seconds) {
+  const tenths = Math.round(seconds * 10);
+  const minutes = Math.floor(tenths / 600);
+  return `${minutes}:${String(Math.floor(tenths / 10) % 60).padStart(2, '0')}.${tenths % 10}`;
+}
+
+export function louder(value) {
+  if (value === 0) return 'as loud as before';
+  return `${Math.abs(value).toFixed(1)} LU ${value > 0 ? 'louder' : 'quieter'}`;
+}
+
 // What happened to the asset as a whole.
 export function verdict(asset) {
   const change = asset.change;
   if (!change) return several ? count(asset.states.length, 'picture', 'pictures') : count(asset.states.length, 'version', 'versions');
   if (change.kinds.includes('added')) return 'new';
   if (change.kinds.includes('removed')) return 'removed';
+  if (change.sound) {
+    if (change.sound.same_samples) return 'sounds the same';
+    if (change.sound.only_loudness) return louder(change.sound.louder);
+    return change.sound.spans.length ? `${count(change.sound.spans.length, 'span', 'spans')} changed` : 'sounds the same';
+  }
   if (!change.picture) return 'changed';
   if (change.picture.changed_pixels === 0) return 'looks the same';
   return `${percent(change.picture.changed_percent)} changed`;

@@ -1,0 +1,167 @@
+//! Facts of still pictures in ISO base media files: HEIC and AVIF, and the container of JPEG XL.
+//!
+//! Their pixels are coded as film is; no decoder of that is part of the program, so there is no
+//! picture of them.
+
+use std::io;
+
+use crate::media::boxes::{Items, Numbers, Part, body, parts};
+use crate::media::colour::Profile;
+use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::embedded::{self, Packets};
+use crate::media::facts::{Facts, Picture, cut};
+use crate::media::format::{self, Format};
+use crate::media::input::Input;
+use crate::media::pixels::Pixels;
+
+/// The box in which content credentials stand (C2PA specification 2.1, A.5).
+const CREDENTIALS: [u8; 16] = *b"\xd8\xfe\xc3\xd6\x1b\x0e\x48\x3c\x92\x97\x58\x28\x87\x7e\xc4\x81";
+
+/// Still pictures in ISO base media files.
+pub struct Still;
+
+impl Decoder for Still {
+    fn formats(&self) -> &'static [&'static Format] {
+        &[&format::HEIC, &format::AVIF, &format::JXL]
+    }
+
+    fn draws(&self, _: &'static Format) -> bool {
+        false
+    }
+
+    fn facts(
+        &self,
+        input: &mut Input<'_>,
+        format: &'static Format,
+        facts: &mut Facts,
+    ) -> Result<(), DecodeError> {
+        let mut packets = Packets::default();
+        let end = input.len();
+        for part in parts(input, 0..end)? {
+            match &part.kind {
+                b"meta" => {
+                    let items = Items::read(input, &part)?;
+                    facts.picture = picture(input, &items, facts)?;
+                    gather(input, &items, &mut packets)?;
+                }
+                b"Exif" => {
+                    let bytes = body(input, &part)?;
+                    packets.add_exif(after_offset(&bytes))?;
+                }
+                b"xml " => packets.xmp.push(body(input, &part)?),
+                b"uuid" => packets.credentials |= input.read_at(part.body.start, 16)? == CREDENTIALS,
+                b"jumb" => packets.credentials |= body(input, &part)?.windows(4).any(|it| it == b"c2pa"),
+                _ => {}
+            }
+        }
+        if facts.picture.is_none() && *format != format::JXL {
+            return Err(DecodeError::Damaged("the file names no picture that it shows".to_owned()));
+        }
+        embedded::add(packets, facts);
+        Ok(())
+    }
+
+    fn picture(
+        &self,
+        _: &mut Input<'_>,
+        _: &'static Format,
+        _: Wanted,
+    ) -> Result<Option<Pixels>, DecodeError> {
+        Ok(None)
+    }
+}
+
+/// What the properties of the picture that is shown say.
+fn picture(input: &mut Input<'_>, items: &Items, facts: &mut Facts) -> io::Result<Option<Picture>> {
+    let Some(item) = items.item(items.primary) else { return Ok(None) };
+    let mut first = |kind: &[u8; 4]| -> io::Result<Option<Vec<u8>>> {
+        let part: Option<Part> = items.properties(item, kind).next().cloned();
+        part.map(|part| body(input, &part)).transpose()
+    };
+    let Some((width, height)) = first(b"ispe")?.as_deref().and_then(size) else { return Ok(None) };
+    let turns = first(b"irot")?.and_then(|body| body.first().copied()).unwrap_or(0) & 3;
+    let mirror = first(b"imir")?.and_then(|body| body.first().copied()).map(|axis| axis & 1);
+    let depth = first(b"pixi")?.and_then(|body| body.get(5).copied()).map(u32::from);
+    let channels = first(b"pixi")?.and_then(|body| body.get(4).copied());
+    let mut picture = Picture {
+        width,
+        height,
+        colour_space: Some(if channels == Some(1) { "gray" } else { "RGB" }.to_owned()),
+        depth,
+        orientation: orientation(turns, mirror),
+        ..Picture::default()
+    };
+    if turns % 2 == 1 {
+        (picture.width, picture.height) = (picture.height, picture.width);
+    }
+    let colours: Vec<Part> = items.properties(item, b"colr").cloned().collect();
+    for part in colours {
+        let body = body(input, &part)?;
+        if let Some(profile) = body.strip_prefix(b"prof").or_else(|| body.strip_prefix(b"rICC")) {
+            match Profile::read(profile) {
+                Some(profile) => picture.profile = profile.name.as_deref().map(cut),
+                None => facts.note("its colour profile cannot be read"),
+            }
+        }
+    }
+    // A picture of opacity is an item of its own that says to which it belongs.
+    let mut alpha = false;
+    let auxiliary: Vec<u64> = items
+        .references
+        .iter()
+        .filter(|(kind, _, to)| kind == b"auxl" && *to == items.primary)
+        .map(|(_, from, _)| *from)
+        .collect();
+    for item in auxiliary.iter().filter_map(|id| items.item(*id)) {
+        let types: Vec<Part> = items.properties(item, b"auxC").cloned().collect();
+        for part in types {
+            let body = body(input, &part)?;
+            alpha |= body.get(4..).is_some_and(|name| {
+                name.starts_with(b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha")
+                    || name.starts_with(b"urn:mpeg:hevc:2015:auxid:1")
+            });
+        }
+    }
+    picture.alpha = Some(alpha);
+    Ok(Some(picture))
+}
+
+fn size(body: &[u8]) -> Option<(u64, u64)> {
+    let mut numbers = Numbers(body.get(4..)?);
+    Some((numbers.take(4)?, numbers.take(4)?))
+}
+
+/// The EXIF number of turns to the left and a mirror; `None` when the picture stands as it is.
+fn orientation(turns: u8, mirror: Option<u8>) -> Option<u8> {
+    // Axis 0 swaps top and bottom, axis 1 left and right, after the turn.
+    Some(match (turns, mirror) {
+        (0, None) => return None,
+        (1, None) => 8,
+        (2, None) => 3,
+        (_, None) => 6,
+        (0, Some(1)) | (2, Some(0)) => 2,
+        (0, Some(_)) | (2, Some(_)) => 4,
+        (1, Some(0)) | (3, Some(1)) => 5,
+        _ => 7,
+    })
+}
+
+fn gather(input: &mut Input<'_>, items: &Items, packets: &mut Packets) -> io::Result<()> {
+    for item in &items.items {
+        match &item.kind {
+            b"Exif" if packets.exif.is_none() => {
+                let bytes = items.bytes(input, item)?;
+                packets.add_exif(after_offset(&bytes))?;
+            }
+            b"mime" if item.mime == b"application/rdf+xml" => packets.xmp.push(items.bytes(input, item)?),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// EXIF stands behind a number that says where its TIFF structure begins.
+fn after_offset(bytes: &[u8]) -> &[u8] {
+    let Some((offset, rest)) = bytes.split_first_chunk::<4>() else { return &[] };
+    rest.get(u32::from_be_bytes(*offset) as usize..).unwrap_or_default()
+}
