@@ -490,6 +490,13 @@ impl Rules {
     }
 }
 
+fn of_app(error: AppError) -> SyncError {
+    match error {
+        AppError::Repo(error) => error.into(),
+        error => SyncError::LogRefused(error.to_string()),
+    }
+}
+
 /// The submission that a commit says it consumed.
 fn submission_of(view: &View, commit: CommitId) -> SyncResult<Option<ActionId>> {
     Ok(crate::app::review::log::submission_of(&view.commit(commit)?))

@@ -18,7 +18,7 @@ pub fn mark(view: &View) -> Result<String, AppError> {
     if let Some(root) = view.set_root(LogSet::Team)? {
         hasher.update(&root.encode());
     }
-    hasher.update(&(view.missing_words()?.len() as u64).to_le_bytes());
+    hasher.update(&(view.missing_words(0)?.len() as u64).to_le_bytes());
     Ok(hasher.finalize().to_hex().to_string())
 }
 
@@ -46,7 +46,7 @@ fn add(view: &View, said: &Said, comments: &mut Comments) -> Result<(), AppError
     if said.about.about.is_empty() {
         return Ok(());
     }
-    if let Some(text) = Words::of(view, said.body)?.text {
+    if let Some(text) = Words::of(view, said.body, said.by)?.text {
         for about in &said.about.about {
             comments.entry(about.asset).or_default().push(text.clone());
         }
