@@ -290,7 +290,7 @@ fn the_index_follows_whatever_happens_to_the_branches() {
         for step in 0..14 {
             let path = format!("{}/{}.txt", ["a", "b", "c"][numbers.below(3)], numbers.below(4));
             match numbers.below(8) {
-                0 | 1 | 2 => {
+                0..=2 => {
                     write(&world, &path, format!("step {step} of {seed}"));
                     world.ok(&["commit", "-m", "Changed"]);
                 }

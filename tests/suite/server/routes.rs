@@ -115,6 +115,7 @@ fn body_of(verb: Verb) -> Vec<u8> {
             repository: RepositoryId::from_bytes([9; 16]),
             chunker: ChunkerParameters::default(),
         },
+        Verb::Clock => Request::Clock,
         Verb::Keep => Request::Keep { clone: [9; 16], commits: vec![] },
     };
     framed(&request.encode())

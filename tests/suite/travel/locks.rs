@@ -132,6 +132,7 @@ fn push_past_the_rules(house: &House, nas: &Nas, commit: CommitId) -> Option<Com
         remote: &remote,
         known: Vec::new(),
         changes: vec![change],
+        also: Vec::new(),
         logs: Vec::new(),
         log_objects: Vec::new(),
         notes: house.repository.pent_dir().join("remotes/test"),
