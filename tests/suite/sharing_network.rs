@@ -208,6 +208,51 @@ fn addresses_that_would_run_something_or_go_in_the_clear_are_refused() {
     assert_eq!(open.code, 2, "{}", open.stderr);
 }
 
+fn stored_bytes(folder: &Path) -> u64 {
+    let packs = fs::read_dir(folder.join(".pent/packs")).expect("packs").flatten();
+    packs.map(|entry| entry.metadata().expect("a pack").len()).sum()
+}
+
+#[test]
+fn a_clone_that_leaves_content_on_a_server_can_rely_on_it() {
+    let world = studio(World::new());
+    list_anna(&world);
+    let serving = Serving::start(&world, &["--listen", "127.0.0.1:0", "--repos", "../srv"]);
+    let address = format!("http://{}/brand", serving.address);
+    let there = world.studio().join("../srv/brand").display().to_string();
+    write(&world, "film.bin", noise(1, 3_000_000));
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["remote", "add", "origin", &address]);
+    world.ok(&["push"]);
+    world.ok(&["draft", "new", "kept"]);
+    write(&world, "film.bin", noise(2, 3_000_000));
+    world.ok(&["commit", "-m", "A cut"]);
+    world.ok(&["push"]);
+    world.ok(&["clone", "--lazy", &address, "../lazy"]);
+    // Another, of which no clone ever heard.
+    world.ok(&["draft", "new", "gone"]);
+    write(&world, "film.bin", noise(3, 3_000_000));
+    world.ok(&["commit", "-m", "Another cut"]);
+    world.ok(&["push"]);
+    world.ok(&["switch", "main"]);
+    world.ok(&["push", "--delete", "kept", "gone"]);
+    let before = stored_bytes(Path::new(&there));
+    world.ok(&["--yes", "-C", &there, "gc", "--now"]);
+    let dropped = before.saturating_sub(stored_bytes(Path::new(&there)));
+    assert!((2_500_000..3_500_000).contains(&dropped), "{dropped} bytes were dropped");
+    let cut =
+        world.command(&["-C", "../lazy", "cat", "film.bin", "--revision", "origin/draft/kept"]).output();
+    assert!(cut.expect("a cut").stdout == noise(2, 3_000_000));
+    assert_sound_at(&world, Path::new(&there));
+    // What is freed is read there first, and comes back.
+    let freed = world.json(&["free", "film.bin"]);
+    assert_eq!(freed["files"], 1, "{freed}");
+    let film = world.command(&["cat", "film.bin"]).output().expect("a film");
+    assert!(film.stdout == noise(1, 3_000_000), "{}", String::from_utf8_lossy(&film.stderr));
+    let brought = world.json(&["-C", "../lazy", "fetch", "--content", "film.bin"]);
+    assert_eq!(brought["files"], 1, "{brought}");
+}
+
 fn rounds() -> u64 {
     if std::env::var("PENT_CI").is_ok_and(|mode| mode == "long") { 150 } else { 4 }
 }
