@@ -177,7 +177,6 @@ pub fn run_as(
     }
     let mut fresh = snapshot::fresh_files(refreshed, &changes);
     hold_back(&session, &mut fresh)?;
-    let before = session.head_tree()?;
     let brought = brought_by_merge(&session, id, monitor)?;
     let mut report = describe(&session, told, changes);
     if let Some(lines) = brought {
@@ -189,7 +188,7 @@ pub fn run_as(
     let commit = session.view.commit(id)?;
     let added =
         report.changes.iter().filter(|line| matches!(line.what, "new" | "moved" | "moved-and-changed"));
-    report.twins = new_twins(&session.view, before, commit.tree, added.map(|line| &line.path))?;
+    report.twins = new_twins(&session.view, session.head_tree()?, commit.tree, added.map(|line| &line.path))?;
     report.locked = locked_among(&session, &report.changes, committer, clock.now())?;
     report.commit = Some(Describer::new(&session.view)?.commit(id, &commit)?);
     hold_against_schema(&session, commit.tree, &mut report, monitor)?;

@@ -170,7 +170,8 @@ fn protected_names_move_by_one_judgement_only() {
     assert_eq!(others_with("Recorded::verified(", &["trust/chain/state.rs"]), nobody);
     let follow = ["repo/shared_log.rs", "sync/accept.rs", "sync/fetch.rs", "app/common/anew.rs"];
     assert_eq!(others_with("follow_log(", &follow), nobody);
-    let take_back = ["repo/shared_log.rs", "app/common/rules.rs", "app/common/locks.rs"];
+    let take_back =
+        ["repo/shared_log.rs", "app/common/rules.rs", "app/common/locks.rs", "app/common/anew.rs"];
     assert_eq!(others_with("take_back_log(", &take_back), nobody);
     assert_eq!(others_with("put_reference(", &["repo/edit.rs", "repo/shared_log.rs"]), nobody);
 }

@@ -2,13 +2,12 @@
 //! that a new error does not compile until someone has decided what to tell the user.
 
 mod catalog;
+mod policy;
 mod review;
 mod sync;
 mod trust;
 
 use crate::app::error::AppError;
-use crate::app::lock::LockFailure;
-use crate::app::policy::PolicyFailure;
 use crate::app::review::ReviewError;
 use crate::base::id::CommitId;
 use crate::care::CareError;
@@ -20,10 +19,7 @@ use crate::import::ImportError;
 use crate::repo::RepoError;
 use crate::repo::config::ConfigError;
 use crate::repo::content::ContentError;
-use crate::rules::approval::{Missing, Refusal};
 use crate::store::StoreError;
-use crate::trust::chain::ChainError;
-use crate::trust::log_writer::WriteError;
 use crate::worktree::error::WorktreeError;
 
 /// What to try when the disk is full.
@@ -99,11 +95,11 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Worktree(error) => worktree(error),
         AppError::Diff(error) => diff(error),
         AppError::Care(error) => care(error),
-        AppError::Refused(refusal) => refused(refusal),
-        AppError::Policy(failure) => policy(failure),
-        AppError::Chain(error) => chain(error),
-        AppError::Write(error) => write(error),
-        AppError::Lock(failure) => lock(failure),
+        AppError::Refused(refusal) => policy::refused(refusal),
+        AppError::Policy(failure) => policy::policy(failure),
+        AppError::Chain(error) => policy::chain(error),
+        AppError::Write(error) => policy::write(error),
+        AppError::Lock(failure) => policy::lock(failure),
         AppError::Review(error) => review::advice(error),
         AppError::Import(error) => import(error),
         AppError::Sync(error) => sync::advice(error),
@@ -114,9 +110,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::NotHere { is_withheld, .. } => sync::not_here(*is_withheld),
         AppError::Partial { .. } => sync::partial(),
         AppError::RemoteLeftOut { feature, .. } => sync::left_out(feature),
-        AppError::OutsideWorktree { .. } => {
-            Advice::usage("name paths inside the repository's folder, or go there with `-C`")
-        }
+        AppError::OutsideWorktree { .. } => outside(),
         AppError::Setting { .. } | AppError::Path { .. } => Advice::none(ExitStatus::Usage),
         AppError::NameTaken { .. } => Advice::refused(&["choose another name, or remove the old one first"]),
         AppError::NameUnknown { kind, .. } => unknown_name(kind),
@@ -145,6 +139,10 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Identity(error) => trust::identity(error),
         AppError::Io { source, .. } => io(source),
     }
+}
+
+fn outside() -> Advice {
+    Advice::usage("name paths inside the repository's folder, or go there with `-C`")
 }
 
 /// Where names of a kind are listed.
@@ -203,94 +201,6 @@ fn merging(error: &AppError) -> Advice {
 /// A branch that was to be removed has something that would be missed.
 fn still_needed(first: &str) -> Advice {
     Advice::refused(&[first, "add --force to remove it all the same; `pent undo` brings it back"])
-}
-
-/// The way out of a refusal: what somebody can do about what is missing.
-fn refused(refusal: &Refusal) -> Advice {
-    let mut hints = Vec::new();
-    let needs_approval = |missing: &Missing| matches!(missing, Missing::Approvals { .. });
-    if refusal.missing.iter().any(needs_approval) {
-        hints.push(if refusal.landing {
-            "`pent review` shows where the submission stands and whom it waits for"
-        } else {
-            "`pent draft new`, then `pent submit`: once it is approved, `pent land` moves the branch"
-        });
-    }
-    for missing in &refusal.missing {
-        hints.push(match missing {
-            Missing::Removal | Missing::GoesBack => {
-                "`pent draft new` begins a draft that undoes it; submit that like any other work"
-            }
-            Missing::Unsigned => "`pent identity add` says which key is yours",
-            Missing::UnknownKey { .. } | Missing::KeyNotValid { .. } | Missing::KeyRevoked { .. } => {
-                "`pent policy show` lists who has which key; an administrator can add yours"
-            }
-            Missing::Disputed { .. } => {
-                "`pent policy log` shows both; those who may change the policy settle it"
-            }
-            Missing::Elsewhere { .. } => "`pent audit` shows every move that the shared log knows",
-            _ => continue,
-        });
-    }
-    hints.dedup();
-    Advice::of(ExitStatus::Refused, &hints)
-}
-
-fn policy(failure: &PolicyFailure) -> Advice {
-    match failure {
-        PolicyFailure::Text(error) => {
-            let hints = error.problem.proposal().into_iter().collect();
-            Advice { status: ExitStatus::Usage, hints }
-        }
-        PolicyFailure::Link(_) => Advice::none(ExitStatus::Refused),
-        PolicyFailure::None => Advice::not_found("`pent policy init` gives it one"),
-        PolicyFailure::Exists => Advice::refused(&["`pent policy edit` changes it"]),
-        PolicyFailure::Same => Advice::refused(&["`pent policy show` shows it"]),
-        PolicyFailure::NoProposal { .. } => {
-            Advice::not_found("`pent policy log` lists what waits for signatures")
-        }
-        PolicyFailure::Outdated { .. } => Advice::refused(&["propose it again on top of the one in force"]),
-        PolicyFailure::Signer { .. } => Advice::refused(&["`pent policy show` lists who has which key"]),
-        PolicyFailure::NoRecovery => {
-            Advice::refused(&["only those whom `change` names can change this policy"])
-        }
-        PolicyFailure::Fingerprint { .. } => Advice {
-            status: ExitStatus::Usage,
-            hints: vec!["`pent policy show` of a colleague shows it".into()],
-        },
-        PolicyFailure::NoKey { .. } => Advice::not_found(
-            "`pent policy show` lists the keys; name the fingerprint when somebody has several",
-        ),
-    }
-}
-
-fn chain(error: &ChainError) -> Advice {
-    match error {
-        ChainError::Repo(error) => repo(error),
-        ChainError::Cancelled => Advice::none(ExitStatus::Interrupted),
-        ChainError::Checkpoint(_) => Advice::damaged(),
-        ChainError::Broken { .. } | ChainError::RolledBack { .. } | ChainError::Rewritten { .. } => {
-            Advice::of(
-                ExitStatus::Damaged,
-                &[
-                    "nothing of it was taken over: what you have is what was verified before",
-                    "compare with a colleague's copy, and ask whoever keeps the repository",
-                ],
-            )
-        }
-        ChainError::OtherRoot { .. } => Advice::refused(&[
-            "compare the fingerprint with whoever invited you, by another way than this repository",
-        ]),
-    }
-}
-
-fn write(error: &WriteError) -> Advice {
-    match error {
-        WriteError::Trust(_) => {
-            Advice::of(ExitStatus::Unavailable, &["`pent identity list` shows your keys"])
-        }
-        WriteError::Entry(_) | WriteError::Link(_) => Advice::none(ExitStatus::Refused),
-    }
 }
 
 fn merge_under_way() -> Advice {
@@ -584,23 +494,6 @@ pub(super) fn unknown(error: &AppError) -> Option<Unknown> {
             Some(Unknown { text: path.to_string(), kind: None, file: Some(FileFrom::Top) })
         }
         _ => None,
-    }
-}
-
-/// Advice on locks.
-fn lock(failure: &LockFailure) -> Advice {
-    match failure {
-        LockFailure::NoPolicy => {
-            Advice::refused(&["`pent policy init` makes one: it says who is who, and may protect nothing"])
-        }
-        LockFailure::NotCommitted { .. } => {
-            Advice::not_found("pent commit it first: a lock is on an asset with a history")
-        }
-        LockFailure::Held { .. } => Advice::refused(&[
-            "ask whoever holds it; a push of this is refused while the lock lasts",
-            "`pent commit --no-lock` keeps your work here all the same",
-        ]),
-        LockFailure::TooMany { .. } => Advice::usage("lock the folders in it one by one"),
     }
 }
 

@@ -16,16 +16,7 @@ pub(super) fn advice(error: &ReviewError) -> Advice {
         }
         ReviewError::SameBranch { .. } => refused("`pent draft new NAME` begins a draft; submit that".into()),
         ReviewError::BothChanged { draft, branch, .. } | ReviewError::Unseen { draft, branch, .. } => {
-            let (draft, branch) = (safe(draft), safe(branch));
-            Advice {
-                status: ExitStatus::Refused,
-                hints: vec![
-                    format!(
-                        "bring {branch} into the draft and look: pent switch {draft}; pent merge {branch}"
-                    ),
-                    format!("then submit what came of it: pent submit {draft} --to {branch}"),
-                ],
-            }
+            bring_in(draft, branch)
         }
         ReviewError::Breaches { breaches, draft, .. } => misfits(breaches, draft),
         ReviewError::NoSubmission { .. } | ReviewError::NothingOpen => Advice {
@@ -78,6 +69,14 @@ pub(super) fn advice(error: &ReviewError) -> Advice {
             refused("`pent identity list` shows the keys that are known".into())
         }
     }
+}
+
+/// How what the branch has becomes part of what is submitted.
+fn bring_in(draft: &str, branch: &str) -> Advice {
+    let (draft, branch) = (safe(draft), safe(branch));
+    let look = format!("bring {branch} into the draft and look: pent switch {draft}; pent merge {branch}");
+    let submit = format!("then submit what came of it: pent submit {draft} --to {branch}");
+    Advice { status: ExitStatus::Refused, hints: vec![look, submit] }
 }
 
 /// What would make a submission fit the schema of its branch.
