@@ -32,6 +32,8 @@ NAME_BYTES = 100
 RECORD_BYTES = 16 + 4 * 4
 CONDEMNED_BYTES = 55
 CONDEMNED_KEPT = 4096
+# A push of 8 MB: its chunks, and some thirty other objects.
+PUSH_ENTRIES = int(8e6 / CHUNK_BYTES) + 30
 
 # US dollars.
 PRICES = {"store_gb_month": 0.023, "put": 5e-6, "get": 4e-7, "list": 5e-6, "egress_gb": 0.09}
@@ -52,25 +54,39 @@ def tier(entries):
 
 
 def pushes(sizes):
-    """Index files after pushes of so many entries each, and bytes that merging read and wrote."""
-    files, moved, merges = [], 0, 0
+    """Index files after pushes of so many entries each, bytes that merging read and wrote, merges, and files that
+    were merged: `crowded` of src/sync/bucket/publish.rs, once after each push."""
+    tiers, full, moved, merges, merged = {}, [], 0, 0, 0
+
+    def add(entries):
+        if entries > MERGE_ENTRIES_MAX // 2:
+            full.append(entries)
+        else:
+            tiers.setdefault(tier(entries), []).append(entries)
+
     for size in sizes:
-        files.append(size)
-        while True:
-            groups = {}
-            for entries in files:
-                groups.setdefault(tier(entries), []).append(entries)
-            crowded = [g for g in groups.values() if len(g) >= MERGE_FILES and sum(g) <= MERGE_ENTRIES_MAX]
-            if not crowded:
-                break
-            group = crowded[0]
-            for entries in group:
-                files.remove(entries)
-            files.append(sum(group))
-            moved += 2 * index_bytes(sum(group))
-            merges += 1
-            break  # one merge for each push, as the program does
-    return files, moved, merges
+        add(size)
+        crowded = [number for number, files in tiers.items() if len(files) >= MERGE_FILES]
+        if not crowded:
+            continue
+        group = sorted(tiers.pop(min(crowded)))
+        taken = 0
+        while taken < len(group) and sum(group[:taken + 1]) <= MERGE_ENTRIES_MAX:
+            taken += 1
+        for entries in group[taken:]:
+            add(entries)
+        add(sum(group[:taken]))
+        moved += 2 * index_bytes(sum(group[:taken]))
+        merges += 1
+        merged += taken
+    return full + [entries for files in tiers.values() for entries in files], moved, merges, merged
+
+
+def after_years():
+    """Mean keys of full index files, and the number of small ones, after years of pushes as in `a_day`."""
+    files = pushes([PUSH_ENTRIES] * 400_000)[0]
+    full = [entries for entries in files if entries > MERGE_ENTRIES_MAX // 2]
+    return sum(full) // len(full), len(files) - len(full)
 
 
 def head_bytes(names, indexes, condemned):
@@ -114,15 +130,14 @@ def row(*cells):
 
 def at_rest():
     print("\n### At rest\n")
+    mean, small = after_years()
     row("content", "chunks", "packs", "index files", "index bytes", "tails in memory", "a month")
     row(*["---"] * 7)
     for terabytes in [0.1, 1, 10, 100]:
         chunks = int(terabytes * 1e12 / CHUNK_BYTES)
-        large = -(-chunks // MERGE_ENTRIES_MAX)
-        small = 28 if large > 1 else 10
-        full = index_bytes(min(chunks, MERGE_ENTRIES_MAX))
-        total = full * large
-        tails = tail_bytes(min(chunks, MERGE_ENTRIES_MAX)) * large
+        large = -(-chunks // mean)
+        total = index_bytes(min(chunks, mean)) * large
+        tails = tail_bytes(min(chunks, mean)) * large
         month = (terabytes * 1e3 + total / 1e9) * PRICES["store_gb_month"]
         row(f"{terabytes:g} TB", f"{chunks:.2g}", f"{chunks // CHUNKS_PER_PACK:.2g}", large + small, human(total),
             human(tails), f"${month:,.0f}")
@@ -133,14 +148,14 @@ def a_day():
     people, pushed, fetched, bytes_each = 1000, 10, 40, 8e6
     share = 0.002  # of what the others push each takes so much: clones that do not hold everything
     count = people * pushed
-    entries = int(bytes_each / CHUNK_BYTES) + 30
-    files, moved, merges = pushes([entries] * count)
+    files, moved, merges, merged = pushes([PUSH_ENTRIES] * count)
     names = people * 5
     head = head_bytes(names, 700 + len(files), CONDEMNED_KEPT)
     packs = count * 2
-    puts = packs + count * 2 + merges
-    gets = count * 3 + merges * MERGE_FILES + people * fetched * 4
-    up = count * (bytes_each + head) + moved / 2
+    # A merge writes a file, and the head once more.
+    puts = packs + count * 2 + merges * 2
+    gets = count * 3 + merged + people * fetched * 4
+    up = count * (bytes_each + head) + merges * head + moved / 2
     down = count * head + moved / 2 + people * fetched * head + people * share * count * bytes_each
     row("what", "number")
     row("---", "---")
@@ -166,10 +181,11 @@ def races():
 
 def lookups():
     print("\n### Looking something up\n")
+    mean, _ = after_years()
     row("content", "large index files", "push asks about 15 chunks", "content of one file, first", "then")
     row(*["---"] * 5)
     for terabytes in [1, 10, 100]:
-        large = -(-int(terabytes * 1e12 / CHUNK_BYTES) // MERGE_ENTRIES_MAX)
+        large = -(-int(terabytes * 1e12 / CHUNK_BYTES) // mean)
         page = PAGE_ENTRIES * ENTRY
         asked = min(2, large) * 15
         probes = min(large, max(0, large // 2)) * 4
@@ -212,12 +228,12 @@ def check(program):
         mean = sum(map(os.path.getsize, bundles)) / len(bundles)
         print(f"{len(packs)} packs, {len(bundles)} bundles of {mean:.0f} bytes on average.")
         # A commit, a tree, a manifest and some three chunks make seven entries a push or so.
-        files, _, merges = pushes([7] * 100)
-        model = head_bytes(1, len(files), merges * MERGE_FILES)
-        print(f"The model: {len(files)} files named, {merges * MERGE_FILES} merged, a head of {model} bytes.")
+        files, _, _, merged = pushes([7] * 100)
+        model = head_bytes(1, len(files), merged)
+        print(f"The model: {len(files)} files named, {merged} merged, a head of {model} bytes.")
         if not 0.6 < head / model < 1.6:
             sys.exit("the model is wrong about the head")
-        if abs(len(indexes) - (len(files) + merges * MERGE_FILES)) > 16:
+        if abs(len(indexes) - (len(files) + merged)) > 16:
             sys.exit("the model is wrong about index files")
 
 

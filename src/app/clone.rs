@@ -101,6 +101,7 @@ pub fn run(
         content: options.shown().is_none(),
         judge: &rules,
         also: Vec::new(),
+        now: clock.now(),
     };
     let mut fetched = fetch.run(monitor)?;
     if let Some(problem) = &fetched.logs.problem {

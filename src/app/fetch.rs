@@ -64,6 +64,7 @@ pub fn run_with(
         content: !repository.view()?.is_lazy()?,
         judge: &rules,
         also: also.to_vec(),
+        now: clock.now(),
     };
     let mut fetched = fetch.run(monitor)?;
     for _ in 0..ROUNDS {

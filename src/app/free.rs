@@ -9,6 +9,7 @@ use crate::base::id::{ChunkId, CommitId, FileId};
 use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
+use crate::care::CareError;
 use crate::care::gc::{self, Freed};
 use crate::object::manifest_read::ChunkCursor;
 use crate::object::path_set::PathSet;
@@ -16,7 +17,6 @@ use crate::object::source::ObjectSource as _;
 use crate::object::tree_walk::TreeWalk;
 use crate::repo::at_hand::AtHand;
 use crate::repo::{RepoError, Repository, View};
-use crate::store::Space;
 use crate::store::parcel::OpenBlock;
 use crate::sync::SyncError;
 use crate::sync::remote::Description;
@@ -87,12 +87,15 @@ pub fn run(
         // From here on the clone says what it relies on, before it does.
         set_partial(repository, true)?;
     }
-    let report = free_all(repository, options, reach, clock, monitor);
-    let is_needed = report.as_ref().is_ok_and(|report| report.freed.files > 0);
+    let freed = free_all(repository, options, reach, clock, monitor);
+    // What was dropped is elsewhere now, even if the packs could not be rewritten after that.
+    let is_needed = freed.as_ref().is_ok_and(|(report, _)| report.freed.files > 0);
     if !options.dry_run && !was_partial && !is_needed {
         set_partial(repository, false)?;
     }
-    report
+    let (report, rewritten) = freed?;
+    rewritten?;
+    Ok(report)
 }
 
 fn set_partial(repository: &Repository, is_partial: bool) -> Result<(), AppError> {
@@ -107,7 +110,7 @@ fn free_all(
     reach: &Reach,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
-) -> Result<Report, AppError> {
+) -> Result<(Report, Result<(), CareError>), AppError> {
     if !options.dry_run {
         fetch::run(repository, options.remote.as_deref(), reach, clock, monitor)?;
     }
@@ -126,11 +129,12 @@ fn free_all(
         shared: Stays::default(),
         not_held: Stays::default(),
     };
-    let candidates = candidates(&view, &description, &options.paths, &mut report, monitor)?;
+    let theirs = keep::relied_on(&view, &opened.name, &description)?;
+    let candidates = candidates(&view, theirs, &options.paths, &mut report, monitor)?;
     if options.dry_run {
         report.freed.files = candidates.len() as u64;
         report.freed.bytes = candidates.iter().map(|(_, size)| size).sum();
-        return Ok(report);
+        return Ok((report, Ok(())));
     }
     let held = held(&opened, &description, &view, &candidates, monitor)?;
     for (id, size) in &candidates {
@@ -140,30 +144,25 @@ fn free_all(
     }
     drop(view);
     if held.is_empty() {
-        return Ok(report);
+        return Ok((report, Ok(())));
     }
     if !keep::renew(repository, &opened)? {
         // Names moved while the content was read: what they led to may be on its way out.
         return Err(SyncError::Outdated.into());
     }
-    report.freed = gc::free(repository, &held, monitor)?;
-    Ok(report)
+    let rewritten;
+    (report.freed, rewritten) = gc::free(repository, &held, monitor)?;
+    Ok((report, rewritten))
 }
 
-/// The files that are here and that branches and tags of the remote lead to.
+/// The files that are here and that the commits lead to which the remote is told of.
 fn candidates(
     view: &View,
-    description: &Description,
+    theirs: Vec<CommitId>,
     paths: &[AssetPath],
     report: &mut Report,
     monitor: &dyn Monitor,
 ) -> Result<Vec<WantedFile>, AppError> {
-    let mut theirs: Vec<CommitId> = Vec::new();
-    for target in description.refs.values() {
-        if view.snapshot().contains(Space::Commits, target.commit.as_bytes())? {
-            theirs.push(target.commit);
-        }
-    }
     let ours: Vec<CommitId> = view.references()?.into_iter().map(|(_, target)| target.commit).collect();
     let held = files_of_history(view, theirs, paths, monitor)?;
     let others = others(view, paths)?;

@@ -19,6 +19,7 @@ use crate::repo::refs::{RefKind, RefName, RefTarget};
 use crate::repo::sets::SHARED_LOG;
 use crate::repo::shared_log::LogHead;
 use crate::repo::{Repository, View};
+use crate::store::Space;
 use crate::sync::SyncError;
 use crate::sync::accept::{Case, Judge as _, insist, is_forward};
 use crate::sync::fetch::Fetch;
@@ -148,7 +149,7 @@ pub fn run(
             Compared::Ready(logs) => logs,
             Compared::FetchFirst if options.dry_run => return Err(behind()),
             Compared::FetchFirst => {
-                take_over(repository, &opened, &rules, &description, monitor)?;
+                take_over(repository, &opened, &rules, &description, clock, monitor)?;
                 let again = write_anew(repository, signing, clock, monitor)?;
                 anew.written += again.written;
                 anew.given_up.extend(again.given_up);
@@ -205,6 +206,7 @@ fn take_over(
     opened: &OpenRemote,
     rules: &Rules,
     description: &Description,
+    clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<(), AppError> {
     let fetch = Fetch {
@@ -214,6 +216,7 @@ fn take_over(
         content: !repository.view()?.is_lazy()?,
         judge: rules,
         also: Vec::new(),
+        now: clock.now(),
     };
     match fetch.run_from(description, monitor)?.logs.problem {
         Some(problem) => Err(SyncError::LogRefused(problem).into()),
@@ -396,6 +399,12 @@ fn changes(
         if actual == target.as_ref() {
             continue;
         }
+        if let Some(there) = actual.filter(|_| options.delete)
+            && !view.snapshot().contains(Space::Commits, there.commit.as_bytes())?
+        {
+            // What others put there and nobody here has seen would go with the name.
+            return Err(SyncError::Moved { name, expected: seen, actual: Some(there.commit) }.into());
+        }
         // With force, a name moves only from where it was when its owner last looked.
         let expected = if options.force { seen } else { actual.map(|target| target.commit) };
         changes.push(RefChange { name, expected, target });
@@ -455,7 +464,7 @@ fn judge_all(view: &View, changes: &[RefChange], options: &Options, rules: &Rule
     for change in changes {
         let after = change.target.as_ref().map(|target| target.commit);
         let is_known = match change.expected {
-            Some(before) => view.snapshot().contains(crate::store::Space::Commits, before.as_bytes())?,
+            Some(before) => view.snapshot().contains(Space::Commits, before.as_bytes())?,
             None => true,
         };
         let moves_forward = is_known && is_forward(view, change.expected, after)?;

@@ -1,16 +1,18 @@
 //! `remote gc`, `remote verify`, `remote repair` and `backup`: care of a remote that has no program of
 //! its own.
 
+use crate::app::common::guard::verified_log;
 use crate::app::common::logs_out::{Compared, Comparing};
 use crate::app::common::remotes::{Reach, new_token, open_bucket, open_remote, remote_dir};
 use crate::app::common::rules::Rules;
 use crate::app::error::AppError;
 use crate::app::{fetch, remote};
-use crate::base::id::CommitId;
+use crate::base::id::{CommitId, FileId};
 use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
 use crate::repo::Repository;
 use crate::repo::refs::{RefKind, RefTarget};
+use crate::store::Space;
 use crate::sync::SyncError;
 use crate::sync::address::Address;
 use crate::sync::bucket::{BucketRemote, Collected, Reading, Verified};
@@ -34,6 +36,11 @@ pub struct GcReport {
     pub remote: String,
     /// Whether it only looked.
     pub dry_run: bool,
+    /// Files that were erased in this clone and whose bytes go there too.
+    pub erased: u64,
+    /// Files that were erased in this clone and whose bytes stay there, because the shared log does not permit
+    /// their removal for all.
+    pub erased_here_only: u64,
     /// What was found and done.
     #[serde(flatten)]
     pub collected: Collected,
@@ -75,12 +82,57 @@ fn bucket_of(
     Ok((opened.name, bucket))
 }
 
+/// The same, without the copies of index files that lie here: they would hide what is lost there.
+fn bucket_as_it_is(
+    repository: &Repository,
+    name: Option<&str>,
+    reach: &Reach,
+) -> Result<(String, BucketRemote), AppError> {
+    let opened = open_remote(repository, name, reach)?;
+    let bucket = open_bucket(&opened.record.address, None, reach)?;
+    Ok((opened.name, bucket))
+}
+
+/// What to collect.
+#[derive(Debug, Clone, Default)]
+pub struct GcOptions {
+    /// The remote; the one that is meant when `None`.
+    pub remote: Option<String>,
+    /// Only say what would go.
+    pub dry_run: bool,
+    /// Also remove, for everybody, the bytes of files that were erased in this clone. Under a policy those
+    /// go whose removal the shared log permits.
+    pub erased: bool,
+}
+
+/// The files that were erased here: those whose bytes may go for everybody, and how many others there are.
+fn erased_files(
+    repository: &Repository,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<(HashSet<FileId>, u64), AppError> {
+    let view = repository.view()?;
+    let mut files = HashSet::new();
+    for row in view.snapshot().scan_prefix(Space::Tombstones, b"")? {
+        let (key, _) = row?;
+        if key.len() == FileId::SIZE {
+            files.extend(FileId::from_slice(&key));
+        }
+    }
+    let log = verified_log(repository, &view, clock.now(), monitor)?;
+    let all = files.len() as u64;
+    if log.in_force().is_some() {
+        files.retain(|file| log.may_erase(*file));
+    }
+    let others = all - files.len() as u64;
+    Ok((files, others))
+}
+
 /// Gives back what nothing on a remote needs any more. Takes in first what others pushed, since only
 /// who has everything knows what is needed.
 pub fn gc(
     repository: &Repository,
-    name: Option<&str>,
-    dry_run: bool,
+    options: &GcOptions,
     reach: &Reach,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
@@ -88,7 +140,8 @@ pub fn gc(
     if repository.view()?.is_partial()? {
         return Err(AppError::Partial { verb: "gc of a remote" });
     }
-    let (remote, bucket) = bucket_of(repository, name, reach)?;
+    let (remote, bucket) = bucket_of(repository, options.remote.as_deref(), reach)?;
+    let dry_run = options.dry_run;
     for _ in 0..ROUNDS {
         // What others rely on has to be here too, or what it reaches would not be known.
         fetch::run_with(repository, Some(&remote), &there(&bucket)?, reach, clock, monitor)?;
@@ -98,9 +151,14 @@ pub fn gc(
             token: new_token()?,
             dry_run,
         };
-        match bucket.collect(&repository.view()?, &how, monitor) {
+        let (erased, erased_here_only) =
+            if options.erased { erased_files(repository, clock, monitor)? } else { (HashSet::new(), 0) };
+        match bucket.collect_erased(&repository.view()?, &how, &erased, monitor) {
             Err(SyncError::Outdated) => {}
-            collected => return Ok(GcReport { remote, dry_run, collected: collected? }),
+            collected => {
+                let (collected, erased) = (collected?, erased.len() as u64);
+                return Ok(GcReport { remote, dry_run, erased, erased_here_only, collected });
+            }
         }
     }
     Err(SyncError::Busy { attempts: ROUNDS }.into())
@@ -128,9 +186,10 @@ pub fn verify(
     reach: &Reach,
     monitor: &dyn Monitor,
 ) -> Result<VerifyReport, AppError> {
-    let (remote, bucket) = bucket_of(repository, name, reach)?;
+    let (remote, bucket) = bucket_as_it_is(repository, name, reach)?;
     let reading = Reading { percent, since: u64::MAX, nonce: new_token()? };
-    Ok(VerifyReport { remote, verified: bucket.verify(&reading, monitor)? })
+    let view = repository.view()?;
+    Ok(VerifyReport { remote, verified: bucket.verify(Some(&view), &reading, monitor)? })
 }
 
 /// Verifies a remote and gives back what it lost, as far as this clone has it.
@@ -140,8 +199,9 @@ pub fn repair(
     reach: &Reach,
     monitor: &dyn Monitor,
 ) -> Result<VerifyReport, AppError> {
-    let (remote, bucket) = bucket_of(repository, name, reach)?;
-    Ok(VerifyReport { remote, verified: bucket.repair(repository, new_token()?, monitor)? })
+    let (remote, bucket) = bucket_as_it_is(repository, name, reach)?;
+    let verified = bucket.repair(repository, &remote, new_token()?, monitor)?;
+    Ok(VerifyReport { remote, verified })
 }
 
 /// How to back up.
@@ -211,6 +271,6 @@ pub fn backup(
     };
     let moved = if push.is_empty() { Moved::default() } else { push.run(description, monitor)?.0 };
     let reading = Reading { percent: options.percent, since, nonce: new_token()? };
-    let verified = bucket.verify(&reading, monitor)?;
+    let verified = bucket.verify(Some(&repository.view()?), &reading, monitor)?;
     Ok(BackupReport { address: address.clone(), begun, names, moved, verified })
 }

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 /// Most transitions of one list.
 pub const TRANSITIONS_MAX: usize = 1 << 20;
-/// Longest list, in bytes.
-pub const LIST_BYTES_MAX: usize = 1 << 29;
+/// Longest list, in bytes: as much as one object that travels has, some 130,000 assets.
+pub const LIST_BYTES_MAX: usize = 1 << 26;
 
 /// Why bytes are no list of transitions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

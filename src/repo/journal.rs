@@ -113,9 +113,16 @@ pub enum Reversal {
     Redo(u64),
 }
 
+/// The verb of entries about names of remotes.
+pub const FETCH_VERB: &str = "fetch";
+
 impl JournalEntry {
-    /// Whether there is something to take back.
+    /// Whether there is something to take back. Where a remote has its names is not ours to change: such an
+    /// entry only keeps what they led to.
     pub fn can_be_undone(&self) -> bool {
+        if self.verb == FETCH_VERB {
+            return false;
+        }
         let moves_names = !self.refs.is_empty() || !self.shelves.is_empty();
         moves_names || self.state.is_some() || self.files.is_some() || self.renamed.is_some()
     }

@@ -10,7 +10,7 @@ use crate::object::action::{Action, ActionError, Audience, BODY_BYTES_MAX, Body,
 use crate::object::policy_link::Signed;
 use crate::object::set_node::Member;
 use crate::object::signature::{Namespace, SIGNATURE_BYTES_MAX, Signature, SignatureError, Verified, verify};
-use crate::object::transition::TransitionList;
+use crate::object::transition::{LIST_BYTES_MAX, TransitionList};
 use crate::object::words_erasure;
 use crate::repo::error::RepoError;
 use crate::repo::sets::{LogSet, member_kind, member_of};
@@ -301,6 +301,11 @@ impl Edit {
     /// Keeps a list of transitions.
     pub fn put_review_list(&mut self, list: &TransitionList) -> Result<(), RepoError> {
         let bytes = list.encode();
+        if bytes.len() > LIST_BYTES_MAX {
+            let message =
+                "it changes so many assets at once that nobody else could be told: submit a part of it";
+            return Err(RepoError::Structure { message: message.into() });
+        }
         let key = key(LIST_PREFIX, None, FileId::of(&bytes).as_bytes());
         Ok(self.transaction().put(Space::ReviewLog, &key, &bytes)?)
     }

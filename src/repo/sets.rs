@@ -172,11 +172,19 @@ impl View {
     }
 
     /// Words of actions that did not come along with them, the first of many.
-    pub fn missing_words(&self) -> Result<Vec<BodyId>, RepoError> {
-        let rows = self.snapshot().scan_prefix(Space::Sets, &[WORDS_ROW])?;
+    ///
+    /// Of very many some, from those on whose ids begin with `first`: whoever asks with another one each time
+    /// comes to all of them, however many there are that nobody has.
+    pub fn missing_words(&self, first: u8) -> Result<Vec<BodyId>, RepoError> {
         let mut missing = Vec::new();
-        for row in rows.take(MISSING_WORDS_MAX) {
-            missing.extend(BodyId::from_slice(&row?.0[1..]));
+        for offset in 0..=u8::MAX {
+            let rows = self.snapshot().scan_prefix(Space::Sets, &[WORDS_ROW, first.wrapping_add(offset)])?;
+            for row in rows.take(MISSING_WORDS_MAX - missing.len()) {
+                missing.extend(BodyId::from_slice(&row?.0[1..]));
+            }
+            if missing.len() >= MISSING_WORDS_MAX {
+                break;
+            }
         }
         Ok(missing)
     }

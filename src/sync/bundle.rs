@@ -22,6 +22,7 @@ use crate::object::tree::TreeNode;
 use crate::object::{ObjectKind, hash_object, words_erasure};
 use crate::repo::people::Person;
 use crate::repo::review_log::ActionRecord;
+use crate::repo::tombstone::Tombstone;
 use crate::store::parcel::salted_id;
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::origins;
@@ -214,6 +215,7 @@ pub fn identify(kind: Kind, bytes: &[u8]) -> SyncResult<ObjectKey> {
         Kind::GitCommit | Kind::GitObject | Kind::GitTreeForm | Kind::LfsDigest | Kind::Tie => {
             origins::identify(kind, bytes).ok_or_else(|| wrong(&"it is none"))?
         }
+        Kind::Tombstone => *Tombstone::decode(bytes).map_err(|error| wrong(&error))?.file.as_bytes(),
         Kind::Person => *person_key(bytes).ok_or_else(|| wrong(&"it is no record"))?.as_bytes(),
         kind => identify_of_logs(kind, bytes).map_err(|error| wrong(&error))?,
     };
@@ -269,6 +271,7 @@ fn identify_of_logs(kind: Kind, bytes: &[u8]) -> Result<[u8; 32], Box<dyn std::e
         | Kind::Metadata
         | Kind::ManifestNode
         | Kind::Manifest
+        | Kind::Tombstone
         | Kind::Person => return Err("it is part of no log".into()),
     })
 }

@@ -7,6 +7,7 @@ use crate::repo::content::ContentError;
 use crate::repo::refs::RefName;
 use crate::store::StoreError;
 use crate::store::bucket::BucketError;
+use crate::store::bucket::head::HeadLimit;
 use crate::sync::address::AddressError;
 
 /// Errors of synchronisation.
@@ -60,6 +61,9 @@ pub enum SyncError {
     /// Others were quicker again and again.
     #[error("the remote is so busy that {attempts} attempts were in vain")]
     Busy { attempts: u32 },
+    /// The remote would have to hold more than its form can.
+    #[error(transparent)]
+    Limit(#[from] HeadLimit),
     /// Whoever asks may not do that.
     #[error("you may not {what}")]
     NotAllowed { what: String },

@@ -8,8 +8,15 @@
 //!
 //! Whatever has come stays when the process ends; the next fetch asks only for the rest.
 
-use crate::base::id::{ChunkId, CommitId, FileId};
-use crate::base::monitor::{Advance, Monitor, Phase};
+mod bring;
+
+pub use bring::{Taken, fetch_content, receive_content};
+
+use crate::base::id::CommitId;
+use crate::base::monitor::{Monitor, Phase};
+use crate::base::time::Timestamp;
+use crate::repo::edit::JournalNote;
+use crate::repo::journal::FETCH_VERB;
 use crate::repo::refs::{RefKind, RefName, RefTarget};
 use crate::repo::shared_log::commits_judged_by;
 use crate::repo::withheld::Withheld;
@@ -21,22 +28,21 @@ use crate::sync::accept::{Case, Decision, Judge, is_forward, move_name};
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::logs::{Inbox, LogExchange, LogFound, LogsFetched};
 use crate::sync::paths::{each_file, is_hidden};
-use crate::sync::receive::{Needed, Receiver};
+use crate::sync::receive::Receiver;
 use crate::sync::remote::{Description, HistoryWants, ObjectKey, RefChange, Remote};
 use crate::sync::tracking::{RemoteRecord, put_remote_record, remote_record};
 use crate::sync::walk::{Found, NewFile};
+use bring::{excuse, groups, insist_on_content, insist_on_none};
 use serde::Serialize;
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How often what is missing is asked for before the remote counts as incomplete: the deepest tree,
 /// and then some.
 const ROUNDS_MAX: usize = 600;
-/// Content and files that are brought at a time when only content is asked for.
-const GROUP_BYTES: u64 = 8 << 30;
-const GROUP_FILES: usize = 1 << 14;
-/// Files that are named along with a question for chunks.
-const FILES_NAMED_MAX: usize = 1024;
+
+/// Why a name stays where it was seen last.
+const PUT_BACK: &str = "the remote was put back to an earlier state, or begun anew: what it had is kept here, and \
+                        `pent push` gives it back";
 
 /// What to fetch.
 pub struct Fetch<'a> {
@@ -52,6 +58,8 @@ pub struct Fetch<'a> {
     pub judge: &'a dyn Judge,
     /// Commits that are wanted although no name may lead to them.
     pub also: Vec<CommitId>,
+    /// When it is.
+    pub now: Timestamp,
 }
 
 /// What came.
@@ -97,6 +105,7 @@ impl Fetched {
         self.released_paths += more.released_paths;
         self.moved.extend(more.moved);
         self.refused = more.refused;
+        self.logs.add(more.logs);
     }
 }
 
@@ -204,6 +213,8 @@ impl Fetch<'_> {
         let mut received = 0;
         let record = remote_record(view, self.name)?;
         let since = record.filter(|record| record.epoch == description.epoch).and_then(|record| record.mark);
+        // A remote that was put back counts again from where it was then.
+        let since = since.filter(|mark| *mark <= description.mark);
         let haves = view.references()?.into_iter().map(|(_, target)| target.commit).collect();
         monitor.phase(Phase { name: "Receiving history", files_total: None, bytes_total: None });
         let history = HistoryWants { wants: wants.clone(), haves, since, logs: view.log_heads()? };
@@ -213,20 +224,24 @@ impl Fetch<'_> {
         })?;
         let found = self.complete(&mut receiver, &wants, description, &mut received, monitor)?;
         receiver.keep_only(&found.commits);
+        receiver.check_sizes(&found.files)?;
         let tied = receiver.tied_files(&found)?;
         fetched.commits = found.commits.len() as u64;
         fetched.assets = found.files.len() as u64;
         fetched.bytes = found.files.iter().map(|file| file.size).sum();
         if self.content {
             let sizes = (found.files.len() as u64, fetched.bytes);
-            monitor.phase(phase("Receiving", sizes));
             let files = readable_files(&receiver, &found, &description.hidden)?;
             fetched.withheld = (found.files.len() - files.len()) as u64;
-            let taken = receive_content(self.remote, &mut receiver, &files, description, monitor)?;
-            fetched.bytes_shared = taken.bytes_shared;
-            received += taken.bytes_received;
-            monitor.phase(phase("Checking", sizes));
-            insist_on_content(&receiver, &files)?;
+            // Group by group, so that what is to be asked for fits into memory however much is new.
+            for group in groups(&files) {
+                monitor.phase(phase("Receiving", sizes));
+                let taken = receive_content(self.remote, &mut receiver, group, description, monitor)?;
+                fetched.bytes_shared += taken.bytes_shared;
+                received += taken.bytes_received;
+                monitor.phase(phase("Checking", sizes));
+                insist_on_content(self.remote, &mut receiver, group)?;
+            }
         } else {
             fetched.bytes_left = fetched.bytes;
         }
@@ -234,7 +249,8 @@ impl Fetch<'_> {
             // What foreign content is can only be believed after hashing it.
             let taken = receive_content(self.remote, &mut receiver, &tied, description, monitor)?;
             received += taken.bytes_received;
-            let lacking = receiver.confirm(&tied)?;
+            let wrong = receiver.confirm(&tied)?;
+            let lacking = excuse(self.remote, &mut receiver, wrong)?;
             if description.hidden.is_empty() {
                 insist_on_none(&lacking)?;
             }
@@ -272,7 +288,7 @@ impl Fetch<'_> {
                 let mut receiver = Receiver::new(self.repository, Inbox::for_fetch(), monitor)?;
                 let taken = receive_content(self.remote, &mut receiver, group, description, monitor)?;
                 fetched.bytes_received += taken.bytes_received;
-                insist_on_content(&receiver, group)?;
+                insist_on_content(self.remote, &mut receiver, group)?;
             }
         }
         // The worktree's state is noted in passing, so nobody else may be about to write it.
@@ -316,7 +332,7 @@ impl Fetch<'_> {
                 return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
             }
             asked.extend(found.missing.iter().copied());
-            for keys in found.missing.chunks(description.limits.keys_max) {
+            for keys in found.missing.chunks(description.limits.keys()) {
                 self.remote.fetch_objects(keys, &mut |bundle| {
                     *received += bundle.len() as u64;
                     receiver.take_bundle(bundle)
@@ -330,6 +346,8 @@ impl Fetch<'_> {
     /// are free; and takes its shared log over. What the rules forbid is not taken over.
     fn note_names(&self, description: &Description, log: &LogFound, fetched: &mut Fetched) -> SyncResult<()> {
         let view = self.repository.view()?;
+        let record = remote_record(&view, self.name)?;
+        let put_back = record.as_ref().is_some_and(|record| was_put_back(record, description));
         let (places, changes) = self.changes(&view, description)?;
         let decision = self.judge.judge(&view, &Case { remote: Some(self.name), changes: &changes, log })?;
         let Decision { mut refused, recorded, keep, entries, problem, note } = decision;
@@ -338,9 +356,14 @@ impl Fetch<'_> {
             keep(&mut edit)?;
         }
         (fetched.logs.entries, fetched.logs.problem, fetched.logs.note) = (entries, problem, note);
+        let mut went_back = false;
         for (here, RefChange { name, expected: before, target }) in places.iter().zip(changes) {
             let mut reasons = refused.remove(&name).unwrap_or_default();
             let after = target.as_ref().map(|target| target.commit);
+            let goes_back = !is_forward(&view, before, after)?;
+            if put_back && goes_back && reasons.is_empty() {
+                reasons.push(PUT_BACK.to_owned());
+            }
             if reasons.is_empty() {
                 let kept = target.map(|target| kept(&name, &target));
                 match move_name(&mut edit, recorded.as_ref(), here, before, kept) {
@@ -351,6 +374,7 @@ impl Fetch<'_> {
                 }
             }
             if reasons.is_empty() {
+                went_back |= goes_back;
                 fetched.moved.push(MovedName { name, before, after });
             } else {
                 fetched.refused.push(RefusedName { name, reasons });
@@ -359,15 +383,13 @@ impl Fetch<'_> {
         if let Some(recorded) = &recorded {
             follow(&mut edit, &view, recorded, description)?;
         }
-        for (here, target) in view.references()? {
-            let Some((remote, branch)) = here.remote_parts() else { continue };
-            let name = RefName::branch(branch)?;
-            if remote == self.name && !description.refs.contains_key(&name) {
-                edit.set_reference(&here, Some(target.commit), None)?;
-                fetched.moved.push(MovedName { name, before: Some(target.commit), after: None });
-            }
+        if went_back {
+            // What only that name led to is kept as long as the journal is.
+            let summary = format!("fetched from {}, where names went back or away", self.name);
+            edit.record(JournalNote { verb: FETCH_VERB, summary, ..JournalNote::default() }, self.now)?;
         }
-        if let Some(record) = remote_record(&view, self.name)? {
+        // The mark of one that was put back stays what it was until it is there again.
+        if let Some(record) = record.filter(|_| !put_back) {
             let (mark, epoch) = (Some(description.mark), description.epoch);
             put_remote_record(&mut edit, self.name, Some(&RemoteRecord { mark, epoch, ..record }))?;
         }
@@ -388,6 +410,14 @@ impl Fetch<'_> {
             }
             places.push(here);
             changes.push(RefChange { name: name.clone(), expected: before, target: Some(target.clone()) });
+        }
+        for (here, target) in view.references()? {
+            let Some((remote, branch)) = here.remote_parts() else { continue };
+            let name = RefName::branch(branch)?;
+            if remote == self.name && !description.refs.contains_key(&name) {
+                changes.push(RefChange { name, expected: Some(target.commit), target: None });
+                places.push(here);
+            }
         }
         Ok((places, changes))
     }
@@ -426,6 +456,11 @@ fn follow(edit: &mut Edit, view: &View, recorded: &Recorded, description: &Descr
     Ok(())
 }
 
+/// Whether a remote has less behind it than when it was seen last.
+fn was_put_back(record: &RemoteRecord, description: &Description) -> bool {
+    record.mark.is_some_and(|mark| description.mark < mark) || description.epoch < record.epoch
+}
+
 fn phase(name: &'static str, (files, bytes): (u64, u64)) -> Phase {
     Phase { name, files_total: Some(files), bytes_total: Some(bytes) }
 }
@@ -444,56 +479,6 @@ fn kept(name: &RefName, target: &RefTarget) -> RefTarget {
         RefKind::Tag => target.clone(),
         RefKind::Branch | RefKind::Remote => RefTarget::plain(target.commit),
     }
-}
-
-/// How much content came.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Taken {
-    /// Bytes of blocks and bundles.
-    pub bytes_received: u64,
-    /// Bytes that were here already.
-    pub bytes_shared: u64,
-}
-
-/// Brings the content of files of which the rest is here. Gives the files that the remote could not give.
-pub fn fetch_content(
-    repository: &Repository,
-    remote: &dyn Remote,
-    files: &[NewFile],
-    monitor: &dyn Monitor,
-) -> SyncResult<(Taken, Vec<NewFile>)> {
-    let description = remote.describe()?;
-    if description.repository != repository.id() {
-        let (expected, found) = (repository.id(), description.repository);
-        return Err(SyncError::OtherRepository { expected, found });
-    }
-    let sizes = (files.len() as u64, files.iter().map(|file| file.size).sum());
-    monitor.phase(phase("Receiving content", sizes));
-    let (mut taken, mut lacking) = (Taken::default(), Vec::new());
-    for group in groups(files) {
-        let mut receiver = Receiver::new(repository, Inbox::for_fetch(), monitor)?;
-        let more = receive_content(remote, &mut receiver, group, &description, monitor)?;
-        taken.bytes_received += more.bytes_received;
-        taken.bytes_shared += more.bytes_shared;
-        lacking.extend(receiver.confirm(group)?);
-    }
-    Ok((taken, lacking))
-}
-
-/// Files in groups whose lists of chunks fit into memory with ease.
-fn groups(files: &[NewFile]) -> Vec<&[NewFile]> {
-    let (mut groups, mut start, mut bytes) = (Vec::new(), 0, 0u64);
-    for (position, file) in files.iter().enumerate() {
-        bytes = bytes.saturating_add(file.size);
-        if position > start && (bytes > GROUP_BYTES || position - start >= GROUP_FILES) {
-            groups.push(&files[start..position]);
-            (start, bytes) = (position, file.size);
-        }
-    }
-    if start < files.len() {
-        groups.push(&files[start..]);
-    }
-    groups
 }
 
 /// The files that were withheld, are not any more, and are not here.
@@ -525,96 +510,4 @@ fn readable_files(receiver: &Receiver<'_>, found: &Found, hidden: &[Pattern]) ->
     }
     let is_readable = |file: &&NewFile| shown.contains(&file.id) || !withheld.contains(&file.id);
     Ok(found.files.iter().filter(is_readable).copied().collect())
-}
-
-/// Receives the content of files. Manifest nodes that are missing come first, then the chunks.
-///
-/// A remote that withholds the content of some paths has to know which files are meant.
-pub fn receive_content(
-    remote: &dyn Remote,
-    receiver: &mut Receiver<'_>,
-    files: &[NewFile],
-    description: &Description,
-    monitor: &dyn Monitor,
-) -> SyncResult<Taken> {
-    if description.hidden.is_empty() {
-        return receive_group(remote, receiver, files, &[], description, monitor);
-    }
-    let mut taken = Taken::default();
-    for group in files.chunks(FILES_NAMED_MAX) {
-        let ids: Vec<FileId> = group.iter().map(|file| file.id).collect();
-        let part = receive_group(remote, receiver, group, &ids, description, monitor)?;
-        taken.bytes_received += part.bytes_received;
-        taken.bytes_shared += part.bytes_shared;
-    }
-    Ok(taken)
-}
-
-fn receive_group(
-    remote: &dyn Remote,
-    receiver: &mut Receiver<'_>,
-    files: &[NewFile],
-    named: &[FileId],
-    description: &Description,
-    monitor: &dyn Monitor,
-) -> SyncResult<Taken> {
-    let mut taken = Taken::default();
-    let needed = complete_manifests(remote, receiver, files, description, &mut taken)?;
-    taken.bytes_shared = needed.shared_bytes;
-    let shared = needed.shared_bytes;
-    monitor.advance(Advance { files: 0, bytes: shared, bytes_shared: shared });
-    let received = AtomicU64::new(0);
-    for chunks in needed.chunks.chunks(description.limits.chunks_max) {
-        if monitor.is_cancelled() {
-            return Err(SyncError::Cancelled);
-        }
-        let wanted: HashSet<ChunkId> = chunks.iter().copied().collect();
-        remote.fetch_chunks_of(named, chunks, &|block| {
-            received.fetch_add(block.len() as u64, Ordering::Relaxed);
-            let bytes = receiver.take_block(block, &wanted)?;
-            monitor.advance(Advance { bytes, ..Advance::default() });
-            Ok(())
-        })?;
-    }
-    taken.bytes_received += received.into_inner();
-    receiver.settle()?;
-    Ok(taken)
-}
-
-/// Asks for manifests and their nodes until the chunks of all files are known.
-fn complete_manifests(
-    remote: &dyn Remote,
-    receiver: &mut Receiver<'_>,
-    files: &[NewFile],
-    description: &Description,
-    taken: &mut Taken,
-) -> SyncResult<Needed> {
-    let mut asked: HashSet<ObjectKey> = HashSet::new();
-    loop {
-        let needed = receiver.needed(files)?;
-        let open: Vec<ObjectKey> = needed.objects.iter().filter(|key| asked.insert(**key)).copied().collect();
-        if open.is_empty() {
-            return Ok(needed);
-        }
-        for keys in open.chunks(description.limits.keys_max) {
-            remote.fetch_objects(keys, &mut |bundle| {
-                taken.bytes_received += bundle.len() as u64;
-                receiver.take_bundle(bundle)
-            })?;
-        }
-        receiver.settle()?;
-    }
-}
-
-/// Hashes the files; content that is missing or wrong is the remote's fault, and nothing that relies
-/// on it is taken over.
-fn insist_on_content(receiver: &Receiver<'_>, files: &[NewFile]) -> SyncResult<()> {
-    insist_on_none(&receiver.confirm(files)?)
-}
-
-fn insist_on_none(lacking: &[NewFile]) -> SyncResult<()> {
-    match lacking.first() {
-        None => Ok(()),
-        Some(file) => Err(SyncError::Missing { kind: "the content of file", id: file.id.to_string() }),
-    }
 }

@@ -5,6 +5,8 @@
 //! come: nothing refers to them yet. Commits are kept back until all that they reach is here, so a
 //! commit that is in the repository is whole. Names move last.
 
+mod erased;
+
 use crate::base::id::{ChunkId, CommitId, FileId, GitId, ManifestNodeId, MetadataId, PersonId, TreeId};
 use crate::base::monitor::{Advance, Monitor};
 use crate::object::chunker::CHUNK_BYTES_MAX;
@@ -19,6 +21,7 @@ use crate::repo::extract::Extractor;
 use crate::repo::imports;
 use crate::repo::people::Person;
 use crate::repo::shared_log::commits_judged_by;
+use crate::repo::tombstone::Tombstone;
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::store::parcel::OpenBlock;
 use crate::store::{ChunkReader, ChunkWriter, Space, StoreError};
@@ -29,6 +32,7 @@ use crate::sync::logs::Inbox;
 use crate::sync::origins::{Tie, identify as identify_origin, split_commit, split_digest, split_form};
 use crate::sync::remote::{Kind, ObjectKey};
 use crate::sync::walk::{Found, NewFile, find_new};
+use erased::Tombstones;
 use rayon::prelude::*;
 use sha2::Digest as _;
 use std::collections::{HashMap, HashSet};
@@ -54,11 +58,13 @@ pub struct Receiver<'a> {
     monitor: &'a dyn Monitor,
     writer: ChunkWriter<'a>,
     view: View,
-    commits: HashMap<CommitId, (Commit, Vec<u8>)>,
+    /// Kept back, as bytes: there may be very many.
+    commits: HashMap<CommitId, Vec<u8>>,
     people: HashMap<PersonId, Person>,
     claims: HashSet<FileId>,
     originals: HashMap<CommitId, Vec<u8>>,
     ties: Vec<Tie>,
+    tombstones: Tombstones,
     unpublished_bytes: AtomicU64,
     objects: u64,
     inbox: Inbox,
@@ -67,7 +73,7 @@ pub struct Receiver<'a> {
 /// What a repository would be with commits that are still kept back.
 pub(in crate::sync) struct Beside<'a> {
     view: &'a View,
-    commits: &'a HashMap<CommitId, (Commit, Vec<u8>)>,
+    commits: &'a HashMap<CommitId, Vec<u8>>,
 }
 
 impl ObjectSource for Beside<'_> {
@@ -83,10 +89,14 @@ impl ObjectSource for Beside<'_> {
 
     fn commit(&self, id: CommitId) -> Result<Commit, RepoError> {
         match self.commits.get(&id) {
-            Some((commit, _)) => Ok(commit.clone()),
+            Some(bytes) => decode_commit(id, bytes),
             None => self.view.commit(id),
         }
     }
+}
+
+fn decode_commit(id: CommitId, bytes: &[u8]) -> Result<Commit, RepoError> {
+    Commit::decode(bytes).map_err(|source| RepoError::Damaged { kind: "commit", id: id.to_string(), source })
 }
 
 /// What is needed of files and not here.
@@ -118,6 +128,7 @@ impl<'a> Receiver<'a> {
             claims: HashSet::new(),
             originals: HashMap::new(),
             ties: Vec::new(),
+            tombstones: Tombstones::default(),
             unpublished_bytes: AtomicU64::new(0),
             objects: 0,
             inbox,
@@ -149,8 +160,8 @@ impl<'a> Receiver<'a> {
                 let id = CommitId::from_bytes(key.id);
                 if !self.view.snapshot().contains(Space::Commits, &key.id)? && !self.commits.contains_key(&id)
                 {
-                    let commit = Commit::decode(bytes).map_err(|error| broken(&error))?;
-                    self.commits.insert(id, (commit, bytes.to_vec()));
+                    Commit::decode(bytes).map_err(|error| broken(&error))?;
+                    self.commits.insert(id, bytes.to_vec());
                     self.objects += 1;
                 }
             }
@@ -172,6 +183,10 @@ impl<'a> Receiver<'a> {
             }
             Kind::GitObject | Kind::GitTreeForm | Kind::LfsDigest => self.take_record(key.kind, bytes)?,
             Kind::Tie => self.ties.extend(Tie::decode(bytes)),
+            Kind::Tombstone => {
+                let tombstone = Tombstone::decode(bytes).map_err(|error| broken(&error))?;
+                self.tombstones.put(tombstone);
+            }
             Kind::Person => {
                 let (id, person) = decode_person(bytes).ok_or_else(|| broken(&"it is no record"))?;
                 self.people.insert(id, person);
@@ -281,8 +296,8 @@ impl<'a> Receiver<'a> {
         let source = Beside { view: &self.view, commits: &self.commits };
         let mut haves: Vec<CommitId> = self.view.references()?.into_iter().map(|(_, at)| at.commit).collect();
         // A commit that is in the repository is there with all that it reaches, named or not.
-        for (commit, _) in self.commits.values() {
-            for parent in &commit.parents {
+        for (id, bytes) in &self.commits {
+            for parent in &decode_commit(*id, bytes)?.parents {
                 if self.view.snapshot().contains(Space::Commits, parent.as_bytes())? {
                     haves.push(*parent);
                 }
@@ -404,12 +419,12 @@ impl<'a> Receiver<'a> {
     /// Stores the commits that were kept back, and the people who are not known here. Whatever the
     /// commits reach must be here.
     pub fn store_commits(&self, edit: &mut Edit) -> SyncResult<()> {
-        for (id, (_, bytes)) in &self.commits {
+        for (id, bytes) in &self.commits {
             edit.transaction().put(Space::Commits, id.as_bytes(), bytes)?;
         }
         for (id, original) in &self.originals {
             let commit = match self.commits.get(id) {
-                Some((commit, _)) => Some(commit.clone()),
+                Some(bytes) => decode_commit(*id, bytes).ok(),
                 None => self.view.commit(*id).ok(),
             };
             let git = commit.as_ref().and_then(imports::git_commit_of);

@@ -73,11 +73,13 @@ pub enum Kind {
     LfsDigest,
     /// The file that foreign content was found to be.
     Tie,
+    /// That a file was erased before anybody else had it, and why.
+    Tombstone,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Chunk,
         Self::Commit,
         Self::Tree,
@@ -98,6 +100,7 @@ impl Kind {
         Self::GitTreeForm,
         Self::LfsDigest,
         Self::Tie,
+        Self::Tombstone,
     ];
 
     /// Its number.
@@ -123,6 +126,7 @@ impl Kind {
             Self::GitTreeForm => 18,
             Self::LfsDigest => 19,
             Self::Tie => 20,
+            Self::Tombstone => 21,
         }
     }
 
@@ -133,7 +137,7 @@ impl Kind {
 
     /// Whether it is part of a log: kept apart until it was looked at as what it is.
     pub const fn is_of_logs(self) -> bool {
-        self.number() >= Self::LogEntry.number()
+        self.number() >= Self::LogEntry.number() && self.number() < Self::GitCommit.number()
     }
 
     /// What it is called in messages.
@@ -159,6 +163,7 @@ impl Kind {
             Self::GitTreeForm => "Git tree form",
             Self::LfsDigest => "Git LFS digest",
             Self::Tie => "tie of foreign content",
+            Self::Tombstone => "tombstone",
         }
     }
 }
@@ -205,6 +210,28 @@ pub struct Limits {
     pub parcel_bytes_max: u64,
     /// Requests that may run at a time.
     pub connections: usize,
+}
+
+impl Limits {
+    /// Keys of one question, of a remote that may say anything: two at least.
+    pub fn keys(&self) -> usize {
+        self.keys_max.clamp(2, 1 << 20)
+    }
+
+    /// Chunks of one request, likewise.
+    pub fn chunks(&self) -> usize {
+        self.chunks_max.clamp(1, 1 << 20)
+    }
+
+    /// Bytes of a parcel, likewise: what the longest block takes at least.
+    pub fn parcel_bytes(&self) -> u64 {
+        self.parcel_bytes_max.clamp(4 << 20, 1 << 30)
+    }
+
+    /// Requests at a time, likewise.
+    pub fn connections(&self) -> usize {
+        self.connections.clamp(1, 64)
+    }
 }
 
 /// What a remote says of itself.

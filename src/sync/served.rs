@@ -8,6 +8,7 @@ use crate::base::monitor::SilentMonitor;
 use crate::base::time::Timestamp;
 use crate::object::action::Action;
 use crate::object::manifest::verified_key;
+use crate::object::set_node::Member;
 use crate::repo::partial::KeptRecord;
 use crate::repo::refs::{RefKind, RefName, RefTarget};
 use crate::repo::review_log::ActionRecord;
@@ -22,7 +23,7 @@ use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::incoming::Incoming;
 use crate::sync::keep::CloneId;
 use crate::sync::logs::{
-    Inbox, LogFound, Nowhere, all_of_set, find_log, log_object_bytes, person_key, take_sets,
+    Inbox, LogFound, Nowhere, all_of_set, find_log, log_object_bytes, person_key, take_later, take_sets,
 };
 use crate::sync::origins::{is_origin, object};
 use crate::sync::possession::insist_on_possession;
@@ -125,9 +126,8 @@ impl<'a> ServedRemote<'a> {
         packs.flat_map(|pack| self.incoming().chunks(pack.id)).collect()
     }
 
-    /// Takes in what the parcels have, and insists that nothing is missing or wrong. Gives the shared
-    /// log that comes with it.
-    fn receive(&self, proposal: &Proposal) -> SyncResult<LogFound> {
+    /// Takes in what the parcels have, and insists that nothing is missing or wrong. Gives what came of logs.
+    fn receive(&self, proposal: &Proposal) -> SyncResult<Arrived> {
         let mut receiver = Receiver::new(self.repository, Inbox::for_publication(), &SilentMonitor)?;
         for parcel in proposal.parcels.iter().filter(|parcel| parcel.kind == ParcelKind::Bundle) {
             let bytes = self.incoming().bundle(parcel.id);
@@ -146,6 +146,9 @@ impl<'a> ServedRemote<'a> {
         }
         let mut files = found.files.clone();
         files.extend(receiver.tied_files(&found)?);
+        receiver.check_sizes(&files)?;
+        let erased = receiver.erased_elsewhere(&files)?;
+        receiver.excuse(erased)?;
         let needed = receiver.needed(&files)?;
         if let Some(key) = needed.objects.first() {
             return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
@@ -163,14 +166,15 @@ impl<'a> ServedRemote<'a> {
         receiver.store_ties(&mut edit, &found)?;
         edit.commit()?;
         let mut inbox = receiver.into_inbox();
-        take_sets(self.repository, self.judge, &proposal.logs, &mut inbox)?;
-        match proposal.logs.iter().find(|change| change.name == SHARED_LOG) {
-            None => Ok(LogFound::Nothing),
+        let later = take_sets(self.repository, self.judge, &proposal.logs, &mut inbox)?;
+        let log = match proposal.logs.iter().find(|change| change.name == SHARED_LOG) {
+            None => LogFound::Nothing,
             Some(change) => {
                 let (view, id) = (self.repository.view()?, self.repository.id());
-                find_log(&view, id, &change.target, &Nowhere, &mut inbox)
+                find_log(&view, id, &change.target, &Nowhere, &mut inbox)?
             }
-        }
+        };
+        Ok(Arrived { log, later, inbox })
     }
 
     fn move_names(&self, proposal: &Proposal, log: &LogFound) -> SyncResult<Published> {
@@ -181,8 +185,16 @@ impl<'a> ServedRemote<'a> {
             return Err(SyncError::LogRefused(problem));
         }
         insist(&decision)?;
-        let before = count(&view, MARK_KEY)?;
         let mut edit = self.repository.edit()?;
+        // Whoever begins to write is alone: what was judged has to be what is there now.
+        let now = self.repository.view()?;
+        if let Some(published) = published_before(&now, proposal)? {
+            return Ok(published);
+        }
+        if now.log_head()? != view.log_head()? {
+            return Err(SyncError::LogMoved { name: SHARED_LOG.to_owned() });
+        }
+        let before = count(&now, MARK_KEY)?;
         if let Some(keep) = decision.keep {
             keep(&mut edit).map_err(log_moved)?;
         }
@@ -201,6 +213,14 @@ impl<'a> ServedRemote<'a> {
         }
         Ok(Published { mark, follows: Some(before) })
     }
+}
+
+/// What a publication brought beside content and history.
+struct Arrived {
+    log: LogFound,
+    /// Members of sets that the policy has a say in.
+    later: Vec<(LogSet, Vec<Member>)>,
+    inbox: Inbox,
 }
 
 /// A branch that somebody works on in this very folder does not move under their files: what they see
@@ -222,6 +242,13 @@ fn insist_on_no_worktree(edit: &Edit, change: &RefChange) -> SyncResult<()> {
 fn count(view: &View, key: &[u8]) -> SyncResult<u64> {
     let bytes = view.snapshot().get(Space::Settings, key)?;
     Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes))
+}
+
+/// What became of an earlier attempt at the same publication.
+fn published_before(view: &View, proposal: &Proposal) -> SyncResult<Option<Published>> {
+    let mark: Option<Vec<u8>> = view.snapshot().get(Space::Settings, &published_key(proposal))?;
+    let mark = mark.map(|bytes| bytes.try_into().map_or(0, u64::from_le_bytes));
+    Ok(mark.map(|mark| Published { mark, follows: None }))
 }
 
 fn published_key(proposal: &Proposal) -> Vec<u8> {
@@ -252,6 +279,7 @@ fn has(view: &View, key: &ObjectKey) -> SyncResult<bool> {
     Ok(match key.kind {
         Kind::Chunk => view.snapshot().has_chunk(ChunkId::from_bytes(key.id))?,
         kind if is_origin(kind) => object(view, key)?.is_some(),
+        Kind::Tombstone => view.snapshot().contains(Space::Tombstones, &key.id)?,
         Kind::Manifest => {
             view.snapshot().contains(Space::Manifests, &verified_key(FileId::from_bytes(key.id)))?
         }
@@ -497,9 +525,8 @@ impl Remote for ServedRemote<'_> {
             let detail = format!("{} is nobody else's to move", change.name);
             return Err(SyncError::Invalid { what: "a proposal", detail });
         }
-        if let Some(bytes) = view.snapshot().get(Space::Settings, &published_key(proposal))? {
-            let mark = bytes.try_into().map_or(0, u64::from_le_bytes);
-            return Ok(Published { mark, follows: None });
+        if let Some(published) = published_before(&view, proposal)? {
+            return Ok(published);
         }
         if count(&view, EPOCH_KEY)? != proposal.epoch {
             return Err(SyncError::Outdated);
@@ -520,7 +547,7 @@ impl Remote for ServedRemote<'_> {
                 return Err(SyncError::Moved { name, expected, actual });
             }
         }
-        let log = match self.receive(proposal) {
+        let mut arrived = match self.receive(proposal) {
             // What was promised is gone: have it all sent again.
             Err(error @ SyncError::Missing { .. }) => {
                 for parcel in &proposal.parcels {
@@ -530,7 +557,9 @@ impl Remote for ServedRemote<'_> {
             }
             received => received?,
         };
-        self.move_names(proposal, &log)
+        let published = self.move_names(proposal, &arrived.log)?;
+        take_later(self.repository, self.judge, &arrived.later, &mut arrived.inbox)?;
+        Ok(published)
     }
 
     fn keep(&self, clone: &CloneId, commits: &[CommitId]) -> SyncResult<()> {

@@ -144,7 +144,7 @@ struct Finder<'a, S> {
     found: Found,
     trees: HashSet<TreeId>,
     metadata: HashSet<MetadataId>,
-    files: HashSet<FileId>,
+    files: HashSet<(FileId, u64)>,
     foreign: HashSet<(ForeignAlgorithm, Vec<u8>)>,
     absent: HashSet<TreeId>,
 }
@@ -252,8 +252,10 @@ impl<S: ObjectSource<Error = RepoError>> Finder<'_, S> {
             }
             (Content::Directory { id }, _) => waiting.push((*id, None)),
             (Content::File { id, size, .. } | Content::Symlink { id, size }, old) => {
-                let before = old.and_then(Content::file_id);
-                if before != Some(*id) && self.files.insert(*id) {
+                let before = old.and_then(file_and_size);
+                // What is said of the length is looked at with every length that is said.
+                if before != Some((*id, *size)) && self.files.insert((*id, *size)) {
+                    let before = before.map(|(before, _)| before).filter(|before| before != id);
                     self.found.files.push(NewFile { id: *id, size: *size, before });
                 }
             }
@@ -263,6 +265,13 @@ impl<S: ObjectSource<Error = RepoError>> Finder<'_, S> {
                 }
             }
         }
+    }
+}
+
+fn file_and_size(content: &Content) -> Option<(FileId, u64)> {
+    match content {
+        Content::File { id, size, .. } | Content::Symlink { id, size } => Some((*id, *size)),
+        Content::Directory { .. } | Content::Foreign { .. } => None,
     }
 }
 

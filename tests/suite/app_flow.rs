@@ -50,8 +50,11 @@ impl Lab {
     }
 
     pub fn with_id(folder: tempfile::TempDir, id: RepositoryId) -> Self {
-        let settings = StoreSettings::new(id);
-        let repository = Repository::create(folder.path(), &settings).expect("a new repository");
+        Self::with_settings(folder, &StoreSettings::new(id))
+    }
+
+    pub fn with_settings(folder: tempfile::TempDir, settings: &StoreSettings) -> Self {
+        let repository = Repository::create(folder.path(), settings).expect("a new repository");
         Self { folder, repository, clock: TickingClock(AtomicI64::new(1_772_381_999_000)) }
     }
 

@@ -217,6 +217,50 @@ fn what_the_remote_lost_or_damaged_is_never_freed() {
     offline(&world, || assert_ne!(world.pent(&["free", "."]).code, 0));
 }
 
+/// Asks to stop when a phase of this name begins.
+struct StopsAt(&'static str, std::sync::atomic::AtomicBool);
+
+impl pentimento::base::monitor::Monitor for StopsAt {
+    fn phase(&self, phase: pentimento::base::monitor::Phase) {
+        self.1.fetch_or(phase.name == self.0, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn advance(&self, _: pentimento::base::monitor::Advance) {}
+
+    fn problem(&self, _: pentimento::base::monitor::Problem) {}
+
+    fn is_cancelled(&self) -> bool {
+        self.1.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn freeing_that_is_stopped_while_packs_are_rewritten_leaves_a_clone_that_knows_what_it_lacks() {
+    use pentimento::app::common::remotes::Reach;
+    use pentimento::app::free;
+    let world = studio();
+    {
+        let root = world.studio();
+        let repository = pentimento::repo::Repository::open(&root, pentimento::store::Access::ReadWrite);
+        let repository = repository.expect("a repository");
+        let film = pentimento::base::path::AssetPath::from_bytes("film").expect("a path");
+        let options = free::Options { remote: None, paths: vec![film], dry_run: false };
+        let monitor = StopsAt("Rewriting packs", std::sync::atomic::AtomicBool::new(false));
+        let clock = crate::review_kit::Seconds::from(1_772_382_000_000);
+        let stopped = free::run(&repository, &options, &Reach::default(), &clock, &monitor);
+        assert!(stopped.is_err(), "{stopped:?}");
+        assert!(repository.view().expect("a view").is_partial().expect("an answer"));
+    }
+    offline(&world, || {
+        let run = world.command(&["cat", FILM.0]).output().expect("a program that starts");
+        assert_eq!(run.status.code(), Some(7), "{}", String::from_utf8_lossy(&run.stderr));
+    });
+    let output = world.command(&["cat", FILM.0]).output().expect("a program that starts");
+    assert!(output.stdout == bytes(FILM), "it comes back from the remote");
+    world.ok(&["fetch", "--content"]);
+    assert_eq!(world.json(&["fsck"])["sound"], true);
+}
+
 #[test]
 fn work_goes_on_in_a_lazy_clone_and_comes_back_whole() {
     let world = with_lazy_clone();

@@ -83,6 +83,26 @@ fn two_people_share_work_through_a_folder() {
 }
 
 #[test]
+fn a_name_is_not_removed_with_work_in_it_that_one_has_never_seen() {
+    let world = studio();
+    write(&world, "a.txt", "one");
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["remote", "add", "origin", "../nas"]);
+    world.ok(&["switch", "-c", "x"]);
+    world.ok(&["push", "--all"]);
+    world.ok(&["clone", "../nas", "../ben"]);
+    world.ok(&["-C", "../ben", "switch", "-c", "x"]);
+    write(&world, "../ben/a.txt", "two");
+    world.ok(&["-C", "../ben", "commit", "-m", "Ben's work"]);
+    world.ok(&["-C", "../ben", "push"]);
+    let run = world.pent(&["push", "--delete", "x"]);
+    assert_eq!(run.code, 4, "{}{}", run.stdout, run.stderr);
+    assert!(run.stderr.contains("has moved"), "{}", run.stderr);
+    world.ok(&["fetch"]);
+    world.ok(&["push", "--delete", "x"]);
+}
+
+#[test]
 fn addresses_that_are_none_or_hold_secrets_are_refused() {
     let world = studio();
     for (address, code) in [
@@ -105,6 +125,34 @@ fn a_folder_that_holds_something_else_is_left_alone() {
     assert_eq!(run.code, 4, "{}", run.stderr);
     let names: Vec<_> = fs::read_dir(world.studio().join("../photos")).expect("a folder").collect();
     assert_eq!(names.len(), 1);
+}
+
+#[test]
+fn a_remote_without_its_index_and_head_is_put_right_from_a_clone() {
+    let world = studio();
+    write(&world, "a.txt", "one");
+    write(&world, "big.bin", noise(5, 700_000));
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["remote", "add", "origin", "../nas"]);
+    world.ok(&["push"]);
+    let nas = world.studio().join("../nas");
+    fs::remove_dir_all(nas.join("indexes")).expect("index files that go");
+    let verified = world.pent(&["remote", "verify"]);
+    assert_eq!(verified.code, 5, "{}{}", verified.stdout, verified.stderr);
+    assert!(verified.stdout.contains("1 index file on origin is damaged or lost"), "{}", verified.stdout);
+    assert_ne!(world.pent(&["clone", "../nas", "../ben"]).code, 0);
+    world.ok(&["remote", "repair"]);
+    assert!(world.ok(&["remote", "verify"]).contains("Everything on origin is sound"));
+    for entry in fs::read_dir(&nas).expect("a folder").flatten() {
+        if entry.file_name().to_string_lossy().starts_with("head.") {
+            fs::write(entry.path(), "rot").expect("a damaged head");
+        }
+    }
+    let away = world.pent(&["fetch"]);
+    assert!(away.stderr.contains("pent remote repair"), "{}", away.stderr);
+    assert!(world.ok(&["remote", "repair"]).contains("The head of origin could not be read"));
+    world.ok(&["clone", "../nas", "../carla"]);
+    assert_eq!(world.json(&["-C", "../carla", "fsck"])["sound"], true);
 }
 
 #[test]

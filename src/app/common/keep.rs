@@ -3,12 +3,13 @@
 use crate::app::common::remotes::{OpenRemote, new_token};
 use crate::app::error::AppError;
 use crate::base::id::{CommitId, PackId};
-use crate::repo::history::is_ancestor;
 use crate::repo::partial::KeepRecord;
 use crate::repo::refs::{RefKind, RefName};
 use crate::repo::{Repository, View};
 use crate::sync::keep::CloneId;
-use std::collections::BTreeSet;
+use crate::sync::remote::Description;
+use crate::sync::walk::commits_between;
+use std::collections::{BTreeSet, HashSet};
 
 /// Commits that no name of the remote leads to any more and that are still told.
 const OLD_MAX: usize = 1000;
@@ -24,14 +25,13 @@ pub fn renew(repository: &Repository, opened: &OpenRemote) -> Result<bool, AppEr
     }
     let before = view.keep_record(&opened.name)?;
     let clone = clone_id(&before)?;
-    let seen = seen(&view, opened)?;
+    let seen = seen(&view, &opened.name, &opened.remote.describe()?)?;
     let mut commits: BTreeSet<CommitId> = seen.iter().map(|(_, commit)| *commit).collect();
-    let old: Vec<CommitId> = before.commits.difference(&commits).copied().take(OLD_MAX).collect();
-    for commit in old {
-        if is_needed(&view, commit)? {
-            commits.insert(commit);
-        }
-    }
+    // What names here lead to and none of those does has to be said apart.
+    let names: Vec<CommitId> = view.references()?.into_iter().map(|(_, target)| target.commit).collect();
+    let told: Vec<CommitId> = commits.iter().copied().collect();
+    let beyond: HashSet<CommitId> = commits_between(&view, &names, &told)?.0.into_iter().collect();
+    commits.extend(before.commits.iter().filter(|commit| beyond.contains(commit)).take(OLD_MAX));
     let told: Vec<CommitId> = commits.iter().copied().collect();
     opened.remote.keep(&clone, &told)?;
     let after = KeepRecord { clone: PackId::from_bytes(clone).to_string(), commits };
@@ -44,33 +44,27 @@ pub fn renew(repository: &Repository, opened: &OpenRemote) -> Result<bool, AppEr
     Ok(seen.iter().all(|(name, commit)| refs.get(name).is_some_and(|target| target.commit == *commit)))
 }
 
+/// The commits that a remote is told of: what leads to content that may go here.
+pub fn relied_on(view: &View, remote: &str, description: &Description) -> Result<Vec<CommitId>, AppError> {
+    Ok(seen(view, remote, description)?.into_iter().map(|(_, commit)| commit).collect())
+}
+
 /// Where the names of the remote were when it was fetched from last: its branches, and those of our tags
 /// that it has.
-fn seen(view: &View, opened: &OpenRemote) -> Result<Vec<(RefName, CommitId)>, AppError> {
-    let theirs = opened.remote.describe()?.refs;
+fn seen(view: &View, remote: &str, description: &Description) -> Result<Vec<(RefName, CommitId)>, AppError> {
     let mut seen = Vec::new();
     for (name, target) in view.references()? {
         match name.remote_parts() {
-            Some((remote, branch)) if remote == opened.name => {
+            Some((other, branch)) if other == remote => {
                 seen.push((RefName::branch(branch)?, target.commit));
             }
-            None if name.kind() == RefKind::Tag && theirs.get(&name) == Some(&target) => {
+            None if name.kind() == RefKind::Tag && description.refs.get(&name) == Some(&target) => {
                 seen.push((name, target.commit));
             }
             _ => {}
         }
     }
     Ok(seen)
-}
-
-/// Whether a name here leads to a commit.
-fn is_needed(view: &View, commit: CommitId) -> Result<bool, AppError> {
-    for (_, target) in view.references()? {
-        if is_ancestor(view, commit, target.commit)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 fn clone_id(record: &KeepRecord) -> Result<CloneId, AppError> {

@@ -85,6 +85,8 @@ impl Rules {
 /// What is to be remembered with what was decided.
 #[derive(Default)]
 struct Taking {
+    /// The newest entry here when it was judged.
+    judged: Option<LogHead>,
     entries: Option<(Recorded, u64, Vec<SignedEntry>)>,
     checkpoint: Option<Vec<u8>>,
     confirmed: Option<Vec<u8>>,
@@ -96,6 +98,10 @@ struct Taking {
 impl Taking {
     fn apply(self, edit: &mut Edit) -> Result<(), RepoError> {
         if let Some((recorded, common, entries)) = self.entries {
+            // What others published, or another fetch took over, since this was judged stays.
+            if edit.log_head()? != self.judged {
+                return Err(RepoError::LogMoved);
+            }
             if edit.log_head()?.is_some_and(|head| head.sequence > common) {
                 let taken_back = edit.take_back_log(common)?;
                 edit.put_waiting(&taken_back)?;
@@ -139,6 +145,7 @@ impl Standing {
             log: None,
             is_behind: false,
             taking: Taking {
+                judged: None,
                 entries: None,
                 checkpoint: None,
                 confirmed: None,
@@ -300,6 +307,7 @@ impl Rules {
         let checkpoint = log.checkpoint().map_err(|error| SyncError::LogRefused(error.to_string()))?;
         let taken = log.recorded().map(|recorded| (recorded, *common, entries.clone()));
         let taking = Taking {
+            judged: view.log_head()?,
             entries: taken,
             root: log.root(),
             locks: Some(LockNotes::of(&log)),

@@ -9,10 +9,11 @@ use crate::base::path::AssetPath;
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
 use crate::object::tree_walk::entry_at;
-use crate::repo::history::{Walk, common_ancestors};
+use crate::repo::history::common_ancestors;
 use crate::repo::refs::RefName;
 use crate::repo::{RepoError, View};
 use crate::sync::tracking::{DEFAULT_REMOTE, remote_records};
+use crate::sync::walk::commits_between;
 use serde::Serialize;
 
 /// Most changed paths that are compared.
@@ -82,12 +83,6 @@ fn differs(view: &View, before: TreeId, after: TreeId, path: &AssetPath) -> Resu
 
 /// How many commits `from` has that `other` does not.
 fn commits_beyond(view: &View, from: CommitId, other: CommitId) -> Result<u64, AppError> {
-    let mut walk = Walk::from(view, [from])?;
-    walk.hide(other)?;
-    let mut count = 0;
-    for item in walk {
-        item?;
-        count += 1;
-    }
-    Ok(count)
+    // Both histories are followed only as far back as they differ.
+    Ok(commits_between(view, &[from], &[other])?.0.len() as u64)
 }

@@ -37,11 +37,14 @@ pub struct Freed {
 
 /// Drops the content of files, each with its size. The caller has seen all of it elsewhere, and has seen to it
 /// that it stays there.
+///
+/// Once the content is dropped it is, whatever becomes of the packs: how rewriting these ended is told
+/// beside what was dropped, and gc does what is left of it.
 pub fn free(
     repository: &Repository,
     files: &HashMap<FileId, u64>,
     monitor: &dyn Monitor,
-) -> Result<Freed, CareError> {
+) -> Result<(Freed, Result<(), CareError>), CareError> {
     repair_marker::refuse(repository.pent_dir())?;
     let store = repository.store();
     // In the order in which every command takes them.
@@ -72,9 +75,9 @@ pub fn free(
         edit.commit()?;
     }
     drop(worktree);
-    rewrite_packs(store, &sweep, &mut done, monitor)?;
+    let rewritten = rewrite_packs(store, &sweep, &mut done, monitor);
     freed.bytes_freed = done.bytes_freed;
-    Ok(freed)
+    Ok((freed, rewritten.map(drop)))
 }
 
 /// The chunks that the files are put together from, as far as they are here.

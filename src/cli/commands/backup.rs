@@ -51,7 +51,7 @@ impl Verb for Arguments {
         let (reach, clock, monitor) = (context.reach(), context.clock(), context.monitor());
         let report = remote_care::backup(&repository, &options, &reach, clock, monitor)?;
         context.print("backup", &report, show)?;
-        if report.verified.damaged.is_empty() {
+        if report.verified.is_sound() {
             return Ok(ExitStatus::Done);
         }
         Ok(ExitStatus::Damaged)

@@ -1,7 +1,7 @@
 //! `pent remote`.
 
 use crate::app::remote::{self, ChangeReport, CheckReport, ListReport};
-use crate::app::remote_care::{self, GcReport, VerifyReport};
+use crate::app::remote_care::{self, GcOptions, GcReport, VerifyReport};
 use crate::base::size::human_bytes;
 use crate::cli::commands::fsck::percent;
 use crate::cli::context::Context;
@@ -80,6 +80,10 @@ enum Action {
         /// Say what would go, and remove nothing
         #[arg(long, short = 'n')]
         dry_run: bool,
+        /// Also remove, for everybody, the bytes of files that were erased in this clone; under a policy, those
+        /// whose removal the shared log permits
+        #[arg(long)]
+        erased: bool,
     },
     /// Look whether a remote can be reached, is this repository's, and can be used by several people
     Check {
@@ -142,7 +146,7 @@ impl Verb for Arguments {
                 let (repository, monitor) = (context.repository_to_read()?, context.monitor());
                 let report = remote_care::verify(&repository, name.as_deref(), sample, &reach, monitor)?;
                 context.print("remote-verify", &report, show_verified)?;
-                if !report.verified.damaged.is_empty() {
+                if !report.verified.is_sound() {
                     context.hint("give it back from this clone: pent remote repair");
                     return Ok(ExitStatus::Damaged);
                 }
@@ -156,10 +160,11 @@ impl Verb for Arguments {
                     return Ok(ExitStatus::Damaged);
                 }
             }
-            Action::Gc { name, dry_run } => {
+            Action::Gc { name, dry_run, erased } => {
                 let (repository, clock, monitor) =
                     (context.repository()?, context.clock(), context.monitor());
-                let report = remote_care::gc(&repository, name.as_deref(), dry_run, &reach, clock, monitor)?;
+                let options = GcOptions { remote: name, dry_run, erased };
+                let report = remote_care::gc(&repository, &options, &reach, clock, monitor)?;
                 context.print("remote-gc", &report, show_gc)?;
             }
             Action::Check { name } => {
@@ -212,6 +217,29 @@ pub(super) fn write_verified(page: &mut Page<'_>, name: &str, verified: &Verifie
         let left_out = count(verified.parcels_left_out, "pack or bundle was", "packs and bundles were");
         page.remark(format_args!("{left_out} not read this time."))?;
     }
+    if verified.head_restored {
+        page.line(format_args!(
+            "The head of {name} could not be read. An older one, or the names as this clone saw them last, stand in its \
+             place: whoever pushed since then pushes again."
+        ))?;
+    }
+    let indexes = verified.indexes_damaged.len() as u64;
+    if indexes > 0 {
+        let verb = if indexes == 1 { "is" } else { "are" };
+        let files = count(indexes, "index file", "index files");
+        page.line(format_args!("{files} on {name} {verb} damaged or lost."))?;
+    }
+    if verified.missing > 0 {
+        let verb = if verified.missing == 1 { "is" } else { "are" };
+        let objects = count(verified.missing, "object", "objects");
+        page.line(format_args!("{objects} that its branches and tags need {verb} not on {name}."))?;
+    }
+    if !verified.complete && verified.parcels_left_out == 0 {
+        page.remark("Whether everything is there that its branches and tags need is known to a clone that has it all.")?;
+    }
+    if verified.damaged.is_empty() && !verified.is_sound() {
+        return write_repaired(page, verified);
+    }
     if verified.damaged.is_empty() {
         let what = if verified.parcels_left_out > 0 { "What was read" } else { "Everything" };
         return page.line(format_args!("{what} on {name} is sound: {parcels}, {bytes}."));
@@ -223,6 +251,10 @@ pub(super) fn write_verified(page: &mut Page<'_>, name: &str, verified: &Verifie
         if damaged == 1 { "is" } else { "are" },
         count(verified.objects, "object", "objects")
     ))?;
+    write_repaired(page, verified)
+}
+
+fn write_repaired(page: &mut Page<'_>, verified: &Verified) -> io::Result<()> {
     if verified.repaired > 0 {
         page.line(format_args!("{} given back.", count(verified.repaired, "object", "objects")))?;
     }
@@ -232,6 +264,12 @@ pub(super) fn write_verified(page: &mut Page<'_>, name: &str, verified: &Verifie
 fn show_gc(page: &mut Page<'_>, report: &GcReport) -> io::Result<()> {
     let collected = &report.collected;
     let objects = count(collected.objects, "object", "objects");
+    if report.erased_here_only > 0 {
+        let files = count(report.erased_here_only, "file that was", "files that were");
+        page.remark(format_args!(
+            "{files} erased here stay there: no entry of the shared log permits it for all."
+        ))?;
+    }
     if report.dry_run {
         return page.line(format_args!("{objects} on {} would go.", safe(&report.remote)));
     }

@@ -94,6 +94,10 @@ impl<B: Bucket> Bucket for FaultyBucket<B> {
         self.faulty("read_cell", key, |inner| inner.read_cell(key, limit))
     }
 
+    fn earlier_cells(&self, key: &str, limit: u64) -> BucketResult<Vec<Vec<u8>>> {
+        self.faulty("earlier_cells", key, |inner| inner.earlier_cells(key, limit))
+    }
+
     fn write_cell(&self, key: &str, bytes: &[u8], seen: Option<&Version>) -> BucketResult<Write> {
         let outcome = self.faulty("write_cell", key, |inner| inner.write_cell(key, bytes, seen));
         match outcome {

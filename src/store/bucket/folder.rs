@@ -62,11 +62,12 @@ impl FolderBucket {
     /// Writes a synced file under a name that nobody else uses.
     fn write_temporary(&self, bytes: &[u8]) -> io::Result<PathBuf> {
         let folder = self.root.join(TEMPORARY);
-        fs::create_dir_all(&folder)?;
+        make_folder(&self.root, &folder)?;
         let mut name = [0u8; 16];
         getrandom::fill(&mut name).map_err(|error| io::Error::other(error.to_string()))?;
         let path = folder.join(crate::base::id::PackId::from_bytes(name).to_string());
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        share_file(&self.root, &file);
         let written = file.write_all(bytes).and_then(|()| file.sync_all());
         if written.is_err() {
             // The first error is the one to tell.
@@ -91,6 +92,13 @@ impl FolderBucket {
         let folder = path.parent().unwrap_or(&self.root);
         let next = version_path(path, seen + 1);
         let linked = make_folder(&self.root, folder).and_then(|()| fs::hard_link(&temporary, &next));
+        let linked = linked.map_err(|error| match error.kind() {
+            // Some file systems say so of hard links, and mean all of them.
+            io::ErrorKind::PermissionDenied if !has_hard_links(&temporary) => {
+                io::Error::from(io::ErrorKind::Unsupported)
+            }
+            _ => error,
+        });
         let _ = fs::remove_file(&temporary);
         match linked {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Write::Conflict),
@@ -131,10 +139,48 @@ fn make_folder(root: &Path, folder: &Path) -> io::Result<()> {
     let parent = folder.parent().unwrap_or(root);
     make_folder(root, parent)?;
     match fs::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => sync_dir(parent),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(()) => share_folder(root, folder),
+    }
+    sync_dir(parent)
+}
+
+/// Whether a file can have two names where it lies.
+fn has_hard_links(path: &Path) -> bool {
+    let other = path.with_extension("link");
+    let linked = fs::hard_link(path, &other).is_ok();
+    // It is a temporary name beside a temporary file.
+    let _ = fs::remove_file(&other);
+    linked
+}
+
+/// Gives a folder that was made the rights of the topmost one: whoever may write there may write here,
+/// whatever the person's own habit is. Where rights cannot be set, those of the file system hold.
+#[cfg(unix)]
+fn share_folder(root: &Path, folder: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    if let Ok(meta) = fs::metadata(root) {
+        let mode = meta.permissions().mode() & 0o7777;
+        let _ = fs::set_permissions(folder, fs::Permissions::from_mode(mode));
     }
 }
+
+#[cfg(not(unix))]
+fn share_folder(_: &Path, _: &Path) {}
+
+/// Lets those read a file who may read the topmost folder.
+#[cfg(unix)]
+fn share_file(root: &Path, file: &File) {
+    use std::os::unix::fs::PermissionsExt as _;
+    if let Ok(meta) = fs::metadata(root) {
+        let mode = 0o600 | meta.permissions().mode() & 0o444;
+        let _ = file.set_permissions(fs::Permissions::from_mode(mode));
+    }
+}
+
+#[cfg(not(unix))]
+fn share_file(_: &Path, _: &File) {}
 
 /// Removes versions that nobody needs. What cannot be removed now is removed by the next writer.
 fn remove_old(path: &Path, newest: u64) {
@@ -232,6 +278,10 @@ impl Bucket for FolderBucket {
     fn get_range(&self, key: &str, range: Range<u64>) -> BucketResult<Option<Vec<u8>>> {
         let failed = |error| BucketError::io("reading", key, error);
         let Some(mut file) = found(File::open(self.path(key)?)).map_err(failed)? else { return Ok(None) };
+        // What is asked for may be what a hostile index says: nothing is set aside for bytes that are not there.
+        if file.metadata().map_err(failed)?.len() < range.end {
+            return Err(BucketError::CutShort { key: key.to_owned() });
+        }
         file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
         let mut bytes = vec![0; (range.end - range.start) as usize];
         file.read_exact(&mut bytes).map_err(failed)?;
@@ -265,6 +315,19 @@ impl Bucket for FolderBucket {
         Ok(Some((bytes, Version(number.to_string()))))
     }
 
+    fn earlier_cells(&self, key: &str, limit: u64) -> BucketResult<Vec<Vec<u8>>> {
+        let failed = |error| BucketError::io("reading", key, error);
+        let path = self.path(key)?;
+        let mut numbers = versions(&path).map_err(failed)?;
+        numbers.sort_unstable();
+        let mut found = Vec::new();
+        for number in numbers.into_iter().rev().skip(1) {
+            let Some(file) = open_version(&path, number).map_err(failed)? else { continue };
+            found.extend(read_limited(file, limit).map_err(failed)?);
+        }
+        Ok(found)
+    }
+
     fn write_cell(&self, key: &str, bytes: &[u8], seen: Option<&Version>) -> BucketResult<Write> {
         let path = self.path(key)?;
         let seen = seen.map_or(Some(0), |version| version.0.parse::<u64>().ok());
@@ -292,5 +355,36 @@ impl Bucket for FolderBucket {
     fn list(&self, prefix: &str, each: &mut dyn FnMut(Listed)) -> BucketResult<()> {
         let listed = self.list_folder(&self.root, prefix, each);
         listed.map_err(|error| BucketError::io("listing", prefix, error))
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("something there").permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn what_one_person_makes_others_of_the_folder_can_use() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (rights, of_files) in [(0o2775, 0o644), (0o770, 0o640), (0o700, 0o600)] {
+            let root = folder.path().join(format!("nas{rights:o}"));
+            fs::create_dir(&root).expect("a folder");
+            fs::set_permissions(&root, fs::Permissions::from_mode(rights)).expect("rights");
+            let bucket = FolderBucket::open(&root);
+            bucket.put("packs/0a/0a.pack", b"pack").expect("a blob");
+            bucket.put("keeps/one.keep", b"keep").expect("a blob");
+            bucket.write_cell("head", b"head", None).expect("a cell");
+            for made in ["packs", "packs/0a", "keeps", "tmp"] {
+                assert_eq!(mode(&root.join(made)), rights, "{made} below {rights:o}");
+            }
+            for made in ["packs/0a/0a.pack", "keeps/one.keep", "head.00000000000000000001"] {
+                assert_eq!(mode(&root.join(made)), of_files, "{made} below {rights:o}");
+            }
+        }
     }
 }

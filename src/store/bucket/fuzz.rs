@@ -9,7 +9,7 @@ use crate::store::bucket::index::{IndexBuilder, IndexDamage, IndexFile, IndexKey
 /// All of them.
 pub const TARGETS: &[Target] = &[
     Target::new("bucket: head", &["store/bucket/head.rs"], head_seeds, |bytes| {
-        canonical(Head::decode(bytes), Head::encode)
+        canonical(Head::decode(bytes), |head| head.encode().unwrap_or_default())
     })
     .mended_by(mend_head),
     Target::new("bucket: index", &["store/bucket/index.rs"], index_seeds, run_index).mended_by(mend_index),
@@ -23,7 +23,7 @@ fn head_seeds() -> Vec<Vec<u8>> {
             head.note(numbers.array());
             head.refs.insert(format!("branch/draft/{}", numbers.below(99)), numbers.bytes(40));
         }
-        head.encode()
+        head.encode().unwrap_or_default()
     };
     (0..8).map(one).collect()
 }

@@ -24,9 +24,11 @@ const MAGIC: &[u8; 8] = b"PENTHEAD";
 const NAMES_MAX: usize = 1 << 20;
 const NAME_BYTES_MAX: usize = 512;
 const VALUE_BYTES_MAX: usize = 1 << 17;
-const INDEXES_MAX: usize = 1 << 12;
+/// Most index files that a head names: with some million keys in each of the large ones, a petabyte.
+const INDEXES_MAX: usize = 1 << 14;
 const FEATURES_MAX: usize = 64;
-const CONDEMNED_MAX: usize = 1 << 20;
+/// Blobs that wait for their removal at a time: packs of eight terabytes.
+pub const CONDEMNED_MAX: usize = 1 << 18;
 
 /// Names one publication: random bytes.
 pub type Token = [u8; 16];
@@ -53,6 +55,16 @@ pub struct CondemnedBlob {
     pub since_ms: i64,
 }
 
+/// More than a head can hold: nobody could read it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a remote without a program of its own cannot have more than {limit} {what}")]
+pub struct HeadLimit {
+    /// Of what.
+    pub what: &'static str,
+    /// How many there may be.
+    pub limit: u64,
+}
+
 /// What the head says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
@@ -64,13 +76,13 @@ pub struct Head {
     pub requires: Vec<String>,
     /// Rises whenever objects are dropped.
     pub epoch: u64,
-    /// Rises with every replacement of the head.
+    /// Rises with every publication and every collection.
     pub generation: u64,
     /// Where names point, as bytes of the floors above.
     pub refs: BTreeMap<String, Vec<u8>>,
     /// Heads of logs, as bytes of the floors above.
     pub logs: BTreeMap<String, Vec<u8>>,
-    /// The index files, oldest first.
+    /// The index files. All that they say counts alike, whatever their order.
     pub indexes: Vec<IndexRecord>,
     /// The last publications, oldest first.
     pub tokens: Vec<Token>,
@@ -104,7 +116,11 @@ impl Head {
     }
 
     /// The stored bytes.
-    pub fn encode(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// When there is more than a reader takes.
+    pub fn encode(&self) -> Result<Vec<u8>, HeadLimit> {
+        self.check_limits()?;
         let mut out = Encoder::default();
         out.raw(MAGIC).u8(VERSION);
         out.uint(self.requires.len() as u64);
@@ -134,7 +150,21 @@ impl Head {
         }
         let sum = blake3::derive_key("pentimento bucket head v1", &out.clone().finish());
         out.raw(&sum);
-        out.finish()
+        let bytes = out.finish();
+        at_most("bytes of names and lists", bytes.len(), HEAD_BYTES_MAX as usize).map(|()| bytes)
+    }
+
+    fn check_limits(&self) -> Result<(), HeadLimit> {
+        at_most("features", self.requires.len(), FEATURES_MAX)?;
+        for map in [&self.refs, &self.logs] {
+            at_most("branches, drafts and tags", map.len(), NAMES_MAX)?;
+            for (name, value) in map {
+                at_most("bytes in a name", name.len(), NAME_BYTES_MAX)?;
+                at_most("bytes of what a name says", value.len(), VALUE_BYTES_MAX)?;
+            }
+        }
+        at_most("index files", self.indexes.len(), INDEXES_MAX)?;
+        at_most("packs and bundles to remove at a time", self.condemned.len(), CONDEMNED_MAX)
     }
 
     /// Reads stored bytes. Features are for the caller to look at.
@@ -174,6 +204,10 @@ impl Head {
     }
 }
 
+fn at_most(what: &'static str, number: usize, limit: usize) -> Result<(), HeadLimit> {
+    if number <= limit { Ok(()) } else { Err(HeadLimit { what, limit: limit as u64 }) }
+}
+
 fn decode_map(input: &mut Decoder<'_>) -> Result<BTreeMap<String, Vec<u8>>, DecodeError> {
     let mut map: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for _ in 0..input.count(NAMES_MAX)? {
@@ -209,20 +243,59 @@ mod tests {
     #[test]
     fn a_head_comes_back_and_remembers_a_bounded_number_of_publications() {
         let mut head = head();
-        assert_eq!(Head::decode(&head.encode()), Ok(head.clone()));
+        assert_eq!(Head::decode(&bytes(&head)), Ok(head.clone()));
         for number in 0..1000u32 {
             let mut token = [0; 16];
             token[..4].copy_from_slice(&number.to_le_bytes());
             head.note(token);
         }
         assert_eq!((head.tokens.len(), head.generation), (TOKENS_KEPT, 1001));
-        assert_eq!(Head::decode(&head.encode()), Ok(head));
+        assert_eq!(Head::decode(&bytes(&head)), Ok(head));
+    }
+
+    fn bytes(head: &Head) -> Vec<u8> {
+        head.encode().expect("a head within its limits")
+    }
+
+    /// A change to a head, with what the refusal names when it has one too many.
+    type Grow = (&'static str, usize, fn(&mut Head, usize));
+
+    #[test]
+    fn a_head_that_nobody_could_read_is_never_made() {
+        let grow: [Grow; 5] = [
+            ("branches, drafts and tags", NAMES_MAX, |head, number| {
+                head.refs = (0..number).map(|number| (format!("b{number:07}"), vec![])).collect();
+            }),
+            ("bytes in a name", NAME_BYTES_MAX, |head, number| {
+                head.refs.insert("n".repeat(number), vec![]);
+            }),
+            ("bytes of what a name says", VALUE_BYTES_MAX, |head, number| {
+                head.refs.insert("n".into(), vec![0; number]);
+            }),
+            ("index files", INDEXES_MAX, |head, number| {
+                head.indexes = vec![head.indexes[0]; number];
+            }),
+            ("packs and bundles to remove at a time", CONDEMNED_MAX, |head, number| {
+                head.condemned = vec![CondemnedBlob { key: "packs/aa".into(), since_ms: 1 }; number];
+            }),
+        ];
+        for (what, limit, change) in grow {
+            let mut fits = head();
+            change(&mut fits, limit);
+            assert_eq!(Head::decode(&bytes(&fits)).as_ref(), Ok(&fits), "{what}");
+            change(&mut fits, limit + 1);
+            let refused = fits.encode().expect_err(what);
+            assert_eq!((refused.what, refused.limit), (what, limit as u64));
+        }
+        let mut long = head();
+        long.refs = (0..600).map(|number| (format!("{number}"), vec![0; VALUE_BYTES_MAX])).collect();
+        assert_eq!(long.encode().expect_err("too long").limit, HEAD_BYTES_MAX);
     }
 
     proptest! {
         #[test]
         fn every_change_of_a_head_is_noticed(at: usize, bit in 0u8..8) {
-            let mut bytes = head().encode();
+            let mut bytes = bytes(&head());
             let at = at % bytes.len();
             bytes[at] ^= 1 << bit;
             prop_assert!(Head::decode(&bytes).is_err());

@@ -22,9 +22,8 @@ const HEADER: &[u8; 16] = b"PENTINDX\x01\0\0\0\0\0\0\0";
 /// Length of the trailer in bytes.
 pub const TRAILER_BYTES: usize = 64;
 const TRAILER_MAGIC: &[u8; 8] = b"PENTIXED";
-/// Most entries of one file, so that its tail stays within memory.
-const ENTRIES_MAX: u64 = 1 << 36;
-const PACKS_MAX: u64 = 1 << 24;
+/// Most entries of one file, so that its tail stays within memory, and the whole of it where it is merged.
+pub const ENTRIES_MAX: u64 = 2 << 20;
 /// Pages that lie apart and are read together all the same: what a request costs is read in less time.
 const GAP_PAGES_MAX: usize = 4;
 /// Most pages of one reading: 7.5 MiB.
@@ -87,6 +86,11 @@ impl IndexBuilder {
     /// Whether nothing was added.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// How many objects were added.
+    pub fn len(&self) -> usize {
+        self.rows.len()
     }
 
     /// Sorts, and writes the file: its name, its bytes and how many keys it has. Of several places
@@ -331,7 +335,7 @@ fn decode_trailer(trailer: &[u8]) -> Result<(u64, u64), IndexDamage> {
         return Err(IndexDamage);
     }
     let (entries, packs) = (long(trailer, 0), long(trailer, 8));
-    if entries <= ENTRIES_MAX && packs <= PACKS_MAX { Ok((entries, packs)) } else { Err(IndexDamage) }
+    if entries <= ENTRIES_MAX && packs <= entries { Ok((entries, packs)) } else { Err(IndexDamage) }
 }
 
 fn key_of(row: &[u8]) -> IndexKey {
@@ -351,6 +355,21 @@ fn long(row: &[u8], at: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trailer_that_says_more_than_a_file_may_have_is_refused_before_anything_is_set_aside() {
+        let trailer = |entries: u64, packs: u64| {
+            let mut trailer = [0; TRAILER_BYTES];
+            trailer[..8].copy_from_slice(&entries.to_le_bytes());
+            trailer[8..16].copy_from_slice(&packs.to_le_bytes());
+            trailer[56..].copy_from_slice(TRAILER_MAGIC);
+            trailer
+        };
+        assert!(IndexFile::tail_length(&trailer(ENTRIES_MAX, 9)).is_ok());
+        for (entries, packs) in [(ENTRIES_MAX + 1, 9), (9, 10), (u64::MAX, u64::MAX)] {
+            assert_eq!(IndexFile::tail_length(&trailer(entries, packs)), Err(IndexDamage));
+        }
+    }
     use std::cell::Cell;
 
     fn key(number: u32) -> IndexKey {

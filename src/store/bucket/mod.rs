@@ -140,6 +140,12 @@ pub trait Bucket: Send + Sync + fmt::Debug {
     /// The bytes of a cell with their version; `None` when it was never written.
     fn read_cell(&self, key: &str, limit: u64) -> BucketResult<Option<(Vec<u8>, Version)>>;
 
+    /// What a cell held before, newest first, as far as the place keeps that: for care.
+    fn earlier_cells(&self, key: &str, limit: u64) -> BucketResult<Vec<Vec<u8>>> {
+        let _ = (key, limit);
+        Ok(Vec::new())
+    }
+
     /// Gives a cell new bytes if it still has the version that the caller saw; `None` means that the
     /// caller saw none. Of all who saw the same version, one is told [`Write::Done`] at most.
     fn write_cell(&self, key: &str, bytes: &[u8], seen: Option<&Version>) -> BucketResult<Write>;

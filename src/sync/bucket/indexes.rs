@@ -220,6 +220,24 @@ impl Indexes {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(id, file);
     }
 
+    /// Parts files into those that can be read from end to end and those that are damaged or lost.
+    pub(super) fn sort_out(
+        &self,
+        records: &[IndexRecord],
+    ) -> SyncResult<(Vec<IndexRecord>, Vec<IndexRecord>)> {
+        let (mut sound, mut damaged) = (Vec::new(), Vec::new());
+        let look = |record: &IndexRecord| match self.each(record, |_, _| {}) {
+            Ok(()) => Ok((*record, true)),
+            Err(SyncError::Missing { .. } | SyncError::Damaged { .. }) => Ok((*record, false)),
+            Err(error) => Err(error),
+        };
+        for_each(records, LOADS, look, |(record, is_sound)| {
+            if is_sound { &mut sound } else { &mut damaged }.push(record);
+            Ok(())
+        })?;
+        Ok((sound, damaged))
+    }
+
     /// Loads what is not at hand, several at a time, and lets go of what no head names any more.
     pub(super) fn load(&self, records: &[IndexRecord]) -> SyncResult<()> {
         let missing: Vec<IndexRecord> = {
@@ -238,6 +256,15 @@ impl Indexes {
     }
 
     fn load_one(&self, record: &IndexRecord) -> SyncResult<IndexFile> {
+        let file = self.read_one(record)?;
+        // What is written of it in the head decides what it is merged with.
+        if file.entries() == record.entries {
+            return Ok(file);
+        }
+        Err(SyncError::Damaged { what: "index", id: record.id })
+    }
+
+    fn read_one(&self, record: &IndexRecord) -> SyncResult<IndexFile> {
         let damaged = |_| SyncError::Damaged { what: "index", id: record.id };
         if record.length > self.whole_bytes_max {
             if let Some(tail) = self.cached(record.id)

@@ -12,10 +12,14 @@
 //! What no index file names is not there. `docs/format/bucket.md` has the bytes and the reasons.
 
 mod collect;
+mod erased;
 mod indexes;
 mod keeps;
+mod lacking;
 mod publish;
 mod read;
+mod rebuild;
+mod repair;
 mod verify;
 
 pub use collect::{Collect, Collected};
@@ -25,6 +29,7 @@ use crate::base::id::{ChunkId, CommitId, PackId, RepositoryId};
 use crate::object::chunker::ChunkerParameters;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::store::bucket::head::{HEAD_BYTES_MAX, HEAD_KEY, Head};
+use crate::store::bucket::index::ENTRIES_MAX;
 use crate::store::bucket::probe::probe_conditions;
 use crate::store::bucket::{Bucket, Version, Write};
 use crate::sync::error::{SyncError, SyncResult};
@@ -54,6 +59,8 @@ pub struct BucketRemote {
     address: String,
     seen: Mutex<Option<Seen>>,
     indexes: Indexes,
+    /// Most keys of an index file that is written.
+    index_entries_max: u64,
 }
 
 /// The head as it was read last.
@@ -81,7 +88,13 @@ impl BucketRemote {
     /// Uses a bucket. Index files are kept in `cache`, when given: they never change.
     pub fn new(bucket: Arc<dyn Bucket>, address: String, cache: Option<PathBuf>) -> Self {
         let indexes = Indexes::new(bucket.clone(), cache);
-        Self { bucket, address, seen: Mutex::default(), indexes }
+        Self { bucket, address, seen: Mutex::default(), indexes, index_entries_max: ENTRIES_MAX }
+    }
+
+    /// The same, with index files of at most so many keys: 2 at least. What others wrote stays as it is.
+    #[must_use]
+    pub fn with_index_entries(self, entries_max: u64) -> Self {
+        Self { index_entries_max: entries_max.clamp(2, ENTRIES_MAX), ..self }
     }
 
     /// Makes the bucket a remote of a repository, after finding out that it keeps conditions.
@@ -94,7 +107,8 @@ impl BucketRemote {
     ) -> SyncResult<()> {
         probe_conditions(&*self.bucket, nonce)?;
         let head = Head::new(repository, chunker);
-        match patiently(|| self.bucket.write_cell(HEAD_KEY, &head.encode(), None))? {
+        let bytes = head.encode()?;
+        match patiently(|| self.bucket.write_cell(HEAD_KEY, &bytes, None))? {
             Write::Done(version) => {
                 *self.seen() = Some(Seen { head: Arc::new(head), version });
                 Ok(())

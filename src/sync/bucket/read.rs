@@ -66,12 +66,22 @@ impl BucketRemote {
     /// A bundle; `None` when it is gone or damaged. Whoever needs what was in it asks by key, and finds
     /// it where it was given back, or hears what is wrong.
     fn read_bundle(&self, id: PackId) -> SyncResult<Option<Vec<u8>>> {
-        let bytes = patiently(|| self.bucket.get(&parcel_key(id, ParcelKind::Bundle), BUNDLE_BYTES_MAX))?;
+        let bytes = match patiently(|| self.bucket.get(&parcel_key(id, ParcelKind::Bundle), BUNDLE_BYTES_MAX))
+        {
+            // One that is longer than any is no bundle.
+            Err(BucketError::Failed { .. }) => None,
+            bytes => bytes?,
+        };
         Ok(bytes.filter(|bytes| open_bundle(bytes, &mut |_, _, _| Ok(())).is_ok()))
     }
 
     pub(super) fn read_objects(&self, keys: &[ObjectKey], sink: &mut BundleSink<'_>) -> SyncResult<()> {
-        let runs = runs_of(self.places(keys)?, ParcelKind::Bundle);
+        self.read_places(self.places(keys)?, sink)
+    }
+
+    /// Sends the frames at some places.
+    pub(super) fn read_places(&self, places: Vec<IndexPlace>, sink: &mut BundleSink<'_>) -> SyncResult<()> {
+        let runs = runs_of(places, ParcelKind::Bundle);
         let read = |run: Run| Ok((self.read_run(&run)?, run));
         for_each(runs, LIMITS.connections, read, |(bytes, run)| {
             for part in parts_of(&bytes, &run) {

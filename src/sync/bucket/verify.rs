@@ -1,25 +1,22 @@
-//! Reads everything that a bucket has, and has a clone give back what is damaged or lost.
+//! Reads everything that a bucket has, and compares it with what its index files say and with what its
+//! names need.
 
-use crate::base::id::{ChunkId, PackId};
+use crate::base::id::PackId;
 use crate::base::monitor::{Advance, Monitor, Phase};
-use crate::repo::{Repository, View};
-use crate::store::bucket::head::{Head, Token};
-use crate::store::bucket::index::{IndexKey, IndexedPack};
+use crate::repo::View;
+use crate::store::bucket::head::{IndexRecord, Token};
+use crate::store::bucket::index::{IndexKey, IndexPlace, IndexedPack};
 use crate::store::parcel::{OpenBlock, pack_blocks};
 use crate::sync::bucket::{BucketRemote, LIMITS, parcel_key};
-use crate::sync::bundle::open_bundle;
+use crate::sync::bundle::{open_bundle, wrap_frame};
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::parallel::{for_each, patiently};
-use crate::sync::push::candidates::object_bytes;
-use crate::sync::push::{build_bundle, build_pack};
-use crate::sync::remote::{Kind, ObjectKey, ParcelKind, ParcelRecord, Proposal, Remote as _};
+use crate::sync::remote::{Kind, ObjectKey, ParcelKind};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Longest parcel that is read, in bytes.
-const PARCEL_BYTES_MAX: u64 = 256 << 20;
-/// Chunks of one pack that is given back, and objects of one bundle.
-const GIVEN_AT_A_TIME: usize = 256;
+pub(super) const PARCEL_BYTES_MAX: u64 = 256 << 20;
 
 /// How much of a bucket is read.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,161 +54,202 @@ pub struct Verified {
     pub bytes: u64,
     /// Packs and bundles that were not read this time.
     pub parcels_left_out: u64,
-    /// Packs and bundles that are damaged or lost.
+    /// Packs and bundles that are damaged or lost, or that have not what is said of them.
     pub damaged: Vec<PackId>,
-    /// Objects in them that are needed.
+    /// Index files that are damaged or lost.
+    pub indexes_damaged: Vec<PackId>,
+    /// Whether the head could not be read, and another one stands in its place now.
+    pub head_restored: bool,
+    /// Objects that the names need and that no index file has.
+    pub missing: u64,
+    /// Whether all that the names need was looked for; only a clone that has everything knows what that is.
+    pub complete: bool,
+    /// Objects that are missing, or in packs and bundles that are damaged or lost.
     pub objects: u64,
     /// Of these, objects that this clone gave back.
     pub repaired: u64,
 }
 
-impl BucketRemote {
-    /// Reads packs and bundles, and compares all hashes.
-    pub fn verify(&self, reading: &Reading, monitor: &dyn Monitor) -> SyncResult<Verified> {
-        let head = self.read_head()?.head;
-        let (verified, _) = self.verify_parcels(&head, reading, monitor)?;
-        Ok(verified)
+impl Verified {
+    /// Whether nothing is amiss, as far as it was looked at.
+    pub fn is_sound(&self) -> bool {
+        self.damaged.is_empty() && self.indexes_damaged.is_empty() && self.missing == 0
     }
+}
 
-    /// Verifies, and gives back what is damaged or lost, as far as this clone has it.
-    pub fn repair(
+/// What reading packs and bundles found.
+#[derive(Debug, Default)]
+pub(super) struct Inspection {
+    pub verified: Verified,
+    /// Packs and bundles that are damaged or lost.
+    pub damaged: HashSet<PackId>,
+    /// Of what is said to lie in them, what does not.
+    pub unsound: HashSet<(IndexKey, PackId)>,
+}
+
+/// What an index file says of one pack or bundle.
+type Entries = Vec<(IndexKey, u32, u32)>;
+
+impl BucketRemote {
+    /// Reads packs and bundles, and compares all hashes with what the index files say. Who reads all of
+    /// it with a clone that has everything also finds out whether all that the names need is there.
+    pub fn verify(
         &self,
-        repository: &Repository,
-        token: Token,
+        view: Option<&View>,
+        reading: &Reading,
         monitor: &dyn Monitor,
     ) -> SyncResult<Verified> {
         let head = self.read_head()?.head;
-        let (mut verified, lost) = self.verify_parcels(&head, &Reading::EVERYTHING, monitor)?;
-        if lost.is_empty() {
-            return Ok(verified);
+        let (sound, damaged) = self.indexes.sort_out(&head.indexes)?;
+        let Inspection { mut verified, damaged: packs, .. } = self.inspect(&sound, reading, monitor)?;
+        verified.objects = self.lost_with(&sound, &packs)?.len() as u64;
+        // Whoever reads a part of it wants it cheap: this goes through all history.
+        if let Some(view) = view.filter(|_| reading.percent >= 100.0) {
+            let lacking = self.lacking(view, &head, &sound, monitor)?;
+            verified.complete = lacking.complete;
+            verified.missing = lacking.keys.len() as u64;
+            verified.objects += verified.missing;
         }
-        let view = repository.view()?;
-        let mut parcels = Vec::new();
-        for keys in lost.chunks(GIVEN_AT_A_TIME) {
-            verified.repaired += self.give_back(repository, &view, keys, &token, &mut parcels)?;
-        }
-        if !parcels.is_empty() {
-            let proposal =
-                Proposal { epoch: head.epoch, token, parcels, changes: Vec::new(), logs: Vec::new() };
-            self.publish(&proposal)?;
-        }
+        verified.indexes_damaged = damaged.iter().map(|record| record.id).collect();
         Ok(verified)
     }
 
-    /// Reads parcels; gives the objects that are only in damaged ones.
-    fn verify_parcels(
+    /// Reads packs and bundles, index file by index file.
+    pub(super) fn inspect(
         &self,
-        head: &Head,
+        indexes: &[IndexRecord],
         reading: &Reading,
         monitor: &dyn Monitor,
-    ) -> SyncResult<(Verified, Vec<ObjectKey>)> {
-        self.indexes.load(&head.indexes)?;
+    ) -> SyncResult<Inspection> {
+        let packs = self.packs_of(indexes)?;
+        let taken: HashMap<PackId, IndexedPack> =
+            packs.iter().filter(|(_, pack)| reading.takes(pack)).map(|(id, pack)| (*id, *pack)).collect();
+        let bytes_total = Some(taken.values().map(|pack| pack.length).sum());
+        monitor.phase(Phase { name: "Checking the remote", files_total: None, bytes_total });
+        let mut found = Inspection::default();
+        found.verified.parcels_left_out = (packs.len() - taken.len()) as u64;
+        let mut read = HashSet::new();
+        for record in indexes {
+            let mut entries: BTreeMap<PackId, (IndexedPack, Entries)> = BTreeMap::new();
+            self.indexes.each(record, |key, place| {
+                if taken.contains_key(&place.pack.id) {
+                    let of_pack = entries.entry(place.pack.id).or_insert((place.pack, Vec::new()));
+                    of_pack.1.push((key, place.offset, place.length));
+                }
+            })?;
+            let check = |(pack, entries): (IndexedPack, Entries)| {
+                if monitor.is_cancelled() {
+                    return Err(SyncError::Cancelled);
+                }
+                Ok((pack, self.unsound_in(&pack, &entries)?))
+            };
+            for_each(entries.into_values(), LIMITS.connections, check, |(pack, unsound)| {
+                if read.insert(pack.id) {
+                    found.verified.parcels += 1;
+                    found.verified.bytes += pack.length;
+                    monitor.advance(Advance { bytes: pack.length, ..Advance::default() });
+                }
+                if let Some(unsound) = unsound {
+                    if found.damaged.insert(pack.id) {
+                        found.verified.damaged.push(pack.id);
+                    }
+                    found.unsound.extend(unsound.into_iter().map(|key| (key, pack.id)));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(found)
+    }
+
+    /// The packs and bundles of index files; the oldest place says since when one is there.
+    fn packs_of(&self, indexes: &[IndexRecord]) -> SyncResult<BTreeMap<PackId, IndexedPack>> {
         let mut packs: BTreeMap<PackId, IndexedPack> = BTreeMap::new();
-        for record in &head.indexes {
+        for record in indexes {
             for pack in self.indexes.file(record)?.packs() {
                 let generation = if pack.generation == 0 { record.generations.1 } else { pack.generation };
-                // The oldest place says since when it is there.
                 let known = packs.entry(pack.id).or_insert(IndexedPack { generation, ..*pack });
                 known.generation = known.generation.min(generation);
             }
         }
-        let (packs, left_out): (Vec<IndexedPack>, Vec<IndexedPack>) =
-            packs.into_values().partition(|pack| reading.takes(pack));
-        let bytes_total = Some(packs.iter().map(|pack| pack.length).sum());
-        monitor.phase(Phase { name: "Checking the remote", files_total: None, bytes_total });
-        let mut verified = Verified { parcels_left_out: left_out.len() as u64, ..Verified::default() };
-        let mut damaged: HashSet<PackId> = HashSet::new();
-        let check = |pack: IndexedPack| {
-            if monitor.is_cancelled() {
-                return Err(SyncError::Cancelled);
-            }
-            Ok((pack, self.is_sound(&pack)?))
-        };
-        for_each(packs, LIMITS.connections, check, |(pack, is_sound)| {
-            verified.parcels += 1;
-            verified.bytes += pack.length;
-            monitor.advance(Advance { bytes: pack.length, ..Advance::default() });
-            if !is_sound {
-                damaged.insert(pack.id);
-                verified.damaged.push(pack.id);
-            }
-            Ok(())
-        })?;
-        let lost = self.lost_with(head, &damaged)?;
-        verified.objects = lost.len() as u64;
-        Ok((verified, lost))
+        Ok(packs)
     }
 
-    fn is_sound(&self, pack: &IndexedPack) -> SyncResult<bool> {
-        let Some(kind) = ParcelKind::from_number(pack.kind) else { return Ok(true) };
+    /// What of a pack or bundle is not as an index file says; `None` when all of it is sound.
+    fn unsound_in(&self, pack: &IndexedPack, entries: &Entries) -> SyncResult<Option<Vec<IndexKey>>> {
+        let Some(kind) = ParcelKind::from_number(pack.kind) else { return Ok(None) };
         let Some(bytes) = patiently(|| self.bucket.get(&parcel_key(pack.id, kind), PARCEL_BYTES_MAX))? else {
-            return Ok(false);
+            return Ok(Some(entries.iter().map(|(key, _, _)| *key).collect()));
         };
-        Ok(match kind {
-            ParcelKind::Bundle => open_bundle(&bytes, &mut |_, _, _| Ok(())).is_ok(),
-            ParcelKind::Pack => pack_blocks(&bytes).is_ok_and(|(id, blocks)| {
-                id == pack.id
-                    && blocks.iter().all(|block| {
-                        let start = block.offset as usize;
-                        let end = start + block.header.block_length() as usize;
-                        OpenBlock::open(&bytes[start..end]).is_ok()
-                    })
-            }),
-        } && bytes.len() as u64 == pack.length)
+        let is_whole = bytes.len() as u64 == pack.length
+            && match kind {
+                ParcelKind::Bundle => open_bundle(&bytes, &mut |_, _, _| Ok(())).is_ok(),
+                ParcelKind::Pack => pack_blocks(&bytes).is_ok_and(|(id, _)| id == pack.id),
+            };
+        let mut there: HashMap<(u32, u32), Option<HashSet<IndexKey>>> = HashMap::new();
+        let mut unsound = Vec::new();
+        for (key, offset, length) in entries {
+            let keys =
+                there.entry((*offset, *length)).or_insert_with(|| keys_at(&bytes, kind, *offset, *length));
+            let is_there = keys.as_ref().is_some_and(|keys| {
+                // What a later program put there is for later programs.
+                keys.contains(key) || Kind::from_number(key.kind).is_none()
+            });
+            if !is_there {
+                unsound.push(*key);
+            }
+        }
+        Ok((!is_whole || !unsound.is_empty()).then_some(unsound))
     }
 
-    /// The objects whose newest place is in one of these parcels.
-    fn lost_with(&self, head: &Head, damaged: &HashSet<PackId>) -> SyncResult<Vec<ObjectKey>> {
-        let (mut seen, mut lost): (HashSet<IndexKey>, Vec<ObjectKey>) = (HashSet::new(), Vec::new());
+    /// The objects that lie in these packs and bundles and nowhere else.
+    pub(super) fn lost_with(
+        &self,
+        indexes: &[IndexRecord],
+        damaged: &HashSet<PackId>,
+    ) -> SyncResult<Vec<ObjectKey>> {
+        let mut lost: HashSet<IndexKey> = HashSet::new();
         if damaged.is_empty() {
-            return Ok(lost);
+            return Ok(Vec::new());
         }
-        for record in head.indexes.iter().rev() {
+        let is_lost = |place: &IndexPlace| damaged.contains(&place.pack.id);
+        for record in indexes {
             self.indexes.each(record, |key, place| {
-                if seen.insert(key)
-                    && damaged.contains(&place.pack.id)
-                    && let Some(kind) = Kind::from_number(key.kind)
-                {
-                    lost.push(ObjectKey::new(kind, key.id));
+                if is_lost(&place) {
+                    lost.insert(key);
                 }
             })?;
         }
-        Ok(lost)
-    }
-
-    /// Puts what this clone has of some objects into parcels of their own; gives how many that were.
-    fn give_back(
-        &self,
-        repository: &Repository,
-        view: &View,
-        keys: &[ObjectKey],
-        salt: &Token,
-        parcels: &mut Vec<ParcelRecord>,
-    ) -> SyncResult<u64> {
-        let mut chunks = Vec::new();
-        let mut objects = Vec::new();
-        for key in keys {
-            if key.kind == Kind::Chunk {
-                let id = ChunkId::from_bytes(key.id);
-                let mut bytes = Vec::new();
-                let reader = repository.store().chunk_reader()?;
-                if view.snapshot().has_chunk(id)? && reader.read(id, &mut bytes).is_ok() {
-                    chunks.push(id);
+        for record in indexes {
+            self.indexes.each(record, |key, place| {
+                if !is_lost(&place) {
+                    lost.remove(&key);
                 }
-            } else if object_bytes(view, *key).is_ok() {
-                objects.push(*key);
-            }
+            })?;
         }
-        if !chunks.is_empty() {
-            let parcel = build_pack(&repository.store().chunk_reader()?, &chunks, salt)?;
-            self.put(&parcel)?;
-            parcels.push(parcel.record);
+        let keys = lost.into_iter();
+        let mut keys: Vec<ObjectKey> =
+            keys.filter_map(|key| Some(ObjectKey::new(Kind::from_number(key.kind)?, key.id))).collect();
+        keys.sort_unstable();
+        Ok(keys)
+    }
+}
+
+/// What lies in a block or frame; `None` when it cannot be read.
+pub(super) fn keys_at(bytes: &[u8], kind: ParcelKind, offset: u32, length: u32) -> Option<HashSet<IndexKey>> {
+    let start = offset as usize;
+    let part = bytes.get(start..start.checked_add(length as usize)?)?;
+    match kind {
+        ParcelKind::Pack => {
+            let block = OpenBlock::open(part).ok()?;
+            Some(block.chunks().map(|(id, _)| ObjectKey::chunk(id).index_key()).collect())
         }
-        if !objects.is_empty() {
-            let parcel = build_bundle(view, &objects, salt)?;
-            self.put(&parcel)?;
-            parcels.push(parcel.record);
+        ParcelKind::Bundle => {
+            let mut keys = HashSet::new();
+            let opened = open_bundle(&wrap_frame(part), &mut |received, _, _| {
+                keys.insert(received.key.index_key());
+                Ok(())
+            });
+            opened.ok().map(|()| keys)
         }
-        Ok((chunks.len() + objects.len()) as u64)
     }
 }

@@ -19,6 +19,9 @@ use crate::sync::logs::{Inbox, LogsFetched, Objects, log_object_bytes, note_with
 use crate::sync::remote::{Kind, ObjectKey};
 use rayon::prelude::*;
 
+/// Lists of transitions that are asked for at a time.
+const LISTS_AT_A_TIME: usize = 64;
+
 /// Takes members of one set in.
 pub(super) struct Absorbing<'a> {
     pub repository: &'a Repository,
@@ -59,9 +62,12 @@ impl Absorbing<'_> {
         }
         let headers = self.headers(&arrived, fetched);
         let named: Vec<ObjectKey> = headers.iter().flat_map(|(_, action)| named_by(action.value())).collect();
+        let (lists, words): (Vec<ObjectKey>, Vec<ObjectKey>) =
+            named.into_iter().partition(|key| key.kind == Kind::TransitionList);
+        self.bring_lists(lists, source, inbox)?;
         let view = self.repository.view()?;
         let mut open = Vec::new();
-        for key in named {
+        for key in words {
             if log_object_bytes(&view, key)?.is_none() {
                 open.push(key);
             }
@@ -78,6 +84,40 @@ impl Absorbing<'_> {
             }
         }
         Ok(edit.commit()?)
+    }
+
+    /// Brings lists of transitions, which may be long: a few at a time, and those for which there was no room
+    /// one by one.
+    fn bring_lists(
+        &self,
+        mut lists: Vec<ObjectKey>,
+        source: &dyn Objects,
+        inbox: &mut Inbox,
+    ) -> SyncResult<()> {
+        lists.sort_unstable();
+        lists.dedup();
+        for at_a_time in [LISTS_AT_A_TIME, 1] {
+            let view = self.repository.view()?;
+            let mut open = Vec::new();
+            for key in &lists {
+                if log_object_bytes(&view, *key)?.is_none() {
+                    open.push(*key);
+                }
+            }
+            for keys in open.chunks(at_a_time) {
+                source.ask(keys, inbox)?;
+                let mut edit = self.repository.edit()?;
+                for key in keys {
+                    let came = inbox.take(key).and_then(|bytes| TransitionList::decode(&bytes).ok());
+                    if let Some(list) = came {
+                        edit.put_review_list(&list)?;
+                    }
+                }
+                edit.commit()?;
+            }
+            lists = open;
+        }
+        Ok(())
     }
 
     fn belongs(&self, kind: Kind) -> bool {
@@ -115,7 +155,7 @@ impl Absorbing<'_> {
     ) -> SyncResult<()> {
         let Some(audience) = self.set.audience() else { return Ok(()) };
         for (record, action) in headers {
-            if !keep_list(edit, view, action.value(), inbox, fetched)? {
+            if !has_list(view, action.value(), fetched)? {
                 continue;
             }
             let body = action.value().body;
@@ -176,17 +216,15 @@ impl Absorbing<'_> {
             }
             None => false,
         };
-        let counts = match (action.filter(|_| is_of_it), keys_under(&signed)) {
-            (Some(action), Some(keys)) => {
-                self.judge.accepts(view, &Said::Erasure { action: &action, keys: &keys })?
-            }
-            _ => false,
+        let (Some(action), Some(keys)) = (action.filter(|_| is_of_it), keys_under(&signed)) else {
+            fetched.refused += 1;
+            return Ok(());
         };
-        if counts {
+        if self.judge.accepts(view, &Said::Erasure { action: &action, keys: &keys })? {
             edit.erase_review_body(said.body, Some(&signed))?;
             fetched.erased += 1;
         } else {
-            fetched.refused += 1;
+            note_uncounted(fetched);
         }
         Ok(())
     }
@@ -204,8 +242,12 @@ impl Absorbing<'_> {
             return Ok(());
         };
         let holds = signed.verified(Namespace::Policy).is_ok() && link.repository == self.repository.id();
-        if !holds || !self.judge.accepts(view, &Said::Proposal { link: &link, signed: &signed })? {
+        if !holds {
             fetched.refused += 1;
+            return Ok(());
+        }
+        if !self.judge.accepts(view, &Said::Proposal { link: &link, signed: &signed })? {
+            note_uncounted(fetched);
             return Ok(());
         }
         let id = PolicyLink::id_of(&signed.statement);
@@ -223,7 +265,7 @@ impl Absorbing<'_> {
         }
         match edit.put_proposal(&signed) {
             Ok(_) => fetched.proposals += 1,
-            Err(RepoError::TooManyProposals) => fetched.refused += 1,
+            Err(RepoError::TooManyProposals) => note_uncounted(fetched),
             Err(error) => return Err(error.into()),
         }
         Ok(())
@@ -240,6 +282,12 @@ fn is_their_own(edit: &mut Edit, view: &View, headers: &[Header], action: &Actio
     let others = come.filter(|other| other.body == action.body && other.actor != action.actor).count();
     let here = view.speakers_of(action.audience, action.body)?;
     Ok(others == 0 && here.iter().all(|actor| *actor == action.actor))
+}
+
+/// Notes something that holds and does not count.
+const fn note_uncounted(fetched: &mut LogsFetched) {
+    fetched.refused += 1;
+    fetched.uncounted += 1;
 }
 
 /// The keys under a permission to erase; `None` when one of its signatures does not hold.
@@ -270,23 +318,13 @@ pub(super) fn keep_body(edit: &mut Edit, bytes: &[u8]) -> SyncResult<()> {
     Ok(())
 }
 
-/// Keeps the list that an action names. Says whether it is here then.
-fn keep_list(
-    edit: &mut Edit,
-    view: &View,
-    action: &Action,
-    inbox: &Inbox,
-    fetched: &mut LogsFetched,
-) -> SyncResult<bool> {
+/// Whether the list that an action names is here.
+fn has_list(view: &View, action: &Action, fetched: &mut LogsFetched) -> SyncResult<bool> {
     let Some(named) = action.deed.list() else { return Ok(true) };
-    let key = ObjectKey::new(Kind::TransitionList, *named.transitions.as_bytes());
-    if let Some(list) = inbox.get(&key).and_then(|bytes| TransitionList::decode(bytes).ok()) {
-        edit.put_review_list(&list)?;
+    let list = FileId::from_bytes(*named.transitions.as_bytes());
+    if view.review_bytes(ReviewBytes::List(list))?.is_some() {
         return Ok(true);
     }
-    if view.review_bytes(ReviewBytes::List(FileId::from_bytes(key.id)))?.is_some() {
-        return Ok(true);
-    }
-    note_withheld(fetched, &[key]);
+    note_withheld(fetched, &[ObjectKey::new(Kind::TransitionList, *list.as_bytes())]);
     Ok(false)
 }

@@ -54,6 +54,9 @@ pub struct LogsFetched {
     pub erased: u64,
     /// Signed things that did not hold, or that nobody had the right to: not kept.
     pub refused: u64,
+    /// Of these, what holds and does not count, or does not any more, by the policy in force.
+    #[serde(skip)]
+    pub uncounted: u64,
     /// What the remote names and does not give.
     pub withheld: Vec<String>,
     /// Why the remote's shared log was not taken over, if it was not.
@@ -62,6 +65,25 @@ pub struct LogsFetched {
     /// What people should know of a log that was taken over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+impl LogsFetched {
+    /// Adds what came right after.
+    pub fn add(&mut self, more: Self) {
+        self.entries += more.entries;
+        self.actions += more.actions;
+        self.signatures += more.signatures;
+        self.proposals += more.proposals;
+        self.erased += more.erased;
+        self.refused += more.refused;
+        self.uncounted += more.uncounted;
+        for what in more.withheld {
+            if !self.withheld.contains(&what) {
+                self.withheld.push(what);
+            }
+        }
+        self.problem = more.problem.or(self.problem.take());
+    }
 }
 
 /// Where objects of logs can be had that have not come yet.
@@ -123,7 +145,7 @@ pub struct LogExchange<'a> {
 
 impl LogExchange<'_> {
     fn source(&self) -> FromRemote<'_> {
-        let keys_max = self.description.limits.keys_max;
+        let keys_max = self.description.limits.keys();
         FromRemote { remote: self.remote, keys_max, received: Cell::new(0) }
     }
 
@@ -220,7 +242,10 @@ impl LogExchange<'_> {
 
     /// Asks again for words that did not come along with their actions.
     fn receive_words(&self, source: &dyn Objects, inbox: &mut Inbox) -> SyncResult<()> {
-        let missing = self.repository.view()?.missing_words()?;
+        let mut first = [0];
+        // Where to begin only has to differ from time to time.
+        let _ = getrandom::fill(&mut first);
+        let missing = self.repository.view()?.missing_words(first[0])?;
         if missing.is_empty() {
             return Ok(());
         }
@@ -252,13 +277,16 @@ impl LogExchange<'_> {
     }
 }
 
-/// Takes in what was sent for the sets that are to move, and insists on all of it.
+/// Takes in what was sent for the sets that are to move, and insists that it is all there and holds. Gives
+/// what the policy has a say in: that is for [`take_later`], once the shared log is here. What does not
+/// count by it, or does not any more, is left out: whoever sent it could not know.
 pub(in crate::sync) fn take_sets(
     repository: &Repository,
     judge: &dyn Judge,
     changes: &[LogChange],
     inbox: &mut Inbox,
-) -> SyncResult<()> {
+) -> SyncResult<Vec<(LogSet, Vec<Member>)>> {
+    let mut later = Vec::new();
     let mut fetched = LogsFetched::default();
     for change in changes {
         let Some(set) = LogSet::named(&change.name) else { continue };
@@ -269,17 +297,44 @@ pub(in crate::sync) fn take_sets(
             return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
         }
         let absorbing = Absorbing { repository, judge, set };
-        for members in found.lacking.chunks(MEMBERS_AT_A_TIME) {
+        let (of_policy, now): (Vec<Member>, Vec<Member>) =
+            found.lacking.into_iter().partition(|member| needs_policy(*member));
+        later.push((set, of_policy));
+        for members in now.chunks(MEMBERS_AT_A_TIME) {
             absorbing.run(members, &Nowhere, inbox, &mut fetched)?;
         }
         if let Some(what) = fetched.withheld.first() {
             return Err(broken(format!("{what} did not come")));
         }
-        if fetched.refused > 0 {
-            return Err(broken(format!("{} of what is in it do not hold", fetched.refused)));
+        insist_that_it_holds(&fetched)?;
+    }
+    Ok(later)
+}
+
+/// Takes in what counts by the policy that is in force now, with the shared log that came along.
+pub(in crate::sync) fn take_later(
+    repository: &Repository,
+    judge: &dyn Judge,
+    later: &[(LogSet, Vec<Member>)],
+    inbox: &mut Inbox,
+) -> SyncResult<()> {
+    let mut fetched = LogsFetched::default();
+    for (set, members) in later {
+        let absorbing = Absorbing { repository, judge, set: *set };
+        for members in members.chunks(MEMBERS_AT_A_TIME) {
+            absorbing.run(members, &Nowhere, inbox, &mut fetched)?;
         }
     }
-    Ok(())
+    insist_that_it_holds(&fetched)
+}
+
+fn insist_that_it_holds(fetched: &LogsFetched) -> SyncResult<()> {
+    let bad = fetched.refused - fetched.uncounted;
+    if bad == 0 {
+        return Ok(());
+    }
+    let detail = format!("{bad} of what is in it do not hold");
+    Err(SyncError::Invalid { what: "a set", detail })
 }
 
 const fn needs_policy(member: Member) -> bool {

@@ -97,7 +97,12 @@ impl<'a> Candidates<'a> {
     }
 
     fn add_file(&mut self, file: NewFile) -> SyncResult<()> {
-        if file.size == 0 || self.view.is_erased(file.id)? {
+        let is_erased = self.view.is_erased(file.id)?;
+        if is_erased {
+            // Where it never came to, this says why; where it did, this changes nothing.
+            self.add(ObjectKey::new(Kind::Tombstone, *file.id.as_bytes()));
+        }
+        if file.size == 0 || is_erased {
             self.waiting.push_back(Step::FileDone { shared_bytes: file.size });
             return Ok(());
         }
@@ -189,6 +194,7 @@ pub(in crate::sync) fn object_bytes(view: &View, key: ObjectKey) -> SyncResult<V
         }
         kind if origins::is_origin(kind) => return origins::object(view, &key)?.ok_or_else(missing),
         Kind::Manifest => view.snapshot().get(Space::Manifests, &verified_key(FileId::from_bytes(key.id)))?,
+        Kind::Tombstone => view.snapshot().get(Space::Tombstones, &key.id)?,
         kind if kind.is_of_logs() => log_object_bytes(view, key)?,
         kind => match space_of(kind) {
             Some(space) => view.snapshot().get(space, &key.id)?,

@@ -21,7 +21,7 @@ use records::SentParcels;
 #[cfg(any(test, fuzzing))]
 pub use records::{fuzz_run, fuzz_seeds};
 use send::Sender;
-pub(in crate::sync) use send::{build_bundle, build_pack, gather_blocks};
+pub(in crate::sync) use send::{build_bundle, build_pack, gather_blocks, parcel_of};
 use serde::Serialize;
 use std::path::PathBuf;
 use survey::Answers;
@@ -176,7 +176,7 @@ impl Push<'_> {
     /// Of the commits that the remote had when it was seen last, those that it still has.
     fn still_there(&self, description: &Description, named: &[CommitId]) -> SyncResult<Vec<CommitId>> {
         let mut asked: Vec<CommitId> = self.known.iter().filter(|id| !named.contains(id)).copied().collect();
-        asked.truncate(description.limits.keys_max);
+        asked.truncate(description.limits.keys());
         if asked.is_empty() || description.is_empty() {
             return Ok(Vec::new());
         }

@@ -17,6 +17,9 @@ const ENTRIES_MAX: usize = 1 << 24;
 /// Age after which a parcel is taken for lost: half of the least grace of a bucket's gc.
 const AGE_MAX: Duration = Duration::from_secs(3 * 24 * 3600);
 
+/// By how much a note may be younger than now.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
+
 /// The parcels of earlier attempts that the remote still has.
 #[derive(Debug)]
 pub(super) struct SentParcels {
@@ -91,7 +94,13 @@ fn note_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn read_note(path: &Path) -> Option<ParcelRecord> {
-    let age = fs::metadata(path).ok()?.modified().ok()?.elapsed().unwrap_or_default();
+    let age = match fs::metadata(path).ok()?.modified().ok()?.elapsed() {
+        Ok(age) => age,
+        // Written a moment ago, by a clock that ticks a little differently.
+        Err(ahead) if ahead.duration() < CLOCKS_APART => Duration::ZERO,
+        // The clock was wrong then or is now: nobody knows how old it is.
+        Err(_) => return None,
+    };
     if age > AGE_MAX {
         return None;
     }
@@ -180,6 +189,15 @@ mod tests {
         write_note(folder.path(), &record).expect("a note");
         let path = note_files(folder.path()).pop().expect("one note");
         assert_eq!(read_note(&path), Some(record));
+        let ahead = std::time::SystemTime::now() + Duration::from_secs(3600);
+        let set = |moment| {
+            let file = fs::File::options().write(true).open(&path).expect("the note");
+            file.set_modified(moment).expect("another moment");
+        };
+        set(ahead);
+        assert_eq!(read_note(&path), None, "of a clock that was ahead");
+        set(std::time::SystemTime::now());
+        assert!(read_note(&path).is_some());
         let mut bytes = fs::read(&path).expect("bytes");
         bytes.truncate(bytes.len() - 1);
         fs::write(&path, bytes).expect("a damaged note");

@@ -9,7 +9,7 @@ use crate::object::chunker::CHUNK_BYTES_MAX;
 use crate::repo::View;
 use crate::store::ChunkReader;
 use crate::store::bucket::head::Token;
-use crate::store::parcel::{OpenBlock, PackBuilder};
+use crate::store::parcel::{BuiltPack, OpenBlock, PackBuilder};
 use crate::sync::bundle::{BundleBuilder, open_bundle};
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::parallel::for_each;
@@ -84,7 +84,7 @@ impl<'a> Sender<'a> {
             let jobs = Jobs::new(self, candidates, &mut *sent, moved, answers);
             let mut totals = (0, 0);
             let work = |job: SyncResult<Job>| self.work(job?);
-            let moved_parcels = for_each(jobs, self.description.limits.connections, work, |done| {
+            let moved_parcels = for_each(jobs, self.description.limits.connections(), work, |done| {
                 self.monitor.advance(Advance { bytes: done.raw_bytes, ..Advance::default() });
                 totals = (totals.0 + done.record.length, totals.1 + 1);
                 parcels.push(done.record);
@@ -164,7 +164,11 @@ pub(in crate::sync) fn build_pack(
     let wanted: HashSet<ChunkId> = chunks.iter().copied().collect();
     let mut builder = PackBuilder::new(PACK_BYTES_EXPECTED);
     gather_blocks(reader, chunks, &wanted, &mut HashSet::new(), &mut builder, usize::MAX)?;
-    let pack = builder.finish(salt);
+    Ok(parcel_of(builder.finish(salt)))
+}
+
+/// A pack as a parcel.
+pub(in crate::sync) fn parcel_of(pack: BuiltPack) -> Parcel {
     let mut entries = Vec::new();
     for block in &pack.blocks {
         let length = block.header.block_length() as u32;
@@ -173,7 +177,7 @@ pub(in crate::sync) fn build_pack(
     }
     let length = pack.bytes.len() as u64;
     let record = ParcelRecord { id: pack.id, kind: ParcelKind::Pack, length, entries };
-    Ok(Parcel { record, bytes: pack.bytes })
+    Parcel { record, bytes: pack.bytes }
 }
 
 /// Puts the blocks of chunks into a pack as they are stored, until it is `bytes_max` long; gives how
@@ -251,7 +255,7 @@ impl<'s, 'a> Jobs<'s, 'a> {
 
     /// Takes candidates up to the size of a question and makes jobs of those that the remote lacks.
     fn fill(&mut self) -> SyncResult<()> {
-        let keys_max = self.sender.description.limits.keys_max.min(QUESTION_KEYS);
+        let keys_max = self.sender.description.limits.keys().min(QUESTION_KEYS);
         let mut asked: Vec<Candidate> = Vec::new();
         let mut not_here = Vec::new();
         while asked.len() < keys_max {
@@ -339,7 +343,7 @@ impl<'s, 'a> Jobs<'s, 'a> {
         let place = place.ok_or(SyncError::NotHere { files: 1 })?;
         // A chunk that shares its block counts with what it would take alone.
         let stored = u64::from(place.block_length.min(place.length + 256));
-        let bytes_max = self.sender.description.limits.parcel_bytes_max - (1 << 20);
+        let bytes_max = self.sender.description.limits.parcel_bytes() - (1 << 20);
         if self.chunk_bytes.0 + stored > bytes_max || self.chunks.len() >= PACK_CHUNKS_MAX {
             self.close_pack();
         }
@@ -355,7 +359,7 @@ impl<'s, 'a> Jobs<'s, 'a> {
             return Ok(());
         }
         let mut lacking = 0;
-        for group in files.chunks(self.sender.description.limits.keys_max / 2) {
+        for group in files.chunks(self.sender.description.limits.keys() / 2) {
             let chunk = |file: &crate::sync::walk::NewFile| ObjectKey::chunk(file.id.into());
             let manifest =
                 |file: &crate::sync::walk::NewFile| ObjectKey::new(Kind::Manifest, *file.id.as_bytes());

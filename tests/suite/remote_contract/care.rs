@@ -163,7 +163,10 @@ fn a_clone_gives_back_what_a_remote_lost() {
     lab.write("b.txt", "more");
     lab.commit("on");
     push_from(&lab, &*place.open(), "main", seen_there(&place)).expect("a push");
-    assert_eq!(place.remote().verify(&Reading::EVERYTHING, &SilentMonitor).expect("a check").damaged, []);
+    assert_eq!(
+        place.remote().verify(None, &Reading::EVERYTHING, &SilentMonitor).expect("a check").damaged,
+        []
+    );
     for (position, key) in bucket.keys().iter().filter(|key| key.contains("s/")).enumerate() {
         match (key.starts_with("indexes"), position % 2) {
             (true, _) => {}
@@ -171,12 +174,14 @@ fn a_clone_gives_back_what_a_remote_lost() {
             (false, _) => bucket.tamper(key, |bytes| bytes[90] ^= 1),
         }
     }
-    let found = place.remote().verify(&Reading::EVERYTHING, &SilentMonitor).expect("a check");
+    let found = place.remote().verify(None, &Reading::EVERYTHING, &SilentMonitor).expect("a check");
     assert_eq!(found.damaged.len(), 4, "{found:?}");
     let empty = Lab::new();
-    let helpless = place.remote().repair(&empty.repository, token(), &SilentMonitor).expect("an attempt");
+    let helpless =
+        place.remote().repair(&empty.repository, "origin", token(), &SilentMonitor).expect("an attempt");
     assert_eq!(helpless.repaired, 0);
-    let repaired = place.remote().repair(&lab.repository, token(), &SilentMonitor).expect("a repair");
+    let repaired =
+        place.remote().repair(&lab.repository, "origin", token(), &SilentMonitor).expect("a repair");
     assert!(repaired.repaired > 0 && repaired.repaired == repaired.objects, "{repaired:?}");
     assert_eq!(seen(&clone_of(&place), "main"), Some(head(&lab)));
 }
@@ -243,6 +248,7 @@ fn fetch_also(lab: &Lab, place: &BucketPlace, commit: pentimento::base::id::Comm
         content: true,
         judge: &pentimento::sync::accept::NoRules,
         also: vec![commit],
+        now: pentimento::base::time::Timestamp { unix_ms: 1_772_382_000_000, offset_minutes: 0 },
     };
     fetch.run(&SilentMonitor).expect("a fetch");
     let view = lab.repository.view().expect("a view");
@@ -261,7 +267,7 @@ fn a_sample_reads_a_part_and_always_what_is_new() {
     let mark = place.open().describe().expect("a description").mark;
     let read = |percent: f64, since: u64, nonce: u8| {
         let reading = Reading { percent, since, nonce: [nonce; 16] };
-        place.remote().verify(&reading, &SilentMonitor).expect("a check")
+        place.remote().verify(None, &reading, &SilentMonitor).expect("a check")
     };
     let half = read(50.0, u64::MAX, 1);
     assert_eq!(half.parcels + half.parcels_left_out, 80);

@@ -101,7 +101,7 @@ fn another_repository_is_not_mixed_in() {
     bucket.tamper("head", |bytes| {
         let mut head = pentimento::store::bucket::head::Head::decode(bytes).expect("a head");
         head.repository = pentimento::base::id::RepositoryId::from_bytes([9; 16]);
-        *bytes = head.encode();
+        *bytes = head.encode().expect("a head within its limits");
     });
     let lab = Lab::new();
     assert!(matches!(fetch_from(&lab, &*place.open()), Err(SyncError::OtherRepository { .. })));
@@ -114,7 +114,7 @@ fn a_feature_that_is_not_known_is_refused_by_name() {
     bucket.tamper("head", |bytes| {
         let mut head = pentimento::store::bucket::head::Head::decode(bytes).expect("a head");
         head.requires.push("encrypted".into());
-        *bytes = head.encode();
+        *bytes = head.encode().expect("a head within its limits");
     });
     let outcome = place.open().describe();
     assert!(matches!(&outcome, Err(SyncError::UnknownFeature { feature }) if feature == "encrypted"));
@@ -133,7 +133,7 @@ fn an_epoch_that_changed_has_the_remote_asked_again() {
         head.epoch += 1;
         head.refs.clear();
         head.indexes.clear();
-        *bytes = head.encode();
+        *bytes = head.encode().expect("a head within its limits");
     });
     // The cell's version changes with it, as it would for others.
     let (bytes, version) = place.bucket.read_cell("head", 1 << 20).expect("a read").expect("a head");

@@ -10,13 +10,15 @@ mod faults;
 mod hostile;
 pub mod http;
 mod lines;
+mod mending;
 pub mod pipe;
+mod put_back;
 pub mod ssh;
 
 use crate::app_flow::Lab;
 use pentimento::base::id::{CommitId, RepositoryId};
 use pentimento::base::monitor::SilentMonitor;
-use pentimento::base::time::Clock as _;
+use pentimento::base::time::{Clock as _, Timestamp};
 use pentimento::object::chunker::ChunkerParameters;
 use pentimento::repo::refs::{RefName, RefTarget};
 use pentimento::store::bucket::{Bucket, FolderBucket, MemoryBucket};
@@ -159,6 +161,7 @@ pub fn fetch_from(lab: &Lab, remote: &dyn Remote) -> Result<Fetched, SyncError> 
         content: true,
         judge: &NoRules,
         also: Vec::new(),
+        now: Timestamp { unix_ms: 1_772_382_000_000, offset_minutes: 0 },
     };
     fetch.run(&SilentMonitor)
 }

@@ -6,7 +6,7 @@ use crate::review_kit::House;
 use crate::trust_kit::{ANNA, BEN, CLEO, DORA, ONE_EDITOR, STRANGER, TWO_EDITORS, somebody};
 use pentimento::base::id::{ActionId, BodyId};
 use pentimento::base::monitor::SilentMonitor;
-use pentimento::base::time::Clock as _;
+use pentimento::base::time::{Clock as _, Timestamp};
 use pentimento::object::action::{Action, Audience, Body};
 use pentimento::object::log_entry::{ActionsReceived, LogDeed};
 use pentimento::object::policy_link::Signed;
@@ -21,6 +21,7 @@ use pentimento::sync::remote::{Kind, LogChange, ObjectKey, Parcel, Proposal, Ref
 untrusted! {
     attack_a_branch_moved_with_no_entry_in_the_log
     attack_a_branch_put_back_behind_what_the_log_says
+    attack_a_protected_branch_that_is_left_out
     attack_verdicts_that_a_landing_rests_on_are_withheld
     attack_entries_of_the_log_are_dropped
     attack_the_log_is_taken_away
@@ -124,10 +125,26 @@ fn attack_a_branch_put_back_behind_what_the_log_says(form: Form) {
         content: true,
         judge: &rules,
         also: Vec::new(),
+        now: Timestamp { unix_ms: 1_772_382_000_000, offset_minutes: 0 },
     };
     let fetched = fetch.run(&SilentMonitor).expect("a fetch");
     let refused = fetched.refused.iter().find(|refused| refused.name == branch("main")).expect("a refusal");
     says(&refused.reasons.join(" "), "put back");
+}
+
+fn attack_a_protected_branch_that_is_left_out(form: Form) {
+    let (nas, anna, ben) = approved(form);
+    let tip = anna.tip("main");
+    force(
+        &nas,
+        vec![RefChange { name: branch("main"), expected: Some(tip), target: None }],
+        Vec::new(),
+        Vec::new(),
+    );
+    for _ in 0..2 {
+        says(&refusal(&fetch(&ben), "main"), "by the log it stands");
+        assert_eq!(seen(&ben, "main"), Some(tip));
+    }
 }
 
 fn attack_verdicts_that_a_landing_rests_on_are_withheld(form: Form) {
@@ -279,6 +296,7 @@ fn fetch_into(house: &House, remote: &ByKey) -> pentimento::sync::fetch::Fetched
         content: true,
         judge: &rules,
         also: Vec::new(),
+        now: Timestamp { unix_ms: 1_772_382_000_000, offset_minutes: 0 },
     };
     fetch.run(&SilentMonitor).expect("a fetch")
 }

@@ -10,7 +10,7 @@ use pentimento::app::common::logs_out::{Compared, Comparing, LogsOut};
 use pentimento::app::common::rules::Rules;
 use pentimento::base::id::FileId;
 use pentimento::base::monitor::SilentMonitor;
-use pentimento::base::time::Clock as _;
+use pentimento::base::time::{Clock as _, Timestamp};
 use pentimento::object::chunker::ChunkerParameters;
 use pentimento::repo::refs::{RefName, RefTarget};
 use pentimento::repo::sets::LogSet;
@@ -84,6 +84,7 @@ fn fetch(house: &House, remote: &dyn Remote) -> Fetched {
         content: true,
         judge: &rules,
         also: Vec::new(),
+        now: Timestamp { unix_ms: 1_772_382_000_000, offset_minutes: 0 },
     };
     fetch.run(&SilentMonitor).expect("a fetch")
 }
@@ -307,4 +308,96 @@ fn one_action_more_costs_in_proportion_to_it_and_not_to_the_log() {
     assert_eq!((count(Kind::Action), count(Kind::ActionBody)), (1, 1));
     assert!(count(Kind::SetNode) <= 4, "{}", count(Kind::SetNode));
     let _ = FileId::empty();
+}
+
+/// Rules that let somebody else publish first, once, while it is asked to judge.
+struct Overtaken<'a> {
+    inner: Rules,
+    first: std::sync::Mutex<Option<Box<dyn FnOnce() + Send + 'a>>>,
+}
+
+impl pentimento::sync::accept::Judge for Overtaken<'_> {
+    fn judge(
+        &self,
+        view: &pentimento::repo::View,
+        case: &pentimento::sync::accept::Case<'_>,
+    ) -> Result<pentimento::sync::accept::Decision, SyncError> {
+        let first = self.first.lock().expect("a lock").take();
+        let decision = self.inner.judge(view, case);
+        if let Some(first) = first {
+            first();
+        }
+        decision
+    }
+
+    fn accepts(
+        &self,
+        view: &pentimento::repo::View,
+        said: &pentimento::sync::accept::Said<'_>,
+    ) -> Result<bool, SyncError> {
+        self.inner.accepts(view, said)
+    }
+}
+
+#[test]
+fn a_server_never_takes_back_what_it_has_accepted() {
+    let server = House::empty();
+    let house = House::with_policy(ONE_EDITOR);
+    let server_rules = rules(&server);
+    let remote = ServedRemote::new(&server.repository, &server_rules, server.clock.now());
+    push(&house, &remote).expect("a push");
+    let (anna, ben) = (House::empty(), House::empty());
+    for clone in [&anna, &ben] {
+        fetch(clone, &remote);
+    }
+    anna.set_policy(crate::trust_kit::TWO_EDITORS, 2);
+    ben.set_policy(&format!("{ONE_EDITOR}\n# another\n"), 2);
+    let (annas, bens) = (logs_of(&anna, &remote), logs_of(&ben, &remote));
+    // Both were compared with the same head. Anna's publication comes through while Ben's is judged.
+    let first = || publish(&anna, &remote, annas, false).expect("a push");
+    let overtaken = Overtaken { inner: rules(&server), first: std::sync::Mutex::new(Some(Box::new(first))) };
+    let late = ServedRemote::new(&server.repository, &overtaken, server.clock.now());
+    let error = publish(&ben, &late, bens, false).expect_err("somebody was quicker");
+    assert!(matches!(error, SyncError::LogMoved { .. }), "{error}");
+    assert_eq!(heads(&server).get("shared"), heads(&anna).get("shared"));
+    let waiting = server.repository.view().expect("a view").waiting_entries().expect("a list");
+    assert_eq!(waiting, []);
+}
+
+#[test]
+fn a_proposal_that_others_were_quicker_than_keeps_nobody_from_pushing() {
+    use pentimento::app::policy::Acting;
+    use pentimento::app::policy::change;
+    let server = House::empty();
+    let server_rules = rules(&server);
+    let remote = ServedRemote::new(&server.repository, &server_rules, server.clock.now());
+    let house = House::with_policy(ONE_EDITOR);
+    let two = "\n[policy]\nchange = [\"1 administrator\", \"1 editor\"]\n";
+    house.set_policy(&format!("{ONE_EDITOR}{two}"), 2);
+    push(&house, &remote).expect("a push");
+    let other = House::empty();
+    fetch(&other, &remote);
+    let act = |house: &House, by: u8, deed: &dyn Fn(&Acting<'_>)| {
+        let person = crate::trust_kit::somebody(by);
+        deed(&Acting {
+            repository: &house.repository,
+            writer: person.writer(),
+            clock: &house.clock,
+            monitor: &SilentMonitor,
+        });
+    };
+    let propose = |text: &str| change::Options {
+        text: crate::trust_kit::policy(text),
+        reason: "for a reason".into(),
+        recovery: false,
+    };
+    let stale = propose(&format!("{ONE_EDITOR}{two}# mine\n"));
+    act(&house, ANNA, &|acting| drop(change::propose(acting, &stale).expect("a proposal")));
+    let quicker = propose(&format!("{}{two}", crate::trust_kit::TWO_EDITORS));
+    act(&other, ANNA, &|acting| drop(change::propose(acting, &quicker).expect("a proposal")));
+    act(&other, BEN, &|acting| drop(change::sign(acting, None).expect("a signature")));
+    publish(&other, &remote, logs_of(&other, &remote), false).expect("a push");
+    fetch(&house, &remote);
+    push(&house, &remote).expect("what does not count any more is left out");
+    assert!(server.repository.view().expect("a view").policy_proposals().expect("a list").is_empty());
 }
