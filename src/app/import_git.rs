@@ -10,6 +10,7 @@ pub use settings::LFS_KEY;
 
 use crate::app::common::files_change::{FilesLine, prepare, targets_between};
 use crate::app::common::known_files::KnownFiles;
+use crate::app::common::read_only::follow;
 use crate::app::common::session::Session;
 use crate::app::common::underway::{self, Carried, carry_out, finish_interrupted, perform};
 use crate::app::error::AppError;
