@@ -116,6 +116,7 @@ fn body_of(verb: Verb) -> Vec<u8> {
             chunker: ChunkerParameters::default(),
         },
         Verb::Keep => Request::Keep { clone: [9; 16], commits: vec![] },
+        Verb::Clock => Request::Clock,
     };
     framed(&request.encode())
 }
