@@ -502,6 +502,14 @@ fn submission_of(view: &View, commit: CommitId) -> SyncResult<Option<ActionId>> 
     Ok(crate::app::review::log::submission_of(&view.commit(commit)?))
 }
 
+fn of_app(error: AppError) -> SyncError {
+    match error {
+        AppError::Repo(error) => error.into(),
+        AppError::Sync(error) => error,
+        other => SyncError::LogRefused(other.to_string()),
+    }
+}
+
 impl Judge for Rules {
     fn judge(&self, view: &View, case: &Case<'_>) -> SyncResult<Decision> {
         let standing = self.standing(view, case)?;

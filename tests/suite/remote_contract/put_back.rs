@@ -123,6 +123,7 @@ fn push_commit(
         repository: &lab.repository,
         remote,
         known: Vec::new(),
+        also: Vec::new(),
         changes: vec![RefChange { name: branch(name), expected: None, target }],
         logs: Vec::new(),
         also: Vec::new(),

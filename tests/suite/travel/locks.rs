@@ -131,6 +131,7 @@ fn push_past_the_rules(house: &House, nas: &Nas, commit: CommitId) -> Option<Com
         repository: &house.repository,
         remote: &remote,
         known: Vec::new(),
+        also: Vec::new(),
         changes: vec![change],
         also: Vec::new(),
         logs: Vec::new(),
