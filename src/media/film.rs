@@ -87,13 +87,13 @@ fn track(input: &mut Input<'_>, part: &Part) -> io::Result<(Track, Option<f64>)>
         Some(handler) => body(input, &handler)?.get(8..12).map(<[u8]>::to_vec).unwrap_or_default(),
         None => Vec::new(),
     };
-    track.kind = match kind.as_slice() {
+    let kind = match kind.as_slice() {
         b"vide" => "video",
         b"soun" => "audio",
         b"subt" | b"sbtl" | b"text" | b"clcp" => "subtitle",
         _ => "data",
-    }
-    .to_owned();
+    };
+    kind.clone_into(&mut track.kind);
     let mut seconds = None;
     if let Some(header) = child(input, &media, b"mdhd")? {
         let body = body(input, &header)?;
@@ -140,7 +140,7 @@ fn describe(body: &[u8], track: &mut Track) {
     let number = |at: usize| entry.get(at..at + 2).map(|it| u64::from(u16::from_be_bytes([it[0], it[1]])));
     match track.kind.as_str() {
         "video" => {
-            track.size = number(32).zip(number(34)).filter(|(width, height)| *width > 0 && *height > 0)
+            track.size = number(32).zip(number(34)).filter(|(width, height)| *width > 0 && *height > 0);
         }
         "audio" => {
             track.channels = number(24).map(|channels| channels as u32);

@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn borders_and_hidden_colours_do_not_count() {
         let dot = |width: u32, at: usize, hidden: u8| {
-            let mut bytes = vec![hidden, hidden, hidden, 0].repeat(width as usize * 3);
+            let mut bytes = [hidden, hidden, hidden, 0].repeat(width as usize * 3);
             bytes[at * 4..at * 4 + 4].copy_from_slice(&[1, 2, 3, 255]);
             print((10, 20), width, &bytes)
         };

@@ -207,13 +207,8 @@ fn parse(text: &str) -> Result<Document<'_>, DecodeError> {
 
 /// A picture that a document holds, PNG or JPEG.
 fn picture(bytes: &[u8]) -> Result<Pixels, DecodeError> {
-    let format = match image::guess_format(bytes) {
-        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => format,
-        _ => {
-            return Err(DecodeError::Unsupported(
-                "the picture in it is of a form that is not read".to_owned(),
-            ));
-        }
+    let Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) = image::guess_format(bytes) else {
+        return Err(DecodeError::Unsupported("the picture in it is of a form that is not read".to_owned()));
     };
     let fault = |error: image::ImageError| DecodeError::Damaged(error.to_string());
     let mut reader = image::ImageReader::with_format(std::io::Cursor::new(bytes), format);

@@ -273,7 +273,7 @@ fn packets(pdf: &Pdf) -> Packets {
     let mut packets = Packets::default();
     let catalog = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id());
     let stream = catalog.and_then(|catalog| catalog.get::<Stream<'_>>("Metadata"));
-    packets.xmp.extend(stream.and_then(|stream| stream.decoded().ok()).map(|bytes| bytes.into_owned()));
+    packets.xmp.extend(stream.and_then(|stream| stream.decoded().ok()).map(std::borrow::Cow::into_owned));
     packets
 }
 

@@ -140,7 +140,7 @@ fn orientation(turns: u8, mirror: Option<u8>) -> Option<u8> {
         (2, None) => 3,
         (_, None) => 6,
         (0, Some(1)) | (2, Some(0)) => 2,
-        (0, Some(_)) | (2, Some(_)) => 4,
+        (0 | 2, Some(_)) => 4,
         (1, Some(0)) | (3, Some(1)) => 5,
         _ => 7,
     })

@@ -202,7 +202,7 @@ fn fields(font: &FontRef<'_>) -> Vec<Field> {
     if let Ok(table) = font.os2() {
         // OpenType, table OS/2, fsType: the lowest four bits exclude each other, the least strict counts.
         let permission = match table.fs_type() {
-            bits if bits & 0x000f == 0 => "installable",
+            bits if bits.trailing_zeros() >= 4 => "installable",
             bits if bits & 0x0008 != 0 => "editable",
             bits if bits & 0x0004 != 0 => "preview and print",
             bits if bits & 0x0002 != 0 => "restricted",

@@ -286,7 +286,7 @@ fn sound_glyphs_pages_and_elements_say_what_changed() {
         names.iter().for_each(|name| write(&world, name, &studio(version, name)));
         world.ok(&["commit", "-m", version]);
     }
-    let all = page(&world, &["diff", "--visual", "@~1", "@"]);
+    let all = page(&world, &["diff", "--visual", "--edge", "480", "@~1", "@"]);
     let mut browser = Browser::start();
     let heading = "[...document.querySelectorAll('.panel h2')].map((it) => it.textContent)";
     for (number, (name, told)) in [

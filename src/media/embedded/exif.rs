@@ -24,8 +24,11 @@ const LEFT_OUT: &[Tag] = &[
     Tag::OffsetTimeDigitized,
 ];
 
+/// Fields, and dots per inch across and down.
+type Read = (Vec<Field>, Option<(f64, f64)>);
+
 /// The fields of a structure, and dots per inch when it says so. `None` when it cannot be read.
-pub(super) fn read(structure: Vec<u8>) -> Option<(Vec<Field>, Option<(f64, f64)>)> {
+pub(super) fn read(structure: Vec<u8>) -> Option<Read> {
     let read = exif::Reader::new().continue_on_error(true).read_raw(structure);
     let exif = read.or_else(|error| error.distill_partial_result(|_| ())).ok()?;
     let number = |tag| exif.get_field(tag, In::PRIMARY).and_then(number_of);

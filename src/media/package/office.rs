@@ -192,7 +192,7 @@ fn book(package: &mut Package<'_>, facts: &mut Facts) -> Result<(), DecodeError>
     };
     let document = parse(&text)?;
     let metadata = document.descendants().find(|node| node.tag_name().name() == "metadata");
-    for node in metadata.iter().flat_map(|node| node.children()).filter(Node::is_element) {
+    for node in metadata.iter().flat_map(Node::children).filter(Node::is_element) {
         let name = PROPERTIES.iter().find(|(element, _)| *element == node.tag_name().name());
         if let (Some((_, told)), Some(value)) = (name, node.text().map(str::trim).filter(|it| !it.is_empty()))
         {

@@ -22,7 +22,7 @@ pub(super) fn draw(shape: &Shape, edge: u32) -> Result<Pixels, DecodeError> {
     let mut bytes = PAPER.repeat(width as usize * height as usize);
     for (number, spans) in shape.lanes.iter().enumerate() {
         let (top, bottom) = (height * number as u32 / lanes, height * (number as u32 + 1) / lanes);
-        let middle = (top + bottom) / 2;
+        let middle = top.midpoint(bottom);
         let room = (bottom - top) as f32 * 0.46;
         for x in 0..width {
             let span = over(spans, x, width);
