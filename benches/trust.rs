@@ -20,7 +20,7 @@ use pentimento::trust::chain::{Evidence, Trust, VerifiedLog, verify};
 use pentimento::trust::judge::MoveEvidence;
 use pentimento::trust::log_writer::LogWriter;
 use pentimento::trust::{LocalKey, Signer};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::LazyLock;
 
@@ -154,11 +154,12 @@ impl Evidence for Told {
             policy: Some(PolicyLink::id_of(&self.link.statement)),
             unix_ms: NOW_MS,
             judgement: Judgement::Approve,
-            coverage: Coverage::of(&list),
+            coverage: Coverage::of(&list).into(),
+            before: Vec::new(),
         });
-        let votes = vec![Vote { approval, received: Some(received) }];
+        let votes = vec![Vote { approval, received: Some(received), taken_back: Vec::new() }];
         let changes = vec![self.guarded.clone()];
-        Ok(MoveEvidence { changes, votes, authors: BTreeSet::new(), goes_back: false })
+        Ok(MoveEvidence { changes, votes, ..MoveEvidence::default() })
     }
 }
 

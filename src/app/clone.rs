@@ -93,7 +93,7 @@ pub fn run(
     let branch = choose_branch(&description, options.branch.as_deref())?;
     let supplier = Arc::new(FromRemotes::new(reach.clone()));
     let repository = prepare(options, &description, &branch)?.with_supplier(supplier);
-    let rules = Rules::of(&repository, clock.now()).expecting(options.expected);
+    let rules = Rules::of(&repository, clock.now()).beginning().expecting(options.expected);
     let fetch = Fetch {
         repository: &repository,
         remote: &*remote,

@@ -1,6 +1,6 @@
 //! `push`: gives one's work to a remote.
 
-use crate::app::common::anew::{Anew, OpenSigning, write_anew};
+use crate::app::common::anew::{Anew, OpenSigning, renew_old, write_anew};
 use crate::app::common::guard::verified_log;
 use crate::app::common::keep;
 use crate::app::common::logs_out::{Compared, Comparing, LogsOut};
@@ -118,6 +118,9 @@ pub fn run(
 ) -> Result<Report, AppError> {
     let opened = open_remote(repository, options.remote.as_deref(), reach)?;
     let mut anew = Anew::default();
+    if !options.dry_run && up_to(&repository.view()?, &opened.name)?.is_none() {
+        anew = renew_old(repository, signing, clock, monitor)?;
+    }
     for _ in 0..ATTEMPTS {
         let description = opened.remote.describe()?;
         insist_on_ours(repository, &description)?;
@@ -233,6 +236,7 @@ impl Job<'_> {
             remote: &*opened.remote,
             known: known(&view, &opened.name)?,
             changes,
+            also: logs.commits,
             logs: logs.changes,
             log_objects: logs.objects,
             notes: sent_dir(repository.pent_dir(), &opened.name),
@@ -291,7 +295,7 @@ impl Job<'_> {
         let view = self.repository.view()?;
         let log = verified_log(self.repository, &view, clock.now(), monitor)?;
         let mut edit = self.repository.edit()?;
-        edit.put_seen_log(&self.opened.name, Some(head))?;
+        edit.put_seen_log(&self.opened.name, head, clock.now().unix_ms)?;
         if log.head() == Some(head) {
             edit.put_confirmed_log(&log.checkpoint()?)?;
         }

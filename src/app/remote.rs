@@ -100,7 +100,7 @@ pub fn set(
     remember(repository, name, address)?;
     // Another place has a past of its own; that it holds the log which was seen is asked for all the same.
     let mut edit = repository.edit()?;
-    edit.put_seen_log(name, None)?;
+    edit.forget_seen_log(name)?;
     edit.commit()?;
     Ok(ChangeReport { remote: RemoteLine { name: name.to_owned(), address: address.clone() }, begun })
 }
@@ -116,7 +116,7 @@ pub fn remove(repository: &Repository, name: &str) -> Result<ChangeReport, AppEr
         }
     }
     put_remote_record(&mut edit, name, None)?;
-    edit.put_seen_log(name, None)?;
+    edit.forget_seen_log(name)?;
     if view.home_remote()?.as_deref() == Some(name) {
         edit.put_home_remote(None)?;
     }

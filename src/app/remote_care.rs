@@ -263,6 +263,7 @@ pub fn backup(
         remote: &bucket,
         known: Vec::new(),
         changes,
+        also: logs.commits,
         logs: logs.changes,
         log_objects: logs.objects,
         notes: remote_dir(repository.pent_dir(), "backup").join(&place[..16]),

@@ -3,11 +3,13 @@
 mod export;
 
 use crate::app::common::describe::{CommitLine, Describer};
+use crate::app::common::guard::verified_log;
 use crate::app::common::locate::locate_version;
 use crate::app::common::signatures::{SignatureJudge, SignatureLine, SignatureState};
 use crate::app::error::AppError;
+use crate::app::review::log::{recorded_landing, submission_of};
 use crate::app::verify::export::Export;
-use crate::base::id::CommitId;
+use crate::base::id::{CommitId, PersonId};
 use crate::base::local_path::LocalPath;
 use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::base::path::AssetPath;
@@ -18,6 +20,7 @@ use crate::repo::history::Walk;
 use crate::repo::versions::asset_line;
 use crate::repo::{RepoError, Repository, View};
 use crate::rules::keyring::Keyring;
+use crate::trust::chain::VerifiedLog;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -94,7 +97,8 @@ pub struct CommitCheck {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Part {
-    /// What: `signature`; others follow from policy.
+    /// What: `signature`; `author` when others signed and whoever made it did not; `landing` for what a
+    /// submission brought.
     pub topic: &'static str,
     /// How it comes out.
     pub outcome: Outcome,
@@ -122,6 +126,7 @@ pub fn run(
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
     let view = repository.view()?;
+    let landings = Landings::of(repository, &view, clock, monitor)?;
     let judge = SignatureJudge { repository: repository.id(), keyring: &options.keyring };
     let mut describer = Describer::new(&view)?;
     let mut report = Report { commits: Vec::new(), totals: Totals::default(), exported: None };
@@ -140,7 +145,8 @@ pub fn run(
         let judged: Vec<Result<Vec<SignatureLine>, AppError>> =
             batch.par_iter().map(|(id, _)| judge.lines(&view, *id)).collect();
         for ((id, commit), signatures) in batch.iter().zip(judged) {
-            report.add(CommitLine { signatures: signatures?, ..describer.commit(*id, commit)? });
+            let line = CommitLine { signatures: signatures?, ..describer.commit(*id, commit)? };
+            report.add(line, author_part(commit, &mut describer)?, landings.part(*id, commit)?);
             if let Some(export) = &mut export {
                 export.commit(&view, *id, commit, &options.keyring)?;
             }
@@ -154,8 +160,9 @@ pub fn run(
 }
 
 impl Report {
-    fn add(&mut self, commit: CommitLine) {
-        let parts = vec![signature_part(&commit.signatures)];
+    fn add(&mut self, commit: CommitLine, author: Author, landing: Option<Part>) {
+        let parts = std::iter::once(signature_part(&commit.signatures));
+        let parts: Vec<Part> = parts.chain(author.part(&commit.signatures)).chain(landing).collect();
         let outcome = parts.iter().map(|part| part.outcome).max().unwrap_or(Outcome::Missing);
         match outcome {
             Outcome::Good => self.totals.good += 1,
@@ -163,6 +170,79 @@ impl Report {
             Outcome::Wrong => self.totals.wrong += 1,
         }
         self.commits.push(CommitCheck { commit, outcome, parts });
+    }
+}
+
+/// Whoever made a commit.
+struct Author {
+    people: [PersonId; 2],
+    name: String,
+}
+
+fn author_part(commit: &Commit, describer: &mut Describer<'_>) -> Result<Author, AppError> {
+    let line = describer.person(commit.author.person)?;
+    let name = line.name.unwrap_or_else(|| line.id.short());
+    Ok(Author { people: [commit.author.person, commit.committer.person], name })
+}
+
+impl Author {
+    /// Says so when only others vouch for a commit: that somebody made it is then what it says itself.
+    fn part(&self, signatures: &[SignatureLine]) -> Option<Part> {
+        let good = signatures.iter().filter(|line| line.state == SignatureState::Good);
+        let mut good = good.filter_map(|line| line.person).peekable();
+        good.peek()?;
+        if good.any(|person| self.people.contains(&person)) {
+            return None;
+        }
+        let sentence = format!("{}, who made it by what it says, did not sign it", self.name);
+        Some(Part { topic: "author", outcome: Outcome::Missing, sentence })
+    }
+}
+
+/// What the shared log says of landings.
+struct Landings<'a> {
+    view: &'a View,
+    log: VerifiedLog,
+}
+
+impl<'a> Landings<'a> {
+    fn of(
+        repository: &Repository,
+        view: &'a View,
+        clock: &dyn Clock,
+        monitor: &dyn Monitor,
+    ) -> Result<Self, AppError> {
+        Ok(Self { view, log: verified_log(repository, view, clock.now(), monitor)? })
+    }
+
+    /// Whether a commit that says which submission it brought did so by an entry of the log.
+    fn part(&self, id: CommitId, commit: &Commit) -> Result<Option<Part>, AppError> {
+        let Some(submission) = submission_of(commit).filter(|_| self.log.head().is_some()) else {
+            return Ok(None);
+        };
+        let recorded = self.log.landing(submission);
+        let landed = recorded.map(|sequence| recorded_landing(self.view, sequence)).transpose()?.flatten();
+        let (outcome, sentence) = match (recorded, landed) {
+            (Some(sequence), Some(landed)) if landed.commit == id => (
+                Outcome::Good,
+                format!(
+                    "entry {sequence} of the shared log has it, with the approvals that the policy asks for; \
+                     `pent certificate` says whose"
+                ),
+            ),
+            (Some(sequence), _) => (
+                Outcome::Wrong,
+                format!(
+                    "it says that it landed submission {}, which entry {sequence} landed",
+                    submission.short()
+                ),
+            ),
+            (None, _) => (
+                Outcome::Good,
+                format!("it landed submission {} where no policy asked for approvals", submission.short()),
+            ),
+        };
+        Ok(Some(Part { topic: "landing", outcome, sentence }))
     }
 }
 

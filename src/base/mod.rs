@@ -13,5 +13,6 @@ pub mod lookalike;
 pub mod memory;
 pub mod monitor;
 pub mod path;
+pub mod ref_name;
 pub mod size;
 pub mod time;

@@ -328,9 +328,13 @@ impl Action {
     }
 }
 
-/// The words of an action, with a salt that keeps short ones from being guessed by their digest.
+/// The words of an action: whose they are, and a salt that keeps short ones from being guessed by their
+/// digest. Since they name their speaker, nobody else's action has them by naming their digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Body {
+    /// Who speaks: the actor of the action.
+    pub actor: PersonId,
     /// 16 random bytes in hexadecimal.
     salt: String,
     /// The words; may be empty.
@@ -338,15 +342,15 @@ pub struct Body {
 }
 
 impl Body {
-    /// Words with a salt, which must be random.
-    pub fn new(salt: [u8; 16], text: impl Into<String>) -> Self {
+    /// Words of a person with a salt, which must be random.
+    pub fn new(actor: PersonId, salt: [u8; 16], text: impl Into<String>) -> Self {
         let salt = salt.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { salt, text: text.into() }
+        Self { actor, salt, text: text.into() }
     }
 
     /// The exact bytes.
     pub fn encode(&self) -> Vec<u8> {
-        // Two texts have a form in JSON.
+        // Texts have a form in JSON.
         serde_json::to_vec(self).unwrap_or_default()
     }
 

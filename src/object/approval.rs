@@ -3,6 +3,7 @@
 use crate::base::id::{ActionId, PersonId, PolicyId, TransitionId};
 use crate::object::transition::{Transition, TransitionList};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Whether a change of metadata alone keeps an approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,6 +34,20 @@ impl Judgement {
     }
 }
 
+/// How lists of transitions know one: worked out once, asked of many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TransitionIds {
+    exact: TransitionId,
+    without_metadata: TransitionId,
+}
+
+impl TransitionIds {
+    /// The ids of a transition.
+    pub fn of(transition: &Transition) -> Self {
+        Self { exact: transition.id(), without_metadata: transition.without_metadata().id() }
+    }
+}
+
 /// A set of transitions that can be asked whether one is among them.
 #[derive(Debug, Clone, Default)]
 pub struct Coverage {
@@ -50,36 +65,23 @@ impl Coverage {
         }
     }
 
-    /// Adds the transitions of a list.
-    pub fn extend(&mut self, list: &TransitionList) {
-        let more = Self::of(list);
-        self.exact.extend(more.exact);
-        self.without_metadata.extend(more.without_metadata);
-    }
-
     /// Whether it has no transition.
     pub fn is_empty(&self) -> bool {
         self.exact.is_empty()
     }
 
-    /// Whether a transition is among them, whatever is said of metadata.
-    pub fn covers_content(&self, transition: &Transition) -> bool {
-        self.covers(transition, MetadataRule::Keeps)
-    }
-
     /// Whether a transition is among them: to the last bit, or but for metadata where the rule
     /// says so.
-    pub fn covers(&self, transition: &Transition, rule: MetadataRule) -> bool {
+    pub fn covers(&self, transition: &TransitionIds, rule: MetadataRule) -> bool {
         match rule {
-            MetadataRule::Voids => self.exact.contains(&transition.id()),
-            MetadataRule::Keeps => self.without_metadata.contains(&transition.without_metadata().id()),
+            MetadataRule::Voids => self.exact.contains(&transition.exact),
+            MetadataRule::Keeps => self.without_metadata.contains(&transition.without_metadata),
         }
     }
 }
 
-/// One verdict that stands: not taken back, not followed by another of the same person on the same
-/// transitions. That the signature verifies is certain; that the key is the person's is for the
-/// policy to say.
+/// One verdict. That the signature verifies is certain; that the key is the person's, and whether it
+/// counts, is for the policy to say.
 #[derive(Debug, Clone)]
 pub struct Approval {
     /// The signed action.
@@ -96,8 +98,39 @@ pub struct Approval {
     pub unix_ms: i64,
     /// Which way it goes.
     pub judgement: Judgement,
-    /// The transitions that it still speaks of.
-    pub coverage: Coverage,
+    /// The transitions that it is about. Verdicts on one list share it.
+    pub coverage: Arc<Coverage>,
+    /// Places, among the verdicts of a submission, of this person's verdicts that this one came right
+    /// after, having seen them. Each is before its own.
+    pub before: Vec<usize>,
+}
+
+/// Which verdicts of a submission, in causal order, stand on a transition; gives their places.
+///
+/// Of two verdicts of one person on the same content the later holds, when that person had seen the
+/// earlier; else both stand. Only a verdict that `speaks` stands or takes another's place: one that was
+/// taken back does neither, and no more does one whose key does not count.
+pub fn standing<'a>(
+    verdicts: impl ExactSizeIterator<Item = &'a Approval> + DoubleEndedIterator,
+    transition: &TransitionIds,
+    speaks: &dyn Fn(usize) -> bool,
+) -> Vec<usize> {
+    let mut replaced = vec![false; verdicts.len()];
+    let mut found = Vec::new();
+    for (place, verdict) in verdicts.enumerate().rev() {
+        let about = speaks(place) && verdict.coverage.covers(transition, MetadataRule::Keeps);
+        if about && !replaced[place] {
+            found.push(place);
+        }
+        // What an earlier one was replaced by had seen all that it came after.
+        if about || replaced[place] {
+            for earlier in verdict.before.iter().copied().filter(|earlier| *earlier < place) {
+                replaced[earlier] = true;
+            }
+        }
+    }
+    found.reverse();
+    found
 }
 
 #[cfg(test)]
@@ -125,8 +158,9 @@ mod tests {
         for (transition, voids, keeps) in
             [(&approved, true, true), (&relabelled, false, true), (&redrawn, false, false)]
         {
-            assert_eq!(coverage.covers(transition, MetadataRule::Voids), voids);
-            assert_eq!(coverage.covers(transition, MetadataRule::Keeps), keeps);
+            let ids = TransitionIds::of(transition);
+            assert_eq!(coverage.covers(&ids, MetadataRule::Voids), voids);
+            assert_eq!(coverage.covers(&ids, MetadataRule::Keeps), keeps);
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::base::codec::{DecodeError, Decoder, Encoder};
 use crate::base::id::{ActionId, AssetId, CommitId, LogEntryId, PersonId, RepositoryId};
+use crate::base::ref_name::is_branch_or_tag;
 use crate::object::policy_link::Signed;
 use crate::object::signature::{
     Fingerprint, Namespace, SIGNATURE_BYTES_MAX, Signature, SignatureError, Verified, verify,
@@ -20,8 +21,6 @@ const SCHEMA: &str = "pentimento log entry v1";
 pub const ENTRY_BYTES_MAX: usize = 1 << 20;
 /// Most heads of the review log that one entry names.
 pub const HEADS_MAX: usize = 256;
-/// Longest name of a branch or tag, in bytes.
-const NAME_BYTES_MAX: usize = 300;
 /// Longest words of an entry, in bytes.
 pub const WORDS_BYTES_MAX: usize = 4096;
 /// Version of the record of an entry with its signature.
@@ -269,11 +268,16 @@ impl LogEntry {
         let (words, name) = match &self.deed {
             LogDeed::Lock(body) => (body.reason.as_str(), ""),
             LogDeed::Revoke(body) => (body.reason.as_str(), ""),
+            LogDeed::Move(body) if body.reference.is_empty() => return Err(EntryError::Form),
             LogDeed::Move(body) => ("", body.reference.as_str()),
             _ => ("", ""),
         };
-        if words.len() > WORDS_BYTES_MAX || name.len() > NAME_BYTES_MAX {
+        if words.len() > WORDS_BYTES_MAX {
             return Err(EntryError::TooLong);
+        }
+        // A name that no reader could take over would stop everybody for good.
+        if !name.is_empty() && !is_branch_or_tag(name) {
+            return Err(EntryError::Form);
         }
         Ok(())
     }

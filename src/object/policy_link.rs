@@ -5,6 +5,7 @@
 //! leave but by a new link only: going back is a step forward that the quorum takes again.
 
 use crate::base::id::{CommitId, PolicyId, RepositoryId};
+use crate::base::ref_name::is_branch_or_tag;
 use crate::object::signature::{Namespace, Signature, SignatureError, Verified, verify};
 use crate::object::{ObjectKind, hash_object};
 use serde::{Deserialize, Serialize};
@@ -22,8 +23,6 @@ pub const STARTS_MAX: usize = 1024;
 pub const REASON_BYTES_MAX: usize = 4096;
 /// Most signatures under one statement.
 pub const SIGNATURES_MAX: usize = 128;
-/// Longest name of a branch or tag, in bytes.
-const NAME_BYTES_MAX: usize = 300;
 
 /// Why bytes are no link.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -125,10 +124,11 @@ impl PolicyLink {
         if self.starts.len() > STARTS_MAX {
             return Err(LinkError::TooMany { what: "starts" });
         }
-        let long = self.reason.len() > REASON_BYTES_MAX
-            || self.starts.keys().any(|name| name.is_empty() || name.len() > NAME_BYTES_MAX);
-        if long {
+        if self.reason.len() > REASON_BYTES_MAX {
             return Err(LinkError::TooLong);
+        }
+        if !self.starts.keys().all(|name| is_branch_or_tag(name)) {
+            return Err(LinkError::Form);
         }
         let sorted = self.parents.windows(2).all(|pair| pair[0] < pair[1]);
         let first = self.parents.is_empty() == (self.number == 1) && self.number > 0;

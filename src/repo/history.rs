@@ -81,6 +81,53 @@ impl<S: ObjectSource> Iterator for Walk<'_, S> {
     }
 }
 
+/// The commits that can be reached from `tips` and not from `hidden`, youngest first.
+///
+/// Paints both histories down, youngest first, until only what `hidden` reaches is left, and that older than
+/// anything found: so it costs what is new, not the whole history. Where clocks disagree by more than
+/// that, a commit that `hidden` reaches may be among them; never is one left out.
+pub fn only_in<S: ObjectSource>(
+    source: &S,
+    tips: impl IntoIterator<Item = CommitId>,
+    hidden: Option<CommitId>,
+) -> Result<Vec<(CommitId, Commit)>, S::Error> {
+    let mut shown: HashMap<CommitId, bool> = HashMap::new();
+    let mut found: HashMap<CommitId, Commit> = HashMap::new();
+    let mut queue: BinaryHeap<Waiting> = BinaryHeap::new();
+    let start = tips.into_iter().map(|tip| (tip, true)).chain(hidden.map(|hidden| (hidden, false)));
+    for (id, show) in start {
+        if shown.get(&id).is_none_or(|before| *before && !show) {
+            shown.insert(id, show);
+            queue.push(Waiting { time: source.commit(id)?.committer.time, id });
+        }
+    }
+    let mut oldest: Option<i64> = None;
+    while let Some(next) = queue.peek() {
+        let is_open = queue.iter().any(|waiting| shown[&waiting.id]);
+        if !is_open && oldest.is_none_or(|oldest| next.time.unix_ms < oldest) {
+            break;
+        }
+        let Some(Waiting { time, id }) = queue.pop() else { break };
+        let (commit, show) = (source.commit(id)?, shown[&id]);
+        for parent in &commit.parents {
+            if shown.get(parent).is_none_or(|before| *before && !show) {
+                shown.insert(*parent, show);
+                queue.push(Waiting { time: source.commit(*parent)?.committer.time, id: *parent });
+            }
+        }
+        if show {
+            oldest = Some(oldest.map_or(time.unix_ms, |oldest| oldest.min(time.unix_ms)));
+            found.insert(id, commit);
+        }
+    }
+    let mut found: Vec<(CommitId, Commit)> =
+        found.into_iter().filter(|(id, _)| shown.get(id).copied().unwrap_or(false)).collect();
+    found.sort_by(|(left, a), (right, b)| {
+        (b.committer.time.unix_ms, right).cmp(&(a.committer.time.unix_ms, left))
+    });
+    Ok(found)
+}
+
 /// The `count`th commit back along first parents; `None` when the line is shorter.
 pub fn first_parent_back<S: ObjectSource>(
     source: &S,
@@ -202,4 +249,114 @@ fn remove_ancestors<S: ObjectSource>(source: &S, found: Vec<CommitId>) -> Result
         }
     }
     Ok(best)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::{MetadataId, PersonId, TreeId};
+    use crate::object::commit::Signature;
+    use crate::object::memory::MissingObject;
+    use crate::object::metadata::Metadata;
+    use crate::object::tree::TreeNode;
+    use proptest::prelude::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Commits by number; counts how often one is read.
+    struct History {
+        commits: Vec<(CommitId, Commit)>,
+        read: AtomicUsize,
+    }
+
+    impl History {
+        /// Each commit has some of those before it as parents, and a moment.
+        fn of(commits: &[(Vec<usize>, i64)]) -> Self {
+            let mut made: Vec<(CommitId, Commit)> = Vec::new();
+            for (number, (parents, unix_ms)) in commits.iter().enumerate() {
+                let person = PersonId::from_bytes([number as u8; 16]);
+                let signature = Signature { person, time: Timestamp::utc(*unix_ms) };
+                let mut parents: Vec<CommitId> = parents.iter().map(|parent| made[*parent].0).collect();
+                parents.dedup();
+                let commit = Commit {
+                    tree: TreeNode::empty_id(),
+                    parents,
+                    author: signature,
+                    committer: signature,
+                    message: number.to_string(),
+                    notes: Vec::new(),
+                    extensions: Vec::new(),
+                };
+                made.push((commit.id(), commit));
+            }
+            Self { commits: made, read: AtomicUsize::new(0) }
+        }
+    }
+
+    impl ObjectSource for History {
+        type Error = MissingObject;
+
+        fn tree_node(&self, id: TreeId) -> Result<TreeNode, MissingObject> {
+            Err(MissingObject::Tree(id))
+        }
+
+        fn metadata(&self, id: MetadataId) -> Result<Metadata, MissingObject> {
+            Err(MissingObject::Metadata(id))
+        }
+
+        fn commit(&self, id: CommitId) -> Result<Commit, MissingObject> {
+            self.read.fetch_add(1, Ordering::Relaxed);
+            let found = self.commits.iter().find(|(other, _)| *other == id);
+            found.map(|(_, commit)| commit.clone()).ok_or(MissingObject::Commit(id))
+        }
+    }
+
+    #[test]
+    fn what_is_new_costs_what_is_new() {
+        let line: Vec<(Vec<usize>, i64)> =
+            (0..500).map(|n: usize| (n.checked_sub(1).into_iter().collect(), n as i64)).collect();
+        let history = History::of(&line);
+        let (tip, hidden) = (history.commits[499].0, history.commits[497].0);
+        let found = only_in(&history, [tip], Some(hidden)).expect("commits");
+        assert_eq!(found.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [tip, history.commits[498].0]);
+        assert!(history.read.load(Ordering::Relaxed) < 12, "not the whole history is read");
+    }
+
+    proptest! {
+        #[test]
+        fn commits_of_one_side_are_found_and_never_one_too_few(
+            shape in prop::collection::vec((prop::collection::vec(any::<prop::sample::Index>(), 0..3), 0i64..40), 2..24),
+            tip in any::<prop::sample::Index>(),
+            hidden in any::<prop::sample::Index>(),
+            clocks_agree in any::<bool>(),
+        ) {
+            let commits: Vec<(Vec<usize>, i64)> = shape
+                .iter()
+                .enumerate()
+                .map(|(number, (parents, moment))| {
+                    let mut parents: Vec<usize> = if number == 0 {
+                        Vec::new()
+                    } else {
+                        parents.iter().map(|parent| parent.index(number)).collect()
+                    };
+                    parents.sort_unstable();
+                    parents.dedup();
+                    (parents, if clocks_agree { number as i64 } else { *moment })
+                })
+                .collect();
+            let history = History::of(&commits);
+            let (tip, hidden) = (tip.index(commits.len()), hidden.index(commits.len()));
+            let (tip, hidden) = (history.commits[tip].0, history.commits[hidden].0);
+            let ids = |found: Vec<(CommitId, Commit)>| -> HashSet<CommitId> {
+                found.into_iter().map(|(id, _)| id).collect()
+            };
+            let found = ids(only_in(&history, [tip], Some(hidden)).expect("commits"));
+            let mut walk = Walk::from(&history, [tip]).expect("a walk");
+            walk.hide(hidden).expect("hidden");
+            let expected = ids(walk.collect::<Result<_, _>>().expect("commits"));
+            prop_assert!(found.is_superset(&expected));
+            if clocks_agree {
+                prop_assert_eq!(found, expected);
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //!
 //! All of it is this clone's own and never leaves it. Keys are in `docs/format/shared-log.md`.
 
+use crate::base::id::PolicyId;
 use crate::object::log_entry::SignedEntry;
 use crate::repo::error::RepoError;
 use crate::repo::shared_log::LogHead;
@@ -10,6 +11,9 @@ use crate::repo::{Edit, View};
 use crate::store::Space;
 
 const SEEN_PREFIX: &str = "trust/seen/";
+const SEEN_AT_PREFIX: &str = "trust/seen-at/";
+const EXPECTED_KEY: &[u8] = b"trust/expected";
+const REFUSED_PREFIX: &[u8] = b"trust/refused/";
 const CONFIRMED_KEY: &[u8] = b"trust/confirmed";
 const HOME_KEY: &[u8] = b"trust/home";
 const WAITING_PREFIX: &[u8] = b"trust/waiting/";
@@ -18,7 +22,32 @@ fn seen_key(remote: &str) -> Vec<u8> {
     format!("{SEEN_PREFIX}{remote}").into_bytes()
 }
 
+fn seen_at_key(remote: &str) -> Vec<u8> {
+    format!("{SEEN_AT_PREFIX}{remote}").into_bytes()
+}
+
+fn refused_key(proposal: PolicyId) -> Vec<u8> {
+    [REFUSED_PREFIX, proposal.as_bytes()].concat()
+}
+
 impl View {
+    /// When that was, by this clone's own clock, in milliseconds since 1970: whatever came later was not there.
+    pub fn seen_log_at(&self, remote: &str) -> Result<Option<i64>, RepoError> {
+        let bytes: Option<Vec<u8>> = self.snapshot().get(Space::Settings, &seen_at_key(remote))?;
+        Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map(i64::from_le_bytes))
+    }
+
+    /// The first policy that its owner said this clone may take over from elsewhere.
+    pub fn expected_root(&self) -> Result<Option<PolicyId>, RepoError> {
+        let bytes: Option<Vec<u8>> = self.snapshot().get(Space::Settings, EXPECTED_KEY)?;
+        Ok(bytes.and_then(|bytes| PolicyId::from_slice(&bytes)))
+    }
+
+    /// Whether a proposed policy was withdrawn here: it is not taken in again.
+    pub fn is_refused_proposal(&self, proposal: PolicyId) -> Result<bool, RepoError> {
+        Ok(self.snapshot().contains(Space::Settings, &refused_key(proposal))?)
+    }
+
     /// The newest entry that a remote was seen to have.
     pub fn seen_log(&self, remote: &str) -> Result<Option<LogHead>, RepoError> {
         let bytes: Option<Vec<u8>> = self.snapshot().get(Space::Settings, &seen_key(remote))?;
@@ -50,13 +79,28 @@ impl View {
 }
 
 impl Edit {
-    /// Remembers the newest entry that a remote has; `None` when the remote is forgotten.
-    pub fn put_seen_log(&mut self, remote: &str, head: Option<LogHead>) -> Result<(), RepoError> {
-        match head {
-            Some(head) => self.transaction().put(Space::Settings, &seen_key(remote), &head.encode())?,
-            None => drop(self.transaction().delete(Space::Settings, &seen_key(remote))?),
-        }
+    /// Remembers the newest entry that a remote has at a moment by this clone's clock.
+    pub fn put_seen_log(&mut self, remote: &str, head: LogHead, now_ms: i64) -> Result<(), RepoError> {
+        self.transaction().put(Space::Settings, &seen_key(remote), &head.encode())?;
+        Ok(self.transaction().put(Space::Settings, &seen_at_key(remote), &now_ms.to_le_bytes())?)
+    }
+
+    /// Forgets what a remote had.
+    pub fn forget_seen_log(&mut self, remote: &str) -> Result<(), RepoError> {
+        self.transaction().delete(Space::Settings, &seen_key(remote))?;
+        self.transaction().delete(Space::Settings, &seen_at_key(remote))?;
         Ok(())
+    }
+
+    /// Lets this clone take a first policy over from elsewhere.
+    pub fn expect_root(&mut self, root: PolicyId) -> Result<(), RepoError> {
+        Ok(self.transaction().put(Space::Settings, EXPECTED_KEY, root.as_bytes())?)
+    }
+
+    /// Withdraws a proposed policy for good: it is not taken in again from elsewhere.
+    pub fn refuse_proposal(&mut self, proposal: PolicyId) -> Result<(), RepoError> {
+        self.withdraw_proposal(proposal)?;
+        Ok(self.transaction().put(Space::Settings, &refused_key(proposal), &[])?)
     }
 
     /// Remembers the verification at the newest entry that any remote has.

@@ -42,6 +42,7 @@ impl Roots {
             roots.commits.push(target.commit);
         }
         roots.commits.extend(view.review_commits()?);
+        roots.commits.extend(view.log_commits()?);
         roots.commits.extend(view.unfinished_imports()?);
         for commit in view.kept_for_clones(now)? {
             // One that was gone before it was asked for cannot be kept.

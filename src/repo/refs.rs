@@ -6,6 +6,7 @@
 
 use crate::base::codec::{DecodeError, DecodeErrorKind, Decoder, Encoder};
 use crate::base::id::CommitId;
+use crate::base::ref_name;
 use crate::object::commit::Signature;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -17,7 +18,6 @@ pub const DEFAULT_BRANCH: &str = "main";
 const BRANCH_PREFIX: &str = "branch/";
 const TAG_PREFIX: &str = "tag/";
 const REMOTE_PREFIX: &str = "remote/";
-const NAME_BYTES_MAX: usize = 255;
 
 /// Why text is no name of a branch or tag.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,17 +83,9 @@ impl RefName {
     }
 
     fn new(prefix: &str, name: &str) -> Result<Self, RefNameError> {
-        let refuse = |reason: String| RefNameError { name: name.to_owned(), reason };
-        if name.len() > NAME_BYTES_MAX {
-            return Err(refuse(format!("it is longer than {NAME_BYTES_MAX} bytes")));
+        if let Some(reason) = ref_name::fault(name) {
+            return Err(RefNameError { name: name.to_owned(), reason });
         }
-        if name == "@" || name.starts_with('-') {
-            return Err(refuse("it would be taken for something else on the command line".into()));
-        }
-        if name.chars().any(crate::base::escape::is_unsafe_to_show) {
-            return Err(refuse("it has characters that cannot be seen".into()));
-        }
-        gix::validate::reference::name_partial(name.into()).map_err(|error| refuse(error.to_string()))?;
         Ok(Self { full: format!("{prefix}{name}") })
     }
 

@@ -5,7 +5,7 @@
 //! `docs/format/review-log.md`.
 
 use crate::base::codec::{DecodeError, Decoder, Encoder};
-use crate::base::id::{ActionId, BodyId, CommitId, FileId};
+use crate::base::id::{ActionId, BodyId, CommitId, FileId, PersonId};
 use crate::object::action::{Action, ActionError, Audience, BODY_BYTES_MAX, Body, Deed, STATEMENT_BYTES_MAX};
 use crate::object::policy_link::Signed;
 use crate::object::set_node::Member;
@@ -16,6 +16,7 @@ use crate::repo::error::RepoError;
 use crate::repo::sets::{LogSet, member_kind, member_of};
 use crate::repo::{Edit, View};
 use crate::store::Space;
+use std::collections::BTreeSet;
 
 /// Version of the records.
 const VERSION: u8 = 1;
@@ -209,6 +210,13 @@ impl View {
         TransitionList::decode(&bytes).map(Some).map_err(|_| altered())
     }
 
+    /// The actors of an audience's actions that name these words.
+    pub fn speakers_of(&self, audience: Audience, id: BodyId) -> Result<BTreeSet<PersonId>, RepoError> {
+        let actions = self.review_actions(audience)?;
+        let actions = actions.iter().filter_map(|record| Action::decode(&record.statement).ok());
+        Ok(actions.filter(|action| action.body == id).map(|action| action.actor).collect())
+    }
+
     /// The commits that submissions rest on and that are here: what gc must spare.
     pub fn review_commits(&self) -> Result<Vec<CommitId>, RepoError> {
         let mut commits = Vec::new();
@@ -254,12 +262,40 @@ impl Edit {
         if bytes.len() > BODY_BYTES_MAX {
             return Err(RepoError::Structure { message: "the message is longer than 1 MiB".into() });
         }
-        if self.transaction().get(Space::ReviewLog, &key(ERASED_PREFIX, None, id.as_bytes()))?.is_some() {
-            return Ok(false);
+        let erased = key(ERASED_PREFIX, None, id.as_bytes());
+        if let Some(record) = self.transaction().get(Space::ReviewLog, &erased)? {
+            if self.erases(&record, body)? {
+                return Ok(false);
+            }
+            // Somebody had these words erased as their own before they came, and they are not.
+            if let Ok((said, _)) = words_erasure::decode_record(&record) {
+                let member = member_of(member_kind::WORDS_ERASURE, &record);
+                self.note_member(LogSet::of_audience(said.audience), member, None);
+            }
+            self.transaction().delete(Space::ReviewLog, &erased)?;
         }
         self.transaction().put(Space::ReviewLog, &key(BODY_PREFIX, None, id.as_bytes()), &bytes)?;
         self.note_missing_words(id, false)?;
         Ok(true)
+    }
+
+    /// Words that are here, those of this edit included.
+    pub fn review_body(&mut self, id: BodyId) -> Result<Option<Body>, RepoError> {
+        let bytes: Option<Vec<u8>> =
+            self.transaction().get(Space::ReviewLog, &key(BODY_PREFIX, None, id.as_bytes()))?;
+        let altered = |_| RepoError::Altered { kind: "body of an action", id: id.to_string() };
+        bytes.map(|bytes| Body::decode(&bytes).map_err(altered)).transpose()
+    }
+
+    /// Whether a permission to erase is about words of whoever spoke these. One that only this clone noted
+    /// always is.
+    fn erases(&mut self, record: &[u8], body: &Body) -> Result<bool, RepoError> {
+        let Ok((said, _)) = words_erasure::decode_record(record) else { return Ok(true) };
+        let row = key(ACTION_PREFIX, Some(said.audience), said.action.as_bytes());
+        let bytes = self.transaction().get(Space::ReviewLog, &row)?;
+        let action =
+            bytes.and_then(|bytes| Action::decode(&ActionRecord::decode(&bytes).ok()?.statement).ok());
+        Ok(action.is_none_or(|action| action.actor == body.actor))
     }
 
     /// Keeps a list of transitions.
@@ -348,7 +384,7 @@ pub fn describe(row: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::RepositoryId;
+    use crate::base::id::{PersonId, RepositoryId};
     use crate::repo::Repository;
     use crate::store::StoreSettings;
 
@@ -368,7 +404,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let settings = StoreSettings::new(RepositoryId::from_bytes([1; 16]));
         let repository = Repository::create(folder.path(), &settings).expect("a new repository");
-        let body = Body::new([1; 16], "Not for everybody");
+        let body = Body::new(PersonId::from_bytes([2; 16]), [1; 16], "Not for everybody");
         let state = || repository.view().expect("a view").review_body(body.id()).expect("readable");
         assert_eq!(state(), BodyState::Missing);
         let mut edit = repository.edit().expect("an edit");

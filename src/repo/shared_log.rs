@@ -17,6 +17,7 @@ use crate::repo::{Edit, View};
 use crate::rules::approval::{Authorised, Recorded};
 use crate::rules::policy::Policy;
 use crate::store::Space;
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 const ENTRY_PREFIX: &[u8] = b"e/";
@@ -110,6 +111,20 @@ impl LogHead {
     }
 }
 
+/// The commits that are looked at when entries are judged: where branches stood, and where they went.
+pub fn commits_judged_by(entries: &[SignedEntry]) -> Vec<CommitId> {
+    let mut commits = Vec::new();
+    for signed in entries {
+        let Ok(entry) = LogEntry::decode(&signed.statement) else { continue };
+        if let LogDeed::Move(moved) = entry.deed
+            && moved.reference.starts_with("branch/")
+        {
+            commits.extend(moved.from.into_iter().chain(moved.to));
+        }
+    }
+    commits
+}
+
 fn entry_key(sequence: u64) -> Vec<u8> {
     [ENTRY_PREFIX, &sequence.to_be_bytes()].concat()
 }
@@ -177,6 +192,22 @@ impl View {
             members.push((member_of(member_kind::POLICY_PROPOSAL, &value), key));
         }
         Ok(members)
+    }
+
+    /// The commits that moves in the log speak of and that are here: without them nobody could judge these
+    /// moves again, so gc must spare them even when no name reaches them any more.
+    pub fn log_commits(&self) -> Result<Vec<CommitId>, RepoError> {
+        let mut commits = BTreeSet::new();
+        for signed in self.log_entries(1)? {
+            commits.extend(commits_judged_by(&[signed?]));
+        }
+        let mut here = Vec::with_capacity(commits.len());
+        for commit in commits {
+            if self.snapshot().contains(Space::Commits, commit.as_bytes())? {
+                here.push(commit);
+            }
+        }
+        Ok(here)
     }
 
     /// What the last verification of the log left, if there was one.
@@ -262,7 +293,7 @@ impl Edit {
         }
         if let LogDeed::Policy(taken) = &entry.deed {
             self.protect_by(&taken.link.statement)?;
-            self.withdraw_proposal(PolicyLink::id_of(&taken.link.statement))?;
+            self.withdraw_untimely(PolicyLink::id_of(&taken.link.statement))?;
         }
         self.put_entry(&entry, signed)
     }
@@ -317,6 +348,20 @@ impl Edit {
         Ok(self.transaction().delete(Space::SharedLog, &key)?)
     }
 
+    /// Forgets the policy link that took effect, and all that waited and do not follow it: nobody can put them
+    /// in force any more.
+    fn withdraw_untimely(&mut self, taken: PolicyId) -> Result<(), RepoError> {
+        for (_, bytes) in self.transaction().scan_prefix(Space::SharedLog, PROPOSAL_PREFIX)? {
+            let signed = read_proposal(&bytes)?;
+            let follows =
+                PolicyLink::decode(&signed.statement).is_ok_and(|link| link.parents.contains(&taken));
+            if !follows {
+                self.withdraw_proposal(PolicyLink::id_of(&signed.statement))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes over entries from elsewhere, which were verified up to the last of them.
     ///
     /// No name moves by this: [`follow_log`](Self::follow_log) does that, when its time has come.
@@ -326,7 +371,7 @@ impl Edit {
             let entry = self.next_entry(signed)?;
             if let LogDeed::Policy(taken) = &entry.deed {
                 self.protect_by(&taken.link.statement)?;
-                self.withdraw_proposal(PolicyLink::id_of(&taken.link.statement))?;
+                self.withdraw_untimely(PolicyLink::id_of(&taken.link.statement))?;
             }
             head = Some(self.put_entry(&entry, signed)?);
         }

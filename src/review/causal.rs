@@ -71,12 +71,17 @@ impl Causal {
         &self.missing
     }
 
-    /// The newest actions: those that no other names. Sorted.
-    pub fn heads(&self) -> Vec<ActionId> {
-        let named: HashSet<ActionId> =
-            self.entries.iter().flat_map(|entry| entry.action().parents()).collect();
+    /// The place of an action in the order.
+    pub fn place(&self, id: ActionId) -> Option<usize> {
+        self.places.get(&id).copied()
+    }
+
+    /// The newest actions among those that are asked for: those that none of them names. Sorted.
+    pub fn heads(&self, counts: &dyn Fn(&Entry) -> bool) -> Vec<ActionId> {
+        let counting: Vec<&Entry> = self.entries.iter().filter(|entry| counts(entry)).collect();
+        let named: HashSet<ActionId> = counting.iter().flat_map(|entry| entry.action().parents()).collect();
         let mut heads: Vec<ActionId> =
-            self.entries.iter().map(Entry::id).filter(|id| !named.contains(id)).collect();
+            counting.iter().map(|entry| entry.id()).filter(|id| !named.contains(id)).collect();
         heads.sort_unstable();
         heads
     }
@@ -86,43 +91,70 @@ impl Causal {
         self.entries.iter().rev().find(|entry| entry.action().actor == person).map(Entry::id)
     }
 
-    /// Whether the signer of `later` had seen `earlier`.
-    pub fn had_seen(&self, later: ActionId, earlier: ActionId) -> bool {
-        let Some(target) = self.places.get(&earlier) else { return false };
+    /// The places of some actions, and of all that their signers had seen, but for what is known already.
+    pub fn past(
+        &self,
+        ids: impl IntoIterator<Item = ActionId>,
+        known: &dyn Fn(ActionId) -> bool,
+    ) -> HashSet<usize> {
+        let mut past = HashSet::new();
+        let mut waiting: Vec<ActionId> = ids.into_iter().collect();
+        while let Some(id) = waiting.pop() {
+            let Some(place) = self.place(id).filter(|_| !known(id)) else { continue };
+            if past.insert(place) {
+                waiting.extend(self.entries[place].action().parents());
+            }
+        }
+        past
+    }
+
+    /// Those of `earlier` (places, by id) that an action came right after: its signer had seen them, and
+    /// through none of the others.
+    pub fn right_before(&self, later: ActionId, earlier: &BTreeMap<ActionId, usize>) -> Vec<usize> {
+        let first = earlier.keys().filter_map(|id| self.place(*id)).min();
+        let Some(first) = first else { return Vec::new() };
+        let mut found = BTreeSet::new();
         let mut waiting = vec![later];
         let mut seen = HashSet::new();
-        while let Some(id) = waiting.pop() {
-            let Some(entry) = self.get(id) else { continue };
+        while let Some(entry) = waiting.pop().and_then(|id| self.get(id)) {
             for parent in entry.action().parents() {
-                if parent == earlier {
-                    return true;
-                }
-                // Whatever comes before the target in the order cannot have seen it.
-                if self.places.get(&parent).is_some_and(|place| place > target) && seen.insert(parent) {
-                    waiting.push(parent);
+                match earlier.get(&parent) {
+                    Some(place) => {
+                        found.insert(*place);
+                    }
+                    // Whatever comes before all of them in the order has seen none.
+                    None if self.place(parent).is_some_and(|place| place > first) && seen.insert(parent) => {
+                        waiting.push(parent);
+                    }
+                    None => {}
                 }
             }
         }
-        false
+        found.into_iter().collect()
     }
 
-    /// Actions that are missing in the past of one, as far as its past is here.
-    pub fn gaps_before(&self, ids: impl IntoIterator<Item = ActionId>) -> BTreeSet<ActionId> {
+    /// Actions that are missing in the past of some, as far as their past is here. Only what `counts` is
+    /// believed to have seen what it names.
+    pub fn gaps_before(
+        &self,
+        ids: impl IntoIterator<Item = ActionId>,
+        counts: &dyn Fn(&Entry) -> bool,
+    ) -> BTreeSet<ActionId> {
         let mut gaps = BTreeSet::new();
         if self.missing.is_empty() {
             return gaps;
         }
         let mut waiting: Vec<ActionId> = ids.into_iter().collect();
-        let mut seen = HashSet::new();
+        let mut seen: HashSet<ActionId> = waiting.iter().copied().collect();
         while let Some(id) = waiting.pop() {
-            match self.get(id) {
-                None => {
-                    gaps.insert(id);
-                }
-                Some(entry) => {
-                    waiting.extend(entry.action().parents().into_iter().filter(|id| seen.insert(*id)));
-                }
-            }
+            let Some(entry) = self.get(id) else {
+                gaps.insert(id);
+                continue;
+            };
+            let believed = counts(entry);
+            let parents = entry.action().parents().into_iter();
+            let parents = parents.filter(|id| believed || self.places.contains_key(id));
+            waiting.extend(parents.filter(|id| seen.insert(*id)));
         }
         gaps
     }

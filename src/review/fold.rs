@@ -11,12 +11,29 @@ use crate::review::causal::Causal;
 use crate::review::entry::Entry;
 use crate::review::permission::{Refused, check};
 use crate::review::submission::{Given, Landed, Round, Said, Submission};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Says whose a key is.
 pub trait Keys {
     /// Whether `key` may speak as `person`.
     fn belongs(&self, key: &PublicKey, person: PersonId) -> bool;
+
+    /// Whether whoever lays down who counts knows a person. Others may speak, but nothing rests on it.
+    fn knows(&self, person: PersonId) -> bool {
+        let _ = person;
+        true
+    }
+
+    /// The entry of the shared log by which a submission landed.
+    fn landing(&self, submission: ActionId) -> Option<u64> {
+        let _ = submission;
+        None
+    }
+
+    /// What to call the people who are known; `None` where everybody is who they say.
+    fn roll(&self) -> Option<HashMap<PersonId, String>> {
+        None
+    }
 }
 
 /// Where nobody has said whose keys are whose, everybody is who they say.
@@ -40,7 +57,7 @@ pub struct ReviewState {
     pub refused: BTreeMap<ActionId, Refused>,
     /// Actions of kinds that this program does not know.
     pub unknown: BTreeSet<ActionId>,
-    /// The newest actions.
+    /// The newest actions of people who count.
     pub heads: Vec<ActionId>,
     /// Actions that others name and that are not here.
     pub missing: BTreeSet<ActionId>,
@@ -48,8 +65,12 @@ pub struct ReviewState {
 
 /// Folds actions.
 pub fn fold(repository: RepositoryId, causal: &Causal, keys: &dyn Keys) -> ReviewState {
+    let counts = |entry: &Entry| {
+        let actor = entry.action().actor;
+        keys.knows(actor) && keys.belongs(entry.key(), actor)
+    };
     let mut state = ReviewState {
-        heads: causal.heads(),
+        heads: causal.heads(&counts),
         missing: causal.missing().keys().copied().collect(),
         ..ReviewState::default()
     };
@@ -59,7 +80,7 @@ pub fn fold(repository: RepositoryId, causal: &Causal, keys: &dyn Keys) -> Revie
         }
     }
     for submission in state.submissions.values_mut() {
-        submission.gaps = causal.gaps_before(actions_of(submission));
+        submission.gaps = causal.gaps_before(actions_of(submission), &counts);
     }
     state
 }
@@ -83,8 +104,9 @@ pub fn fold_only<'e>(
 /// The actions that a submission's state rests on.
 fn actions_of(submission: &Submission) -> Vec<ActionId> {
     let rounds = submission.rounds.iter().map(|round| round.action);
-    let verdicts = submission.verdicts.iter().flat_map(|given| [Some(given.action), given.taken_back]);
-    rounds.chain(verdicts.flatten()).chain(submission.withdrawn).collect()
+    let verdicts = submission.verdicts.iter().filter(|given| !given.stranger);
+    let verdicts = verdicts.flat_map(|given| given.taken_back.iter().copied().chain([given.action]));
+    rounds.chain(verdicts).chain(submission.withdrawn).collect()
 }
 
 impl ReviewState {
@@ -106,19 +128,19 @@ impl ReviewState {
         check(&action.deed, action.actor, submission.as_deref())?;
         match (&action.deed, submission) {
             (Deed::Submit(proposal), _) => {
-                self.submissions.insert(entry.id(), begun(entry, proposal));
+                self.submissions.insert(entry.id(), begun(entry, proposal, keys));
             }
             (Deed::Update { proposal, .. }, Some(submission)) => {
                 submission.rounds.push(round(entry, proposal));
             }
             (Deed::Approve(verdict), Some(submission)) => {
-                give(submission, entry, Judgement::Approve, verdict, causal);
+                give(submission, entry, Judgement::Approve, verdict, causal, keys);
             }
             (Deed::RequestChanges(verdict), Some(submission)) => {
-                give(submission, entry, Judgement::RequestChanges, verdict, causal);
+                give(submission, entry, Judgement::RequestChanges, verdict, causal, keys);
             }
             (Deed::Reject(verdict), Some(submission)) => {
-                give(submission, entry, Judgement::Reject, verdict, causal);
+                give(submission, entry, Judgement::Reject, verdict, causal, keys);
             }
             (Deed::Withdraw { .. }, Some(submission)) => {
                 submission.withdrawn.get_or_insert(entry.id());
@@ -126,12 +148,12 @@ impl ReviewState {
             (Deed::WithdrawVerdict { verdict, .. }, Some(submission)) => {
                 let given = submission.verdicts.iter_mut().find(|given| given.action == *verdict);
                 if let Some(given) = given {
-                    given.taken_back.get_or_insert(entry.id());
+                    given.taken_back.push(entry.id());
                 }
             }
             (Deed::Land { commit, .. }, Some(submission)) => {
                 let (by, time) = (action.actor, action.time);
-                submission.landings.push(Landed { action: entry.id(), by, time, commit: *commit });
+                submission.landings.push(Landed { by, time, commit: *commit });
             }
             (Deed::Comment(comment), Some(submission)) => submission.comments.push(said(entry, comment)),
             (Deed::Comment(comment), None) => self.comments.push(said(entry, comment)),
@@ -154,10 +176,11 @@ impl ReviewState {
     }
 }
 
-fn begun(entry: &Entry, proposal: &Proposal) -> Submission {
+fn begun(entry: &Entry, proposal: &Proposal, keys: &dyn Keys) -> Submission {
     Submission {
         id: entry.id(),
         by: entry.action().actor,
+        stranger: !keys.knows(entry.action().actor),
         rounds: vec![round(entry, proposal)],
         verdicts: Vec::new(),
         comments: Vec::new(),
@@ -189,10 +212,18 @@ fn give(
     judgement: Judgement,
     verdict: &Verdict,
     causal: &Causal,
+    keys: &dyn Keys,
 ) {
     let action = entry.action();
-    let earlier = submission.verdicts.iter().filter(|given| given.by == action.actor);
-    let replaces = earlier.map(|given| given.action).filter(|id| causal.had_seen(entry.id(), *id)).collect();
+    let stranger = !keys.knows(action.actor);
+    // Of strangers' verdicts none takes another's place: they count for nothing, and anybody may add more.
+    let before = if stranger {
+        Vec::new()
+    } else {
+        let earlier = submission.verdicts.iter().enumerate();
+        let earlier = earlier.filter(|(_, given)| given.by == action.actor);
+        causal.right_before(entry.id(), &earlier.map(|(place, given)| (given.action, place)).collect())
+    };
     submission.verdicts.push(Given {
         action: entry.id(),
         by: action.actor,
@@ -200,8 +231,9 @@ fn give(
         body: action.body,
         judgement,
         verdict: entry.sealed().map(|_| verdict.clone()),
-        replaces,
-        taken_back: None,
+        before,
+        taken_back: Vec::new(),
+        stranger,
     });
 }
 

@@ -38,6 +38,14 @@ impl Mismatch {
             Self::LeftOut { submitted } => submitted,
         }
     }
+
+    /// Whether nothing but metadata is another: whether that matters is for the policy to say.
+    pub fn is_metadata_alone(&self) -> bool {
+        match self {
+            Self::Other { submitted, landing } => submitted.without_metadata() == landing.without_metadata(),
+            Self::Extra { .. } | Self::LeftOut { .. } => false,
+        }
+    }
 }
 
 /// Says in what a landing is not exactly what was submitted.

@@ -3,10 +3,11 @@
 use crate::base::id::{ActionId, BodyId, CommitId, PersonId};
 use crate::base::time::Timestamp;
 use crate::object::action::{Comment, ListRef, Proposal, Verdict};
-use crate::object::approval::{Approval, Coverage, Judgement};
+use crate::object::approval::{Approval, Coverage, Judgement, TransitionIds, standing};
 use crate::object::signature::Verified;
 use crate::object::transition::{Transition, TransitionList};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// A request to land transitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Submission {
     pub id: ActionId,
     /// Who asks.
     pub by: PersonId,
+    /// Whether the policy does not know who asks: then nothing lands by it.
+    pub stranger: bool,
     /// What stood behind it, round by round.
     pub rounds: Vec<Round>,
     /// All verdicts, in causal order.
@@ -57,18 +60,18 @@ pub struct Given {
     pub judgement: Judgement,
     /// What it is about, under its signer's seal.
     pub verdict: Verified<Verdict>,
-    /// Earlier verdicts of the same person on this submission which they had seen: this one takes
-    /// their place where both speak of the same transition.
-    pub replaces: BTreeSet<ActionId>,
-    /// The action that took it back.
-    pub taken_back: Option<ActionId>,
+    /// Places of this person's verdicts that this one came right after, having seen them: it takes their
+    /// place, and that of those before them, where both speak of the same transition.
+    pub before: Vec<usize>,
+    /// The actions that take it back.
+    pub taken_back: Vec<ActionId>,
+    /// Whether the policy does not know whoever gave it: then it is an opinion.
+    pub stranger: bool,
 }
 
 /// Somebody's word that a submission landed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Landed {
-    /// The action.
-    pub action: ActionId,
     /// Who tells it.
     pub by: PersonId,
     /// When, by their clock.
@@ -122,36 +125,47 @@ impl Submission {
         rounds.chain(self.verdicts.iter().map(|given| given.verdict.value().list))
     }
 
-    /// The verdicts that stand, each with the transitions that it still speaks of.
-    ///
-    /// Of two verdicts of one person on the same transition the later holds, when that person had
-    /// seen the earlier; else both stand, and whoever judges lets the one that objects win. A verdict
-    /// whose list is not here says nothing.
+    /// All verdicts, in causal order, each with the transitions that it is about. A verdict whose list is
+    /// not here says nothing.
     pub fn approvals(&self, lists: &impl Lists) -> Vec<Verified<Approval>> {
-        let standing = |given: &&Given| given.taken_back.is_none();
-        self.verdicts.iter().filter(standing).filter_map(|given| self.approval(given, lists)).collect()
+        let mut shared: HashMap<ListRef, Arc<Coverage>> = HashMap::new();
+        let approvals = self.verdicts.iter().map(|given| {
+            let reference = given.verdict.value().list;
+            let coverage = shared.entry(reference).or_insert_with(|| {
+                let list = lists.list(reference);
+                Arc::new(list.map(Coverage::of).unwrap_or_default())
+            });
+            let coverage = Arc::clone(coverage);
+            given.verdict.clone().map(|verdict| Approval {
+                action: given.action,
+                submission: self.id,
+                branch: verdict.branch,
+                person: given.by,
+                policy: verdict.policy,
+                unix_ms: given.time.unix_ms,
+                judgement: given.judgement,
+                coverage,
+                before: given.before.clone(),
+            })
+        });
+        approvals.collect()
     }
 
-    fn approval(&self, given: &Given, lists: &impl Lists) -> Option<Verified<Approval>> {
-        let list = lists.list(given.verdict.value().list)?;
-        let mut replaced = Coverage::default();
-        for later in &self.verdicts {
-            if later.taken_back.is_none() && later.replaces.contains(&given.action) {
-                replaced.extend(lists.list(later.verdict.value().list)?);
-            }
-        }
-        let left = list.as_slice().iter().filter(|transition| !replaced.covers_content(transition));
-        let coverage = Coverage::of(&TransitionList::new(left.cloned()));
-        Some(given.verdict.clone().map(|verdict| Approval {
-            action: given.action,
-            submission: self.id,
-            branch: verdict.branch,
-            person: given.by,
-            policy: verdict.policy,
-            unix_ms: given.time.unix_ms,
-            judgement: given.judgement,
-            coverage,
-        }))
+    /// The verdicts among `approvals` (all of this submission) that stand on a transition, as far as they
+    /// are not taken back; those of people whom no policy knows only when `strangers` are asked for.
+    pub fn standing<'v>(
+        &self,
+        approvals: &'v [Verified<Approval>],
+        transition: &TransitionIds,
+        strangers: bool,
+    ) -> Vec<&'v Approval> {
+        let speaks = |place: usize| {
+            self.verdicts
+                .get(place)
+                .is_some_and(|given| given.taken_back.is_empty() && given.stranger == strangers)
+        };
+        let places = standing(approvals.iter().map(Verified::value), transition, &speaks);
+        places.into_iter().map(|place| approvals[place].value()).collect()
     }
 
     /// What somebody judged of an asset that is another now: the transition as they saw it.
@@ -165,7 +179,7 @@ impl Submission {
             (Some(other), Some(asset)) => other == asset,
             _ => other.path() == now.path(),
         };
-        self.verdicts.iter().rev().filter(|given| given.by == person && given.taken_back.is_none()).find_map(
+        self.verdicts.iter().rev().filter(|given| given.by == person && given.taken_back.is_empty()).find_map(
             |given| {
                 let list = lists.list(given.verdict.value().list)?;
                 let found = list.as_slice().iter().find(|other| same(other))?;

@@ -77,6 +77,16 @@ impl Keyring {
 
     /// Adds the keys of a policy's people.
     pub fn add_policy(&mut self, policy: &Policy) {
+        self.add_policy_until(policy, None);
+    }
+
+    /// Adds the keys of the people of a policy that another one followed at a moment: those that nothing later
+    /// names count until then.
+    pub fn add_former(&mut self, policy: &Policy, ended_ms: i64) {
+        self.add_policy_until(policy, Some(ended_ms));
+    }
+
+    fn add_policy_until(&mut self, policy: &Policy, ended_ms: Option<i64>) {
         for (handle, member) in &policy.people {
             for held in &member.keys {
                 self.add(KnownKey {
@@ -85,7 +95,10 @@ impl Keyring {
                     handle: handle.as_str().to_owned(),
                     name: member.name.clone(),
                     from: held.from,
-                    until: held.until,
+                    until: match (held.until, ended_ms) {
+                        (Some(until), Some(ended)) => Some(until.min(ended)),
+                        (until, ended) => until.or(ended),
+                    },
                     revoked: None,
                     note: held.note.clone(),
                 });

@@ -40,6 +40,8 @@ pub struct Decision {
     pub entries: u64,
     /// Why the log is not taken over, when it is not.
     pub problem: Option<String>,
+    /// What people should know of a log that is taken over.
+    pub note: Option<String>,
 }
 
 /// Something that is taken in only from those who may say it. Its signatures hold.
@@ -58,6 +60,13 @@ pub enum Said<'a> {
 pub trait Judge: Send + Sync {
     /// Decides. `view` has everything that has come.
     fn judge(&self, view: &View, case: &Case<'_>) -> SyncResult<Decision>;
+
+    /// Drops signatures under a proposed policy by keys that have no say in it: nobody fills its place with
+    /// them.
+    fn trim(&self, view: &View, signed: &mut Signed) -> SyncResult<()> {
+        let _ = (view, signed);
+        Ok(())
+    }
 
     /// Whether something counts that was said.
     fn accepts(&self, view: &View, said: &Said<'_>) -> SyncResult<bool>;

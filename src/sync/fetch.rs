@@ -18,6 +18,7 @@ use crate::base::time::Timestamp;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::FETCH_VERB;
 use crate::repo::refs::{RefKind, RefName, RefTarget};
+use crate::repo::shared_log::commits_judged_by;
 use crate::repo::withheld::Withheld;
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::rules::approval::Recorded;
@@ -164,9 +165,40 @@ impl Fetch<'_> {
         monitor.phase(Phase { name: "Verifying signatures", files_total: None, bytes_total: None });
         let (theirs, log, bytes) = exchange.receive(&mut inbox, &mut fetched.logs)?;
         fetched.bytes_received += bytes;
+        self.receive_judged(&log, description, &mut fetched, monitor)?;
         self.note_names(description, &log, &mut fetched)?;
         exchange.receive_later(&theirs, &mut inbox, &mut fetched.logs)?;
         Ok(fetched)
+    }
+
+    /// Brings the commits that entries of the shared log speak of and no name reaches any more: without them
+    /// nobody could judge whether the entries are right.
+    fn receive_judged(
+        &self,
+        log: &LogFound,
+        description: &Description,
+        fetched: &mut Fetched,
+        monitor: &dyn Monitor,
+    ) -> SyncResult<()> {
+        let LogFound::Log(arrival) = log else { return Ok(()) };
+        let view = self.repository.view()?;
+        let mut wants = Vec::new();
+        for commit in commits_judged_by(&arrival.entries) {
+            if !view.snapshot().contains(Space::Commits, commit.as_bytes())? {
+                wants.push(commit);
+            }
+        }
+        if wants.is_empty() {
+            return Ok(());
+        }
+        let mut more = Fetched::default();
+        match self.receive(&view, description, wants, &mut more, monitor) {
+            Ok(_) => fetched.add(more),
+            // What a remote does not have it cannot give: the log is then judged without it, and refused.
+            Err(SyncError::Missing { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     fn receive(
@@ -318,12 +350,12 @@ impl Fetch<'_> {
         let put_back = record.as_ref().is_some_and(|record| was_put_back(record, description));
         let (places, changes) = self.changes(&view, description)?;
         let decision = self.judge.judge(&view, &Case { remote: Some(self.name), changes: &changes, log })?;
-        let Decision { mut refused, recorded, keep, entries, problem } = decision;
+        let Decision { mut refused, recorded, keep, entries, problem, note } = decision;
         let mut edit = self.repository.edit()?;
         if let Some(keep) = keep {
             keep(&mut edit)?;
         }
-        (fetched.logs.entries, fetched.logs.problem) = (entries, problem);
+        (fetched.logs.entries, fetched.logs.problem, fetched.logs.note) = (entries, problem, note);
         let mut went_back = false;
         for (here, RefChange { name, expected: before, target }) in places.iter().zip(changes) {
             let mut reasons = refused.remove(&name).unwrap_or_default();

@@ -20,6 +20,7 @@ use crate::object::tree::{ForeignAlgorithm, TreeNode};
 use crate::repo::extract::Extractor;
 use crate::repo::imports;
 use crate::repo::people::Person;
+use crate::repo::shared_log::commits_judged_by;
 use crate::repo::tombstone::Tombstone;
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::store::parcel::OpenBlock;
@@ -444,6 +445,12 @@ impl<'a> Receiver<'a> {
     pub fn keep_only(&mut self, commits: &[CommitId]) {
         let kept: HashSet<CommitId> = commits.iter().copied().collect();
         self.commits.retain(|id, _| kept.contains(id));
+    }
+
+    /// The commits that have come and that entries of the shared log, come with them, speak of.
+    pub fn judged_commits(&self) -> Vec<CommitId> {
+        let named = commits_judged_by(&self.inbox.entries());
+        named.into_iter().filter(|commit| self.commits.contains_key(commit)).collect()
     }
 
     /// What came of logs.

@@ -135,8 +135,8 @@ impl<'a> ServedRemote<'a> {
             receiver.take_bundle(&bytes.map_err(|_| SyncError::Outdated)?)?;
         }
         receiver.settle()?;
-        let wants: Vec<CommitId> =
-            proposal.changes.iter().filter_map(|change| Some(change.target.as_ref()?.commit)).collect();
+        let named = proposal.changes.iter().filter_map(|change| Some(change.target.as_ref()?.commit));
+        let wants: Vec<CommitId> = named.chain(receiver.judged_commits()).collect();
         let found = receiver.find_new(&wants)?;
         if let Some(key) = found.missing.first() {
             return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });

@@ -5,9 +5,9 @@
 //! to be revoked and which submissions have landed. The decision itself is pure
 //! ([`rules::approval`](crate::rules::approval)); what it is given here is verified.
 
-use crate::base::id::{ActionId, CommitId, PersonId};
+use crate::base::id::{ActionId, CommitId, LogEntryId, PersonId};
 use crate::rules::approval::{self, Actor, Authorised, Case, Change, Missing, Refusal, Vote};
-use crate::trust::chain::VerifiedLog;
+use crate::trust::chain::{InForce, VerifiedLog};
 use std::collections::BTreeSet;
 
 /// What speaks for a move: everything that would change, and everybody who said something about it.
@@ -21,6 +21,8 @@ pub struct MoveEvidence {
     pub authors: BTreeSet<PersonId>,
     /// Whether the move would leave commits behind: it does not go on from where the branch stands.
     pub goes_back: bool,
+    /// What else is wrong with it: a landing that is not what was submitted, for one.
+    pub faults: Vec<Missing>,
 }
 
 /// A move that somebody wants to make.
@@ -67,11 +69,29 @@ pub fn judge(log: &VerifiedLog, proposal: &Proposal<'_>) -> Result<Authorised, R
     if let Some(submission) = proposal.submission.filter(|id| log.has_landed(*id)) {
         return refuse(vec![Missing::Landed { submission }]);
     }
-    approval::judge(&Case {
+    approval::judge(&case_of(log, in_force, head.id, proposal))
+}
+
+/// The approvals that counted for a move which the log has, by their places among the verdicts; for each
+/// change, in order. `log` is the log before that move.
+pub fn approvals(log: &VerifiedLog, proposal: &Proposal<'_>) -> Vec<BTreeSet<usize>> {
+    match (log.in_force(), log.head()) {
+        (Some(in_force), Some(head)) => approval::approvals(&case_of(log, in_force, head.id, proposal)),
+        _ => vec![BTreeSet::new(); proposal.evidence.changes.len()],
+    }
+}
+
+fn case_of<'a>(
+    log: &'a VerifiedLog,
+    in_force: &'a InForce,
+    log_head: LogEntryId,
+    proposal: &'a Proposal<'_>,
+) -> Case<'a> {
+    Case {
         policy: &in_force.policy,
         policy_id: in_force.id,
         revoked: log.revoked(),
-        log_head: head.id,
+        log_head,
         reference: proposal.reference,
         from: proposal.from,
         to: proposal.to,
@@ -82,5 +102,6 @@ pub fn judge(log: &VerifiedLog, proposal: &Proposal<'_>) -> Result<Authorised, R
         votes: &proposal.evidence.votes,
         authors: &proposal.evidence.authors,
         goes_back: proposal.evidence.goes_back,
-    })
+        faults: &proposal.evidence.faults,
+    }
 }

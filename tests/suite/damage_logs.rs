@@ -126,7 +126,7 @@ fn erased_words_are_in_no_file_of_the_transaction_log() {
     let bodies: Vec<_> =
         rows(&house.repository, Space::ReviewLog).into_iter().filter(|(key, _)| key[0] == b'b').collect();
     let (key, _) = bodies.first().expect("words");
-    let salt = |bytes: &[u8]| bytes[9..41].to_vec();
+    let salt = |bytes: &[u8]| bytes[52..84].to_vec();
     let needle = salt(&bodies[0].1);
     let id = pentimento::base::id::BodyId::from_slice(&key[1..]).expect("an id");
     let mut edit = house.repository.edit().expect("an edit");

@@ -71,6 +71,7 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("policy-propose", "policy", "app/policy/change", "Report"),
     ("policy-sign", "policy", "app/policy/change", "Report"),
     ("policy-withdraw", "policy", "app/policy/change", "WithdrawReport"),
+    ("policy-trust", "policy", "app/policy", "TrustReport"),
     ("policy-log", "policy", "app/policy/history", "Report"),
     ("policy-check", "policy", "app/policy/check", "Report"),
     ("policy-revoke", "policy", "app/policy/keys", "Report"),

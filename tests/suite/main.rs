@@ -48,6 +48,7 @@ mod real_input;
 mod remote_contract;
 mod repository;
 mod review_attacks;
+mod review_bypass;
 mod review_certificate;
 mod review_commands;
 mod review_flow;

@@ -2,6 +2,7 @@
 //! policy.
 
 use crate::trust_kit::{ANNA, MAIN, REPOSITORY, policy, signed_entry, signed_link, somebody, unsigned};
+use pentimento::app::common::evidence::RepositoryEvidence;
 use pentimento::app::common::guard::verified_log;
 use pentimento::app::error::AppError;
 use pentimento::app::review::act::{Acting, Actor, Subject};
@@ -16,7 +17,8 @@ use pentimento::base::path::AssetPath;
 use pentimento::base::time::{Clock, Timestamp};
 use pentimento::object::action::{Action, Audience, Body, Deed};
 use pentimento::object::approval::Judgement;
-use pentimento::object::log_entry::{LogDeed, PolicyTaken};
+use pentimento::object::commit::{Commit, Signature};
+use pentimento::object::log_entry::{LogDeed, PolicyTaken, RefMoved, SignedEntry, Why};
 use pentimento::object::metadata::Metadata;
 use pentimento::object::policy_link::PolicyLink;
 use pentimento::object::signature::Namespace;
@@ -31,6 +33,7 @@ use pentimento::repo::review_log::ActionRecord;
 use pentimento::rules::approval::Change;
 use pentimento::rules::keyring::Keyring;
 use pentimento::store::StoreSettings;
+use pentimento::trust::chain::{Trust, VerifiedLog, verify};
 use pentimento::trust::judge::{Proposal, judge};
 use pentimento::trust::{LocalKey, Signer};
 use std::collections::BTreeMap;
@@ -188,6 +191,20 @@ impl House {
         self.commit(by, "Bring main in");
     }
 
+    /// Merges into the branch that the worktree is on, as somebody who can sign.
+    pub fn merge_as(&self, by: u8, name: &str) -> Result<merge::Report, AppError> {
+        let options = merge::Options { name: name.to_owned(), identity: Some(identity(by)), message: None };
+        let person = somebody(by);
+        let writer = Some(person.writer());
+        merge::run_as(&self.repository, &options, writer, &self.clock, &SilentMonitor)
+    }
+
+    /// All submissions that wait.
+    pub fn list_ids(&self) -> Vec<ActionId> {
+        let list = show::list(&self.repository, true, &self.keys(), &self.clock, &SilentMonitor);
+        list.expect("a list").submissions.iter().map(|line| line.submission.id).collect()
+    }
+
     pub fn keys(&self) -> ReviewKeys {
         let now = self.clock.now();
         ReviewKeys::of(&self.repository, Keyring::default(), now, &SilentMonitor).expect("a good log")
@@ -205,9 +222,17 @@ impl House {
     }
 
     pub fn try_submit(&self, by: u8, draft: &str) -> Result<submit::Report, AppError> {
+        self.try_submit_to(by, draft, "main")
+    }
+
+    pub fn submit_to(&self, by: u8, draft: &str, branch: &str) -> submit::Report {
+        self.try_submit_to(by, draft, branch).expect("a submission")
+    }
+
+    fn try_submit_to(&self, by: u8, draft: &str, branch: &str) -> Result<submit::Report, AppError> {
         let options = submit::Options {
             draft: Some(draft.to_owned()),
-            branch: "main".into(),
+            branch: branch.to_owned(),
             reviewers: vec!["ben".into()],
             message: "Please look".into(),
         };
@@ -324,6 +349,83 @@ impl House {
         judge(&verified, &proposal).expect_err("a refusal").to_string()
     }
 
+    /// A commit that goes on from `main` and brings in another, as somebody's own client could make it.
+    pub fn merge_commit(&self, by: u8, parents: &[CommitId], tree_of: CommitId) -> CommitId {
+        let view = self.repository.view().expect("a view");
+        let person = Signature { person: somebody(by).id, time: self.clock.now() };
+        let commit = Commit {
+            tree: view.commit(tree_of).expect("a commit").tree,
+            parents: parents.to_vec(),
+            author: person,
+            committer: person,
+            message: "Made by hand".into(),
+            notes: Vec::new(),
+            extensions: Vec::new(),
+        };
+        let mut edit = self.repository.edit().expect("an edit");
+        let id = edit.put_commit(&commit).expect("a commit");
+        edit.commit().expect("a commit");
+        id
+    }
+
+    /// The entry of the shared log by which `main` would go to a commit.
+    pub fn landing_entry(
+        &self,
+        by: u8,
+        to: CommitId,
+        submission: Option<ActionId>,
+        heads: &[ActionId],
+    ) -> SignedEntry {
+        let mut heads = heads.to_vec();
+        heads.sort_unstable();
+        let why = submission.map_or(Why::Direct {}, |submission| Why::Landing { submission });
+        let from = Some(self.tip("main"));
+        self.next_entry(
+            by,
+            LogDeed::Move(RefMoved { reference: MAIN.into(), from, to: Some(to), why, heads }),
+        )
+    }
+
+    /// The entry that somebody would write next.
+    pub fn next_entry(&self, by: u8, deed: LogDeed) -> SignedEntry {
+        let head = self.repository.view().expect("a view").log_head().expect("readable");
+        let sequence = head.map_or(1, |head| head.sequence + 1);
+        signed_entry(by, sequence, head.map(|head| head.id), self.clock.now().unix_ms, deed)
+    }
+
+    /// Writes an entry that moves nothing.
+    pub fn append(&self, entry: &SignedEntry) {
+        let mut edit = self.repository.edit().expect("an edit");
+        edit.append_log(entry).expect("an entry that fits");
+        edit.commit().expect("a commit");
+    }
+
+    /// What every clone would say of the log with one entry more.
+    pub fn verified_with(&self, entry: &SignedEntry) -> Result<VerifiedLog, String> {
+        let view = self.repository.view().expect("a view");
+        self.verified_by(entry, &RepositoryEvidence::new(&view, REPOSITORY))
+    }
+
+    /// What a clone says that knows of everything that is here.
+    pub fn verified_with_all(&self, entry: &SignedEntry) -> Result<VerifiedLog, String> {
+        let view = self.repository.view().expect("a view");
+        self.verified_by(entry, &RepositoryEvidence::of_all_here(&view, REPOSITORY))
+    }
+
+    fn verified_by(
+        &self,
+        entry: &SignedEntry,
+        evidence: &RepositoryEvidence<'_>,
+    ) -> Result<VerifiedLog, String> {
+        let view = self.repository.view().expect("a view");
+        let entries = view.log_entries(1).expect("entries");
+        let mut entries: Vec<SignedEntry> = entries.collect::<Result<_, _>>().expect("readable");
+        entries.push(entry.clone());
+        let trust = Trust { repository: REPOSITORY, pinned: None, now_ms: self.clock.now().unix_ms };
+        let verified = verify(entries.as_slice(), &trust, None, evidence, &SilentMonitor);
+        verified.map_err(|error| error.to_string())
+    }
+
     /// An action as it lies in the log.
     pub fn record(&self, id: ActionId) -> ActionRecord {
         let view = self.repository.view().expect("a view");
@@ -362,7 +464,7 @@ impl House {
     ) -> ActionRecord {
         let mut action = Action::decode(&self.record(from).statement).expect("an action");
         action.key = key.public_key().fingerprint();
-        action.body = Body::new([9; 16], "forged").id();
+        action.body = Body::new(action.actor, [9; 16], "forged").id();
         change(&mut action);
         let statement = action.encode().expect("bytes");
         let signature = key.sign(namespace, &statement).expect("a signature").as_bytes().to_vec();

@@ -139,7 +139,7 @@ fn about(vote: &Vote, number: u8) -> Vote {
         submission: submission(number),
         ..approval
     });
-    Vote { approval, received: vote.received }
+    Vote { approval, ..vote.clone() }
 }
 
 #[test]

@@ -150,9 +150,10 @@ impl<'a> Ballot<'a> {
             policy: self.policy,
             unix_ms: self.given_ms,
             judgement: self.judgement,
-            coverage: Coverage::of(&list),
+            coverage: Coverage::of(&list).into(),
+            before: Vec::new(),
         });
-        Vote { approval, received: self.received }
+        Vote { approval, received: self.received, taken_back: Vec::new() }
     }
 }
 
@@ -303,5 +304,5 @@ pub fn signed_entry(
 
 /// Changes that Dora made, with verdicts on them.
 pub fn evidence(changes: Vec<Change>, votes: Vec<Vote>) -> MoveEvidence {
-    MoveEvidence { changes, votes, authors: BTreeSet::from([somebody(DORA).id]), goes_back: false }
+    MoveEvidence { changes, votes, authors: BTreeSet::from([somebody(DORA).id]), ..MoveEvidence::default() }
 }

@@ -15,10 +15,14 @@ use crate::repo::edit::JournalNote;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::{Edit, Repository, View};
 use crate::rules::approval::Received;
-use crate::trust::chain::{Evidence as _, VerifiedLog};
+use crate::trust::chain::{CLOCK_SKEW_MS_MAX, Evidence as _, VerifiedLog};
 use crate::trust::judge::{Proposal, judge};
 use crate::trust::log_writer::LogWriter;
 use serde::Serialize;
+
+/// How old an entry of one's own may be when it is given away, in milliseconds: half of what others put up
+/// with ([`CLOCK_SKEW_MS_MAX`](crate::trust::chain::CLOCK_SKEW_MS_MAX)).
+const RENEWED_AFTER_MS: i64 = CLOCK_SKEW_MS_MAX / 2;
 
 /// Makes ready whoever works here to sign, when that turns out to be needed.
 pub type OpenSigning<'a> = dyn Fn() -> Result<SigningAs, AppError> + 'a;
@@ -41,6 +45,30 @@ pub struct GivenUp {
     pub why: String,
     /// What to do.
     pub next: String,
+}
+
+/// Writes entries of this clone's own anew that are so old that others would have to take them for backdated.
+pub fn renew_old(
+    repository: &Repository,
+    signing: &OpenSigning<'_>,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<Anew, AppError> {
+    let view = repository.view()?;
+    let Some(checkpoint) = view.confirmed_log()? else { return Ok(Anew::default()) };
+    let confirmed = VerifiedLog::restore(&checkpoint)?.and_then(|log| log.head());
+    let Some(confirmed) = confirmed.map(|head| head.sequence) else { return Ok(Anew::default()) };
+    let Some(first) = view.log_entry(confirmed + 1)? else { return Ok(Anew::default()) };
+    let age = LogEntry::decode(&first.statement).map_or(0, |entry| clock.now().unix_ms - entry.received_ms);
+    if age <= RENEWED_AFTER_MS {
+        return Ok(Anew::default());
+    }
+    let mut edit = repository.edit()?;
+    let taken_back = edit.take_back_log(confirmed)?;
+    edit.put_waiting(&taken_back)?;
+    edit.put_log_checkpoint(&checkpoint)?;
+    edit.commit()?;
+    write_anew(repository, signing, clock, monitor)
 }
 
 /// Writes the entries that wait anew.
@@ -137,6 +165,9 @@ impl Job<'_> {
             Ok(found) => found,
             Err(error) => return Ok(Err(error.to_string())),
         };
+        if let Err(refusal) = self.judged_by_all(received, moved) {
+            return Ok(Err(refusal));
+        }
         let submission = match moved.why {
             Why::Landing { submission } => Some(submission),
             Why::Direct {} => None,
@@ -171,6 +202,26 @@ impl Job<'_> {
         edit.move_protected(&authorised, target, &entry)?;
         self.log = after;
         Ok(Ok(()))
+    }
+
+    /// Judges a move with everything that is here by now, whether or not its entry names it.
+    fn judged_by_all(&self, received: Received, moved: &RefMoved) -> Result<(), String> {
+        let evidence = RepositoryEvidence::of_all_here(self.view, self.repository.id());
+        let found = evidence.of_move(&self.log, received, moved).map_err(|error| error.to_string())?;
+        let actor = self.writer.actor();
+        let proposal = Proposal {
+            reference: &moved.reference,
+            from: moved.from,
+            to: moved.to,
+            actor: Some(&actor),
+            at_ms: self.now.unix_ms,
+            submission: match moved.why {
+                Why::Landing { submission } => Some(submission),
+                Why::Direct {} => None,
+            },
+            evidence: &found,
+        };
+        judge(&self.log, &proposal).map(drop).map_err(|refusal| refusal.to_string())
     }
 
     fn write_deed(&mut self, edit: &mut Edit, deed: &LogDeed) -> Result<Result<(), String>, AppError> {

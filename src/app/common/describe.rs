@@ -116,6 +116,7 @@ pub struct Describer<'a> {
     people: HashMap<PersonId, PersonLine>,
     names: HashMap<CommitId, Vec<RefName>>,
     judge: Option<SignatureJudge<'a>>,
+    roll: Option<HashMap<PersonId, String>>,
 }
 
 impl<'a> Describer<'a> {
@@ -125,12 +126,19 @@ impl<'a> Describer<'a> {
         for (name, target) in view.references()? {
             names.entry(target.commit).or_default().push(name);
         }
-        Ok(Self { view, people: HashMap::new(), names, judge: None })
+        Ok(Self { view, people: HashMap::new(), names, judge: None, roll: None })
     }
 
     /// Looks at signatures too.
     pub fn with_signatures(mut self, judge: SignatureJudge<'a>) -> Self {
         self.judge = Some(judge);
+        self
+    }
+
+    /// Calls people as the policy does, and says of others that it does not know them: their names are
+    /// what they say themselves.
+    pub fn with_roll(mut self, roll: Option<HashMap<PersonId, String>>) -> Self {
+        self.roll = roll;
         self
     }
 
@@ -140,9 +148,18 @@ impl<'a> Describer<'a> {
             return Ok(known.clone());
         }
         let record = self.view.person(id)?;
+        let said = record.as_ref().map(|person| person.name.clone());
+        let name = match self.roll.as_ref().map(|roll| roll.get(&id)) {
+            None => said,
+            Some(Some(name)) => Some(name.clone()),
+            Some(None) => {
+                let said = said.filter(|name| !name.is_empty()).unwrap_or_else(|| id.short());
+                Some(format!("{said} (not in the policy)"))
+            }
+        };
         let line = PersonLine {
             id,
-            name: record.as_ref().map(|person| person.name.clone()),
+            name,
             email: record.map(|person| person.email).filter(|email| !email.is_empty()),
         };
         self.people.insert(id, line.clone());

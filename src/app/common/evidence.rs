@@ -1,22 +1,30 @@
 //! What speaks for a move, found in the repository: the difference between the two commits, who made
 //! it, and the verdicts that the shared log had received by then.
+//!
+//! What is judged is fixed by the log alone: the heads that the entry names, and whatever entries before it
+//! named. So a verdict that the log has received cannot be unseen by whoever lands.
 
 use crate::app::common::changes::changes_between;
 use crate::app::error::AppError;
+use crate::app::review::error::ReviewError;
+use crate::app::review::transitions::holds;
 use crate::base::id::{ActionId, CommitId, PersonId, RepositoryId, TreeId};
 use crate::base::monitor::{Monitor, SilentMonitor};
-use crate::object::action::{Audience, HEADS_MAX, ListRef};
+use crate::object::action::{Audience, Deed, ListRef};
 use crate::object::log_entry::{RefMoved, Why};
 use crate::object::signature::PublicKey;
 use crate::object::source::ObjectSource;
+use crate::object::transition::{Transition, TransitionList};
 use crate::object::tree::TreeNode;
-use crate::repo::history::{Walk, is_ancestor};
+use crate::repo::history::{is_ancestor, only_in};
 use crate::repo::{RepoError, View};
 use crate::review::causal::Causal;
 use crate::review::entry::Entry;
 use crate::review::fold::{Keys, fold_only};
+use crate::review::landing::{Mismatch, compare};
 use crate::review::submission::Submission;
-use crate::rules::approval::{Received, Vote};
+use crate::rules::approval::{Change, Missing, Paths, Received, TakenBack, Vote, speaker};
+use crate::rules::policy::{Handle, Member};
 use crate::trust::chain::{Evidence, VerifiedLog};
 use crate::trust::judge::MoveEvidence;
 use rayon::prelude::*;
@@ -24,7 +32,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Keys as all policies so far have them: a known key speaks only as its own person, and a person
-/// whose keys are known only by these.
+/// whose keys are known only by these. Only people of the policy in force are known.
 pub struct LogKeys<'a>(pub &'a VerifiedLog);
 
 impl Keys for LogKeys<'_> {
@@ -33,6 +41,23 @@ impl Keys for LogKeys<'_> {
             Some(owner) => owner == person,
             None => !self.0.knows(person),
         }
+    }
+
+    fn knows(&self, person: PersonId) -> bool {
+        self.0.in_force().is_none_or(|in_force| in_force.policy.person(person).is_some())
+    }
+
+    fn landing(&self, submission: ActionId) -> Option<u64> {
+        self.0.landing(submission)
+    }
+
+    fn roll(&self) -> Option<HashMap<PersonId, String>> {
+        let people = &self.0.in_force()?.policy.people;
+        let name = |(handle, member): (&Handle, &Member)| {
+            let name = member.name.as_ref().map(|name| format!("{name} ({handle})"));
+            (member.id, name.unwrap_or_else(|| handle.to_string()))
+        };
+        Some(people.iter().map(name).collect())
     }
 }
 
@@ -55,48 +80,71 @@ pub struct RepositoryEvidence<'a> {
     view: &'a View,
     repository: RepositoryId,
     review: OnceLock<Review>,
+    all_here: bool,
 }
 
 impl<'a> RepositoryEvidence<'a> {
     /// Prepares to look; the review log is read when a landing first asks for it.
     pub const fn new(view: &'a View, repository: RepositoryId) -> Self {
-        Self { view, repository, review: OnceLock::new() }
+        Self { view, repository, review: OnceLock::new(), all_here: false }
     }
 
-    /// What speaks for landing a submission, given the heads of the review log that are judged.
-    ///
-    /// `to` is the commit that lands, if it is in the repository already.
+    /// The same, with everything that is here, whether or not an entry of the shared log names it.
+    pub const fn of_all_here(view: &'a View, repository: RepositoryId) -> Self {
+        Self { view, repository, review: OnceLock::new(), all_here: true }
+    }
+
+    /// What speaks for landing a submission. `holds` says whether the state that would land has what a
+    /// transition asks for.
     pub fn of_landing(
         &self,
         log: &VerifiedLog,
-        landing: &Landing<'_>,
-    ) -> Result<(Vec<Vote>, BTreeSet<PersonId>), AppError> {
+        landing: Landing<'_>,
+        holds: &dyn Fn(&Transition) -> Result<bool, RepoError>,
+    ) -> Result<MoveEvidence, AppError> {
         let review = self.review()?;
-        let Some(submission) = review.submission(self.repository, log, landing) else {
-            return Ok((Vec::new(), BTreeSet::new()));
+        let submission = match review.submission(self, log, &landing)? {
+            Some(submission) if submission.withdrawn.is_none() => submission,
+            _ => {
+                let faults = vec![Missing::NotSubmitted { submission: landing.submission }];
+                return Ok(MoveEvidence { changes: landing.changes, faults, ..MoveEvidence::default() });
+            }
         };
+        let lists = self.lists(&submission)?;
+        let current = submission.current().map(|round| round.proposal.list);
+        let current = current.and_then(|reference| lists.get(&reference)).ok_or_else(|| no_list(&landing))?;
+        let faults = differences(current, &landing.changes, holds)?;
+        let received = |action: ActionId| review.arrival(log, &landing, action);
+        let votes = submission.approvals(&lists).into_iter().zip(&submission.verdicts);
+        let votes = votes.map(|(approval, given)| {
+            let taken_back = given.taken_back.iter().filter_map(|action| {
+                let key = review.causal.get(*action)?.key().clone();
+                Some(TakenBack { key, received: received(*action) })
+            });
+            let (received, taken_back) = (received(given.action), taken_back.collect());
+            Vote { approval, received, taken_back }
+        });
+        let votes = votes.collect();
+        let mut authors = self.authors(&landing)?;
+        authors.insert(submission.by);
+        Ok(MoveEvidence { changes: landing.changes, votes, authors, goes_back: false, faults })
+    }
+
+    /// The lists that a submission names and that are what their names say. One that is not here at all
+    /// is an error: whoever names it may object to what is in it.
+    fn lists(&self, submission: &Submission) -> Result<HashMap<ListRef, TransitionList>, AppError> {
         let mut lists = HashMap::new();
         for reference in submission.lists() {
+            if lists.contains_key(&reference) {
+                continue;
+            }
             let list = self.view.review_list(reference.transitions)?;
-            if let Some(list) = list.filter(|list| ListRef::of(list) == reference) {
+            let list = list.ok_or_else(|| ReviewError::NoList { draft: submission.id.short() })?;
+            if ListRef::of(&list) == reference {
                 lists.insert(reference, list);
             }
         }
-        let votes = submission.approvals(&lists).into_iter().map(|approval| {
-            let received = review.arrival(log, approval.value().action);
-            Vote { approval, received }
-        });
-        let votes = votes.collect();
-        let mut authors = self.authors(landing)?;
-        authors.insert(submission.by);
-        Ok((votes, authors))
-    }
-
-    /// The newest actions of the review log, as far as one entry names them.
-    pub fn heads(&self) -> Result<Vec<ActionId>, AppError> {
-        let mut heads = self.review()?.causal.heads();
-        heads.truncate(HEADS_MAX);
-        Ok(heads)
+        Ok(lists)
     }
 
     fn review(&self) -> Result<&Review, AppError> {
@@ -111,16 +159,11 @@ impl<'a> RepositoryEvidence<'a> {
         Ok(self.review.get_or_init(|| Review::of(Causal::new(team))))
     }
 
-    /// Whoever made commits that land. A merge made by landing holds nothing of its own: it is judged
-    /// by what it changes.
+    /// Whoever made commits that land, as they say. A merge made by landing holds nothing of its own: what
+    /// it changes is what was submitted.
     fn authors(&self, landing: &Landing<'_>) -> Result<BTreeSet<PersonId>, AppError> {
         let mut authors = BTreeSet::new();
-        let mut walk = Walk::from(self.view, landing.tips.iter().copied())?;
-        if let Some(from) = landing.from {
-            walk.hide(from)?;
-        }
-        for item in walk {
-            let (id, commit) = item?;
+        for (id, commit) in only_in(self.view, landing.tips.iter().copied(), landing.from)? {
             if Some(id) != landing.merge {
                 authors.extend([commit.author.person, commit.committer.person]);
             }
@@ -135,6 +178,7 @@ impl<'a> RepositoryEvidence<'a> {
     fn moved(
         &self,
         log: &VerifiedLog,
+        as_of: Received,
         moved: &RefMoved,
         monitor: &dyn Monitor,
     ) -> Result<MoveEvidence, AppError> {
@@ -143,21 +187,70 @@ impl<'a> RepositoryEvidence<'a> {
         };
         let (before, after) = (self.tree(moved.from)?, self.tree(Some(to))?);
         let changes = changes_between(self.view, before, after, monitor)?;
-        let goes_back = match moved.from {
-            Some(from) => !is_ancestor(self.view, from, to)?,
-            None => false,
-        };
-        let (votes, authors) = match moved.why {
-            Why::Direct {} => (Vec::new(), BTreeSet::new()),
+        let mut evidence = match moved.why {
+            Why::Direct {} => MoveEvidence { changes, ..MoveEvidence::default() },
             Why::Landing { submission } => {
                 let made_here = self.view.commit(to)?.parents.len() > 1;
-                let merge = made_here.then_some(to);
-                let (heads, tips) = (moved.heads.as_slice(), vec![to]);
-                self.of_landing(log, &Landing { submission, heads, from: moved.from, tips, merge })?
+                let (heads, tips, merge) = (moved.heads.as_slice(), vec![to], made_here.then_some(to));
+                let landing = Landing { submission, heads, as_of, from: moved.from, tips, merge, changes };
+                self.of_landing(log, landing, &|transition| holds(self.view, after, transition))?
             }
         };
-        Ok(MoveEvidence { changes, votes, authors, goes_back })
+        judge_steps(self.view, moved.from, to, &mut evidence)?;
+        Ok(evidence)
     }
+}
+
+/// Says of a branch's move whether it goes on by one commit from where the branch stands. Several at once
+/// would make states its own that nobody judged.
+pub fn judge_steps(
+    view: &View,
+    from: Option<CommitId>,
+    to: CommitId,
+    evidence: &mut MoveEvidence,
+) -> Result<(), AppError> {
+    match from {
+        None if evidence.changes.is_empty() => evidence.faults.push(Missing::BeginsEmpty),
+        Some(from) if view.commit(to)?.parents.first() != Some(&from) => {
+            evidence.goes_back = !is_ancestor(view, from, to)?;
+            if !evidence.goes_back {
+                evidence.faults.push(Missing::SkipsStates);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// In what a landing is another than what was submitted last. Metadata alone is for the rules to judge.
+fn differences(
+    submitted: &TransitionList,
+    changes: &[Change],
+    holds: &dyn Fn(&Transition) -> Result<bool, RepoError>,
+) -> Result<Vec<Missing>, AppError> {
+    let lands = TransitionList::new(changes.iter().map(|change| change.transition.clone()));
+    let mut trouble: Option<RepoError> = None;
+    let found = compare(submitted, &lands, &mut |transition| {
+        holds(transition).unwrap_or_else(|error| {
+            trouble = Some(error);
+            false
+        })
+    });
+    if let Some(error) = trouble {
+        return Err(error.into());
+    }
+    let (mut other, mut left_out) = (Paths::default(), Paths::default());
+    for mismatch in found.iter().filter(|mismatch| !mismatch.is_metadata_alone()) {
+        let paths = if matches!(mismatch, Mismatch::LeftOut { .. }) { &mut left_out } else { &mut other };
+        paths.add(mismatch.transition().path());
+    }
+    let other = (other.total > 0).then_some(Missing::Unsubmitted { paths: other });
+    let left_out = (left_out.total > 0).then_some(Missing::LeftOut { paths: left_out });
+    Ok(other.into_iter().chain(left_out).collect())
+}
+
+fn no_list(landing: &Landing<'_>) -> AppError {
+    ReviewError::NoList { draft: landing.submission.short() }.into()
 }
 
 /// A landing, as far as its verdicts and authors are asked for.
@@ -166,12 +259,16 @@ pub struct Landing<'a> {
     pub submission: ActionId,
     /// The heads of the review log that are judged.
     pub heads: &'a [ActionId],
+    /// The entry that records it: what entries before it received is judged as well.
+    pub as_of: Received,
     /// Where the branch stands.
     pub from: Option<CommitId>,
     /// The commits that land.
     pub tips: Vec<CommitId>,
     /// The merge that the landing made, which is nobody's work.
     pub merge: Option<CommitId>,
+    /// What it changes.
+    pub changes: Vec<Change>,
 }
 
 impl Review {
@@ -184,26 +281,72 @@ impl Review {
         Self { causal, by_submission, arrivals: Mutex::default() }
     }
 
-    /// A submission as it stood at some heads.
+    /// A submission as it stands for a landing. Nobody's word is in it whom the policy does not know; and
+    /// what stands behind it, and that it was taken back, says only a key that counts.
     fn submission(
         &self,
-        repository: RepositoryId,
+        evidence: &RepositoryEvidence<'_>,
         log: &VerifiedLog,
         landing: &Landing<'_>,
-    ) -> Option<Submission> {
-        let had_arrived = |entry: &&Entry| {
-            landing.heads.iter().any(|head| *head == entry.id() || self.causal.had_seen(*head, entry.id()))
+    ) -> Result<Option<Submission>, AppError> {
+        let Some(in_force) = log.in_force() else { return Ok(None) };
+        let Some(places) = self.by_submission.get(&landing.submission) else { return Ok(None) };
+        let keys = LogKeys(log);
+        let has_arrived = |action: ActionId| self.arrival(log, landing, action).is_some();
+        let past = self.causal.past(landing.heads.iter().copied(), &has_arrived);
+        let entries: Vec<&Entry> = places
+            .iter()
+            .filter(|place| {
+                let id = self.causal.entries()[**place].id();
+                evidence.all_here || past.contains(place) || has_arrived(id)
+            })
+            .map(|place| &self.causal.entries()[*place])
+            .filter(|entry| keys.knows(entry.action().actor))
+            .collect();
+        self.refuse_gaps(&keys, landing, &entries)?;
+        let counts = |entry: &&&Entry| match entry.action().deed {
+            Deed::Submit(_) | Deed::Update { .. } | Deed::Withdraw { .. } => {
+                let who = (entry.key(), entry.action().actor);
+                let received = self.arrival(log, landing, entry.id());
+                let (policy, revoked) = (&in_force.policy, log.revoked());
+                speaker(policy, revoked, landing.as_of.unix_ms, who, received).is_ok()
+            }
+            _ => true,
         };
-        let places = self.by_submission.get(&landing.submission)?;
-        let entries = places.iter().map(|place| &self.causal.entries()[*place]).filter(had_arrived);
-        let mut state = fold_only(repository, &self.causal, entries, &LogKeys(log));
-        let submission = state.submissions.remove(&landing.submission)?;
-        submission.withdrawn.is_none().then_some(submission)
+        let counting = entries.iter().filter(counts).copied();
+        let mut state = fold_only(evidence.repository, &self.causal, counting, &keys);
+        Ok(state.submissions.remove(&landing.submission))
     }
 
-    /// When the shared log had an action. Every action is looked at once, by the first entry that
-    /// names it or something after it.
-    fn arrival(&self, log: &VerifiedLog, action: ActionId) -> Option<Received> {
+    /// Refuses to judge when something is missing that people of the policy had seen when they spoke: it
+    /// may be an objection that somebody withholds.
+    fn refuse_gaps(
+        &self,
+        keys: &LogKeys<'_>,
+        landing: &Landing<'_>,
+        entries: &[&Entry],
+    ) -> Result<(), AppError> {
+        let known = |entry: &Entry| {
+            let actor = entry.action().actor;
+            keys.knows(actor) && keys.belongs(entry.key(), actor)
+        };
+        let absent = landing.heads.iter().filter(|head| self.causal.get(**head).is_none());
+        let mut missing: BTreeSet<ActionId> = absent.copied().collect();
+        let namers = self.causal.missing().values().flatten();
+        if namers.filter_map(|id| self.causal.get(*id)).any(known) {
+            let named = entries.iter().map(|entry| entry.id()).chain(landing.heads.iter().copied());
+            missing.extend(self.causal.gaps_before(named, &known));
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing = missing.into_iter().collect();
+        Err(ReviewError::Gaps { draft: landing.submission.short(), missing }.into())
+    }
+
+    /// When the shared log had an action, by entries before the one that lands. Every action is looked at
+    /// once, by the first entry that names it or something after it.
+    fn arrival(&self, log: &VerifiedLog, landing: &Landing<'_>, action: ActionId) -> Option<Received> {
         let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
         for reception in log.receptions().iter().skip(arrivals.receptions) {
             let mut waiting = reception.heads.clone();
@@ -219,7 +362,7 @@ impl Review {
             }
         }
         arrivals.receptions = log.receptions().len();
-        arrivals.first.get(&action).copied()
+        arrivals.first.get(&action).copied().filter(|received| received.sequence < landing.as_of.sequence)
     }
 }
 
@@ -227,10 +370,10 @@ impl Evidence for RepositoryEvidence<'_> {
     fn of_move(
         &self,
         log: &VerifiedLog,
-        _: Received,
+        received: Received,
         moved: &RefMoved,
     ) -> Result<MoveEvidence, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(self.moved(log, moved, &SilentMonitor)?)
+        Ok(self.moved(log, received, moved, &SilentMonitor)?)
     }
 }
 

@@ -2,7 +2,7 @@
 //! as they always did, protected ones only by a [`Permit`].
 
 use crate::app::common::changes::changes_between;
-use crate::app::common::evidence::{JustJudged, RepositoryEvidence};
+use crate::app::common::evidence::{JustJudged, RepositoryEvidence, judge_steps};
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
 use crate::base::id::{ActionId, CommitId, MetadataId, TreeId};
@@ -263,10 +263,7 @@ impl Permit {
             None => TreeNode::empty_id(),
         };
         let mut evidence = direct_evidence(view, before, view.commit(to)?.tree, monitor)?;
-        evidence.goes_back = match from {
-            Some(from) => !is_ancestor(view, from, to)?,
-            None => false,
-        };
+        judge_steps(view, from, to, &mut evidence)?;
         let wish = Wish { name, from, to: Some(to), evidence, landing: None };
         Self::ask(repository, view, wish, writer, now, monitor).map(Some)
     }

@@ -3,11 +3,13 @@
 
 use crate::app::common::rules::Rules;
 use crate::app::error::AppError;
+use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;
 use crate::object::log_entry::SignedEntry;
 use crate::repo::sets::SHARED_LOG;
-use crate::repo::shared_log::LogHead;
+use crate::repo::shared_log::{LogHead, commits_judged_by};
 use crate::repo::{Repository, View};
+use crate::store::Space;
 use crate::sync::SyncError;
 use crate::sync::accept::{Case, Judge};
 use crate::sync::logs::{Inbox, LogExchange, LogFound, LogsFetched};
@@ -24,6 +26,8 @@ pub struct LogsOut {
     pub fetched: LogsFetched,
     /// The newest entry of the shared log that the remote will have.
     pub head: Option<LogHead>,
+    /// Commits that its new entries speak of.
+    pub commits: Vec<CommitId>,
 }
 
 /// How the logs of a remote stand to those that are here.
@@ -92,6 +96,11 @@ impl Comparing<'_> {
         for sequence in common + 1..=target {
             let Some(entry) = view.log_entry(sequence)? else { break };
             out.objects.push(ObjectKey::new(Kind::LogEntry, *entry.id().as_bytes()));
+            for commit in commits_judged_by(std::slice::from_ref(&entry)) {
+                if view.snapshot().contains(Space::Commits, commit.as_bytes())? {
+                    out.commits.push(commit);
+                }
+            }
             last = Some(entry);
         }
         if let Some(entry) = last {

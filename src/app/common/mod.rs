@@ -18,6 +18,7 @@ pub mod keep;
 pub mod known_files;
 pub mod lineage;
 pub mod locate;
+pub mod log_arriving;
 pub mod logs_out;
 pub mod on_demand;
 pub mod origins;

@@ -7,81 +7,68 @@
 
 use crate::app::common::evidence::RepositoryEvidence;
 use crate::app::common::guard::verified_of;
+use crate::app::common::log_arriving::{Joined, told, told_of_left_out};
 use crate::app::common::proof;
 use crate::app::error::AppError;
-use crate::app::review::land::SUBMISSION_FIELD;
-use crate::base::id::{ActionId, CommitId, LogEntryId, PolicyId, RepositoryId};
+use crate::app::policy::fingerprint;
+use crate::base::id::{ActionId, CommitId, PolicyId, RepositoryId};
 use crate::base::monitor::{Monitor, SilentMonitor};
 use crate::base::time::Timestamp;
-use crate::object::action::Audience;
-use crate::object::log_entry::{LogDeed, LogEntry, RefMoved, SignedEntry, Why};
-use crate::object::policy_link::PolicyLink;
-use crate::object::signature::Namespace;
+use crate::object::log_entry::{LogEntry, RefMoved, SignedEntry, Why};
+use crate::object::policy_link::{PolicyLink, Signed};
+use crate::object::signature::{Namespace, PublicKey, Signature};
 use crate::object::source::ObjectSource;
 use crate::repo::history::is_ancestor;
 use crate::repo::refs::RefName;
 use crate::repo::shared_log::LogHead;
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::rules::approval::{Missing, Received, Recorded, check_quorum};
+use crate::rules::policy::Policy;
 use crate::sync::SyncError;
 use crate::sync::accept::{Case, Decision, Judge, Said};
 use crate::sync::error::SyncResult;
 use crate::sync::logs::{LogArrival, LogFound};
 use crate::sync::remote::RefChange;
-use crate::trust::chain::{ChainError, Entries, Evidence, LogSource, Trust, VerifiedLog, verify};
+use crate::trust::chain::{CLOCK_SKEW_MS_MAX, ChainError, Evidence, LogSource, Trust, VerifiedLog, verify};
 use crate::trust::judge::{Proposal, judge};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 /// The rules that hold in a repository.
 pub struct Rules {
     repository: RepositoryId,
     expected: Option<PolicyId>,
+    begins: bool,
     now: Timestamp,
     proof: PathBuf,
+    /// Our own log as it was verified last: many things are asked about one.
+    known: Mutex<Option<(Option<LogHead>, VerifiedLog)>>,
 }
 
 impl Rules {
     /// The rules of a repository, at a moment.
     pub fn of(repository: &Repository, now: Timestamp) -> Self {
         let proof = repository.pent_dir().join(proof::FOLDER);
-        Self { repository: repository.id(), expected: None, now, proof }
+        Self {
+            repository: repository.id(),
+            expected: None,
+            begins: false,
+            now,
+            proof,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The same for a clone that is being made: it takes over the first policy that it is shown.
+    #[must_use]
+    pub fn beginning(self) -> Self {
+        Self { begins: true, ..self }
     }
 
     /// The same, insisting that the first policy is this one.
     #[must_use]
     pub fn expecting(self, expected: Option<PolicyId>) -> Self {
         Self { expected, ..self }
-    }
-}
-
-/// Entries that are here up to a number, and then others.
-struct Joined<'a> {
-    view: &'a View,
-    head: LogHead,
-    common: u64,
-    entries: &'a [SignedEntry],
-}
-
-impl LogSource for Joined<'_> {
-    fn head(&self) -> Result<Option<LogHead>, RepoError> {
-        Ok(Some(self.head))
-    }
-
-    fn id_at(&self, sequence: u64) -> Result<Option<LogEntryId>, RepoError> {
-        match sequence.checked_sub(self.common + 1) {
-            None => Ok(self.view.log_entry(sequence)?.map(|entry| entry.id())),
-            Some(place) => {
-                let place = usize::try_from(place).unwrap_or(usize::MAX);
-                Ok(self.entries.get(place).map(SignedEntry::id))
-            }
-        }
-    }
-
-    fn entries(&self, from: u64) -> Result<Entries<'_>, RepoError> {
-        let here = usize::try_from((self.common + 1).saturating_sub(from)).unwrap_or(usize::MAX);
-        let skipped = usize::try_from(from.saturating_sub(self.common + 1)).unwrap_or(usize::MAX);
-        let ours = self.view.log_entries(from)?.take(here);
-        Ok(Box::new(ours.chain(self.entries.iter().skip(skipped).cloned().map(Ok))))
     }
 }
 
@@ -94,7 +81,7 @@ struct Taking {
     checkpoint: Option<Vec<u8>>,
     confirmed: Option<Vec<u8>>,
     root: Option<PolicyId>,
-    seen: Option<(String, LogHead)>,
+    seen: Option<(String, LogHead, i64)>,
 }
 
 impl Taking {
@@ -120,7 +107,7 @@ impl Taking {
             edit.put_confirmed_log(confirmed)?;
         }
         match self.seen {
-            Some((remote, head)) => edit.put_seen_log(&remote, Some(head)),
+            Some((remote, head, now_ms)) => edit.put_seen_log(&remote, head, now_ms),
             None => Ok(()),
         }
     }
@@ -135,6 +122,7 @@ struct Standing {
     taking: Taking,
     entries: u64,
     problem: Option<String>,
+    note: Option<String>,
 }
 
 impl Standing {
@@ -152,7 +140,19 @@ impl Standing {
             },
             entries: 0,
             problem: Some(problem),
+            note: None,
         }
+    }
+
+    /// The remote has a policy, and this clone none: names move as they did, and the owner is told.
+    fn unknown_root(ours: VerifiedLog, root: PolicyId) -> Self {
+        let text = fingerprint(root);
+        let problem = format!(
+            "it begins with a first policy that this clone was not told to trust: {text}. Compare that with a colleague, \
+             by another way than this remote; then `pent policy trust {}` takes it over",
+            text.replace(' ', "")
+        );
+        Self { log: Some(ours), problem: Some(problem), ..Self::problem(String::new()) }
     }
 }
 
@@ -168,8 +168,17 @@ impl Rules {
         source: &S,
         earlier: Option<VerifiedLog>,
     ) -> SyncResult<Result<VerifiedLog, ChainError>> {
-        let evidence = RepositoryEvidence::new(view, self.repository);
-        match verify(source, &self.trust(view)?, earlier, &evidence, &SilentMonitor) {
+        self.verify_by(view, source, earlier, &RepositoryEvidence::new(view, self.repository))
+    }
+
+    fn verify_by<S: LogSource + ?Sized>(
+        &self,
+        view: &View,
+        source: &S,
+        earlier: Option<VerifiedLog>,
+        evidence: &RepositoryEvidence<'_>,
+    ) -> SyncResult<Result<VerifiedLog, ChainError>> {
+        match verify(source, &self.trust(view)?, earlier, evidence, &SilentMonitor) {
             Err(ChainError::Repo(error)) => Err(error.into()),
             Err(ChainError::Cancelled) => Err(SyncError::Cancelled),
             outcome => Ok(outcome),
@@ -178,16 +187,24 @@ impl Rules {
 
     /// Our own log, verified.
     fn ours(&self, view: &View, monitor: &dyn Monitor) -> SyncResult<VerifiedLog> {
+        let head = view.log_head()?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, log)) = known.as_ref().filter(|(at, _)| *at == head) {
+            return Ok(log.clone());
+        }
         let trust = self.trust(view)?;
-        verified_of(view, &Trust { pinned: view.pinned_root()?, ..trust }, monitor).map_err(|error| {
-            match error {
-                AppError::Repo(error) => error.into(),
-                AppError::Chain(ChainError::Cancelled) => SyncError::Cancelled,
-                error => {
-                    SyncError::LogRefused(format!("the shared log of this clone does not verify: {error}"))
+        let verified =
+            verified_of(view, &Trust { pinned: view.pinned_root()?, ..trust }, monitor).map_err(|error| {
+                match error {
+                    AppError::Repo(error) => error.into(),
+                    AppError::Chain(ChainError::Cancelled) => SyncError::Cancelled,
+                    error => SyncError::LogRefused(format!(
+                        "the shared log of this clone does not verify: {error}"
+                    )),
                 }
-            }
-        })
+            })?;
+        *known = Some((head, verified.clone()));
+        Ok(verified)
     }
 
     fn standing(&self, view: &View, case: &Case<'_>) -> SyncResult<Standing> {
@@ -211,6 +228,7 @@ impl Rules {
                     taking: Taking::default(),
                     entries: 0,
                     problem: None,
+                    note: None,
                 }),
             },
             LogFound::Log(arrival) => self.arrived(view, ours, seen, arrival, case.remote),
@@ -240,17 +258,37 @@ impl Rules {
             return self.forked(view, arrival);
         }
         let ours_to = ours.head().map_or(0, |head| head.sequence);
+        let nothing = ours.clone();
         if remote.is_none() && arrival.common < ours_to {
             return Ok(Standing::problem("the shared log here has gone on meanwhile".to_owned()));
+        }
+        if let Some(problem) = self.backdated(view, arrival, remote)? {
+            return Ok(Standing::problem(problem));
         }
         let earlier = if arrival.common >= ours_to { Some(ours) } else { confirmed };
         let earlier = earlier.filter(|log| log.head().is_some_and(|head| head.sequence <= arrival.common));
         let LogArrival { head, common, entries } = arrival;
         let joined = Joined { view, head: *head, common: *common, entries };
-        let log = match self.verify(view, &joined, earlier)? {
+        let log = match self.verify(view, &joined, earlier.clone())? {
             Ok(log) => log,
             Err(error) => return Ok(Standing::problem(told(view, &error, entries)?)),
         };
+        // What an entry leaves out of the review log, whoever lands may not have known; but it is known here. Of a
+        // whole log that comes at once nobody can say what was known when.
+        let everything = RepositoryEvidence::of_all_here(view, self.repository);
+        let left_out = match arrival.common {
+            0 => None,
+            _ => self.verify_by(view, &joined, earlier, &everything)?.err(),
+        };
+        if let (Some(error), None) = (&left_out, remote) {
+            return Ok(Standing::problem(format!("with everything that is said of it here: {error}")));
+        }
+        if let Some(root) = log.root().filter(|_| ours_to == 0)
+            && remote.is_some()
+            && !self.may_begin_with(view, root)?
+        {
+            return Ok(Standing::unknown_root(nothing, root));
+        }
         let checkpoint = log.checkpoint().map_err(|error| SyncError::LogRefused(error.to_string()))?;
         let taken = log.recorded().map(|recorded| (recorded, *common, entries.clone()));
         let taking = Taking {
@@ -259,10 +297,42 @@ impl Rules {
             root: log.root(),
             confirmed: remote.is_some().then(|| checkpoint.clone()),
             checkpoint: Some(checkpoint),
-            seen: remote.map(|remote| (remote.to_owned(), *head)),
+            seen: remote.map(|remote| (remote.to_owned(), *head, self.now.unix_ms)),
         };
         let entries = entries.len() as u64;
-        Ok(Standing { log: Some(log), is_behind: false, taking, entries, problem: None })
+        let note = left_out.map(|error| told_of_left_out(&error));
+        Ok(Standing { log: Some(log), is_behind: false, taking, entries, problem: None, note })
+    }
+
+    /// Whether a first policy may be taken over that this clone has not seen before: when the clone is being
+    /// made, and when its owner said so.
+    fn may_begin_with(&self, view: &View, root: PolicyId) -> SyncResult<bool> {
+        Ok(self.begins || self.expected == Some(root) || view.expected_root()? == Some(root))
+    }
+
+    /// Why new entries cannot have been received when they say so: somebody was looking then, and they were not
+    /// there. Whoever keeps the log looks now.
+    fn backdated(
+        &self,
+        view: &View,
+        arrival: &LogArrival,
+        remote: Option<&str>,
+    ) -> SyncResult<Option<String>> {
+        let looked = match remote {
+            Some(remote) => view.seen_log_at(remote)?,
+            None => (arrival.common > 0).then_some(self.now.unix_ms),
+        };
+        let (Some(looked), Some(first)) = (looked, arrival.entries.first()) else { return Ok(None) };
+        let Ok(entry) = LogEntry::decode(&first.statement) else { return Ok(None) };
+        if entry.received_ms >= looked.saturating_sub(CLOCK_SKEW_MS_MAX) {
+            return Ok(None);
+        }
+        let (said, looked) = (Timestamp::utc(entry.received_ms).rfc3339(), Timestamp::utc(looked).rfc3339());
+        Ok(Some(format!(
+            "entry {} of the shared log says that it was received at {said}, but it was not there yet at {looked}: it \
+             was put back in time. Whoever wrote it has to do it again",
+            entry.sequence
+        )))
     }
 
     /// The remote has nothing of the log that is not here.
@@ -281,7 +351,7 @@ impl Rules {
         }
         let held = confirmed.as_ref().and_then(VerifiedLog::head).map_or(0, |head| head.sequence);
         if let Some(remote) = remote {
-            taking.seen = Some((remote.to_owned(), arrival.head));
+            taking.seen = Some((remote.to_owned(), arrival.head, self.now.unix_ms));
             if arrival.head.sequence > held {
                 let joined = Joined { view, head: arrival.head, common: arrival.common, entries: &[] };
                 if let Ok(log) = self.verify(view, &joined, confirmed)? {
@@ -290,7 +360,7 @@ impl Rules {
             }
         }
         let is_behind = ours.head() != Some(arrival.head);
-        Ok(Standing { log: Some(ours), is_behind, taking, entries: 0, problem: None })
+        Ok(Standing { log: Some(ours), is_behind, taking, entries: 0, problem: None, note: None })
     }
 
     /// The remote had more of the log before.
@@ -314,32 +384,6 @@ impl Rules {
             kept.words()
         )))
     }
-}
-
-/// Why a log does not verify, and what of the review log that it rests on did not come.
-fn told(view: &View, error: &ChainError, entries: &[SignedEntry]) -> SyncResult<String> {
-    let mut missing: Vec<ActionId> = Vec::new();
-    for signed in entries {
-        let Ok(entry) = LogEntry::decode(&signed.statement) else { continue };
-        if let LogDeed::Move(RefMoved { heads, .. }) = entry.deed {
-            for head in heads {
-                let is_here = view.review_action(Audience::Team, head)?.is_some()
-                    || view.review_action(Audience::Guests, head)?.is_some();
-                if !is_here && !missing.contains(&head) {
-                    missing.push(head);
-                }
-            }
-        }
-    }
-    let withheld = match missing.as_slice() {
-        [] => String::new(),
-        [first, rest @ ..] => format!(
-            "; {} of the review log that it rests on did not come, action {} first",
-            if rest.is_empty() { "1 action".to_owned() } else { format!("{} actions", missing.len()) },
-            first.short()
-        ),
-    };
-    Ok(format!("{error}{withheld}"))
 }
 
 fn restored(checkpoint: Option<Vec<u8>>) -> Option<VerifiedLog> {
@@ -404,8 +448,8 @@ impl Rules {
             Some(to) => submission_of(view, to)?,
             None => None,
         };
-        let evidence = RepositoryEvidence::new(view, self.repository);
-        let heads = evidence.heads().map_err(of_app)?;
+        let evidence = RepositoryEvidence::of_all_here(view, self.repository);
+        let heads = Vec::new();
         let why = submission.map_or(Why::Direct {}, |submission| Why::Landing { submission });
         let moved = RefMoved { reference: name.as_str().to_owned(), from, to, why, heads };
         let received = Received { sequence: u64::MAX, unix_ms: self.now.unix_ms };
@@ -430,18 +474,9 @@ impl Rules {
     }
 }
 
-fn of_app(error: AppError) -> SyncError {
-    match error {
-        AppError::Repo(error) => error.into(),
-        error => SyncError::LogRefused(error.to_string()),
-    }
-}
-
 /// The submission that a commit says it consumed.
 fn submission_of(view: &View, commit: CommitId) -> SyncResult<Option<ActionId>> {
-    let commit = view.commit(commit)?;
-    let field = commit.extensions.iter().find(|(name, _)| name == SUBMISSION_FIELD);
-    Ok(field.and_then(|(_, bytes)| ActionId::from_slice(bytes)))
+    Ok(crate::app::review::log::submission_of(&view.commit(commit)?))
 }
 
 impl Judge for Rules {
@@ -454,11 +489,24 @@ impl Judge for Rules {
                 decision.refused.insert(change.name.clone(), reasons);
             }
         }
-        let Standing { log, taking, entries, problem, .. } = standing;
+        let Standing { log, taking, entries, problem, note, .. } = standing;
+        decision.note = note;
         decision.recorded = log.as_ref().and_then(VerifiedLog::recorded);
         (decision.entries, decision.problem) = (entries, problem);
         decision.keep = Some(Box::new(move |edit: &mut Edit| taking.apply(edit)));
         Ok(decision)
+    }
+
+    fn trim(&self, view: &View, signed: &mut Signed) -> SyncResult<()> {
+        let log = self.ours(view, &SilentMonitor)?;
+        let Ok(all) = signed.parsed() else { return Ok(()) };
+        let policies = log.in_force().into_iter().map(|in_force| &in_force.policy);
+        let policies: Vec<&Policy> =
+            policies.chain(log.dispute().map(|dispute| &dispute.parent.policy)).collect();
+        let known = |key: &PublicKey| policies.iter().any(|policy| policy.holder(key).is_some());
+        let kept = all.iter().filter(|signature| known(signature.public_key()));
+        signed.signatures = kept.map(Signature::armored).collect();
+        Ok(())
     }
 
     fn accepts(&self, view: &View, said: &Said<'_>) -> SyncResult<bool> {
@@ -480,7 +528,7 @@ impl Judge for Rules {
             Said::Proposal { link, signed } => {
                 is_timely(&log, link)
                     && signed.verified(Namespace::Policy).is_ok_and(|sealed| {
-                        let knows = |policy: &crate::rules::policy::Policy| {
+                        let knows = |policy: &Policy| {
                             sealed.iter().any(|sealed| policy.holder(sealed.key()).is_some())
                         };
                         log.in_force().is_some_and(|in_force| knows(&in_force.policy))

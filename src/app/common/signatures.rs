@@ -7,9 +7,12 @@ use crate::base::id::{CommitId, PersonId, RepositoryId};
 use crate::base::monitor::Monitor;
 use crate::base::time::Timestamp;
 use crate::object::commit_signature::{CommitSignature, CommitStatement};
+use crate::object::log_entry::{LogDeed, LogEntry};
+use crate::object::policy_link::PolicyLink;
 use crate::object::signature::{Fingerprint, KeyClass, Verified};
 use crate::repo::{Repository, View};
 use crate::rules::keyring::{Keyring, KnownKey, Made, Standing};
+use crate::rules::policy::Policy;
 use serde::Serialize;
 
 /// How much a signature is worth.
@@ -142,8 +145,9 @@ fn moment(unix_ms: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
 }
 
-/// The keys that count in a repository: those of the policy in force, then those that only the person
-/// knows; whatever the shared log revokes is revoked for both.
+/// The keys that count in a repository: those of the policy in force; those of policies before it, until the
+/// moment at which a policy without them took effect; then those that only the person knows. Whatever the
+/// shared log revokes is revoked for all.
 pub fn known_keys(
     repository: &Repository,
     own: Keyring,
@@ -159,11 +163,34 @@ pub fn known_keys(
     if let Some(in_force) = log.in_force() {
         ring.add_policy(&in_force.policy);
     }
+    add_former(&view, &mut ring)?;
     ring.add_all(own);
     for (key, received) in log.revoked() {
         ring.revoke(key, received.unix_ms);
     }
     Ok(ring)
+}
+
+/// Adds the keys of all policies that the log, which was verified, has had: of each key what the last policy
+/// says that names it.
+fn add_former(view: &View, ring: &mut Keyring) -> Result<(), AppError> {
+    let mut policies: Vec<(i64, Policy)> = Vec::new();
+    for signed in view.log_entries(1)? {
+        let Ok(entry) = LogEntry::decode(&signed?.statement) else { continue };
+        let LogDeed::Policy(taken) = &entry.deed else { continue };
+        let text = PolicyLink::decode(&taken.link.statement).map(|link| link.policy);
+        if let Some(policy) = text.ok().and_then(|text| Policy::parse(&text).ok()) {
+            policies.push((entry.received_ms, policy));
+        }
+    }
+    let mut followed: Option<i64> = None;
+    for (received_ms, policy) in policies.iter().rev() {
+        if let Some(ended) = followed {
+            ring.add_former(policy, ended);
+        }
+        followed = Some(*received_ms);
+    }
+    Ok(())
 }
 
 /// What a person is called where one name is enough.

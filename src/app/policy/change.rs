@@ -112,7 +112,7 @@ pub fn sign(acting: &Acting<'_>, name: Option<&str>) -> Result<Report, AppError>
 pub fn withdraw(acting: &Acting<'_>, name: Option<&str>) -> Result<WithdrawReport, AppError> {
     let (id, _) = find(&acting.repository.view()?, name)?;
     let mut edit = acting.repository.edit()?;
-    edit.withdraw_proposal(id)?;
+    edit.refuse_proposal(id)?;
     edit.commit()?;
     Ok(WithdrawReport { id })
 }

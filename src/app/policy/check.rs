@@ -172,6 +172,7 @@ impl Checker<'_> {
             votes: &found.votes,
             authors: &found.authors,
             goes_back: found.goes_back,
+            faults: &found.faults,
         });
         let Err(refusal) = judged else { return Ok(Vec::new()) };
         let told = refusal.missing.iter().filter(|missing| **missing != Missing::Unsigned);

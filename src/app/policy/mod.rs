@@ -52,6 +52,9 @@ pub enum PolicyFailure {
     /// There is no key of that name or fingerprint.
     #[error("the policy has no key {name:?}")]
     NoKey { name: String },
+    /// The text is no fingerprint of a policy.
+    #[error("{text:?} is no fingerprint: these are 64 letters and digits, 0 to 9 and a to f")]
+    Fingerprint { text: String },
 }
 
 /// Whoever acts on a policy.
@@ -108,6 +111,31 @@ pub fn fingerprint(id: PolicyId) -> String {
 pub fn parse_fingerprint(text: &str) -> Option<PolicyId> {
     let plain: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     plain.to_ascii_lowercase().parse().ok()
+}
+
+/// A first policy that this clone takes over from elsewhere, when it comes.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct TrustReport {
+    /// Its link.
+    pub root: PolicyId,
+    /// The same as people compare it.
+    pub fingerprint: String,
+}
+
+/// Lets this clone take a first policy over from elsewhere: with the next fetch.
+pub fn trust(repository: &Repository, text: &str, clock: &dyn Clock) -> Result<TrustReport, AppError> {
+    let root = parse_fingerprint(text).ok_or_else(|| PolicyFailure::Fingerprint { text: text.to_owned() })?;
+    if repository.view()?.pinned_root()?.is_some_and(|pinned| pinned != root) {
+        return Err(crate::repo::RepoError::OtherRoot.into());
+    }
+    let mut edit = repository.edit()?;
+    edit.expect_root(root)?;
+    let fingerprint = fingerprint(root);
+    let summary = format!("trusts the first policy {}", root.short());
+    let note = crate::repo::edit::JournalNote { verb: "policy trust", summary, ..Default::default() };
+    edit.record(note, clock.now())?;
+    edit.commit()?;
+    Ok(TrustReport { root, fingerprint })
 }
 
 /// Insists that a repository's first policy is the one with this fingerprint, and pins it.

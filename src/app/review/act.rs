@@ -9,7 +9,7 @@ use crate::base::id::{ActionId, RepositoryId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
-use crate::object::action::{Action, Audience, Body, Deed, HEADS_MAX};
+use crate::object::action::{Action, Audience, Body, Deed};
 use crate::object::signature::Namespace;
 use crate::object::transition::TransitionList;
 use crate::repo::config::ConfigError;
@@ -86,10 +86,9 @@ impl Actor<'_> {
     ) -> Result<Signed, AppError> {
         let mut salt = [0u8; 16];
         getrandom::fill(&mut salt).map_err(|_| ConfigError::Random)?;
-        let body = Body::new(salt, words);
         let person = self.identity.id;
-        let mut heads = log.state.heads.clone();
-        heads.truncate(HEADS_MAX);
+        let body = Body::new(person, salt, words);
+        let heads = log.heads_for(deed.submission());
         let action = Action {
             repository,
             audience: Audience::Team,

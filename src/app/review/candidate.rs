@@ -13,14 +13,13 @@ use crate::base::id::{ActionId, CommitId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
-use crate::object::action::HEADS_MAX;
 use crate::object::transition::Transition;
 use crate::repo::history::is_ancestor;
 use crate::repo::refs::RefName;
 use crate::repo::{RepoError, Repository, View};
 use crate::review::landing::{Mismatch, compare};
 use crate::review::submission::{Round, Submission};
-use crate::rules::approval::{Missing, Refusal};
+use crate::rules::approval::{Missing, Received, Refusal};
 use crate::trust::judge::{MoveEvidence, Proposal, judge};
 
 /// A submission that could land.
@@ -46,7 +45,7 @@ impl<'a> Candidate<'a> {
         submission: &'a Submission,
         lists: &Lists,
     ) -> Result<Self, AppError> {
-        refuse_over(view, submission)?;
+        refuse_over(view, log, submission)?;
         let draft = draft_of(submission).to_owned();
         if !submission.gaps.is_empty() {
             let missing = submission.gaps.iter().copied().collect();
@@ -63,8 +62,11 @@ impl<'a> Candidate<'a> {
             let branch = branch.name().to_owned();
             return Err(ReviewError::NothingToSubmit { draft, branch }.into());
         }
-        let mut heads = log.state.heads.clone();
-        heads.truncate(HEADS_MAX);
+        let heads = log.heads_for(Some(submission.id));
+        let unseen = log.unseen_by(&heads, submission);
+        if unseen > 0 {
+            return Err(ReviewError::LooseEnds { draft, unseen }.into());
+        }
         Ok(Self { view, submission, round, branch, tip, heads })
     }
 
@@ -101,8 +103,11 @@ impl<'a> Candidate<'a> {
         if let Some(error) = trouble {
             return Err(error.into());
         }
-        let differences: Vec<String> =
-            found.iter().filter(|other| !is_metadata_alone(other)).map(|other| say(other, &branch)).collect();
+        let differences: Vec<String> = found
+            .iter()
+            .filter(|other| !other.is_metadata_alone())
+            .map(|other| say(other, &branch))
+            .collect();
         if differences.is_empty() {
             Ok(())
         } else {
@@ -125,14 +130,15 @@ impl<'a> Candidate<'a> {
         let landing = Landing {
             submission: self.submission.id,
             heads: &self.heads,
+            as_of: Received { sequence: u64::MAX, unix_ms: now.unix_ms.max(verified.received_ms()) },
             from: Some(self.tip),
             tips: vec![self.round.proposal.head],
             merge: None,
+            changes: changes_between(prospect, prospect.before, prospect.tree, monitor)?,
         };
-        let (votes, authors) =
-            RepositoryEvidence::new(self.view, repository.id()).of_landing(&verified, &landing)?;
-        let changes = changes_between(prospect, prospect.before, prospect.tree, monitor)?;
-        Ok(Some(MoveEvidence { changes, votes, authors, goes_back: false }))
+        let evidence = RepositoryEvidence::new(self.view, repository.id());
+        let holds = |transition: &Transition| prospect.holds(transition);
+        Ok(Some(evidence.of_landing(&verified, landing, &holds)?))
     }
 
     /// What the policy still asks for, whoever lands it. Nothing where no policy protects the branch.
@@ -162,14 +168,6 @@ impl<'a> Candidate<'a> {
                 missing.into_iter().filter(|missing| !matches!(missing, Missing::Unsigned)).collect()
             }
         })
-    }
-}
-
-/// Whether nothing but metadata is another: whether that matters is for the policy to say.
-fn is_metadata_alone(mismatch: &Mismatch) -> bool {
-    match mismatch {
-        Mismatch::Other { submitted, landing } => submitted.without_metadata() == landing.without_metadata(),
-        Mismatch::Extra { .. } | Mismatch::LeftOut { .. } => false,
     }
 }
 

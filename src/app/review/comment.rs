@@ -69,7 +69,7 @@ impl CommentLine {
             time: said.time.into(),
             paths: said.about.paths.clone(),
             about: about.map(|about| AboutLine { asset: about.asset, file: about.file }).collect(),
-            words: Words::of(view, said.body)?,
+            words: Words::of(view, said.body, said.by)?,
         })
     }
 }
@@ -94,7 +94,7 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let (submission, _) = after.again(submission.id)?;
     let said = submission.comments.iter().find(|said| said.action == action);
     let said = said.ok_or_else(|| ReviewError::NoSubmission { name: draft.clone() })?;
-    let comment = CommentLine::of(&after.view, said, &mut Describer::new(&after.view)?)?;
+    let comment = CommentLine::of(&after.view, said, &mut after.log.describer(&after.view)?)?;
     Ok(Report { draft, comment })
 }
 

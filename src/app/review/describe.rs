@@ -4,14 +4,14 @@ use crate::app::common::content::StoredContent;
 use crate::app::common::describe::{Describer, PersonLine, TimeLine};
 use crate::app::diff::access::StoredAccess;
 use crate::app::error::AppError;
-use crate::app::review::log::{Lists, Standing, draft_of, standing};
+use crate::app::review::log::{Lists, Reading, Standing, draft_of};
 use crate::base::id::{ActionId, AssetId, BodyId, CommitId, FileId, MetadataId, PersonId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::diff::bytes::diff_bytes;
 use crate::diff::model::ContentAccess as _;
-use crate::object::approval::{Approval, Judgement, MetadataRule};
+use crate::object::approval::{Approval, Judgement, MetadataRule, TransitionIds};
 use crate::object::signature::Verified;
 use crate::object::transition::{Held, Placed, Transition, TransitionList};
 use crate::repo::review_log::BodyState;
@@ -30,12 +30,12 @@ pub struct Words {
 }
 
 impl Words {
-    /// Reads the words with this id.
-    pub fn of(view: &View, id: BodyId) -> Result<Self, AppError> {
+    /// Reads the words with this id, as far as they are those of whoever is said to have spoken them.
+    pub fn of(view: &View, id: BodyId, by: PersonId) -> Result<Self, AppError> {
         Ok(match view.review_body(id)? {
-            BodyState::Here(body) => Self { text: Some(body.text), erased: false },
+            BodyState::Here(body) if body.actor == by => Self { text: Some(body.text), erased: false },
             BodyState::Erased => Self { text: None, erased: true },
-            BodyState::Missing => Self { text: None, erased: false },
+            BodyState::Here(_) | BodyState::Missing => Self { text: None, erased: false },
         })
     }
 }
@@ -157,6 +157,9 @@ pub struct VerdictLine {
     pub words: Words,
     /// Whether it was taken back.
     pub taken_back: bool,
+    /// Whether the policy does not know whoever gave it: then it counts for nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stranger: bool,
 }
 
 impl VerdictLine {
@@ -169,26 +172,28 @@ impl VerdictLine {
             judgement: given.judgement,
             assets: given.verdict.value().list.count,
             paths: given.verdict.value().paths.clone(),
-            words: Words::of(view, given.body)?,
-            taken_back: given.taken_back.is_some(),
+            words: Words::of(view, given.body, given.by)?,
+            taken_back: !given.taken_back.is_empty(),
+            stranger: given.stranger,
         })
     }
 }
 
 /// Describes a submission.
 pub fn line_of(
-    view: &View,
+    reading: &Reading,
     submission: &Submission,
     lists: &Lists,
     describer: &mut Describer<'_>,
 ) -> Result<SubmissionLine, AppError> {
-    let standing = standing(view, submission)?;
+    let view = &reading.view;
+    let standing = reading.log.standing(view, submission)?;
     let first = submission.rounds.first().map_or(Timestamp::utc(0), |round| round.time);
     let current = submission.current();
     let approvals = submission.approvals(lists);
     let (mut approved, mut objected) = (0, 0);
     for transition in transitions_of(submission, lists) {
-        match judge(&approvals, transition)
+        match judge(submission, &approvals, transition)
             .into_iter()
             .map(|(_, yes)| yes)
             .reduce(|left, right| left && right)
@@ -207,7 +212,7 @@ pub fn line_of(
         round: submission.rounds.len() as u64,
         round_time: current.map_or(first, |round| round.time).into(),
         words: match current {
-            Some(round) => Words::of(view, round.body)?,
+            Some(round) => Words::of(view, round.body, submission.by)?,
             None => Words { text: None, erased: false },
         },
         reviewers: current.map(|round| round.proposal.reviewers.clone()).unwrap_or_default(),
@@ -234,10 +239,15 @@ pub fn transitions_of<'l>(submission: &Submission, lists: &'l Lists) -> &'l [Tra
 
 /// Who speaks of a transition, and whether they approve. Where somebody said both without having seen
 /// the other, the objection counts.
-fn judge<'a>(approvals: &'a [Verified<Approval>], transition: &Transition) -> Vec<(&'a Approval, bool)> {
+fn judge<'a>(
+    submission: &Submission,
+    approvals: &'a [Verified<Approval>],
+    transition: &Transition,
+) -> Vec<(&'a Approval, bool)> {
+    let ids = TransitionIds::of(transition);
     let mut judged: BTreeMap<PersonId, (&Approval, bool)> = BTreeMap::new();
-    for approval in approvals.iter().map(Verified::value) {
-        if approval.coverage.covers(transition, MetadataRule::Voids) {
+    for approval in submission.standing(approvals, &ids, false) {
+        if approval.coverage.covers(&ids, MetadataRule::Voids) {
             let objects = approval.judgement.objects();
             let entry = judged.entry(approval.person).or_insert((approval, true));
             if objects {
@@ -262,7 +272,9 @@ pub fn asset_lines(
     let mut lines = Vec::new();
     for transition in transitions_of(submission, lists) {
         let (mut approved_by, mut objections) = (Vec::new(), Vec::new());
-        for (approval, approves) in judge(&approvals, transition) {
+        let judged = judge(submission, &approvals, transition);
+        let spoke: BTreeSet<PersonId> = judged.iter().map(|(approval, _)| approval.person).collect();
+        for (approval, approves) in judged {
             let by = describer.person(approval.person)?;
             if approves {
                 approved_by.push(by);
@@ -272,11 +284,7 @@ pub fn asset_lines(
         }
         let mut changed_since = Vec::new();
         for person in judges_of(submission) {
-            let speaks = approvals.iter().any(|approval| {
-                let approval = approval.value();
-                approval.person == person && approval.coverage.covers(transition, MetadataRule::Voids)
-            });
-            if speaks {
+            if spoke.contains(&person) {
                 continue;
             }
             if let Some((given, seen)) = submission.judged_before(person, transition, lists) {
@@ -301,7 +309,7 @@ pub fn asset_lines(
 }
 
 fn judges_of(submission: &Submission) -> BTreeSet<PersonId> {
-    submission.verdicts.iter().map(|given| given.by).collect()
+    submission.verdicts.iter().filter(|given| !given.stranger).map(|given| given.by).collect()
 }
 
 fn changed(

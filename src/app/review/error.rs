@@ -30,7 +30,7 @@ pub enum ReviewError {
     #[error("nothing is waiting for a review")]
     NothingOpen,
     /// Several submissions could be meant.
-    #[error("{} submissions could be meant: {}", names.len(), names.join(", "))]
+    #[error("{} submissions could be meant: {}", names.len(), names.join("; "))]
     Ambiguous { names: Vec<String> },
     /// The submission is over.
     #[error("the submission of {draft} to {branch} {how}")]
@@ -50,6 +50,9 @@ pub enum ReviewError {
     /// Review actions that others name are not here.
     #[error("{} of the review of {draft} are missing here", count(missing.len(), "action", "actions"))]
     Gaps { draft: String, missing: Vec<ActionId> },
+    /// More loose ends of a review than one entry of the shared log can name.
+    #[error("{unseen} actions of the review of {draft} are in more places than a landing can name")]
+    LooseEnds { draft: String, unseen: usize },
     /// What would land is not what was submitted.
     #[error("what would land is not what was submitted: {}", differences.join("; "))]
     Different { draft: String, branch: String, differences: Vec<String> },

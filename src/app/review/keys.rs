@@ -4,7 +4,7 @@
 use crate::app::common::evidence::LogKeys;
 use crate::app::common::guard::verified_log;
 use crate::app::error::AppError;
-use crate::base::id::{PersonId, PolicyId};
+use crate::base::id::{ActionId, PersonId, PolicyId};
 use crate::base::monitor::Monitor;
 use crate::base::time::Timestamp;
 use crate::object::signature::PublicKey;
@@ -13,6 +13,7 @@ use crate::review::fold::Keys;
 use crate::rules::keyring::{Keyring, KnownKey};
 use crate::rules::policy::Policy;
 use crate::trust::chain::VerifiedLog;
+use std::collections::HashMap;
 
 /// Keys that are known to be somebody's, whether they still count or not.
 pub struct ReviewKeys {
@@ -82,5 +83,17 @@ impl Keys for ReviewKeys {
             Some(known) => known.person == person,
             None => !self.ring.keys().any(|known| known.person == person),
         }
+    }
+
+    fn knows(&self, person: PersonId) -> bool {
+        LogKeys(&self.log).knows(person)
+    }
+
+    fn landing(&self, submission: ActionId) -> Option<u64> {
+        LogKeys(&self.log).landing(submission)
+    }
+
+    fn roll(&self) -> Option<HashMap<PersonId, String>> {
+        LogKeys(&self.log).roll()
     }
 }

@@ -4,7 +4,7 @@
 //! state that would land must be the submitted transitions, with their befores unchanged. On a
 //! protected branch the policy is asked; elsewhere whoever lands decides.
 
-use crate::app::common::describe::{CommitLine, Describer};
+use crate::app::common::describe::CommitLine;
 use crate::app::common::files_change::{FilesLine, prepare, targets_between};
 use crate::app::common::forward::refuse_dirty;
 use crate::app::common::guard::{Permit, Wish, set_reference};
@@ -69,7 +69,8 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     monitor.phase(Phase { name: "Landing", files_total: None, bytes_total: None });
     let mut session = Session::begin(repository, monitor)?;
     finish_interrupted(&mut session, clock, monitor)?;
-    let Reading { view, log } = &acting.read()?;
+    let reading = acting.read()?;
+    let Reading { view, log } = &reading;
     let submission = log.find(view, options.submission.as_deref())?;
     let lists = log.lists(view, submission)?;
     let candidate = Candidate::of(view, log, submission, &lists)?;
@@ -88,9 +89,9 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     };
     let after = acting.read()?;
     let (submission, lists) = after.again(submission.id)?;
-    let mut describer = Describer::new(&after.view)?;
+    let mut describer = after.log.describer(&after.view)?;
     Ok(Report {
-        submission: line_of(&after.view, submission, &lists, &mut describer)?,
+        submission: line_of(&after, submission, &lists, &mut describer)?,
         commit: if options.dry_run { None } else { Some(describer.commit(commit.id(), &commit)?) },
         protected,
         heads: job.candidate.heads,

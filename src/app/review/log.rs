@@ -1,10 +1,16 @@
 //! The review log as a use case needs it: verified, put in order, folded.
 
+use crate::app::common::describe::Describer;
 use crate::app::error::AppError;
 use crate::app::review::error::ReviewError;
-use crate::base::id::{ActionId, RepositoryId};
+use crate::app::review::land::SUBMISSION_FIELD;
+use crate::base::id::{ActionId, PersonId, RepositoryId};
 use crate::base::monitor::Monitor;
-use crate::object::action::{Audience, ListRef};
+use crate::base::time::Timestamp;
+use crate::object::action::{Audience, HEADS_MAX, ListRef};
+use crate::object::commit::Commit;
+use crate::object::log_entry::{LogDeed, LogEntry, RefMoved};
+use crate::object::source::ObjectSource as _;
 use crate::object::transition::TransitionList;
 use crate::repo::history::is_ancestor;
 use crate::repo::refs::RefName;
@@ -14,10 +20,10 @@ use crate::review::entry::Entry;
 use crate::review::fold::{Keys, ReviewState, fold};
 use crate::review::submission::{Landed, Submission};
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Fewest characters by which a submission may be called by its id.
-const ID_CHARACTERS_MIN: usize = 4;
+const ID_CHARACTERS_MIN: usize = 8;
 
 /// The lists that a submission names.
 pub type Lists = HashMap<ListRef, TransitionList>;
@@ -39,6 +45,9 @@ pub struct ReviewLog {
     pub state: ReviewState,
     /// Records whose signatures do not hold or that cannot be read.
     pub spoilt: Vec<Spoilt>,
+    /// Landings that the shared log records, by submission.
+    recorded: BTreeMap<ActionId, Landed>,
+    roll: Option<HashMap<PersonId, String>>,
 }
 
 /// The log, with the state of the repository that it was read from.
@@ -125,7 +134,79 @@ impl ReviewLog {
         }
         let causal = Causal::new(entries);
         let state = fold(repository, &causal, keys);
-        Ok(Self { causal, state, spoilt })
+        let mut recorded = BTreeMap::new();
+        for id in state.submissions.keys() {
+            if let Some(sequence) = keys.landing(*id)
+                && let Some(landed) = recorded_landing(view, sequence)?
+            {
+                recorded.insert(*id, landed);
+            }
+        }
+        Ok(Self { causal, state, spoilt, recorded, roll: keys.roll() })
+    }
+
+    /// Describes people as the policy calls them.
+    pub fn describer<'v>(&self, view: &'v View) -> Result<Describer<'v>, AppError> {
+        Ok(Describer::new(view)?.with_roll(self.roll.clone()))
+    }
+
+    /// The newest actions, as many as one action or entry may name: those about a submission before the
+    /// others, then the youngest. Sorted.
+    pub fn heads_for(&self, submission: Option<ActionId>) -> Vec<ActionId> {
+        let rank = |id: &ActionId| {
+            let about = self.causal.get(*id).and_then(|entry| match entry.action().deed.submission() {
+                None => Some(entry.id()),
+                about => about,
+            });
+            (about == submission, self.causal.place(*id))
+        };
+        let mut heads = self.state.heads.clone();
+        heads.sort_by_key(|id| std::cmp::Reverse(rank(id)));
+        heads.truncate(HEADS_MAX);
+        heads.sort_unstable();
+        heads
+    }
+
+    /// Actions about a submission, of people who count, that somebody who had seen all of `heads` would not
+    /// have seen.
+    pub fn unseen_by(&self, heads: &[ActionId], submission: &Submission) -> usize {
+        let past = self.causal.past(heads.iter().copied(), &|_| false);
+        let judged = submission.verdicts.iter().filter(|given| !given.stranger);
+        let judged = judged.flat_map(|given| given.taken_back.iter().copied().chain([given.action]));
+        let rounds = submission.rounds.iter().map(|round| round.action);
+        let all = rounds.chain(judged).chain(submission.withdrawn);
+        all.filter(|id| self.causal.place(*id).is_none_or(|place| !past.contains(&place))).count()
+    }
+
+    /// Where a submission stands. Of a branch that a policy protects the shared log says what landed;
+    /// elsewhere it has landed when the branch has a commit that is said to have done it and says so itself.
+    pub fn standing(&self, view: &View, submission: &Submission) -> Result<Standing, AppError> {
+        if let Some(landed) = self.landed(view, submission)? {
+            return Ok(Standing::Landed(landed));
+        }
+        Ok(if submission.withdrawn.is_some() { Standing::Withdrawn } else { Standing::Open })
+    }
+
+    fn landed(&self, view: &View, submission: &Submission) -> Result<Option<Landed>, AppError> {
+        if let Some(landed) = self.recorded.get(&submission.id) {
+            return Ok(Some(landed.clone()));
+        }
+        let Ok(branch) = RefName::branch(submission.branch()) else { return Ok(None) };
+        if submission.landings.is_empty() || view.protected_names()?.covers(&branch) {
+            return Ok(None);
+        }
+        let Some(target) = view.reference(&branch)? else { return Ok(None) };
+        for landed in &submission.landings {
+            let consumed = match view.commit(landed.commit) {
+                Ok(commit) => submission_of(&commit),
+                Err(RepoError::Missing { .. }) => None,
+                Err(error) => return Err(error.into()),
+            };
+            if consumed == Some(submission.id) && is_ancestor(view, landed.commit, target.commit)? {
+                return Ok(Some(landed.clone()));
+            }
+        }
+        Ok(None)
     }
 
     /// The lists that a submission names, as far as they are here and are what their names say.
@@ -154,42 +235,66 @@ impl ReviewLog {
 
     fn only_open(&self, view: &View) -> Result<&Submission, AppError> {
         let mut open = Vec::new();
-        for submission in self.state.submissions.values() {
-            if standing(view, submission)? == Standing::Open {
+        for submission in self.state.submissions.values().filter(|submission| !submission.stranger) {
+            if self.standing(view, submission)? == Standing::Open {
                 open.push(submission);
             }
         }
         match open.as_slice() {
             [] => Err(ReviewError::NothingOpen.into()),
             [one] => Ok(one),
-            several => {
-                let names = several.iter().map(|submission| draft_of(submission).to_owned()).collect();
-                Err(ReviewError::Ambiguous { names }.into())
-            }
+            several => Err(self.ambiguous(view, several)?),
         }
     }
 
+    /// A draft's open submission comes before its others and before any id; what strangers say that their
+    /// drafts are called finds nothing.
     fn named(&self, view: &View, name: &str) -> Result<&Submission, AppError> {
+        let whole = self.state.submissions.values().find(|submission| submission.id.to_string() == name);
+        if let Some(submission) = whole {
+            return Ok(submission);
+        }
         let draft = RefName::draft(name).map(|draft| draft.name().to_owned()).unwrap_or_default();
-        let is_id = name.len() >= ID_CHARACTERS_MIN && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let mut best: Option<(bool, usize, &Submission)> = None;
-        for (place, entry) in self.causal.entries().iter().enumerate() {
+        let (mut open, mut newest) = (Vec::new(), None);
+        for entry in self.causal.entries() {
             let Some(submission) = self.state.submissions.get(&entry.id()) else { continue };
-            if is_id && submission.id.to_string().starts_with(name) {
-                return Ok(submission);
-            }
             let own = draft_of(submission);
-            if own != name && own != draft {
+            if submission.stranger || (own != name && own != draft) {
                 continue;
             }
-            // The open one before those that are over, then the newest.
-            let rank = (standing(view, submission)? == Standing::Open, place);
-            if best.is_none_or(|(open, place, _)| (open, place) < rank) {
-                best = Some((rank.0, rank.1, submission));
+            if self.standing(view, submission)? == Standing::Open {
+                open.push(submission);
             }
+            newest = Some(submission);
         }
-        let unknown = || ReviewError::NoSubmission { name: name.to_owned() }.into();
-        best.map(|(_, _, submission)| submission).ok_or_else(unknown)
+        match (open.as_slice(), newest) {
+            ([], Some(newest)) => return Ok(newest),
+            ([one], _) => return Ok(one),
+            ([], None) => {}
+            (several, _) => return Err(self.ambiguous(view, several)?),
+        }
+        let is_id = name.len() >= ID_CHARACTERS_MIN && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let starts = |submission: &&Submission| is_id && submission.id.to_string().starts_with(name);
+        let found: Vec<&Submission> = self.state.submissions.values().filter(starts).collect();
+        match found.as_slice() {
+            [] => Err(ReviewError::NoSubmission { name: name.to_owned() }.into()),
+            [one] => Ok(one),
+            several => Err(self.ambiguous(view, several)?),
+        }
+    }
+
+    fn ambiguous(&self, view: &View, several: &[&Submission]) -> Result<AppError, AppError> {
+        let mut describer = self.describer(view)?;
+        let mut names = Vec::new();
+        for submission in several {
+            let by = describer.person(submission.by)?;
+            let by = by.name.unwrap_or_else(|| by.id.short());
+            let assets = submission.current().map_or(0, |round| round.proposal.list.count);
+            let assets = if assets == 1 { "1 asset".to_owned() } else { format!("{assets} assets") };
+            let id = submission.id.short();
+            names.push(format!("{id} ({} by {by}, {assets})", draft_of(submission)));
+        }
+        Ok(ReviewError::Ambiguous { names }.into())
     }
 }
 
@@ -198,26 +303,16 @@ pub fn draft_of(submission: &Submission) -> &str {
     submission.current().map_or("", |round| &round.proposal.draft)
 }
 
-/// Where a submission stands. It has landed when the branch has the commit by which it is said to.
-pub fn standing(view: &View, submission: &Submission) -> Result<Standing, AppError> {
-    if let Some(landed) = landed(view, submission)? {
-        return Ok(Standing::Landed(landed));
-    }
-    Ok(if submission.withdrawn.is_some() { Standing::Withdrawn } else { Standing::Open })
+/// The submission that a commit says it consumed.
+pub fn submission_of(commit: &Commit) -> Option<ActionId> {
+    let field = commit.extensions.iter().find(|(name, _)| name == SUBMISSION_FIELD);
+    field.and_then(|(_, bytes)| ActionId::from_slice(bytes))
 }
 
-fn landed(view: &View, submission: &Submission) -> Result<Option<Landed>, AppError> {
-    if submission.landings.is_empty() {
-        return Ok(None);
-    }
-    let Ok(branch) = RefName::branch(submission.branch()) else { return Ok(None) };
-    let Some(target) = view.reference(&branch)? else { return Ok(None) };
-    for landed in &submission.landings {
-        match is_ancestor(view, landed.commit, target.commit) {
-            Ok(true) => return Ok(Some(landed.clone())),
-            Ok(false) | Err(RepoError::Missing { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(None)
+/// What an entry of the shared log, which was verified, says of a landing.
+pub fn recorded_landing(view: &View, sequence: u64) -> Result<Option<Landed>, AppError> {
+    let Some(signed) = view.log_entry(sequence)? else { return Ok(None) };
+    let Ok(entry) = LogEntry::decode(&signed.statement) else { return Ok(None) };
+    let LogDeed::Move(RefMoved { to: Some(commit), .. }) = entry.deed else { return Ok(None) };
+    Ok(Some(Landed { by: entry.actor, time: Timestamp::utc(entry.received_ms), commit }))
 }

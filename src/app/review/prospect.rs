@@ -3,17 +3,15 @@
 use crate::app::common::drawn::DrawnTrees;
 use crate::app::common::joining::{Joined, join_commits};
 use crate::app::error::AppError;
-use crate::app::review::transitions::transitions_between;
+use crate::app::review::transitions::{holds, transitions_between};
 use crate::base::id::{CommitId, MetadataId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::diff::merge::TreeMerge;
 use crate::object::commit::Commit;
 use crate::object::metadata::Metadata;
 use crate::object::source::ObjectSource;
-use crate::object::transition::{Placed, Transition, TransitionList};
+use crate::object::transition::{Transition, TransitionList};
 use crate::object::tree::TreeNode;
-use crate::object::tree_edit::EntryValue;
-use crate::object::tree_walk::entry_at;
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::store::Staged;
 
@@ -71,17 +69,7 @@ impl<'a> Prospect<'a> {
 
     /// Whether the state that would land has what a transition asks for.
     pub fn holds(&self, transition: &Transition) -> Result<bool, RepoError> {
-        let stands = |placed: &Placed| -> Result<bool, RepoError> {
-            let found = entry_at(self, self.tree, &placed.path).map_err(RepoError::from)?;
-            Ok(found.is_some_and(|entry| Placed::new(&placed.path, &EntryValue::from(entry)) == *placed))
-        };
-        let left = match &transition.before {
-            Some(before) if transition.after.as_ref().is_none_or(|after| after.path != before.path) => {
-                !stands(before)?
-            }
-            _ => true,
-        };
-        Ok(left && transition.after.as_ref().map_or(Ok(true), stands)?)
+        holds(self, self.tree, transition)
     }
 }
 

@@ -1,13 +1,13 @@
 //! `review`: which submissions there are, and where one stands and what it waits for, from whom.
 
-use crate::app::common::describe::{Describer, TimeLine};
+use crate::app::common::describe::TimeLine;
 use crate::app::error::AppError;
 use crate::app::review::candidate::Candidate;
 use crate::app::review::comment::CommentLine;
 use crate::app::review::describe::{
     AssetLine, StateLine, SubmissionLine, VerdictLine, Words, asset_lines, line_of,
 };
-use crate::app::review::log::{Lists, Reading, ReviewLog, standing};
+use crate::app::review::log::{Lists, Reading, ReviewLog};
 use crate::app::review::verdict::draft_went_on;
 use crate::base::id::{ActionId, CommitId};
 use crate::base::monitor::Monitor;
@@ -102,22 +102,23 @@ pub fn list(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<ListReport, AppError> {
-    let Reading { view, log } = Reading::of(repository, keys, monitor)?;
-    let mut describer = Describer::new(&view)?;
+    let reading = Reading::of(repository, keys, monitor)?;
+    let Reading { view, log } = &reading;
+    let mut describer = log.describer(view)?;
     let mut submissions = Vec::new();
     for submission in log.state.submissions.values() {
-        let open = standing(&view, submission)?.over().is_none();
+        let open = log.standing(view, submission)?.over().is_none();
         if !open && !all {
             continue;
         }
-        let lists = log.lists(&view, submission)?;
+        let lists = log.lists(view, submission)?;
         let waiting = if open {
-            waiting(repository, &view, &log, submission, &lists, clock.now(), monitor)?
+            waiting(repository, view, log, submission, &lists, clock.now(), monitor)?
         } else {
             Waiting::default()
         };
         submissions
-            .push(ListLine { submission: line_of(&view, submission, &lists, &mut describer)?, waiting });
+            .push(ListLine { submission: line_of(&reading, submission, &lists, &mut describer)?, waiting });
     }
     submissions.sort_by_key(|line| (line.submission.state != StateLine::Open, line.submission.time.unix_ms));
     Ok(ListReport { submissions })
@@ -131,39 +132,40 @@ pub fn one(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
-    let Reading { view, log } = Reading::of(repository, keys, monitor)?;
-    let submission = log.find(&view, Some(name))?;
-    let lists = log.lists(&view, submission)?;
-    let mut describer = Describer::new(&view)?;
+    let reading = Reading::of(repository, keys, monitor)?;
+    let Reading { view, log } = &reading;
+    let submission = log.find(view, Some(name))?;
+    let lists = log.lists(view, submission)?;
+    let mut describer = log.describer(view)?;
     let rounds = submission.rounds.iter().map(|round| {
         Ok(RoundLine {
             action: round.action,
             time: round.time.into(),
             head: round.proposal.head,
             assets: round.proposal.list.count,
-            words: Words::of(&view, round.body)?,
+            words: Words::of(view, round.body, submission.by)?,
         })
     });
     let rounds = rounds.collect::<Result<_, AppError>>()?;
-    let verdicts = submission.verdicts.iter().map(|given| VerdictLine::of(&view, given, &mut describer));
+    let verdicts = submission.verdicts.iter().map(|given| VerdictLine::of(view, given, &mut describer));
     let verdicts = verdicts.collect::<Result<_, AppError>>()?;
-    let comments = submission.comments.iter().map(|said| CommentLine::of(&view, said, &mut describer));
+    let comments = submission.comments.iter().map(|said| CommentLine::of(view, said, &mut describer));
     let comments = comments.collect::<Result<_, AppError>>()?;
-    let waiting = if standing(&view, submission)?.over().is_none() {
-        waiting(repository, &view, &log, submission, &lists, clock.now(), monitor)?
+    let waiting = if log.standing(view, submission)?.over().is_none() {
+        waiting(repository, view, log, submission, &lists, clock.now(), monitor)?
     } else {
         Waiting::default()
     };
     Ok(Report {
-        submission: line_of(&view, submission, &lists, &mut describer)?,
+        submission: line_of(&reading, submission, &lists, &mut describer)?,
         waiting,
         rounds,
-        assets: asset_lines(repository, &view, submission, &lists, &mut describer, monitor)?,
+        assets: asset_lines(repository, view, submission, &lists, &mut describer, monitor)?,
         verdicts,
         comments,
-        draft_went_on: draft_went_on(&view, submission)?,
+        draft_went_on: draft_went_on(view, submission)?,
         gaps: submission.gaps.iter().copied().collect(),
-        refused: refused(&log),
+        refused: refused(log),
     })
 }
 

@@ -1,13 +1,12 @@
 //! `submit`: asks for the work of a draft to land on a branch, and begins the next round when it asked
 //! before.
 
-use crate::app::common::describe::Describer;
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;
 use crate::app::review::act::{Acting, Actor};
 use crate::app::review::describe::{AssetLine, SubmissionLine, asset_lines, line_of};
 use crate::app::review::error::ReviewError;
-use crate::app::review::log::{Reading, ReviewLog, Standing, draft_of, standing};
+use crate::app::review::log::{Reading, ReviewLog, Standing, draft_of};
 use crate::app::review::prospect::Prospect;
 use crate::base::id::{ActionId, CommitId};
 use crate::base::monitor::Phase;
@@ -87,12 +86,12 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
 fn report(acting: &Acting<'_>, id: ActionId) -> Result<Report, AppError> {
     let after = acting.read()?;
     let (submission, lists) = after.again(id)?;
-    let mut describer = Describer::new(&after.view)?;
+    let mut describer = after.log.describer(&after.view)?;
     let assets =
         asset_lines(acting.repository, &after.view, submission, &lists, &mut describer, acting.monitor)?;
     let kept = assets.iter().filter(|asset| !asset.approved_by.is_empty()).count() as u64;
     let voided = assets.iter().filter(|asset| !asset.changed_since.is_empty()).count() as u64;
-    let submission = line_of(&after.view, submission, &lists, &mut describer)?;
+    let submission = line_of(&after, submission, &lists, &mut describer)?;
     Ok(Report { submission, assets, kept, voided })
 }
 
@@ -153,7 +152,7 @@ fn open_of<'l>(
         let fits = submission.by == actor.identity.id
             && submission.branch() == branch.name()
             && draft_of(submission) == draft.name();
-        if fits && standing(view, submission)? == Standing::Open {
+        if fits && log.standing(view, submission)? == Standing::Open {
             return Ok(Some(submission));
         }
     }

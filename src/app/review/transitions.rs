@@ -6,6 +6,9 @@ use crate::base::monitor::Monitor;
 use crate::diff::tree::{Aliases, Located, MoveMatching, PathSet, TreeDiffOptions, diff_trees};
 use crate::object::source::ObjectSource;
 use crate::object::transition::{Placed, Transition, TransitionList};
+use crate::object::tree_edit::EntryValue;
+use crate::object::tree_walk::entry_at;
+use crate::repo::RepoError;
 
 /// Everything that differs between two trees: content, metadata, mode, additions, deletions, moves.
 ///
@@ -26,6 +29,25 @@ pub fn transitions_between<S: ObjectSource>(
     ))
 }
 
+/// Whether a state has what a transition asks for.
+pub fn holds<S: ObjectSource<Error = RepoError>>(
+    source: &S,
+    tree: TreeId,
+    transition: &Transition,
+) -> Result<bool, RepoError> {
+    let stands = |placed: &Placed| -> Result<bool, RepoError> {
+        let found = entry_at(source, tree, &placed.path).map_err(RepoError::from)?;
+        Ok(found.is_some_and(|entry| Placed::new(&placed.path, &EntryValue::from(entry)) == *placed))
+    };
+    let left = match &transition.before {
+        Some(before) if transition.after.as_ref().is_none_or(|after| after.path != before.path) => {
+            !stands(before)?
+        }
+        _ => true,
+    };
+    Ok(left && transition.after.as_ref().map_or(Ok(true), stands)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,7 +56,7 @@ mod tests {
     use crate::base::path::AssetPath;
     use crate::object::memory::MemoryObjects;
     use crate::object::tree::{Content, TreeEntry};
-    use crate::object::tree_edit::{EntryValue, TreeEdit, edit_tree};
+    use crate::object::tree_edit::{TreeEdit, edit_tree};
     use crate::object::tree_walk::tree_order;
     use proptest::prelude::*;
     use std::collections::BTreeMap;

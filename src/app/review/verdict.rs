@@ -1,11 +1,10 @@
 //! `approve`, `request-changes` and `reject`: a verdict on a submission, a folder or single assets.
 
-use crate::app::common::describe::Describer;
 use crate::app::error::AppError;
 use crate::app::review::act::{Acting, Doing, Subject};
 use crate::app::review::describe::{SubmissionLine, VerdictLine, line_of, transitions_of};
 use crate::app::review::error::ReviewError;
-use crate::app::review::log::{Reading, draft_of, standing};
+use crate::app::review::log::{Reading, ReviewLog, draft_of};
 use crate::base::id::{ActionId, PolicyId};
 use crate::base::path::AssetPath;
 use crate::object::action::{Deed, ListRef, Verdict};
@@ -52,7 +51,7 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let Subject { submission, paths } = &options.subject;
     let reading = acting.read()?;
     let (submission, lists) = reading.find(submission.as_deref())?;
-    refuse_over(&reading.view, submission)?;
+    refuse_over(&reading.view, &reading.log, submission)?;
     let list = named(submission, transitions_of(submission, &lists), paths)?;
     let verdict = Verdict {
         submission: submission.id,
@@ -73,8 +72,8 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
 }
 
 /// Refuses what is about a submission that is over.
-pub(super) fn refuse_over(view: &View, submission: &Submission) -> Result<(), AppError> {
-    match standing(view, submission)?.over() {
+pub(super) fn refuse_over(view: &View, log: &ReviewLog, submission: &Submission) -> Result<(), AppError> {
+    match log.standing(view, submission)?.over() {
         None => Ok(()),
         Some(how) => {
             let (draft, branch) = (draft_of(submission).to_owned(), submission.branch().to_owned());
@@ -103,14 +102,14 @@ fn named(
 
 fn report(after: &Reading, submission: ActionId, action: ActionId) -> Result<Report, AppError> {
     let (submission, lists) = after.again(submission)?;
-    let mut describer = Describer::new(&after.view)?;
+    let mut describer = after.log.describer(&after.view)?;
     let given = submission.verdicts.iter().find(|given| given.action == action);
     let given = given.ok_or_else(|| ReviewError::NoVerdict { draft: draft_of(submission).to_owned() })?;
     Ok(Report {
         verdict: VerdictLine::of(&after.view, given, &mut describer)?,
         own: given.by == submission.by,
         draft_went_on: draft_went_on(&after.view, submission)?,
-        submission: line_of(&after.view, submission, &lists, &mut describer)?,
+        submission: line_of(after, submission, &lists, &mut describer)?,
     })
 }
 

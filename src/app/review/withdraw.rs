@@ -1,6 +1,5 @@
 //! `withdraw`: takes back a submission, or one's own verdicts on it.
 
-use crate::app::common::describe::Describer;
 use crate::app::error::AppError;
 use crate::app::review::act::{Acting, Actor, Doing};
 use crate::app::review::describe::{SubmissionLine, line_of};
@@ -37,7 +36,7 @@ pub struct Report {
 pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let mut reading = acting.read()?;
     let (submission, _) = reading.find(options.submission.as_deref())?;
-    refuse_over(&reading.view, submission)?;
+    refuse_over(&reading.view, &reading.log, submission)?;
     let (id, draft) = (submission.id, draft_of(submission).to_owned());
     let mut verdicts = Vec::new();
     for deed in deeds(submission, options, acting.actor)? {
@@ -52,7 +51,7 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
         reading = acting.read()?;
     }
     let (submission, lists) = reading.again(id)?;
-    let line = line_of(&reading.view, submission, &lists, &mut Describer::new(&reading.view)?)?;
+    let line = line_of(&reading, submission, &lists, &mut reading.log.describer(&reading.view)?)?;
     Ok(Report { submission: line, verdicts })
 }
 
@@ -62,7 +61,7 @@ fn deeds(submission: &Submission, options: &Options, actor: Actor<'_>) -> Result
     if !options.verdict && submission.by == me {
         return Ok(vec![Deed::Withdraw { submission: submission.id }]);
     }
-    let own = submission.verdicts.iter().filter(|given| given.by == me && given.taken_back.is_none());
+    let own = submission.verdicts.iter().filter(|given| given.by == me && given.taken_back.is_empty());
     let deeds: Vec<Deed> =
         own.map(|given| Deed::WithdrawVerdict { submission: submission.id, verdict: given.action }).collect();
     match (deeds.is_empty(), options.verdict) {

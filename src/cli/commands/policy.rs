@@ -71,6 +71,12 @@ enum Command {
         #[arg(value_name = "ID")]
         id: Option<String>,
     },
+    /// Take over a first policy from elsewhere, once you have compared its fingerprint with a colleague
+    Trust {
+        /// The fingerprint, with or without blanks
+        #[arg(value_name = "FINGERPRINT", required = true, num_args = 1..)]
+        fingerprint: Vec<String>,
+    },
     /// List the policies so far, and those that wait for signatures
     Log,
     /// Say what a policy would have meant for the past, without changing anything
@@ -133,6 +139,12 @@ impl Verb for Arguments {
                 let signing = sign_as(context)?;
                 let report = change::withdraw(&acting(context, &repository, &signing), id.as_deref())?;
                 context.print("policy-withdraw", &report, show::withdrawn)?;
+                Ok(ExitStatus::Done)
+            }
+            Command::Trust { fingerprint } => {
+                let repository = context.repository()?;
+                let report = policy::trust(&repository, &fingerprint.concat(), context.clock())?;
+                context.print("policy-trust", &report, show::trusted)?;
                 Ok(ExitStatus::Done)
             }
             Command::Log => {

@@ -227,6 +227,10 @@ fn policy(failure: &PolicyFailure) -> Advice {
         PolicyFailure::NoRecovery => {
             Advice::refused(&["only those whom `change` names can change this policy"])
         }
+        PolicyFailure::Fingerprint { .. } => Advice {
+            status: ExitStatus::Usage,
+            hints: vec!["`pent policy show` of a colleague shows it".into()],
+        },
         PolicyFailure::NoKey { .. } => Advice::not_found(
             "`pent policy show` lists the keys; name the fingerprint when somebody has several",
         ),

@@ -40,6 +40,10 @@ pub fn write_fetched(page: &mut Page<'_>, logs: &LogsFetched, remote: &str) -> i
         page.line(format_args!("{heading} the shared log of {remote}"))?;
         page.line(format_args!("  {}", safe(problem)))?;
     }
+    if let Some(note) = &logs.note {
+        let heading = page.styles.paint(ACCENT, "Look at this:");
+        page.line(format_args!("{heading} {}", safe(note)))?;
+    }
     Ok(())
 }
 

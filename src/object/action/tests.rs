@@ -21,7 +21,7 @@ fn with(deed: Deed) -> Action {
         previous: Some(ActionId::from_bytes([3; 32])),
         heads: vec![ActionId::from_bytes([3; 32]), ActionId::from_bytes([4; 32])],
         time: Timestamp { unix_ms: 1_772_381_999_123, offset_minutes: 60 },
-        body: Body::new([5; 16], "Looks good").id(),
+        body: Body::new(PersonId::from_bytes([2; 16]), [5; 16], "Looks good").id(),
         deed,
     }
 }
@@ -98,7 +98,7 @@ fn the_bytes_of_an_approval_and_its_id_are_pinned() {
         ),
         files = files,
         transitions = transitions,
-        body = Body::new([5; 16], "Looks good").id(),
+        body = Body::new(PersonId::from_bytes([2; 16]), [5; 16], "Looks good").id(),
         ones = "01".repeat(16),
         twos = "02".repeat(16),
         threes = "03".repeat(32),
@@ -108,7 +108,7 @@ fn the_bytes_of_an_approval_and_its_id_are_pinned() {
     assert_eq!(text, expected);
     assert_eq!(
         Action::id_of(&bytes).to_string(),
-        "de12a68d834d65c38624fcd5e017f31c6b41e8aa4354be74562f00b5da4f0db2"
+        "8364f598e7b9105ae87efbb8981044b536b72c74e80af8dba388cc8cea7c85ab"
     );
 }
 
@@ -159,11 +159,16 @@ fn sizes_are_bounded() {
 }
 
 #[test]
-fn a_body_has_its_salt_and_one_form() {
-    let body = Body::new([5; 16], "Looks good");
+fn a_body_has_its_speaker_its_salt_and_one_form() {
+    let body = Body::new(PersonId::from_bytes([2; 16]), [5; 16], "Looks good");
     assert_eq!(Body::decode(&body.encode()), Ok(body.clone()));
-    assert_ne!(body.id(), Body::new([6; 16], "Looks good").id());
-    assert_eq!(Body::decode(b"{\"salt\":\"05\",\"text\":\"\"}"), Err(ActionError::Form));
+    assert_ne!(body.id(), Body::new(PersonId::from_bytes([2; 16]), [6; 16], "Looks good").id());
+    assert_eq!(
+        Body::decode(
+            format!("{{\"actor\":\"{}\",\"salt\":\"05\",\"text\":\"\"}}", "02".repeat(16)).as_bytes()
+        ),
+        Err(ActionError::Form)
+    );
 }
 
 proptest! {

@@ -84,7 +84,7 @@ fn action_seeds() -> Vec<Vec<u8>> {
             previous: Some(submission),
             heads: vec![submission],
             time: Timestamp::utc(numbers.any_size() as i64),
-            body: Body::new(numbers.array(), "Looks good").id(),
+            body: Body::new(PersonId::from_bytes(numbers.array()), numbers.array(), "Looks good").id(),
             deed,
         };
         action.encode().unwrap_or_default()
@@ -94,6 +94,6 @@ fn action_seeds() -> Vec<Vec<u8>> {
 fn body_seeds() -> Vec<Vec<u8>> {
     super::samples(|numbers| {
         let text = String::from_utf8_lossy(&numbers.name()).into_owned();
-        Body::new(numbers.array(), text).encode()
+        Body::new(PersonId::from_bytes(numbers.array()), numbers.array(), text).encode()
     })
 }

@@ -3,7 +3,7 @@ use crate::base::id::{AssetId, CommitId, FileId};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::object::action::{Action, Audience, Body, ListRef};
-use crate::object::approval::MetadataRule;
+use crate::object::approval::{MetadataRule, TransitionIds};
 use crate::object::signature::wire::put_string;
 use crate::object::signature::{Namespace, Signature, signed_bytes};
 use crate::object::transition::{Held, Placed, Transition, TransitionList};
@@ -94,10 +94,10 @@ impl Studio {
             actor: person(actor),
             key: key(actor).fingerprint(),
             previous: causal.newest_of(person(actor)),
-            heads: causal.heads(),
+            heads: causal.heads(&|_| true),
             time: Timestamp::utc((self.clock)()),
             // Words that differ each time, so that no two actions are the same.
-            body: Body::new([0; 16], format!("{} {deed:?}", self.acts)).id(),
+            body: Body::new(person(actor), [0; 16], format!("{} {deed:?}", self.acts)).id(),
             deed,
         };
         let entry = sign(actor, &action);
@@ -125,9 +125,9 @@ impl Studio {
     /// Who approves and who objects to a transition, objections first.
     fn standing(&self, submission: &Submission, transition: &Transition) -> BTreeMap<PersonId, bool> {
         let mut standing: BTreeMap<PersonId, bool> = BTreeMap::new();
-        for approval in submission.approvals(&self.lists) {
-            let approval = approval.value();
-            if approval.coverage.covers(transition, MetadataRule::Voids) {
+        let (approvals, ids) = (submission.approvals(&self.lists), TransitionIds::of(transition));
+        for approval in submission.standing(&approvals, &ids, false) {
+            if approval.coverage.covers(&ids, MetadataRule::Voids) {
                 *standing.entry(approval.person).or_insert(true) &= !approval.judgement.objects();
             }
         }

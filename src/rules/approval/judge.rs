@@ -1,11 +1,14 @@
 //! The judgement itself.
 
-use crate::object::approval::{Approval, Judgement, MetadataRule};
-use crate::object::signature::KeyClass;
+use crate::base::id::PersonId;
+use crate::object::approval::{Judgement, MetadataRule, TransitionIds, standing};
+use crate::object::signature::{KeyClass, PublicKey};
 use crate::rules::approval::quorum::{could, fitting, unmet};
-use crate::rules::approval::{Actor, Authorised, Case, Change, Ignored, Missing, Paths, Refusal, Vote};
+use crate::rules::approval::{
+    Actor, Authorised, Case, Change, Ignored, Missing, Paths, Received, Refusal, Revocations, TakenBack, Vote,
+};
 use crate::rules::pattern::Pattern;
-use crate::rules::policy::{Handle, Protection};
+use crate::rules::policy::{Handle, Policy, Protection};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Prefixes of stored names.
@@ -37,6 +40,27 @@ pub fn judge(case: &Case<'_>) -> Result<Authorised, Refusal> {
         policy: case.policy_id,
         log_head: case.log_head,
     })
+}
+
+/// The approvals that count for each change, by their places among the verdicts, where a rule of the branch
+/// asks for any; in the order of the changes.
+pub fn approvals(case: &Case<'_>) -> Vec<BTreeSet<usize>> {
+    let ids: Vec<TransitionIds> =
+        case.changes.iter().map(|change| TransitionIds::of(&change.transition)).collect();
+    let mut found = vec![BTreeSet::new(); ids.len()];
+    let Some(name) = case.reference.strip_prefix(BRANCH) else { return found };
+    for (rule, paths) in case.policy.branch_rules(name) {
+        let judged = RuleCase::new(case, name, rule);
+        for ((change, ids), found) in case.changes.iter().zip(&ids).zip(&mut found) {
+            if change.transition.paths().any(|path| paths.matches_path(path)) {
+                let counting = judged.counting(ids).into_iter().map(|(place, _)| place);
+                let approves =
+                    |place: &usize| case.votes[*place].approval.value().judgement == Judgement::Approve;
+                found.extend(counting.filter(approves));
+            }
+        }
+    }
+    found
 }
 
 /// Whoever moves a name must be somebody, with a key that counts now, who may send changes.
@@ -78,27 +102,48 @@ fn judge_branch(case: &Case<'_>, name: &str, actor: Option<&Handle>, missing: &m
     if case.goes_back {
         missing.push(Missing::GoesBack);
     }
+    missing.extend(case.faults.iter().cloned());
+    let ids: Vec<TransitionIds> =
+        case.changes.iter().map(|change| TransitionIds::of(&change.transition)).collect();
     for (rule, paths) in case.policy.branch_rules(name) {
-        RuleCase::new(case, name, rule).judge(paths, actor, missing);
+        RuleCase::new(case, name, rule).judge(paths, &ids, actor, missing);
     }
 }
 
-/// One rule and the verdicts that count for it.
+/// One rule, and what each verdict is worth for it.
 struct RuleCase<'a> {
     case: &'a Case<'a>,
     rule: &'a Protection,
-    counting: Vec<(Handle, &'a Approval)>,
+    worth: Vec<Worth>,
     ignored: Vec<(String, Ignored)>,
+}
+
+/// What a verdict is worth for one rule.
+struct Worth {
+    /// Whose word it is, when its key counts and it was not taken back: it takes the place of what that
+    /// person said before, whether or not it counts itself.
+    speaks: Option<Handle>,
+    /// Whether it counts.
+    counts: bool,
 }
 
 impl<'a> RuleCase<'a> {
     fn new(case: &'a Case<'a>, branch: &str, rule: &'a Protection) -> Self {
-        let mut found = Self { case, rule, counting: Vec::new(), ignored: Vec::new() };
+        let mut found = Self { case, rule, worth: Vec::with_capacity(case.votes.len()), ignored: Vec::new() };
         for vote in case.votes {
-            match weigh(case, branch, rule, vote) {
-                Ok(handle) => found.counting.push((handle, vote.approval.value())),
-                Err((who, why)) => found.ignored.push((who, why)),
+            let approval = vote.approval.value();
+            let who = speaks(case, rule, vote.approval.key(), approval.person, vote.received);
+            let is_over = vote.taken_back.iter().any(|taken| takes_back(case, rule, approval.person, taken));
+            let weighed = match &who {
+                Ok(handle) => weigh(case, branch, rule, vote, handle),
+                Err(why) => Err(*why),
+            };
+            if let (Err(why), false) = (&weighed, is_over) {
+                let claimed = case.policy.person(approval.person).map(|(handle, _)| handle.to_string());
+                let who = claimed.unwrap_or_else(|| vote.approval.key().fingerprint().to_string());
+                found.ignored.push((who, *why));
             }
+            found.worth.push(Worth { speaks: who.ok().filter(|_| !is_over), counts: weighed.is_ok() });
         }
         found.ignored.sort();
         found.ignored.dedup();
@@ -106,26 +151,28 @@ impl<'a> RuleCase<'a> {
     }
 
     /// Looks at every change that the rule is about. Changes with the same approvers are judged as one.
-    fn judge(&self, paths: &Pattern, actor: Option<&Handle>, missing: &mut Vec<Missing>) {
+    fn judge(
+        &self,
+        paths: &Pattern,
+        ids: &[TransitionIds],
+        actor: Option<&Handle>,
+        missing: &mut Vec<Missing>,
+    ) {
         let mut groups: BTreeMap<BTreeSet<Handle>, Paths> = BTreeMap::new();
         let mut objections: BTreeMap<(Handle, Judgement), Paths> = BTreeMap::new();
-        for change in self.case.changes {
+        for (change, ids) in self.case.changes.iter().zip(ids) {
             // A move counts where it comes from and where it goes to.
             let concerns = change.transition.paths().any(|path| paths.matches_path(path));
             if !concerns || self.is_direct(change, actor) {
                 continue;
             }
-            let covering = self.counting.iter().filter(|(_, approval)| {
-                let exact = approval.judgement.objects();
-                let rule = if exact { MetadataRule::default() } else { self.rule.metadata };
-                approval.coverage.covers(&change.transition, rule)
-            });
             let mut approvers = BTreeSet::new();
-            for (handle, approval) in covering {
-                if approval.judgement == Judgement::Approve {
+            for (place, handle) in self.counting(ids) {
+                let judgement = self.case.votes[place].approval.value().judgement;
+                if judgement == Judgement::Approve {
                     approvers.insert(handle.clone());
                 } else if self.is_asked(handle) {
-                    let key = (handle.clone(), approval.judgement);
+                    let key = (handle.clone(), judgement);
                     objections.entry(key).or_default().add(change.transition.path());
                 }
             }
@@ -137,6 +184,21 @@ impl<'a> RuleCase<'a> {
         for (approvers, paths) in groups {
             self.require(&approvers, &paths, missing);
         }
+    }
+
+    /// The verdicts that count for a transition, by their places, and whose they are.
+    fn counting(&self, ids: &TransitionIds) -> Vec<(usize, &Handle)> {
+        let votes = self.case.votes;
+        let verdicts = votes.iter().map(|vote| vote.approval.value());
+        let places = standing(verdicts, ids, &|place| self.worth[place].speaks.is_some());
+        let counting = places.into_iter().filter_map(|place| {
+            let (approval, worth) = (votes[place].approval.value(), &self.worth[place]);
+            let exact = approval.judgement.objects();
+            let rule = if exact { MetadataRule::default() } else { self.rule.metadata };
+            let handle = worth.speaks.as_ref().filter(|_| worth.counts)?;
+            approval.coverage.covers(ids, rule).then_some((place, handle))
+        });
+        counting.collect()
     }
 
     /// Whether the actor may make this change of metadata without anybody's approval.
@@ -181,60 +243,81 @@ fn is_author(case: &Case<'_>, handle: &Handle) -> bool {
     case.policy.people.get(handle).is_some_and(|member| case.authors.contains(&member.id))
 }
 
-/// Says whose verdict this is, or why it counts for nobody.
-fn weigh(case: &Case<'_>, branch: &str, rule: &Protection, vote: &Vote) -> Result<Handle, (String, Ignored)> {
-    let approval = vote.approval.value();
-    let key = vote.approval.key();
-    let claimed = case.policy.person(approval.person).map(|(handle, _)| handle.to_string());
-    let refuse = |why| (claimed.clone().unwrap_or_else(|| key.fingerprint().to_string()), why);
-    let Some((handle, member, held)) = case.policy.holder(key) else {
-        return Err(refuse(Ignored::OtherKey));
-    };
-    if member.id != approval.person {
-        return Err(refuse(Ignored::OtherKey));
+/// Whose word something is that a key signed, or why it is nobody's: the policy must name the key as that
+/// person's, and the key must have counted when the log received it.
+///
+/// What an action says of its own moment is not asked.
+pub fn speaker(
+    policy: &Policy,
+    revoked: &Revocations,
+    at_ms: i64,
+    (key, person): (&PublicKey, PersonId),
+    received: Option<Received>,
+) -> Result<Handle, Ignored> {
+    let Some((handle, member, held)) = policy.holder(key) else { return Err(Ignored::OtherKey) };
+    if member.id != person {
+        return Err(Ignored::OtherKey);
     }
-    if approval.branch != branch {
-        return Err(refuse(Ignored::OtherBranch));
+    if let Some(revoked) = revoked.get(&key.fingerprint())
+        && received.is_none_or(|received| received.sequence >= revoked.sequence)
+    {
+        return Err(Ignored::KeyRevoked);
     }
-    if case.submission.is_some_and(|submission| submission != approval.submission) {
-        return Err(refuse(Ignored::OtherSubmission));
-    }
-    if approval.policy != Some(case.policy_id) {
-        return Err(refuse(Ignored::OtherPolicy));
-    }
-    check_moment(case, rule, vote, held).map_err(&refuse)?;
-    if key.class() == KeyClass::Browser && !rule.browser_keys {
-        return Err(refuse(Ignored::BrowserKey));
-    }
-    // Whoever made something may object to it, but not wave it through.
-    if !rule.own && approval.judgement == Judgement::Approve && is_author(case, handle) {
-        return Err(refuse(Ignored::OwnWork));
+    if !held.is_valid_at(received.map_or(at_ms, |received| received.unix_ms)) {
+        return Err(Ignored::KeyNotValid);
     }
     Ok(handle.clone())
 }
 
-/// Judges a verdict by the moment at which the log received it, never by what it says itself: that
-/// can make it lapse sooner, but never count for longer.
-fn check_moment(
+/// Whose word something is for one rule.
+fn speaks(
     case: &Case<'_>,
     rule: &Protection,
+    key: &PublicKey,
+    person: PersonId,
+    received: Option<Received>,
+) -> Result<Handle, Ignored> {
+    let handle = speaker(case.policy, case.revoked, case.at_ms, (key, person), received)?;
+    if key.class() == KeyClass::Browser && !rule.browser_keys {
+        return Err(Ignored::BrowserKey);
+    }
+    Ok(handle)
+}
+
+fn takes_back(case: &Case<'_>, rule: &Protection, person: PersonId, taken: &TakenBack) -> bool {
+    speaks(case, rule, &taken.key, person, taken.received).is_ok()
+}
+
+/// Whether a verdict of this person counts. An objection does not go away by itself: neither with time nor
+/// with another policy, nor because whoever objects made part of it.
+fn weigh(
+    case: &Case<'_>,
+    branch: &str,
+    rule: &Protection,
     vote: &Vote,
-    held: &crate::rules::policy::MemberKey,
+    handle: &Handle,
 ) -> Result<(), Ignored> {
+    let approval = vote.approval.value();
+    if approval.branch != branch {
+        return Err(Ignored::OtherBranch);
+    }
+    if case.submission.is_some_and(|submission| submission != approval.submission) {
+        return Err(Ignored::OtherSubmission);
+    }
+    if approval.judgement.objects() {
+        return Ok(());
+    }
+    if approval.policy != Some(case.policy_id) {
+        return Err(Ignored::OtherPolicy);
+    }
+    // A verdict's own moment can make it lapse sooner, but never count for longer.
     let received_ms = vote.received.map_or(case.at_ms, |received| received.unix_ms);
-    if let Some(revoked) = case.revoked.get(&vote.approval.key().fingerprint())
-        && vote.received.is_none_or(|received| received.sequence >= revoked.sequence)
-    {
-        return Err(Ignored::KeyRevoked);
-    }
-    if !held.is_valid_at(received_ms) {
-        return Err(Ignored::KeyNotValid);
-    }
-    let given_ms = vote.approval.value().unix_ms.min(received_ms);
-    let lapsed = rule.valid_ms.is_some_and(|valid| case.at_ms.saturating_sub(given_ms) > valid);
-    // An objection does not go away by itself.
-    if lapsed && vote.approval.value().judgement == Judgement::Approve {
+    let given_ms = approval.unix_ms.min(received_ms);
+    if rule.valid_ms.is_some_and(|valid| case.at_ms.saturating_sub(given_ms) > valid) {
         return Err(Ignored::Lapsed);
+    }
+    if !rule.own && is_author(case, handle) {
+        return Err(Ignored::OwnWork);
     }
     Ok(())
 }

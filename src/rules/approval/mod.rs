@@ -12,7 +12,7 @@ mod judge;
 mod quorum;
 mod sentences;
 
-pub use judge::judge;
+pub use judge::{approvals, judge, speaker};
 pub use quorum::{check_quorum, unmet};
 pub use sentences::{asked, listed};
 
@@ -43,6 +43,17 @@ pub type Revocations = BTreeMap<Fingerprint, Received>;
 pub struct Vote {
     /// The verdict.
     pub approval: Verified<Approval>,
+    /// When the log received it; `None` while it is here only.
+    pub received: Option<Received>,
+    /// What takes it back.
+    pub taken_back: Vec<TakenBack>,
+}
+
+/// That somebody takes a verdict of theirs back. Whether the key counts is still to be asked.
+#[derive(Debug, Clone)]
+pub struct TakenBack {
+    /// The key that signed it.
+    pub key: PublicKey,
     /// When the log received it; `None` while it is here only.
     pub received: Option<Received>,
 }
@@ -90,12 +101,14 @@ pub struct Case<'a> {
     pub submission: Option<ActionId>,
     /// What would change: everything that differs between the two commits, and nothing else.
     pub changes: &'a [Change],
-    /// Verdicts on it.
+    /// All verdicts on the submission, in causal order: those that do not count as well.
     pub votes: &'a [Vote],
     /// Whoever made what is in it, or submitted it.
     pub authors: &'a BTreeSet<PersonId>,
     /// Whether a branch would not go on from where it stands.
     pub goes_back: bool,
+    /// What else was found to be wrong with it.
+    pub faults: &'a [Missing],
 }
 
 /// A move that the policy in force permits, at one head of the shared log and from one place.
@@ -226,7 +239,8 @@ impl Paths {
     /// How many are named.
     const NAMED_MAX: usize = 3;
 
-    fn add(&mut self, path: &AssetPath) {
+    /// Takes one more.
+    pub fn add(&mut self, path: &AssetPath) {
         if self.first.len() < Self::NAMED_MAX {
             self.first.push(path.clone());
         }
@@ -243,6 +257,16 @@ pub enum Missing {
     Removal,
     /// The branch would leave commits behind that it has.
     GoesBack,
+    /// The branch would go over several states at once, of which only the last is judged.
+    SkipsStates,
+    /// The branch would begin with nothing in it.
+    BeginsEmpty,
+    /// Nobody whom the policy knows submitted what is to land, or it was taken back.
+    NotSubmitted { submission: ActionId },
+    /// It would change what the submission, as it is now, does not ask for.
+    Unsubmitted { paths: Paths },
+    /// It would leave out what the submission, as it is now, asks for.
+    LeftOut { paths: Paths },
     /// Nobody signs the move.
     Unsigned,
     /// Too few people approved.

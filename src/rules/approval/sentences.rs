@@ -54,6 +54,19 @@ impl Display for Missing {
         match self {
             Self::Removal => f.write_str("it cannot be removed while the policy protects it"),
             Self::GoesBack => f.write_str("it only goes forward: what it has stays in its history"),
+            Self::SkipsStates => f.write_str(
+                "it goes on by one commit at a time, made on the one where it stands: each state of it is judged",
+            ),
+            Self::BeginsEmpty => f.write_str("it cannot begin with nothing in it"),
+            Self::NotSubmitted { submission } => write!(
+                f,
+                "submission {} was taken back, or nobody whom the policy knows asked for it",
+                submission.short()
+            ),
+            Self::Unsubmitted { paths } => {
+                write!(f, "the submission as it is now does not ask for what would become of {paths}")
+            }
+            Self::LeftOut { paths } => write!(f, "the submission asks for {paths} as well"),
             Self::Unsigned => {
                 f.write_str("whoever moves it must sign that, and there is no key to sign with")
             }

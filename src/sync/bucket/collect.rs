@@ -108,6 +108,7 @@ impl BucketRemote {
         let mut commits: Vec<CommitId> =
             decode_refs(before)?.into_values().map(|target| target.commit).collect();
         commits.extend(self.kept_here(before)?);
+        commits.extend(view.log_commits()?);
         let mut reached = reach(view, &Roots { commits, ..Roots::default() }, monitor)?;
         reached.erased.retain(|file| !erased.contains(file));
         if !reached.missing.is_empty() || !reached.missing_files.is_empty() {

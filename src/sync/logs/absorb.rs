@@ -207,11 +207,15 @@ impl Absorbing<'_> {
             return Ok(());
         };
         let action = action_of(view, headers, said.audience, said.action)?;
-        let is_of_it = action.as_ref().is_some_and(|action| {
-            said.repository == self.repository.id()
-                && Some(said.audience) == self.set.audience()
-                && said.body == action.body
-        });
+        let is_of_it = match &action {
+            Some(action) => {
+                said.repository == self.repository.id()
+                    && Some(said.audience) == self.set.audience()
+                    && said.body == action.body
+                    && is_their_own(edit, view, headers, action)?
+            }
+            None => false,
+        };
         let (Some(action), Some(keys)) = (action.filter(|_| is_of_it), keys_under(&signed)) else {
             fetched.refused += 1;
             return Ok(());
@@ -247,6 +251,10 @@ impl Absorbing<'_> {
             return Ok(());
         }
         let id = PolicyLink::id_of(&signed.statement);
+        if view.is_refused_proposal(id)? {
+            return Ok(());
+        }
+        self.judge.trim(view, &mut signed)?;
         let ours = view.policy_proposals()?.into_iter().find(|(other, _)| *other == id);
         for signature in ours.iter().flat_map(|(_, ours)| ours.parsed().unwrap_or_default()) {
             // Whoever signed twice said the same twice.
@@ -262,6 +270,18 @@ impl Absorbing<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the words that an action names are its actor's. Where they are not here to say so, nobody else's
+/// action may name them.
+fn is_their_own(edit: &mut Edit, view: &View, headers: &[Header], action: &Action) -> SyncResult<bool> {
+    if let Some(body) = edit.review_body(action.body)? {
+        return Ok(body.actor == action.actor);
+    }
+    let come = headers.iter().map(|(_, other)| other.value());
+    let others = come.filter(|other| other.body == action.body && other.actor != action.actor).count();
+    let here = view.speakers_of(action.audience, action.body)?;
+    Ok(others == 0 && here.iter().all(|actor| *actor == action.actor))
 }
 
 /// Notes something that holds and does not count.

@@ -1,6 +1,7 @@
 //! What came of logs and was not looked at yet.
 
 use crate::base::id::PersonId;
+use crate::object::log_entry::SignedEntry;
 use crate::repo::people::Person;
 use crate::sync::bundle::decode_person;
 use crate::sync::error::{SyncError, SyncResult};
@@ -99,6 +100,12 @@ impl Inbox {
     /// What a person who acted is called, if that came along.
     pub fn person(&self, id: PersonId) -> Option<&Person> {
         self.people.get(&id)
+    }
+
+    /// Entries of the shared log that have come, as far as they can be read; in no order.
+    pub fn entries(&self) -> Vec<SignedEntry> {
+        let entries = self.objects.iter().filter(|(key, _)| key.kind == Kind::LogEntry);
+        entries.filter_map(|(_, bytes)| SignedEntry::decode(bytes).ok()).collect()
     }
 
     /// An object that stays.

@@ -62,6 +62,9 @@ pub struct LogsFetched {
     /// Why the remote's shared log was not taken over, if it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// What people should know of a log that was taken over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 impl LogsFetched {

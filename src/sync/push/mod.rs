@@ -58,6 +58,8 @@ pub struct Push<'a> {
     pub known: Vec<CommitId>,
     /// Names to move.
     pub changes: Vec<RefChange>,
+    /// Commits that are to be there although no name need reach them.
+    pub also: Vec<CommitId>,
     /// Heads of logs to move.
     pub logs: Vec<LogChange>,
     /// What of the logs the remote lacks.
@@ -160,8 +162,8 @@ impl Push<'_> {
     /// What the names bring beyond what the remote has.
     fn find(&self, view: &View, description: &Description, monitor: &dyn Monitor) -> SyncResult<Found> {
         monitor.phase(Phase { name: "Looking for what is new", files_total: None, bytes_total: None });
-        let wants: Vec<CommitId> =
-            self.changes.iter().filter_map(|change| Some(change.target.as_ref()?.commit)).collect();
+        let named = self.changes.iter().filter_map(|change| Some(change.target.as_ref()?.commit));
+        let wants: Vec<CommitId> = named.chain(self.also.iter().copied()).collect();
         let mut haves: Vec<CommitId> = description.refs.values().map(|target| target.commit).collect();
         haves.extend(self.still_there(description, &haves)?);
         let found = find_new(view, &wants, &haves, &|| monitor.is_cancelled())?;

@@ -178,7 +178,7 @@ impl VerifiedLog {
         self.refs.extend(link.starts.iter().map(|(name, commit)| (name.clone(), *commit)));
         for member in policy.people.values() {
             for held in &member.keys {
-                self.owners.entry(held.key.fingerprint()).or_insert(member.id);
+                self.owners.insert(held.key.fingerprint(), member.id);
             }
         }
         self.links.insert(id, link.number);

@@ -218,7 +218,7 @@ impl VerifiedLog {
         self.in_force.as_ref()?.policy.person(person).map(|(handle, _)| handle)
     }
 
-    /// The person for whom a key spoke first under any policy so far, whether it still counts or not.
+    /// The person for whom a key speaks by the newest policy that names it, whether it still counts or not.
     pub fn owner(&self, key: &Fingerprint) -> Option<PersonId> {
         self.owners.get(key).copied()
     }

@@ -80,6 +80,11 @@ fn land(story: &mut Story) {
 fn rule(story: &mut Story, ben: &Ben) {
     story.tell(&["policy", "init"]);
     story.tell(&["policy", "show"]);
+    let shown = story.world.ok(&["policy", "show", "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    let root = shown["root"].as_str().or_else(|| shown["data"]["root"].as_str()).expect("a first policy");
+    let root = root.to_owned();
+    story.tell(&["policy", "trust", &root]);
     story.tell(&["policy", "check"]);
     propose(story, ben, "Ben helps", &[("editor = [\"anna\"]", "editor = [\"anna\", \"ben\"]")]);
     story.tell(&["draft", "new", "summer"]);

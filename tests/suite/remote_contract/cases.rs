@@ -167,6 +167,7 @@ pub fn a_push_that_was_stopped_goes_on_where_it_was(place: &dyn Place) {
         known: Vec::new(),
         changes: vec![change],
         logs: Vec::new(),
+        also: Vec::new(),
         log_objects: Vec::new(),
         notes: lab.repository.pent_dir().join("remotes/test"),
         token: token(),

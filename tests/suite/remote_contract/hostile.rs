@@ -149,6 +149,7 @@ fn an_epoch_that_changed_has_the_remote_asked_again() {
         known: Vec::new(),
         changes: vec![change],
         logs: Vec::new(),
+        also: Vec::new(),
         log_objects: Vec::new(),
         notes: lab.repository.pent_dir().join("remotes/test"),
         token: super::token(),

@@ -144,6 +144,7 @@ pub fn push_from(
         known: Vec::new(),
         changes: vec![change],
         logs: Vec::new(),
+        also: Vec::new(),
         log_objects: Vec::new(),
         notes: lab.repository.pent_dir().join("remotes/test"),
         token: token(),

@@ -51,7 +51,7 @@ fn branch(name: &str) -> RefName {
 }
 
 /// Writes into the shared folder what no client of ours would.
-fn force(nas: &Nas, changes: Vec<RefChange>, logs: Vec<LogChange>, parcels: Vec<Parcel>) {
+pub(super) fn force(nas: &Nas, changes: Vec<RefChange>, logs: Vec<LogChange>, parcels: Vec<Parcel>) {
     let remote = nas.bucket();
     let epoch = remote.describe().expect("a description").epoch;
     let records = parcels.iter().map(|parcel| parcel.record.clone()).collect();
@@ -63,7 +63,7 @@ fn force(nas: &Nas, changes: Vec<RefChange>, logs: Vec<LogChange>, parcels: Vec<
     remote.publish(&proposal).expect("a publication");
 }
 
-fn log_head(nas: &Nas, name: &str) -> Option<Vec<u8>> {
+pub(super) fn log_head(nas: &Nas, name: &str) -> Option<Vec<u8>> {
     nas.bucket().describe().expect("a description").logs.get(name).cloned()
 }
 
@@ -114,10 +114,10 @@ fn attack_a_branch_put_back_behind_what_the_log_says(form: Form) {
     force(&nas, vec![change], Vec::new(), Vec::new());
     says(&refusal(&super::fetch(&ben), "main"), "put back");
     assert_eq!(seen(&ben, "main"), Some(anna.tip("main")));
-    // Whoever never saw it hears that the remote lacks what its log speaks of.
+    // Whoever never saw it asks for what the log speaks of, and hears the same.
     let carla = House::empty();
     let remote = nas.bucket();
-    let rules = pentimento::app::common::rules::Rules::of(&carla.repository, carla.clock.now());
+    let rules = pentimento::app::common::rules::Rules::of(&carla.repository, carla.clock.now()).beginning();
     let fetch = pentimento::sync::fetch::Fetch {
         repository: &carla.repository,
         remote: &remote,
@@ -129,7 +129,7 @@ fn attack_a_branch_put_back_behind_what_the_log_says(form: Form) {
     };
     let fetched = fetch.run(&SilentMonitor).expect("a fetch");
     let refused = fetched.refused.iter().find(|refused| refused.name == branch("main")).expect("a refusal");
-    says(&refused.reasons.join(" "), "is missing from the repository");
+    says(&refused.reasons.join(" "), "put back");
 }
 
 fn attack_a_protected_branch_that_is_left_out(form: Form) {
@@ -259,7 +259,7 @@ fn attack_words_and_lists_under_a_wrong_id() {
     let (nas, anna, _ben) = approved(Form::Folder);
     let submit = anna.review("one").submission.id;
     let action = Action::decode(&anna.record(submit).statement).expect("an action");
-    let other = Body::new([3; 16], "Something else").encode();
+    let other = Body::new(somebody(ANNA).id, [3; 16], "Something else").encode();
     let list = action.deed.list().expect("a list").transitions;
     let view = anna.repository.view().expect("a view");
     let mut transitions: Vec<_> =
@@ -288,7 +288,7 @@ fn fetch_from(remote: ByKey) -> (House, pentimento::sync::fetch::Fetched) {
 }
 
 fn fetch_into(house: &House, remote: &ByKey) -> pentimento::sync::fetch::Fetched {
-    let rules = pentimento::app::common::rules::Rules::of(&house.repository, house.clock.now());
+    let rules = pentimento::app::common::rules::Rules::of(&house.repository, house.clock.now()).beginning();
     let fetch = pentimento::sync::fetch::Fetch {
         repository: &house.repository,
         remote,
@@ -421,6 +421,42 @@ fn attack_a_strangers_tombstone_of_words(form: Form) {
         assert_eq!(heads(&late), heads(&ben));
         assert!(matches!(words(&late, body), BodyState::Here(_)));
     }
+}
+
+#[test]
+fn attack_words_erased_by_an_action_that_names_them() {
+    let (nas, anna, ben) = approved(Form::Folder);
+    fetch(&ben);
+    let submit = anna.review("one").submission.id;
+    let body = Action::decode(&anna.record(submit).statement).expect("an action").body;
+    // A stranger's action names Anna's words as its own, and has them erased.
+    let thief = clone_of(&nas);
+    let stranger = somebody(STRANGER);
+    let namespace = pentimento::object::signature::Namespace::Action;
+    let record = thief.forged(submit, &stranger.key, namespace, |action| {
+        action.actor = stranger.id;
+        action.body = body;
+    });
+    let own = thief.plant(&record, &[]);
+    assert_eq!(erase(&thief, STRANGER, own), body);
+    push(&thief, STRANGER);
+    let report = fetch(&ben);
+    assert_eq!(report.fetched.logs.erased, 0, "{report:?}");
+    assert!(matches!(words(&ben, body), BodyState::Here(_)));
+    let late = clone_of(&nas);
+    assert!(matches!(words(&late, body), BodyState::Here(_)));
+    // Where the words were not there yet when the lie came, they are kept when they come.
+    let shown = late.review("one").submission.words.text;
+    assert_eq!(shown.as_deref(), Some("Please look"));
+    let body = match words(&thief, body) {
+        BodyState::Erased => match words(&ben, body) {
+            BodyState::Here(body) => body,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    let mut edit = thief.repository.edit().expect("an edit");
+    assert!(edit.put_review_body(&body).expect("an answer"), "they are not the stranger's");
 }
 
 fn words_that_their_author_or_the_policy_erases_are_gone_everywhere_and_stay_so(form: Form) {

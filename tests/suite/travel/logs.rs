@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 fn rules(house: &House) -> Rules {
-    Rules::of(&house.repository, house.clock.now())
+    Rules::of(&house.repository, house.clock.now()).beginning()
 }
 
 fn logs_of(house: &House, remote: &dyn Remote) -> LogsOut {
@@ -63,6 +63,7 @@ fn publish(house: &House, remote: &dyn Remote, logs: LogsOut, main: bool) -> Res
         known: Vec::new(),
         changes,
         logs: logs.changes,
+        also: Vec::new(),
         log_objects: logs.objects,
         notes: house.repository.pent_dir().join(format!("remotes/{}", house.clock.now().unix_ms)),
         token: crate::remote_contract::token(),
@@ -219,6 +220,7 @@ fn only_with_an_entry(remote: &dyn Remote) {
             known: Vec::new(),
             changes: vec![change.clone()],
             logs: logs.changes,
+            also: Vec::new(),
             log_objects: logs.objects,
             notes: house.repository.pent_dir().join("remotes/test"),
             token: crate::remote_contract::token(),

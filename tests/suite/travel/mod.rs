@@ -29,6 +29,7 @@ macro_rules! untrusted {
 mod careless;
 mod hostile;
 mod logs;
+mod moments;
 mod stories;
 
 use self::careless::Careless;

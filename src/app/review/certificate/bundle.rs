@@ -63,9 +63,15 @@ pub fn write(
     if options.files {
         write_files(repository, view, found, &options.folder, monitor)?;
     }
-    let assets = found.transitions.as_slice().iter().map(|transition| {
+    let assets = found.transitions.as_slice().iter().enumerate().map(|(place, transition)| {
         let after = transition.after.as_ref();
+        let speaking = found.approvals.iter().zip(&approvals);
+        let speaking = speaking.filter(|(approval, _)| approval.speaks_for.contains(&place));
+        let mut approved_by: Vec<String> = speaking.map(|(_, line)| line.handle.clone()).collect();
+        approved_by.sort();
+        approved_by.dedup();
         AssetLine {
+            approved_by,
             path: transition.path().clone(),
             asset: transition.asset(),
             kinds: transition.kinds(),
@@ -73,6 +79,7 @@ pub fn write(
             bytes: after.and_then(|placed| placed.content.size()),
         }
     });
+    let assets = assets.collect();
     let certificate = Certificate {
         repository: repository.id().to_string(),
         submission: found.submission,
@@ -81,7 +88,8 @@ pub fn write(
         landed_by,
         landed,
         policy,
-        assets: assets.collect(),
+        assets,
+        unapproved: found.unapproved.clone(),
         approvals,
         commands,
     };
@@ -112,7 +120,7 @@ fn write_approval(
     folder.write(&transitions, &approval.list.encode())?;
     let known = found.keyring.holder(&approval.key);
     let handle = known.map_or_else(|| "unknown".to_owned(), |known| known.handle.clone());
-    let received = found.entry.as_ref().map(|found| Timestamp::utc(found.entry.received_ms));
+    let received = approval.received;
     let at = received.map(verify_time).unwrap_or_default();
     commands.push(Command {
         shows: format!("{handle} signed {statement}"),

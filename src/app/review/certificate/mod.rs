@@ -56,6 +56,9 @@ pub struct Certificate {
     pub policy: Option<PolicyLine>,
     /// What was approved.
     pub assets: Vec<AssetLine>,
+    /// What landed with it and no approval speaks for, because no rule asked for one: not certified.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unapproved: Vec<AssetPath>,
     /// Who approved.
     pub approvals: Vec<ApprovalLine>,
     /// The commands that check it.
@@ -84,6 +87,8 @@ pub struct AssetLine {
     pub file: Option<FileId>,
     /// Its length in bytes.
     pub bytes: Option<u64>,
+    /// Who approved it, by handle.
+    pub approved_by: Vec<String>,
 }
 
 /// One approval.
@@ -141,9 +146,10 @@ pub fn run(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
-    let Reading { view, log } = Reading::of(repository, keys, monitor)?;
-    let found = find::find(&view, &log, keys, &options.subject, clock.now())?;
-    let certificate = bundle::write(repository, &view, &found, options, clock, monitor)?;
+    let reading = Reading::of(repository, keys, monitor)?;
+    let place = find::Place { repository, reading: &reading, keys, now: clock.now(), monitor };
+    let found = find::find(&place, &options.subject)?;
+    let certificate = bundle::write(repository, &reading.view, &found, options, clock, monitor)?;
     let page = options.folder.join(bundle::PAGE_FILE);
     Ok(Report { folder: options.folder.as_path().into(), page: page.into(), certificate })
 }

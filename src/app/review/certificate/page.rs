@@ -22,10 +22,19 @@ pub fn write(certificate: &Certificate, made: Timestamp) -> String {
         several => format!("{} assets", several.len()),
     };
     let people = people(&certificate.approvals);
+    let alike = certificate.assets.windows(2).all(|pair| pair[0].approved_by == pair[1].approved_by);
+    let what = if alike { "exactly these bytes" } else { "these bytes, each what its line below says" };
     let assets: String = certificate.assets.iter().take(ASSETS_MAX).map(asset).collect();
     let more = match certificate.assets.len().saturating_sub(ASSETS_MAX) {
         0 => String::new(),
         more => format!("<p class=small>and {more} more, in certificate.json</p>"),
+    };
+    let unapproved = match certificate.unapproved.len() {
+        0 => String::new(),
+        more => format!(
+            "<p class=small>{} landed with it that no rule asked an approval for; that is not certified here.</p>",
+            if more == 1 { "1 asset".to_owned() } else { format!("{more} assets") }
+        ),
     };
     let approvals: String = certificate.approvals.iter().map(approval).collect();
     let commands: String = certificate
@@ -43,9 +52,9 @@ pub fn write(certificate: &Certificate, made: Timestamp) -> String {
          <meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <title>Certificate of approval</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <header><p class=small>Certificate of approval</p>\n<h1>{title}</h1>\n\
-         <p class=lead>{people} approved exactly these bytes.</p></header>\n\
-         <section><h2>What was approved</h2>\n<table><thead><tr><th>Asset<th>Change<th class=n>Size</tr></thead>\n\
-         <tbody>{assets}</tbody></table>{more}</section>\n\
+         <p class=lead>{people} approved {what}.</p></header>\n\
+         <section><h2>What was approved</h2>\n<table><thead><tr><th>Asset<th>Change<th>Approved by<th class=n>Size</tr></thead>\n\
+         <tbody>{assets}</tbody></table>{more}{unapproved}</section>\n\
          <section><h2>Who approved it</h2>\n<ul class=people>{approvals}</ul></section>\n\
          <section><h2>When and under which rules</h2>\n<dl>\
          <dt>Landed on<dd>{branch}, {landed}\n<dt>By<dd>{landed_by}\n<dt>Rules<dd>{policy}</dl></section>\n\
@@ -88,7 +97,8 @@ fn people(approvals: &[ApprovalLine]) -> String {
 
 fn asset(line: &AssetLine) -> String {
     let size = line.bytes.map_or_else(|| "\u{2014}".to_owned(), human_bytes);
-    format!("<tr><td>{}<td>{}<td class=n>{size}</tr>\n", path(&line.path), markup(&line.kinds.join(", ")))
+    let (kinds, people) = (markup(&line.kinds.join(", ")), text(&line.approved_by.join(", ")));
+    format!("<tr><td>{}<td>{kinds}<td>{people}<td class=n>{size}</tr>\n", path(&line.path))
 }
 
 fn ids(assets: &[AssetLine]) -> String {
@@ -210,7 +220,9 @@ mod tests {
                 kinds: vec!["content"],
                 file: Some(FileId::from_bytes([4; 32])),
                 bytes: Some(1200),
+                approved_by: vec!["ben".into()],
             }],
+            unapproved: vec![],
             approvals: vec![ApprovalLine {
                 action: ActionId::from_bytes([5; 32]),
                 handle: "ben".into(),

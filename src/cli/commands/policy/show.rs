@@ -86,6 +86,12 @@ pub(super) fn change(page: &mut Page<'_>, report: &change::Report) -> io::Result
     }
 }
 
+pub(super) fn trusted(page: &mut Page<'_>, report: &crate::app::policy::TrustReport) -> io::Result<()> {
+    page.line(format_args!("The first policy {} is trusted here:", report.root.short()))?;
+    page.line(format_args!("  {}", report.fingerprint))?;
+    page.line("The next fetch takes it over.")
+}
+
 pub(super) fn withdrawn(page: &mut Page<'_>, report: &change::WithdrawReport) -> io::Result<()> {
     page.line(format_args!("The proposal {} is forgotten.", report.id.short()))
 }

@@ -32,7 +32,7 @@ pub(super) fn advice(error: &ReviewError) -> Advice {
         },
         ReviewError::Ambiguous { .. } => Advice {
             status: ExitStatus::Usage,
-            hints: vec!["name the draft, or the beginning of the submission's id".into()],
+            hints: vec!["name the one that you mean by the beginning of its id".into()],
         },
         ReviewError::Over { .. } => refused("`pent submit` begins anew".into()),
         ReviewError::NotInIt { draft, .. } => {
@@ -44,14 +44,14 @@ pub(super) fn advice(error: &ReviewError) -> Advice {
         ReviewError::NoVerdict { draft } => {
             refused(format!("`pent review {}` lists the verdicts", safe(draft)))
         }
-        ReviewError::NoList { .. } => Advice {
+        ReviewError::NoList { .. } | ReviewError::Gaps { .. } => Advice {
             status: ExitStatus::Unavailable,
-            hints: vec!["fetch again from where the submission came from".into()],
+            hints: vec!["fetch again: something is being kept from you, or is on its way".into()],
         },
-        ReviewError::Gaps { .. } => Advice {
-            status: ExitStatus::Unavailable,
-            hints: vec!["fetch again: somebody's words are being kept from you, or are on their way".into()],
-        },
+        ReviewError::LooseEnds { draft, .. } => refused(format!(
+            "a comment joins them, 256 at a time: pent comment {} -m \"joined\"",
+            safe(draft)
+        )),
         ReviewError::Different { draft, branch, .. } => refused(format!(
             "bring {} into the draft and submit again; approvals of everything else stay",
             safe(branch)
