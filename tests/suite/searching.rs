@@ -104,7 +104,7 @@ fn words_labels_fields_types_sizes_people_and_times_find_assets() {
         (&["by:anna since:2026-03-03 type:psd"], &["web/banner.psd"]),
         (&["size:>10MB"], &[]),
         (&["(label:approved OR type:psd) -in:web"], &["brand/logo.svg"]),
-        (&["lanter*"], &["photo/lantern.png", "brief.md", "copy/poster.txt"]),
+        (&["lanter*"], &["photo/lantern.png", "photo/HarbourDusk.jpg", "brief.md", "copy/poster.txt"]),
         (&["lanterns"], &["copy/poster.txt"]),
     ];
     for (words, expected) in cases {

@@ -493,6 +493,7 @@ impl Rules {
 fn of_app(error: AppError) -> SyncError {
     match error {
         AppError::Repo(error) => error.into(),
+        AppError::Sync(error) => error,
         error => SyncError::LogRefused(error.to_string()),
     }
 }
@@ -500,14 +501,6 @@ fn of_app(error: AppError) -> SyncError {
 /// The submission that a commit says it consumed.
 fn submission_of(view: &View, commit: CommitId) -> SyncResult<Option<ActionId>> {
     Ok(crate::app::review::log::submission_of(&view.commit(commit)?))
-}
-
-fn of_app(error: AppError) -> SyncError {
-    match error {
-        AppError::Repo(error) => error.into(),
-        AppError::Sync(error) => error,
-        other => SyncError::LogRefused(other.to_string()),
-    }
 }
 
 impl Judge for Rules {

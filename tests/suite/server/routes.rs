@@ -117,7 +117,6 @@ fn body_of(verb: Verb) -> Vec<u8> {
         },
         Verb::Clock => Request::Clock,
         Verb::Keep => Request::Keep { clone: [9; 16], commits: vec![] },
-        Verb::Clock => Request::Clock,
     };
     framed(&request.encode())
 }

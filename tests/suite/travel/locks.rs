@@ -133,7 +133,6 @@ fn push_past_the_rules(house: &House, nas: &Nas, commit: CommitId) -> Option<Com
         known: Vec::new(),
         also: Vec::new(),
         changes: vec![change],
-        also: Vec::new(),
         logs: Vec::new(),
         log_objects: Vec::new(),
         notes: house.repository.pent_dir().join("remotes/test"),
