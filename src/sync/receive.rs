@@ -89,13 +89,13 @@ impl ObjectSource for Beside<'_> {
 
     fn commit(&self, id: CommitId) -> Result<Commit, RepoError> {
         match self.commits.get(&id) {
-            Some(bytes) => decode_commit(id, bytes),
+            Some(bytes) => kept_commit(id, bytes),
             None => self.view.commit(id),
         }
     }
 }
 
-fn decode_commit(id: CommitId, bytes: &[u8]) -> Result<Commit, RepoError> {
+fn kept_commit(id: CommitId, bytes: &[u8]) -> Result<Commit, RepoError> {
     Commit::decode(bytes).map_err(|source| RepoError::Damaged { kind: "commit", id: id.to_string(), source })
 }
 
@@ -297,7 +297,7 @@ impl<'a> Receiver<'a> {
         let mut haves: Vec<CommitId> = self.view.references()?.into_iter().map(|(_, at)| at.commit).collect();
         // A commit that is in the repository is there with all that it reaches, named or not.
         for (id, bytes) in &self.commits {
-            for parent in &decode_commit(*id, bytes)?.parents {
+            for parent in &kept_commit(*id, bytes)?.parents {
                 if self.view.snapshot().contains(Space::Commits, parent.as_bytes())? {
                     haves.push(*parent);
                 }
@@ -424,7 +424,7 @@ impl<'a> Receiver<'a> {
         }
         for (id, original) in &self.originals {
             let commit = match self.commits.get(id) {
-                Some(bytes) => decode_commit(*id, bytes).ok(),
+                Some(bytes) => kept_commit(*id, bytes).ok(),
                 None => self.view.commit(*id).ok(),
             };
             let git = commit.as_ref().and_then(imports::git_commit_of);

@@ -83,6 +83,7 @@ impl LogsFetched {
             }
         }
         self.problem = more.problem.or(self.problem.take());
+        self.note = more.note.or(self.note.take());
     }
 }
 

@@ -358,6 +358,7 @@ fn a_file_that_was_erased_before_it_was_pushed_keeps_nobody_from_the_rest() {
             also: Vec::new(),
             changes: vec![RefChange { name: branch("main"), expected: None, target: Some(at) }],
             logs: Vec::new(),
+            also: Vec::new(),
             log_objects: Vec::new(),
             notes: clone.repository.pent_dir().join("remotes/third"),
             token: token(),

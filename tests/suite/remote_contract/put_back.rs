@@ -126,6 +126,7 @@ fn push_commit(
         also: Vec::new(),
         changes: vec![RefChange { name: branch(name), expected: None, target }],
         logs: Vec::new(),
+        also: Vec::new(),
         log_objects: Vec::new(),
         notes: lab.repository.pent_dir().join("remotes/lies"),
         token: token(),

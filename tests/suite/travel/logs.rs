@@ -341,7 +341,7 @@ impl pentimento::sync::accept::Judge for Overtaken<'_> {
 
 #[test]
 fn a_server_never_takes_back_what_it_has_accepted() {
-    let server = House::empty();
+    let server = served();
     let house = House::with_policy(ONE_EDITOR);
     let server_rules = rules(&server);
     let remote = ServedRemote::new(&server.repository, &server_rules, server.clock.now());
@@ -368,7 +368,7 @@ fn a_server_never_takes_back_what_it_has_accepted() {
 fn a_proposal_that_others_were_quicker_than_keeps_nobody_from_pushing() {
     use pentimento::app::policy::Acting;
     use pentimento::app::policy::change;
-    let server = House::empty();
+    let server = served();
     let server_rules = rules(&server);
     let remote = ServedRemote::new(&server.repository, &server_rules, server.clock.now());
     let house = House::with_policy(ONE_EDITOR);

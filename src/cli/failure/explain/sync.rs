@@ -14,10 +14,7 @@ pub(super) fn advice(error: &SyncError) -> Advice {
         SyncError::Nothing { .. } => {
             Advice::not_found("`pent remote add` begins a remote at a place where nothing is yet")
         }
-        SyncError::NotOurs { .. } => Advice::refused(&[
-            "name a folder or prefix that is new or empty",
-            "if it was a remote until now: `pent remote repair`, in a clone that has everything, puts it right",
-        ]),
+        SyncError::NotOurs { .. } => not_ours(),
         SyncError::OtherRepository { .. } => Advice::refused(&[
             "`pent remote` lists the addresses; `pent remote set` changes one",
             "to join two repositories, export from one and commit in the other",
@@ -49,9 +46,7 @@ pub(super) fn advice(error: &SyncError) -> Advice {
         SyncError::NotHere { .. } => {
             Advice::refused(&["fetch the content first, or push from a clone that has it"])
         }
-        SyncError::Limit(_) => Advice::refused(&[
-            "nothing was changed there; remove names that nobody needs (`pent push --delete`), or push fewer",
-        ]),
+        SyncError::Limit(_) => limit(),
         SyncError::NotAllowed { .. } => Advice::refused(&[
             "ask an administrator: `pent policy show` says who may do what",
             "on the server, `.pent-server/people` lists whose keys count where there is no policy, and `pent serve token list` what tokens may",
@@ -97,6 +92,19 @@ fn other_end(error: &SyncError) -> Advice {
             Advice::unavailable("try to reach it with ssh alone: the same names, keys and settings are used")
         }
     }
+}
+
+fn not_ours() -> Advice {
+    Advice::refused(&[
+        "name a folder or prefix that is new or empty",
+        "if it was a remote until now: `pent remote repair`, in a clone that has everything, puts it right",
+    ])
+}
+
+fn limit() -> Advice {
+    Advice::refused(&[
+        "nothing was changed there; remove names that nobody needs (`pent push --delete`), or push fewer",
+    ])
 }
 
 fn bucket(error: &BucketError) -> Advice {
