@@ -119,12 +119,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         }
         AppError::Setting { .. } | AppError::Path { .. } => Advice::none(ExitStatus::Usage),
         AppError::NameTaken { .. } => Advice::refused(&["choose another name, or remove the old one first"]),
-        AppError::NameUnknown { kind, .. } => Advice::not_found(match *kind {
-            "tag" => "`pent tag` lists the tags",
-            "remote" => "`pent remote` lists the remotes; `pent remote add` adds one",
-            "action" => "`pent review DRAFT --json` has the ids of all that was said",
-            _ => "`pent draft list` lists drafts and branches",
-        }),
+        AppError::NameUnknown { kind, .. } => Advice::not_found(lists_of(kind)),
         AppError::CurrentBranch { .. } | AppError::AlreadyThere { .. } => elsewhere(error),
         AppError::NotMerged { .. }
         | AppError::ShelvedWork { .. }
@@ -559,6 +554,16 @@ pub(super) fn unknown(error: &AppError) -> Option<Unknown> {
             Some(Unknown { text: path.to_string(), kind: None, file: Some(FileFrom::Top) })
         }
         _ => None,
+    }
+}
+
+/// Where the names of a kind are listed.
+fn lists_of(kind: &str) -> &'static str {
+    match kind {
+        "tag" => "`pent tag` lists the tags",
+        "remote" => "`pent remote` lists the remotes; `pent remote add` adds one",
+        "action" => "`pent review DRAFT --json` has the ids of all that was said",
+        _ => "`pent draft list` lists drafts and branches",
     }
 }
 
