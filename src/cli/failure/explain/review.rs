@@ -34,9 +34,7 @@ pub(super) fn advice(error: &ReviewError) -> Advice {
         ReviewError::NotYours { .. } => {
             refused("`pent reject` says that it shall not land; whoever submitted can take it back".into())
         }
-        ReviewError::NotYourWords => {
-            refused("`pent policy show` says who may erase; whoever said them may, too".into())
-        }
+        ReviewError::NotYourWords => refused("`pent policy show` says who may erase".into()),
         ReviewError::NoVerdict { draft } => {
             refused(format!("`pent review {}` lists the verdicts", safe(draft)))
         }
