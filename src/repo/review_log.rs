@@ -170,7 +170,7 @@ impl View {
     }
 
     /// What of an audience's log other clones want to know of.
-    pub(super) fn review_members(&self, set: LogSet) -> Result<Vec<(Member, Vec<u8>)>, RepoError> {
+    pub fn review_members(&self, set: LogSet) -> Result<Vec<(Member, Vec<u8>)>, RepoError> {
         let Some(audience) = set.audience() else { return Ok(Vec::new()) };
         let mut members = Vec::new();
         let prefix = [ACTION_PREFIX, audience_tag(audience)];

@@ -15,9 +15,10 @@ use crate::rules::keyring::Keyring;
 /// A mark of the review log: another one when something was said or erased, or came along late.
 pub fn mark(view: &View) -> Result<String, AppError> {
     let mut hasher = blake3::Hasher::new_derive_key("pentimento catalog review log v1");
-    if let Some(root) = view.set_root(LogSet::Team)? {
-        hasher.update(&root.encode());
+    for (member, _) in view.review_members(LogSet::Team)? {
+        hasher.update(&member.id);
     }
+    hasher.update(&view.erasures()?.to_le_bytes());
     hasher.update(&(view.missing_words(0)?.len() as u64).to_le_bytes());
     Ok(hasher.finalize().to_hex().to_string())
 }
@@ -30,7 +31,7 @@ pub fn read(
     monitor: &dyn Monitor,
 ) -> Result<Comments, AppError> {
     let mut comments = Comments::new();
-    if view.set_root(LogSet::Team)?.is_none() {
+    if view.review_members(LogSet::Team)?.is_empty() {
         return Ok(comments);
     }
     let keys = ReviewKeys::of(repository, Keyring::default(), now, monitor)?;
