@@ -44,7 +44,8 @@ impl Describe for Arguments {
 
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
-        let repository = context.repository_to_read()?;
+        // What is found out is kept where that can be written.
+        let repository = context.repository().or_else(|_| context.repository_to_read())?;
         let subject = match &self.what {
             None if self.all => Subject::All,
             None => Subject::Commit(None),
