@@ -2,7 +2,7 @@
 //! that no name reaches any more.
 
 use super::hostile::{force, log_head};
-use super::{Nas, clone_of, fetch, log_of, problem, push_all, says, share, try_clone, try_push};
+use super::{Form, Nas, clone_of, fetch, log_of, problem, push_all, says, share, try_clone, try_push};
 use crate::review_kit::{House, Seconds};
 use crate::trust_kit::{
     ANNA, BEN, DAY_MS, DORA, MAIN, ONE_EDITOR, TWO_EDITORS, policy, signed_entry, signed_link, somebody,
