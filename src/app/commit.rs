@@ -152,7 +152,6 @@ pub fn run_as(
     if monitor.is_cancelled() {
         return Err(AppError::Cancelled);
     }
-    let message = message(options, merge.as_ref());
     let person = Signature { person: identity.id, time: clock.now() };
     let author = options.author.clone().unwrap_or_else(|| identity.clone());
     let author_time = options.date.unwrap_or(person.time);
@@ -160,7 +159,7 @@ pub fn run_as(
         parents,
         author: Signature { person: author.id, time: author_time },
         committer: person,
-        message,
+        message: message(options, merge.as_ref()),
         people: vec![identity, author],
         merge,
     };
@@ -177,6 +176,7 @@ pub fn run_as(
     }
     let mut fresh = snapshot::fresh_files(refreshed, &changes);
     hold_back(&session, &mut fresh)?;
+    let before = session.head_tree()?;
     let brought = brought_by_merge(&session, id, monitor)?;
     let mut report = describe(&session, told, changes);
     if let Some(lines) = brought {
@@ -188,7 +188,7 @@ pub fn run_as(
     let commit = session.view.commit(id)?;
     let added =
         report.changes.iter().filter(|line| matches!(line.what, "new" | "moved" | "moved-and-changed"));
-    report.twins = new_twins(&session.view, session.head_tree()?, commit.tree, added.map(|line| &line.path))?;
+    report.twins = new_twins(&session.view, before, commit.tree, added.map(|line| &line.path))?;
     report.locked = locked_among(&session, &report.changes, committer, clock.now())?;
     report.commit = Some(Describer::new(&session.view)?.commit(id, &commit)?);
     hold_against_schema(&session, commit.tree, &mut report, monitor)?;
