@@ -355,7 +355,6 @@ fn a_file_that_was_erased_before_it_was_pushed_keeps_nobody_from_the_rest() {
             repository: &clone.repository,
             remote: &*third.open(),
             known: Vec::new(),
-            also: Vec::new(),
             changes: vec![RefChange { name: branch("main"), expected: None, target: Some(at) }],
             logs: Vec::new(),
             log_objects: Vec::new(),

@@ -123,7 +123,6 @@ fn push_commit(
         repository: &lab.repository,
         remote,
         known: Vec::new(),
-        also: Vec::new(),
         changes: vec![RefChange { name: branch(name), expected: None, target }],
         logs: Vec::new(),
         log_objects: Vec::new(),
