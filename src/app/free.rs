@@ -11,6 +11,7 @@ use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::care::gc::{self, Freed};
 use crate::object::manifest_read::ChunkCursor;
+use crate::object::path_set::PathSet;
 use crate::object::source::ObjectSource as _;
 use crate::object::tree_walk::TreeWalk;
 use crate::repo::at_hand::AtHand;
@@ -188,10 +189,11 @@ fn others(view: &View, paths: &[AssetPath]) -> Result<HashSet<FileId>, AppError>
     let mut others = HashSet::new();
     let Some(head) = view.head()? else { return Ok(others) };
     let source = AtHand(view);
+    let meant = PathSet::new(paths.iter().cloned());
     let mut walk = TreeWalk::new(&source, view.commit(head)?.tree, AssetPath::root());
     while let Some(item) = walk.next() {
         let (path, entry) = item.map_err(RepoError::from)?;
-        let is_meant = paths.iter().any(|meant| path.is_within(meant));
+        let is_meant = !paths.is_empty() && meant.includes(&path);
         if is_meant && entry.content.is_directory() {
             walk.skip_folder();
         } else if !is_meant {

@@ -190,7 +190,12 @@ fn committed_entry(
     base: TreeId,
     path: &AssetPath,
 ) -> Result<Option<TreeEntry>, AppError> {
-    let origin = state.pending.moves.get(path).unwrap_or(path);
+    let origin = match state.pending.moves.get(path) {
+        Some(origin) => origin,
+        // It is elsewhere now: nothing that is said there is about what stands here.
+        None if state.pending.moves.values().any(|left| left == path) => return Ok(None),
+        None => path,
+    };
     Ok(entry_at(view, base, origin).map_err(RepoError::from)?)
 }
 

@@ -367,11 +367,13 @@ fn add_pending(
     changes: &mut Vec<ChangeLine>,
 ) -> Result<(), AppError> {
     let pending = &session.state.pending;
-    for path in pending.metadata.keys() {
-        if !within.is_empty() && !within.iter().any(|folder| path.is_within(folder)) {
-            continue;
-        }
-        if let Some(line) = changes.iter_mut().find(|line| line.path == *path) {
+    let asked = PathSet::new(within.iter().cloned());
+    let mut lines = HashMap::new();
+    if !pending.metadata.is_empty() {
+        lines.extend(changes.iter().enumerate().rev().map(|(at, line)| (line.path.clone(), at)));
+    }
+    for path in pending.metadata.keys().filter(|path| asked.includes(path)) {
+        if let Some(line) = lines.get(path).and_then(|&at| changes.get_mut(at)) {
             line.metadata_pending = true;
             continue;
         }

@@ -89,9 +89,12 @@ pub fn assign(
         let value = EntryValue { asset: Some(asset), metadata: None, content };
         assignment.edits.push(TreeEdit { path, value: Some(value) });
     }
-    for (path, _) in differences.removed {
-        assignment.edits.push(TreeEdit { path, value: None });
+    let mut gone: HashSet<AssetPath> = differences.removed.into_iter().map(|(path, _)| path).collect();
+    // A new asset may stand where another one went away from.
+    for edit in &assignment.edits {
+        gone.remove(&edit.path);
     }
+    assignment.edits.extend(gone.into_iter().map(|path| TreeEdit { path, value: None }));
     apply_metadata(&mut assignment.edits, &pending.metadata);
     assignment.edits.sort_unstable_by(|left, right| tree_order(&left.path, &right.path));
     notes.sort_unstable();

@@ -44,7 +44,7 @@ pub use view::View;
 
 use crate::base::id::RepositoryId;
 use crate::store::disk::{Disk, RealDisk};
-use crate::store::{Access, Store, StoreSettings};
+use crate::store::{Access, Store, StoreOptions, StoreSettings};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -97,8 +97,13 @@ impl Repository {
 
     /// Opens the repository whose worktree is `root`.
     pub fn open(root: &Path, access: Access) -> Result<Self, RepoError> {
+        Self::open_on(Arc::new(RealDisk), root, access)
+    }
+
+    /// Opens a repository that was made by [`Self::create_on`].
+    pub fn open_on(disk: Arc<dyn Disk>, root: &Path, access: Access) -> Result<Self, RepoError> {
         let pent_dir = root.join(PENT_DIR);
-        let store = Store::open(&pent_dir, access)?;
+        let store = Store::open_on(disk, &pent_dir, access, StoreOptions::default())?;
         Ok(Self { store, root: root.to_owned(), pent_dir, supplier: None })
     }
 

@@ -38,6 +38,9 @@ pub struct ScanInput<'a> {
     pub ignore: &'a IgnoreStack,
     /// Look at these paths and what lies below them only; empty means everything.
     pub within: &'a [AssetPath],
+    /// Moves, old place and new place, that were asked for and are not committed: no rule leaves out
+    /// what somebody moved somewhere.
+    pub moves: &'a [(AssetPath, AssetPath)],
 }
 
 /// What the commit says stands at a path.
@@ -130,7 +133,9 @@ pub struct Scan {
 /// build it anew), or when the user asked to stop.
 pub fn scan(input: &ScanInput<'_>, monitor: &dyn Monitor) -> Result<Scan> {
     let wanted = PathSet::new(input.within.iter().cloned());
-    let walk = Walk { input, monitor, wanted, gathered: Mutex::default(), failure: Mutex::default() };
+    let moved = PathSet::new(input.moves.iter().map(|(_, to)| to.clone()));
+    let moved = (!input.moves.is_empty()).then_some(moved);
+    let walk = Walk { input, monitor, wanted, moved, gathered: Mutex::default(), failure: Mutex::default() };
     let base = input.index.map(Index::root).transpose()?;
     let top = Visit { path: Vec::new(), base, ignore: input.ignore.clone(), depth: 0 };
     rayon::scope(|scope| walk.visit(top, scope));
@@ -156,6 +161,8 @@ struct Walk<'a, 'm> {
     monitor: &'m dyn Monitor,
     /// What was asked for.
     wanted: PathSet,
+    /// Where moved files and folders stand that are not committed there, when there are any.
+    moved: Option<PathSet>,
     gathered: Mutex<Gathered>,
     /// The first failure; once there is one, no more folders are looked into.
     failure: Mutex<Option<WorktreeError>>,
@@ -242,6 +249,13 @@ impl Walk<'_, '_> {
             self.fail(WorktreeError::Cancelled);
         }
         self.failure.lock().is_ok_and(|failure| failure.is_some())
+    }
+
+    /// Whether a path, or for a folder anything below it, was moved there and is not committed yet.
+    fn is_moved(&self, path: &[u8], is_dir: bool) -> bool {
+        self.moved
+            .as_ref()
+            .is_some_and(|moved| if is_dir { moved.leads_to_bytes(path) } else { moved.includes_bytes(path) })
     }
 
     /// Whether a path, or for a folder anything below it, was asked for.

@@ -78,6 +78,7 @@ pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor
             index: input.index,
             ignore: input.ignore,
             within: input.within,
+            moves: input.moves,
         },
         monitor,
     )?;

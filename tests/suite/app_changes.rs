@@ -786,3 +786,49 @@ fn the_repository_itself_is_never_moved_and_a_name_may_change_its_case() {
         assert_eq!(lab.text("a.txt").as_deref(), Some("another"));
     }
 }
+
+#[test]
+fn what_was_moved_by_command_is_the_asset_whatever_takes_its_old_place() {
+    let lab = Lab::new();
+    lab.write("logo.psd", noise(1, 5_000));
+    lab.commit("One");
+    let label = |name: &str, word: &str| {
+        let change = meta::Change::Labels { add: vec![word.to_owned()], remove: vec![] };
+        meta::change(&lab.repository, &[path(name)], &[change], &|_| true, &lab.clock, &SilentMonitor)
+            .expect("a label");
+    };
+    label("logo.psd", "approved");
+    lab.commit("Labelled");
+    mv::run(&lab.repository, &path("logo.psd"), &path("old/logo.psd"), &lab.clock, &SilentMonitor)
+        .expect("a move");
+    lab.write("logo.psd", noise(2, 5_000));
+    assert_eq!(lab.changes(), ["new logo.psd", "moved logo.psd -> old/logo.psd"]);
+    label("logo.psd", "draft");
+    lab.commit("A new one in its place");
+    assert!(lab.changes().is_empty());
+    let report = meta::get(&lab.repository, &[path("logo.psd"), path("old/logo.psd")]).expect("metadata");
+    let fields = report.assets.iter().flat_map(|line| line.fields.values());
+    let labels: Vec<&str> = fields.map(|field| field.text.as_str()).collect();
+    assert_eq!(labels, ["draft", "approved"]);
+    lab.undo();
+    assert_eq!(lab.changes(), ["new logo.psd", "moved logo.psd -> old/logo.psd"]);
+}
+
+#[test]
+fn what_was_moved_by_command_is_kept_whatever_rules_say_of_its_new_name() {
+    let lab = Lab::new();
+    lab.write(".pentignore", "*.tmp\ncache/\n");
+    lab.write("a.psd", "one");
+    lab.write("b.psd", "two");
+    lab.write("cache/other", "never asked for");
+    lab.commit("One");
+    for (from, to) in [("a.psd", "a.tmp"), ("b.psd", "cache/b.psd")] {
+        mv::run(&lab.repository, &path(from), &path(to), &lab.clock, &SilentMonitor).expect("a move");
+    }
+    let moved = ["moved a.psd -> a.tmp", "moved b.psd -> cache/b.psd"];
+    assert_eq!(lab.changes(), moved);
+    lab.commit("Two");
+    assert!(lab.changes().is_empty());
+    lab.undo();
+    assert_eq!(lab.changes(), moved);
+}

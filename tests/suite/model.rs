@@ -87,3 +87,28 @@ stories! {
     stories_of_seed_five_go_as_a_naive_model_says 5
     stories_of_seed_six_go_as_a_naive_model_says 6
 }
+
+/// The shortest forms of stories that went wrong once.
+#[test]
+fn stories_that_went_wrong_once_go_well() {
+    // A file is moved by command to a name that rules leave out, and committed by the folder of that name.
+    tell(&[
+        Step::Write { at: 15, content: 0 },
+        Step::Commit,
+        Step::Mv { nth: 0, at: 14 },
+        Step::Write { at: 113, content: 67 },
+        Step::CommitPath { at: 22 },
+        Step::Commit,
+    ]);
+    // Something else takes the old place of a labelled file that was moved by command.
+    tell(&[
+        Step::Link { at: 9, target: 18 },
+        Step::Label { nth: 74, word: 139, remove: false },
+        Step::Commit,
+        Step::Mv { nth: 67, at: 5 },
+        Step::Write { at: 7, content: 15 },
+        Step::Link { at: 13, target: 61 },
+        Step::Mv { nth: 189, at: 9 },
+        Step::Commit,
+    ]);
+}

@@ -12,6 +12,7 @@ use pentimento::object::commit::{Commit, Signature};
 use pentimento::object::source::ObjectSource;
 use pentimento::object::tree::{Content, TreeNode};
 use pentimento::object::tree_edit::{EntryValue, TreeEdit, edit_tree};
+use pentimento::object::tree_walk::entry_at;
 use pentimento::repo::edit::JournalNote;
 use pentimento::repo::extract::Extractor;
 use pentimento::repo::ingest::Ingester;
@@ -19,6 +20,7 @@ use pentimento::repo::refs::{RefName, RefTarget};
 use pentimento::repo::{Edit, Repository};
 use pentimento::store::{Access, GroupHint, StoreSettings};
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -76,27 +78,15 @@ impl Write for Sink {
     }
 }
 
-/// The size of the stream that this process is to work on; set by the test that starts it.
+/// What a process that is started by the test is to do: the step, the size of the stream, the folder.
+const STREAM_STEP: &str = "PENT_TEST_STREAM_STEP";
 const STREAM_BYTES: &str = "PENT_TEST_STREAM_BYTES";
+const STREAM_FOLDER: &str = "PENT_TEST_STREAM_FOLDER";
 
-// The figures go to the test that started this one.
-#[allow(clippy::print_stdout)]
-/// Runs in a process of its own, where nothing else uses memory, and prints what each step took.
-#[test]
-#[ignore = "started by a_file_of_any_size_takes_little_memory"]
-fn work_on_a_stream() {
-    let bytes: u64 = std::env::var(STREAM_BYTES).expect("a size").parse().expect("a number");
-    let folder = tempfile::tempdir().expect("a temporary folder");
+fn commit_stream(folder: &Path, bytes: u64) {
     let repository =
-        Repository::create_on(Arc::new(DiscardingDisk), folder.path(), &settings()).expect("a repository");
-    let watch = Watch::start();
-    let mut start = Instant::now();
-    let mut step = |name: &str| {
-        println!("STEP {name}: {} MiB, {:.1} s", watch.take_peak(), start.elapsed().as_secs_f64());
-        start = Instant::now();
-    };
+        Repository::create_on(Arc::new(DiscardingDisk), folder, &settings()).expect("a repository");
     let parameters = settings().chunker;
-
     let writer = repository.store().chunk_writer(&SilentMonitor).expect("a writer");
     let ingester = Ingester::storing(&writer, &parameters, &SilentMonitor);
     let taken =
@@ -109,47 +99,84 @@ fn work_on_a_stream() {
     commit_tree(&repository, &mut edit, vec![file("film.mov", taken.file, bytes)]);
     edit.record(JournalNote { verb: "commit", ..JournalNote::default() }, NOW).expect("a journal entry");
     edit.commit().expect("a durable change");
-    step("commit");
+}
 
-    let seen = Ingester::hashing(&SilentMonitor).ingest_file(&mut Stream::of(bytes), GroupHint::NONE);
-    assert_eq!(seen.expect("a stream that is read").file, taken.file);
-    step("status");
-
+/// The id of the file that was committed.
+fn committed_stream(repository: &Repository) -> FileId {
     let view = repository.view().expect("a view");
-    let reader = repository.store().chunk_reader().expect("a reader");
-    let mut sink = Sink(0);
-    let extractor = Extractor::new(&reader, &view, &SilentMonitor);
-    extractor.write_file(taken.file, bytes, &mut sink).expect("the bytes that were stored");
-    assert_eq!(sink.0, bytes);
-    step("restore");
+    let head = view.head().expect("a state").expect("a commit");
+    let path = AssetPath::from_bytes("film.mov").expect("a path");
+    let entry = entry_at(&view, view.commit(head).expect("a commit").tree, &path).expect("a tree");
+    entry.expect("the film").content.file_id().expect("a file")
+}
 
-    let plan = gc::execute(&repository, &gc::Options::at(NOW).with_grace_days(0), &SilentMonitor);
-    assert_eq!(plan.expect("a collection").0.due.chunks, 0);
-    step("gc");
+fn work_on_committed_stream(step: &str, folder: &Path, bytes: u64) {
+    let repository = Repository::open_on(Arc::new(DiscardingDisk), folder, Access::ReadWrite);
+    let repository = repository.expect("a repository");
+    let id = committed_stream(&repository);
+    match step {
+        "status" => {
+            let seen = Ingester::hashing(&SilentMonitor).ingest_file(&mut Stream::of(bytes), GroupHint::NONE);
+            assert_eq!(seen.expect("a stream that is read").file, id);
+        }
+        "restore" => {
+            let view = repository.view().expect("a view");
+            let reader = repository.store().chunk_reader().expect("a reader");
+            let mut sink = Sink(0);
+            let extractor = Extractor::new(&reader, &view, &SilentMonitor);
+            extractor.write_file(id, bytes, &mut sink).expect("the bytes that were stored");
+            assert_eq!(sink.0, bytes);
+        }
+        "gc" => {
+            let options = gc::Options::at(NOW).with_grace_days(0);
+            let plan = gc::execute(&repository, &options, &SilentMonitor);
+            assert_eq!(plan.expect("a collection").0.due.chunks, 0);
+        }
+        "fsck" => {
+            let options = fsck::Options::everything(NOW);
+            let outcome = fsck::check(&repository, &options, &SilentMonitor).expect("a check");
+            assert!(outcome.findings.is_empty(), "{:?}", outcome.findings.lines());
+            assert_eq!(outcome.checked.bytes, bytes);
+        }
+        other => panic!("no step {other}"),
+    }
+}
 
-    let outcome = fsck::check(&repository, &fsck::Options::everything(NOW), &SilentMonitor).expect("a check");
-    assert!(outcome.findings.is_empty(), "{:?}", outcome.findings.lines());
-    assert_eq!(outcome.checked.bytes, bytes);
-    step("fsck");
+// The figures go to the test that started this one.
+#[allow(clippy::print_stdout)]
+/// Runs in a process of its own, where nothing else uses memory, and prints what its step took.
+#[test]
+#[ignore = "started by a_file_of_any_size_takes_little_memory"]
+fn work_on_a_stream() {
+    let told = |name: &str| std::env::var(name).expect("a setting");
+    let (step, folder) = (told(STREAM_STEP), told(STREAM_FOLDER));
+    let bytes: u64 = told(STREAM_BYTES).parse().expect("a number");
+    let (watch, start) = (Watch::start(), Instant::now());
+    match step.as_str() {
+        "commit" => commit_stream(Path::new(&folder), bytes),
+        step => work_on_committed_stream(step, Path::new(&folder), bytes),
+    }
+    println!("STEP {step}: {} MiB, {:.1} s", watch.take_peak(), start.elapsed().as_secs_f64());
 }
 
 #[test]
 fn a_file_of_any_size_takes_little_memory() {
     let bytes: u64 = if is_long() { 200_000_000_000 } else { 300_000_000 };
-    let output = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "scale::work_on_a_stream", "--ignored", "--nocapture"])
-        .env(STREAM_BYTES, bytes.to_string())
-        .output()
-        .expect("this program once more");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    let steps: Vec<&str> =
-        text.lines().filter_map(|line| line.split_once("STEP ")).map(|(_, step)| step).collect();
-    eprintln!("{bytes} bytes\n{}", steps.join("\n"));
-    assert_eq!(steps.len(), 5, "{text}");
-    for step in steps {
-        let peak = step.split([':', ' ']).find_map(|word| word.parse::<u64>().ok()).expect("a number");
-        assert!(peak < MEMORY_MAX_MIB, "{step}");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for step in ["commit", "status", "restore", "gc", "fsck"] {
+        let output = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "scale::work_on_a_stream", "--ignored", "--nocapture"])
+            .env(STREAM_STEP, step)
+            .env(STREAM_BYTES, bytes.to_string())
+            .env(STREAM_FOLDER, folder.path())
+            .output()
+            .expect("this program once more");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+        let line = text.lines().find_map(|line| line.split_once("STEP ")).expect("a figure").1;
+        eprintln!("{bytes} bytes, {line}");
+        let peak = line.split([':', ' ']).find_map(|word| word.parse::<u64>().ok()).expect("a number");
+        assert!(peak < MEMORY_MAX_MIB, "{line}");
     }
 }
 

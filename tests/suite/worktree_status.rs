@@ -238,8 +238,13 @@ fn a_scan_of_some_paths_looks_at_nothing_else() {
     let worktree = studio.worktree();
     let within = [path("brand/old"), path("z.bin")];
     let ignore = IgnoreStack::new(b"");
-    let input =
-        ScanInput { worktree: &worktree, index: studio.index.as_ref(), ignore: &ignore, within: &within };
+    let input = ScanInput {
+        worktree: &worktree,
+        index: studio.index.as_ref(),
+        ignore: &ignore,
+        within: &within,
+        moves: &[],
+    };
     let scanned = scan(&input, &SilentMonitor).expect("scanned");
     let told: Vec<_> = scanned.items.iter().map(|item| item.path.to_string()).collect();
     assert_eq!(told, ["brand/old/logo.svg", "z.bin"]);
@@ -277,7 +282,8 @@ fn a_damaged_index_is_an_error_that_says_to_build_it_anew() {
     let index = pentimento::worktree::index::Index::open(&file).expect("opened");
     let worktree = studio.worktree();
     let ignore = IgnoreStack::new(b"");
-    let input = ScanInput { worktree: &worktree, index: Some(&index), ignore: &ignore, within: &[] };
+    let input =
+        ScanInput { worktree: &worktree, index: Some(&index), ignore: &ignore, within: &[], moves: &[] };
     let outcome = scan(&input, &SilentMonitor);
     assert!(matches!(outcome, Err(pentimento::worktree::error::WorktreeError::IndexDamaged)));
 }

@@ -19,6 +19,7 @@ use crate::repo::refs::RefTarget;
 use crate::sync::accept::move_name;
 use crate::trust::log_writer::LogWriter;
 use crate::worktree::status::Measure;
+use std::collections::HashSet;
 
 /// Where the branch is to go.
 pub struct Forward<'a> {
@@ -84,10 +85,14 @@ pub fn refuse_dirty(
     touched: &[AssetPath],
     monitor: &dyn Monitor,
 ) -> Result<(), AppError> {
+    if touched.is_empty() {
+        return Ok(());
+    }
     let parameters = session.repository.store().settings().chunker;
     let measuring = Ingester::measuring(&session.view, &parameters, monitor);
     let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
     let status = session.status(touched, &probe, Measure::Needed, monitor)?;
+    let touched: HashSet<&AssetPath> = touched.iter().collect();
     let pending = session.state.pending.metadata.keys().filter(|path| touched.contains(path));
     let mut paths: Vec<AssetPath> = status
         .changes
@@ -98,5 +103,5 @@ pub fn refuse_dirty(
         .collect();
     paths.sort();
     paths.dedup();
-    if touched.is_empty() || paths.is_empty() { Ok(()) } else { Err(AppError::Uncommitted { paths }) }
+    if paths.is_empty() { Ok(()) } else { Err(AppError::Uncommitted { paths }) }
 }

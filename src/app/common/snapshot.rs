@@ -9,6 +9,7 @@ use crate::app::error::AppError;
 use crate::base::id::{AssetId, CommitId, FileId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
+use crate::object::path_set::PathSet;
 use crate::object::tree::Content;
 use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::entry_at;
@@ -130,9 +131,9 @@ fn with_other_ends(pending: &PendingEdits, within: &[AssetPath]) -> Vec<AssetPat
     if within.is_empty() {
         return all;
     }
-    let is_wanted = |path: &AssetPath| within.iter().any(|folder| path.is_within(folder));
+    let wanted = PathSet::new(within.iter().cloned());
     for (to, from) in &pending.moves {
-        match (is_wanted(to), is_wanted(from)) {
+        match (wanted.includes(to), wanted.includes(from)) {
             (true, false) => all.push(from.clone()),
             (false, true) => all.push(to.clone()),
             _ => {}
@@ -148,11 +149,11 @@ fn part<V: Clone>(map: &BTreeMap<AssetPath, V>, keep: impl Fn(&AssetPath) -> boo
 
 /// Pending edits inside and outside of the wanted paths.
 fn split_pending(pending: &PendingEdits, within: &[AssetPath]) -> (PendingEdits, PendingEdits) {
-    let wanted = |path: &AssetPath| within.is_empty() || within.iter().any(|folder| path.is_within(folder));
+    let wanted = PathSet::new(within.iter().cloned());
     let split = |inside: bool| PendingEdits {
-        metadata: part(&pending.metadata, |path| wanted(path) == inside),
-        assets: part(&pending.assets, |path| wanted(path) == inside),
-        moves: part(&pending.moves, |path| wanted(path) == inside),
+        metadata: part(&pending.metadata, |path| wanted.includes(path) == inside),
+        assets: part(&pending.assets, |path| wanted.includes(path) == inside),
+        moves: part(&pending.moves, |path| wanted.includes(path) == inside),
     };
     (split(true), split(false))
 }
@@ -201,6 +202,7 @@ fn differences(
     let mut differences = Differences::default();
     let any_described = !pending.metadata.is_empty() || !pending.assets.is_empty();
     let mut touched: HashSet<&AssetPath> = HashSet::new();
+    let taken = taken_old_places(changes);
     for change in changes.iter().filter(|change| change.is_committable()) {
         if any_described {
             touched.insert(&change.path);
@@ -210,7 +212,10 @@ fn differences(
             (What::Removed, Some(base), _) => differences.removed.push((change.path.clone(), base)),
             (What::Moved { from, .. }, Some(base), Some(content)) => {
                 touched.insert(from);
-                follow_move(&mut pending, from, &change.path);
+                // What waits to be said of the old place is said of what stands there now.
+                if !taken.contains(from) {
+                    follow_move(&mut pending, from, &change.path);
+                }
                 if let Some(asset) = base.asset {
                     pending.assets.entry(change.path.clone()).or_insert(asset);
                 }
@@ -239,6 +244,20 @@ fn differences(
         }
     }
     Ok((differences, pending))
+}
+
+/// The old places of moved assets in which something else stands.
+fn taken_old_places(changes: &[Change]) -> HashSet<&AssetPath> {
+    let left = changes.iter().filter_map(|change| match &change.what {
+        What::Moved { from, .. } => Some(from),
+        _ => None,
+    });
+    let left: HashSet<&AssetPath> = left.collect();
+    if left.is_empty() {
+        return left;
+    }
+    let came = changes.iter().filter(|change| matches!(change.what, What::New | What::Moved { .. }));
+    came.map(|change| &change.path).filter(|path| left.contains(path)).collect()
 }
 
 /// Lets what waits to be said of an asset go with it to its new place.

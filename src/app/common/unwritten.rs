@@ -8,6 +8,7 @@ use crate::app::common::session::Session;
 use crate::app::error::AppError;
 use crate::base::id::TreeId;
 use crate::base::path::AssetPath;
+use crate::object::path_set::PathSet;
 use crate::object::tree::Content;
 use crate::object::tree_walk::entry_at;
 use crate::repo::state::{LeftBehind, Underway, WorktreeState};
@@ -121,6 +122,7 @@ pub fn after_commit(
     within: &[AssetPath],
     found: &[AssetPath],
 ) {
-    let was_asked = |path: &AssetPath| within.is_empty() || within.iter().any(|top| path.is_within(top));
-    unwritten.retain(|path, _| !was_asked(path) || found.contains(path));
+    let asked = PathSet::new(within.iter().cloned());
+    let found: HashSet<&AssetPath> = found.iter().collect();
+    unwritten.retain(|path, _| !asked.includes(path) || found.contains(path));
 }

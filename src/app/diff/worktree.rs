@@ -172,9 +172,9 @@ pub fn look(session: &Session<'_>, within: &[AssetPath], monitor: &dyn Monitor) 
     let measuring = Ingester::measuring(&session.view, &parameters, monitor);
     let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
     let status = session.status(within, &probe, Measure::Needed, monitor)?;
-    let is_within = |path: &AssetPath| within.is_empty() || within.iter().any(|top| path.is_within(top));
+    let asked = PathSet::new(within.iter().cloned());
     let mut pending = session.state.pending.clone();
-    pending.metadata.retain(|path, _| is_within(path));
-    pending.assets.retain(|path, _| is_within(path));
+    pending.metadata.retain(|path, _| asked.includes(path));
+    pending.assets.retain(|path, _| asked.includes(path));
     Ok(Looked { problems: problems_of(&status.changes), changes: status.changes, pending })
 }

@@ -281,7 +281,8 @@ impl<'a> Task<'_, 'a, '_> {
             self.part.leftovers.extend(AssetPath::from_bytes(self.path.clone()));
             return true;
         }
-        let ignored = self.listed.ignore.is_ignored(&self.path, false);
+        let ignored =
+            self.listed.ignore.is_ignored(&self.path, false) && !self.walk.is_moved(&self.path, false);
         self.part.tallies.ignored += u64::from(ignored);
         ignored
     }
@@ -345,7 +346,7 @@ impl<'a> Task<'_, 'a, '_> {
                 self.part.push(&self.path, Found::Refused { hazard });
                 return Ok(());
             }
-            if ignored {
+            if ignored && !self.walk.is_moved(&self.path, true) {
                 self.part.tallies.ignored += 1;
                 return Ok(());
             }

@@ -9,31 +9,45 @@ use crate::worktree::stat::NodeKind;
 use std::collections::{HashMap, HashSet};
 
 /// Turns pairs of removed and new into moved: first those that the user made by command, then those
-/// with the same content. Among several candidates the one with the same name wins, then the one in
+/// with the same content. Where something else stands by now in the old place of a move by command, that is
+/// new: the asset is where it was moved. Among several candidates the one with the same name wins, then the one in
 /// the same folder, then the first. Empty files are too alike to tell.
 pub fn find_moves(changes: &mut Vec<Change>, commanded: &[(AssetPath, AssetPath)]) {
     let mut pairs: Vec<(usize, usize)> = Vec::new();
     let positions = || changes.iter().enumerate().map(|(at, change)| (&change.path, at));
     let position: HashMap<&AssetPath, usize> =
         if commanded.is_empty() { HashMap::new() } else { positions().collect() };
+    let places = |path: &AssetPath| position.get(path).copied();
+    let left: HashSet<usize> = commanded.iter().filter_map(|(from, _)| places(from)).collect();
     for (from, to) in commanded {
-        if let (Some(from), Some(to)) = (position.get(from), position.get(to))
-            && changes[*from].what == What::Removed
-            && changes[*to].what == What::New
+        if let (Some(from), Some(to)) = (places(from), places(to))
+            && (changes[from].what == What::Removed || is_in_place_of(&changes[from]))
+            && (changes[to].what == What::New || left.contains(&to) && is_in_place_of(&changes[to]))
         {
-            pairs.push((*from, *to));
+            pairs.push((from, to));
         }
     }
     let moved = same_content(changes, &pairs);
     pairs.extend(moved);
-    for (from, to) in &pairs {
-        let base = changes[*from].base.take();
+    // All are taken before one is put: assets may have changed places.
+    let bases: Vec<_> = pairs.iter().map(|(from, _)| changes[*from].base.take()).collect();
+    for (from, _) in &pairs {
+        if changes[*from].what != What::Removed {
+            changes[*from].what = What::New;
+        }
+    }
+    for ((from, to), base) in pairs.iter().zip(bases) {
         let edited = base.as_ref().is_none_or(|base| content_id(&base.content) != changes[*to].file_id);
         changes[*to].what = What::Moved { from: changes[*from].path.clone(), edited };
         changes[*to].base = base;
     }
     // What was removed without a base left has been told as moved.
     changes.retain(|change| change.what != What::Removed || change.base.is_some());
+}
+
+/// Whether something else than what is committed stands there.
+fn is_in_place_of(change: &Change) -> bool {
+    change.base.is_some() && matches!(change.what, What::Changed | What::KindChanged)
 }
 
 /// Pairs of removed and new with the same content.

@@ -71,6 +71,7 @@ impl Story {
             signing: None,
         };
         let pending = self.world.view().state().expect("a state").pending;
+        let committed = self.now.head().map(|id| self.world.labels_of(id)).unwrap_or_default();
         let lab = &self.world.lab;
         let report = match commit::run(&lab.repository, &options, &lab.clock, &SilentMonitor) {
             Err(error @ AppError::Unresolved { .. }) => {
@@ -126,6 +127,15 @@ impl Story {
         if !whole {
             moment.labels.retain(|path, _| files.contains_key(path) || !is_asked(path));
         }
+        // What was moved and is nowhere any more: a file in its old place is still that asset.
+        for (to, from) in pending.moves.iter().map(|(to, from)| (text(to), text(from))) {
+            let is_meant = whole || is_asked(&from) || is_asked(&to);
+            let is_back = !seen.contains_key(&to) && seen.contains_key(&from);
+            let is_other = pending.moves.contains_key(&path(&from)) || moment.labels.contains_key(&from);
+            if let (true, true, false, Some(old)) = (is_meant, is_back, is_other, committed.get(&from)) {
+                moment.labels.insert(from, old.clone());
+            }
+        }
         Ok(Expected::of(moment))
     }
 
@@ -151,7 +161,8 @@ impl Story {
         let committed = self.now.head().map(|id| self.world.labels_of(id)).unwrap_or_default();
         for path in self.now.labels.keys() {
             if is_within(path, &from) {
-                match committed.get(path) {
+                let stays = committed.get(path).filter(|_| !self.now.files.contains_key(path));
+                match stays {
                     Some(old) => moment.labels.insert(path.clone(), old.clone()),
                     None => moment.labels.remove(path),
                 };

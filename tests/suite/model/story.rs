@@ -96,6 +96,7 @@ impl Story {
     fn tracked_files(&self) -> Files {
         let mut files = self.head_files();
         files.extend(self.world.merged_files());
+        files.extend(self.world.moved_files(&self.now.files));
         files
     }
 
