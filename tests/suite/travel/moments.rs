@@ -2,7 +2,7 @@
 //! that no name reaches any more.
 
 use super::hostile::{force, log_head};
-use super::{Nas, clone_of, fetch, log_of, problem, push_all, says, share, try_clone, try_push};
+use super::{Form, Nas, clone_of, fetch, log_of, problem, push_all, says, share, try_clone, try_push};
 use crate::review_kit::{House, Seconds};
 use crate::trust_kit::{
     ANNA, BEN, DAY_MS, DORA, MAIN, ONE_EDITOR, TWO_EDITORS, policy, signed_entry, signed_link, somebody,
@@ -37,7 +37,7 @@ fn note() -> LogDeed {
 
 #[test]
 fn attack_an_entry_put_back_in_time() {
-    let nas = Nas::new();
+    let nas = Nas::of(Form::Folder);
     let anna = House::with_policy(ONE_EDITOR);
     share(&anna, ANNA, &nas);
     let mut ben = clone_of(&nas);
@@ -60,7 +60,7 @@ fn attack_an_entry_put_back_in_time() {
 
 #[test]
 fn entries_that_waited_for_days_are_signed_anew_when_they_are_given_away() {
-    let nas = Nas::new();
+    let nas = Nas::of(Form::Folder);
     let mut anna = House::with_policy(ONE_EDITOR);
     share(&anna, ANNA, &nas);
     let mut ben = clone_of(&nas);
@@ -91,7 +91,7 @@ fn entries_that_waited_for_days_are_signed_anew_when_they_are_given_away() {
 
 #[test]
 fn attack_a_first_policy_that_comes_by_fetch() {
-    let nas = Nas::new();
+    let nas = Nas::of(Form::Folder);
     let anna = House::new();
     share(&anna, ANNA, &nas);
     let (ben, mallory) = (clone_of(&nas), clone_of(&nas));
@@ -212,7 +212,7 @@ fn proposals_that_lost_go_and_those_that_were_withdrawn_do_not_come_back() {
 
 #[test]
 fn a_log_can_be_verified_although_no_name_reaches_its_commits_any_more() {
-    let nas = Nas::new();
+    let nas = Nas::of(Form::Folder);
     let rules = "[[protect]]\nbranch = \"release\"\napprovals = [\"1 editor\"]\n";
     let house = House::new();
     let start = house.tip("main");
