@@ -352,6 +352,7 @@ fn a_file_that_was_erased_before_it_was_pushed_keeps_nobody_from_the_rest() {
         let name = RefName::remote("origin", &branch("main")).expect("a name");
         let at = clone.repository.view().expect("a view").reference(&name).expect("a ref").expect("a commit");
         let push = pentimento::sync::push::Push {
+            also: Vec::new(),
             repository: &clone.repository,
             remote: &*third.open(),
             known: Vec::new(),

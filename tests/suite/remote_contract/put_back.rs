@@ -120,6 +120,7 @@ fn push_commit(
 ) -> Result<(), SyncError> {
     let target = Some(RefTarget::plain(commit));
     let push = pentimento::sync::push::Push {
+        also: Vec::new(),
         repository: &lab.repository,
         remote,
         known: Vec::new(),
