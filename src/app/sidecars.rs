@@ -369,5 +369,5 @@ fn properties_of(
 
 /// The values of a field: the members of a list, or the one.
 fn values(field: &Field) -> Vec<String> {
-    field.value.split("; ").map(str::to_owned).collect()
+    field.members().map(str::to_owned).collect()
 }

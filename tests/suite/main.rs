@@ -67,6 +67,7 @@ mod sharing;
 mod sharing_network;
 mod show_diff;
 mod show_diff_lines;
+mod sidecars;
 mod signatures_hardware;
 mod signatures_hostile;
 mod signatures_openssh;

@@ -13,7 +13,8 @@ fn fixture(path: &str) -> Vec<u8> {
 }
 
 fn exiftool(world: &World, arguments: &[&str]) -> String {
-    let output = Command::new("exiftool").args(arguments).current_dir(world.studio()).output().expect("exiftool");
+    let output =
+        Command::new("exiftool").args(arguments).current_dir(world.studio()).output().expect("exiftool");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
 }
@@ -60,7 +61,8 @@ fn a_stranger_reads_what_is_exported() {
     assert!(field("XMP-plus:LicenseEndDate").to_string().contains("2027:03:01"), "{told}");
     // Ours is written again; a stranger's is not.
     world.ok(&["meta", "export", "photo"]);
-    fs::write(world.studio().join("photo/dusk.jpg.xmp"), "<x:xmpmeta xmlns:x='adobe:ns:meta/'/>").expect("written");
+    fs::write(world.studio().join("photo/dusk.jpg.xmp"), "<x:xmpmeta xmlns:x='adobe:ns:meta/'/>")
+        .expect("written");
     let refused = world.pent(&["--json", "meta", "export", "photo/dusk.jpg"]);
     assert_eq!(refused.code, 1);
     let refused: Value = serde_json::from_str(&refused.stdout).expect("JSON");
@@ -93,7 +95,10 @@ fn what_a_stranger_writes_is_taken_over_and_what_is_there_is_kept() {
     let world = described();
     world.ok(&["meta", "export"]);
     // Somebody changes the title and adds a keyword in another program.
-    exiftool(&world, &["-overwrite_original", "-XMP-dc:Title=Night", "-XMP-dc:Subject+=lantern", "photo/dusk.jpg.xmp"]);
+    exiftool(
+        &world,
+        &["-overwrite_original", "-XMP-dc:Title=Night", "-XMP-dc:Subject+=lantern", "photo/dusk.jpg.xmp"],
+    );
     let shown = |field: &str| fields(&world, "photo/dusk.jpg")[field]["text"].clone();
     world.ok(&["meta", "import"]);
     assert_eq!(shown("labels"), "lantern, night, spring");
@@ -101,11 +106,15 @@ fn what_a_stranger_writes_is_taken_over_and_what_is_there_is_kept() {
     world.ok(&["meta", "import", "--replace"]);
     assert_eq!((shown("title"), shown("price")), ("Night".into(), "19.9".into()));
     // A sidecar that was never ours, by the other name.
-    let tags = ["-XMP-dc:Title=Lantern", "-XMP-dc:Subject=glass", "-XMP-lr:HierarchicalSubject=Places|Harbour"];
+    let tags =
+        ["-XMP-dc:Title=Lantern", "-XMP-dc:Subject=glass", "-XMP-lr:HierarchicalSubject=Places|Harbour"];
     exiftool(&world, &[&["-o", "photo/lantern.xmp"], &tags[..]].concat());
     world.ok(&["meta", "import", "photo/lantern.png"]);
     let lantern = fields(&world, "photo/lantern.png");
-    assert_eq!((&lantern["title"]["text"], &lantern["labels"]["text"], &lantern["subject"]["text"]), (&"Lantern".into(), &"glass".into(), &"Harbour".into()));
+    assert_eq!(
+        (&lantern["title"]["text"], &lantern["labels"]["text"], &lantern["subject"]["text"]),
+        (&"Lantern".into(), &"glass".into(), &"Harbour".into())
+    );
 }
 
 #[test]

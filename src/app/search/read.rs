@@ -14,7 +14,7 @@ use crate::catalog::findings::{Finding, Findings, NAMES_MAX, RECIPE, TEXT_BYTES_
 use crate::catalog::index::{Catalog, Standing};
 use crate::catalog::likeness::Fingerprint;
 use crate::catalog::record::UNREAD;
-use crate::media::decoder::decoder;
+use crate::media::decoder::{decoder, draws};
 use crate::media::facts::Facts;
 use crate::media::fingerprint::{EDGE, fingerprint};
 use crate::media::format::{Family, Format};
@@ -236,7 +236,7 @@ pub fn finding_of(mut file: File, name: &[u8], workers: &Workers) -> Result<Find
             Ok(facts) => take_facts(&mut finding, &facts),
             Err(error) => note_fault(&mut finding, error)?,
         }
-        if matches!(format.family, Family::Image | Family::Layered | Family::Vector | Family::Video) {
+        if draws(format) && has_a_look(format.family) {
             match workers.picture(again(&mut file)?, format, EDGE) {
                 Ok(Some(pixels)) => finding.print = fingerprint(&pixels).map(Fingerprint),
                 Ok(None) => {}
@@ -244,7 +244,7 @@ pub fn finding_of(mut file: File, name: &[u8], workers: &Workers) -> Result<Find
             }
         }
     }
-    if is_text(format) {
+    if finding.text.is_empty() && is_text(format) {
         file.seek(SeekFrom::Start(0)).map_err(fault)?;
         let mut bytes = Vec::new();
         (&file).take(TEXT_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(fault)?;
@@ -293,6 +293,10 @@ fn take_facts(finding: &mut Finding, facts: &Facts) {
         .take(NAMES_MAX)
         .map(|field| (field_key(&field.group, &field.name), field.value.clone()))
         .collect();
+    if let Some(text) = &facts.text {
+        finding.text.clone_from(text);
+        return;
+    }
     for text in facts.layers.iter().filter_map(|layer| layer.text.as_deref()) {
         if finding.text.len() < TEXT_BYTES_MAX {
             finding.text.push_str(text);
@@ -311,6 +315,14 @@ fn field_key(group: &str, name: &str) -> String {
             .to_ascii_lowercase()
     };
     format!("{}.{}", plain(group), plain(name))
+}
+
+/// Whether files of a family are recognised by their look: every typeface looks like every other one.
+const fn has_a_look(family: Family) -> bool {
+    matches!(
+        family,
+        Family::Image | Family::Layered | Family::Vector | Family::Document | Family::Video | Family::Mesh
+    )
 }
 
 const fn is_text(format: &Format) -> bool {
