@@ -48,7 +48,7 @@ pub fn run(
     let pixels = match workers.picture(file, format, options.edge) {
         Ok(Some(pixels)) => pixels,
         Ok(None) => {
-            let reason = format!("nothing here draws a {}", format.name);
+            let reason = format!("no picture is made of this kind of file ({})", format.name);
             return Err(AppError::NoPicture { path, reason });
         }
         Err(error @ WorkerError::Start(_)) => return Err(AppError::Decoder { path, source: error }),

@@ -126,7 +126,7 @@ impl Subject {
         workers: &Workers,
     ) -> Result<Result<Self, String>, AppError> {
         if !draws(opened.format) {
-            return Ok(Err(format!("nothing here draws a {}", opened.format.name)));
+            return Ok(Err(format!("no picture is made of this kind of file ({})", opened.format.name)));
         }
         let facts = match opened.format.family {
             Family::Layered
@@ -177,7 +177,7 @@ impl Subject {
     /// Its picture, or why there is none.
     pub fn picture(&self, workers: &Workers, edge: u32) -> Result<Result<Pixels, String>, AppError> {
         let drawn = ask(&self.opened, |file| workers.picture(file, self.opened.format, edge))?;
-        let nothing = || format!("nothing here draws a {}", self.opened.format.name);
+        let nothing = || format!("no picture is made of this kind of file ({})", self.opened.format.name);
         Ok(drawn.and_then(|pixels| pixels.ok_or_else(nothing)))
     }
 

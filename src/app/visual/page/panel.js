@@ -89,10 +89,10 @@ function layers(found) {
 
 function table(title, facts) {
   if (!facts.length) return null;
-  const cell = (text, which) => text === null ? el('td', { class: 'quiet' }, 'none') : el('td', { class: which }, text);
+  const cell = (text, which) => text === null ? el('td', { class: 'quiet', role: 'cell' }, 'none') : el('td', { class: which, role: 'cell' }, text);
   return section(title, el('table', {},
     el('thead', { class: 'unseen' }, el('tr', {}, ['what', 'before', 'after'].map((text) => el('th', { scope: 'col' }, text)))),
-    el('tbody', {}, facts.map((fact) => el('tr', {}, el('th', { scope: 'row' }, fact.name), cell(fact.before, 'was'), cell(fact.after, 'is'))))));
+    el('tbody', {}, facts.map((fact) => el('tr', { role: 'row' }, el('th', { scope: 'row', role: 'rowheader' }, fact.name), cell(fact.before, 'was'), cell(fact.after, 'is'))))));
 }
 
 function caption(there, mark) {
