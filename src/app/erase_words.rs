@@ -11,6 +11,7 @@ use crate::base::id::{ActionId, PersonId};
 use crate::base::time::Clock;
 use crate::object::action::{Action, Audience};
 use crate::object::policy_link::Signed;
+use crate::object::statement::StatementError;
 use crate::object::words_erasure::WordsErasure;
 use crate::repo::edit::JournalNote;
 use crate::repo::review_log::BodyState;
@@ -85,9 +86,7 @@ pub fn run(
         made_ms: now.unix_ms,
         reason: options.reason.clone(),
     };
-    let refuse = |error: crate::object::words_erasure::WordsErasureError| RepoError::Structure {
-        message: error.to_string(),
-    };
+    let refuse = |error: StatementError| RepoError::Structure { message: error.to_string() };
     let mut signed = Signed::unsigned(statement.encode().map_err(refuse)?);
     signing.writer().sign_erasure(&mut signed)?;
     let keys = [signing.signer.public_key().clone()];

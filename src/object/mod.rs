@@ -28,6 +28,7 @@ pub mod policy_link;
 pub mod set_node;
 pub mod signature;
 pub mod source;
+pub mod statement;
 pub mod transition;
 pub mod tree;
 pub mod tree_build;

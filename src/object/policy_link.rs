@@ -7,12 +7,11 @@
 use crate::base::id::{CommitId, PolicyId, RepositoryId};
 use crate::base::ref_name::is_branch_or_tag;
 use crate::object::signature::{Namespace, Signature, SignatureError, Verified, verify};
+use crate::object::statement::{self, Statement, StatementError};
 use crate::object::{ObjectKind, hash_object};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What the statement calls itself.
-const SCHEMA: &str = "pentimento policy link v1";
 /// Longest statement, in bytes: room for a policy of 256 KiB as JSON writes it.
 pub const LINK_BYTES_MAX: usize = 640 << 10;
 /// Most links that one link follows: it settles that many rivals.
@@ -39,8 +38,18 @@ pub enum LinkError {
     Signature(#[from] SignatureError),
 }
 
+impl From<StatementError> for LinkError {
+    fn from(error: StatementError) -> Self {
+        match error {
+            StatementError::TooLong { .. } => Self::TooLong,
+            StatementError::SomethingElse { reason, .. } => Self::NotALink { reason },
+            StatementError::Form => Self::Form,
+        }
+    }
+}
+
 /// What a link says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyLink {
     /// The repository that it belongs to.
     pub repository: RepositoryId,
@@ -58,58 +67,24 @@ pub struct PolicyLink {
     pub policy: String,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Statement {
-    schema: String,
-    repository: RepositoryId,
-    number: u64,
-    parents: Vec<PolicyId>,
-    starts: BTreeMap<String, CommitId>,
-    made_ms: i64,
-    reason: String,
-    policy: String,
+impl Statement for PolicyLink {
+    const SCHEMA: &'static str = "pentimento policy link v1";
+    const WHAT: &'static str = "policy link";
+    const BYTES_MAX: usize = LINK_BYTES_MAX;
 }
 
 impl PolicyLink {
     /// The exact bytes to be signed.
     pub fn encode(&self) -> Result<String, LinkError> {
         self.check()?;
-        let statement = Statement {
-            schema: SCHEMA.to_owned(),
-            repository: self.repository,
-            number: self.number,
-            parents: self.parents.clone(),
-            starts: self.starts.clone(),
-            made_ms: self.made_ms,
-            reason: self.reason.clone(),
-            policy: self.policy.clone(),
-        };
-        let text = serde_json::to_string(&statement)
-            .map_err(|error| LinkError::NotALink { reason: error.to_string() })?;
-        if text.len() > LINK_BYTES_MAX { Err(LinkError::TooLong) } else { Ok(text) }
+        Ok(statement::encode(self)?)
     }
 
     /// Reads signed bytes; refuses whatever [`encode`](Self::encode) would not have written.
     pub fn decode(text: &str) -> Result<Self, LinkError> {
-        if text.len() > LINK_BYTES_MAX {
-            return Err(LinkError::TooLong);
-        }
-        let statement: Statement =
-            serde_json::from_str(text).map_err(|error| LinkError::NotALink { reason: error.to_string() })?;
-        if statement.schema != SCHEMA {
-            return Err(LinkError::NotALink { reason: format!("it calls itself {:?}", statement.schema) });
-        }
-        let link = Self {
-            repository: statement.repository,
-            number: statement.number,
-            parents: statement.parents,
-            starts: statement.starts,
-            made_ms: statement.made_ms,
-            reason: statement.reason,
-            policy: statement.policy,
-        };
-        if link.encode()? == text { Ok(link) } else { Err(LinkError::Form) }
+        let link: Self = statement::decode(text)?;
+        link.check()?;
+        Ok(link)
     }
 
     /// The id of a link with these bytes. A signature is no part of it.

@@ -6,11 +6,10 @@
 use crate::base::id::{ActionId, BodyId, RepositoryId};
 use crate::object::action::Audience;
 use crate::object::policy_link::{LinkError, Signed};
+use crate::object::statement::{self, Statement, StatementError};
 use crate::object::{ObjectKind, hash_object};
 use serde::{Deserialize, Serialize};
 
-/// What the statement calls itself.
-const SCHEMA: &str = "pentimento words erasure v1";
 /// Longest statement, in bytes.
 pub const WORDS_ERASURE_BYTES_MAX: usize = 8 << 10;
 /// Longest record, signatures included, in bytes.
@@ -19,18 +18,15 @@ pub const RECORD_BYTES_MAX: usize = 64 << 10;
 /// Why bytes are no such permission.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WordsErasureError {
-    #[error("it is longer than it may be")]
-    TooLong,
-    #[error("it is no permission to erase words: {reason}")]
-    NotAnErasure { reason: String },
-    #[error("it is not written in its one form")]
-    Form,
+    /// The permission, or the record that it stands in.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
     #[error(transparent)]
     Signatures(#[from] LinkError),
 }
 
 /// What the permission says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WordsErasure {
     /// The repository in which it holds.
     pub repository: RepositoryId,
@@ -46,43 +42,21 @@ pub struct WordsErasure {
     pub reason: String,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Statement {
-    schema: String,
-    repository: RepositoryId,
-    audience: Audience,
-    action: ActionId,
-    body: BodyId,
-    made_ms: i64,
-    reason: String,
+impl Statement for WordsErasure {
+    const SCHEMA: &'static str = "pentimento words erasure v1";
+    const WHAT: &'static str = "permission to erase words";
+    const BYTES_MAX: usize = WORDS_ERASURE_BYTES_MAX;
 }
 
 impl WordsErasure {
     /// The exact bytes to be signed.
-    pub fn encode(&self) -> Result<String, WordsErasureError> {
-        let Self { repository, audience, action, body, made_ms, reason } = self.clone();
-        let schema = SCHEMA.to_owned();
-        let text =
-            serde_json::to_string(&Statement { schema, repository, audience, action, body, made_ms, reason })
-                .map_err(|error| WordsErasureError::NotAnErasure { reason: error.to_string() })?;
-        if text.len() > WORDS_ERASURE_BYTES_MAX { Err(WordsErasureError::TooLong) } else { Ok(text) }
+    pub fn encode(&self) -> Result<String, StatementError> {
+        statement::encode(self)
     }
 
     /// Reads signed bytes; refuses whatever [`encode`](Self::encode) would not have written.
-    pub fn decode(text: &str) -> Result<Self, WordsErasureError> {
-        if text.len() > WORDS_ERASURE_BYTES_MAX {
-            return Err(WordsErasureError::TooLong);
-        }
-        let statement: Statement = serde_json::from_str(text)
-            .map_err(|error| WordsErasureError::NotAnErasure { reason: error.to_string() })?;
-        if statement.schema != SCHEMA {
-            let reason = format!("it calls itself {:?}", statement.schema);
-            return Err(WordsErasureError::NotAnErasure { reason });
-        }
-        let Statement { repository, audience, action, body, made_ms, reason, .. } = statement;
-        let erasure = Self { repository, audience, action, body, made_ms, reason };
-        if erasure.encode()? == text { Ok(erasure) } else { Err(WordsErasureError::Form) }
+    pub fn decode(text: &str) -> Result<Self, StatementError> {
+        statement::decode(text)
     }
 }
 
@@ -90,13 +64,14 @@ impl WordsErasure {
 /// is not looked at.
 pub fn decode_record(bytes: &[u8]) -> Result<(WordsErasure, Signed), WordsErasureError> {
     if bytes.len() > RECORD_BYTES_MAX {
-        return Err(WordsErasureError::TooLong);
+        return Err(StatementError::TooLong { bytes_max: RECORD_BYTES_MAX }.into());
     }
+    let what = WordsErasure::WHAT;
     let signed: Signed = serde_json::from_slice(bytes)
-        .map_err(|error| WordsErasureError::NotAnErasure { reason: error.to_string() })?;
+        .map_err(|error| StatementError::SomethingElse { what, reason: error.to_string() })?;
     signed.parsed()?;
     if encode_record(&signed) != bytes {
-        return Err(WordsErasureError::Form);
+        return Err(StatementError::Form.into());
     }
     Ok((WordsErasure::decode(&signed.statement)?, signed))
 }
@@ -139,7 +114,7 @@ mod tests {
         for end in 0..text.len() {
             assert!(WordsErasure::decode(&text[..end]).is_err());
         }
-        assert_eq!(WordsErasure::decode(&text.replace("\":4", "\": 4")), Err(WordsErasureError::Form));
+        assert_eq!(WordsErasure::decode(&text.replace("\":4", "\": 4")), Err(StatementError::Form));
         let record = encode_record(&Signed::unsigned(text));
         assert!(decode_record(&record).is_ok());
         assert!(decode_record(&[record.as_slice(), b" "].concat()).is_err());

@@ -1,7 +1,8 @@
 //! A query whose finds may be asked about from any place.
 //!
-//! Phrases of tantivy 0.27 take it for a mistake when they are asked whether they have a document that lies
-//! before the one they stand at, which is what happens to what a search excludes. This one answers it.
+//! What a search excludes is asked about documents that lie before the one it stands at. Phrases, ranges and
+//! whatever holds one of them take that for a mistake in tantivy 0.27: a subtraction that overflows, or a failed
+//! assertion. This one answers it, and moves what it holds only forward.
 
 use std::sync::Arc;
 use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};

@@ -25,7 +25,7 @@ pub(super) fn query(node: &Node, fields: &Fields) -> Box<dyn Query> {
         Node::All(nodes) if nodes.is_empty() => unranked(Box::new(AllQuery)),
         Node::All(nodes) => {
             let clauses = nodes.iter().map(|node| match node {
-                Node::Not(inner) => (Occur::MustNot, query(inner, fields)),
+                Node::Not(inner) => (Occur::MustNot, excluded(inner, fields)),
                 other => (Occur::Must, query(other, fields)),
             });
             let mut clauses: Vec<_> = clauses.collect();
@@ -39,7 +39,7 @@ pub(super) fn query(node: &Node, fields: &Fields) -> Box<dyn Query> {
             Box::new(BooleanQuery::union(nodes.iter().map(|node| query(node, fields)).collect()))
         }
         Node::Not(inner) => Box::new(BooleanQuery::new(vec![
-            (Occur::MustNot, query(inner, fields)),
+            (Occur::MustNot, excluded(inner, fields)),
             (Occur::Must, unranked(Box::new(AllQuery))),
         ])),
         Node::Words { place, phrase } => words(place, phrase, fields),
@@ -47,6 +47,11 @@ pub(super) fn query(node: &Node, fields: &Fields) -> Box<dyn Query> {
         Node::Number { key, from, to } => unranked(number(key, *from, *to, fields)),
         Node::Path(pattern) => unranked(path(pattern, fields)),
     }
+}
+
+/// What a search leaves out, which is asked about places before the one that it stands at.
+fn excluded(node: &Node, fields: &Fields) -> Box<dyn Query> {
+    Box::new(Settled(Arc::from(query(node, fields))))
 }
 
 /// What decides whether something is found, and not how well.
@@ -89,11 +94,11 @@ fn spoken(field: Field, key: Option<&str>, phrase: &Phrase) -> Box<dyn Query> {
             Box::new(TermQuery::new(Term::from_field_text(field, one), IndexRecordOption::WithFreqs))
         }
         ([one], true) => beginning(field, one),
-        (_, false) => Box::new(Settled(Arc::new(PhraseQuery::new(terms())))),
+        (_, false) => Box::new(PhraseQuery::new(terms())),
         (_, true) => {
             let mut query = PhrasePrefixQuery::new(terms());
             query.set_max_expansions(EXPANSIONS_MAX);
-            Box::new(Settled(Arc::new(query)))
+            Box::new(query)
         }
     }
 }

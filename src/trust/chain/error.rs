@@ -1,10 +1,10 @@
 //! Why a shared log does not verify.
 
 use crate::base::id::{AssetId, PolicyId};
-use crate::object::erasure::ErasureError;
 use crate::object::log_entry::EntryError;
 use crate::object::policy_link::LinkError;
 use crate::object::signature::Fingerprint;
+use crate::object::statement::StatementError;
 use crate::repo::RepoError;
 use crate::rules::approval::{Missing, Refusal, listed};
 use crate::rules::policy::{Handle, PolicyError};
@@ -108,7 +108,7 @@ pub enum Fault {
     #[error("{holder} may not do that")]
     MayNot { holder: Handle },
     #[error("its permission to erase is none: {0}")]
-    Erasure(#[from] ErasureError),
+    Erasure(#[from] StatementError),
 }
 
 impl Fault {
