@@ -10,6 +10,19 @@ fn help_lists_the_commands_under_their_headings() {
     assert_snapshot("help", &world.session(&[&["--help"]]));
 }
 
+/// A list whose lines wrap cannot be read down its column.
+#[test]
+fn help_fits_a_terminal_of_eighty_columns() {
+    let help = World::new().ok(&["--help"]);
+    let wide: Vec<&str> = help.lines().filter(|line| line.chars().count() > 80).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+    // What a wrapped description leaves stands at the left, where only names of commands and options do.
+    let indent = |line: &&str| line.len() - line.trim_start().len();
+    let stray = help.lines().filter(|line| indent(line) == 2 && !line.trim_start().contains("  "));
+    let stray: Vec<&str> = stray.filter(|line| line.split_whitespace().count() > 3).collect();
+    assert!(stray.is_empty(), "{stray:#?}");
+}
+
 #[test]
 fn without_a_command_the_help_is_shown_as_a_refusal() {
     let run = World::new().pent(&[]);

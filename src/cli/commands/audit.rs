@@ -10,7 +10,7 @@ use crate::cli::verb::{Describe, Example, Group, Verb};
 use crate::repo::date::parse_date;
 use std::io::{self, Write as _};
 
-/// List every move of every branch and tag: who, when, from where to where, and why
+/// List every move of every branch and tag: who, when and why
 ///
 /// Moves of what the policy protects come from the shared log, which is signed and verified entry by entry; the others
 /// from this clone's own journal, which is not. Exits with 4 when the chain does not verify, or when something stands

@@ -12,7 +12,7 @@ use crate::repo::Repository;
 use std::io;
 use std::path::PathBuf;
 
-/// Remove the bytes of one version of a file, or what somebody said, for good
+/// Remove bytes of a version, or what somebody said, for good
 ///
 /// For when a law or a contract demands it. History stays: that the file was there, when, and who made it. Only
 /// its bytes go, everywhere in this repository, and whoever asks for them is told when, by whom and why. Nothing

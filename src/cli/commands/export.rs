@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// Most lines of a list that are shown at once.
 const LINES_SHOWN: usize = 20;
 
-/// Put a whole earlier state into a folder or an archive of its own, or all history into a Git repository
+/// Put an old state into a folder or archive, or all into Git
 ///
 /// Your own files stay as they are. A name that ends in .tar or .tar.zst becomes an archive, any other a
 /// folder, which must be new or empty. A revision that is called git is written git~0.

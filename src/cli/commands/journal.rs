@@ -9,7 +9,7 @@ use crate::cli::output::{BOLD, DIM, Page, safe};
 use crate::cli::verb::{Describe, Example, Group, Verb};
 use std::io;
 
-/// See what you did on this machine, and what undo would take back
+/// See what you did here, and what undo would take back
 ///
 /// The journal is yours alone: it is kept on this machine and never shared.
 #[derive(Debug, clap::Args)]

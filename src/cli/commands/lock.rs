@@ -12,7 +12,7 @@ use crate::rules::policy::parse_duration;
 use std::io;
 use std::path::PathBuf;
 
-/// Claim assets that cannot be merged, so that nobody else changes them
+/// Claim assets that cannot be merged, before others change them
 ///
 /// You get a lock only when you have the newest version that is on any shared branch. Others can neither lock such an
 /// asset nor push a change of it until you give it back, push your new version, or its time has passed. Files that the

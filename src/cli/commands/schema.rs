@@ -11,7 +11,7 @@ use crate::rules::schema::{Breach, SCHEMA_FILE, Schema};
 use std::io;
 use std::path::PathBuf;
 
-/// Say which fields assets have, what must be filled in and how files are named
+/// Say which fields assets have, and how files are named
 ///
 /// The schema is a text in your folder, .pentschema.toml, and is committed like all work. Every commit tells what of it
 /// does not fit; a policy can refuse to take such work on a protected branch.

@@ -15,7 +15,7 @@ use crate::cli::verb::{Describe, Example, Group, Verb};
 use clap::builder::PossibleValuesParser;
 use std::io;
 
-/// Find assets on every branch: by words, labels, fields, sizes, people
+/// Find assets on every branch, by words and by what they are
 ///
 /// Words are looked for in names, folders, labels, fields, comments and in the files themselves. Keys narrow it down:
 /// label:approved, type:psd, width:>3000, by:anna, since:2026-01, text:"spring sale", in:brand/**, and every field of

@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Let others push to and fetch from repositories on this machine
+/// Let others push to and fetch from this machine
 ///
 /// Over HTTP many repositories in a folder: people sign in with their SSH key, machines with a token, and the policy of
 /// each repository says who may do what. With --stdio one repository through ssh, which runs this by itself: nothing has
