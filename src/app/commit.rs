@@ -180,8 +180,7 @@ pub fn run_as(
     let brought = brought_by_merge(&session, id, monitor)?;
     let mut report = describe(&session, told, changes);
     if let Some(lines) = brought {
-        report.counts = Counts::of(&lines);
-        report.changes = lines;
+        report.tell_merge(lines);
     }
     report.signed = signing.map(|signing| signing.signer.public_key().fingerprint());
     session.remember(fresh, monitor)?;
@@ -274,8 +273,6 @@ fn message(options: &Options, merge: Option<&MergeState>) -> String {
 struct Told {
     /// Paths that have no other change than of their metadata or identity.
     described: Vec<ChangeLine>,
-    bytes: u64,
-    bytes_new: u64,
     bytes_stored: u64,
 }
 
@@ -295,9 +292,26 @@ impl Told {
             let extra = edits.iter().filter(|edit| !known.contains(&edit.path));
             described.extend(extra.map(|edit| ChangeLine::metadata(&edit.path, edit.value.as_ref())));
         }
-        let Snapshot { bytes, bytes_new, bytes_stored, .. } = *snapshot;
-        Self { described, bytes, bytes_new, bytes_stored }
+        Self { described, bytes_stored: snapshot.bytes_stored }
     }
+}
+
+impl Report {
+    /// Tells what a merge commit changed of the branch. What the merge brought is in the repository
+    /// already; what was done by hand since may be new.
+    fn tell_merge(&mut self, lines: Vec<ChangeLine>) {
+        self.counts = Counts::of(&lines);
+        self.bytes = bytes_of(&lines).0;
+        self.changes = lines;
+    }
+}
+
+/// Bytes of the files whose content is another now, and how many of them the repository did not have.
+fn bytes_of(lines: &[ChangeLine]) -> (u64, u64) {
+    let is_content =
+        |line: &&ChangeLine| matches!(line.what, "new" | "changed" | "kind" | "moved-and-changed");
+    let content = lines.iter().filter(is_content);
+    content.fold((0, 0), |(bytes, new), line| (bytes + line.size, new + line.bytes_new.unwrap_or(0)))
 }
 
 /// Makes the report out of the changes, which nobody needs after it.
@@ -309,13 +323,14 @@ fn describe(session: &Session<'_>, told: Told, changes: Vec<Change>) -> Report {
         lines.extend(told.described);
         lines.sort_by(|left, right| left.path.cmp(&right.path));
     }
+    let (bytes, bytes_new) = bytes_of(&lines);
     Report {
         branch: session.state.branch.name().to_owned(),
         commit: None,
         counts: Counts::of(&lines),
         changes: lines,
-        bytes: told.bytes,
-        bytes_new: told.bytes_new,
+        bytes,
+        bytes_new,
         bytes_stored: told.bytes_stored,
         signed: None,
         problems,

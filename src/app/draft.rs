@@ -118,7 +118,7 @@ pub fn rename(
 ) -> Result<ChangeReport, AppError> {
     // Whoever goes there or comes from there at this moment goes by the old name.
     let _lock = repository.store().lock_worktree(monitor)?;
-    let (from, to) = (find_branch(&repository.view()?, from)?, RefName::draft(to)?);
+    let (from, to) = (find_draft(&repository.view()?, from)?, RefName::draft(to)?);
     let view = repository.view()?;
     if view.reference(&to)?.is_some() {
         return Err(AppError::NameTaken { name: to });
@@ -163,7 +163,7 @@ pub fn delete(
 ) -> Result<ChangeReport, AppError> {
     let _lock = repository.store().lock_worktree(monitor)?;
     let view = repository.view()?;
-    let name = find_branch(&view, name)?;
+    let name = find_draft(&view, name)?;
     if view.state()?.branch == name {
         return Err(AppError::CurrentBranch { name });
     }
@@ -191,6 +191,16 @@ pub fn delete(
     edit.record(JournalNote { verb: "draft delete", summary, ..JournalNote::default() }, clock.now())?;
     edit.commit()?;
     Ok(ChangeReport { name: name.name().to_owned(), renamed_from: None, commit })
+}
+
+/// The draft of that name, also when there is a branch that is called so.
+fn find_draft(view: &View, name: &str) -> Result<RefName, AppError> {
+    let draft = RefName::draft(name)?;
+    if view.state()?.branch == draft || view.reference(&draft)?.is_some() {
+        return Ok(draft);
+    }
+    let found = find_branch(view, name)?;
+    if found.is_draft() { Ok(found) } else { Err(AppError::NoDraft { name: found }) }
 }
 
 /// The branch that people mean by `name`: the draft of that name, or the branch.

@@ -89,6 +89,15 @@ pub enum AppError {
     /// Something is where an export is to go.
     #[error("{} is there already and not empty", path.display())]
     TargetTaken { path: PathBuf },
+    /// Something was to be written where a repository keeps itself.
+    #[error("{} is where a repository keeps itself", path.display())]
+    IntoRepository { path: PathBuf },
+    /// An asset that is to go on at another path stands where it stood.
+    #[error("{path} is there still, and an asset stands in one place")]
+    StillThere { path: AssetPath },
+    /// A branch where a draft was asked for.
+    #[error("{name} is no draft")]
+    NoDraft { name: RefName },
     /// Content could not be taken in or given out.
     #[error(transparent)]
     Content(#[from] ContentError),

@@ -3,7 +3,7 @@
 use crate::app::common::content::{CheckoutContent, StoredContent};
 use crate::app::common::on_demand::{file_of, view_with};
 use crate::app::common::problem::ProblemLine;
-use crate::app::common::target::begin_folder;
+use crate::app::common::target::{begin_folder, refuse_repository};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::base::local_path::LocalPath;
@@ -63,6 +63,7 @@ pub fn run(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
+    refuse_repository(&options.target)?;
     let view = repository.view()?;
     let id = view.resolve(&options.revision, clock.now())?.commit;
     let commit = view.commit(id)?;

@@ -18,8 +18,10 @@ use crate::object::tree_walk::entry_at;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::StateChange;
 use crate::repo::state::WorktreeState;
+use crate::repo::versions::find_asset;
 use crate::repo::{RepoError, Repository, View};
 use crate::rules::schema::Schema;
+use crate::worktree::root::Worktree;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,9 +74,34 @@ pub fn get(repository: &Repository, paths: &[AssetPath]) -> Result<Report, AppEr
     let state = view.state()?;
     let base = view.ground(&state)?;
     let schema = schema::in_worktree(repository).ok().flatten();
+    refuse_unknown(repository, &view, &state, base, paths)?;
     let line = |path| line(&view, &state, base, path, schema.as_ref());
     let assets = paths.iter().map(line).collect::<Result<_, _>>()?;
     Ok(Report { assets })
+}
+
+/// Refuses paths that are in no state: neither on disk, nor committed, nor waiting to be.
+fn refuse_unknown(
+    repository: &Repository,
+    view: &View,
+    state: &WorktreeState,
+    base: TreeId,
+    paths: &[AssetPath],
+) -> Result<(), AppError> {
+    let head = view.head()?.map(|id| view.commit(id)).transpose()?.map(|commit| commit.tree);
+    let worktree = Worktree::open(repository.root())?;
+    for path in paths.iter().filter(|path| !path.is_root()) {
+        let mut is_known = state.pending.metadata.contains_key(path)
+            || state.pending.moves.contains_key(path)
+            || worktree.look(path).is_ok_and(|found| found.is_some());
+        for tree in [Some(base), head].into_iter().flatten() {
+            is_known = is_known || entry_at(view, tree, path).map_err(RepoError::from)?.is_some();
+        }
+        if !is_known {
+            return Err(AppError::NotInRevision { path: path.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// Changes the metadata of some paths; all or none.
@@ -247,6 +274,15 @@ pub fn adopt(
         .map_err(RepoError::from)?
         .and_then(|entry| entry.asset)
         .ok_or_else(|| AppError::NotInRevision { path: other.clone() })?;
+    let worktree = Worktree::open(repository.root())?;
+    let stands = |path: &AssetPath| worktree.look(path).is_ok_and(|found| found.is_some());
+    if !stands(path) {
+        return Err(AppError::NotInRevision { path: path.clone() });
+    }
+    let state = view.state()?;
+    if let Some(still) = stands_at(&view, &state, asset)?.filter(|still| still != path && stands(still)) {
+        return Err(AppError::StillThere { path: still });
+    }
     let mut edit = repository.edit()?;
     let before = edit.state()?;
     let mut after = before.clone();
@@ -257,6 +293,19 @@ pub fn adopt(
     edit.record(JournalNote { verb: "meta adopt", summary, state, ..JournalNote::default() }, clock.now())?;
     edit.commit()?;
     Ok(asset)
+}
+
+/// Where the newest commit, or what waits to be committed, has an asset.
+fn stands_at(view: &View, state: &WorktreeState, asset: AssetId) -> Result<Option<AssetPath>, AppError> {
+    let adopted = state.pending.assets.iter().find(|(_, id)| **id == asset);
+    if let Some((path, _)) = adopted {
+        return Ok(Some(path.clone()));
+    }
+    let base = view.ground(state)?;
+    let placed = find_asset(view, base, None, asset, &AssetPath::root()).map_err(RepoError::from)?;
+    let Some(placed) = placed else { return Ok(None) };
+    let moved = state.pending.moves.iter().find(|(_, origin)| **origin == placed.path);
+    Ok(Some(moved.map_or(placed.path, |(path, _)| path.clone())))
 }
 
 /// All labels that are in use in the worktree's branch, with how many assets have each.

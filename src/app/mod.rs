@@ -48,6 +48,7 @@ pub mod review;
 pub mod schema;
 pub mod search;
 pub mod serve;
+pub mod set_aside;
 pub mod show;
 pub mod sidecars;
 pub mod sign;

@@ -8,6 +8,7 @@ use crate::app::common::known_files::KnownFiles;
 use crate::app::common::locate::{Located, locate};
 use crate::app::common::on_demand::have_content;
 use crate::app::common::session::Session;
+use crate::app::common::target::refuse_repository;
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
@@ -67,6 +68,8 @@ pub struct Report {
     pub bytes: u64,
     /// Files that were so already.
     pub unchanged: u64,
+    /// Paths whose metadata, not committed, becomes or would become as it was.
+    pub described: Vec<AssetPath>,
     /// What was done; empty for a preview, except for what would be set aside.
     pub files: FilesLine,
 }
@@ -209,6 +212,7 @@ fn elsewhere(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
+    refuse_repository(&folder)?;
     if !options.preview {
         std::fs::create_dir_all(&folder).map_err(|source| AppError::Io {
             action: "making",
@@ -225,6 +229,7 @@ fn elsewhere(
         remove: Vec::new(),
         bytes: 0,
         unchanged: 0,
+        described: Vec::new(),
         files: FilesLine::default(),
     };
     if options.preview && !folder.is_dir() {
@@ -253,6 +258,7 @@ fn elsewhere(
     let displacer = Displacer::new(pent_dir, "restore", clock.now());
     let done = execute(&plan, &root, &source, &displacer, LinkPolicy::Any, None, monitor)?;
     report.files = told(&plan, &done, pent_dir, monitor)?;
+    report.files.set_aside_as = displacer.id();
     Ok(report)
 }
 
@@ -272,6 +278,7 @@ fn here(
     });
     let plan = prepare(&session, &targets, &known, monitor)?;
     drop((targets, known));
+    let after = pending_after(&session, &wanted)?;
     let mut report = Report {
         commits,
         to: None,
@@ -280,13 +287,13 @@ fn here(
         remove: paths(plan.removals()),
         bytes: plan.bytes_to_write,
         unchanged: plan.unchanged,
+        described: described(&session.state, &after),
         files: FilesLine::default(),
     };
     if options.preview {
         report.files.set_aside = paths(plan.kept());
         return Ok(report);
     }
-    let after = pending_after(&session, &wanted)?;
     if plan.is_empty() && plan.problems().is_empty() && after == session.state {
         return Ok(report);
     }
@@ -313,6 +320,14 @@ fn pending_after(session: &Session<'_>, wanted: &[Wanted]) -> Result<WorktreeSta
         }
     }
     Ok(state)
+}
+
+/// Paths of which something was said that nobody has committed, and that is not said any more.
+fn described(before: &WorktreeState, after: &WorktreeState) -> Vec<AssetPath> {
+    let said = before.pending.metadata.iter();
+    said.filter(|(path, said)| after.pending.metadata.get(*path) != Some(*said))
+        .map(|(path, _)| path.clone())
+        .collect()
 }
 
 /// Writes the journal entry with the trees that undo needs, and the note that files are about to change.

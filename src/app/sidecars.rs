@@ -3,6 +3,7 @@
 use crate::app::common::field_value;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::schema;
+use crate::app::common::target::refuse_repository;
 use crate::app::error::AppError;
 use crate::app::meta::{self, Change};
 use crate::app::schema::show_value;
@@ -178,6 +179,7 @@ pub fn export(
     to: Option<&Path>,
     monitor: &dyn Monitor,
 ) -> Result<ExportReport, AppError> {
+    to.map_or(Ok(()), refuse_repository)?;
     let (_, subjects) = subjects(repository, paths, monitor)?;
     let schema = schema::in_worktree(repository)?;
     let words = ProjectWords(schema.as_ref());

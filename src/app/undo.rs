@@ -16,7 +16,7 @@ use crate::repo::edit::JournalNote;
 use crate::repo::journal::{
     FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
 };
-use crate::repo::refs::RefTarget;
+use crate::repo::refs::{Annotation, RefTarget};
 use crate::repo::state::{Underway, WorktreeState};
 use crate::repo::{RepoError, Repository};
 use crate::worktree::displaced;
@@ -67,18 +67,19 @@ pub fn run(
     };
     let entry = next.and_then(|sequence| entries.iter().find(|entry| entry.sequence == sequence));
     let entry = entry.ok_or(AppError::NothingTo { verb })?.clone();
-    // What a repetition finds in its way is set aside anew.
-    let kept = kept_set(&entries, entry.sequence).filter(|_| direction == Direction::Undo);
+    let kept = kept_set(&entries, entry.sequence, direction);
     let reversal = Reverse { direction, entry: &entry, kept };
     reversal.run(session, clock, monitor)
 }
 
-/// Under which name lie the files that the entry, or its last repetition, replaced.
-fn kept_set(entries: &[JournalEntry], sequence: u64) -> Option<String> {
-    let repeats = |entry: &&JournalEntry| {
-        entry.sequence == sequence || entry.reverses == Some(Reversal::Redo(sequence))
+/// Under which name lie the files that come back: those that the entry, or its last repetition, replaced,
+/// when it is taken back; those that taking it back replaced, when it is done again.
+fn kept_set(entries: &[JournalEntry], sequence: u64, direction: Direction) -> Option<String> {
+    let replaced_them = |entry: &&JournalEntry| match direction {
+        Direction::Undo => entry.sequence == sequence || entry.reverses == Some(Reversal::Redo(sequence)),
+        Direction::Redo => entry.reverses == Some(Reversal::Undo(sequence)),
     };
-    entries.iter().rev().find(repeats)?.displaced.clone()
+    entries.iter().rev().find(replaced_them)?.displaced.clone()
 }
 
 struct Reverse<'e> {
@@ -183,10 +184,18 @@ impl Reverse<'_> {
     ) -> Result<(Vec<RefMove>, Option<Underway>), AppError> {
         let mut edit = session.repository.edit()?;
         let mut moved = Vec::new();
-        for RefMove { name, before, after } in &self.entry.refs {
+        for RefMove { name, before, after, words_before, words_after } in &self.entry.refs {
             let (expected, wanted) = self.turned(*before, *after);
-            edit.set_reference(name, expected, wanted.map(RefTarget::plain))?;
-            moved.push(RefMove { name: name.clone(), before: expected, after: wanted });
+            let (words, words_wanted) = self.turned(words_before.clone(), words_after.clone());
+            let annotation = words_wanted.clone().map(Annotation::from);
+            edit.set_reference(name, expected, wanted.map(|commit| RefTarget { commit, annotation }))?;
+            moved.push(RefMove {
+                name: name.clone(),
+                before: expected,
+                after: wanted,
+                words_before: words,
+                words_after: words_wanted,
+            });
         }
         let present = edit.state()?;
         let mut state = present.clone();

@@ -6,7 +6,7 @@ use crate::base::time::Timestamp;
 use crate::object::commit::Commit;
 use crate::object::metadata::Metadata;
 use crate::repo::error::RepoError;
-use crate::repo::journal::{FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange};
+use crate::repo::journal::{FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, TagWords};
 use crate::repo::people::Person;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::sets::{self, MemberChanges};
@@ -121,7 +121,8 @@ impl Edit {
         expected: Option<CommitId>,
         target: Option<RefTarget>,
     ) -> Result<(), RepoError> {
-        let actual = self.reference(name)?.map(|found| found.commit);
+        let found = self.reference(name)?;
+        let actual = found.as_ref().map(|found| found.commit);
         if actual != expected {
             return Err(RepoError::RefMoved { name: name.clone(), expected, actual });
         }
@@ -134,6 +135,8 @@ impl Edit {
                 return Err(RepoError::Missing { kind: "commit", id: commit.to_string() });
             }
         }
+        let words = |target: Option<&RefTarget>| target?.annotation.clone().map(TagWords::from);
+        let (words_before, words_after) = (words(found.as_ref()), words(target.as_ref()));
         match target {
             Some(target) => self.transaction.put(Space::Refs, key, &target.encode())?,
             None => {
@@ -141,7 +144,8 @@ impl Edit {
             }
         }
         if expected != after {
-            self.moves.push(RefMove { name: name.clone(), before: expected, after });
+            let name = name.clone();
+            self.moves.push(RefMove { name, before: expected, after, words_before, words_after });
         }
         Ok(())
     }

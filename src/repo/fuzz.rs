@@ -10,7 +10,7 @@ use crate::object::tree::{Content, ForeignAlgorithm};
 use crate::repo::config::{self, KEYS, Scope, SettingsFile};
 use crate::repo::date::parse_date;
 use crate::repo::journal::{
-    FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
+    FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, TagWords, UndoCursor,
 };
 use crate::repo::partial::{KeepRecord, KeptRecord};
 use crate::repo::people::Person;
@@ -252,6 +252,10 @@ fn left_behind(numbers: &mut Numbers) -> LeftBehind {
     }
 }
 
+fn words(numbers: &mut Numbers) -> TagWords {
+    TagWords { person: PersonId::from_bytes(numbers.array()), time: time(numbers), message: text(numbers) }
+}
+
 fn shelf(numbers: &mut Numbers) -> Shelf {
     Shelf {
         base: Some(CommitId::from_bytes(numbers.array())),
@@ -289,7 +293,13 @@ fn journal_seeds() -> Vec<Vec<u8>> {
             time: time(numbers),
             verb: "commit".to_owned(),
             summary: text(numbers),
-            refs: vec![RefMove { name: name.clone(), before: None, after: commit(numbers) }],
+            refs: vec![RefMove {
+                name: name.clone(),
+                before: None,
+                after: commit(numbers),
+                words_before: None,
+                words_after: numbers.once_in(2).then(|| words(numbers)),
+            }],
             shelves: vec![ShelfMove { branch: name, before: Some(shelf(numbers)), after: None }],
             state: Some(StateChange { before: state(numbers), after: state(numbers) }),
             displaced: numbers.once_in(2).then(|| text(numbers)),

@@ -1,9 +1,10 @@
 //! The journal: what this clone did, with before and after. Local, unsigned, the basis of `undo`.
 
-use crate::base::id::{CommitId, TreeId};
+use crate::base::id::{CommitId, PersonId, TreeId};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
-use crate::repo::refs::RefName;
+use crate::object::commit::Signature;
+use crate::repo::refs::{Annotation, RefName};
 use crate::repo::state::{Shelf, WorktreeState};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,37 @@ pub struct RefMove {
     pub before: Option<CommitId>,
     /// Where it points now; `None` when it was removed.
     pub after: Option<CommitId>,
+    /// The words that came with the tag before. Older records do not say them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words_before: Option<TagWords>,
+    /// The words that come with the tag now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words_after: Option<TagWords>,
+}
+
+/// Who set a tag, when and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagWords {
+    /// Who.
+    pub person: PersonId,
+    /// When.
+    pub time: Timestamp,
+    /// Why.
+    pub message: String,
+}
+
+impl From<Annotation> for TagWords {
+    fn from(annotation: Annotation) -> Self {
+        let Signature { person, time } = annotation.signature;
+        Self { person, time, message: annotation.message }
+    }
+}
+
+impl From<TagWords> for Annotation {
+    fn from(words: TagWords) -> Self {
+        let TagWords { person, time, message } = words;
+        Self { signature: Signature { person, time }, message }
+    }
 }
 
 /// Work that was set aside with a branch, was taken up again or went with the branch.

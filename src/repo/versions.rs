@@ -92,11 +92,17 @@ fn find_tip<S: ObjectSource>(
 ) -> Result<Option<Placed>, WalkError<S::Error>> {
     let mut above: Option<(CommitId, Commit)> = None;
     loop {
-        if let Some(entry) = entry_at(source, commit.tree, path)? {
+        let tree = commit.tree;
+        if let Some(entry) = entry_at(source, tree, path)? {
             let placed = Placed { path: path.clone(), entry };
             if let Some((id, commit)) = above {
                 let before = Some(placed.clone());
-                changes.push(AssetChange { id, commit, before, after: None, version: 0 });
+                let after = match placed.entry.asset {
+                    // It lives on elsewhere: that commit moved it.
+                    Some(asset) => find_asset(source, commit.tree, Some(tree), asset, &AssetPath::root())?,
+                    None => None,
+                };
+                changes.push(AssetChange { id, commit, before, after, version: 0 });
             }
             return Ok(Some(placed));
         }

@@ -23,7 +23,7 @@ pub enum WorktreeError {
     #[error("the committed state could not be read")]
     Source { source: Box<dyn Error + Send + Sync> },
     /// There is too little room for what would be written.
-    #[error("the disk is full: {} are needed and {} are free", human_bytes(*needed), human_bytes(*available))]
+    #[error("the disk is full: {} are needed and {} are free, counting room to work in", human_bytes(*needed), human_bytes(*available))]
     DiskFull { needed: u64, available: u64 },
     /// Nothing was put aside under this id.
     #[error("nothing was put aside as {id:?}")]

@@ -42,6 +42,8 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("diff-together", "diff", "app/visual/lineup", "Lineup"),
     ("log-visual", "log", "app/visual/lineup", "Lineup"),
     ("restore", "restore", "app/restore", "Report"),
+    ("restore-set-aside", "restore", "app/set_aside", "ListReport"),
+    ("restore-brought-back", "restore", "app/set_aside", "Report"),
     ("export", "export", "app/export", "Report"),
     ("export-git", "export", "app/export_git", "Report"),
     ("undo", "undo", "app/undo", "Report"),
@@ -342,6 +344,12 @@ fn take_back(story: &mut Story) {
     story.tell(&["redo"]);
     story.tell(&["journal"]);
     story.tell(&["restore", "brand", "--to", "../elsewhere"]);
+    story.write("brief.md", "Not committed, and replaced\n");
+    story.tell(&["restore", "brief.md"]);
+    story.tell(&["restore", "--set-aside"]);
+    let sets = story.world.json(&["restore", "--set-aside"]);
+    let id = sets["sets"][0]["id"].as_str().expect("a name").to_owned();
+    story.tell(&["restore", "--set-aside", &id, "--to", "../found"]);
     story.tell(&["export", "@", "../whole"]);
     story.tell(&["sparse", "add", "brand"]);
     story.tell(&["status"]);

@@ -63,6 +63,7 @@ mod schemas;
 mod searching;
 mod seeing_support;
 mod server;
+mod set_aside;
 mod sharing;
 mod sharing_network;
 mod show_diff;

@@ -92,7 +92,7 @@ fn archive() -> World {
     world.ok(&["commit", "-m", "First"]);
     write(&world, "brand/logo.svg", "<svg>two</svg>");
     write(&world, "notes.txt", "second\n");
-    world.ok(&["label", "photo.raw", "approved"]);
+    world.ok(&["label", "photo.raw", "--add", "approved"]);
     world.ok(&["commit", "-m", "Second"]);
     world.ok(&["tag", "sent"]);
     world.ok(&["draft", "new", "schema"]);

@@ -2,12 +2,11 @@
 
 use crate::base::path::AssetPath;
 use crate::repo::content::ContentError;
-use crate::repo::ingest::{Ingested, Ingester};
+use crate::repo::ingest::Ingester;
 use crate::store::{GroupHint, StoreError};
 use crate::worktree::error::WorktreeError;
 use crate::worktree::probe::{ContentProbe, ProbeError, Probed};
 use std::fs::File;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Asks an [`Ingester`]: one that stores, one that measures, or one that only hashes.
 pub struct IngestProbe<'a> {
@@ -15,36 +14,17 @@ pub struct IngestProbe<'a> {
     hashing: Option<Ingester<'a>>,
     /// How many bytes may be read; `None` for any number.
     room: Option<u64>,
-    /// Bytes read, new bytes and files so far.
-    bytes: AtomicU64,
-    new_bytes: AtomicU64,
 }
 
 impl<'a> IngestProbe<'a> {
     /// Everything goes to `full`, unless there is more of it than `room`.
     pub const fn storing(full: Ingester<'a>, room: Option<u64>) -> Self {
-        Self { full, hashing: None, room, bytes: AtomicU64::new(0), new_bytes: AtomicU64::new(0) }
+        Self { full, hashing: None, room }
     }
 
     /// What is to be measured goes to `measuring`, what is only to be identified to `hashing`.
     pub const fn looking(measuring: Ingester<'a>, hashing: Ingester<'a>) -> Self {
-        Self {
-            full: measuring,
-            hashing: Some(hashing),
-            room: None,
-            bytes: AtomicU64::new(0),
-            new_bytes: AtomicU64::new(0),
-        }
-    }
-
-    /// Bytes read so far, and how many of them were new to the repository.
-    pub fn totals(&self) -> (u64, u64) {
-        (self.bytes.load(Ordering::Relaxed), self.new_bytes.load(Ordering::Relaxed))
-    }
-
-    fn count(&self, ingested: &Ingested) {
-        self.bytes.fetch_add(ingested.size, Ordering::Relaxed);
-        self.new_bytes.fetch_add(ingested.new_bytes, Ordering::Relaxed);
+        Self { full: measuring, hashing: Some(hashing), room: None }
     }
 }
 
@@ -56,7 +36,6 @@ impl ContentProbe for IngestProbe<'_> {
             return Ok(Probed { id: ingested.file, size: ingested.size, new_bytes: None });
         }
         let ingested = self.full.ingest_file(&mut file, hint).map_err(problem)?;
-        self.count(&ingested);
         Ok(Probed { id: ingested.file, size: ingested.size, new_bytes: Some(ingested.new_bytes) })
     }
 
@@ -69,7 +48,6 @@ impl ContentProbe for IngestProbe<'_> {
 
     fn probe_link(&self, mut target: &[u8], _: &AssetPath) -> Result<Probed, ProbeError> {
         let ingested = self.full.ingest_file(&mut target, GroupHint::NONE).map_err(problem)?;
-        self.count(&ingested);
         Ok(Probed { id: ingested.file, size: ingested.size, new_bytes: Some(ingested.new_bytes) })
     }
 }

@@ -38,10 +38,6 @@ pub struct Snapshot {
     pub refreshed: Vec<Fresh>,
     /// What happened, for people.
     pub changes: Vec<Change>,
-    /// Bytes of new and changed files.
-    pub bytes: u64,
-    /// Of these, bytes that the store did not have.
-    pub bytes_new: u64,
     /// Bytes by which the packs grew.
     pub bytes_stored: u64,
     /// Pending edits of paths that were not asked for, which stay pending.
@@ -62,10 +58,9 @@ pub fn take(
     let within = &asked;
     let writer = session.repository.store().chunk_writer(monitor)?;
     let parameters = session.repository.store().settings().chunker;
-    let store = |room: Option<u64>| -> Result<(Status, (u64, u64)), AppError> {
+    let store = |room: Option<u64>| -> Result<Status, AppError> {
         let probe = IngestProbe::storing(Ingester::storing(&writer, &parameters, monitor), room);
-        let status = session.status(within, &probe, Measure::Store, monitor)?;
-        Ok((status, probe.totals()))
+        session.status(within, &probe, Measure::Store, monitor)
     };
     let available = bytes_available(session)?;
     let taken = match store(Some(available.saturating_sub(SPACE_MARGIN_BYTES))) {
@@ -75,7 +70,7 @@ pub fn take(
         }
         taken => taken,
     };
-    let (mut status, (bytes, bytes_new)) = taken?;
+    let mut status = taken?;
     if !within.is_empty() {
         origins::adopt(session, &mut status.changes)?;
     }
@@ -96,7 +91,7 @@ pub fn take(
     settle_claims(session.index.as_ref(), &differences, &mut pending.assets)?;
     let sources = copy_sources(session.index.as_ref(), &differences)?;
     let assignment = assign(parents, differences, &pending, &sources);
-    Ok(Snapshot { assignment, staged, refreshed, changes, bytes, bytes_new, bytes_stored, still_pending })
+    Ok(Snapshot { assignment, staged, refreshed, changes, bytes_stored, still_pending })
 }
 
 fn bytes_available(session: &Session<'_>) -> Result<u64, AppError> {

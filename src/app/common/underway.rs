@@ -290,11 +290,11 @@ pub fn task(
     back: Option<DisplacedSet>,
     monitor: &dyn Monitor,
 ) -> Result<Task, AppError> {
-    // Files that still are what the command had put there that is taken back or gone on with:
-    // replacing them loses nothing.
+    // Files that still are what the command had put there that is taken back or gone on with, or that
+    // are as they shall be: replacing them loses nothing.
     let put = |path: &AssetPath| entry_at(&session.view, files.before, path).ok().flatten();
     let known = KnownFiles::by_reading(session, &targets, &|target| {
-        vec![put(&target.path).map(|entry| entry.content)]
+        vec![put(&target.path).map(|entry| entry.content), target.content.clone()]
     });
     let plan = prepare(session, &targets, &known, monitor)?;
     Ok(Task { plan, back })

@@ -180,7 +180,7 @@ impl<'a> Walk<'a> {
             page.line("")?;
             page.line(format_args!("The studio is yours to play in: cd {folder}"))?;
             page.line(
-                styles.paint(DIM, "`pent --help` lists every command; `pent undo` takes anything back."),
+                styles.paint(DIM, "`pent --help` lists every command; `pent undo` takes back the last one."),
             )
         })?;
         Ok(ExitStatus::Done)

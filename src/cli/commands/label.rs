@@ -1,5 +1,6 @@
 //! `pent label`.
 
+use crate::app::error::AppError;
 use crate::app::meta::{self, Change};
 use crate::cli::commands::meta::{apply, show};
 use crate::cli::context::Context;
@@ -42,7 +43,13 @@ impl Verb for Arguments {
         if self.add.is_empty() && self.remove.is_empty() {
             let repository = context.repository_to_read()?;
             let paths = context.asset_paths(&repository, &self.paths)?;
-            let report = meta::get(&repository, &paths)?;
+            let report = match meta::get(&repository, &paths) {
+                Err(AppError::NotInRevision { path }) if paths.len() > 1 => {
+                    context.hint(&format!("if {path} is a label: pent label {} --add {path}", paths[0]));
+                    return Err(AppError::NotInRevision { path }.into());
+                }
+                report => report?,
+            };
             context.print("label", &report, show)?;
         } else {
             apply(context, "label", &self.paths, &[Change::Labels { add: self.add, remove: self.remove }])?;

@@ -22,7 +22,7 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository()?;
         let report = undo::run(&repository, Direction::Redo, context.clock(), context.monitor())?;
-        context.print("redo", &report, |page, report| show(page, report, "Done again"))?;
+        context.print("redo", &report, |page, report| show(page, report, "Done again", "undo"))?;
         Ok(status_of(&report.files))
     }
 }

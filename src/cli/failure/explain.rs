@@ -90,7 +90,10 @@ pub(super) fn app(error: &AppError) -> Advice {
         | AppError::SeveralPictures { .. }
         | AppError::NotDrawn { .. } => drawing(error),
         AppError::Foreign { .. } => foreign(),
-        AppError::TargetTaken { .. } => Advice::refused(&["name a folder that is new or empty"]),
+        AppError::TargetTaken { .. }
+        | AppError::IntoRepository { .. }
+        | AppError::StillThere { .. }
+        | AppError::NoDraft { .. } => wrong_place(error),
         AppError::Content(error) => content(error),
         AppError::Worktree(error) => worktree(error),
         AppError::Diff(error) => diff(error),
@@ -112,9 +115,10 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::RemoteLeftOut { feature, .. } => sync::left_out(feature),
         AppError::OutsideWorktree { .. } => outside(),
         AppError::Setting { .. } | AppError::Path { .. } => Advice::none(ExitStatus::Usage),
-        AppError::NameTaken { .. } => Advice::refused(&["choose another name, or remove the old one first"]),
-        AppError::NameUnknown { kind, .. } => unknown_name(kind),
-        AppError::CurrentBranch { .. } | AppError::AlreadyThere { .. } => elsewhere(error),
+        AppError::NameTaken { .. }
+        | AppError::NameUnknown { .. }
+        | AppError::CurrentBranch { .. }
+        | AppError::AlreadyThere { .. } => names(error),
         AppError::NotMerged { .. }
         | AppError::ShelvedWork { .. }
         | AppError::Unresolved { .. }
@@ -122,10 +126,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         | AppError::Uncommitted { .. }
         | AppError::NoMerge
         | AppError::MergeUnderWay { .. } => merging(error),
-        AppError::Unfinished { .. } | AppError::NoRoomToFinish { .. } => Advice::of(
-            ExitStatus::Disk,
-            &["make room on the disk and try again: it goes on where it stopped"],
-        ),
+        AppError::Unfinished { .. } | AppError::NoRoomToFinish { .. } => unfinished(),
         AppError::NothingTo { .. } => Advice::refused(&["`pent journal` lists what was done"]),
         AppError::PathTaken { .. } => Advice::refused(&["choose another name, or move that file away first"]),
         AppError::FieldValue { .. } => Advice::usage("`pent meta set --help` lists the kinds of values"),
@@ -168,9 +169,25 @@ fn drawing(error: &AppError) -> Advice {
     }
 }
 
-/// Advice on being on the branch already that is meant.
-fn elsewhere(error: &AppError) -> Advice {
+/// Advice on something that was meant for another place or name.
+fn wrong_place(error: &AppError) -> Advice {
+    Advice::refused(&[match error {
+        AppError::IntoRepository { .. } => "name a folder outside of .pent",
+        AppError::StillThere { .. } => "remove it first; a copy that goes its own way needs nothing",
+        AppError::NoDraft { .. } => "`pent draft` lists the drafts",
+        _ => "name a folder that is new or empty",
+    }])
+}
+
+fn unfinished() -> Advice {
+    Advice::of(ExitStatus::Disk, &["make room on the disk and try again: it goes on where it stopped"])
+}
+
+/// Advice on names that are taken or not there, and on being on the branch already that is meant.
+fn names(error: &AppError) -> Advice {
     match error {
+        AppError::NameTaken { .. } => Advice::refused(&["choose another name, or remove the old one first"]),
+        AppError::NameUnknown { kind, .. } => unknown_name(kind),
         AppError::CurrentBranch { .. } => Advice::refused(&["go to another with `pent switch` first"]),
         _ => Advice::refused(&["`pent draft list` lists where else to go"]),
     }

@@ -11,8 +11,13 @@ use std::io;
 /// Most paths that are shown without `-v`.
 const SHOWN_MAX: usize = 20;
 
-/// Writes what was written, removed, set aside and left alone.
+/// Writes what was written, removed, set aside and left alone, after a command that `undo` takes back.
 pub fn write_files(page: &mut Page<'_>, files: &FilesLine) -> io::Result<()> {
+    write_files_with(page, files, "`pent undo` brings it back")
+}
+
+/// The same, with what brings back what was set aside.
+pub fn write_files_with(page: &mut Page<'_>, files: &FilesLine, way_back: &str) -> io::Result<()> {
     let mut parts = Vec::new();
     if files.written > 0 {
         parts.push(format!(
@@ -28,7 +33,7 @@ pub fn write_files(page: &mut Page<'_>, files: &FilesLine) -> io::Result<()> {
         page.line(format_args!("{}.", parts.join("; ")))?;
     }
     if !files.set_aside.is_empty() {
-        page.line("Set aside for 30 days, since it was not committed (`pent undo` brings it back):")?;
+        page.line(format_args!("Set aside for 30 days, since it was not committed ({way_back}):"))?;
         write_paths(page, &files.set_aside)?;
     }
     if files.withheld > 0 {

@@ -214,6 +214,7 @@ impl Story {
             Err(error @ AppError::CurrentBranch { .. }) => {
                 return refused_if(full == self.now.branch, error);
             }
+            Err(error @ AppError::NoDraft { .. }) => return refused_if(!full.contains("draft/"), error),
             Err(error @ AppError::NotMerged { .. }) => return refused_if(!force, error),
             Err(error @ AppError::ShelvedWork { .. }) => {
                 return refused_if(!force && self.now.shelves.contains_key(&full), error);
