@@ -2,6 +2,7 @@
 """Measures imports of Git history beside what stock Git and Git LFS take for the same history.
 
     small   many small commits, merges among them, made by `git fast-import`
+    wide    commits that each change one file of ten thousand in one folder: memory must not follow the folder
     blobs   random content in few commits: how fast bytes come in, beside a plain first commit of them
     large   one file of more than a gigabyte as a plain blob and one in Git LFS: memory must not follow size
     real    published versions of npm asset packages, committed one after the other, large ones in Git LFS
@@ -104,6 +105,26 @@ def make_small(folder, commits):
     run(["git", "gc", "-q"], cwd=folder)
 
 
+def make_wide(folder, commits):
+    """Ten thousand files in one folder; each commit changes one."""
+    if os.path.isdir(folder):
+        return
+    chance = random.Random(8)
+    run(["git", "init", "-q", "--bare", "-b", "main", folder])
+    child = subprocess.Popen(["git", "fast-import", "--quiet"], cwd=folder, env=ENVIRONMENT, stdin=subprocess.PIPE)
+    for number in range(1, commits + 1):
+        message = f"change number {number}\n"
+        child.stdin.write(f"commit refs/heads/main\nmark :{number}\n".encode())
+        child.stdin.write(f"committer C <c@d> {1500000000 + number * 60} +0100\ndata {len(message)}\n{message}".encode())
+        for file in range(10_000) if number == 1 else [chance.randrange(10_000)]:
+            text = f"content {number} {file}\n"
+            child.stdin.write(f"M 644 inline folder/file{file:05}.txt\ndata {len(text)}\n{text}\n".encode())
+    child.stdin.close()
+    if child.wait():
+        sys.exit("git fast-import failed")
+    run(["git", "gc", "-q"], cwd=folder)
+
+
 def make_blobs(folder, mib):
     """Random content: `mib` MiB in files of 40 kB to 8 MB, ten commits."""
     if os.path.isdir(folder):
@@ -139,7 +160,7 @@ def make_large(folder, mib):
     run(["git", "repack", "-q", "-a", "-d"], cwd=folder)
 
 
-def make_real(folder, work):
+def make_real(folder, work, versions_max):
     """One commit for each version of each package, in the order of versions; large kinds of files in Git LFS."""
     if os.path.isdir(folder):
         return
@@ -155,7 +176,7 @@ def make_real(folder, work):
     os.makedirs(archives, exist_ok=True)
     for package, wanted in PACKAGES.items():
         versions = json.loads(run(["npm", "view", package, "versions", "--json"]))
-        for version in [version for version in versions if "-" not in version][-wanted:]:
+        for version in [version for version in versions if "-" not in version][-min(wanted, versions_max):]:
             add_version(draft, archives, package, version)
     run(["git", "gc", "-q"], cwd=draft)
     os.rename(draft, folder)
@@ -287,7 +308,9 @@ def main():
     parser.add_argument("--mib", type=int, default=400)
     parser.add_argument("--large-mib", type=int, default=1500)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("kinds", nargs="*", default=["small", "blobs", "large", "real"])
+    parser.add_argument("--versions", type=int, default=150, help="most versions of one package, for `real`")
+    parser.add_argument("--prepare", action="store_true", help="only make the inputs")
+    parser.add_argument("kinds", nargs="*", default=["small", "wide", "blobs", "large", "real"])
     options = parser.parse_args()
     pent, work = os.path.abspath(options.pent), os.path.abspath(options.work)
     os.makedirs(work, exist_ok=True)
@@ -295,12 +318,16 @@ def main():
         source = os.path.join(work, f"{kind}-source")
         if kind == "small":
             make_small(source, options.commits)
+        elif kind == "wide":
+            make_wide(source, max(options.commits // 50, 10))
         elif kind == "blobs":
             make_blobs(source, options.mib)
         elif kind == "large":
             make_large(source, options.large_mib)
         else:
-            make_real(source, work)
+            make_real(source, work, options.versions)
+        if options.prepare:
+            continue
         load = os.getloadavg()[0]
         result = measure(pent, source, work, options.rounds, kind in ("large", "real"))
         result["load_before_and_after"] = [round(load, 1), round(os.getloadavg()[0], 1)]

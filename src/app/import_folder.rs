@@ -2,6 +2,7 @@
 //! writes nothing.
 
 use crate::app::common::files_change::{FilesLine, prepare, targets_between};
+use crate::app::common::guard::is_protected;
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
@@ -17,11 +18,11 @@ use crate::import::folder::run::{Made, run as carry_plan_out};
 use crate::import::folder::scan::plan as make_plan;
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
-use crate::repo::Repository;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::FilesChange;
 use crate::repo::people::Identity;
 use crate::repo::refs::{RefName, RefTarget};
+use crate::repo::{RepoError, Repository};
 use crate::worktree::probe::HashProbe;
 use crate::worktree::status::Measure;
 use serde::Serialize;
@@ -74,7 +75,14 @@ pub fn plan(folder: &Path, pattern: Option<&str>, monitor: &dyn Monitor) -> Resu
 
 /// Reads a plan that was saved and perhaps edited.
 pub fn read_plan(path: &Path) -> Result<Plan, AppError> {
-    let text = std::fs::read_to_string(path).map_err(io("reading", path))?;
+    let bytes = std::fs::read(path).map_err(io("reading", path))?;
+    // Editors on Windows write UTF-16, with a mark that says so.
+    let text = match encoding_rs::Encoding::for_bom(&bytes) {
+        Some((encoding, _)) => encoding.decode(&bytes).0.into_owned(),
+        None => String::from_utf8(bytes).map_err(|error| {
+            io("reading", path)(std::io::Error::new(std::io::ErrorKind::InvalidData, error))
+        })?,
+    };
     Ok(Plan::parse(&text)?)
 }
 
@@ -141,6 +149,10 @@ fn branch_for(repository: &Repository, options: &Options) -> Result<RefName, App
             RefName::draft(plain.trim_matches('-'))?
         }
     };
+    // Said before anything is read.
+    if is_protected(&view, &branch)? {
+        return Err(RepoError::Protected { name: branch }.into());
+    }
     match view.reference(&branch)? {
         Some(_) => Err(AppError::NameTaken { name: branch }),
         None => Ok(branch),

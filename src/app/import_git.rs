@@ -4,6 +4,7 @@
 //! that has commits of its own here is never moved: what Git has for it then stands beside it, under
 //! `git/`.
 
+mod moves;
 mod settings;
 
 pub use settings::LFS_KEY;
@@ -21,36 +22,23 @@ use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::import::git::blobs::MissingContent;
-use crate::import::git::build::person_id;
-use crate::import::git::run::{
-    Category, Imported, ImportedRef, Wish, category, run as import, scope_of, settle,
-};
+use crate::import::git::run::{Category, Imported, Wish, category, run as import, settle};
 use crate::import::git::settings::Translated;
 use crate::import::git::source::Source;
-use crate::object::commit::Signature;
 use crate::object::source::ObjectSource;
 use crate::object::tree::Content;
 use crate::object::tree_walk::TreeWalk;
 use crate::repo::edit::JournalNote;
-use crate::repo::history::is_ancestor;
-use crate::repo::imports::{ReferenceRecord, Scope, key};
 use crate::repo::journal::{FilesChange, StateChange};
-use crate::repo::people::Person;
-use crate::repo::refs::{Annotation, RefName, RefTarget};
+use crate::repo::refs::RefName;
 use crate::repo::state::Underway;
-use crate::repo::{Edit, RepoError, Repository, View};
-use crate::store::Space;
+use crate::repo::{RepoError, Repository};
 use crate::worktree::checkout::Wanted;
 use crate::worktree::probe::HashProbe;
 use crate::worktree::status::Measure;
+use moves::{Moves, name_here};
 use serde::Serialize;
-use std::collections::HashMap;
 use std::path::PathBuf;
-
-/// Branches under this name hold what Git has for branches that have commits of their own here.
-const BESIDE_PREFIX: &str = "git/";
-/// Longest text of a tag that is shown; the original is kept whole.
-const TAG_TEXT_MAX: usize = 60_000;
 
 /// What to import.
 #[derive(Debug, Clone)]
@@ -75,8 +63,10 @@ pub struct NameLine {
     /// The commit here.
     pub commit: Option<CommitId>,
     /// What happened: `new`, `moved`, `unchanged`, `ahead` (it has commits of its own here), `beside`
-    /// (Git's commits were put under another name), `kept` (only for the way back), `removed-here`,
-    /// `left-out` (it names a tree or a large blob and no commit).
+    /// (Git's commits were put under another name), `protected` (the same, since the policy protects the
+    /// name), `kept` (only for the way back), `removed-here`, `gone` (Git has it no longer, so it went here,
+    /// too), `gone-kept` (Git has it no longer; it stays, since somebody has work on it here), `left-out`
+    /// (it names a tree or a large blob and no commit).
     pub outcome: &'static str,
 }
 
@@ -105,8 +95,11 @@ pub struct Report {
     pub found_again: u64,
     /// Content that is still missing from earlier imports.
     pub still_missing: u64,
-    /// Parents of commits that a shallow clone left out.
+    /// Parents of commits that a shallow clone left out and that no earlier import brought.
     pub absent_parents: u64,
+    /// Whether history that an earlier import found cut off is whole now, so that its commits were made
+    /// anew.
+    pub regrown: bool,
     /// Entries that were left out.
     pub skipped: Vec<SkippedLine>,
     /// Names in Git that could not be read.
@@ -119,6 +112,9 @@ pub struct Report {
     pub waiting: Option<RefName>,
     /// What `.gitignore` and `.gitattributes` of the newest commit ask for, which holds here now.
     pub settings: Translated,
+    /// The full name in Git, percent-encoded, of the branch that an earlier import took them from, when this
+    /// one was narrowed to others and left them as they are.
+    pub settings_kept_from: Option<String>,
     /// What was done to the worktree's files.
     pub worktree: Option<FilesLine>,
 }
@@ -143,11 +139,11 @@ pub fn run(
     let source = Source::open(&options.source, &scratch, &options.lfs_storage, monitor)?;
     let imported = import(repository, &source, &options.wish, monitor)?;
     let mut report = describe(options, &source, &imported);
-    report.settings = settings::take_over(repository, &source, &imported, monitor)?;
+    let settings = settings::take_over(repository, &source, &options.wish, &imported, monitor)?;
+    (report.settings, report.settings_kept_from) = settings;
     let mut session = Session::begin(repository, monitor)?;
     finish_interrupted(&mut session, clock, monitor)?;
-    let scope = scope_of(&options.wish);
-    let mut moves = Moves::decide(&session.view, scope, &imported.refs)?;
+    let mut moves = Moves::decide(&session, &source, &options.wish, &imported)?;
     let placing = place(&session, &mut moves, &source, &mut report, monitor)?;
     report.names.clone_from(&moves.lines);
     if imported.tied > 0 {
@@ -161,7 +157,7 @@ pub fn run(
         }
         None => None,
     };
-    let underway = announce(&session, &moves, scope, placing.as_ref(), &report, clock)?;
+    let underway = announce(&session, &moves, placing.as_ref(), &report, clock)?;
     if let (Some(plan), Some(underway)) = (plan, underway) {
         monitor.phase(Phase { name: "Writing files", files_total: None, bytes_total: None });
         let done = perform(&mut session, underway, &plan.into(), "import", clock, monitor)?;
@@ -190,6 +186,7 @@ fn describe(options: &Options, source: &Source, imported: &Imported) -> Report {
         found_again: imported.tied,
         still_missing: imported.still_missing,
         absent_parents: imported.absent_parents,
+        regrown: imported.regrown,
         skipped: skipped
             .map(|entry| SkippedLine { path: percent_encode(&entry.path), reason: entry.reason })
             .collect(),
@@ -198,6 +195,7 @@ fn describe(options: &Options, source: &Source, imported: &Imported) -> Report {
         names_left_out: others.map(|entry| percent_encode(&entry.name)).collect(),
         waiting: None,
         settings: Translated::default(),
+        settings_kept_from: None,
         worktree: None,
     }
 }
@@ -234,129 +232,6 @@ fn fetch_tied(
     Ok((!targets.is_empty()).then_some(line))
 }
 
-/// A name that is to move.
-#[derive(Debug, Clone)]
-struct Move {
-    name: RefName,
-    before: Option<CommitId>,
-    after: RefTarget,
-    person: Option<(crate::base::id::PersonId, Person)>,
-}
-
-/// What becomes of all names.
-struct Moves {
-    moves: Vec<Move>,
-    lines: Vec<NameLine>,
-    records: Vec<(Vec<u8>, ReferenceRecord)>,
-    kept: Vec<(Vec<u8>, ReferenceRecord)>,
-}
-
-impl Moves {
-    fn decide(view: &View, scope: Scope, refs: &[ImportedRef]) -> Result<Self, AppError> {
-        let last: HashMap<Vec<u8>, ReferenceRecord> = view.git_references(scope)?.into_iter().collect();
-        let mut moves = Self { moves: Vec::new(), lines: Vec::new(), records: Vec::new(), kept: Vec::new() };
-        for imported in refs {
-            moves.decide_one(view, imported, last.get(&imported.name))?;
-        }
-        Ok(moves)
-    }
-
-    fn decide_one(
-        &mut self,
-        view: &View,
-        imported: &ImportedRef,
-        last: Option<&ReferenceRecord>,
-    ) -> Result<(), AppError> {
-        let record = ReferenceRecord { git: imported.git, commit: imported.commit };
-        let mut line = NameLine {
-            git_name: percent_encode(&imported.name),
-            git_id: imported.git.to_string(),
-            name: None,
-            commit: imported.commit,
-            outcome: if imported.whole { "kept" } else { "left-out" },
-        };
-        let (Some(name), Some(commit)) = (name_here(&imported.name), imported.commit) else {
-            self.kept.push((imported.name.clone(), record));
-            self.lines.push(line);
-            return Ok(());
-        };
-        let now = view.reference(&name)?.map(|target| target.commit);
-        let last = last.and_then(|record| record.commit);
-        let (target, outcome) = match now {
-            Some(now) if now == commit => (None, "unchanged"),
-            None if last == Some(commit) => (None, "removed-here"),
-            None => (Some((name.clone(), None)), "new"),
-            Some(now) if last == Some(now) => (Some((name.clone(), Some(now))), "moved"),
-            Some(now) if is_ancestor(view, commit, now)? => (None, "ahead"),
-            Some(now) if is_ancestor(view, now, commit)? => (Some((name.clone(), Some(now))), "moved"),
-            Some(_) => {
-                let beside = beside(&name)?;
-                let there = view.reference(&beside)?.map(|target| target.commit);
-                ((there != Some(commit)).then_some((beside, there)), "beside")
-            }
-        };
-        line.outcome = outcome;
-        line.name = Some(if outcome == "beside" { beside(&name)? } else { name });
-        if let Some((name, before)) = target {
-            self.moves.push(make_move(name, before, commit, imported));
-        }
-        self.records.push((imported.name.clone(), record));
-        self.lines.push(line);
-        Ok(())
-    }
-
-    /// Puts what was to move a name beside it instead.
-    fn put_beside(&mut self, view: &View, name: &RefName) -> Result<(), AppError> {
-        let beside = beside(name)?;
-        let there = view.reference(&beside)?.map(|target| target.commit);
-        for moved in self.moves.iter_mut().filter(|moved| moved.name == *name) {
-            moved.name = beside.clone();
-            moved.before = there;
-        }
-        for line in self.lines.iter_mut().filter(|line| line.name.as_ref() == Some(name)) {
-            line.outcome = "beside";
-            line.name = Some(beside.clone());
-        }
-        Ok(())
-    }
-}
-
-/// The name under which a reference of Git stands here; `None` for one that has no place or cannot have.
-fn name_here(full: &[u8]) -> Option<RefName> {
-    let (category, short) = category(full);
-    let short = std::str::from_utf8(short).ok()?;
-    match category {
-        Category::Branch | Category::Remote => RefName::branch(short).ok(),
-        Category::Tag => RefName::tag(short).ok(),
-        Category::Kept | Category::Other => None,
-    }
-}
-
-fn beside(name: &RefName) -> Result<RefName, AppError> {
-    let beside = format!("{BESIDE_PREFIX}{}", name.name());
-    Ok(match name.kind() {
-        crate::repo::refs::RefKind::Branch | crate::repo::refs::RefKind::Remote => RefName::branch(&beside)?,
-        crate::repo::refs::RefKind::Tag => RefName::tag(&beside)?,
-    })
-}
-
-fn make_move(name: RefName, before: Option<CommitId>, commit: CommitId, imported: &ImportedRef) -> Move {
-    let mut after = RefTarget::plain(commit);
-    let mut person = None;
-    if let Some(tag) = &imported.tag {
-        let tagger = tag.tagger.clone();
-        let (name, email) = tagger.as_ref().map_or(("", ""), |actor| (&actor.name, &actor.email));
-        let id = person_id(name, email);
-        let time = tagger.as_ref().map_or(crate::base::time::Timestamp::utc(0), |actor| actor.time);
-        person = Some((id, Person { name: name.to_owned(), email: email.to_owned() }));
-        let mut message = tag.message.clone();
-        let end = (0..=TAG_TEXT_MAX.min(message.len())).rev().find(|end| message.is_char_boundary(*end));
-        message.truncate(end.unwrap_or(0));
-        after.annotation = Some(Annotation { signature: Signature { person: id, time }, message });
-    }
-    Move { name, before, after, person }
-}
-
 /// Where the worktree goes.
 struct Placing {
     branch: RefName,
@@ -375,8 +250,9 @@ fn place(
     let branch = &session.state.branch;
     let goal = if session.head.is_none() { goal_of(source, moves, branch) } else { Some(branch.clone()) };
     let Some(goal) = goal else { return Ok(None) };
-    let Some(moved) = moves.moves.iter().find(|moved| moved.name == goal) else { return Ok(None) };
-    let after = session.view.commit(moved.after.commit)?.tree;
+    let moved = moves.moves.iter().find(|moved| moved.name == goal);
+    let Some(target) = moved.and_then(|moved| moved.after.as_ref()) else { return Ok(None) };
+    let after = session.view.commit(target.commit)?.tree;
     let is_clean = is_clean(session, monitor)?;
     if session.head.is_none() {
         // Files that stand there already are the user's: they are compared, never replaced.
@@ -410,19 +286,12 @@ fn is_clean(session: &Session<'_>, monitor: &dyn Monitor) -> Result<bool, AppErr
 fn announce(
     session: &Session<'_>,
     moves: &Moves,
-    scope: Scope,
     placing: Option<&Placing>,
     report: &Report,
     clock: &dyn Clock,
 ) -> Result<Option<Underway>, AppError> {
     let mut edit = session.repository.edit()?;
-    for moved in &moves.moves {
-        if let Some((id, person)) = &moved.person {
-            edit.put_person(*id, person)?;
-        }
-        edit.set_reference(&moved.name, moved.before, Some(moved.after.clone()))?;
-    }
-    put_records(&mut edit, moves, scope)?;
+    moves.apply(&mut edit)?;
     settle(&mut edit)?;
     let before = edit.state()?;
     let mut after = before.clone();
@@ -447,16 +316,6 @@ fn announce(
     };
     edit.commit()?;
     Ok(underway)
-}
-
-fn put_records(edit: &mut Edit, moves: &Moves, scope: Scope) -> Result<(), AppError> {
-    for (name, record) in &moves.records {
-        edit.transaction().put(Space::Imports, &key::reference(scope, name), &record.encode())?;
-    }
-    for (name, record) in &moves.kept {
-        edit.transaction().put(Space::Imports, &key::kept(name), &record.encode())?;
-    }
-    Ok(())
 }
 
 /// A path as the user may have meant it, for narrowing an import.

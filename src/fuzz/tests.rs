@@ -187,6 +187,7 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("care/gc/sweep.rs", "a number of fixed length, or 0"),
     ("care/repair/records.rs", "asks whether records decode"),
     ("care/repair/rows.rs", "asks whether records decode"),
+    ("import/git/export/pack.rs", "reads back what it has just written itself"),
     ("repo/ingest.rs", "takes the first bytes of an id for a number"),
     ("repo/reach.rs", "takes the first bytes of an id for a number"),
     ("store/chunk_writer.rs", "takes the first bytes of an id for a number"),

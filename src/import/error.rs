@@ -48,8 +48,16 @@ pub enum ImportError {
     /// An object that must be there and is not.
     #[error("Git object {id} is missing, and it is no object that a shallow or partial clone leaves out")]
     Missing { id: GitId },
+    /// An object of a size that none of its kind has.
+    #[error(
+        "Git object {id} has {size} bytes; commits, tags and folders of more than {limit} are not taken for real"
+    )]
+    TooLarge { id: GitId, size: u64, limit: u64 },
+    /// A commit with more parents than can be kept.
+    #[error("commit {commit} has {parents} parents; more than {limit} cannot be kept")]
+    TooManyParents { commit: GitId, parents: usize, limit: usize },
     /// A commit that unfolds to more than can be meant.
-    #[error("commit {commit} has more than {limit} files: it is not taken for real")]
+    #[error("commit {commit} unfolds to more than {limit} files and folders: it is not taken for real")]
     TooManyFiles { commit: GitId, limit: usize },
     /// Nothing was asked for, or nothing is there.
     #[error("there is no branch or tag to import{}", if patterns.is_empty() { String::new() } else { format!(" that fits {}", patterns.join(", ")) })]
@@ -65,6 +73,9 @@ pub enum ImportError {
     /// Something is where an export is to go.
     #[error("{} is there already and not empty", path.display())]
     TargetTaken { path: PathBuf },
+    /// An earlier export is there, and somebody has worked in it since, or it is one of another repository.
+    #[error("{} is an earlier export, and {reason}", path.display())]
+    TargetChanged { path: PathBuf, reason: &'static str },
     /// The user asked to stop.
     #[error("stopped as you asked")]
     Cancelled,

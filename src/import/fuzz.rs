@@ -6,7 +6,7 @@ use crate::import::folder::archive::{Archive, checked};
 use crate::import::folder::habits::usual;
 use crate::import::folder::pattern::Pattern;
 use crate::import::folder::plan::Plan;
-use crate::import::git::{large, lfs, objects, parse, settings};
+use crate::import::git::{delta, large, lfs, objects, parse, settings};
 use crate::object::tree::ForeignAlgorithm;
 use crate::repo::imports::{BlobRecord, MissingRecord, ReferenceRecord, TreeForm};
 use std::io::Read as _;
@@ -65,6 +65,16 @@ pub const TARGETS: &[Target] = &[
         content_of(large::packed(std::io::Cursor::new(bytes.to_vec()), 12, content_id()))
     })
     .with_memory(1 << 20),
+    Target::new("import: difference in a pack", &["import/git/delta.rs"], delta_seeds, |bytes| {
+        let mut out = Vec::new();
+        let allow = |length| if length > 1 << 16 { Err(std::io::Error::other("too long")) } else { Ok(()) };
+        match delta::apply_to(&Letters, &mut &*bytes, &mut out, &allow) {
+            Ok(length) if length == out.len() as u64 => Verdict::Understood,
+            Ok(length) => Verdict::Wrong(format!("{length} bytes were to be {}", out.len())),
+            Err(_) => Verdict::Refused,
+        }
+    })
+    .with_memory(1 << 20),
     Target::new("import: name in an archive", &["import/folder/archive.rs"], archive_name_seeds, |bytes| {
         let Some(path) = checked(bytes.to_vec()) else { return Verdict::Refused };
         let leads_out = path.names().any(|name| name == b".." || name.eq_ignore_ascii_case(b".pent"));
@@ -104,6 +114,27 @@ pub const TARGETS: &[Target] = &[
         canonical(MissingRecord::decode(bytes), MissingRecord::encode)
     }),
 ];
+
+/// What differences are ones to.
+struct Letters;
+
+impl delta::Base for Letters {
+    fn length(&self) -> std::io::Result<u64> {
+        Ok(CONTENT.len() as u64)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let piece = start.checked_add(buffer.len()).and_then(|end| CONTENT.get(start..end));
+        let piece = piece.ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        buffer.copy_from_slice(piece);
+        Ok(())
+    }
+}
+
+fn delta_seeds() -> Vec<Vec<u8>> {
+    vec![[&[17u8, 9, 0x91, 2, 3, 2][..], b"xy", &[0x90, 4]].concat()]
+}
 
 const CONTENT: &[u8] = b"content of a blob";
 

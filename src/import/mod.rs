@@ -5,6 +5,7 @@
 //! and no more. What this floor does not decide is what becomes of branches and of the worktree; that
 //! is for `app`.
 
+mod erased;
 pub mod error;
 pub mod folder;
 #[cfg(any(test, fuzzing))]

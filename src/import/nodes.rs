@@ -13,8 +13,8 @@ use crate::store::{ChunkWriter, Space};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Tree nodes that are kept at hand, decoded.
-const NODES_KEPT: usize = 2_000;
+/// Entries of tree nodes that are kept at hand, decoded: some 200 bytes each.
+const ENTRIES_KEPT: usize = 60_000;
 
 /// Trees and commits that were made, those not published yet included.
 pub(crate) struct Nodes<'a> {
@@ -29,7 +29,7 @@ pub(crate) struct Nodes<'a> {
 impl<'a> Nodes<'a> {
     /// Begins with what the writer's store has.
     pub fn new(writer: &'a ChunkWriter<'a>) -> Self {
-        let recent = Mutex::new(Recent::new(NODES_KEPT));
+        let recent = Mutex::new(Recent::new(ENTRIES_KEPT));
         Self { writer, recent, pending: Mutex::default(), pending_commits: Mutex::default() }
     }
 
@@ -78,7 +78,11 @@ impl ObjectSource for Nodes<'_> {
             id: id.to_string(),
             source,
         })?;
-        locked(&self.recent).put(id, node.clone());
+        let entries = match &node {
+            TreeNode::Leaf(entries) => entries.len(),
+            TreeNode::Inner { children, .. } => children.len(),
+        };
+        locked(&self.recent).put_weighing(id, node.clone(), entries + 1);
         Ok(node)
     }
 

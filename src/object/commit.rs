@@ -8,7 +8,7 @@ use crate::object::{ObjectKind, hash_object};
 /// Version of the encoding.
 const VERSION: u8 = 1;
 /// Most parents one commit may have.
-pub const PARENTS_MAX: usize = 1024;
+pub const PARENTS_MAX: usize = 65_535;
 /// Longest message, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// Most asset notes of one commit.

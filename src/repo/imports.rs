@@ -11,6 +11,7 @@ use crate::base::id::{CommitId, FileId, GitId};
 use crate::object::commit::Commit;
 use crate::object::tree::{Content, ForeignAlgorithm};
 use crate::repo::error::RepoError;
+use crate::repo::refs::RefName;
 use crate::repo::view::View;
 use crate::store::Space;
 use std::collections::HashMap;
@@ -21,6 +22,10 @@ pub const GIT_COMMIT: &str = "git-commit";
 pub const GIT_PATHS: &str = "git-paths";
 /// Key of the names that the last commits of an unfinished import are kept alive by.
 pub const UNFINISHED_KEY: &[u8] = b"p";
+/// Key of the note that commits of imports came from another clone, and no records of them.
+pub const STALE_KEY: &[u8] = b"x";
+/// The note itself; any other value says that the records are there.
+pub const STALE: &[u8] = &[1];
 const VERSION: u8 = 1;
 /// Most entries and longest bytes of one record.
 const RECORD_MAX: usize = 1 << 28;
@@ -60,10 +65,28 @@ pub mod key {
         join(b'c', &[&scope.0, id.as_bytes()])
     }
 
+    /// All keys of [`commit`].
+    pub fn commits(scope: Scope) -> Vec<u8> {
+        join(b'c', &[&scope.0])
+    }
+
+    /// Git commit that came without some of its parents.
+    pub fn cut(scope: Scope, id: GitId) -> Vec<u8> {
+        join(b's', &[&scope.0, id.as_bytes()])
+    }
+
+    /// All keys of [`cut`].
+    pub fn cuts(scope: Scope) -> Vec<u8> {
+        join(b's', &[&scope.0])
+    }
+
     /// Git blob to content.
     pub fn blob(id: GitId) -> Vec<u8> {
         join(b'b', &[id.as_bytes()])
     }
+
+    /// All keys of [`blob`].
+    pub const BLOBS: &[u8] = b"b";
 
     /// Git tree to what of it does not follow from the tree here.
     pub fn tree(id: GitId) -> Vec<u8> {
@@ -76,6 +99,19 @@ pub mod key {
     /// File to the SHA-256 by which Git LFS names it.
     pub fn lfs(file: FileId) -> Vec<u8> {
         join(b'l', &[file.as_bytes()])
+    }
+
+    /// All keys of [`lfs`].
+    pub const LFS: &[u8] = b"l";
+
+    /// Git reference to the source that it was last imported from.
+    pub fn source(scope: Scope, name: &[u8]) -> Vec<u8> {
+        join(b'f', &[&scope.0, name])
+    }
+
+    /// Name of a branch or tag here to where an import last put it beside one that has work of its own.
+    pub fn beside(name: &[u8]) -> Vec<u8> {
+        join(b'o', &[name])
     }
 
     /// Git reference to where it pointed when it was last imported.
@@ -108,6 +144,9 @@ pub mod key {
     pub fn original(id: GitId) -> Vec<u8> {
         join(b'g', &[id.as_bytes()])
     }
+
+    /// All keys of [`original`].
+    pub const ORIGINALS: &[u8] = b"g";
 
     /// In the space of foreign content: the hash by which it is known.
     pub fn tie(algorithm: ForeignAlgorithm, digest: &[u8]) -> Vec<u8> {
@@ -421,6 +460,13 @@ impl View {
             }
         }
         Ok(tags)
+    }
+
+    /// Where an import last put a name that stands beside another with work of its own.
+    pub fn put_beside(&self, name: &RefName) -> Result<Option<CommitId>, RepoError> {
+        let key = key::beside(name.as_str().as_bytes());
+        let bytes: Option<Vec<u8>> = self.snapshot().get(Space::Imports, &key)?;
+        Ok(bytes.as_deref().and_then(CommitId::from_slice))
     }
 
     /// Git references that are neither a branch nor a tag here, by their full names.

@@ -433,6 +433,10 @@ impl<'a> Receiver<'a> {
                 edit.transaction().put(Space::Origins, id.as_bytes(), original)?;
             }
         }
+        if !self.originals.is_empty() {
+            // Which Git object became what here, the next import finds out by itself.
+            edit.transaction().put(Space::Imports, imports::STALE_KEY, imports::STALE)?;
+        }
         for (id, person) in &self.people {
             if self.view.person(*id)?.is_none() {
                 edit.put_person(*id, person)?;

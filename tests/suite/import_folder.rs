@@ -349,3 +349,152 @@ fn two_kinds_of_states_do_not_take_away_what_the_other_brought() {
         "two shoots are no states of one thing"
     );
 }
+
+/// What stands at a path after each commit, oldest first.
+fn standing(here: &Here, path: &str) -> Vec<Option<Vec<u8>>> {
+    story(here, "main", path).into_iter().map(|(_, bytes)| bytes).collect()
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_stays_as_it_was() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write(folder.path(), "state_v1/a.txt", b"a1", 1);
+    write(folder.path(), "state_v1/pipe.txt", b"kept", 1);
+    write(folder.path(), "state_v1/gone.txt", b"gone", 1);
+    write(folder.path(), "state_v2/a.txt", b"a2", 2);
+    // A pipe can be read no more than a file without permission, whoever runs the tests.
+    let made = std::process::Command::new("mkfifo").arg(folder.path().join("state_v2/pipe.txt")).status();
+    assert!(made.expect("mkfifo is installed").success());
+    let plan = import_folder::plan(folder.path(), Some("state_v{n}/"), &SilentMonitor).expect("a plan");
+    let here = Here::new();
+    let report = run(&here, folder.path(), plan, None);
+    assert_eq!((report.commits, report.problems.len()), (2, 1), "{:?}", report.problems);
+    assert_eq!(standing(&here, "pipe.txt"), [Some(b"kept".to_vec()), Some(b"kept".to_vec())]);
+    assert_eq!(standing(&here, "a.txt"), [Some(b"a1".to_vec()), Some(b"a2".to_vec())]);
+    assert_eq!(standing(&here, "gone.txt"), [Some(b"gone".to_vec()), None], "what is gone is gone");
+}
+
+#[test]
+fn what_cannot_be_unpacked_stays_as_it_was() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    zip(&folder.path().join("x_v1.zip"), &[("a.txt", b"first"), ("b.txt", b"b1")]);
+    let second = folder.path().join("x_v2.zip");
+    zip(&second, &[("a.txt", &[7; 4000]), ("b.txt", b"b2")]);
+    let mut bytes = fs::read(&second).expect("an archive");
+    // The first entry's data begin behind its header of 30 bytes and its name.
+    bytes[37] ^= 0xff;
+    fs::write(&second, bytes).expect("a file");
+    let plan = import_folder::plan(folder.path(), Some("x_v{n}.zip"), &SilentMonitor).expect("a plan");
+    let here = Here::new();
+    let report = run(&here, folder.path(), plan, None);
+    assert_eq!((report.commits, report.problems.len()), (2, 1), "{:?}", report.problems);
+    assert_eq!(standing(&here, "a.txt"), [Some(b"first".to_vec()), Some(b"first".to_vec())]);
+    assert_eq!(standing(&here, "b.txt"), [Some(b"b1".to_vec()), Some(b"b2".to_vec())]);
+}
+
+#[test]
+fn files_without_versions_share_a_commit_and_states_without_a_change_make_none() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for number in 0..40 {
+        write(folder.path(), &format!("notes/page {number} of the town.txt"), &[number], u64::from(number));
+    }
+    write(folder.path(), "logo_v1.psd", b"one", 10);
+    write(folder.path(), "logo_v2.psd", b"two", 30);
+    let plan = import_folder::plan(folder.path(), None, &SilentMonitor).expect("a plan");
+    assert_eq!(plan.steps.len(), 5, "before, between and behind the two versions");
+    assert_eq!(plan.steps[0].message, "page 0 of the town.txt and 9 more files");
+    let here = Here::new();
+    let report = run(&here, folder.path(), plan, None);
+    assert_eq!((report.commits, report.files), (5, 42));
+    let states = tempfile::tempdir().expect("a temporary folder");
+    for (name, text) in [("2024-01-01", "a"), ("2024-01-02", "a"), ("2024-01-03", "b"), ("2024-01-04", "b")] {
+        write(states.path(), &format!("{name}/a.txt"), text.as_bytes(), 1);
+        write(states.path(), &format!("{name}/same.txt"), b"same", 1);
+    }
+    let plan = import_folder::plan(states.path(), None, &SilentMonitor).expect("a plan");
+    let here = Here::new();
+    assert_eq!(run(&here, states.path(), plan, None).commits, 2);
+}
+
+#[test]
+fn a_folder_that_holds_all_of_an_archive_is_left_off_where_it_says_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    zip(
+        &folder.path().join("state_v1.zip"),
+        &[("state_v1/a.txt", b"1"), ("__MACOSX/state_v1/._a.txt", b"noise")],
+    );
+    zip(&folder.path().join("state_v2.zip"), &[("state_v2/a.txt", b"2"), (".DS_Store", b"noise")]);
+    zip(&folder.path().join("state_v3.zip"), &[("State/a.txt", b"3")]);
+    // A folder with a name of its own is part of the work.
+    zip(&folder.path().join("state_v4.zip"), &[("public/a.txt", b"4")]);
+    let plan = import_folder::plan(folder.path(), Some("state_v{n}.zip"), &SilentMonitor).expect("a plan");
+    let here = Here::new();
+    run(&here, folder.path(), plan, None);
+    let bytes = |text: &str| Some(text.as_bytes().to_vec());
+    assert_eq!(standing(&here, "a.txt"), [bytes("1"), bytes("2"), bytes("3"), None]);
+    assert_eq!(standing(&here, "public/a.txt"), [None, None, None, bytes("4")]);
+}
+
+#[test]
+fn days_with_the_month_first_are_read_so_where_one_says_it() {
+    let order = |names: &[&str]| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in names {
+            write(folder.path(), name, name.as_bytes(), 5);
+        }
+        let plan = import_folder::plan(folder.path(), None, &SilentMonitor).expect("a plan");
+        let lines = lines_of(&plan);
+        (lines.into_values().next().expect("one thing"), plan.notes)
+    };
+    let (names, notes) = order(&["a_03-05-2024.txt", "a_04-01-2024.txt", "a_12-31-2024.txt"]);
+    assert_eq!(names, ["a_03-05-2024.txt", "a_04-01-2024.txt", "a_12-31-2024.txt"]);
+    assert!(notes[0].contains("month first"), "{notes:?}");
+    let (names, notes) = order(&["a_03-05-2024.txt", "a_04-01-2024.txt", "a_31-12-2024.txt"]);
+    assert_eq!(names, ["a_04-01-2024.txt", "a_03-05-2024.txt", "a_31-12-2024.txt"]);
+    assert!(notes.is_empty(), "{notes:?}");
+    let (names, notes) = order(&["a_03-05-2024.txt", "a_04-01-2024.txt"]);
+    assert_eq!(names, ["a_04-01-2024.txt", "a_03-05-2024.txt"]);
+    assert!(notes[0].contains("day first"), "{notes:?}");
+}
+
+#[test]
+fn names_in_archives_are_read_in_the_code_page_that_they_are_in() {
+    use std::io::Write as _;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("x_v1.zip");
+    let mut archive = zip::ZipWriter::new(File::create(&path).expect("a file"));
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    archive.start_file("gr#n.txt", options).expect("an entry");
+    archive.write_all(b"old").expect("content");
+    archive.finish().expect("an archive");
+    // As old programs wrote it: 0x81 is an u with two dots in code page 437.
+    let bytes: Vec<u8> = fs::read(&path).expect("an archive");
+    let bytes = bytes.iter().map(|byte| if *byte == b'#' { 0x81 } else { *byte }).collect::<Vec<u8>>();
+    fs::write(&path, bytes).expect("a file");
+    let plan = import_folder::plan(folder.path(), Some("x_v{n}.zip"), &SilentMonitor).expect("a plan");
+    let here = Here::new();
+    run(&here, folder.path(), plan, None);
+    assert_eq!(standing(&here, "grün.txt"), [Some(b"old".to_vec())]);
+}
+
+#[test]
+fn an_edited_plan_may_begin_with_a_mark_and_never_leads_into_the_repository() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plan = |bytes: &[u8]| {
+        let file = folder.path().join("plan.txt");
+        fs::write(&file, bytes).expect("a file");
+        import_folder::read_plan(&file)
+    };
+    let text = "# pent plan 1\r\ncommit 2024-03-01T10:00:00+00:00 one\r\n  put a.psd from a_v1.psd\r\n";
+    let marked = format!("\u{feff}{text}");
+    assert_eq!(plan(marked.as_bytes()).expect("a plan").steps.len(), 1);
+    let wide: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(plan(&wide).expect("a plan").steps.len(), 1);
+    for line in
+        ["put .pent/config from a", "put a from .PENT/x", "all in .pent from a", "put a/.pent /b from c"]
+    {
+        let text = format!("# pent plan 1\ncommit 2024-03-01T10:00:00+00:00 one\n  {line}\n");
+        let error = plan(text.as_bytes()).expect_err("no such path");
+        assert!(crate::git_support::chain(&error).contains("line 3"), "{line}: {error}");
+    }
+}

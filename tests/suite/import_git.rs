@@ -231,7 +231,7 @@ fn shallow_and_partial_clones_bare_ones_worktrees_and_bundles_are_taken() {
     let shallow = clone("shallow", &["--depth", "2", "--no-tags"]);
     let (here, report) = Here::of(&shallow.dir);
     assert_same_states(&Git::at(&shallow.dir), &here);
-    assert_eq!(report.absent_parents, 0, "a shallow clone says where it was cut");
+    assert!(report.absent_parents > 0, "that history was cut off is told");
     let back = at("shallow-back.git");
     here.export(&back);
     assert_eq!(Git::at(&back).run(&["rev-parse", "main"]), shallow.run(&["rev-parse", "main"]));

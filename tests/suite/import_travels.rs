@@ -17,7 +17,7 @@ fn address(path: &Path) -> Address {
 }
 
 /// Pushes everything to a folder.
-fn push_all(here: &Here, nas: &Path) {
+pub fn push_all(here: &Here, nas: &Path) {
     let reach = Reach::default();
     let known = remote::list(&here.repository).expect("remotes").remotes;
     if known.is_empty() {
@@ -37,7 +37,7 @@ fn push_all(here: &Here, nas: &Path) {
 }
 
 /// A clone of what was pushed.
-fn clone_of(nas: &Path, lazy: bool) -> Here {
+pub fn clone_of(nas: &Path, lazy: bool) -> Here {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let options = clone::Options {
         address: address(nas),

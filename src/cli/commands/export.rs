@@ -40,7 +40,7 @@ enum To {
     ///
     /// Commits that came from Git have the ids there that they had, as long as nothing before them was changed.
     Git {
-        /// The folder to make; new or empty
+        /// The folder to make: new, empty, or an earlier export that nobody has worked in, which it replaces
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
         /// Only branches and tags with these names; * stands for any part
@@ -86,8 +86,8 @@ impl Describe for Arguments {
         },
     ];
     const WHEN_STOPPED: Stopped = Stopped::of(
-        "what was exported so far is not whole; nothing else changed",
-        "remove it, then the same command again",
+        "a folder or archive that was begun is not whole, a Git repository is not there; nothing else changed",
+        "remove what was begun, then the same command again",
     );
 }
 

@@ -240,14 +240,21 @@ fn show_git(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
 }
 
 fn show_names(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
-    let told = |line: &&NameLine| !matches!(line.outcome, "unchanged" | "kept");
+    let told = |line: &&NameLine| {
+        !matches!(line.outcome, "unchanged" | "kept") && (line.outcome != "gone" || line.name.is_some())
+    };
     for line in report.names.iter().filter(told).take(LINES_SHOWN) {
         let name = line.name.as_ref().map_or_else(|| safe(&line.git_name), |name| safe(name.name()));
         let what = match line.outcome {
             "new" => "new",
             "moved" => "has new commits",
             "ahead" => "has commits of its own here; nothing new in Git",
-            "beside" => "holds Git's side: the branch itself has work of its own here",
+            "beside" => "holds Git's side: the name itself has work of its own here",
+            "protected" => "holds Git's side: the policy protects the name itself",
+            "gone" => "is gone in Git, and so here",
+            "gone-kept" => {
+                "is gone in Git, and stays here: somebody has work on it, or the policy protects it"
+            }
             "left-out" => "names a tree or a large blob in Git, and nothing here",
             _ => "was removed here and stays removed",
         };
@@ -310,6 +317,16 @@ fn advise(context: &mut Context, report: &Report) {
             safe(first)
         ));
     }
+    if let Some(name) = &report.settings_kept_from {
+        let name = name.strip_prefix("refs/heads/").unwrap_or(name);
+        context.hint(&format!(
+            "rules and settings stay as {} had them; an import without --branches and --paths takes them anew",
+            safe(name)
+        ));
+    }
+    if report.regrown {
+        context.hint("history that had been cut off is whole now, so commits behind it were made anew");
+    }
     if report.absent_parents > 0 {
         context.hint("the source is a shallow clone: its history begins where it was cut");
     }
@@ -317,9 +334,19 @@ fn advise(context: &mut Context, report: &Report) {
         let names = count(report.broken_names, "name", "names");
         context.warn(&format!("{names} in that repository could not be read"));
     }
+    let protected = report.names.iter().find(|line| line.outcome == "protected");
+    if let Some(name) = protected.and_then(|line| line.name.as_ref()) {
+        context.hint(&format!(
+            "to bring it to a protected branch: pent draft new from-git {}, then pent submit",
+            safe(name.name())
+        ));
+    }
     if let Some(branch) = &report.waiting {
         let name = safe(branch.name());
-        context.hint(&format!("{name} has uncommitted work: commit it, then pent merge git/{name}"));
+        let beside =
+            report.names.iter().find(|line| line.outcome == "beside").and_then(|line| line.name.as_ref());
+        let beside = beside.map_or_else(|| format!("git/{name}"), |beside| safe(beside.name()));
+        context.hint(&format!("{name} has uncommitted work: commit it, then pent merge {beside}"));
     } else if let Some(line) = report.names.iter().find(|line| line.outcome == "beside")
         && let Some(name) = &line.name
     {

@@ -249,7 +249,9 @@ fn import(error: &ImportError) -> Advice {
                 "what was imported so far is kept: run the import again and it goes on from there",
             ],
         ),
-        ImportError::TooManyFiles { .. } => Advice::refused(&[
+        ImportError::TooManyFiles { .. }
+        | ImportError::TooLarge { .. }
+        | ImportError::TooManyParents { .. } => Advice::refused(&[
             "leave that branch out by naming others with --branches, or narrow with --paths",
         ]),
         ImportError::NothingToImport { .. } => {
@@ -257,7 +259,9 @@ fn import(error: &ImportError) -> Advice {
         }
         ImportError::Argument { .. } | ImportError::Plan { .. } => Advice::none(ExitStatus::Usage),
         ImportError::Differs { .. } => Advice::damaged(),
-        ImportError::TargetTaken { .. } => Advice::refused(&["name a folder that is new or empty"]),
+        ImportError::TargetTaken { .. } | ImportError::TargetChanged { .. } => {
+            Advice::refused(&["name a folder that is new or empty"])
+        }
         ImportError::Cancelled => Advice::none(ExitStatus::Interrupted),
         ImportError::Content(error) => content(error),
         ImportError::Repo(error) => repo(error),

@@ -3,6 +3,8 @@
 
 use crate::base::path::AssetPath;
 use crate::import::error::{ImportError, io};
+use crate::import::folder::habits::usual;
+use crate::rules::ignore::IgnoreStack;
 use crate::rules::portable::check_entry_name;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -21,6 +23,8 @@ const RATIO_FREE_BYTES: u64 = 1 << 30;
 pub struct Archive<R = BufReader<File>> {
     zip: ZipArchive<R>,
     bytes_left: u64,
+    /// What it is called, without its extension.
+    stem: String,
 }
 
 /// One file of an archive.
@@ -40,8 +44,10 @@ impl Archive {
     pub fn open(path: &Path) -> Result<Self, ImportError> {
         let file = File::open(path).map_err(io("opening", path))?;
         let length = file.metadata().map_err(io("reading", path))?.len();
-        Self::read_from(BufReader::new(file), length)
-            .map_err(|reason| ImportError::Archive { path: path.to_owned(), reason })
+        let mut archive = Self::read_from(BufReader::new(file), length)
+            .map_err(|reason| ImportError::Archive { path: path.to_owned(), reason })?;
+        archive.stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(archive)
     }
 }
 
@@ -53,11 +59,11 @@ impl<R: Read + Seek> Archive<R> {
             return Err(format!("it has more than {ENTRIES_MAX} entries"));
         }
         let bytes_left = BYTES_MAX.min(length.saturating_mul(RATIO_MAX).max(RATIO_FREE_BYTES));
-        Ok(Self { zip, bytes_left })
+        Ok(Self { zip, bytes_left, stem: String::new() })
     }
 
-    /// Its files. A folder that holds everything and has no name of interest is left off the paths.
-    /// Names that no file may have come back apart, as text.
+    /// Its files, without those that systems leave behind. A folder that holds everything and is called like the
+    /// archive, or like a version, is left off the paths. Names that no file may have come back apart, as text.
     pub fn entries(&mut self) -> (Vec<ArchiveEntry>, Vec<String>) {
         let (mut entries, mut refused) = (Vec::new(), Vec::new());
         for index in 0..self.zip.len() {
@@ -65,7 +71,7 @@ impl<R: Read + Seek> Archive<R> {
                 refused.push(format!("entry {index}"));
                 continue;
             };
-            let name = entry.name_raw().to_vec();
+            let name = name_of(&entry);
             if entry.is_dir() || name.ends_with(b"/") {
                 continue;
             }
@@ -79,7 +85,9 @@ impl<R: Read + Seek> Archive<R> {
                 _ => refused.push(crate::base::escape::percent_encode(&name)),
             }
         }
-        strip_common_folder(&mut entries);
+        let ignore = IgnoreStack::new(b"");
+        entries.retain(|entry| !is_ignored(&ignore, &entry.path));
+        strip_common_folder(&mut entries, &self.stem);
         (entries, refused)
     }
 
@@ -104,14 +112,43 @@ pub(in crate::import) fn checked(name: Vec<u8>) -> Option<AssetPath> {
     sound.then_some(path)
 }
 
-fn strip_common_folder(entries: &mut [ArchiveEntry]) {
+/// The name of an entry as UTF-8: as it stands there when it is, else as the old code page that the format
+/// prescribes for it.
+fn name_of<R: Read>(entry: &zip::read::ZipFile<'_, R>) -> Vec<u8> {
+    match std::str::from_utf8(entry.name_raw()) {
+        Ok(_) => entry.name_raw().to_vec(),
+        Err(_) => entry.name().as_bytes().to_vec(),
+    }
+}
+
+/// Whether a path or a folder above it is left out by the usual rules.
+fn is_ignored(ignore: &IgnoreStack, path: &AssetPath) -> bool {
+    let mut above =
+        std::iter::successors(path.parent(), AssetPath::parent).filter(|folder| !folder.is_root());
+    ignore.is_ignored(path.as_bytes(), false)
+        || above.any(|folder| ignore.is_ignored(folder.as_bytes(), true))
+}
+
+/// Whether a folder that holds all of an archive says no more than the archive's own name: it is called alike,
+/// or like a version of something.
+fn says_nothing(folder: &str, stem: &str) -> bool {
+    let (inner, outer) = (usual(folder), usual(stem));
+    let is_version = !inner.number.is_empty()
+        || inner.date_ms.is_some()
+        || inner.copy.is_some()
+        || !inner.words.is_empty();
+    is_version || folder.eq_ignore_ascii_case(stem) || inner.name.to_lowercase() == outer.name.to_lowercase()
+}
+
+fn strip_common_folder(entries: &mut [ArchiveEntry], stem: &str) {
     let first = |path: &AssetPath| path.names().next().map(<[u8]>::to_vec);
     let Some(common) = entries.first().and_then(|entry| first(&entry.path)) else { return };
     let is_common = |entry: &ArchiveEntry| {
         let mut names = entry.path.names();
         names.next() == Some(common.as_slice()) && names.next().is_some()
     };
-    if entries.iter().all(is_common) {
+    let says_nothing = std::str::from_utf8(&common).is_ok_and(|folder| says_nothing(folder, stem));
+    if says_nothing && entries.iter().all(is_common) {
         for entry in entries {
             let rest = entry.path.as_bytes()[common.len() + 1..].to_vec();
             if let Ok(path) = AssetPath::from_bytes(rest) {

@@ -30,13 +30,19 @@ struct Member {
 pub(super) fn file_versions(
     files: Vec<Found>,
     pattern: Option<&Pattern>,
+    month_first: bool,
     left_out: &mut Vec<LeftOut>,
     notes: &mut Vec<String>,
 ) -> Vec<Version> {
     let mut groups: BTreeMap<Vec<u8>, Vec<Member>> = BTreeMap::new();
     for file in files {
         match member_of(&file, pattern) {
-            Some(member) => groups.entry(key_of(&member.target)).or_default().push(member),
+            Some(mut member) => {
+                if month_first {
+                    member.parts = std::mem::take(&mut member.parts).month_first();
+                }
+                groups.entry(key_of(&member.target)).or_default().push(member);
+            }
             None => {
                 let reason = "its name does not fit the pattern".to_owned();
                 left_out.push(LeftOut { path: file.path, reason });
@@ -78,6 +84,7 @@ fn version_of(path: &AssetPath, place: usize, member: &Member) -> Version {
     Version {
         of: path.as_bytes().to_vec(),
         place,
+        is_alone: member.file.path == *path,
         time_ms: member.parts.date_ms.unwrap_or(member.file.mtime_ms),
         message: if name == shown { name } else { format!("{shown}: {name}") },
         actions: vec![Action::Put { path: path.clone(), from: member.file.path.clone() }],
@@ -179,7 +186,7 @@ mod tests {
     fn targets(names: &[&str]) -> (Vec<(String, String)>, Vec<String>) {
         let files = names.iter().map(|name| Found { path: path(name), mtime_ms: 0 }).collect();
         let (mut left_out, mut notes) = (Vec::new(), Vec::new());
-        let versions = file_versions(files, None, &mut left_out, &mut notes);
+        let versions = file_versions(files, None, false, &mut left_out, &mut notes);
         let action = |version: &Version| match &version.actions[0] {
             Action::Put { path, from } => (path.to_string(), from.to_string()),
             Action::All { .. } => unreachable!("single files only"),

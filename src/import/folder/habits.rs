@@ -2,7 +2,7 @@
 //! `2024-03-01 logo`, `logo copy 2`, `brochure_v3_JK`. A name is taken apart here; what it means beside
 //! other names is for [`scan`](super::scan).
 
-use crate::import::folder::pattern::{Parts, parse_date};
+use crate::import::folder::pattern::{Dated, Parts, parse_date};
 
 /// What parts the words of a name.
 const SEPARATORS: [char; 12] = ['_', '-', ' ', '(', ')', '[', ']', '+', ',', '~', '\'', '’'];
@@ -100,7 +100,9 @@ pub fn usual(stem: &str) -> Parts {
     let text = without_conflict(stem, &mut parts);
     let mut rest = match date_in(&text) {
         Some((start, end, date)) => {
-            parts.date_ms = parts.date_ms.or(Some(date));
+            if parts.date_ms.is_none() {
+                parts.set_date(date);
+            }
             join(&text[..start], &text[end..])
         }
         None => text,
@@ -125,7 +127,9 @@ fn without_conflict(stem: &str, parts: &mut Parts) -> String {
     let open = found.and_then(|at| Some((stem[..at].rfind('(')?, at + stem[at..].find(')')?)));
     let Some((open, close)) = open else { return stem.to_owned() };
     parts.words.push("conflict".to_owned());
-    parts.date_ms = date_in(&stem[open..close]).map(|(.., date)| date);
+    if let Some((.., date)) = date_in(&stem[open..close]) {
+        parts.set_date(date);
+    }
     join(&stem[..open], &stem[close + 1..])
 }
 
@@ -143,7 +147,7 @@ fn join(before: &str, after: &str) -> String {
 }
 
 /// The first date in a text: where it stands, and the moment.
-fn date_in(text: &str) -> Option<(usize, usize, i64)> {
+fn date_in(text: &str) -> Option<(usize, usize, Dated)> {
     let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
     for (start, character) in text.char_indices().filter(|(_, character)| character.is_ascii_digit()) {
         if is_digit(text[..start].chars().next_back()) || character > '3' {
@@ -164,7 +168,7 @@ fn date_in(text: &str) -> Option<(usize, usize, i64)> {
 }
 
 /// `240301`, at the start or the end of a name, in the years that such names are from.
-fn short_date(text: &str, start: usize) -> Option<i64> {
+fn short_date(text: &str, start: usize) -> Option<Dated> {
     let is_parted = |c: Option<char>| c.is_none_or(is_separator);
     let (before, after) = (&text[..start], &text[start + 6..]);
     let at_edge = before.is_empty() || after.is_empty();

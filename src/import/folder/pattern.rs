@@ -18,8 +18,51 @@ pub struct Parts {
     pub copy: Option<u64>,
     /// The day, and the time when it is said, in milliseconds since 1970 as if it were UTC.
     pub date_ms: Option<i64>,
+    /// The same day with the month first, where it can be read so, too.
+    pub date_month_first_ms: Option<i64>,
+    /// How the day can be read.
+    pub date_order: Option<DateOrder>,
     /// Words such as `final`, in lower case.
     pub words: Vec<String>,
+}
+
+impl Parts {
+    /// Takes a date over.
+    pub fn set_date(&mut self, date: Dated) {
+        self.date_ms = Some(date.ms);
+        self.date_month_first_ms = date.month_first_ms;
+        self.date_order = Some(date.order);
+    }
+
+    /// The same with the month first in days that can be read either way.
+    pub fn month_first(mut self) -> Self {
+        self.date_ms = self.date_month_first_ms.or(self.date_ms);
+        self
+    }
+}
+
+/// In which order a day can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DateOrder {
+    /// It says so itself: the year comes first, or day and month are the same.
+    Clear,
+    /// Only with the day first.
+    DayFirst,
+    /// Only with the month first, as in the United States.
+    MonthFirst,
+    /// Either way.
+    Either,
+}
+
+/// A day that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dated {
+    /// The moment in milliseconds since 1970 as if it were UTC, with the day first where both can be.
+    pub ms: i64,
+    /// With the month first, where both can be.
+    pub month_first_ms: Option<i64>,
+    /// How it can be read.
+    pub order: DateOrder,
 }
 
 /// One piece of a pattern.
@@ -130,15 +173,16 @@ fn fit(pieces: &[Piece], text: &str, parts: &mut Parts) -> bool {
             lengths.reverse();
             lengths.into_iter().any(|end| {
                 let Some(date) = parse_date(&text[..end]) else { return false };
-                parts.date_ms = Some(date);
+                parts.set_date(date);
                 fit(rest, &text[end..], parts)
             })
         }
     }
 }
 
-/// Reads `2024-03-01`, `20240301`, `01.03.2024`, each with an optional time such as `_1405` or `T14:05:09`.
-pub fn parse_date(text: &str) -> Option<i64> {
+/// Reads `2024-03-01`, `20240301`, `01.03.2024`, `03-01-2024`, each with an optional time such as `_1405` or
+/// `T14:05:09`.
+pub fn parse_date(text: &str) -> Option<Dated> {
     if !text.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
@@ -165,6 +209,7 @@ pub fn parse_date(text: &str) -> Option<i64> {
         }
         _ => return None,
     };
+    let is_year_first = first.len() != 2;
     let clock = numbers.concat();
     let (hour, minute, second) = match clock.len() {
         0 => (0, 0, 0),
@@ -172,11 +217,22 @@ pub fn parse_date(text: &str) -> Option<i64> {
         6 => (clock[..2].parse().ok()?, clock[2..4].parse().ok()?, clock[4..6].parse().ok()?),
         _ => return None,
     };
-    let year: i16 = year.parse().ok().filter(|year| (1970..=2200).contains(year))?;
-    let date = jiff::civil::Date::new(year, month.parse().ok()?, day.parse().ok()?).ok()?;
     let time = jiff::civil::Time::new(hour, minute, second, 0).ok()?;
-    let zoned = date.to_datetime(time).to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    Some(zoned.timestamp().as_millisecond())
+    let year: i16 = year.parse().ok().filter(|year| (1970..=2200).contains(year))?;
+    let moment = |month: &str, day: &str| {
+        let date = jiff::civil::Date::new(year, month.parse().ok()?, day.parse().ok()?).ok()?;
+        let zoned = date.to_datetime(time).to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(zoned.timestamp().as_millisecond())
+    };
+    let (usual, other) = (moment(month, day), moment(day, month).filter(|_| !is_year_first));
+    let dated = |ms, month_first_ms, order| Some(Dated { ms, month_first_ms, order });
+    match (usual, other) {
+        (Some(ms), Some(other)) if ms != other => dated(ms, Some(other), DateOrder::Either),
+        (Some(ms), None) if !is_year_first => dated(ms, None, DateOrder::DayFirst),
+        (Some(ms), _) => dated(ms, None, DateOrder::Clear),
+        (None, Some(ms)) => dated(ms, None, DateOrder::MonthFirst),
+        (None, None) => None,
+    }
 }
 
 #[cfg(test)]
@@ -199,10 +255,17 @@ mod tests {
     #[test]
     fn dates_are_read_in_the_forms_that_people_use() {
         for text in ["2024-03-01", "20240301", "01.03.2024", "2024_03_01", "2024.03.01_0000"] {
-            assert_eq!(parse_date(text), Some(1_709_251_200_000), "{text}");
+            assert_eq!(parse_date(text).map(|date| date.ms), Some(1_709_251_200_000), "{text}");
         }
         for text in ["2024-13-01", "20241301", "99999999", "2024-3-1", "1024x768", "-2024-03-01"] {
             assert_eq!(parse_date(text), None, "{text}");
         }
+        let order = |text: &str| parse_date(text).map(|date| date.order);
+        assert_eq!(order("03-15-2024"), Some(DateOrder::MonthFirst));
+        assert_eq!(order("15-03-2024"), Some(DateOrder::DayFirst));
+        assert_eq!(order("03-04-2024"), Some(DateOrder::Either));
+        assert_eq!(order("04-04-2024"), Some(DateOrder::Clear));
+        let march = parse_date("03-04-2024").and_then(|date| date.month_first_ms);
+        assert_eq!(march, parse_date("2024-03-04").map(|date| date.ms));
     }
 }

@@ -15,6 +15,7 @@ use crate::base::escape::{percent_decode, percent_encode};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::import::error::ImportError;
+use crate::rules::portable::check_entry_name;
 use serde::Serialize;
 
 const FIRST_LINE: &str = "# pent plan 1";
@@ -109,6 +110,8 @@ impl Plan {
     /// Reads a plan.
     pub fn parse(text: &str) -> Result<Self, ImportError> {
         let mut plan = Self::default();
+        // Some editors begin a text with a mark that is none of it.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (index, line) in text.lines().enumerate() {
             let wrong = |reason: &str| ImportError::Plan { line: index + 1, reason: reason.to_owned() };
             if index == 0 && line.trim_end() != FIRST_LINE {
@@ -126,6 +129,11 @@ impl Plan {
                     let action = action(line).ok_or_else(|| {
                         wrong("write `put PATH from FILE`, `all from PLACE` or `all in PATH from PLACE`")
                     })?;
+                    if !is_sound(&action) {
+                        return Err(wrong(
+                            "no file may be called so: a name in it stands for a repository's own folder",
+                        ));
+                    }
                     let step =
                         plan.steps.last_mut().ok_or_else(|| wrong("a `commit` line has to come first"))?;
                     step.actions.push(action);
@@ -195,6 +203,12 @@ fn action(line: &str) -> Option<Action> {
     }
     let (to, from) = line.strip_prefix("put ")?.split_once(" from ")?;
     Some(Action::Put { path: path(to)?, from: path(from)? })
+}
+
+/// Whether files may be called as an action says.
+fn is_sound(action: &Action) -> bool {
+    let (Action::Put { path: to, from } | Action::All { into: to, from }) = action;
+    to.names().chain(from.names()).all(|name| check_entry_name(name).is_ok())
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use crate::base::id::{CommitId, TreeId};
 use crate::base::monitor::{Advance, Monitor, Phase, Problem};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
-use crate::import::error::{ImportError, io};
-use crate::import::folder::archive::Archive;
+use crate::import::erased::Erased;
+use crate::import::error::ImportError;
+use crate::import::folder::archive::{Archive, ArchiveEntry};
 use crate::import::folder::plan::{Action, Plan, Step};
 use crate::import::nodes::Nodes;
 use crate::object::commit::{Commit, Signature};
@@ -13,6 +14,7 @@ use crate::object::tree::{Content, TreeNode};
 use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::entry_at;
 use crate::repo::assign::{Differences, assign};
+use crate::repo::content::ContentError;
 use crate::repo::ingest::{Ingested, Ingester};
 use crate::repo::people::Identity;
 use crate::repo::state::PendingEdits;
@@ -20,11 +22,13 @@ use crate::repo::{RepoError, Repository};
 use crate::rules::ignore::IgnoreStack;
 use crate::store::{ChunkWriter, GroupHint, Space, Staged};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
-use std::io::Read;
+use std::fs::{DirEntry, File};
+use std::io::{Read, Seek as _};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
+/// What is said of content that somebody erased.
+const ERASED: &str = "its content was erased here for good";
 /// Longest target of a link in an archive, in bytes.
 const LINK_BYTES_MAX: u64 = 64 << 10;
 
@@ -59,6 +63,7 @@ pub fn run(
         writer: &writer,
         ingester: Ingester::storing(&writer, &parameters, monitor),
         nodes: Nodes::new(&writer),
+        erased: Erased::read(&repository.view()?)?,
         folder,
         monitor,
         state: BTreeMap::new(),
@@ -91,6 +96,7 @@ struct Series<'a> {
     writer: &'a ChunkWriter<'a>,
     ingester: Ingester<'a>,
     nodes: Nodes<'a>,
+    erased: Erased,
     folder: &'a Path,
     monitor: &'a dyn Monitor,
     /// Everything as the newest commit has it.
@@ -134,16 +140,21 @@ impl Series<'_> {
         from: &AssetPath,
         next: &mut BTreeMap<AssetPath, Content>,
     ) -> Result<(), ImportError> {
-        let Some(all) = self.take_all(from)? else { return Ok(()) };
+        let Some(Taken { all, unreadable }) = self.take_all(from)? else { return Ok(()) };
+        let placed = |inner: &AssetPath| match (into.is_root(), inner.is_root()) {
+            (true, _) => Ok(inner.clone()),
+            (false, true) => Ok(into.clone()),
+            (false, false) => AssetPath::from_bytes([into.as_bytes(), b"/", inner.as_bytes()].concat()),
+        };
+        // What cannot be read is not gone: it stays as it was before.
+        let kept: Vec<AssetPath> = unreadable.iter().filter_map(|inner| placed(inner).ok()).collect();
         let put = &self.put;
-        next.retain(|path, _| put.contains(path) || !path.is_within(into));
+        next.retain(|path, _| {
+            let is_kept = kept.iter().any(|unreadable| path.is_within(unreadable));
+            put.contains(path) || !path.is_within(into) || is_kept
+        });
         for (inner, content) in all {
-            let path = if into.is_root() {
-                Ok(inner.clone())
-            } else {
-                AssetPath::from_bytes([into.as_bytes(), b"/", inner.as_bytes()].concat())
-            };
-            let Ok(path) = path else {
+            let Ok(path) = placed(&inner) else {
                 self.problem(from, format!("{inner} in it would get a path that is too long"));
                 continue;
             };
@@ -240,7 +251,26 @@ impl Series<'_> {
                 return Ok(None);
             }
         };
-        let ingested = self.take(&mut file, from)?;
+        if self.erased.may_have(found.len()) {
+            match self.erased.find_in(&mut file).and_then(|erased| file.rewind().map(|()| erased)) {
+                Ok(None) => {}
+                Ok(Some(_)) => {
+                    self.problem(from, ERASED);
+                    return Ok(None);
+                }
+                Err(error) => {
+                    self.problem(from, error.to_string());
+                    return Ok(None);
+                }
+            }
+        }
+        let ingested = match self.take(&mut file, from) {
+            Err(ImportError::Content(ContentError::Read { source })) => {
+                self.problem(from, source.to_string());
+                return Ok(None);
+            }
+            taken => taken?,
+        };
         let executable = found.permissions().mode() & 0o100 != 0;
         Ok(Some(Content::File { id: ingested.file, size: ingested.size, executable }))
     }
@@ -255,13 +285,13 @@ impl Series<'_> {
     }
 
     /// Everything in a folder or an archive; `None` when it cannot be read, which is told.
-    fn take_all(&mut self, from: &AssetPath) -> Result<Option<BTreeMap<AssetPath, Content>>, ImportError> {
+    fn take_all(&mut self, from: &AssetPath) -> Result<Option<Taken>, ImportError> {
         let place = self.on_disk(from);
         match place.symlink_metadata() {
             Ok(found) if found.is_dir() => {
-                let mut all = BTreeMap::new();
-                self.take_folder(from, &AssetPath::root(), &mut all)?;
-                Ok(Some(all))
+                let mut taken = Taken::default();
+                self.take_folder(from, &AssetPath::root(), &mut taken)?;
+                Ok(Some(taken))
             }
             Ok(found) if found.is_file() => match Archive::open(&place) {
                 Ok(archive) => self.take_archive(from, archive).map(Some),
@@ -282,44 +312,82 @@ impl Series<'_> {
         &mut self,
         from: &AssetPath,
         inner: &AssetPath,
-        into: &mut BTreeMap<AssetPath, Content>,
+        into: &mut Taken,
     ) -> Result<(), ImportError> {
-        use std::os::unix::ffi::OsStrExt as _;
-        let place = self.on_disk(from);
-        let mut entries = std::fs::read_dir(&place)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(io("reading", &place))?;
-        entries.sort_by_key(std::fs::DirEntry::file_name);
+        if self.monitor.is_cancelled() {
+            return Err(ImportError::Cancelled);
+        }
+        let read = std::fs::read_dir(self.on_disk(from)).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let mut entries = match read {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.problem(from, format!("the folder cannot be read: {error}"));
+                into.unreadable.push(inner.clone());
+                return Ok(());
+            }
+        };
+        entries.sort_by_key(DirEntry::file_name);
         let ignore = IgnoreStack::new(b"");
         for entry in entries {
-            let name = entry.file_name();
-            let (Ok(source), Ok(path)) = (from.join(name.as_bytes()), inner.join(name.as_bytes())) else {
-                self.problem(from, "a path in it is too long");
-                continue;
-            };
-            let kind = entry.file_type().map_err(io("reading", &entry.path()))?;
-            let refused = crate::rules::portable::check_entry_name(name.as_bytes()).is_err();
-            if refused || ignore.is_ignored(path.as_bytes(), kind.is_dir()) {
-                continue;
-            }
-            if kind.is_dir() {
-                self.take_folder(&source, &path, into)?;
-            } else if kind.is_symlink() {
-                let target = std::fs::read_link(entry.path()).map_err(io("reading", &entry.path()))?;
-                let ingested = self.take(&mut target.as_os_str().as_bytes(), &path)?;
-                into.insert(path, Content::Symlink { id: ingested.file, size: ingested.size });
-            } else if let Some(content) = self.take_file(&source)? {
-                into.insert(path, content);
-            }
+            self.take_entry(&entry, (from, inner), &ignore, into)?;
         }
         Ok(())
     }
 
-    fn take_archive(
+    /// Takes one entry of a folder, which lies in `from` on disk and in `inner` of the state.
+    fn take_entry(
         &mut self,
-        from: &AssetPath,
-        mut archive: Archive,
-    ) -> Result<BTreeMap<AssetPath, Content>, ImportError> {
+        entry: &DirEntry,
+        (from, inner): (&AssetPath, &AssetPath),
+        ignore: &IgnoreStack,
+        into: &mut Taken,
+    ) -> Result<(), ImportError> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let name = entry.file_name();
+        let (Ok(source), Ok(path)) = (from.join(name.as_bytes()), inner.join(name.as_bytes())) else {
+            self.problem(from, "a path in it is too long");
+            return Ok(());
+        };
+        let kind = match entry.file_type() {
+            Ok(kind) => kind,
+            Err(error) => {
+                self.problem(&source, error.to_string());
+                into.unreadable.push(path);
+                return Ok(());
+            }
+        };
+        let refused = crate::rules::portable::check_entry_name(name.as_bytes()).is_err();
+        if refused || ignore.is_ignored(path.as_bytes(), kind.is_dir()) {
+            return Ok(());
+        }
+        if kind.is_dir() {
+            return self.take_folder(&source, &path, into);
+        }
+        let content =
+            if kind.is_symlink() { self.take_link(entry, &source)? } else { self.take_file(&source)? };
+        match content {
+            Some(content) => drop(into.all.insert(path, content)),
+            None => into.unreadable.push(path),
+        }
+        Ok(())
+    }
+
+    fn take_link(&mut self, entry: &DirEntry, source: &AssetPath) -> Result<Option<Content>, ImportError> {
+        use std::os::unix::ffi::OsStrExt as _;
+        match std::fs::read_link(entry.path()) {
+            Ok(target) => {
+                let Ingested { file: id, size, .. } =
+                    self.take(&mut target.as_os_str().as_bytes(), source)?;
+                Ok(Some(Content::Symlink { id, size }))
+            }
+            Err(error) => {
+                self.problem(source, error.to_string());
+                Ok(None)
+            }
+        }
+    }
+
+    fn take_archive(&mut self, from: &AssetPath, mut archive: Archive) -> Result<Taken, ImportError> {
         let (entries, refused) = archive.entries();
         for name in refused {
             self.problem(
@@ -327,45 +395,60 @@ impl Series<'_> {
                 format!("{name} in it cannot be taken: it is locked or no file may be called so"),
             );
         }
-        let ignore = IgnoreStack::new(b"");
-        let mut all = BTreeMap::new();
+        let mut taken = Taken::default();
         for entry in entries {
-            if is_ignored(&ignore, &entry.path) {
-                continue;
+            match self.unpack(&mut archive, &entry)? {
+                Ok(ingested) => {
+                    make_room(&mut taken.all, &entry.path);
+                    taken.all.insert(entry.path.clone(), content_of(&entry, &ingested));
+                }
+                Err(reason) => {
+                    self.problem(from, format!("{} in it cannot be unpacked: {reason}", entry.path));
+                    taken.unreadable.push(entry.path);
+                }
             }
-            let taken = archive.read(entry.index, |input| self.take(input, &entry.path));
-            let ingested = match taken {
-                Ok(Ok(ingested)) => ingested,
-                Ok(Err(ImportError::Content(crate::repo::content::ContentError::Read { source }))) => {
-                    self.problem(from, format!("{} in it cannot be unpacked: {source}", entry.path));
-                    continue;
-                }
-                Ok(Err(error)) => return Err(error),
-                Err(error) => {
-                    self.problem(from, format!("{} in it cannot be unpacked: {error}", entry.path));
-                    continue;
-                }
-            };
-            let Ingested { file: id, size, .. } = ingested;
-            let is_link = entry.link && (1..=LINK_BYTES_MAX).contains(&size);
-            let content = if is_link {
-                Content::Symlink { id, size }
-            } else {
-                Content::File { id, size, executable: entry.executable }
-            };
-            make_room(&mut all, &entry.path);
-            all.insert(entry.path, content);
         }
-        Ok(all)
+        Ok(taken)
+    }
+
+    /// Takes an entry of an archive, or says why it cannot be had.
+    fn unpack(
+        &mut self,
+        archive: &mut Archive,
+        entry: &ArchiveEntry,
+    ) -> Result<Result<Ingested, String>, ImportError> {
+        if !self.erased.is_empty() {
+            match archive.read(entry.index, |input| self.erased.find_in(input)) {
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(_))) => return Ok(Err(ERASED.to_owned())),
+                Ok(Err(error)) => return Ok(Err(error.to_string())),
+                Err(reason) => return Ok(Err(reason)),
+            }
+        }
+        match archive.read(entry.index, |input| self.take(input, &entry.path)) {
+            Ok(Ok(ingested)) => Ok(Ok(ingested)),
+            Ok(Err(ImportError::Content(ContentError::Read { source }))) => Ok(Err(source.to_string())),
+            Ok(Err(error)) => Err(error),
+            Err(reason) => Ok(Err(reason)),
+        }
     }
 }
 
-/// Whether a path or a folder above it is left out by the usual rules.
-fn is_ignored(ignore: &IgnoreStack, path: &AssetPath) -> bool {
-    let mut above =
-        std::iter::successors(path.parent(), AssetPath::parent).filter(|folder| !folder.is_root());
-    ignore.is_ignored(path.as_bytes(), false)
-        || above.any(|folder| ignore.is_ignored(folder.as_bytes(), true))
+/// What was read of a state.
+#[derive(Default)]
+struct Taken {
+    all: BTreeMap<AssetPath, Content>,
+    /// Files and folders that are there and cannot be read.
+    unreadable: Vec<AssetPath>,
+}
+
+fn content_of(entry: &ArchiveEntry, ingested: &Ingested) -> Content {
+    let Ingested { file: id, size, .. } = *ingested;
+    if entry.link && (1..=LINK_BYTES_MAX).contains(&size) {
+        Content::Symlink { id, size }
+    } else {
+        Content::File { id, size, executable: entry.executable }
+    }
 }
 
 /// Takes away what cannot stand beside `path`: files above it and everything below it.

@@ -19,12 +19,17 @@ const SHARED_PERCENT_MIN: usize = 30;
 const NAMES_MAX: usize = 20_000;
 
 /// Finds the states that a pattern without names fits, and gives back the files that are in none.
-pub(super) fn by_pattern(files: Vec<Found>, pattern: &Pattern) -> (Vec<Version>, Vec<Found>) {
+pub(super) fn by_pattern(
+    files: Vec<Found>,
+    pattern: &Pattern,
+    month_first: bool,
+) -> (Vec<Version>, Vec<Found>) {
     let mut tops: BTreeMap<AssetPath, Top> = BTreeMap::new();
     let mut rest = Vec::new();
     for file in files {
         match state_by(pattern, &file) {
             Some((from, parts)) => {
+                let parts = if month_first { parts.month_first() } else { parts };
                 tops.entry(from.clone()).or_insert_with(|| Top::new(from, parts)).add(&file);
             }
             None => rest.push(file),
@@ -52,12 +57,13 @@ fn state_by(pattern: &Pattern, file: &Found) -> Option<(AssetPath, Parts)> {
 
 /// Finds the folders and archives at the top that are, by their names and by what is in them, states of
 /// one thing, and gives back the files that are in none.
-pub(super) fn by_habit(folder: &Path, files: Vec<Found>) -> (Vec<Version>, Vec<Found>) {
+pub(super) fn by_habit(folder: &Path, files: Vec<Found>, month_first: bool) -> (Vec<Version>, Vec<Found>) {
     let mut tops: BTreeMap<AssetPath, Top> = BTreeMap::new();
     for file in &files {
         let path = top(&file.path);
         if path != file.path || is_zip(&path) {
             let parts = usual(&stem_of(&path));
+            let parts = if month_first { parts.month_first() } else { parts };
             tops.entry(path.clone()).or_insert_with(|| Top::new(path, parts)).add(file);
         }
     }
@@ -228,6 +234,7 @@ fn versions(mut tops: Vec<Top>, into: &AssetPath) -> Vec<Version> {
             // A folder of states is no file: its name cannot be that of one.
             of: [into.as_bytes(), b"/"].concat(),
             place,
+            is_alone: false,
             time_ms: top.parts.date_ms.unwrap_or(top.mtime_ms),
             message,
             actions: vec![Action::All { into: into.clone(), from: top.path }],

@@ -4,13 +4,15 @@
 use crate::base::id::{ChunkId, FileId, GitId};
 use crate::base::local_path::LocalPath;
 use crate::base::monitor::{Advance, Monitor};
+use crate::import::erased::Erased;
 use crate::import::error::{ImportError, io};
 use crate::import::git::lfs::{self, Hashing, Pointer};
-use crate::import::git::objects::{Kind, OBJECT_BYTES_MAX, Objects, Reader, git_id};
+use crate::import::git::objects::{Kind, OBJECT_BYTES_AT_ONCE, Objects, Reader, git_id};
 use crate::import::git::source::Checkout;
 use crate::import::recent::Recent;
 use crate::object::manifest::verified_key;
 use crate::object::tree::ForeignAlgorithm;
+use crate::repo::View;
 use crate::repo::content::ContentError;
 use crate::repo::imports::{BlobRecord, MissingRecord, encode_tie, key};
 use crate::repo::ingest::{Ingested, Ingester};
@@ -19,7 +21,7 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 /// Blobs whose content is remembered in memory.
 const REMEMBERED: usize = 100_000;
@@ -80,8 +82,30 @@ pub struct Blobs<'a> {
     /// Where checked-out files lie, by the content that they should have; looked at when something is missing.
     checked_out: OnceLock<HashMap<[u8; 32], Vec<PathBuf>>>,
     pub totals: Totals,
+    erased: Erased,
+    /// Blobs that a tree does not follow from.
+    marks: RwLock<HashMap<GitId, Mark>>,
     recent: Mutex<Recent<GitId, BlobRecord>>,
     missing: Mutex<Vec<MissingContent>>,
+}
+
+/// How a blob stands in a Git tree, where that does not follow from the content here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// As the pointer that follows from hash and size.
+    Pointer,
+    /// As another object.
+    Id,
+}
+
+impl Mark {
+    fn of(record: &BlobRecord) -> Option<Self> {
+        match record {
+            BlobRecord::Lfs { plain: true, .. } => Some(Self::Pointer),
+            BlobRecord::Lfs { .. } | BlobRecord::Foreign { plain: false, .. } => Some(Self::Id),
+            BlobRecord::File { .. } | BlobRecord::Foreign { .. } => None,
+        }
+    }
 }
 
 impl<'a> Blobs<'a> {
@@ -92,10 +116,38 @@ impl<'a> Blobs<'a> {
         ingester: Ingester<'a>,
         monitor: &'a dyn Monitor,
         (lfs, worktrees): (&'a [PathBuf], &'a [Checkout]),
+        erased: Erased,
     ) -> Self {
-        let recent = Mutex::new(Recent::new(REMEMBERED));
-        let (totals, missing, checked_out) = (Totals::default(), Mutex::default(), OnceLock::new());
-        Self { objects, writer, ingester, monitor, lfs, worktrees, checked_out, totals, recent, missing }
+        Self {
+            objects,
+            writer,
+            ingester,
+            monitor,
+            lfs,
+            worktrees,
+            checked_out: OnceLock::new(),
+            totals: Totals::default(),
+            erased,
+            marks: RwLock::default(),
+            recent: Mutex::new(Recent::new(REMEMBERED)),
+            missing: Mutex::default(),
+        }
+    }
+
+    /// Remembers which blobs of earlier imports trees do not follow from.
+    pub fn remember_marks(&self, view: &View) -> Result<(), ImportError> {
+        let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
+        for row in view.snapshot().scan_prefix(Space::Imports, key::BLOBS)? {
+            let (key, bytes) = row?;
+            let mark = BlobRecord::decode(&bytes).ok().and_then(|record| Mark::of(&record));
+            marks.extend(GitId::from_slice(&key[1..]).zip(mark));
+        }
+        Ok(())
+    }
+
+    /// Which blobs trees do not follow from.
+    pub fn marks(&self) -> RwLockReadGuard<'_, HashMap<GitId, Mark>> {
+        self.marks.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was not at hand so far.
@@ -113,6 +165,7 @@ impl<'a> Blobs<'a> {
         // A record that cannot be read is made again.
         let Ok(record) = BlobRecord::decode(&bytes) else { return Ok(None) };
         if let BlobRecord::File { file, size } | BlobRecord::Lfs { file, size, .. } = &record
+            && !self.erased.has(*file)
             && !self.is_stored(*file, *size)?
         {
             return Ok(None);
@@ -130,6 +183,9 @@ impl<'a> Blobs<'a> {
     }
 
     fn remember(&self, id: GitId, record: BlobRecord) {
+        if let Some(mark) = Mark::of(&record) {
+            self.marks.write().unwrap_or_else(PoisonError::into_inner).insert(id, mark);
+        }
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).put(id, record);
     }
 
@@ -159,7 +215,7 @@ impl<'a> Blobs<'a> {
                 Ok(None) => {
                     self.foreign_blob(wanted, 0, "it is not in the repository, as in a partial clone")
                 }
-                Err(ImportError::Object { .. }) => self.take_large(wanted, reader, &mut bytes),
+                Err(ImportError::Object { .. }) => self.take_large(wanted, reader),
                 Err(error) => Err(error),
             };
             if bytes.capacity() <= BUFFER_KEPT {
@@ -170,52 +226,41 @@ impl<'a> Blobs<'a> {
     }
 
     /// Takes in a blob that could not be had the short way: too large for that, or damaged.
-    fn take_large(
-        &self,
-        wanted: &Wanted,
-        reader: &Reader,
-        bytes: &mut Vec<u8>,
-    ) -> Result<BlobRecord, ImportError> {
-        if let Some(ingested) = self.large_content(wanted.id, &wanted.path, reader, bytes)? {
-            return Ok(BlobRecord::File { file: ingested.file, size: ingested.size });
+    fn take_large(&self, wanted: &Wanted, reader: &mut Reader) -> Result<BlobRecord, ImportError> {
+        if let Some((file, size)) = self.large_content(wanted.id, &wanted.path)? {
+            return Ok(BlobRecord::File { file, size });
         }
         let size = reader.header(wanted.id).ok().flatten().map_or(0, |(_, size)| size);
-        let large = size > OBJECT_BYTES_MAX as u64;
-        let reason = if large {
-            "it is damaged, or too large to be unpacked from a difference to another"
+        let reason = if size > OBJECT_BYTES_AT_ONCE as u64 {
+            "it is damaged, or there is no room to unpack it"
         } else {
             "it is damaged"
         };
         self.foreign_blob(wanted, size, reason)
     }
 
-    /// The content of a blob as a stream where it lies as it is, else from memory; `None` when it is damaged.
-    fn large_content(
-        &self,
-        id: GitId,
-        path: &[u8],
-        reader: &Reader,
-        bytes: &mut Vec<u8>,
-    ) -> Result<Option<Ingested>, ImportError> {
-        let hint = GroupHint::of_name(path);
-        if let Some(mut stream) = self.objects.stream(id)? {
-            return match self.ingester.ingest_file(&mut stream, hint) {
-                Ok(ingested) => {
-                    self.count(&ingested, false);
-                    Ok(Some(ingested))
-                }
-                Err(ContentError::Read { .. }) => Ok(None),
-                Err(error) => Err(error.into()),
-            };
-        }
-        match reader.find_kind(id, Kind::Blob, bytes) {
-            Ok(true) => {
-                let ingested = self.ingester.ingest_file(&mut bytes.as_slice(), hint)?;
-                self.count(&ingested, false);
-                Ok(Some(ingested))
+    /// Takes in the content of a blob as a stream; `None` when it is damaged. What was erased is not taken in.
+    fn large_content(&self, id: GitId, path: &[u8]) -> Result<Option<(FileId, u64)>, ImportError> {
+        let Some(mut stream) = self.objects.stream(id)? else { return Ok(None) };
+        let size = stream.size();
+        if self.erased.may_have(size) {
+            match self.erased.find_in(&mut stream) {
+                Ok(Some(file)) => return Ok(Some((file, size))),
+                Ok(None) => {}
+                Err(_) => return Ok(None),
             }
-            Ok(false) | Err(ImportError::Object { .. }) => Ok(None),
-            Err(error) => Err(error),
+            match self.objects.stream(id)? {
+                Some(again) => stream = again,
+                None => return Ok(None),
+            }
+        }
+        match self.ingester.ingest_file(&mut stream, GroupHint::of_name(path)) {
+            Ok(ingested) => {
+                self.count(&ingested, false);
+                Ok(Some((ingested.file, ingested.size)))
+            }
+            Err(ContentError::Read { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -226,6 +271,9 @@ impl<'a> Blobs<'a> {
                 self.writer.put_object(Space::Origins, &key::original(wanted.id), bytes)?;
             }
             return self.take_pointer(wanted, pointer);
+        }
+        if let Some(file) = self.erased.find(bytes) {
+            return Ok(BlobRecord::File { file, size: bytes.len() as u64 });
         }
         let ingested = self.ingester.ingest_file(&mut &*bytes, GroupHint::of_name(&wanted.path))?;
         self.count(&ingested, false);
@@ -316,6 +364,17 @@ impl<'a> Blobs<'a> {
     ) -> Result<Option<FileId>, ImportError> {
         let Some(file) = lfs::open_candidate(place, pointer.size) else { return Ok(None) };
         let mut input = Hashing::new(file);
+        if self.erased.may_have(pointer.size) {
+            let erased = self.erased.find_in(&mut input).map_err(io("reading", place))?;
+            if input.finish() != pointer.sha256 {
+                return Ok(None);
+            }
+            if erased.is_some() {
+                return Ok(erased);
+            }
+            let Some(again) = lfs::open_candidate(place, pointer.size) else { return Ok(None) };
+            input = Hashing::new(again);
+        }
         let ingested = match self.ingester.ingest_file(&mut input, GroupHint::of_name(path)) {
             Err(ContentError::Read { source }) => return Err(io("reading", place)(source)),
             other => other?,
@@ -358,21 +417,29 @@ impl<'a> Blobs<'a> {
     /// Looks again for content that earlier imports did not find, and ties what is found to the
     /// entries that wait for it. Gives how many were tied; the rest counts as missing.
     pub fn tie_missing(&self, rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Tied, ImportError> {
-        let mut tied = Tied::default();
-        for (row, bytes) in rows {
-            let algorithm = row.get(1).copied().and_then(ForeignAlgorithm::from_tag);
-            let (Some(algorithm), Ok(record)) = (algorithm, MissingRecord::decode(&bytes)) else { continue };
-            let digest = &row[2..];
-            match self.look_again(algorithm, digest, &record)? {
-                Some((file, size)) => {
-                    let value = encode_tie(file, size);
-                    self.writer.put_object(Space::Foreign, &key::tie(algorithm, digest), &value)?;
-                    tied.rows.push(row);
+        let looked: Vec<Option<Vec<u8>>> = rows
+            .into_par_iter()
+            .map(|(row, bytes)| {
+                if self.monitor.is_cancelled() {
+                    return Err(ImportError::Cancelled);
                 }
-                None => tied.missing += 1,
-            }
-        }
-        Ok(tied)
+                let algorithm = row.get(1).copied().and_then(ForeignAlgorithm::from_tag);
+                let (Some(algorithm), Ok(record)) = (algorithm, MissingRecord::decode(&bytes)) else {
+                    return Ok(None);
+                };
+                let digest = &row[2..];
+                let found = self.look_again(algorithm, digest, &record)?;
+                // What was erased is not to be had, so the entry stays as it is.
+                let Some((file, size)) = found.filter(|(file, _)| !self.erased.has(*file)) else {
+                    return Ok(None);
+                };
+                let value = encode_tie(file, size);
+                self.writer.put_object(Space::Foreign, &key::tie(algorithm, digest), &value)?;
+                Ok(Some(row))
+            })
+            .collect::<Result<_, ImportError>>()?;
+        let missing = looked.iter().filter(|row| row.is_none()).count() as u64;
+        Ok(Tied { rows: looked.into_iter().flatten().collect(), missing })
     }
 
     fn look_again(
@@ -387,10 +454,7 @@ impl<'a> Blobs<'a> {
                 let found = self.find_content(&pointer, &record.path)?;
                 Ok(found.map(|file| (file, record.size)))
             }
-            (ForeignAlgorithm::GitBlobSha1, Some(id), _) => self.objects.with_reader(|reader| {
-                let found = self.large_content(id, &record.path, reader, &mut Vec::new())?;
-                Ok(found.map(|ingested| (ingested.file, ingested.size)))
-            }),
+            (ForeignAlgorithm::GitBlobSha1, Some(id), _) => self.large_content(id, &record.path),
             _ => Ok(None),
         }
     }

@@ -4,17 +4,20 @@
 use crate::base::id::{CommitId, GitId, PersonId, TreeId};
 use crate::base::path::AssetPath;
 use crate::import::error::ImportError;
-use crate::import::git::blobs::Blobs;
-use crate::import::git::changes::{Changes, SeenTree, Skipped};
+use crate::import::git::blobs::{Blobs, Mark};
+use crate::import::git::changes::{Changes, EMPTY_TREE, SeenTree, Skipped};
+use crate::import::git::formed::Formed;
 use crate::import::git::merges::join;
-use crate::import::git::parse::{self, Actor, EntryKind};
+use crate::import::git::objects::Kind;
+use crate::import::git::parse::{self, Actor, EntryKind, GitEntry};
+use crate::import::git::run::NAMED_BLOB_BYTES_MAX;
 use crate::import::nodes::Nodes;
 use crate::import::recent::Recent;
 use crate::object::commit::{AssetNote, Commit, PARENTS_MAX, Signature};
 use crate::object::source::ObjectSource;
 use crate::object::tree::{Content, ForeignAlgorithm, TreeNode};
 use crate::object::tree_edit::EntryValue;
-use crate::object::tree_walk::entry_at;
+use crate::object::tree_walk::{TreeWalk, entry_at};
 use crate::repo::RepoError;
 use crate::repo::assign::{Differences, assign};
 use crate::repo::imports::{BlobRecord, GIT_COMMIT, GIT_PATHS, Scope, TreeForm, key};
@@ -38,6 +41,8 @@ pub struct ReadCommit {
     pub original: Vec<u8>,
     /// Its parents as far as they are there.
     pub parents: Vec<GitId>,
+    /// Whether others are not.
+    pub cut: bool,
     /// What it changed against the first of them.
     pub changes: Changes,
 }
@@ -52,8 +57,9 @@ pub struct Builder<'a> {
     narrowed: Option<Vec<u8>>,
     made: Recent<GitId, (CommitId, TreeId)>,
     people: Recent<(String, String), PersonId>,
-    /// Git trees that have a form of their own.
-    formed: HashSet<GitId>,
+    formed: Formed,
+    /// What has no place here and was kept for the way back.
+    aside: HashSet<GitId>,
     /// Commits that no other commit stands on yet.
     newest: HashSet<CommitId>,
     /// Entries that could not be taken over.
@@ -67,7 +73,7 @@ impl<'a> Builder<'a> {
         writer: &'a ChunkWriter<'a>,
         blobs: &'a Blobs<'a>,
         paths: &[AssetPath],
-        formed: HashSet<GitId>,
+        formed: Formed,
         unfinished: Vec<CommitId>,
     ) -> Self {
         let paths: Vec<Vec<u8>> = paths.iter().map(|path| path.as_bytes().to_vec()).collect();
@@ -80,6 +86,7 @@ impl<'a> Builder<'a> {
             made: Recent::new(COMMITS_KEPT),
             people: Recent::new(PEOPLE_KEPT),
             formed,
+            aside: HashSet::new(),
             newest: unfinished.into_iter().collect(),
             skipped: Vec::new(),
         }
@@ -111,10 +118,20 @@ impl<'a> Builder<'a> {
         Ok(Some((commit, tree)))
     }
 
+    /// How many parents the commit here has that a Git commit became.
+    pub fn parents_of(&mut self, id: GitId) -> Result<Option<usize>, ImportError> {
+        let Some((commit, _)) = self.made(id)? else { return Ok(None) };
+        Ok(Some(self.nodes.commit(commit)?.parents.len()))
+    }
+
     /// Makes one commit of what was read; its blobs must have been taken in and its parents made.
     pub fn make(&mut self, read: ReadCommit) -> Result<CommitId, ImportError> {
+        if read.parents.len() > PARENTS_MAX {
+            let (commit, parents) = (read.id, read.parents.len());
+            return Err(ImportError::TooManyParents { commit, parents, limit: PARENTS_MAX });
+        }
         let mut parents = Vec::with_capacity(read.parents.len());
-        for parent in read.parents.iter().take(PARENTS_MAX) {
+        for parent in &read.parents {
             parents.push(self.made(*parent)?.ok_or(ImportError::Missing { id: *parent })?);
         }
         let parsed = parse::commit(&read.original);
@@ -138,6 +155,9 @@ impl<'a> Builder<'a> {
         self.nodes.put_commit(id, &commit.encode())?;
         self.writer.put_object(Space::Origins, id.as_bytes(), &read.original)?;
         self.writer.put_object(Space::Imports, &key::commit(self.scope, read.id), id.as_bytes())?;
+        if read.cut {
+            self.writer.put_object(Space::Imports, &key::cut(self.scope, read.id), &[])?;
+        }
         for (parent, _) in &parents {
             self.newest.remove(parent);
         }
@@ -155,8 +175,11 @@ impl<'a> Builder<'a> {
         let base = parents.first().map_or_else(TreeNode::empty_id, |(_, tree)| *tree);
         let mut differences = Differences::default();
         let mut pending = PendingEdits::default();
+        if changes.whole {
+            differences.removed = self.gone(base, changes)?;
+        }
         for change in &changes.changes {
-            let was = match (change.was_there, parents.is_empty()) {
+            let was = match (change.was_there || changes.whole, parents.is_empty()) {
                 (true, false) => self.entry(base, &change.path)?,
                 _ => None,
             };
@@ -166,6 +189,7 @@ impl<'a> Builder<'a> {
             };
             let path = change.path.clone();
             match (was, now) {
+                (Some(was), Some(now)) if changes.whole && was.content == now => {}
                 (Some(was), Some(now)) => differences.changed.push((path, was, now)),
                 (Some(was), None) => differences.removed.push((path, was)),
                 (None, Some(now)) => differences.added.push((path, now)),
@@ -180,6 +204,19 @@ impl<'a> Builder<'a> {
         notes.dedup();
         let tree = self.nodes.edit(base, assignment.edits)?;
         Ok((tree, notes))
+    }
+
+    /// What stands in a tree and is not among all that stands now.
+    fn gone(&self, base: TreeId, changes: &Changes) -> Result<Vec<(AssetPath, EntryValue)>, ImportError> {
+        let now: HashSet<&AssetPath> = changes.changes.iter().map(|change| &change.path).collect();
+        let mut gone = Vec::new();
+        for item in TreeWalk::new(&self.nodes, base, AssetPath::root()) {
+            let (path, entry) = item.map_err(RepoError::from)?;
+            if !entry.content.is_directory() && !now.contains(&path) {
+                gone.push((path, entry.into()));
+            }
+        }
+        Ok(gone)
     }
 
     fn entry(&self, tree: TreeId, path: &AssetPath) -> Result<Option<EntryValue>, ImportError> {
@@ -212,44 +249,101 @@ impl<'a> Builder<'a> {
 
     /// Keeps of a Git tree what does not follow from the tree here.
     fn form(&mut self, seen: SeenTree) -> Result<(), ImportError> {
-        if self.formed.contains(&seen.id) {
+        let id = seen.id;
+        // Elsewhere a path may be too long for an entry that stands here, so the bytes win over marks.
+        if self.formed.is_verbatim(id) || (self.formed.has(id) && seen.verbatim.is_none()) {
             return Ok(());
         }
+        let is_hollow =
+            |(kind, id): &(EntryKind, GitId)| *kind == EntryKind::Directory && self.formed.is_hollow(*id);
+        let (hollow, standing): (Vec<_>, Vec<_>) = seen.kept.iter().copied().partition(is_hollow);
         let form = match seen.verbatim {
-            Some(bytes) => TreeForm::Verbatim(bytes),
-            None => match self.marks(&seen)? {
-                Some(form) => form,
-                None => return Ok(()),
-            },
+            Some(bytes) => Some(TreeForm::Verbatim(bytes)),
+            None if !hollow.is_empty() => Some(self.verbatim(id)?),
+            None => self.marks(id, &standing)?,
         };
-        self.writer.put_object(Space::Imports, &key::tree(seen.id), &form.encode())?;
-        self.formed.insert(seen.id);
+        if standing.is_empty() {
+            self.formed.note_hollow(id);
+        }
+        if let Some(TreeForm::Verbatim(bytes)) = &form {
+            self.keep_aside(bytes, &standing)?;
+        }
+        if let Some(form) = form {
+            self.writer.put_object(Space::Imports, &key::tree(id), &form.encode())?;
+            self.formed.note(id, &form);
+        }
         Ok(())
     }
 
-    fn marks(&self, seen: &SeenTree) -> Result<Option<TreeForm>, ImportError> {
-        let (mut pointers, mut ids) = (Vec::new(), Vec::new());
-        let mut whole = true;
-        for (position, entry) in seen.kept.iter().enumerate() {
-            let position = position as u64;
-            match entry.kind {
-                EntryKind::Directory if self.formed.contains(&entry.id) => ids.push((position, entry.id)),
-                EntryKind::Directory | EntryKind::Submodule => {}
-                EntryKind::Symlink => {
-                    let record = self.blobs.known(entry.id)?;
-                    whole &= record.as_ref().and_then(link_content).is_some();
-                }
-                EntryKind::File | EntryKind::Executable => match self.blobs.known(entry.id)? {
-                    Some(BlobRecord::Lfs { plain: true, .. }) => pointers.push(position),
-                    Some(BlobRecord::Lfs { .. } | BlobRecord::Foreign { plain: false, .. }) => {
-                        ids.push((position, entry.id));
-                    }
-                    _ => {}
-                },
+    /// Keeps what the entries of a tree name that have no place here, so that an export has it.
+    fn keep_aside(&mut self, tree: &[u8], standing: &[(EntryKind, GitId)]) -> Result<(), ImportError> {
+        let mut there = HashSet::with_capacity(standing.len());
+        for (kind, id) in standing {
+            let is_there = match kind {
+                EntryKind::Symlink => self.blobs.known(*id)?.as_ref().and_then(link_content).is_some(),
+                _ => true,
+            };
+            if is_there {
+                there.insert(*id);
             }
         }
-        if !whole {
-            return Ok(Some(TreeForm::Verbatim(encode_tree(seen))));
+        let entries = parse::tree(tree).unwrap_or_default().into_iter();
+        let mut waiting: Vec<GitId> = left_out(entries).filter(|id| !there.contains(id)).collect();
+        while let Some(id) = waiting.pop() {
+            if !self.aside.insert(id) || self.formed.has(id) {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            let found = self.blobs.objects.with_reader(|reader| -> Result<_, ImportError> {
+                let Some((kind, size)) = reader.header(id)? else { return Ok(None) };
+                let is_kept = kind == Kind::Tree || kind == Kind::Blob && size <= NAMED_BLOB_BYTES_MAX;
+                Ok((is_kept && reader.find_kind(id, kind, &mut bytes)?).then_some(kind))
+            });
+            match found {
+                Ok(Some(Kind::Tree)) => {
+                    waiting.extend(left_out(parse::tree(&bytes).unwrap_or_default().into_iter()));
+                    let form = TreeForm::Verbatim(bytes);
+                    self.writer.put_object(Space::Imports, &key::tree(id), &form.encode())?;
+                    self.formed.note(id, &form);
+                }
+                Ok(Some(_)) => self.writer.put_object(Space::Origins, &key::original(id), &bytes)?,
+                // What is large, damaged or missing is not kept: an export says that it lacks it.
+                Ok(None) | Err(ImportError::Object { .. } | ImportError::TooLarge { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of a tree as Git has them.
+    fn verbatim(&self, id: GitId) -> Result<TreeForm, ImportError> {
+        let mut bytes = Vec::new();
+        let is_here =
+            self.blobs.objects.with_reader(|reader| reader.find_kind(id, Kind::Tree, &mut bytes))?;
+        if is_here { Ok(TreeForm::Verbatim(bytes)) } else { Err(ImportError::Missing { id }) }
+    }
+
+    fn marks(&self, tree: GitId, kept: &[(EntryKind, GitId)]) -> Result<Option<TreeForm>, ImportError> {
+        let (mut pointers, mut ids) = (Vec::new(), Vec::new());
+        let marks = self.blobs.marks();
+        for (position, (kind, id)) in kept.iter().enumerate() {
+            let position = position as u64;
+            match kind {
+                EntryKind::Directory if self.formed.has(*id) => ids.push((position, *id)),
+                EntryKind::Directory | EntryKind::Submodule => {}
+                EntryKind::Symlink => {
+                    let record = self.blobs.known(*id)?;
+                    if record.as_ref().and_then(link_content).is_none() {
+                        drop(marks);
+                        return Ok(Some(self.verbatim(tree)?));
+                    }
+                }
+                EntryKind::File | EntryKind::Executable => match marks.get(id) {
+                    Some(Mark::Pointer) => pointers.push(position),
+                    Some(Mark::Id) => ids.push((position, *id)),
+                    None => {}
+                },
+            }
         }
         let follows = pointers.is_empty() && ids.is_empty();
         Ok((!follows).then_some(TreeForm::Marked { pointers, ids }))
@@ -288,6 +382,14 @@ pub fn imported(writer: &ChunkWriter<'_>, scope: Scope, id: GitId) -> Result<Opt
     Ok(is_here.then_some(commit))
 }
 
+/// What entries name that is part of the same repository.
+fn left_out(entries: impl Iterator<Item = GitEntry>) -> impl Iterator<Item = GitId> {
+    let empty = GitId::from_bytes(EMPTY_TREE);
+    entries
+        .filter(move |entry| entry.kind != Some(EntryKind::Submodule) && entry.id != empty)
+        .map(|entry| entry.id)
+}
+
 fn link_content(record: &BlobRecord) -> Option<Content> {
     match record {
         BlobRecord::File { file, size } if (1..=LINK_BYTES_MAX).contains(size) => {
@@ -295,22 +397,4 @@ fn link_content(record: &BlobRecord) -> Option<Content> {
         }
         _ => None,
     }
-}
-
-/// The bytes of a tree all of whose entries are usual.
-fn encode_tree(seen: &SeenTree) -> Vec<u8> {
-    let mut entries: Vec<_> = seen.kept.iter().collect();
-    let is_directory = |kind: EntryKind| kind == EntryKind::Directory;
-    entries.sort_by(|left, right| {
-        parse::git_order((&left.name, is_directory(left.kind)), (&right.name, is_directory(right.kind)))
-    });
-    let mut bytes = Vec::new();
-    for entry in entries {
-        bytes.extend_from_slice(entry.kind.mode());
-        bytes.push(b' ');
-        bytes.extend_from_slice(&entry.name);
-        bytes.push(0);
-        bytes.extend_from_slice(entry.id.as_bytes());
-    }
-    bytes
 }

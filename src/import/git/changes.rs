@@ -8,11 +8,17 @@ use crate::import::git::objects::{Kind, Reader};
 use crate::import::git::parse::{self, EntryKind, GitEntry};
 use crate::rules::portable::check_entry_name;
 use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 
 /// Most changed files of one commit.
-pub const CHANGES_MAX: usize = 4_000_000;
+pub const CHANGES_MAX: usize = 2_000_000;
+/// Most entries of folders that are looked at for one commit: a folder counts as often as it stands
+/// somewhere.
+pub const ENTRIES_MAX: usize = 20_000_000;
+/// Most entries of one commit that are left out and told.
+const SKIPPED_MAX: usize = 10_000;
 /// The tree without entries.
-const EMPTY_TREE: [u8; 20] = [
+pub(super) const EMPTY_TREE: [u8; 20] = [
     0x4b, 0x82, 0x5d, 0xc6, 0x42, 0xcb, 0x6e, 0xb9, 0xa0, 0x60, 0xe5, 0x4b, 0xf8, 0xd6, 0x92, 0x88, 0xfb,
     0xee, 0x49, 0x04,
 ];
@@ -28,26 +34,24 @@ pub struct Change {
     pub now: Option<(EntryKind, GitId)>,
 }
 
-/// An entry of a tree that is taken over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    /// Its name.
-    pub name: Vec<u8>,
-    /// What it is.
-    pub kind: EntryKind,
-    /// What it names.
-    pub id: GitId,
-}
-
 /// A tree that was read on the side of the commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenTree {
     /// Its id.
     pub id: GitId,
-    /// What is taken over of it, in the order of names.
-    pub kept: Vec<Kept>,
+    /// What is taken over of it, in the order of names: what it is and names. Folders that were not looked
+    /// into are among them, though nothing may stand in them.
+    pub kept: Vec<(EntryKind, GitId)>,
     /// Its bytes, when they do not follow from what is taken over.
     pub verbatim: Option<Vec<u8>>,
+}
+
+/// An entry of a tree that is taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kept {
+    name: Vec<u8>,
+    kind: EntryKind,
+    id: GitId,
 }
 
 /// An entry that is not taken over.
@@ -64,32 +68,73 @@ pub struct Skipped {
 pub struct Changes {
     /// Changed paths.
     pub changes: Vec<Change>,
+    /// Whether these are all paths of the commit, since what stood before is not at hand: what is not among
+    /// them is gone.
+    pub whole: bool,
     /// Trees that were read, those of folders before those that hold them.
     pub trees: Vec<SeenTree>,
     /// Entries that are not taken over.
     pub skipped: Vec<Skipped>,
+    /// How many entries of trees are in memory for it.
+    pub weight: usize,
+}
+
+/// The tree of the first parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// There is no parent.
+    Nothing,
+    /// This one.
+    Tree(GitId),
+    /// The parent is known, and its tree is not.
+    Gone,
 }
 
 /// Compares two trees. Only what lies at or below one of `paths` counts; everything when there are none.
 pub fn changes(
     reader: &mut Reader,
     commit: GitId,
-    before: Option<GitId>,
+    before: Before,
     after: GitId,
     paths: &[AssetPath],
 ) -> Result<Changes, ImportError> {
-    let mut differ = Differ { reader, commit, paths, out: Changes::default() };
-    if before != Some(after) {
-        differ.folder(&AssetPath::root(), 0, before, Some(after))?;
+    let (known, whole) = match before {
+        Before::Tree(id) if id == after => return Ok(Changes::default()),
+        Before::Tree(id) => (Some(id), false),
+        Before::Nothing => (None, false),
+        Before::Gone => (None, true),
+    };
+    let mut differ = Differ::new(reader, commit, paths);
+    let compared = differ.folder(&AssetPath::root(), 0, known, Some(after));
+    match compared {
+        // Git has removed what stood before: then all that stands now is listed.
+        Err(ImportError::Missing { .. }) if known.is_some() => {
+            changes(reader, commit, Before::Gone, after, paths)
+        }
+        Err(error) => Err(error),
+        Ok(_) => {
+            let mut found = differ.out;
+            found.whole = whole;
+            found.weight =
+                found.changes.len() + found.trees.iter().map(|tree| tree.kept.len()).sum::<usize>();
+            Ok(found)
+        }
     }
-    Ok(differ.out)
 }
+
+/// Two folders under one name.
+type Pair = (Option<GitId>, Option<GitId>);
 
 struct Differ<'a> {
     reader: &'a mut Reader,
     commit: GitId,
     paths: &'a [AssetPath],
     out: Changes,
+    /// Folders between which nothing differs, with whether anything stands in them.
+    blank: HashMap<Pair, bool>,
+    /// Trees that are among those read already, with whether their bytes are.
+    seen: HashSet<(GitId, bool)>,
+    entries: usize,
 }
 
 struct Listed {
@@ -99,9 +144,33 @@ struct Listed {
     regular: bool,
 }
 
-impl Differ<'_> {
-    /// Compares one folder; says whether anything stands in it on the side of the commit.
+impl<'a> Differ<'a> {
+    fn new(reader: &'a mut Reader, commit: GitId, paths: &'a [AssetPath]) -> Self {
+        let (blank, seen) = (HashMap::new(), HashSet::new());
+        Self { reader, commit, paths, out: Changes::default(), blank, seen, entries: 0 }
+    }
+
+    /// Compares one folder; says whether anything stands in it on the side of the commit. Where the same
+    /// folders stand many times and nothing differs in them, they are compared once.
     fn folder(
+        &mut self,
+        path: &AssetPath,
+        depth: usize,
+        before: Option<GitId>,
+        after: Option<GitId>,
+    ) -> Result<bool, ImportError> {
+        if let Some(stands) = self.blank.get(&(before, after)) {
+            return Ok(*stands);
+        }
+        let found = (self.out.changes.len(), self.out.skipped.len());
+        let stands = self.compare(path, depth, before, after)?;
+        if found == (self.out.changes.len(), self.out.skipped.len()) {
+            self.blank.insert((before, after), stands);
+        }
+        Ok(stands)
+    }
+
+    fn compare(
         &mut self,
         path: &AssetPath,
         depth: usize,
@@ -121,7 +190,7 @@ impl Differ<'_> {
             }
             let was = old.next_if(|was| was.name == entry.name);
             if self.entry(path, depth, was.as_ref(), Some(&entry))? {
-                standing.push(entry);
+                standing.push((entry.kind, entry.id));
             } else {
                 regular = false;
             }
@@ -130,7 +199,9 @@ impl Differ<'_> {
             self.entry(path, depth, Some(&gone), None)?;
         }
         let any = !standing.is_empty();
-        if let Some(id) = after.filter(|_| self.paths.is_empty()) {
+        if let Some(id) = after.filter(|_| self.paths.is_empty())
+            && self.seen.insert((id, regular))
+        {
             let verbatim = (!regular).then_some(bytes);
             self.out.trees.push(SeenTree { id, kept: standing, verbatim });
         }
@@ -194,6 +265,10 @@ impl Differ<'_> {
             return Err(ImportError::Missing { id });
         }
         let entries = parse::tree(&bytes).ok_or(ImportError::Object { id, source: None })?;
+        self.entries += entries.len() + 1;
+        if self.entries > ENTRIES_MAX {
+            return Err(ImportError::TooManyFiles { commit: self.commit, limit: ENTRIES_MAX });
+        }
         let mut regular = entries.iter().all(|entry| entry.usual) && is_sorted(&entries);
         let mut kept: Vec<Kept> = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -222,7 +297,7 @@ impl Differ<'_> {
     }
 
     fn skip(&mut self, folder: &AssetPath, name: &[u8], reason: &'static str, tell: bool) {
-        if tell {
+        if tell && self.out.skipped.len() < SKIPPED_MAX {
             let mut path = folder.as_bytes().to_vec();
             if !folder.is_root() {
                 path.push(b'/');
@@ -231,6 +306,17 @@ impl Differ<'_> {
             self.out.skipped.push(Skipped { path, reason });
         }
     }
+}
+
+/// Whether nothing can stand in a tree of which this is known: entries that cannot be taken over, and folders
+/// in which nothing stands.
+pub(super) fn is_hollow(tree: &[u8], hollow: &dyn Fn(GitId) -> bool) -> bool {
+    let entries = parse::tree(tree).unwrap_or_default();
+    entries.iter().all(|entry| match check(entry, &AssetPath::root(), 0) {
+        Ok(EntryKind::Directory) => hollow(entry.id),
+        Ok(_) => false,
+        Err(_) => true,
+    })
 }
 
 /// Whether an entry can be taken over, as what; or why not.

@@ -223,11 +223,11 @@ fn moved_away<S: ObjectSource<Error = RepoError>>(
 }
 
 /// Hears of a file of ours that differs, with what stands at the same path on the other side.
-type See<'s> = dyn FnMut(&AssetPath, &TreeEntry, Option<&TreeEntry>) + 's;
+pub(super) type See<'s> = dyn FnMut(&AssetPath, &TreeEntry, Option<&TreeEntry>) + 's;
 
 /// Compares two folders; what is equal stays unread. Folders that only ours has are looked into when
 /// the comparison is `whole`; what only theirs has is passed over.
-fn compare<S: ObjectSource>(
+pub(super) fn compare<S: ObjectSource>(
     source: &S,
     path: &AssetPath,
     (ours, theirs): (TreeId, TreeId),

@@ -3,13 +3,16 @@
 pub mod blobs;
 pub mod build;
 pub mod changes;
+pub(in crate::import) mod delta;
 pub mod export;
+mod formed;
 pub(in crate::import) mod large;
 pub mod lfs;
 mod merges;
 pub mod objects;
 pub mod order;
 pub mod parse;
+mod rebuild;
 pub mod run;
 pub mod settings;
 pub mod source;

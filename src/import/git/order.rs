@@ -1,6 +1,6 @@
 //! Which commits are to be imported, in an order in which parents come first.
 
-use crate::base::id::GitId;
+use crate::base::id::{CommitId, GitId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::import::error::ImportError;
 use crate::import::git::objects::{Kind, Objects};
@@ -14,8 +14,10 @@ pub struct Planned {
     pub id: GitId,
     /// Its tree.
     pub tree: GitId,
-    /// Its parents as far as they are there, in order.
+    /// Its parents as far as they are there or were imported before, in order.
     pub parents: Vec<GitId>,
+    /// How many parents of it a shallow clone left out.
+    pub cut: usize,
 }
 
 /// The commits of an import.
@@ -23,18 +25,28 @@ pub struct Planned {
 pub struct Order {
     /// Parents first.
     pub commits: Vec<Planned>,
-    /// Commits that are named as parents and are not in the repository.
+    /// Parents that a shallow clone left out and that no earlier import brought.
     pub absent: u64,
 }
 
-/// Finds all commits that the tips reach and that are not known yet.
+/// What earlier imports brought.
+pub trait Earlier {
+    /// The commit that a Git commit became.
+    fn commit(&self, id: GitId) -> Result<Option<CommitId>, ImportError>;
+    /// The parents of a commit here.
+    fn parents(&self, id: CommitId) -> Result<Vec<CommitId>, ImportError>;
+}
+
+/// Finds all commits that the tips reach and that are not known yet. Where an earlier import found history
+/// cut off that is whole now (`regrown`), commits are also made anew that stand on what was cut.
 ///
 /// The order follows from the tips alone: another run finds the same.
 pub fn order(
     objects: &Objects,
     tips: &[GitId],
     shallow: &HashSet<GitId>,
-    is_known: &dyn Fn(GitId) -> Result<bool, ImportError>,
+    earlier: &dyn Earlier,
+    regrown: bool,
     monitor: &dyn Monitor,
 ) -> Result<Order, ImportError> {
     monitor.phase(Phase { name: "Reading history", files_total: None, bytes_total: None });
@@ -44,12 +56,23 @@ pub fn order(
             if !reader.find_kind(id, Kind::Commit, &mut buffer)? {
                 return Ok(None);
             }
-            let (tree, parents) = parse::commit_links(&buffer);
+            let (tree, mut parents) = parse::commit_links(&buffer);
             let tree = tree.ok_or(ImportError::Object { id, source: None })?;
-            let parents = if shallow.contains(&id) { Vec::new() } else { parents };
-            Ok(Some(Planned { id, tree, parents }))
+            let all = parents.len();
+            if shallow.contains(&id) {
+                // What an earlier import brought is there, whatever this clone left out.
+                let mut known = Vec::with_capacity(all);
+                for parent in parents {
+                    if earlier.commit(parent)?.is_some() {
+                        known.push(parent);
+                    }
+                }
+                parents = known;
+            }
+            let cut = all - parents.len();
+            Ok(Some(Planned { id, tree, parents, cut }))
         };
-        let mut walk = Walk { order: Order::default(), settled: HashMap::new(), is_known, monitor };
+        let mut walk = Walk { order: Order::default(), settled: HashMap::new(), earlier, regrown, monitor };
         for tip in tips {
             if !walk.from(*tip, &mut read)? {
                 return Err(ImportError::Missing { id: *tip });
@@ -62,10 +85,12 @@ pub fn order(
 /// What is known of a commit that was met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Met {
-    /// Its parents are being looked at.
-    Open,
-    /// It was imported before or stands in the order.
+    /// Its parents are being looked at. When it was imported before, as what.
+    Open(Option<CommitId>),
+    /// It was imported before.
     There,
+    /// It stands in the order.
+    Planned,
     /// It is not in the repository.
     Absent,
 }
@@ -73,7 +98,8 @@ enum Met {
 struct Walk<'a> {
     order: Order,
     settled: HashMap<GitId, Met>,
-    is_known: &'a dyn Fn(GitId) -> Result<bool, ImportError>,
+    earlier: &'a dyn Earlier,
+    regrown: bool,
     monitor: &'a dyn Monitor,
 }
 
@@ -90,13 +116,40 @@ impl Walk<'_> {
                 open.extend(self.meet(parent, read)?.map(|planned| (planned, 0)));
                 continue;
             }
-            let Some((mut planned, _)) = open.pop() else { break };
-            planned.parents.retain(|parent| self.settled.get(parent) == Some(&Met::There));
-            self.settled.insert(planned.id, Met::There);
-            self.order.commits.push(planned);
+            let Some((planned, _)) = open.pop() else { break };
+            self.settle(planned)?;
             self.monitor.commits(self.order.commits.len() as u64, 0);
         }
-        Ok(self.settled.get(&tip) == Some(&Met::There))
+        Ok(matches!(self.settled.get(&tip), Some(Met::There | Met::Planned)))
+    }
+
+    /// Decides about a commit all of whose parents were decided about.
+    fn settle(&mut self, planned: Planned) -> Result<(), ImportError> {
+        let absent = |parent: &&GitId| self.settled.get(*parent) == Some(&Met::Absent);
+        if let Some(parent) = planned.parents.iter().find(absent) {
+            return Err(ImportError::Missing { id: *parent });
+        }
+        let is_new = |parent: &GitId| self.settled.get(parent) == Some(&Met::Planned);
+        let before = match self.settled.get(&planned.id) {
+            Some(Met::Open(before)) => *before,
+            _ => None,
+        };
+        if let Some(here) = before
+            && !planned.parents.iter().any(is_new)
+        {
+            let mut parents = Vec::with_capacity(planned.parents.len());
+            for parent in &planned.parents {
+                parents.extend(self.earlier.commit(*parent)?);
+            }
+            if parents == self.earlier.parents(here)? {
+                self.settled.insert(planned.id, Met::There);
+                return Ok(());
+            }
+        }
+        self.settled.insert(planned.id, Met::Planned);
+        self.order.absent += planned.cut as u64;
+        self.order.commits.push(planned);
+        Ok(())
     }
 
     /// Looks at a commit for the first time; gives it back when its parents are to be looked at.
@@ -107,13 +160,14 @@ impl Walk<'_> {
         if self.monitor.is_cancelled() {
             return Err(ImportError::Cancelled);
         }
-        if (self.is_known)(id)? {
-            self.settled.insert(id, Met::There);
-            return Ok(None);
-        }
-        let found = read(id)?;
-        self.order.absent += u64::from(found.is_none());
-        self.settled.insert(id, if found.is_some() { Met::Open } else { Met::Absent });
+        let before = self.earlier.commit(id)?;
+        let found = if before.is_none() || self.regrown { read(id)? } else { None };
+        let met = match (&found, before) {
+            (Some(_), before) => Met::Open(before),
+            (None, Some(_)) => Met::There,
+            (None, None) => Met::Absent,
+        };
+        self.settled.insert(id, met);
         Ok(found)
     }
 }

@@ -72,7 +72,7 @@ impl EntryKind {
     }
 
     /// What a mode means to Git; `None` when it means nothing.
-    fn of_mode(mode: &[u8]) -> Option<Self> {
+    pub fn of_mode(mode: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(mode).ok().filter(|text| !text.is_empty() && text.len() <= 8)?;
         let mode = u32::from_str_radix(text, 8).ok()?;
         Some(match mode & 0o170_000 {
@@ -145,8 +145,19 @@ pub fn tag(bytes: &[u8]) -> Option<GitTag> {
     })
 }
 
-/// Reads a tree; `None` when its bytes are no tree.
-pub fn tree(bytes: &[u8]) -> Option<Vec<GitEntry>> {
+/// One entry of a tree, as its bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawEntry<'a> {
+    /// The mode as it is written.
+    pub mode: &'a [u8],
+    /// The name as it stands there.
+    pub name: &'a [u8],
+    /// What it names.
+    pub id: GitId,
+}
+
+/// Reads a tree as it is; `None` when its bytes are no tree.
+pub fn raw_tree(bytes: &[u8]) -> Option<Vec<RawEntry<'_>>> {
     let mut entries = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -154,12 +165,20 @@ pub fn tree(bytes: &[u8]) -> Option<Vec<GitEntry>> {
         let end = blank + 1 + rest[blank + 1..].iter().position(|byte| *byte == 0)?;
         let (mode, name) = (&rest[..blank], &rest[blank + 1..end]);
         let id = GitId::from_slice(rest.get(end + 1..end + 1 + GitId::SIZE)?)?;
-        let kind = EntryKind::of_mode(mode);
-        let usual = kind.is_some_and(|kind| kind.mode() == mode);
-        entries.push(GitEntry { name: name.to_vec(), kind, usual, id });
+        entries.push(RawEntry { mode, name, id });
         rest = &rest[end + 1 + GitId::SIZE..];
     }
     Some(entries)
+}
+
+/// Reads a tree; `None` when its bytes are no tree.
+pub fn tree(bytes: &[u8]) -> Option<Vec<GitEntry>> {
+    let entry = |RawEntry { mode, name, id }| {
+        let kind = EntryKind::of_mode(mode);
+        let usual = kind.is_some_and(|kind| kind.mode() == mode);
+        GitEntry { name: name.to_vec(), kind, usual, id }
+    };
+    Some(raw_tree(bytes)?.into_iter().map(entry).collect())
 }
 
 /// The order in which Git sorts entries: folders as if their names ended in a slash.

@@ -8,17 +8,21 @@
 use crate::base::id::{CommitId, GitId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
+use crate::import::erased::Erased;
 use crate::import::error::ImportError;
 use crate::import::git::blobs::{Blobs, MissingContent, Wanted};
 use crate::import::git::build::{Builder, ReadCommit, imported};
-use crate::import::git::changes::{Skipped, changes};
+use crate::import::git::changes::{Before, Skipped, changes};
+use crate::import::git::formed::Formed;
 use crate::import::git::objects::{Kind, Objects, Reader};
-use crate::import::git::order::{Planned, order};
+use crate::import::git::order::{Earlier, Planned, order};
 use crate::import::git::parse::{self, EntryKind, GitTag};
+use crate::import::git::rebuild::rebuild;
 use crate::import::git::source::{Source, SourceRef};
-use crate::repo::Repository;
+use crate::object::commit::Commit;
 use crate::repo::imports::{Scope, UNFINISHED_KEY, key};
 use crate::repo::ingest::Ingester;
+use crate::repo::{RepoError, Repository, View};
 use crate::store::{ChunkWriter, Space};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -28,12 +32,19 @@ const BATCH_COMMITS_MIN: usize = 16;
 const BATCH_COMMITS_MAX: usize = 2_048;
 /// Changed files that a batch should have.
 const BATCH_CHANGES: usize = 30_000;
+/// Entries of trees, and bytes of originals, that a batch may hold in memory before what is there is made.
+const BATCH_ENTRIES: usize = 500_000;
+const BATCH_ORIGINAL_BYTES: usize = 16 << 20;
+/// Commits that are read side by side before it is asked how much that was.
+const READ_AT_ONCE: usize = 32;
+/// Entries that are left out and told.
+const SKIPPED_MAX: usize = 100_000;
 /// Stack of the threads that compare trees, in bytes; only what is used takes memory.
 const STACK_BYTES: usize = 32 << 20;
 /// Longest chain of tags that name tags.
 const TAG_CHAIN_MAX: usize = 16;
-/// Longest blob that is kept because a name stands for it, in bytes.
-const NAMED_BLOB_BYTES_MAX: u64 = 1 << 20;
+/// Longest blob that is kept because a name stands for it, or an entry that has no place here, in bytes.
+pub(super) const NAMED_BLOB_BYTES_MAX: u64 = 1 << 20;
 
 /// What to import.
 #[derive(Debug, Clone, Default)]
@@ -75,8 +86,10 @@ pub struct Imported {
     pub new_bytes: u64,
     /// Bytes by which the packs grew.
     pub stored_bytes: u64,
-    /// Parents that a shallow clone left out.
+    /// Parents that a shallow clone left out and that no earlier import brought.
     pub absent_parents: u64,
+    /// Whether history that an earlier import found cut off is whole now, so that commits were made anew.
+    pub regrown: bool,
     /// Content that was not at hand in this import.
     pub missing: Vec<MissingContent>,
     /// Content that earlier imports missed and that was found now; content still missing from them.
@@ -124,17 +137,21 @@ fn import(
     let refs = peel(&source.objects, &chosen)?;
     let writer = repository.store().chunk_writer(monitor)?;
     let scope = scope_of(wish);
+    rebuild(repository, &writer, scope, monitor)?;
     let tips: Vec<GitId> = refs.iter().filter_map(|peeled| peeled.commit).collect();
-    let is_known = |id: GitId| imported(&writer, scope, id).map(|found| found.is_some());
-    let planned = order(&source.objects, &tips, &source.shallow, &is_known, monitor)?;
+    let view = repository.view()?;
+    let healed = healed(&view, source, scope)?;
+    let earlier = Known { writer: &writer, scope };
+    let planned = order(&source.objects, &tips, &source.shallow, &earlier, !healed.is_empty(), monitor)?;
     let parameters = repository.store().settings().chunker;
     let ingester = Ingester::storing(&writer, &parameters, monitor);
     let places = (source.lfs.as_slice(), source.worktrees.as_slice());
-    let blobs = Blobs::new(&source.objects, &writer, ingester, monitor, places);
-    let view = repository.view()?;
+    let erased = Erased::read(&view)?;
+    let blobs = Blobs::new(&source.objects, &writer, ingester, monitor, places, erased);
+    blobs.remember_marks(&view)?;
     let missing_rows: Vec<(Vec<u8>, Vec<u8>)> =
         view.snapshot().scan_prefix(Space::Imports, key::MISSING)?.collect::<Result<_, _>>()?;
-    let formed = formed_trees(&view)?;
+    let formed = Formed::read(&view)?;
     let unfinished = view.unfinished_imports()?;
     drop(view);
     let tied = blobs.tie_missing(missing_rows)?;
@@ -144,6 +161,7 @@ fn import(
     let mut result = Imported {
         commits: planned.commits.len() as u64,
         absent_parents: planned.absent,
+        regrown: !healed.is_empty(),
         skipped: std::mem::take(&mut builder.skipped),
         tied: tied.rows.len() as u64,
         still_missing: tied.missing,
@@ -152,6 +170,7 @@ fn import(
     for peeled in refs {
         result.refs.push(peeled.keep(&writer, &mut builder)?);
     }
+    let healed = only_whole(&mut builder, source, scope, healed)?;
     drop(builder);
     finish(&blobs, &mut result);
     drop(blobs);
@@ -159,11 +178,67 @@ fn import(
     result.stored_bytes = staged.totals().stored_bytes;
     let mut edit = repository.edit()?;
     edit.publish(staged)?;
-    for row in &tied.rows {
+    for row in tied.rows.iter().chain(&healed) {
         edit.transaction().delete(Space::Imports, row)?;
     }
     edit.commit()?;
     Ok(result)
+}
+
+/// What earlier imports brought, as the writer sees it.
+struct Known<'a> {
+    writer: &'a ChunkWriter<'a>,
+    scope: Scope,
+}
+
+impl Earlier for Known<'_> {
+    fn commit(&self, id: GitId) -> Result<Option<CommitId>, ImportError> {
+        imported(self.writer, self.scope, id)
+    }
+
+    fn parents(&self, id: CommitId) -> Result<Vec<CommitId>, ImportError> {
+        let missing = || RepoError::Missing { kind: "commit", id: id.to_string() };
+        let bytes = self.writer.stored_object(Space::Commits, id.as_bytes())?.ok_or_else(missing)?;
+        let commit = Commit::decode(&bytes);
+        let damaged = |source| RepoError::Damaged { kind: "commit", id: id.to_string(), source };
+        Ok(commit.map_err(damaged)?.parents)
+    }
+}
+
+/// The records of commits that were found cut off by an earlier import and are whole in this source.
+fn healed(view: &View, source: &Source, scope: Scope) -> Result<Vec<Vec<u8>>, ImportError> {
+    let prefix = key::cuts(scope);
+    let mut healed = Vec::new();
+    for row in view.snapshot().scan_prefix(Space::Imports, &prefix)? {
+        let (key, _) = row?;
+        let Some(id) = GitId::from_slice(&key[prefix.len()..]) else { continue };
+        let here = |reader: &mut Reader| reader.header(id);
+        if !source.shallow.contains(&id) && source.objects.with_reader(here)?.is_some() {
+            healed.push(key);
+        }
+    }
+    Ok(healed)
+}
+
+/// Of the records of commits that were cut off, those of commits that have all their parents now.
+fn only_whole(
+    builder: &mut Builder<'_>,
+    source: &Source,
+    scope: Scope,
+    healed: Vec<Vec<u8>>,
+) -> Result<Vec<Vec<u8>>, ImportError> {
+    let start = key::cuts(scope).len();
+    let mut whole = Vec::new();
+    for row in healed {
+        let Some(id) = GitId::from_slice(&row[start..]) else { continue };
+        let mut bytes = Vec::new();
+        source.objects.with_reader(|reader| reader.find_kind(id, Kind::Commit, &mut bytes))?;
+        let parents = parse::commit_links(&bytes).1.len();
+        if builder.parents_of(id)?.is_some_and(|made| made == parents) {
+            whole.push(row);
+        }
+    }
+    Ok(whole)
 }
 
 fn finish(blobs: &Blobs<'_>, result: &mut Imported) {
@@ -178,45 +253,43 @@ fn finish(blobs: &Blobs<'_>, result: &mut Imported) {
     result.new_bytes = blobs.totals.new_bytes.load(Relaxed);
 }
 
-/// The Git trees that have a form of their own, as far as they are known.
-fn formed_trees(view: &crate::repo::View) -> Result<HashSet<GitId>, ImportError> {
-    let mut formed = HashSet::new();
-    for row in view.snapshot().scan_prefix(Space::Imports, key::TREES)? {
-        let (key, _) = row?;
-        formed.extend(key.get(1..).and_then(GitId::from_slice));
-    }
-    Ok(formed)
-}
-
 /// The names that a wish asks for.
 fn choose<'r>(refs: &'r [SourceRef], wish: &Wish) -> Result<Vec<&'r SourceRef>, ImportError> {
-    let patterns: Vec<gix::glob::Pattern> = wish
-        .names
-        .iter()
-        .map(|text| {
-            let reason = || "it is no pattern for names".to_owned();
-            gix::glob::Pattern::from_bytes_without_negation(text.as_bytes())
-                .ok_or_else(|| ImportError::Argument { text: text.clone(), reason: reason() })
-        })
-        .collect::<Result<_, _>>()?;
+    let patterns = patterns(wish)?;
+    let chosen: Vec<&SourceRef> =
+        refs.iter().filter(|entry| is_chosen(wish, &patterns, &entry.name)).collect();
+    if chosen.is_empty() {
+        Err(ImportError::NothingToImport { patterns: wish.names.clone() })
+    } else {
+        Ok(chosen)
+    }
+}
+
+/// Whether a wish asks for a name.
+pub fn asks_for(wish: &Wish, name: &[u8]) -> Result<bool, ImportError> {
+    Ok(is_chosen(wish, &patterns(wish)?, name))
+}
+
+fn patterns(wish: &Wish) -> Result<Vec<gix::glob::Pattern>, ImportError> {
+    let pattern = |text: &String| {
+        let reason = || "it is no pattern for names".to_owned();
+        gix::glob::Pattern::from_bytes_without_negation(text.as_bytes())
+            .ok_or_else(|| ImportError::Argument { text: text.clone(), reason: reason() })
+    };
+    wish.names.iter().map(pattern).collect()
+}
+
+fn is_chosen(wish: &Wish, patterns: &[gix::glob::Pattern], name: &[u8]) -> bool {
     let fits = |name: &[u8]| {
         let mode = gix::glob::wildmatch::Mode::empty();
         patterns.is_empty()
             || patterns.iter().any(|pattern| gix::glob::wildmatch(pattern.text.as_ref(), name.into(), mode))
     };
-    let chosen: Vec<&SourceRef> = refs
-        .iter()
-        .filter(|entry| match category(&entry.name) {
-            (Category::Branch | Category::Tag, short) => fits(short),
-            (Category::Remote, short) => wish.remotes && fits(short),
-            (Category::Kept, _) => patterns.is_empty() && wish.paths.is_empty(),
-            (Category::Other, _) => false,
-        })
-        .collect();
-    if chosen.is_empty() {
-        Err(ImportError::NothingToImport { patterns: wish.names.clone() })
-    } else {
-        Ok(chosen)
+    match category(name) {
+        (Category::Branch | Category::Tag, short) => fits(short),
+        (Category::Remote, short) => wish.remotes && fits(short),
+        (Category::Kept, _) => patterns.is_empty() && wish.paths.is_empty(),
+        (Category::Other, _) => false,
     }
 }
 
@@ -279,7 +352,7 @@ fn peel(objects: &Objects, refs: &[&SourceRef]) -> Result<Vec<Peeled>, ImportErr
     objects.with_reader(|reader| refs.iter().map(|entry| peel_one(reader, entry)).collect())
 }
 
-fn peel_one(reader: &Reader, entry: &SourceRef) -> Result<Peeled, ImportError> {
+fn peel_one(reader: &mut Reader, entry: &SourceRef) -> Result<Peeled, ImportError> {
     let mut peeled =
         Peeled { name: entry.name.clone(), git: entry.target, commit: None, tags: Vec::new(), blob: None };
     let mut next = entry.target;
@@ -328,9 +401,9 @@ impl Batches<'_> {
         let trees: HashMap<GitId, GitId> = commits.iter().map(|planned| (planned.id, planned.tree)).collect();
         let (mut rest, mut size) = (commits, BATCH_COMMITS_MIN);
         while !rest.is_empty() {
-            let (batch, later) = rest.split_at(size.min(rest.len()));
-            rest = later;
-            let read = self.read(batch, &trees)?;
+            let read = self.read(&rest[..size.min(rest.len())], &trees)?;
+            let count = read.len();
+            rest = &rest[count..];
             let changed: usize = read.iter().map(|commit| commit.changes.changes.len()).sum();
             self.blobs.take(&wanted(&read))?;
             for commit in read {
@@ -341,8 +414,9 @@ impl Batches<'_> {
                 done += 1;
                 self.monitor.commits(done, total);
             }
+            builder.skipped.truncate(SKIPPED_MAX);
             self.publish(builder)?;
-            let per_commit = changed / batch.len() + 1;
+            let per_commit = changed / count.max(1) + 1;
             size = (BATCH_CHANGES / per_commit).clamp(1, BATCH_COMMITS_MAX).min(size * 2);
         }
         Ok(())
@@ -357,9 +431,25 @@ impl Batches<'_> {
         Ok(())
     }
 
-    /// Reads commits and compares their trees, several at a time.
+    /// Reads commits and compares their trees, several at a time, until these are all or memory is full: at
+    /// least one.
     fn read(&self, batch: &[Planned], trees: &HashMap<GitId, GitId>) -> Result<Vec<ReadCommit>, ImportError> {
-        batch.par_iter().map(|planned| self.read_one(planned, trees)).collect()
+        let (mut read, mut entries, mut bytes) = (Vec::with_capacity(batch.len()), 0, 0);
+        let mut at_once = READ_AT_ONCE;
+        let mut rest = batch;
+        while !rest.is_empty() && entries < BATCH_ENTRIES && bytes < BATCH_ORIGINAL_BYTES {
+            let (next, later) = rest.split_at(at_once.min(rest.len()));
+            rest = later;
+            let found: Vec<ReadCommit> =
+                next.par_iter().map(|planned| self.read_one(planned, trees)).collect::<Result<_, _>>()?;
+            let weight: usize = found.iter().map(|commit| commit.changes.weight).sum();
+            entries += weight;
+            bytes += found.iter().map(|commit| commit.original.len()).sum::<usize>();
+            read.extend(found);
+            let per_commit = weight / next.len() + 1;
+            at_once = (BATCH_ENTRIES / 4 / per_commit).clamp(1, READ_AT_ONCE);
+        }
+        Ok(read)
     }
 
     fn read_one(&self, planned: &Planned, trees: &HashMap<GitId, GitId>) -> Result<ReadCommit, ImportError> {
@@ -373,18 +463,27 @@ impl Batches<'_> {
             }
             let before = match planned.parents.first() {
                 Some(parent) => match trees.get(parent) {
-                    Some(tree) => Some(*tree),
-                    None => {
-                        let mut bytes = Vec::new();
-                        reader.find_kind(*parent, Kind::Commit, &mut bytes)?;
-                        parse::commit_links(&bytes).0
-                    }
+                    Some(tree) => Before::Tree(*tree),
+                    None => self.tree_of(*parent, reader)?.map_or(Before::Gone, Before::Tree),
                 },
-                None => None,
+                None => Before::Nothing,
             };
             let changes = changes(reader, planned.id, before, planned.tree, &self.wish.paths)?;
-            Ok(ReadCommit { id: planned.id, original, parents: planned.parents.clone(), changes })
+            let (id, parents, cut) = (planned.id, planned.parents.clone(), planned.cut > 0);
+            Ok(ReadCommit { id, original, parents, cut, changes })
         })
+    }
+
+    /// The tree of a commit that an earlier import brought: from Git or, where Git has removed the commit,
+    /// from the original that was kept.
+    fn tree_of(&self, commit: GitId, reader: &mut Reader) -> Result<Option<GitId>, ImportError> {
+        let mut bytes = Vec::new();
+        if reader.find_kind(commit, Kind::Commit, &mut bytes)? {
+            return Ok(parse::commit_links(&bytes).0);
+        }
+        let Some(here) = imported(self.writer, scope_of(self.wish), commit)? else { return Ok(None) };
+        let original = self.writer.stored_object(Space::Origins, here.as_bytes())?;
+        Ok(original.and_then(|bytes| parse::commit_links(&bytes).0))
     }
 }
 

@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// Longest header of a bundle, in bytes.
 const BUNDLE_HEADER_MAX: u64 = 1 << 26;
 const BUNDLE_SIGNATURE: &[u8] = b"# v";
+/// Largest object of a bundle: it is unpacked in memory once, in bytes.
+const BUNDLED_BYTES_MAX: usize = 1 << 30;
 
 /// A name that points somewhere.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +28,9 @@ pub struct SourceRef {
     /// What it names: a commit, an annotated tag, seldom something else.
     pub target: GitId,
 }
+
+/// Tells repositories apart by where they lie.
+pub type SourceId = [u8; 8];
 
 /// A folder with checked-out files.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,8 +49,11 @@ pub struct Source {
     pub refs: Vec<SourceRef>,
     /// The full name that its HEAD stands for.
     pub head: Option<Vec<u8>>,
-    /// Commits whose parents a shallow clone left out.
+    /// Commits whose parents a shallow clone left out, or that were cut off by hand.
     pub shallow: HashSet<GitId>,
+    /// Says which source it is, as long as it lies at the same place and is no bundle: only then does what is
+    /// not in it any more say that it was removed.
+    pub identity: Option<SourceId>,
     /// Folders of Git LFS content, the likeliest first.
     pub lfs: Vec<PathBuf>,
     /// Checked-out files, which may have content that the folders of LFS lack.
@@ -64,8 +72,11 @@ impl Source {
         more_lfs: &[PathBuf],
         monitor: &dyn Monitor,
     ) -> Result<Self, ImportError> {
-        let mut source =
-            if path.is_file() { open_bundle(path, scratch, monitor)? } else { open_repository(path)? };
+        let mut source = if path.is_file() {
+            open_bundle(path, scratch, monitor)?
+        } else {
+            open_repository(path, scratch)?
+        };
         for folder in more_lfs {
             let objects = folder.join("objects");
             source.lfs.insert(0, if objects.is_dir() { objects } else { folder.clone() });
@@ -76,7 +87,7 @@ impl Source {
     }
 }
 
-fn open_repository(path: &Path) -> Result<Source, ImportError> {
+fn open_repository(path: &Path, scratch: &Path) -> Result<Source, ImportError> {
     let opened = gix::open_opts(path, gix::open::Options::isolated().strict_config(false));
     let repository = opened.map_err(|error| not_opened(path, error))?;
     let config = repository.config_snapshot();
@@ -106,10 +117,31 @@ fn open_repository(path: &Path) -> Result<Source, ImportError> {
     let (refs, broken_refs) = read_refs(&repository, path)?;
     let head = repository.head_name().ok().flatten().map(|name| name.as_bstr().to_vec());
     let shallow = repository.shallow_commits().map_err(|error| open_error(path, error))?;
-    let shallow = shallow.iter().flat_map(|commits| commits.iter()).filter_map(|id| git_id(id)).collect();
-    let objects = Objects::open(&objects_dir, borrowed)?;
+    let mut shallow: HashSet<GitId> =
+        shallow.iter().flat_map(|commits| commits.iter()).filter_map(|id| git_id(id)).collect();
+    shallow.extend(grafted(&common.join("info/grafts")));
+    let objects = Objects::open(&objects_dir, borrowed, scratch)?;
     let worktrees = worktrees(&repository);
-    Ok(Source { objects, refs, head, shallow, lfs, worktrees, broken_refs, _unpacked: None })
+    let identity = Some(identity_of(&common));
+    Ok(Source { objects, refs, head, shallow, identity, lfs, worktrees, broken_refs, _unpacked: None })
+}
+
+/// Commits that the file of grafts (gitrepository-layout(5)) says have no parents: how history was cut off
+/// before there were shallow clones. Other grafts tell another history than the commits do; these are not
+/// followed.
+fn grafted(file: &Path) -> Vec<GitId> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.lines().filter_map(|line| line.trim().parse().ok()).collect()
+}
+
+fn identity_of(folder: &Path) -> SourceId {
+    use std::os::unix::ffi::OsStrExt as _;
+    let place = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let mut hasher = blake3::Hasher::new_derive_key("pentimento import source v1");
+    hasher.update(place.as_os_str().as_bytes());
+    let mut identity = SourceId::default();
+    identity.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    identity
 }
 
 fn open_error(path: &Path, error: impl Into<crate::import::error::Cause>) -> ImportError {
@@ -207,7 +239,7 @@ fn open_bundle(path: &Path, scratch: &Path, monitor: &dyn Monitor) -> Result<Sou
     let unpacked = Unpacked { folder: folder.clone() };
     let options = gix_pack::bundle::write::Options {
         thread_limit: None,
-        alloc_limit_bytes: Some(crate::import::git::objects::OBJECT_BYTES_MAX),
+        alloc_limit_bytes: Some(BUNDLED_BYTES_MAX),
         ..Default::default()
     };
     gix_pack::Bundle::write_to_directory(
@@ -222,10 +254,11 @@ fn open_bundle(path: &Path, scratch: &Path, monitor: &dyn Monitor) -> Result<Sou
     .map_err(|error| open_error(path, error))?;
     let head = header.head.and_then(|id| head_name(&header.refs, id));
     Ok(Source {
-        objects: Objects::open(&folder, Vec::new())?,
+        objects: Objects::open(&folder, Vec::new(), scratch)?,
         refs: header.refs,
         head,
         shallow: HashSet::new(),
+        identity: None,
         lfs: Vec::new(),
         worktrees: Vec::new(),
         broken_refs: 0,

@@ -4,8 +4,11 @@
 //! was, so it has the same id there; whether it has is not believed but found out, by making its tree
 //! again. Any other commit is written anew, always in the same way.
 
+mod after;
+mod ahead;
 mod index;
 mod pack;
+mod place;
 mod rule;
 mod trees;
 
@@ -26,7 +29,9 @@ use crate::repo::extract::Extractor;
 use crate::repo::imports::{Scope, git_commit_of};
 use crate::repo::refs::{RefKind, RefName, RefTarget};
 use crate::repo::{Repository, View};
+use after::Base;
 use pack::PackSpool;
+use place::Place;
 use rule::Matcher;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -98,10 +103,20 @@ struct Exporter<'a> {
     lfs_objects: HashMap<FileId, [u8; 32]>,
     missing: HashSet<GitId>,
     missing_lfs: HashSet<[u8; 32]>,
-    commits: HashMap<CommitId, GitId>,
+    /// What erased files were called in Git; found when it is asked for.
+    erased: Option<HashMap<FileId, GitId>>,
+    commits: HashMap<CommitId, Written>,
     /// Commits whose parents the source lacked.
     shallow: Vec<GitId>,
     report: Exported,
+}
+
+/// A commit that was written.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    git: GitId,
+    /// Its tree here, and there.
+    tree: Base,
 }
 
 fn hash_of(kind: Kind, bytes: &[u8]) -> Result<GitId, ImportError> {
@@ -116,14 +131,18 @@ fn unhashed(size: u64) -> ImportError {
     }
 }
 
-/// Exports into `target`, a folder that is not there or empty, which becomes a bare repository.
+/// Exports into `target`, which becomes a bare repository: a folder that is not there, empty, or an earlier
+/// export of this repository that nobody has changed. It is there as a whole or not at all.
 pub fn export(
     repository: &Repository,
     target: &Path,
     wish: &ExportWish,
     monitor: &dyn Monitor,
 ) -> Result<Exported, ImportError> {
-    on_deep_stacks(|| export_here(repository, target, wish, monitor))
+    let place = Place::begin(target, repository.id())?;
+    let exported = on_deep_stacks(|| export_here(repository, place.draft(), wish, monitor))?;
+    place.finish()?;
+    Ok(exported)
 }
 
 fn export_here(
@@ -150,6 +169,7 @@ fn export_here(
         lfs_objects: HashMap::new(),
         missing: HashSet::new(),
         missing_lfs: HashSet::new(),
+        erased: None,
         commits: HashMap::new(),
         shallow: Vec::new(),
         report: Exported::default(),
@@ -168,10 +188,6 @@ fn export_here(
 
 /// Makes an empty bare repository.
 fn create(target: &Path) -> Result<(), ImportError> {
-    fs::create_dir_all(target).map_err(io("making", target))?;
-    if fs::read_dir(target).map_err(io("reading", target))?.next().is_some() {
-        return Err(ImportError::TargetTaken { path: target.to_owned() });
-    }
     gix::ThreadSafeRepository::init_opts(
         target,
         gix::create::Kind::Bare,
@@ -272,14 +288,24 @@ impl Exporter<'_> {
     /// Writes one commit; its parents must have been written.
     fn commit(&mut self, id: CommitId) -> Result<(), ImportError> {
         let commit = self.view.commit(id)?;
-        let parents: Vec<GitId> =
+        let before: Vec<Written> =
             commit.parents.iter().filter_map(|parent| self.commits.get(parent)).copied().collect();
+        let parents: Vec<GitId> = before.iter().map(|parent| parent.git).collect();
         let original = self.original(id, &commit)?;
         let (expected, links) = match &original {
             Some(bytes) => parse::commit_links(bytes),
             None => (None, Vec::new()),
         };
-        let tree = self.tree(&AssetPath::root(), commit.tree, expected.map_or(Origin::None, Origin::Was))?;
+        self.read_ahead(&commit, before.first(), original.is_none())?;
+        let tree = match expected {
+            Some(expected) => self.tree(&AssetPath::root(), commit.tree, Origin::Was(expected))?,
+            // Where more files go into Git LFS, every commit is made by the same rule.
+            None if self.lfs.is_empty() && !before.is_empty() => {
+                let bases: Vec<Base> = before.iter().map(|parent| parent.tree).collect();
+                self.tree_after(&AssetPath::root(), commit.tree, &bases)?
+            }
+            None => self.tree(&AssetPath::root(), commit.tree, Origin::None)?,
+        };
         let is_same = original.is_some() && expected == Some(tree) && fits(&parents, &links);
         let git = if let (true, Some(bytes)) = (is_same, &original) {
             let git = self.pack.put(Kind::Commit, bytes)?;
@@ -295,7 +321,7 @@ impl Exporter<'_> {
             let bytes = self.native(&commit, tree, &parents)?;
             self.pack.put(Kind::Commit, &bytes)?
         };
-        self.commits.insert(id, git);
+        self.commits.insert(id, Written { git, tree: Base { tree: commit.tree, git: tree } });
         self.report.commits += 1;
         Ok(())
     }
@@ -352,7 +378,8 @@ impl Exporter<'_> {
     fn refs(&mut self, names: &[Chosen]) -> Result<BTreeMap<Vec<u8>, (GitId, GitId)>, ImportError> {
         let mut refs = BTreeMap::new();
         for name in names {
-            let commit = name.target.as_ref().and_then(|target| self.commits.get(&target.commit)).copied();
+            let commit = name.target.as_ref().and_then(|target| self.commits.get(&target.commit));
+            let commit = commit.map(|written| written.git);
             let original = match name.original {
                 Some(original) => self.originals(original, commit)?.map(|end| (original, end)),
                 None => None,

@@ -12,7 +12,7 @@ use gix::zlib::stream::deflate;
 use gix_pack::data::entry::Header;
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{BufWriter, Read, Seek as _, SeekFrom, Write};
+use std::io::{BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// How much is read and written at once, in bytes.
@@ -68,6 +68,11 @@ impl PackSpool {
         self.written.len()
     }
 
+    /// Whether an object is in it.
+    pub fn has(&self, id: GitId) -> bool {
+        self.written.contains_key(&id)
+    }
+
     /// Puts an object in, once, and says its id.
     pub fn put(&mut self, kind: Kind, bytes: &[u8]) -> Result<GitId, ImportError> {
         let id = super::hash_of(kind, bytes)?;
@@ -76,6 +81,35 @@ impl PackSpool {
             self.written.insert(id, place);
         }
         Ok(id)
+    }
+
+    /// Puts an object in that was packed elsewhere, once.
+    pub fn put_packed(&mut self, packed: Packed) -> Result<(), ImportError> {
+        if self.written.contains_key(&packed.id) {
+            return Ok(());
+        }
+        let offset = self.out.position;
+        self.out.crc.reset();
+        self.out.write_all(&packed.bytes).map_err(io("writing", &self.path))?;
+        self.written.insert(packed.id, (self.out.crc.sum(), offset));
+        Ok(())
+    }
+
+    /// Reads an object that was put in.
+    pub fn read(&mut self, id: GitId) -> Result<Vec<u8>, ImportError> {
+        let missing = ImportError::Missing { id };
+        let (_, offset) = *self.written.get(&id).ok_or(missing)?;
+        self.out.out.flush().map_err(io("writing", &self.path))?;
+        let file = self.out.out.get_ref();
+        let mut input = BufReader::new(Placed { file, position: offset });
+        let entry = gix_pack::data::Entry::from_read(&mut input, offset, HashKind::Sha1.len_in_bytes());
+        let entry = entry.map_err(io("reading", &self.path))?;
+        let mut bytes = Vec::new();
+        flate2::bufread::ZlibDecoder::new(input)
+            .take(entry.decompressed_size)
+            .read_to_end(&mut bytes)
+            .map_err(io("reading", &self.path))?;
+        Ok(bytes)
     }
 
     /// Puts a blob in that is written by `write`, which must write exactly `size` bytes.
@@ -108,12 +142,7 @@ impl PackSpool {
         size: u64,
         fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
     ) -> Result<(u32, u64), ImportError> {
-        let header = match kind {
-            Kind::Commit => Header::Commit,
-            Kind::Tree => Header::Tree,
-            Kind::Blob => Header::Blob,
-            Kind::Tag => Header::Tag,
-        };
+        let header = header_of(kind);
         let offset = self.out.position;
         self.out.crc.reset();
         header.write_to(size, &mut self.out).map_err(io("writing", &self.path))?;
@@ -145,6 +174,52 @@ impl PackSpool {
         fs::rename(&path, &pack).map_err(failed("moving"))?;
         // Git takes a pack for there when its index is, so that comes last.
         write_index(&index, &entries, &trailer).map_err(io("writing", &index))
+    }
+}
+
+const fn header_of(kind: Kind) -> Header {
+    match kind {
+        Kind::Commit => Header::Commit,
+        Kind::Tree => Header::Tree,
+        Kind::Blob => Header::Blob,
+        Kind::Tag => Header::Tag,
+    }
+}
+
+/// An object as it stands in a pack.
+pub struct Packed {
+    /// Its id.
+    pub id: GitId,
+    bytes: Vec<u8>,
+}
+
+impl Packed {
+    /// Packs an object.
+    pub fn new(kind: Kind, bytes: &[u8]) -> Result<Self, ImportError> {
+        let id = super::hash_of(kind, bytes)?;
+        let mut packed = Vec::with_capacity(bytes.len() / 2 + 32);
+        let failed = io("packing", Path::new("an object"));
+        let written = header_of(kind).write_to(bytes.len() as u64, &mut packed).and_then(|_| {
+            let mut out = deflate::Write::new(&mut packed, Compression::BEST_SPEED);
+            out.write_all(bytes).and_then(|()| out.flush())
+        });
+        written.map_err(failed)?;
+        Ok(Self { id, bytes: packed })
+    }
+}
+
+/// Reads a file from a place on, without moving where it is written.
+struct Placed<'a> {
+    file: &'a File,
+    position: u64,
+}
+
+impl Read for Placed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        use std::os::unix::fs::FileExt as _;
+        let length = self.file.read_at(buffer, self.position)?;
+        self.position += length as u64;
+        Ok(length)
     }
 }
 

@@ -4,21 +4,24 @@ use crate::base::id::{FileId, GitId, TreeId};
 use crate::base::monitor::Advance;
 use crate::base::path::AssetPath;
 use crate::import::error::{ImportError, io};
+use crate::import::git::changes::EMPTY_TREE;
 use crate::import::git::export::rule::ATTRIBUTES;
 use crate::import::git::export::{Exporter, hash_of};
 use crate::import::git::lfs::{object_path, pointer_text};
 use crate::import::git::objects::Kind;
-use crate::import::git::parse::{self, EntryKind};
+use crate::import::git::parse::{self, EntryKind, RawEntry};
 use crate::object::tree::{Content, ForeignAlgorithm, TreeEntry};
 use crate::object::tree_walk::DirectoryCursor;
 use crate::repo::RepoError;
-use crate::repo::imports::TreeForm;
+use crate::repo::imports::{BlobRecord, TreeForm, key};
+use crate::store::Space;
 use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 
 /// Content up to this length is hashed in memory before it is written, in bytes.
-const SMALL_BYTES_MAX: u64 = 1 << 20;
+pub(super) const SMALL_BYTES_MAX: u64 = 1 << 20;
 /// What they say of a file.
 const LFS_ATTRIBUTES: &str = "filter=lfs diff=lfs merge=lfs -text";
 
@@ -34,10 +37,43 @@ pub(super) enum Origin {
 }
 
 /// An entry of the Git tree that is being made.
-struct Made {
-    name: Vec<u8>,
-    kind: EntryKind,
+pub(super) struct Made {
+    pub name: Vec<u8>,
+    mode: Cow<'static, [u8]>,
     id: GitId,
+}
+
+impl Made {
+    pub fn new(name: &[u8], kind: EntryKind, id: GitId) -> Self {
+        Self { name: name.to_vec(), mode: Cow::Borrowed(kind.mode()), id }
+    }
+
+    /// An entry as it stands in another tree.
+    pub fn raw(raw: &RawEntry<'_>) -> Self {
+        Self { name: raw.name.to_vec(), mode: Cow::Owned(raw.mode.to_vec()), id: raw.id }
+    }
+
+    /// Whether it is the same entry.
+    pub fn is(&self, raw: &RawEntry<'_>) -> bool {
+        self.name == raw.name && *self.mode == *raw.mode && self.id == raw.id
+    }
+
+    fn is_directory(&self) -> bool {
+        EntryKind::of_mode(&self.mode) == Some(EntryKind::Directory)
+    }
+
+    /// The bytes of a tree that has these entries in this order.
+    pub fn bytes(all: &[Self]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for entry in all {
+            bytes.extend_from_slice(&entry.mode);
+            bytes.push(b' ');
+            bytes.extend_from_slice(&entry.name);
+            bytes.push(0);
+            bytes.extend_from_slice(entry.id.as_bytes());
+        }
+        bytes
+    }
 }
 
 impl Exporter<'_> {
@@ -84,7 +120,7 @@ impl Exporter<'_> {
         Ok(id)
     }
 
-    fn entries(&self, tree: TreeId) -> Result<Vec<TreeEntry>, ImportError> {
+    pub(super) fn entries(&self, tree: TreeId) -> Result<Vec<TreeEntry>, ImportError> {
         let mut cursor = DirectoryCursor::new(self.view, tree);
         let mut entries = Vec::new();
         while let Some(entry) = cursor.next_entry().map_err(RepoError::from)? {
@@ -101,13 +137,41 @@ impl Exporter<'_> {
         entries: Vec<TreeEntry>,
     ) -> Result<(), ImportError> {
         let originals = parse::tree(bytes).unwrap_or_default();
-        let mut by_name: HashMap<Vec<u8>, GitId> = HashMap::new();
-        for original in originals {
-            by_name.entry(original.name).or_insert(original.id);
+        let mut by_name: HashMap<&[u8], GitId> = HashMap::new();
+        for original in &originals {
+            by_name.entry(&original.name).or_insert(original.id);
         }
+        let mut there = HashSet::new();
         for entry in entries {
-            let Some(id) = by_name.get(&entry.name).copied() else { continue };
+            let Some(id) = by_name.get(entry.name.as_slice()).copied() else { continue };
             self.entry(&below(path, &entry)?, &entry, false, Some(id), Origin::Follows)?;
+            there.insert(id);
+        }
+        let left_out = originals.iter().filter(|entry| entry.kind != Some(EntryKind::Submodule));
+        let left_out: Vec<GitId> = left_out.map(|entry| entry.id).filter(|id| !there.contains(id)).collect();
+        self.left_out_of_here(left_out)
+    }
+
+    /// Writes what has no place here and was kept for the way back.
+    fn left_out_of_here(&mut self, mut waiting: Vec<GitId>) -> Result<(), ImportError> {
+        while let Some(id) = waiting.pop() {
+            if self.pack.has(id) || self.missing.contains(&id) {
+                continue;
+            }
+            if id.as_bytes() == &EMPTY_TREE {
+                self.pack.put(Kind::Tree, &[])?;
+            } else if let Some(TreeForm::Verbatim(bytes)) = self.view.git_tree_form(id)? {
+                let entries = parse::tree(&bytes).unwrap_or_default().into_iter();
+                waiting.extend(
+                    entries.filter(|entry| entry.kind != Some(EntryKind::Submodule)).map(|entry| entry.id),
+                );
+                self.pack.put(Kind::Tree, &bytes)?;
+            } else if let Some(bytes) = self.view.git_object(id)? {
+                self.pack.put(Kind::Blob, &bytes)?;
+            } else {
+                self.missing.insert(id);
+                self.report.missing_blobs += 1;
+            }
         }
         Ok(())
     }
@@ -166,13 +230,13 @@ impl Exporter<'_> {
         }
         let id = self.pack.put(Kind::Blob, &bytes)?;
         made.retain(|entry| entry.name != ATTRIBUTES);
-        made.push(Made { name: ATTRIBUTES.to_vec(), kind: EntryKind::File, id });
+        made.push(Made::new(ATTRIBUTES, EntryKind::File, id));
         Ok(())
     }
 
     /// Writes what an entry names, which stands at `path`. `noted` is the id that it had in Git, `origin_below` what is known of a
     /// folder otherwise.
-    fn entry(
+    pub(super) fn entry(
         &mut self,
         path: &AssetPath,
         entry: &TreeEntry,
@@ -194,7 +258,7 @@ impl Exporter<'_> {
                 self.foreign(*algorithm, digest, *size, kind, noted)?
             }
         };
-        Ok(Made { name: entry.name.clone(), kind, id })
+        Ok(Made::new(&entry.name, kind, id))
     }
 
     /// Writes a file as it is, as a pointer, or as the pointer of unusual form that it was.
@@ -263,6 +327,12 @@ impl Exporter<'_> {
             return Ok(*id);
         }
         self.check_cancelled()?;
+        if self.view.is_erased(file)? {
+            let id = self.erased_blob(file)?;
+            self.report.missing_blobs += u64::from(self.missing.insert(id));
+            self.blobs.insert(file, id);
+            return Ok(id);
+        }
         let id = if size <= SMALL_BYTES_MAX {
             let bytes = self.read(file, size)?;
             self.pack.put(Kind::Blob, &bytes)?
@@ -279,6 +349,28 @@ impl Exporter<'_> {
         Ok(id)
     }
 
+    /// The id that an erased file had in Git, by the records of imports.
+    fn erased_blob(&mut self, file: FileId) -> Result<GitId, ImportError> {
+        if self.erased.is_none() {
+            let mut erased = HashMap::new();
+            for row in self.view.snapshot().scan_prefix(Space::Imports, key::BLOBS)? {
+                let (key, bytes) = row?;
+                if let (Some(id), Ok(BlobRecord::File { file, .. })) =
+                    (GitId::from_slice(&key[1..]), BlobRecord::decode(&bytes))
+                    && self.view.is_erased(file)?
+                {
+                    erased.insert(file, id);
+                }
+            }
+            self.erased = Some(erased);
+        }
+        match self.erased.as_ref().and_then(|erased| erased.get(&file)) {
+            Some(id) => Ok(*id),
+            // Reading it says who erased it, when and why.
+            None => Err(self.read(file, 0).err().unwrap_or(ImportError::Cancelled)),
+        }
+    }
+
     fn read(&self, file: FileId, size: u64) -> Result<Vec<u8>, ImportError> {
         let mut bytes = Vec::new();
         self.extractor.write_file(file, size, &mut bytes)?;
@@ -290,6 +382,12 @@ impl Exporter<'_> {
         if let Some(digest) = self.lfs_objects.get(&file) {
             return Ok(*digest);
         }
+        if self.view.is_erased(file)?
+            && let Some(digest) = self.view.lfs_digest(file)?
+        {
+            self.report.missing_lfs += u64::from(self.missing_lfs.insert(digest));
+            return Ok(digest);
+        }
         let folder = self.git_dir.join("lfs/objects");
         fs::create_dir_all(&folder).map_err(io("making", &folder))?;
         let partial = folder.join("object.part");
@@ -298,7 +396,6 @@ impl Exporter<'_> {
             hasher: Sha256::new(),
         };
         self.extractor.write_file(file, size, &mut out)?;
-        out.out.sync_all().map_err(io("writing", &partial))?;
         let digest: [u8; 32] = out.hasher.finalize().into();
         let path = object_path(&folder, &digest);
         if let Some(parent) = path.parent() {
@@ -312,7 +409,7 @@ impl Exporter<'_> {
     }
 }
 
-fn below(path: &AssetPath, entry: &TreeEntry) -> Result<AssetPath, ImportError> {
+pub(super) fn below(path: &AssetPath, entry: &TreeEntry) -> Result<AssetPath, ImportError> {
     path.join(&entry.name).map_err(|error| ImportError::Argument {
         text: path.to_string(),
         reason: format!("a path in it cannot be used: {error}"),
@@ -335,20 +432,11 @@ fn attribute_pattern(name: &[u8]) -> String {
 }
 
 /// The bytes of a tree in Git's order.
-fn encode(mut made: Vec<Made>) -> Vec<u8> {
-    let is_directory = |kind: EntryKind| kind == EntryKind::Directory;
+pub(super) fn encode(mut made: Vec<Made>) -> Vec<u8> {
     made.sort_by(|left, right| {
-        parse::git_order((&left.name, is_directory(left.kind)), (&right.name, is_directory(right.kind)))
+        parse::git_order((&left.name, left.is_directory()), (&right.name, right.is_directory()))
     });
-    let mut bytes = Vec::new();
-    for entry in made {
-        bytes.extend_from_slice(entry.kind.mode());
-        bytes.push(b' ');
-        bytes.extend_from_slice(&entry.name);
-        bytes.push(0);
-        bytes.extend_from_slice(entry.id.as_bytes());
-    }
-    bytes
+    Made::bytes(&made)
 }
 
 /// Writes and hashes.
