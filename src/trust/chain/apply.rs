@@ -30,7 +30,10 @@ impl VerifiedLog {
         let signer = self.check_signer(entry, key)?;
         self.check_dispute(&entry.deed)?;
         match &entry.deed {
-            LogDeed::Policy(taken) => self.take_policy(taken, received)?,
+            LogDeed::Policy(taken) => {
+                self.take_policy(taken, received)?;
+                self.policies.push(received.sequence);
+            }
             LogDeed::Recovery(announced) => self.announce(&announced.link, received)?,
             LogDeed::Move(moved) => {
                 let actor = Actor { person: entry.actor, key: key.clone() };
