@@ -170,7 +170,7 @@ pub fn run_as(
     let left_alone = changes.iter().filter(|change| change.what == What::Unwritten);
     let left_alone = left_alone.map(|change| change.path.clone()).collect();
     let taken = Taken { assignment, staged, still_pending, within: options.paths.clone(), left_alone };
-    let id = making.write(&session, taken, (signing, writer), clock, monitor)?;
+    let (id, signed) = making.write(&session, taken, (signing, writer), clock, monitor)?;
     if changes.len() >= MANY {
         give_back();
     }
@@ -182,7 +182,7 @@ pub fn run_as(
     if let Some(lines) = brought {
         report.tell_merge(lines);
     }
-    report.signed = signing.map(|signing| signing.signer.public_key().fingerprint());
+    report.signed = signed;
     session.remember(fresh, monitor)?;
     let commit = session.view.commit(id)?;
     let added =
@@ -364,7 +364,8 @@ struct Making {
 }
 
 impl Making {
-    /// Writes tree, commit, branch, state and journal entry in one transaction.
+    /// Writes tree, commit, branch, state and journal entry in one transaction. Gives the commit and the key that
+    /// signed it.
     fn write(
         self,
         session: &Session<'_>,
@@ -372,7 +373,7 @@ impl Making {
         (signing, writer): (Option<&SigningAs>, Option<LogWriter<'_>>),
         clock: &dyn Clock,
         monitor: &dyn Monitor,
-    ) -> Result<CommitId, AppError> {
+    ) -> Result<(CommitId, Option<Fingerprint>), AppError> {
         let Taken { assignment, staged, still_pending, within, left_alone } = taken;
         let Assignment { edits, notes, .. } = assignment;
         let notes = self.notes(notes);
@@ -381,7 +382,8 @@ impl Making {
         let permit = Permit::for_edits(session, edits.iter().cloned(), &commit, writer, monitor, now)?;
         // A person may have to touch a key for this: nobody else waits for the transaction then,
         // and nothing is there yet if they do not.
-        let signature = match signing {
+        let signed_by = permit.as_ref().and_then(Permit::signed_by);
+        let signature = match signing.filter(|_| signed_by.is_none()) {
             Some(signing) => {
                 let edits = edits.iter().cloned();
                 let tree = edit_tree(&session.view, session.base, edits, &mut |_, _| Ok(()));
@@ -422,7 +424,7 @@ impl Making {
         }
         edit.record(note, clock.now())?;
         edit.commit()?;
-        Ok(id)
+        Ok((id, signature.map(|signature| signature.fingerprint()).or(signed_by)))
     }
 
     /// What is known of the descent of assets, with the aliases that the merge decided on.

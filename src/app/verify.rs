@@ -3,6 +3,7 @@
 mod export;
 
 use crate::app::common::describe::{CommitLine, Describer};
+use crate::app::common::evidence::RepositoryEvidence;
 use crate::app::common::guard::verified_log;
 use crate::app::common::locate::locate_version;
 use crate::app::common::signatures::{SignatureJudge, SignatureLine, SignatureState, keep_findings};
@@ -15,18 +16,25 @@ use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::object::commit::Commit;
+use crate::object::log_entry::{LogDeed, LogEntry, Why};
 use crate::object::source::ObjectSource;
 use crate::repo::history::Walk;
 use crate::repo::versions::asset_line;
 use crate::repo::{RepoError, Repository, View};
+use crate::rules::approval::{Received, listed};
 use crate::rules::keyring::Keyring;
-use crate::trust::chain::VerifiedLog;
+use crate::trust::chain::{Evidence as _, VerifiedLog};
+use crate::trust::judge::{Proposal, approvals};
 use rayon::prelude::*;
 use serde::Serialize;
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Commits whose signatures are verified at a time, on all cores.
 const BATCH: usize = 4096;
+/// Landings of which it is told who approved them.
+const APPROVERS_MAX: usize = 200;
 
 /// What to verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,7 +157,8 @@ pub fn run(
             let (signatures, new) = judged?;
             fresh.extend(new);
             let line = CommitLine { signatures, ..describer.commit(*id, commit)? };
-            report.add(line, author_part(commit, &mut describer)?, landings.part(*id, commit)?);
+            let author = author_part(commit, &mut describer)?;
+            report.add(line, author, landings.part(*id, commit, &mut describer)?);
             if let Some(export) = &mut export {
                 export.commit(&view, *id, commit, &options.keyring)?;
             }
@@ -207,6 +216,8 @@ impl Author {
 struct Landings<'a> {
     view: &'a View,
     log: VerifiedLog,
+    evidence: RepositoryEvidence<'a>,
+    told: Cell<usize>,
 }
 
 impl<'a> Landings<'a> {
@@ -216,24 +227,27 @@ impl<'a> Landings<'a> {
         clock: &dyn Clock,
         monitor: &dyn Monitor,
     ) -> Result<Self, AppError> {
-        Ok(Self { view, log: verified_log(repository, view, clock.now(), monitor)? })
+        let log = verified_log(repository, view, clock.now(), monitor)?;
+        let evidence = RepositoryEvidence::new(view, repository.id());
+        Ok(Self { view, log, evidence, told: Cell::new(0) })
     }
 
-    /// Whether a commit that says which submission it brought did so by an entry of the log.
-    fn part(&self, id: CommitId, commit: &Commit) -> Result<Option<Part>, AppError> {
+    /// Whether a commit that says which submission it brought did so by an entry of the log, and by whose word.
+    fn part(
+        &self,
+        id: CommitId,
+        commit: &Commit,
+        describer: &mut Describer<'_>,
+    ) -> Result<Option<Part>, AppError> {
         let Some(submission) = submission_of(commit).filter(|_| self.log.head().is_some()) else {
             return Ok(None);
         };
         let recorded = self.log.landing(submission);
         let landed = recorded.map(|sequence| recorded_landing(self.view, sequence)).transpose()?.flatten();
         let (outcome, sentence) = match (recorded, landed) {
-            (Some(sequence), Some(landed)) if landed.commit == id => (
-                Outcome::Good,
-                format!(
-                    "entry {sequence} of the shared log has it, with the approvals that the policy asks for; \
-                     `pent certificate` says whose"
-                ),
-            ),
+            (Some(sequence), Some(landed)) if landed.commit == id => {
+                (Outcome::Good, self.sentence(sequence, describer)?)
+            }
             (Some(sequence), _) => (
                 Outcome::Wrong,
                 format!(
@@ -247,6 +261,49 @@ impl<'a> Landings<'a> {
             ),
         };
         Ok(Some(Part { topic: "landing", outcome, sentence }))
+    }
+
+    /// Says who approved what an entry landed, as far as it counted then.
+    fn sentence(&self, sequence: u64, describer: &mut Describer<'_>) -> Result<String, AppError> {
+        let told = self.told.replace(self.told.get() + 1);
+        let approvers = if told < APPROVERS_MAX { self.approvers(sequence)? } else { None };
+        let by = match approvers {
+            None => "with the approvals that the policy asked for".to_owned(),
+            Some(people) if people.is_empty() => "for which the policy asked nobody".to_owned(),
+            Some(people) => {
+                let mut names = Vec::new();
+                for person in people {
+                    names.push(describer.person(person)?.name.unwrap_or_else(|| person.short()));
+                }
+                format!("approved by {}", listed(&names))
+            }
+        };
+        Ok(format!("entry {sequence} of the shared log has it, {by}; `pent certificate` proves it"))
+    }
+
+    /// The people whose approvals counted for what an entry landed; `None` when that cannot be told.
+    fn approvers(&self, sequence: u64) -> Result<Option<BTreeSet<PersonId>>, AppError> {
+        let Some(before) = self.log.before(self.view, sequence)? else { return Ok(None) };
+        let Some(signed) = self.view.log_entry(sequence)? else { return Ok(None) };
+        let Ok(entry) = LogEntry::decode(&signed.statement) else { return Ok(None) };
+        let LogDeed::Move(moved) = &entry.deed else { return Ok(None) };
+        let Why::Landing { submission } = moved.why else { return Ok(None) };
+        let received = Received { sequence, unix_ms: entry.received_ms };
+        let Ok(found) = self.evidence.of_move(&before, received, moved) else { return Ok(None) };
+        let counted = approvals(
+            &before,
+            &Proposal {
+                reference: &moved.reference,
+                from: moved.from,
+                to: moved.to,
+                actor: None,
+                at_ms: received.unix_ms,
+                submission: Some(submission),
+                evidence: &found,
+            },
+        );
+        let person = |place: usize| found.votes[place].approval.value().person;
+        Ok(Some(counted.into_iter().flatten().map(person).collect()))
     }
 }
 

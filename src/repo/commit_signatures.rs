@@ -13,7 +13,7 @@ use crate::repo::sets::{LogSet, member_kind, member_of};
 use crate::repo::view::View;
 use crate::store::Space;
 
-/// Most signatures that are read of one commit.
+/// Most signatures of keys that nobody asks for that are read of one commit.
 pub const SIGNATURES_MAX: usize = 1024;
 
 /// The key of a row: the commit, then the fingerprint of the signing key.
@@ -42,18 +42,38 @@ pub fn fault(row: &[u8], value: &[u8]) -> Option<String> {
 
 impl View {
     /// The signatures of a commit in the order of their keys' fingerprints, not verified yet.
+    ///
+    /// At most [`SIGNATURES_MAX`]: whoever looks for those of some keys asks
+    /// [`commit_signatures_with`](Self::commit_signatures_with).
     pub fn commit_signatures(&self, commit: CommitId) -> Result<Vec<CommitSignature>, RepoError> {
-        let mut all = Vec::new();
+        self.commit_signatures_with(commit, &|_| false)
+    }
+
+    /// The same with all those by keys of which `wanted` is true, however many others there are: anybody can make
+    /// any number of keys and sign with each.
+    pub fn commit_signatures_with(
+        &self,
+        commit: CommitId,
+        wanted: &dyn Fn(&Fingerprint) -> bool,
+    ) -> Result<Vec<CommitSignature>, RepoError> {
+        let (mut all, mut others) = (Vec::new(), 0);
         for row in self.snapshot().scan_prefix(Space::CommitSignatures, commit.as_bytes())? {
             let (key, value) = row?;
+            let Some(print): Option<[u8; 32]> = key.get(32..).and_then(|print| print.try_into().ok()) else {
+                continue;
+            };
+            let print = Fingerprint::from_bytes(print);
+            if !wanted(&print) {
+                if others == SIGNATURES_MAX {
+                    continue;
+                }
+                others += 1;
+            }
             // One that cannot be read vouches for nothing; `fsck` names it.
             if let Ok(record) = CommitSignature::decode(&value)
-                && key == row_key(commit, record.fingerprint())
+                && print == record.fingerprint()
             {
                 all.push(record);
-            }
-            if all.len() == SIGNATURES_MAX {
-                break;
             }
         }
         Ok(all)

@@ -1,7 +1,9 @@
 //! Fuzz targets of a repository's records, its settings, and what people write to name a commit.
 
 use crate::base::fuzz::{Numbers, Target, Verdict, canonical, json_record};
-use crate::base::id::{AssetId, ChunkId, CommitId, FileId, LogEntryId, MetadataId, PersonId, TreeId};
+use crate::base::id::{
+    ActionId, AssetId, ChunkId, CommitId, FileId, LogEntryId, MetadataId, PersonId, TreeId,
+};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::object::commit::Signature;
@@ -12,6 +14,7 @@ use crate::repo::date::parse_date;
 use crate::repo::journal::{
     FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, TagWords, UndoCursor,
 };
+use crate::repo::outlines::Outline;
 use crate::repo::partial::{KeepRecord, KeptRecord};
 use crate::repo::people::Person;
 use crate::repo::protected::ProtectedNames;
@@ -76,6 +79,9 @@ pub const TARGETS: &[Target] = &[
             let _ = record.id();
             record.encode()
         })
+    }),
+    Target::new("repo: outline of an action", &["repo/outlines.rs"], outline_seeds, |bytes| {
+        canonical(Outline::decode(bytes), Outline::encode)
     }),
     Target::new("repo: head of the shared log", &["repo/shared_log.rs"], head_seeds, |bytes| {
         canonical(LogHead::decode(bytes), |head| head.encode())
@@ -317,6 +323,16 @@ fn state_seeds() -> Vec<Vec<u8>> {
 
 fn shelf_seeds() -> Vec<Vec<u8>> {
     samples(|numbers| json(&shelf(numbers)))
+}
+
+fn outline_seeds() -> Vec<Vec<u8>> {
+    samples(|numbers| {
+        let submission = (numbers.any_size() % 2 == 0).then(|| ActionId::from_bytes(numbers.array()));
+        let mut parents: Vec<ActionId> =
+            (0..numbers.any_size() % 9).map(|_| ActionId::from_bytes(numbers.array())).collect();
+        parents.sort_unstable();
+        Outline { submission, parents }.encode()
+    })
 }
 
 fn head_seeds() -> Vec<Vec<u8>> {

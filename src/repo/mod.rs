@@ -23,6 +23,7 @@ pub mod ingest;
 mod ingest_large;
 pub mod journal;
 pub mod log_memory;
+pub mod outlines;
 pub mod partial;
 pub mod people;
 pub mod protected;

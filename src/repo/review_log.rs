@@ -262,9 +262,32 @@ impl Edit {
         audience: Audience,
         record: &ActionRecord,
     ) -> Result<ActionId, RepoError> {
+        let verified = record.verified().ok();
+        self.put_action(audience, record, verified.as_ref())
+    }
+
+    /// The same for one that was verified.
+    pub fn put_verified_action(
+        &mut self,
+        audience: Audience,
+        record: &ActionRecord,
+        verified: &Verified<Action>,
+    ) -> Result<ActionId, RepoError> {
+        self.put_action(audience, record, Some(verified))
+    }
+
+    fn put_action(
+        &mut self,
+        audience: Audience,
+        record: &ActionRecord,
+        verified: Option<&Verified<Action>>,
+    ) -> Result<ActionId, RepoError> {
         let id = record.id();
         let key = key(ACTION_PREFIX, Some(audience), id.as_bytes());
         self.transaction().put(Space::ReviewLog, &key, &record.encode())?;
+        if let Some(verified) = verified {
+            self.put_outline(audience, id, verified)?;
+        }
         let member = Member { id: *id.as_bytes(), kind: member_kind::ACTION };
         self.note_member(LogSet::of_audience(audience), member, Some(Vec::new()));
         Ok(id)

@@ -11,6 +11,7 @@ use crate::object::action::Audience;
 use crate::object::set_node::{DEPTH_MAX, LEAF_MEMBERS_MAX, Member, SetNode, SetRoot};
 use crate::object::{ObjectKind, hash_object};
 use crate::repo::error::RepoError;
+use crate::repo::outlines;
 use crate::repo::{Edit, Repository, View};
 use crate::store::{Space, StoreError, Transaction};
 use std::collections::BTreeMap;
@@ -229,6 +230,9 @@ impl Repository {
     /// Makes the trees of the sets where there are none, and has entries of the shared log found by
     /// their ids. What is made already costs a look.
     pub fn settle_sets(&self) -> Result<(), RepoError> {
+        for audience in [Audience::Team, Audience::Guests] {
+            self.settle_outlines(audience)?;
+        }
         let view = self.view()?;
         if view.sets_are_made()? {
             return Ok(());
@@ -267,6 +271,7 @@ fn make(transaction: &mut Transaction, view: &View, set: LogSet) -> Result<(), R
 /// Forgets the tree of a set, because the things in it were changed in other ways. It is made again
 /// when it is needed next.
 pub fn forget(transaction: &mut Transaction, set: LogSet) -> Result<(), StoreError> {
+    outlines::forget_of(transaction, set)?;
     transaction.delete(Space::Sets, &root_key(set))?;
     let prefix = [NODE_ROW, set.tag()];
     for (key, bytes) in transaction.scan_prefix(Space::Sets, &prefix)? {

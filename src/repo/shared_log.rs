@@ -29,8 +29,8 @@ pub(crate) const PROTECTED_KEY: &[u8] = b"protected";
 const CHECKPOINT_KEY: &[u8] = b"trust/log";
 const ROOT_KEY: &[u8] = b"trust/root";
 const HEAD_VERSION: u8 = 1;
-/// Most policy links that wait for signatures at one time: anybody may send one.
-pub const PROPOSALS_MAX: usize = 64;
+/// Most policy links that wait for signatures at one time. How many of one person may is for the rules to say.
+pub const PROPOSALS_MAX: usize = 128;
 
 /// What is wrong with a row of the shared log by itself; `None` when it is what its key says it is.
 pub fn fault(row: &[u8], value: &[u8]) -> Option<String> {

@@ -9,6 +9,7 @@ use crate::object::approval::Judgement;
 use crate::object::signature::PublicKey;
 use crate::review::causal::Causal;
 use crate::review::entry::Entry;
+use crate::review::order::Order;
 use crate::review::permission::{Refused, check};
 use crate::review::submission::{Given, Landed, Round, Said, Submission};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -75,7 +76,7 @@ pub fn fold(repository: RepositoryId, causal: &Causal, keys: &dyn Keys) -> Revie
         ..ReviewState::default()
     };
     for entry in causal.entries() {
-        if let Err(refused) = state.apply(repository, entry, causal, keys) {
+        if let Err(refused) = state.apply(repository, entry, causal.order(), keys) {
             state.refused.insert(entry.id(), refused);
         }
     }
@@ -88,13 +89,13 @@ pub fn fold(repository: RepositoryId, causal: &Causal, keys: &dyn Keys) -> Revie
 /// Folds some of the actions, in their order: those of one submission, as far as somebody had seen.
 pub fn fold_only<'e>(
     repository: RepositoryId,
-    causal: &Causal,
+    order: &Order,
     entries: impl IntoIterator<Item = &'e Entry>,
     keys: &dyn Keys,
 ) -> ReviewState {
     let mut state = ReviewState::default();
     for entry in entries {
-        if let Err(refused) = state.apply(repository, entry, causal, keys) {
+        if let Err(refused) = state.apply(repository, entry, order, keys) {
             state.refused.insert(entry.id(), refused);
         }
     }
@@ -114,7 +115,7 @@ impl ReviewState {
         &mut self,
         repository: RepositoryId,
         entry: &Entry,
-        causal: &Causal,
+        order: &Order,
         keys: &dyn Keys,
     ) -> Result<(), Refused> {
         let action = entry.action();
@@ -134,13 +135,13 @@ impl ReviewState {
                 submission.rounds.push(round(entry, proposal));
             }
             (Deed::Approve(verdict), Some(submission)) => {
-                give(submission, entry, Judgement::Approve, verdict, causal, keys);
+                give(submission, entry, Judgement::Approve, verdict, order, keys);
             }
             (Deed::RequestChanges(verdict), Some(submission)) => {
-                give(submission, entry, Judgement::RequestChanges, verdict, causal, keys);
+                give(submission, entry, Judgement::RequestChanges, verdict, order, keys);
             }
             (Deed::Reject(verdict), Some(submission)) => {
-                give(submission, entry, Judgement::Reject, verdict, causal, keys);
+                give(submission, entry, Judgement::Reject, verdict, order, keys);
             }
             (Deed::Withdraw { .. }, Some(submission)) => {
                 submission.withdrawn.get_or_insert(entry.id());
@@ -211,7 +212,7 @@ fn give(
     entry: &Entry,
     judgement: Judgement,
     verdict: &Verdict,
-    causal: &Causal,
+    order: &Order,
     keys: &dyn Keys,
 ) {
     let action = entry.action();
@@ -222,7 +223,7 @@ fn give(
     } else {
         let earlier = submission.verdicts.iter().enumerate();
         let earlier = earlier.filter(|(_, given)| given.by == action.actor);
-        causal.right_before(entry.id(), &earlier.map(|(place, given)| (given.action, place)).collect())
+        order.right_before(entry.id(), &earlier.map(|(place, given)| (given.action, place)).collect())
     };
     submission.verdicts.push(Given {
         action: entry.id(),

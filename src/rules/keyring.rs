@@ -7,7 +7,7 @@ use crate::base::id::PersonId;
 use crate::base::time::Timestamp;
 use crate::object::signature::{Fingerprint, Namespace, PublicKey};
 use crate::rules::policy::Policy;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A key of a known person. Moments are milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,11 +67,13 @@ pub enum Standing {
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
     keys: BTreeMap<PublicKey, KnownKey>,
+    fingerprints: BTreeSet<Fingerprint>,
 }
 
 impl Keyring {
     /// Adds a key. One that is there already stays: the first source is the one that counts.
     pub fn add(&mut self, known: KnownKey) {
+        self.fingerprints.insert(known.key.fingerprint());
         self.keys.entry(known.key.clone()).or_insert(known);
     }
 
@@ -143,6 +145,11 @@ impl Keyring {
     /// Whose key it is.
     pub fn holder(&self, key: &PublicKey) -> Option<&KnownKey> {
         self.keys.get(key)
+    }
+
+    /// Whether a key of this fingerprint is known.
+    pub fn knows(&self, fingerprint: &Fingerprint) -> bool {
+        self.fingerprints.contains(fingerprint)
     }
 
     /// All keys.

@@ -1,17 +1,17 @@
 //! Who decides whether names and logs may move: the rules of a repository, asked in one place for
 //! pushes, for fetches, and by servers for what they are sent.
 
-use crate::base::id::CommitId;
+use crate::base::id::{CommitId, PersonId, PolicyId};
 use crate::object::action::Action;
 use crate::object::policy_link::{PolicyLink, Signed};
-use crate::object::signature::PublicKey;
+use crate::object::signature::{Fingerprint, PublicKey};
 use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::{Edit, RepoError, View};
 use crate::rules::approval::Recorded;
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::logs::LogFound;
 use crate::sync::remote::RefChange;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What is to be decided on.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +49,32 @@ pub struct Decision {
 pub enum Said<'a> {
     /// The words of an action are to be erased, say the holders of these keys.
     Erasure { action: &'a Action, keys: &'a [PublicKey] },
-    /// A policy waits for signatures.
-    Proposal { link: &'a PolicyLink, signed: &'a Signed },
+    /// A policy waits for signatures, beside those that do so already.
+    Proposal { link: &'a PolicyLink, signed: &'a Signed, waiting: &'a [(PolicyId, Signed)] },
+}
+
+/// Whose word may count in a repository: whoever any policy so far named, by their keys. All others are strangers,
+/// of whom little is kept.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    owners: HashMap<Fingerprint, PersonId>,
+}
+
+impl Known {
+    /// Whose keys are whose.
+    pub fn new(owners: HashMap<Fingerprint, PersonId>) -> Self {
+        Self { owners }
+    }
+
+    /// Whether a key is this person's.
+    pub fn holds(&self, key: &Fingerprint, person: PersonId) -> bool {
+        self.owners.get(key) == Some(&person)
+    }
+
+    /// Whether a key is anybody's.
+    pub fn names(&self, key: &Fingerprint) -> bool {
+        self.owners.contains_key(key)
+    }
 }
 
 /// Decides whether names and logs may move as proposed.
@@ -66,6 +90,13 @@ pub trait Judge: Send + Sync {
     fn trim(&self, view: &View, signed: &mut Signed) -> SyncResult<()> {
         let _ = (view, signed);
         Ok(())
+    }
+
+    /// Who is no stranger, by the policies that are here and by those that come with a log and are signed as
+    /// they must be; `None` where there is no policy, and everybody is who they say.
+    fn known(&self, view: &View, log: &LogFound) -> SyncResult<Option<Known>> {
+        let _ = (view, log);
+        Ok(None)
     }
 
     /// Whether something counts that was said.

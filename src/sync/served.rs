@@ -166,14 +166,14 @@ impl<'a> ServedRemote<'a> {
         receiver.store_ties(&mut edit, &found)?;
         edit.commit()?;
         let mut inbox = receiver.into_inbox();
-        let later = take_sets(self.repository, self.judge, &proposal.logs, &mut inbox)?;
+        let view = self.repository.view()?;
         let log = match proposal.logs.iter().find(|change| change.name == SHARED_LOG) {
             None => LogFound::Nothing,
-            Some(change) => {
-                let (view, id) = (self.repository.view()?, self.repository.id());
-                find_log(&view, id, &change.target, &Nowhere, &mut inbox)?
-            }
+            Some(change) => find_log(&view, self.repository.id(), &change.target, &Nowhere, &mut inbox)?,
         };
+        let known = self.judge.known(&view, &log)?;
+        let sets = (proposal.logs.as_slice(), known.as_ref());
+        let later = take_sets(self.repository, self.judge, sets, &mut inbox)?;
         Ok(Arrived { log, later, inbox })
     }
 

@@ -6,7 +6,7 @@
 //! ([`rules::approval`](crate::rules::approval)); what it is given here is verified.
 
 use crate::base::id::{ActionId, CommitId, LogEntryId, PersonId};
-use crate::rules::approval::{self, Actor, Authorised, Case, Change, Missing, Refusal, Vote};
+use crate::rules::approval::{self, Actor, Authorised, Brought, Case, Change, Missing, Refusal, Vote};
 use crate::trust::chain::{InForce, VerifiedLog};
 use std::collections::BTreeSet;
 
@@ -19,6 +19,8 @@ pub struct MoveEvidence {
     pub votes: Vec<Vote>,
     /// Whoever made what is in it, or submitted it.
     pub authors: BTreeSet<PersonId>,
+    /// All commits that the branch would take, with their signatures, where a rule of it asks for these.
+    pub commits: Vec<Brought>,
     /// Whether the move would leave commits behind: it does not go on from where the branch stands.
     pub goes_back: bool,
     /// What else is wrong with it: a landing that is not what was submitted, for one.
@@ -101,6 +103,7 @@ fn case_of<'a>(
         changes: &proposal.evidence.changes,
         votes: &proposal.evidence.votes,
         authors: &proposal.evidence.authors,
+        commits: &proposal.evidence.commits,
         goes_back: proposal.evidence.goes_back,
         faults: &proposal.evidence.faults,
     }

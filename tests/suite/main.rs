@@ -86,6 +86,7 @@ mod travel;
 mod trust_attacks;
 mod trust_flow;
 mod trust_kit;
+mod trust_signed;
 mod typefaces;
 mod undecided;
 mod visual_diff;

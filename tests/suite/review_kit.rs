@@ -30,6 +30,7 @@ use pentimento::repo::Repository;
 use pentimento::repo::people::{Identity, Person};
 use pentimento::repo::refs::RefName;
 use pentimento::repo::review_log::ActionRecord;
+use pentimento::repo::sets::LogSet;
 use pentimento::rules::approval::Change;
 use pentimento::rules::keyring::Keyring;
 use pentimento::store::StoreSettings;
@@ -176,6 +177,21 @@ impl House {
             signing: None,
         };
         commit::run(&self.repository, &options, &self.clock, &SilentMonitor)
+    }
+
+    /// Commits as somebody who can sign.
+    pub fn try_commit_as(&self, by: u8, message: &str) -> Result<commit::Report, AppError> {
+        let options = commit::Options {
+            message: Some(message.to_owned()),
+            paths: vec![],
+            identity: Some(identity(by)),
+            author: None,
+            date: None,
+            signing: None,
+        };
+        let person = somebody(by);
+        let writer = Some(person.writer());
+        commit::run_as(&self.repository, &options, writer, &self.clock, &SilentMonitor)
     }
 
     pub fn commit(&self, by: u8, message: &str) -> CommitId {
@@ -467,6 +483,7 @@ impl House {
         let mut edit = self.repository.edit().expect("an edit");
         let space = pentimento::store::Space::ReviewLog;
         assert!(edit.transaction().delete(space, &key).expect("a deletion"), "it was there");
+        pentimento::repo::sets::forget(edit.transaction(), LogSet::Team).expect("forgotten");
         edit.commit().expect("a commit");
     }
 

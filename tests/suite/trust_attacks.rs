@@ -570,6 +570,36 @@ fn attack_an_administrator_who_was_put_out_starts_a_dispute() {
 }
 
 #[test]
+fn attack_an_administrator_who_was_put_out_or_down_revokes_keys_in_a_dispute() {
+    let both = policy(&format!("{TWO_EDITORS}\n[policy]\nchange = [\"1 of anna, ben\"]\n"));
+    let ben = somebody(BEN);
+    let out = policy(ONE_EDITOR)
+        .replace(&ben.section("ben", &[&ben.key]), "")
+        .replace("[\"ben\", \"cleo\"]", "[\"cleo\"]");
+    // Anna puts Ben out, or only takes the policy out of his hands, by two links of which neither knew the other.
+    for (without, refusal) in
+        [(out, "the policy does not know the key"), (policy(ONE_EDITOR), "ben may not do that")]
+    {
+        let mut studio = Studio::new(&both);
+        let root = studio.policy_id();
+        let made = |made_ms| PolicyLink { made_ms, ..unsigned(&without, 2, vec![root], BTreeMap::new()) };
+        studio.force(ANNA, take(signed_link(&made(1), &[ANNA])));
+        studio.force(ANNA, take(signed_link(&made(2), &[ANNA])));
+        assert!(studio.log().dispute().is_some());
+        studio.force(BEN, revoke(ANNA));
+        says(&studio.broken(), refusal);
+        // Anna still ends keys, and settles it.
+        studio.entries.pop();
+        studio.force(ANNA, revoke(BEN));
+        let log = studio.log();
+        let rivals = log.dispute().expect("a dispute").rivals.clone();
+        let link = unsigned(&without, 3, rivals, BTreeMap::new());
+        studio.force(ANNA, take(signed_link(&link, &[ANNA])));
+        assert!(studio.log().dispute().is_none());
+    }
+}
+
+#[test]
 fn attack_a_dispute_that_is_settled_is_started_again() {
     let mut studio = Studio::new(&policy(TWO_EDITORS));
     let root = studio.policy_id();

@@ -4,6 +4,7 @@
 //! What is judged is fixed by the log alone: the heads that the entry names, and whatever entries before it
 //! named. So a verdict that the log has received cannot be unseen by whoever lands.
 
+use crate::app::common::brought::brought;
 use crate::app::common::changes::changes_between;
 use crate::app::error::AppError;
 use crate::app::review::error::ReviewError;
@@ -17,11 +18,13 @@ use crate::object::source::ObjectSource;
 use crate::object::transition::{Transition, TransitionList};
 use crate::object::tree::TreeNode;
 use crate::repo::history::{is_ancestor, only_in};
+use crate::repo::outlines::Outline;
+use crate::repo::review_log::ActionRecord;
 use crate::repo::{RepoError, View};
-use crate::review::causal::Causal;
 use crate::review::entry::Entry;
 use crate::review::fold::{Keys, fold_only};
 use crate::review::landing::{Mismatch, compare};
+use crate::review::order::Order;
 use crate::review::submission::Submission;
 use crate::rules::approval::{Change, Missing, Paths, Received, TakenBack, Vote, speaker};
 use crate::rules::policy::{Handle, Member};
@@ -29,7 +32,7 @@ use crate::trust::chain::{Evidence, VerifiedLog};
 use crate::trust::judge::MoveEvidence;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Keys as all policies so far have them: a known key speaks only as its own person, and a person
 /// whose keys are known only by these. Only people of the policy in force are known.
@@ -61,11 +64,19 @@ impl Keys for LogKeys<'_> {
     }
 }
 
-/// The review log, read once, by submission.
+/// The review log in its order, by submission; the actions themselves are read when they are asked for.
 struct Review {
-    causal: Causal,
+    order: Order,
     by_submission: HashMap<ActionId, Vec<usize>>,
+    read: Mutex<Read>,
     arrivals: Mutex<Arrivals>,
+}
+
+/// The actions that were read so far. One whose signature does not hold, or that is not here, is `None`.
+#[derive(Default)]
+struct Read {
+    entries: HashMap<ActionId, Option<Arc<Entry>>>,
+    is_all: bool,
 }
 
 /// When which action had arrived, as far as the shared log was looked at.
@@ -75,23 +86,33 @@ struct Arrivals {
     first: HashMap<ActionId, Received>,
 }
 
+/// So many actions are read one by one; whoever needs more reads all of them at once, on all cores.
+const READ_ONE_BY_ONE: usize = 256;
+
 /// Finds what speaks for moves in one state of a repository.
 pub struct RepositoryEvidence<'a> {
     view: &'a View,
     repository: RepositoryId,
-    review: OnceLock<Review>,
+    review: Arc<OnceLock<Review>>,
     all_here: bool,
 }
 
 impl<'a> RepositoryEvidence<'a> {
     /// Prepares to look; the review log is read when a landing first asks for it.
-    pub const fn new(view: &'a View, repository: RepositoryId) -> Self {
-        Self { view, repository, review: OnceLock::new(), all_here: false }
+    pub fn new(view: &'a View, repository: RepositoryId) -> Self {
+        Self { view, repository, review: Arc::default(), all_here: false }
     }
 
     /// The same, with everything that is here, whether or not an entry of the shared log names it.
-    pub const fn of_all_here(view: &'a View, repository: RepositoryId) -> Self {
-        Self { view, repository, review: OnceLock::new(), all_here: true }
+    pub fn of_all_here(view: &'a View, repository: RepositoryId) -> Self {
+        Self { all_here: true, ..Self::new(view, repository) }
+    }
+
+    /// The same with everything that is here, sharing what was read.
+    #[must_use]
+    pub fn with_all_here(&self) -> Self {
+        let Self { view, repository, ref review, .. } = *self;
+        Self { view, repository, review: Arc::clone(review), all_here: true }
     }
 
     /// What speaks for landing a submission. `holds` says whether the state that would land has what a
@@ -115,19 +136,20 @@ impl<'a> RepositoryEvidence<'a> {
         let current = current.and_then(|reference| lists.get(&reference)).ok_or_else(|| no_list(&landing))?;
         let faults = differences(current, &landing.changes, holds)?;
         let received = |action: ActionId| review.arrival(log, &landing, action);
-        let votes = submission.approvals(&lists).into_iter().zip(&submission.verdicts);
-        let votes = votes.map(|(approval, given)| {
-            let taken_back = given.taken_back.iter().filter_map(|action| {
-                let key = review.causal.get(*action)?.key().clone();
-                Some(TakenBack { key, received: received(*action) })
-            });
-            let (received, taken_back) = (received(given.action), taken_back.collect());
-            Vote { approval, received, taken_back }
-        });
-        let votes = votes.collect();
+        let mut votes = Vec::with_capacity(submission.verdicts.len());
+        for (approval, given) in submission.approvals(&lists).into_iter().zip(&submission.verdicts) {
+            let mut taken_back = Vec::new();
+            for action in &given.taken_back {
+                if let Some(entry) = review.entry(self.view, *action)? {
+                    taken_back.push(TakenBack { key: entry.key().clone(), received: received(*action) });
+                }
+            }
+            votes.push(Vote { approval, received: received(given.action), taken_back });
+        }
         let mut authors = self.authors(&landing)?;
         authors.insert(submission.by);
-        Ok(MoveEvidence { changes: landing.changes, votes, authors, goes_back: false, faults })
+        let changes = landing.changes;
+        Ok(MoveEvidence { changes, votes, authors, faults, ..MoveEvidence::default() })
     }
 
     /// The lists that a submission names and that are what their names say. One that is not here at all
@@ -151,12 +173,8 @@ impl<'a> RepositoryEvidence<'a> {
         if let Some(review) = self.review.get() {
             return Ok(review);
         }
-        let records = self.view.review_actions(Audience::Team)?;
-        // A record that does not verify says nothing; what counts is what is left.
-        let entries: Vec<Entry> =
-            records.par_iter().filter_map(|record| Entry::verify(record).ok()).collect();
-        let team = entries.into_iter().filter(|entry| entry.action().audience == Audience::Team);
-        Ok(self.review.get_or_init(|| Review::of(Causal::new(team))))
+        let review = Review::of(self.view)?;
+        Ok(self.review.get_or_init(|| review))
     }
 
     /// Whoever made commits that land, as they say. A merge made by landing holds nothing of its own: what
@@ -197,6 +215,9 @@ impl<'a> RepositoryEvidence<'a> {
             }
         };
         judge_steps(self.view, moved.from, to, &mut evidence)?;
+        let policy = log.in_force().map(|in_force| &in_force.policy);
+        let (name, from) = (moved.reference.as_str(), moved.from);
+        evidence.commits = brought(self.view, self.repository, policy, name, from, &[to])?;
         Ok(evidence)
     }
 }
@@ -272,13 +293,44 @@ pub struct Landing<'a> {
 }
 
 impl Review {
-    fn of(causal: Causal) -> Self {
+    /// Reads what the order follows from. Where no outlines are kept, all actions are read for that.
+    fn of(view: &View) -> Result<Self, AppError> {
+        let mut read = Read::default();
+        let outlines = match view.review_outlines(Audience::Team)? {
+            Some(outlines) => outlines,
+            None => {
+                read.all(view)?;
+                let entries = read.entries.values().flatten();
+                entries.map(|entry| (entry.id(), Outline::of(&entry.sealed()))).collect()
+            }
+        };
+        let about: HashMap<ActionId, ActionId> =
+            outlines.iter().map(|(id, outline)| (*id, outline.submission.unwrap_or(*id))).collect();
+        let order = Order::new(outlines.into_iter().map(|(id, outline)| (id, outline.parents)));
         let mut by_submission: HashMap<ActionId, Vec<usize>> = HashMap::new();
-        for (place, entry) in causal.entries().iter().enumerate() {
-            let about = entry.action().deed.submission().unwrap_or_else(|| entry.id());
-            by_submission.entry(about).or_default().push(place);
+        for (place, id) in order.ids().iter().enumerate() {
+            by_submission.entry(about.get(id).copied().unwrap_or(*id)).or_default().push(place);
         }
-        Self { causal, by_submission, arrivals: Mutex::default() }
+        Ok(Self { order, by_submission, read: Mutex::new(read), arrivals: Mutex::default() })
+    }
+
+    /// An action; `None` when it is not here, or its signature does not hold: then it says nothing.
+    fn entry(&self, view: &View, id: ActionId) -> Result<Option<Arc<Entry>>, AppError> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = read.entries.get(&id) {
+            return Ok(entry.clone());
+        }
+        if read.is_all {
+            return Ok(None);
+        }
+        if read.entries.len() >= READ_ONE_BY_ONE {
+            read.all(view)?;
+            return Ok(read.entries.get(&id).cloned().flatten());
+        }
+        let record = view.review_action(Audience::Team, id)?.filter(|record| record.id() == id);
+        let entry = record.and_then(|record| of_the_team(&record));
+        read.entries.insert(id, entry.clone());
+        Ok(entry)
     }
 
     /// A submission as it stands for a landing. Nobody's word is in it whom the policy does not know; and
@@ -293,18 +345,18 @@ impl Review {
         let Some(places) = self.by_submission.get(&landing.submission) else { return Ok(None) };
         let keys = LogKeys(log);
         let has_arrived = |action: ActionId| self.arrival(log, landing, action).is_some();
-        let past = self.causal.past(landing.heads.iter().copied(), &has_arrived);
-        let entries: Vec<&Entry> = places
-            .iter()
-            .filter(|place| {
-                let id = self.causal.entries()[**place].id();
-                evidence.all_here || past.contains(place) || has_arrived(id)
-            })
-            .map(|place| &self.causal.entries()[*place])
-            .filter(|entry| keys.knows(entry.action().actor))
-            .collect();
-        self.refuse_gaps(&keys, landing, &entries)?;
-        let counts = |entry: &&&Entry| match entry.action().deed {
+        let past = self.order.past(landing.heads.iter().copied(), &has_arrived);
+        let mut entries = Vec::new();
+        for place in places {
+            let id = self.order.ids()[*place];
+            if !(evidence.all_here || past.contains(place) || has_arrived(id)) {
+                continue;
+            }
+            let entry = self.entry(evidence.view, id)?;
+            entries.extend(entry.filter(|entry| keys.knows(entry.action().actor)));
+        }
+        self.refuse_gaps(evidence.view, &keys, landing, &entries)?;
+        let counts = |entry: &&Entry| match entry.action().deed {
             Deed::Submit(_) | Deed::Update { .. } | Deed::Withdraw { .. } => {
                 let who = (entry.key(), entry.action().actor);
                 let received = self.arrival(log, landing, entry.id());
@@ -313,8 +365,8 @@ impl Review {
             }
             _ => true,
         };
-        let counting = entries.iter().filter(counts).copied();
-        let mut state = fold_only(evidence.repository, &self.causal, counting, &keys);
+        let counting = entries.iter().map(|entry| &**entry).filter(counts);
+        let mut state = fold_only(evidence.repository, &self.order, counting, &keys);
         Ok(state.submissions.remove(&landing.submission))
     }
 
@@ -322,20 +374,26 @@ impl Review {
     /// may be an objection that somebody withholds.
     fn refuse_gaps(
         &self,
+        view: &View,
         keys: &LogKeys<'_>,
         landing: &Landing<'_>,
-        entries: &[&Entry],
+        entries: &[Arc<Entry>],
     ) -> Result<(), AppError> {
-        let known = |entry: &Entry| {
-            let actor = entry.action().actor;
-            keys.knows(actor) && keys.belongs(entry.key(), actor)
-        };
-        let absent = landing.heads.iter().filter(|head| self.causal.get(**head).is_none());
+        let absent = landing.heads.iter().filter(|head| self.order.place(**head).is_none());
         let mut missing: BTreeSet<ActionId> = absent.copied().collect();
-        let namers = self.causal.missing().values().flatten();
-        if namers.filter_map(|id| self.causal.get(*id)).any(known) {
+        // Whoever names something that is missing, and is known.
+        let mut known: HashSet<ActionId> = HashSet::new();
+        for namer in self.order.missing().values().flatten() {
+            if let Some(entry) = self.entry(view, *namer)? {
+                let actor = entry.action().actor;
+                if keys.knows(actor) && keys.belongs(entry.key(), actor) {
+                    known.insert(*namer);
+                }
+            }
+        }
+        if !known.is_empty() {
             let named = entries.iter().map(|entry| entry.id()).chain(landing.heads.iter().copied());
-            missing.extend(self.causal.gaps_before(named, &known));
+            missing.extend(self.order.gaps_before(named, &|id| known.contains(&id)));
         }
         if missing.is_empty() {
             return Ok(());
@@ -355,8 +413,8 @@ impl Review {
                 if arrivals.first.contains_key(&id) || !seen.insert(id) {
                     continue;
                 }
-                if let Some(entry) = self.causal.get(id) {
-                    waiting.extend(entry.action().parents());
+                if self.order.place(id).is_some() {
+                    waiting.extend(self.order.parents(id));
                     arrivals.first.insert(id, reception.received);
                 }
             }
@@ -375,6 +433,24 @@ impl Evidence for RepositoryEvidence<'_> {
     ) -> Result<MoveEvidence, Box<dyn std::error::Error + Send + Sync>> {
         Ok(self.moved(log, received, moved, &SilentMonitor)?)
     }
+}
+
+impl Read {
+    /// Reads all actions of the team.
+    fn all(&mut self, view: &View) -> Result<(), RepoError> {
+        let records = view.review_actions(Audience::Team)?;
+        let entries: Vec<(ActionId, Option<Arc<Entry>>)> =
+            records.par_iter().map(|record| (record.id(), of_the_team(record))).collect();
+        self.entries.extend(entries);
+        self.is_all = true;
+        Ok(())
+    }
+}
+
+/// A verified action of the team; a record that does not verify says nothing.
+fn of_the_team(record: &ActionRecord) -> Option<Arc<Entry>> {
+    let entry = Entry::verify(record).ok()?;
+    (entry.action().audience == Audience::Team).then(|| Arc::new(entry))
 }
 
 /// What was judged a moment ago, for the entry that records it.

@@ -1,24 +1,28 @@
 //! What every command goes through that moves a branch or tag: names that no policy protects move
 //! as they always did, protected ones only by a [`Permit`].
 
+use crate::app::common::brought::brought;
 use crate::app::common::changes::changes_between;
 use crate::app::common::evidence::{JustJudged, RepositoryEvidence, judge_steps};
 use crate::app::common::locks::LockNotes;
 use crate::app::common::session::Session;
+use crate::app::common::signing::sign_commit;
 use crate::app::error::AppError;
 use crate::base::id::{ActionId, CommitId, MetadataId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::base::time::Timestamp;
 use crate::object::commit::Commit;
+use crate::object::commit_signature::CommitSignature;
 use crate::object::log_entry::{LogDeed, RefMoved, SignedEntry, Why};
 use crate::object::metadata::Metadata;
+use crate::object::signature::Fingerprint;
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
 use crate::object::tree_edit::{TreeEdit, edit_tree};
 use crate::repo::history::is_ancestor;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::{Edit, RepoError, Repository, View};
-use crate::rules::approval::{Authorised, Recorded};
+use crate::rules::approval::{Authorised, Brought, Recorded};
 use crate::trust::chain::{Trust, VerifiedLog, verify};
 use crate::trust::judge::{MoveEvidence, Proposal, judge};
 use crate::trust::log_writer::LogWriter;
@@ -113,6 +117,10 @@ pub struct Wish<'a> {
     pub to: Option<CommitId>,
     /// What speaks for it.
     pub evidence: MoveEvidence,
+    /// Commits that are here and that it would bring, besides those that the evidence has.
+    pub brings: Vec<CommitId>,
+    /// Whether the commit it goes to is being made by whoever asks: then they sign it where a rule asks for that.
+    pub makes: bool,
     /// The submission that lands, with the heads of the review log that are judged.
     pub landing: Option<(ActionId, Vec<ActionId>)>,
 }
@@ -122,6 +130,7 @@ pub struct Permit {
     authorised: Authorised,
     entry: SignedEntry,
     log: VerifiedLog,
+    signature: Option<(CommitId, CommitSignature)>,
 }
 
 impl Permit {
@@ -135,35 +144,52 @@ impl Permit {
         monitor: &dyn Monitor,
     ) -> Result<Self, AppError> {
         let log = verified_log(repository, view, now, monitor)?;
+        let Wish { name, from, to, mut evidence, brings, makes, landing } = wish;
+        let policy = log.in_force().map(|in_force| &in_force.policy);
+        evidence.commits.extend(brought(view, repository.id(), policy, name.as_str(), from, &brings)?);
         let actor = writer.as_ref().map(LogWriter::actor);
-        let (submission, heads) = wish.landing.unzip();
-        let authorised = judge(
-            &log,
-            &Proposal {
-                reference: wish.name.as_str(),
-                from: wish.from,
-                to: wish.to,
-                actor: actor.as_ref(),
-                at_ms: now.unix_ms,
-                submission,
-                evidence: &wish.evidence,
-            },
-        )?;
+        let (submission, heads) = landing.unzip();
+        let judged = |evidence: &MoveEvidence| {
+            let (reference, at_ms, actor) = (name.as_str(), now.unix_ms, actor.as_ref());
+            judge(&log, &Proposal { reference, from, to, actor, at_ms, submission, evidence })
+        };
+        let (authorised, signature) = match (judged(&evidence), writer, to.filter(|_| makes)) {
+            // Nobody has to touch a key for a move that would be refused for another reason.
+            (Err(refusal), Some(writer), Some(to)) if refusal.asks_only_for_a_signature_of(to) => {
+                let signature = sign_commit(writer, repository.id(), to, now)?;
+                let verified = signature.verify(repository.id(), to);
+                let verified =
+                    verified.map_err(|source| RepoError::CommitSignature { commit: to, source })?;
+                evidence.commits.retain(|brought| brought.commit != to);
+                evidence.commits.push(Brought { commit: to, signatures: vec![verified] });
+                (judged(&evidence)?, Some((to, signature)))
+            }
+            (Err(refusal), _, Some(to)) => return Err(refusal.without_signature_of(to).into()),
+            (judged, _, _) => (judged?, None),
+        };
         let Some(writer) = writer else { return Err(AppError::NoIdentity) };
         let deed = LogDeed::Move(RefMoved {
-            reference: wish.name.as_str().to_owned(),
-            from: wish.from,
-            to: wish.to,
+            reference: name.as_str().to_owned(),
+            from,
+            to,
             why: submission.map_or(Why::Direct {}, |submission| Why::Landing { submission }),
             heads: heads.unwrap_or_default(),
         });
         let entry = writer.entry(&log, deed, now.unix_ms)?;
         let trust = trust(repository, view, now)?;
-        let log = log.extended(&entry, &trust, &JustJudged(&wish.evidence))?;
-        Ok(Self { authorised, entry, log })
+        let log = log.clone().extended(&entry, &trust, &JustJudged(&evidence))?;
+        Ok(Self { authorised, entry, log, signature })
+    }
+
+    /// The key that signed the commit itself, because a rule of the branch asks for that.
+    pub fn signed_by(&self) -> Option<Fingerprint> {
+        self.signature.as_ref().map(|(_, signature)| signature.fingerprint())
     }
 
     fn carry_out(self, edit: &mut Edit, target: Option<RefTarget>) -> Result<(), AppError> {
+        if let Some((commit, signature)) = &self.signature {
+            edit.put_commit_signature(self.log.repository(), *commit, signature)?;
+        }
         edit.move_protected(&self.authorised, target, &self.entry)?;
         remember(edit, &self.log)
     }
@@ -243,8 +269,9 @@ impl Permit {
         };
         let tree = edit_tree(view, session.base, edits, &mut put).map_err(AppError::from_edit)?;
         let evidence = direct_evidence(&planned, session.head_tree()?, tree, monitor)?;
-        let to = Some(commit(tree).id());
-        let wish = Wish { name, from: session.head, to, evidence, landing: None };
+        let commit = commit(tree);
+        let (to, brings) = (Some(commit.id()), commit.parents);
+        let wish = Wish { name, from: session.head, to, evidence, brings, makes: true, landing: None };
         Self::ask(session.repository, view, wish, writer, now, monitor).map(Some)
     }
 
@@ -266,7 +293,8 @@ impl Permit {
         };
         let mut evidence = direct_evidence(view, before, view.commit(to)?.tree, monitor)?;
         judge_steps(view, from, to, &mut evidence)?;
-        let wish = Wish { name, from, to: Some(to), evidence, landing: None };
+        let (brings, to) = (vec![to], Some(to));
+        let wish = Wish { name, from, to, evidence, brings, makes: false, landing: None };
         Self::ask(repository, view, wish, writer, now, monitor).map(Some)
     }
 
@@ -282,7 +310,8 @@ impl Permit {
         if !is_protected(view, name)? {
             return Ok(None);
         }
-        let wish = Wish { name, from, to, evidence: MoveEvidence::default(), landing: None };
+        let (evidence, brings) = (MoveEvidence::default(), Vec::new());
+        let wish = Wish { name, from, to, evidence, brings, makes: false, landing: None };
         Self::ask(repository, view, wish, writer, now, monitor).map(Some)
     }
 }

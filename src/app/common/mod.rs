@@ -3,6 +3,7 @@
 
 pub mod anew;
 pub mod author;
+pub mod brought;
 pub mod changes;
 pub mod claims;
 pub mod content;
@@ -21,6 +22,7 @@ pub mod locate;
 pub mod locks;
 pub mod log_arriving;
 pub mod logs_out;
+pub mod members;
 pub mod on_demand;
 pub mod origins;
 pub mod probe;

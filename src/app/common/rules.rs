@@ -9,6 +9,7 @@ use crate::app::common::evidence::RepositoryEvidence;
 use crate::app::common::guard::verified_of;
 use crate::app::common::locks::{LockNotes, broken_by};
 use crate::app::common::log_arriving::{Joined, told, told_of_left_out};
+use crate::app::common::members::{has_place, known_people};
 use crate::app::common::proof;
 use crate::app::error::AppError;
 use crate::app::policy::fingerprint;
@@ -26,7 +27,7 @@ use crate::repo::{Edit, RepoError, Repository, View};
 use crate::rules::approval::{Missing, Received, Recorded, check_quorum};
 use crate::rules::policy::Policy;
 use crate::sync::SyncError;
-use crate::sync::accept::{Case, Decision, Judge, Said};
+use crate::sync::accept::{Case, Decision, Judge, Known, Said};
 use crate::sync::error::SyncResult;
 use crate::sync::logs::{LogArrival, LogFound};
 use crate::sync::remote::RefChange;
@@ -284,13 +285,14 @@ impl Rules {
         let earlier = earlier.filter(|log| log.head().is_some_and(|head| head.sequence <= arrival.common));
         let LogArrival { head, common, entries } = arrival;
         let joined = Joined { view, head: *head, common: *common, entries };
-        let log = match self.verify(view, &joined, earlier.clone())? {
+        let evidence = RepositoryEvidence::new(view, self.repository);
+        let log = match self.verify_by(view, &joined, earlier.clone(), &evidence)? {
             Ok(log) => log,
             Err(error) => return Ok(Standing::problem(told(view, &error, entries)?)),
         };
         // What an entry leaves out of the review log, whoever lands may not have known; but it is known here. Of a
         // whole log that comes at once nobody can say what was known when.
-        let everything = RepositoryEvidence::of_all_here(view, self.repository);
+        let everything = evidence.with_all_here();
         let left_out = match arrival.common {
             0 => None,
             _ => self.verify_by(view, &joined, earlier, &everything)?.err(),
@@ -538,6 +540,16 @@ impl Judge for Rules {
         Ok(())
     }
 
+    fn known(&self, view: &View, log: &LogFound) -> SyncResult<Option<Known>> {
+        let ours = self.ours(view, &SilentMonitor)?;
+        let arriving = match log {
+            LogFound::Log(arrival) => arrival.entries.as_slice(),
+            LogFound::Nothing | LogFound::Broken(_) => &[],
+        };
+        let begins = |root| self.may_begin_with(view, root).unwrap_or(false);
+        Ok(known_people(&ours, arriving, &begins))
+    }
+
     fn accepts(&self, view: &View, said: &Said<'_>) -> SyncResult<bool> {
         let log = self.ours(view, &SilentMonitor)?;
         Ok(match said {
@@ -554,14 +566,13 @@ impl Judge for Rules {
                 });
                 own || permitted
             }
-            Said::Proposal { link, signed } => {
+            Said::Proposal { link, signed, waiting } => {
+                let id = PolicyLink::id_of(&signed.statement);
+                let now = (log.revoked(), self.now.unix_ms);
+                let has_place = |policy: &Policy| has_place(policy, now, (id, signed), waiting);
                 is_timely(&log, link)
-                    && signed.verified(Namespace::Policy).is_ok_and(|sealed| {
-                        let knows = |policy: &Policy| {
-                            sealed.iter().any(|sealed| policy.holder(sealed.key()).is_some())
-                        };
-                        log.in_force().is_some_and(|in_force| knows(&in_force.policy))
-                    })
+                    && signed.verified(Namespace::Policy).is_ok()
+                    && log.in_force().is_some_and(|in_force| has_place(&in_force.policy))
             }
         })
     }

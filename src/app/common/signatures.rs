@@ -14,6 +14,7 @@ use crate::repo::findings::basis;
 use crate::repo::{RepoError, Repository, View};
 use crate::rules::keyring::{Keyring, KnownKey, Made, Standing};
 use crate::rules::policy::Policy;
+use crate::trust::chain::VerifiedLog;
 use serde::{Deserialize, Serialize};
 
 /// How much a signature is worth.
@@ -114,7 +115,7 @@ impl<'a> SignatureJudge<'a> {
         commit: CommitId,
     ) -> Result<(Vec<SignatureLine>, Vec<Fresh>), AppError> {
         let (mut lines, mut fresh) = (Vec::new(), Vec::new());
-        for record in view.commit_signatures(commit)? {
+        for record in view.commit_signatures_with(commit, &|key| self.keyring.knows(key))? {
             let key = record.fingerprint();
             let basis = basis(&self.digest, &record.encode());
             let kept = view.finding(commit, key, &basis)?;
@@ -234,7 +235,7 @@ pub fn known_keys(
     if let Some(in_force) = log.in_force() {
         ring.add_policy(&in_force.policy);
     }
-    add_former(&view, &mut ring)?;
+    add_former(&view, &log, &mut ring)?;
     ring.add_all(own);
     for (key, received) in log.revoked() {
         ring.revoke(key, received.unix_ms);
@@ -244,10 +245,11 @@ pub fn known_keys(
 
 /// Adds the keys of all policies that the log, which was verified, has had: of each key what the last policy
 /// says that names it.
-fn add_former(view: &View, ring: &mut Keyring) -> Result<(), AppError> {
+fn add_former(view: &View, log: &VerifiedLog, ring: &mut Keyring) -> Result<(), AppError> {
     let mut policies: Vec<(i64, Policy)> = Vec::new();
-    for signed in view.log_entries(1)? {
-        let Ok(entry) = LogEntry::decode(&signed?.statement) else { continue };
+    for sequence in log.policies() {
+        let Some(signed) = view.log_entry(*sequence)? else { continue };
+        let Ok(entry) = LogEntry::decode(&signed.statement) else { continue };
         let LogDeed::Policy(taken) = &entry.deed else { continue };
         let text = PolicyLink::decode(&taken.link.statement).map(|link| link.policy);
         if let Some(policy) = text.ok().and_then(|text| Policy::parse(&text).ok()) {

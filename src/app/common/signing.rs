@@ -58,8 +58,18 @@ impl SigningAs {
         commit: CommitId,
         time: Timestamp,
     ) -> Result<CommitSignature, AppError> {
-        let statement = CommitStatement { commit, repository, signer: self.person, time };
-        let signature = self.signer.sign(Namespace::Commit, &statement.encode())?;
-        Ok(CommitSignature::new(&statement, signature))
+        sign_commit(self.writer(), repository, commit, time)
     }
+}
+
+/// Signs a commit as somebody with a key.
+pub fn sign_commit(
+    by: LogWriter<'_>,
+    repository: RepositoryId,
+    commit: CommitId,
+    time: Timestamp,
+) -> Result<CommitSignature, AppError> {
+    let statement = CommitStatement { commit, repository, signer: by.person, time };
+    let signature = by.signer.sign(Namespace::Commit, &statement.encode())?;
+    Ok(CommitSignature::new(&statement, signature))
 }

@@ -3,6 +3,7 @@
 
 use crate::app::common::evidence::RepositoryEvidence;
 use crate::app::common::guard::{remember, trust};
+use crate::app::common::members::has_place;
 use crate::app::error::AppError;
 use crate::app::policy::init::starts;
 use crate::app::policy::{Acting, PolicyFailure, in_force};
@@ -10,8 +11,8 @@ use crate::base::id::PolicyId;
 use crate::object::log_entry::{LogDeed, PolicyTaken, RecoveryAnnounced};
 use crate::object::policy_link::{PolicyLink, Signed};
 use crate::object::signature::{Namespace, PublicKey};
-use crate::repo::View;
 use crate::repo::edit::JournalNote;
+use crate::repo::{RepoError, View};
 use crate::rules::approval::check_quorum;
 use crate::rules::policy::{Handle, Policy, Requirement};
 use crate::trust::chain::VerifiedLog;
@@ -167,6 +168,10 @@ fn put_forward(
         Err(missing) => {
             report.signed = keys.iter().filter_map(|key| Some(policy.holder(key)?.0.clone())).collect();
             report.missing = missing.iter().map(ToString::to_string).collect();
+            let (now, waiting) = ((log.revoked(), at_ms), view.policy_proposals()?);
+            if !has_place(&in_force(log)?.policy, now, (id, &signed), &waiting) {
+                return Err(RepoError::TooManyProposals.into());
+            }
             let mut edit = acting.repository.edit()?;
             edit.put_proposal(&signed)?;
             edit.commit()?;

@@ -1,5 +1,6 @@
 //! What another policy would have meant for the past: nothing is changed by asking.
 
+use crate::app::common::brought::brought;
 use crate::app::common::describe::{CommitLine, Describer};
 use crate::app::common::evidence::RepositoryEvidence;
 use crate::app::common::guard::{direct_evidence, verified_log};
@@ -154,13 +155,20 @@ impl Checker<'_> {
             Some((received, moved)) => evidence.of_move(self.log, *received, moved).unwrap_or_default(),
             None => direct_evidence(self.view, before, commit.tree, self.monitor)?,
         };
+        let (policy, repository) = (Some(self.policy), self.log.repository());
+        let commits = brought(self.view, repository, policy, name.as_str(), from, &[to])?;
+        // Of a landing it is known which keys were revoked by then.
+        let mut revoked = self.log.revoked().clone();
+        if let Some((landed, _)) = landing {
+            revoked.retain(|_, revoked| revoked.sequence < landed.sequence);
+        }
         let actor = self.actor(commit.committer.person);
         // Verdicts are bound to the policy under which they were given; here only the rules are new.
         let given = found.votes.iter().find_map(|vote| vote.approval.value().policy);
         let judged = judge(&Case {
             policy: self.policy,
             policy_id: given.unwrap_or(PolicyId::from_bytes([0; 32])),
-            revoked: self.log.revoked(),
+            revoked: &revoked,
             log_head: LogEntryId::from_bytes([0; 32]),
             reference: name.as_str(),
             from,
@@ -171,6 +179,7 @@ impl Checker<'_> {
             changes: &found.changes,
             votes: &found.votes,
             authors: &found.authors,
+            commits: &commits,
             goes_back: found.goes_back,
             faults: &found.faults,
         });

@@ -53,6 +53,12 @@ pub struct KeyLine {
     pub fingerprint: Fingerprint,
     /// What it is.
     pub note: Option<String>,
+    /// From when on it counts; always when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<TimeLine>,
+    /// Until when it counts; for ever when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<TimeLine>,
     /// Whether it counts now.
     pub counts: bool,
     /// The entry of the shared log that revoked it.
@@ -75,7 +81,9 @@ pub fn run(repository: &Repository, clock: &dyn Clock, monitor: &dyn Monitor) ->
                 let fingerprint = held.key.fingerprint();
                 let revoked_by = log.revocation(&fingerprint).map(|received| received.sequence);
                 let counts = revoked_by.is_none() && held.is_valid_at(now_ms);
-                KeyLine { fingerprint, note: held.note.clone(), counts, revoked_by }
+                let moment = |unix_ms| TimeLine::from(Timestamp::utc(unix_ms));
+                let (from, until) = (held.from.map(moment), held.until.map(moment));
+                KeyLine { fingerprint, note: held.note.clone(), from, until, counts, revoked_by }
             })
             .collect(),
     });

@@ -1,6 +1,7 @@
 //! A submission as a candidate for landing: what would land, whether that is what was submitted, and
 //! what speaks for it.
 
+use crate::app::common::brought::brought;
 use crate::app::common::changes::changes_between;
 use crate::app::common::evidence::{Landing, RepositoryEvidence};
 use crate::app::common::guard::{is_protected, verified_log};
@@ -138,7 +139,11 @@ impl<'a> Candidate<'a> {
         };
         let evidence = RepositoryEvidence::new(self.view, repository.id());
         let holds = |transition: &Transition| prospect.holds(transition);
-        Ok(Some(evidence.of_landing(&verified, landing, &holds)?))
+        let mut found = evidence.of_landing(&verified, landing, &holds)?;
+        let policy = verified.in_force().map(|in_force| &in_force.policy);
+        let (name, from, head) = (self.branch.as_str(), Some(self.tip), self.round.proposal.head);
+        found.commits = brought(self.view, repository.id(), policy, name, from, &[head])?;
+        Ok(Some(found))
     }
 
     /// What the policy still asks for, whoever lands it. Nothing where no policy protects the branch.

@@ -10,6 +10,7 @@ use crate::app::common::forward::refuse_dirty;
 use crate::app::common::guard::{Permit, Wish, set_reference};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
+use crate::app::common::signing::sign_commit;
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::app::review::act::{Acting, Actor};
@@ -18,14 +19,12 @@ use crate::app::review::describe::{SubmissionLine, line_of};
 use crate::app::review::log::{Reading, ReviewLog, draft_of};
 use crate::app::review::prospect::Prospect;
 use crate::app::review::verdict::draft_went_on;
-use crate::base::id::{ActionId, CommitId, RepositoryId};
+use crate::base::id::{ActionId, CommitId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::{Clock, Timestamp};
-use crate::object::action::Deed;
+use crate::object::action::{Audience, Deed};
 use crate::object::commit::{Commit, Signature};
-use crate::object::commit_signature::{CommitSignature, CommitStatement};
-use crate::object::signature::Namespace;
 use crate::object::transition::Transition;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::FilesChange;
@@ -73,6 +72,7 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     monitor.phase(Phase { name: "Landing", files_total: None, bytes_total: None });
     let mut session = Session::begin(repository, monitor)?;
     finish_interrupted(&mut session, clock, monitor)?;
+    repository.settle_outlines(Audience::Team)?;
     let reading = acting.read()?;
     let Reading { view, log } = &reading;
     let submission = log.find(view, options.submission.as_deref())?;
@@ -145,21 +145,15 @@ impl Job<'_> {
             from: Some(candidate.tip),
             to: Some(to),
             evidence,
+            brings: Vec::new(),
+            makes: true,
             landing: Some((candidate.submission.id, candidate.heads.clone())),
         };
-        let writer = LogWriter { person: self.actor.identity.id, signer: self.actor.signer };
-        Permit::ask(repository, view, wish, Some(writer), now, monitor).map(Some)
+        Permit::ask(repository, view, wish, Some(self.writer()), now, monitor).map(Some)
     }
 
-    fn signature(
-        &self,
-        repository: RepositoryId,
-        commit: CommitId,
-        time: Timestamp,
-    ) -> Result<CommitSignature, AppError> {
-        let statement = CommitStatement { commit, repository, signer: self.actor.identity.id, time };
-        let signature = self.actor.signer.sign(Namespace::Commit, &statement.encode())?;
-        Ok(CommitSignature::new(&statement, signature))
+    fn writer(&self) -> LogWriter<'_> {
+        LogWriter { person: self.actor.identity.id, signer: self.actor.signer }
     }
 
     /// One transaction for everything that the landing is; then the files, if the branch is the
@@ -187,8 +181,11 @@ impl Job<'_> {
         let branch = self.candidate.branch.name().to_owned();
         let deed = Deed::Land { submission: self.candidate.submission.id, branch, commit: id };
         let signed = self.actor.sign(repository.id(), self.log, deed, "", clock)?;
-        let signature =
-            if self.sign { Some(self.signature(repository.id(), id, clock.now())?) } else { None };
+        // Where a rule of the branch asks for it, the commit is signed already.
+        let is_signed = permit.as_ref().is_some_and(|permit| permit.signed_by().is_some());
+        let wanted =
+            (self.sign && !is_signed).then(|| sign_commit(self.writer(), repository.id(), id, clock.now()));
+        let signature = wanted.transpose()?;
         let mut edit = repository.edit()?;
         prospect.keep(&mut edit)?;
         edit.put_commit(commit)?;

@@ -93,9 +93,9 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
             Cell::new(safe(&event.name)).styled(BOLD),
             Cell::new(moved),
             Cell::new(safe(&event.who)),
-            Cell::new(safe(&event.why)),
+            Cell::new(safe(&short_ids(&event.why))),
             Cell::new(match (event.source, event.verified) {
-                (Source::Journal, _) => "unsigned",
+                (Source::Journal, _) => "journal",
                 (Source::SharedLog, true) => "verified",
                 (Source::SharedLog, false) => "NOT VERIFIED",
             }),
@@ -104,6 +104,9 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     columns.write(page)?;
     if !report.events.is_empty() {
         page.gap()?;
+    }
+    if report.events.iter().any(|event| event.source == Source::Journal) {
+        page.remark("Lines of the journal are what this clone did, by its own word; nobody signs them.")?;
     }
     for stray in &report.strays {
         let here = stray.here.map_or_else(|| "nowhere".to_owned(), |id| id.short());
@@ -122,6 +125,18 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
             page.line(format_args!("The shared log verifies: {}.", count(chain.entries, "entry", "entries")))
         }
     }
+}
+
+/// A sentence with its ids as short as everywhere on terminals.
+fn short_ids(text: &str) -> String {
+    let short = |word: &str| match word.get(..10) {
+        Some(start) if word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            start.to_owned()
+        }
+        _ => word.to_owned(),
+    };
+    let words: Vec<String> = text.split(' ').map(short).collect();
+    words.join(" ")
 }
 
 fn place(page: &Page<'_>, event: &EventLine) -> String {

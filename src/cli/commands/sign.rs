@@ -14,7 +14,7 @@ use std::io;
 /// `pent commit --sign`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Which commits; the newest when left out
+    /// Which commits, or `A..B` for what B has and A has not; the newest when left out
     #[arg(value_name = "REVISION")]
     revisions: Vec<String>,
 }
@@ -26,6 +26,10 @@ impl Describe for Arguments {
     const EXAMPLES: &'static [Example] = &[
         Example { line: "pent sign", what: "sign the newest commit" },
         Example { line: "pent sign v1 v2", what: "sign what two tags name" },
+        Example {
+            line: "pent sign main..draft/poster",
+            what: "sign all of a draft that you have not signed",
+        },
     ];
 }
 
@@ -41,6 +45,9 @@ impl Verb for Arguments {
 }
 
 fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    if report.commits.is_empty() {
+        return page.line("You have signed all of it already.");
+    }
     for commit in &report.commits {
         let title = page.styles.paint(BOLD, subject(&commit.message));
         let id = page.styles.paint(DIM, commit.id.short());

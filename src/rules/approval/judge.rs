@@ -1,11 +1,12 @@
 //! The judgement itself.
 
-use crate::base::id::PersonId;
+use crate::base::id::{CommitId, PersonId};
 use crate::object::approval::{Judgement, MetadataRule, TransitionIds, standing};
 use crate::object::signature::{KeyClass, PublicKey};
 use crate::rules::approval::quorum::{could, fitting, unmet};
 use crate::rules::approval::{
-    Actor, Authorised, Case, Change, Ignored, Missing, Paths, Received, Refusal, Revocations, TakenBack, Vote,
+    Actor, Authorised, Brought, Case, Change, Ignored, Missing, NotSigned, Paths, Received, Refusal,
+    Revocations, TakenBack, UnsignedCommits, Vote,
 };
 use crate::rules::pattern::Pattern;
 use crate::rules::policy::{Handle, Policy, Protection};
@@ -107,6 +108,59 @@ fn judge_branch(case: &Case<'_>, name: &str, actor: Option<&Handle>, missing: &m
         case.changes.iter().map(|change| TransitionIds::of(&change.transition)).collect();
     for (rule, paths) in case.policy.branch_rules(name) {
         RuleCase::new(case, name, rule).judge(paths, &ids, actor, missing);
+        if rule.signed && !case.goes_back && concerns_move(case, paths) {
+            let found = unsigned_commits(case, rule).map(|commits| Missing::NotSigned { commits });
+            missing.extend(found.filter(|found| !missing.contains(found)));
+        }
+    }
+}
+
+/// Whether a rule is about a move: one of everything always is.
+fn concerns_move(case: &Case<'_>, paths: &Pattern) -> bool {
+    let mut touched = case.changes.iter().flat_map(|change| change.transition.paths());
+    paths.is_everything() || touched.any(|path| paths.matches_path(path))
+}
+
+/// The commits that the branch would take and that nobody signed whose key counts at the moment at which it
+/// takes them.
+///
+/// That the commit which the branch would stand at is not even among those that were looked at is no way around
+/// this: it counts as unsigned.
+fn unsigned_commits(case: &Case<'_>, rule: &Protection) -> Option<UnsignedCommits> {
+    let mut found = UnsignedCommits::default();
+    for brought in case.commits {
+        if let Some(because) = not_signed(case, rule, brought) {
+            found.add(brought.commit, because);
+        }
+    }
+    let looked_at = |commit: &CommitId| case.commits.iter().any(|brought| brought.commit == *commit);
+    if let Some(to) = case.to.filter(|to| !looked_at(to)) {
+        found.add(to, NotSigned::Nobody);
+    }
+    (found.total > 0).then_some(found)
+}
+
+/// Why a commit does not count as signed; of several signatures that do not count, what is worst.
+///
+/// Whose key it is says the policy alone: what the statement says of its signer and its moment is not asked, so
+/// that nobody takes a signature's worth away by another that says something else.
+fn not_signed(case: &Case<'_>, rule: &Protection, brought: &Brought) -> Option<NotSigned> {
+    let judged = brought.signatures.iter().map(|signature| {
+        let key = signature.key();
+        let Some((_, _, held)) = case.policy.holder(key) else { return Some(NotSigned::UnknownKey) };
+        if case.revoked.contains_key(&key.fingerprint()) {
+            return Some(NotSigned::KeyRevoked);
+        }
+        if !held.is_valid_at(case.at_ms) {
+            return Some(NotSigned::KeyNotValid);
+        }
+        let in_browser = key.class() == KeyClass::Browser && !rule.browser_keys;
+        in_browser.then_some(NotSigned::BrowserKey)
+    });
+    // `None` goes before every reason.
+    match judged.min_by_key(|because| (because.is_some(), std::cmp::Reverse(*because))) {
+        None => Some(NotSigned::Nobody),
+        Some(because) => because,
     }
 }
 

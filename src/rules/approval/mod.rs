@@ -19,6 +19,7 @@ pub use sentences::{asked, listed};
 use crate::base::id::{ActionId, CommitId, LogEntryId, PersonId, PolicyId};
 use crate::base::path::AssetPath;
 use crate::object::approval::{Approval, Judgement};
+use crate::object::commit_signature::CommitStatement;
 use crate::object::metadata::FieldName;
 use crate::object::signature::{Fingerprint, PublicKey, Verified};
 use crate::object::transition::Transition;
@@ -67,6 +68,15 @@ pub struct Change {
     pub fields: Vec<FieldName>,
 }
 
+/// A commit that a branch would take, and those signatures of it that hold: by whomever.
+#[derive(Debug, Clone)]
+pub struct Brought {
+    /// The commit.
+    pub commit: CommitId,
+    /// Its signatures, each by another key.
+    pub signatures: Vec<Verified<CommitStatement>>,
+}
+
 /// Who moves a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
@@ -105,6 +115,8 @@ pub struct Case<'a> {
     pub votes: &'a [Vote],
     /// Whoever made what is in it, or submitted it.
     pub authors: &'a BTreeSet<PersonId>,
+    /// All commits that a branch would take which it does not have, where a rule of it asks for signatures.
+    pub commits: &'a [Brought],
     /// Whether a branch would not go on from where it stands.
     pub goes_back: bool,
     /// What else was found to be wrong with it.
@@ -226,6 +238,44 @@ pub enum Ignored {
     Lapsed,
 }
 
+/// Why a commit does not count as signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotSigned {
+    #[error("nobody signed it")]
+    Nobody,
+    #[error("the policy does not know the key that signed it")]
+    UnknownKey,
+    #[error("it was signed in a browser, which does not count here")]
+    BrowserKey,
+    #[error("the key that signed it does not count at this time")]
+    KeyNotValid,
+    #[error("the key that signed it was revoked")]
+    KeyRevoked,
+}
+
+/// Commits that are not signed as they must be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct UnsignedCommits {
+    /// The first few, each with its reason.
+    pub first: Vec<(CommitId, NotSigned)>,
+    /// How many there are.
+    pub total: usize,
+}
+
+impl UnsignedCommits {
+    /// How many are named.
+    const NAMED_MAX: usize = 3;
+
+    /// Takes one more.
+    fn add(&mut self, commit: CommitId, because: NotSigned) {
+        if self.first.len() < Self::NAMED_MAX {
+            self.first.push((commit, because));
+        }
+        self.total += 1;
+    }
+}
+
 /// Some of the paths that something is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Paths {
@@ -296,6 +346,8 @@ pub enum Missing {
         /// To what.
         paths: Paths,
     },
+    /// The branch takes signed commits only.
+    NotSigned { commits: UnsignedCommits },
     /// The tag is for others to set.
     TagSetter {
         /// Whom the rule names.
@@ -345,6 +397,30 @@ pub struct Refusal {
     pub landing: bool,
     /// What is missing.
     pub missing: Vec<Missing>,
+}
+
+impl Refusal {
+    /// Whether all would be in order if this commit, which is being made, were signed.
+    pub fn asks_only_for_a_signature_of(&self, commit: CommitId) -> bool {
+        let is_that = |missing: &Missing| {
+            let Missing::NotSigned { commits } = missing else { return false };
+            commits.total == 1 && commits.first == [(commit, NotSigned::Nobody)]
+        };
+        !self.missing.is_empty() && self.missing.iter().all(is_that)
+    }
+
+    /// The same without a word about a commit that is signed when everything else is in order.
+    #[must_use]
+    pub fn without_signature_of(mut self, commit: CommitId) -> Self {
+        self.missing.retain_mut(|missing| {
+            let Missing::NotSigned { commits } = missing else { return true };
+            // It comes last, after all that the branch would take: unnamed, it is one of those that are counted.
+            commits.first.retain(|(other, _)| *other != commit);
+            commits.total = commits.total.saturating_sub(1);
+            commits.total > 0
+        });
+        self
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::base::escape;
 use crate::object::approval::Judgement;
-use crate::rules::approval::{Missing, Paths, Refusal};
+use crate::rules::approval::{Missing, Paths, Refusal, UnsignedCommits};
 use crate::rules::policy::{Requirement, Who};
 use std::fmt::{self, Display};
 
@@ -36,6 +36,19 @@ impl Display for Paths {
             names.push(format!("{more} more"));
         }
         f.write_str(&listed(&names))
+    }
+}
+
+/// Each commit with what is wrong with it: `1a2b3c4d (nobody signed it) and 2 more`.
+impl Display for UnsignedCommits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let more = self.total - self.first.len();
+        let named = self.first.iter().map(|(commit, because)| format!("{} ({because})", commit.short()));
+        let mut named: Vec<String> = named.collect();
+        if more > 0 {
+            named.push(format!("{more} more"));
+        }
+        f.write_str(&listed(&named))
     }
 }
 
@@ -80,6 +93,10 @@ impl Display for Missing {
             }
             Self::Objection { by, judgement: Judgement::Reject, paths } => write!(f, "{by} rejected {paths}"),
             Self::Objection { by, paths, .. } => write!(f, "{by} asked for changes of {paths}"),
+            Self::NotSigned { commits } => write!(
+                f,
+                "it takes only commits that somebody whom the policy names has signed, and not {commits}"
+            ),
             Self::TagSetter { set } => write!(f, "only {} may set and remove it", listed(set)),
             Self::UnknownKey { key } => write!(f, "the policy does not know the key {key}"),
             Self::OtherPersonsKey { key, holder } => write!(f, "the key {key} is {holder}'s"),

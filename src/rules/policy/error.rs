@@ -96,7 +96,7 @@ impl Problem {
             Self::Moment { .. } => "write it like 2026-03-01T09:00:00Z or 2026-03-01",
             Self::Version { .. } => "write version = 1; a newer Pentimento may know more",
             Self::BranchOrTag => "write branch = \"main\", or tag = \"print-*\"",
-            Self::AsksNothing => "add approvals = [\"1 editor\"], or leave the rule out",
+            Self::AsksNothing => "add approvals = [\"1 editor\"] or signed = true, or leave the rule out",
             Self::NotForTags { .. } => "for tags, write only tag = \"print-*\" and set = [\"publisher\"]",
             Self::Key { .. } => "paste a line of a .pub file, such as \"ssh-ed25519 AAAA...\"",
             Self::KeyTwice { .. } => "take it out of one of the two places",

@@ -21,7 +21,7 @@ pub use words::{describe_duration, parse_duration, parse_requirement};
 pub use crate::object::approval::MetadataRule;
 
 use crate::base::id::PersonId;
-use crate::object::signature::PublicKey;
+use crate::object::signature::{Fingerprint, PublicKey};
 use crate::rules::pattern::Pattern;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -60,6 +60,7 @@ pub struct Policy {
     pub recovery: Option<Recovery>,
     people_by_id: BTreeMap<PersonId, Handle>,
     people_by_key: BTreeMap<PublicKey, Handle>,
+    fingerprints: BTreeSet<Fingerprint>,
 }
 
 /// One person.
@@ -172,8 +173,10 @@ pub struct Protection {
     pub metadata: MetadataRule,
     /// Classes of metadata fields, and who may change these without approval.
     pub direct: BTreeMap<String, Vec<Who>>,
-    /// Whether approvals by keys kept in a browser count.
+    /// Whether approvals, and signatures of commits, by keys kept in a browser count.
     pub browser_keys: bool,
+    /// Whether the branch takes only commits that a key of somebody whom the policy names signed.
+    pub signed: bool,
     /// Whether only what fits the metadata schema of the branch may be submitted.
     pub schema: bool,
 }
@@ -225,6 +228,7 @@ impl Policy {
             self.people_by_id.insert(member.id, handle.clone());
             for key in &member.keys {
                 self.people_by_key.insert(key.key.clone(), handle.clone());
+                self.fingerprints.insert(key.key.fingerprint());
             }
         }
     }
@@ -239,6 +243,11 @@ impl Policy {
         let (handle, member) = self.people.get_key_value(self.people_by_key.get(key)?)?;
         let key = member.keys.iter().find(|other| other.key == *key)?;
         Some((handle, member, key))
+    }
+
+    /// Whether a key of this fingerprint is somebody's.
+    pub fn names_key(&self, fingerprint: &Fingerprint) -> bool {
+        self.fingerprints.contains(fingerprint)
     }
 
     /// Whether a person is one of these.
@@ -297,6 +306,11 @@ impl Policy {
             Protected::Branch { branch, paths } if branch.matches_name(name) => Some((rule, paths)),
             _ => None,
         })
+    }
+
+    /// Whether some rule of a branch asks for signed commits.
+    pub fn asks_for_signed_commits(&self, branch: &str) -> bool {
+        self.branch_rules(branch).any(|(rule, _)| rule.signed)
     }
 
     /// Who may set and remove a tag, one list for each rule that protects it.

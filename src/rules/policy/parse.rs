@@ -48,6 +48,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         roles,
         people_by_id: BTreeMap::new(),
         people_by_key: BTreeMap::new(),
+        fingerprints: BTreeSet::new(),
     };
     let section = top.table("policy")?.ok_or_else(|| top.missing("change"))?;
     read_change(&section, &mut policy)?;
@@ -154,6 +155,7 @@ fn read_rule(rule: &Reader<'_>, names: &Names<'_>) -> Result<Protection, PolicyE
         "metadata",
         "direct",
         "browser-keys",
+        "signed",
         "schema",
         "tag",
         "set",
@@ -176,11 +178,12 @@ fn read_rule(rule: &Reader<'_>, names: &Names<'_>) -> Result<Protection, PolicyE
         metadata,
         direct: read_direct(rule, names)?,
         browser_keys: rule.truth("browser-keys", true)?,
+        signed: rule.truth("signed", false)?,
         schema: rule.truth("schema", false)?,
         protected,
     };
     let is_branch = matches!(protection.protected, Protected::Branch { .. });
-    if is_branch && protection.approvals.is_empty() {
+    if is_branch && protection.approvals.is_empty() && !protection.signed {
         return Err(rule.refuse(Problem::AsksNothing));
     }
     Ok(protection)
@@ -199,8 +202,17 @@ fn read_protected(rule: &Reader<'_>, names: &Names<'_>) -> Result<Protected, Pol
             Ok(Protected::Branch { branch: pattern(branch)?, paths })
         }
         (None, Some(tag)) => {
-            let others =
-                ["paths", "approvals", "share", "own", "valid", "metadata", "direct", "browser-keys"];
+            let others = [
+                "paths",
+                "approvals",
+                "share",
+                "own",
+                "valid",
+                "metadata",
+                "direct",
+                "browser-keys",
+                "signed",
+            ];
             if let Some(key) = others.into_iter().find(|key| rule.has(key)) {
                 return Err(rule.refuse(Problem::NotForTags { key }));
             }

@@ -47,6 +47,11 @@ branch = "release/*"
 approvals = ["1 editor"]
 
 [[protect]]
+branch = "release/*"
+paths = "film/**"
+signed = true
+
+[[protect]]
 tag = "print-*"
 set = ["anna"]
 
@@ -99,7 +104,12 @@ fn a_policy_is_read_as_it_is_written() {
         (rule.valid_ms, rule.metadata, rule.browser_keys),
         (Some(90 * 86_400_000), MetadataRule::Keeps, false)
     );
-    assert!(!rule.own && !rule.share);
+    assert!(!rule.own && !rule.share && !rule.signed);
+    assert!(
+        policy.protect[2].signed && policy.protect[2].approvals.is_empty(),
+        "a rule may ask for that alone"
+    );
+    assert!(policy.asks_for_signed_commits("release/1") && !policy.asks_for_signed_commits("main"));
     assert!(policy.protects_branch("main") && policy.protects_branch("release/1"));
     assert!(!policy.protects_branch("draft/main") && !policy.protects_tag("main"));
     assert!(policy.protects_tag("print-2026"));

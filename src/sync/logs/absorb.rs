@@ -1,6 +1,6 @@
 //! Takes signed things in: each is verified as what it is, and kept or not.
 
-use crate::base::id::{ActionId, FileId};
+use crate::base::id::{ActionId, FileId, PolicyId};
 use crate::object::action::{Action, Audience, Body};
 use crate::object::commit_signature::CommitSignature;
 use crate::object::policy_link::{PolicyLink, Signed};
@@ -15,9 +15,11 @@ use crate::sync::accept::{Judge, Said};
 use crate::sync::bundle::decode_proposal;
 use crate::sync::error::SyncResult;
 use crate::sync::logs::sets::named_by;
+use crate::sync::logs::strangers::{LIST_BYTES_MAX, Strangers};
 use crate::sync::logs::{Inbox, LogsFetched, Objects, log_object_bytes, note_withheld};
 use crate::sync::remote::{Kind, ObjectKey};
 use rayon::prelude::*;
+use std::collections::HashSet;
 
 /// Lists of transitions that are asked for at a time.
 const LISTS_AT_A_TIME: usize = 64;
@@ -27,6 +29,7 @@ pub(super) struct Absorbing<'a> {
     pub repository: &'a Repository,
     pub judge: &'a dyn Judge,
     pub set: LogSet,
+    pub strangers: Strangers<'a>,
 }
 
 /// A member that has come.
@@ -60,11 +63,12 @@ impl Absorbing<'_> {
                 None => note_withheld(fetched, &[key]),
             }
         }
-        let headers = self.headers(&arrived, fetched);
-        let named: Vec<ObjectKey> = headers.iter().flat_map(|(_, action)| named_by(action.value())).collect();
-        let (lists, words): (Vec<ObjectKey>, Vec<ObjectKey>) =
-            named.into_iter().partition(|key| key.kind == Kind::TransitionList);
-        self.bring_lists(lists, source, inbox)?;
+        let mut headers = self.headers(&arrived, fetched);
+        let named = |headers: &[Header], kind: Kind| -> Vec<ObjectKey> {
+            let all = headers.iter().flat_map(|(_, action)| named_by(action.value()));
+            all.filter(|key| key.kind == kind).collect()
+        };
+        let words = named(&headers, Kind::ActionBody);
         let view = self.repository.view()?;
         let mut open = Vec::new();
         for key in words {
@@ -73,24 +77,92 @@ impl Absorbing<'_> {
             }
         }
         source.ask(&open, inbox)?;
+        let strange = self.leave_strangers_out(&view, &mut headers, inbox, fetched)?;
+        self.bring_lists(named(&headers, Kind::TransitionList), &strange, source, inbox)?;
+        self.leave_listless_out(&mut headers, &strange, fetched)?;
+        let view = self.repository.view()?;
         let mut edit = self.repository.edit()?;
         self.keep_actions(&mut edit, &view, &headers, inbox, fetched)?;
+        let mut waiting = match self.set {
+            LogSet::Proposals => view.policy_proposals()?,
+            _ => Vec::new(),
+        };
         for Arrived { kind, bytes } in &arrived {
             match kind {
                 Kind::CommitSignature => self.keep_signature(&mut edit, bytes, fetched)?,
                 Kind::WordsErasure => self.follow_erasure(&mut edit, &view, &headers, bytes, fetched)?,
-                Kind::PolicyProposal => self.keep_proposal(&mut edit, &view, bytes, fetched)?,
+                Kind::PolicyProposal => self.keep_proposal(&mut edit, &view, bytes, &mut waiting, fetched)?,
                 _ => {}
             }
         }
         Ok(edit.commit()?)
     }
 
+    /// Leaves out what strangers say beyond what is kept of them. Gives the lists that only strangers name.
+    fn leave_strangers_out(
+        &self,
+        view: &View,
+        headers: &mut Vec<Header>,
+        inbox: &Inbox,
+        fetched: &mut LogsFetched,
+    ) -> SyncResult<HashSet<ObjectKey>> {
+        let strangers: Vec<(&ActionRecord, &Verified<Action>)> = headers
+            .iter()
+            .filter(|(_, action)| self.strangers.is_of_one(action))
+            .map(|(record, action)| (record, action))
+            .collect();
+        if strangers.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let kept = self.strangers.kept(view, &strangers, inbox)?;
+        headers.retain(|(record, action)| {
+            let stays = !self.strangers.is_of_one(action) || kept.contains(&record.id());
+            if !stays {
+                note_uncounted(fetched);
+            }
+            stays
+        });
+        let lists = |of_strangers: bool| {
+            let those =
+                headers.iter().filter(move |(_, action)| self.strangers.is_of_one(action) == of_strangers);
+            those
+                .flat_map(|(_, action)| named_by(action.value()))
+                .filter(|key| key.kind == Kind::TransitionList)
+        };
+        let others: HashSet<ObjectKey> = lists(false).collect();
+        Ok(lists(true).filter(|key| !others.contains(key)).collect())
+    }
+
+    /// Leaves out what strangers say of lists that were too long to be kept.
+    fn leave_listless_out(
+        &self,
+        headers: &mut Vec<Header>,
+        strange: &HashSet<ObjectKey>,
+        fetched: &mut LogsFetched,
+    ) -> SyncResult<()> {
+        let view = self.repository.view()?;
+        let mut missing = HashSet::new();
+        for key in strange {
+            if log_object_bytes(&view, *key)?.is_none() {
+                missing.insert(*key);
+            }
+        }
+        headers.retain(|(_, action)| {
+            let stays = !named_by(action.value()).iter().any(|key| missing.contains(key));
+            if !stays {
+                note_uncounted(fetched);
+            }
+            stays
+        });
+        Ok(())
+    }
+
     /// Brings lists of transitions, which may be long: a few at a time, and those for which there was no room
-    /// one by one.
+    /// one by one. Of those that only strangers name only short ones are kept.
     fn bring_lists(
         &self,
         mut lists: Vec<ObjectKey>,
+        strange: &HashSet<ObjectKey>,
         source: &dyn Objects,
         inbox: &mut Inbox,
     ) -> SyncResult<()> {
@@ -108,7 +180,9 @@ impl Absorbing<'_> {
                 source.ask(keys, inbox)?;
                 let mut edit = self.repository.edit()?;
                 for key in keys {
-                    let came = inbox.take(key).and_then(|bytes| TransitionList::decode(&bytes).ok());
+                    let fits = |bytes: &Vec<u8>| !strange.contains(key) || bytes.len() <= LIST_BYTES_MAX;
+                    let came = inbox.take(key).filter(fits);
+                    let came = came.and_then(|bytes| TransitionList::decode(&bytes).ok());
                     if let Some(list) = came {
                         edit.put_review_list(&list)?;
                     }
@@ -173,7 +247,7 @@ impl Absorbing<'_> {
             {
                 edit.put_person(actor, person)?;
             }
-            edit.put_review_action(audience, record)?;
+            edit.put_verified_action(audience, record, action)?;
             fetched.actions += 1;
         }
         Ok(())
@@ -185,6 +259,10 @@ impl Absorbing<'_> {
             fetched.refused += 1;
             return Ok(());
         };
+        if !self.strangers.have_room_for(edit, claim.commit, &record)? {
+            note_uncounted(fetched);
+            return Ok(());
+        }
         match edit.put_commit_signature(self.repository.id(), claim.commit, &record) {
             Ok((_, is_new)) => fetched.signatures += u64::from(is_new),
             Err(RepoError::CommitSignature { .. }) => fetched.refused += 1,
@@ -235,6 +313,7 @@ impl Absorbing<'_> {
         edit: &mut Edit,
         view: &View,
         bytes: &[u8],
+        waiting: &mut Vec<(PolicyId, Signed)>,
         fetched: &mut LogsFetched,
     ) -> SyncResult<()> {
         let Ok((link, mut signed)) = decode_proposal(bytes) else {
@@ -246,7 +325,7 @@ impl Absorbing<'_> {
             fetched.refused += 1;
             return Ok(());
         }
-        if !self.judge.accepts(view, &Said::Proposal { link: &link, signed: &signed })? {
+        if !self.judge.accepts(view, &Said::Proposal { link: &link, signed: &signed, waiting })? {
             note_uncounted(fetched);
             return Ok(());
         }
@@ -255,16 +334,22 @@ impl Absorbing<'_> {
             return Ok(());
         }
         self.judge.trim(view, &mut signed)?;
-        let ours = view.policy_proposals()?.into_iter().find(|(other, _)| *other == id);
-        for signature in ours.iter().flat_map(|(_, ours)| ours.parsed().unwrap_or_default()) {
+        let ours =
+            waiting.iter().position(|(other, _)| *other == id).map(|place| waiting.swap_remove(place).1);
+        for signature in ours.iter().flat_map(|ours| ours.parsed().unwrap_or_default()) {
             // Whoever signed twice said the same twice.
             let _ = signed.add(&signature);
         }
-        if ours.is_some_and(|(_, ours)| ours == signed) {
+        let is_known = ours.as_ref() == Some(&signed);
+        if is_known {
+            waiting.push((id, signed));
             return Ok(());
         }
         match edit.put_proposal(&signed) {
-            Ok(_) => fetched.proposals += 1,
+            Ok(_) => {
+                waiting.push((id, signed));
+                fetched.proposals += 1;
+            }
             Err(RepoError::TooManyProposals) => note_uncounted(fetched),
             Err(error) => return Err(error.into()),
         }

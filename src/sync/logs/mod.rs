@@ -13,6 +13,7 @@ mod absorb;
 mod inbox;
 mod sets;
 mod shared;
+pub mod strangers;
 
 pub use inbox::Inbox;
 pub(in crate::sync) use sets::person_key;
@@ -27,7 +28,7 @@ use crate::repo::review_log::ReviewBytes;
 use crate::repo::sets::{LogSet, SHARED_LOG};
 use crate::repo::{Repository, View};
 use crate::store::Space;
-use crate::sync::accept::Judge;
+use crate::sync::accept::{Judge, Known};
 use crate::sync::bundle::open_bundle;
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::remote::{Description, Kind, LogChange, ObjectKey, Remote};
@@ -35,6 +36,7 @@ use absorb::Absorbing;
 use serde::Serialize;
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
+use strangers::Strangers;
 
 /// Members that are asked for and kept at a time.
 const MEMBERS_AT_A_TIME: usize = 1024;
@@ -166,6 +168,13 @@ impl LogExchange<'_> {
         self.repository.settle_sets()?;
         let source = self.source();
         let mut theirs = Theirs::default();
+        let view = self.repository.view()?;
+        let found = match self.description.logs.get(SHARED_LOG) {
+            None => LogFound::Nothing,
+            Some(bytes) => shared::find(&view, self.repository.id(), bytes, &source, inbox)?,
+        };
+        // Whoever the policies name that come along is no stranger any more.
+        let known = self.judge.known(&view, &found)?;
         for set in LogSet::ALL {
             let Some(bytes) = self.description.logs.get(set.name()) else { continue };
             let invalid = |error: &dyn std::fmt::Display| SyncError::Invalid {
@@ -174,27 +183,24 @@ impl LogExchange<'_> {
             };
             let root = SetRoot::decode(bytes).map_err(|error| invalid(&error))?;
             theirs.roots.insert(set, root);
-            self.receive_set(set, root, &source, inbox, &mut theirs, fetched)?;
+            let strangers = Strangers { known: known.as_ref() };
+            let taking = Absorbing { repository: self.repository, judge: self.judge, set, strangers };
+            self.receive_set(&taking, root, &source, inbox, &mut theirs, fetched)?;
         }
         self.receive_words(&source, inbox)?;
-        let view = self.repository.view()?;
-        let found = match self.description.logs.get(SHARED_LOG) {
-            None => LogFound::Nothing,
-            Some(bytes) => shared::find(&view, self.repository.id(), bytes, &source, inbox)?,
-        };
         Ok((theirs, found, source.received.get()))
     }
 
     fn receive_set(
         &self,
-        set: LogSet,
+        taking: &Absorbing<'_>,
         root: SetRoot,
         source: &dyn Objects,
         inbox: &mut Inbox,
         theirs: &mut Theirs,
         fetched: &mut LogsFetched,
     ) -> SyncResult<()> {
-        let view = self.repository.view()?;
+        let (view, set) = (self.repository.view()?, taking.set);
         let found = sets::compare(&view, set, root, source, inbox)?;
         theirs.nodes.extend(found.nodes);
         note_withheld(fetched, &found.missing);
@@ -205,7 +211,7 @@ impl LogExchange<'_> {
             if self.monitor.is_cancelled() {
                 return Err(SyncError::Cancelled);
             }
-            self.absorb(set, members, source, inbox, fetched)?;
+            taking.run(members, source, inbox, fetched)?;
         }
         Ok(())
     }
@@ -222,23 +228,13 @@ impl LogExchange<'_> {
         for set in LogSet::ALL {
             let of_set = theirs.later.iter().filter(|(of, _)| *of == set);
             let members: Vec<Member> = of_set.map(|(_, member)| *member).collect();
+            let strangers = Strangers { known: None };
+            let taking = Absorbing { repository: self.repository, judge: self.judge, set, strangers };
             for members in members.chunks(MEMBERS_AT_A_TIME) {
-                self.absorb(set, members, &source, inbox, fetched)?;
+                taking.run(members, &source, inbox, fetched)?;
             }
         }
         Ok(())
-    }
-
-    fn absorb(
-        &self,
-        set: LogSet,
-        members: &[Member],
-        source: &dyn Objects,
-        inbox: &mut Inbox,
-        fetched: &mut LogsFetched,
-    ) -> SyncResult<()> {
-        let absorbing = Absorbing { repository: self.repository, judge: self.judge, set };
-        absorbing.run(members, source, inbox, fetched)
     }
 
     /// Asks again for words that did not come along with their actions.
@@ -280,11 +276,12 @@ impl LogExchange<'_> {
 
 /// Takes in what was sent for the sets that are to move, and insists that it is all there and holds. Gives
 /// what the policy has a say in: that is for [`take_later`], once the shared log is here. What does not
-/// count by it, or does not any more, is left out: whoever sent it could not know.
+/// count by it, or does not any more, is left out, and so is what strangers say beyond what is kept of them: whoever
+/// sent it could not know.
 pub(in crate::sync) fn take_sets(
     repository: &Repository,
     judge: &dyn Judge,
-    changes: &[LogChange],
+    (changes, known): (&[LogChange], Option<&Known>),
     inbox: &mut Inbox,
 ) -> SyncResult<Vec<(LogSet, Vec<Member>)>> {
     let mut later = Vec::new();
@@ -297,7 +294,7 @@ pub(in crate::sync) fn take_sets(
         if let Some(key) = found.missing.first() {
             return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
         }
-        let absorbing = Absorbing { repository, judge, set };
+        let absorbing = Absorbing { repository, judge, set, strangers: Strangers { known } };
         let (of_policy, now): (Vec<Member>, Vec<Member>) =
             found.lacking.into_iter().partition(|member| needs_policy(*member));
         later.push((set, of_policy));
@@ -321,7 +318,8 @@ pub(in crate::sync) fn take_later(
 ) -> SyncResult<()> {
     let mut fetched = LogsFetched::default();
     for (set, members) in later {
-        let absorbing = Absorbing { repository, judge, set: *set };
+        let strangers = Strangers { known: None };
+        let absorbing = Absorbing { repository, judge, set: *set, strangers };
         for members in members.chunks(MEMBERS_AT_A_TIME) {
             absorbing.run(members, &Nowhere, inbox, &mut fetched)?;
         }

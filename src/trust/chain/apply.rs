@@ -30,7 +30,10 @@ impl VerifiedLog {
         let signer = self.check_signer(entry, key)?;
         self.check_dispute(&entry.deed)?;
         match &entry.deed {
-            LogDeed::Policy(taken) => self.take_policy(taken, received)?,
+            LogDeed::Policy(taken) => {
+                self.take_policy(taken, received)?;
+                self.policies.push(received.sequence);
+            }
             LogDeed::Recovery(announced) => self.announce(&announced.link, received)?,
             LogDeed::Move(moved) => {
                 let actor = Actor { person: entry.actor, key: key.clone() };
@@ -38,7 +41,7 @@ impl VerifiedLog {
             }
             LogDeed::Lock(lock) => self.change_lock(lock, entry.actor, &signer, received)?,
             LogDeed::Erase(permitted) => self.permit_erasing(permitted, received)?,
-            LogDeed::Revoke(revoked) => self.revoke(revoked, &signer, received)?,
+            LogDeed::Revoke(revoked) => self.revoke(revoked, &signer, entry.actor, received)?,
             LogDeed::Received(arrived) => self.receive(received, &arrived.heads),
             LogDeed::Unknown { .. } => self.unknown += 1,
         }
@@ -93,6 +96,12 @@ impl VerifiedLog {
         }
         if !held.is_valid_at(entry.received_ms) {
             return Err(Fault::InvalidSigner { key: fingerprint });
+        }
+        // Nobody writes during a dispute whom the first of the rivals has put out.
+        let is_out = self.dispute.is_some()
+            && self.in_force.as_ref().is_none_or(|in_force| in_force.policy.holder(key).is_none());
+        if is_out {
+            return Err(Fault::UnknownSigner { key: fingerprint });
         }
         if policy.may_keep_log(handle) {
             Ok(handle.clone())
@@ -207,13 +216,27 @@ impl VerifiedLog {
     }
 
     /// A person ends their own keys; an administrator ends anybody's. The first time counts.
-    fn revoke(&mut self, revoked: &KeyRevoked, signer: &Handle, received: Received) -> Result<(), Fault> {
+    ///
+    /// During a dispute that is who administrates by the policy before it and by the first of the rivals: else
+    /// somebody who was put out could end the keys that are to settle it.
+    fn revoke(
+        &mut self,
+        revoked: &KeyRevoked,
+        signer: &Handle,
+        person: PersonId,
+        received: Received,
+    ) -> Result<(), Fault> {
         let policy = self.policy()?;
         let is_own = policy
             .people
             .get(signer)
             .is_some_and(|member| member.keys.iter().any(|held| held.key.fingerprint() == revoked.key));
-        if !is_own && !policy.may_administer(signer) {
+        let rival =
+            self.in_force.as_ref().filter(|_| self.dispute.is_some()).map(|in_force| &in_force.policy);
+        let may_by_rival = rival
+            .is_none_or(|rival| rival.person(person).is_some_and(|(handle, _)| rival.may_administer(handle)));
+        let may = is_own || (policy.may_administer(signer) && may_by_rival);
+        if !may {
             return Err(Fault::MayNot { holder: signer.clone() });
         }
         self.revoked.entry(revoked.key).or_insert(received);

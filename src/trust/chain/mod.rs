@@ -16,6 +16,7 @@ mod apply;
 mod error;
 mod link;
 mod meet;
+mod past;
 mod source;
 mod state;
 

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Version of the stored form.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A policy that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +98,7 @@ pub struct VerifiedLog {
     pub(super) locks: BTreeMap<AssetId, Lock>,
     pub(super) erased: BTreeMap<FileId, u64>,
     pub(super) owners: BTreeMap<Fingerprint, PersonId>,
+    pub(super) policies: Vec<u64>,
     pub(super) unknown: u64,
 }
 
@@ -121,6 +122,7 @@ impl VerifiedLog {
             locks: BTreeMap::new(),
             erased: BTreeMap::new(),
             owners: BTreeMap::new(),
+            policies: Vec::new(),
             unknown: 0,
         }
     }
@@ -230,6 +232,16 @@ impl VerifiedLog {
         self.owners.get(key).copied()
     }
 
+    /// Whose keys are whose, by the newest policy that names each.
+    pub const fn owners(&self) -> &BTreeMap<Fingerprint, PersonId> {
+        &self.owners
+    }
+
+    /// The entries that brought policies, in order.
+    pub fn policies(&self) -> &[u64] {
+        &self.policies
+    }
+
     /// Whether any policy so far named a person.
     pub fn knows(&self, person: PersonId) -> bool {
         self.owners.values().any(|owner| *owner == person)
@@ -306,6 +318,7 @@ struct Record {
     locks: BTreeMap<AssetId, Lock>,
     erased: BTreeMap<FileId, u64>,
     owners: BTreeMap<Fingerprint, PersonId>,
+    policies: Vec<u64>,
     unknown: u64,
 }
 
@@ -334,6 +347,7 @@ impl Record {
             locks: log.locks.clone(),
             erased: log.erased.clone(),
             owners: log.owners.clone(),
+            policies: log.policies.clone(),
             unknown: log.unknown,
         }
     }
@@ -370,6 +384,7 @@ impl Record {
             locks: self.locks,
             erased: self.erased,
             owners: self.owners,
+            policies: self.policies,
             unknown: self.unknown,
         })
     }

@@ -31,7 +31,9 @@ mod hostile;
 pub mod locks;
 mod logs;
 mod moments;
+mod signed;
 mod stories;
+mod strangers;
 
 use self::careless::Careless;
 use crate::remote_contract::http::TestServer;

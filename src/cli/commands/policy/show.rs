@@ -1,5 +1,6 @@
 //! How policies look.
 
+use crate::app::common::describe::TimeLine;
 use crate::app::policy::{change, check, history, init, keys, show};
 use crate::cli::output::columns::{Cell, Columns};
 use crate::cli::output::words::{moment, subject};
@@ -34,12 +35,7 @@ pub(super) fn policy(page: &mut Page<'_>, report: &show::Report) -> io::Result<(
     let mut columns = Columns::default();
     for person in &report.people {
         let roles = if person.roles.is_empty() { "no role".to_owned() } else { listed(&person.roles) };
-        let keys = person.keys.iter().map(|key| match key.revoked_by {
-            Some(entry) => format!("{} (revoked by entry {entry})", key.fingerprint),
-            None if key.counts => key.fingerprint.to_string(),
-            None => format!("{} (does not count now)", key.fingerprint),
-        });
-        let keys: Vec<String> = keys.collect();
+        let keys: Vec<String> = person.keys.iter().map(key_words).collect();
         columns.row([
             Cell::new(person.handle.to_string()).styled(BOLD),
             Cell::new(safe(person.name.as_deref().unwrap_or_default())),
@@ -63,6 +59,25 @@ pub(super) fn policy(page: &mut Page<'_>, report: &show::Report) -> io::Result<(
         page.line(page.styles.paint(ACCENT, text))?;
     }
     Ok(())
+}
+
+/// A key, what it is and how far it counts: `SHA256:... (laptop, until 2026-12-31)`.
+fn key_words(key: &show::KeyLine) -> String {
+    let mut remarks: Vec<String> = key.note.iter().map(|note| safe(note)).collect();
+    // As policies have it: a day, which begins in UTC, or a moment.
+    let written = |time: &TimeLine| match time.text.split_once("T00:00:00") {
+        Some((day, _)) => day.to_owned(),
+        None => time.text.clone(),
+    };
+    remarks.extend(key.from.as_ref().map(|from| format!("from {}", written(from))));
+    remarks.extend(key.until.as_ref().map(|until| format!("until {}", written(until))));
+    match key.revoked_by {
+        Some(entry) => remarks.push(format!("revoked by entry {entry}")),
+        None if !key.counts => remarks.push("does not count now".to_owned()),
+        None => {}
+    }
+    let print = key.fingerprint.to_string();
+    if remarks.is_empty() { print } else { format!("{print} ({})", remarks.join(", ")) }
 }
 
 pub(super) fn change(page: &mut Page<'_>, report: &change::Report) -> io::Result<()> {

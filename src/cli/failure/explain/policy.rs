@@ -24,6 +24,9 @@ pub(super) fn refused(refusal: &Refusal) -> Advice {
             Missing::Removal | Missing::GoesBack => {
                 "`pent draft new` begins a draft that undoes it; submit that like any other work"
             }
+            Missing::NotSigned { .. } => {
+                "`pent sign` puts your signature under commits that exist: `pent sign main..draft/NAME` under all of a draft"
+            }
             Missing::Unsigned => "`pent identity add` says which key is yours",
             Missing::UnknownKey { .. } | Missing::KeyNotValid { .. } | Missing::KeyRevoked { .. } => {
                 "`pent policy show` lists who has which key; an administrator can add yours"
