@@ -137,6 +137,10 @@ fn on_a_bad_line_requests_are_made_again_and_large_objects_arrive_in_parts() {
     cases::what_is_pushed_comes_back_whole(&place(Cloud::S3, &variables));
     cases::many_small_files_and_one_large_one(&place(Cloud::S3, &variables));
     cases::a_publication_counts_once_however_often_it_is_told(&place(Cloud::S3, &variables));
+    // An object in nine parts, each of which has to get through: one connection in four is bad.
+    let line = Line::new(|number| if number % 4 == 3 { bad_line(number / 4) } else { Mishap::None });
+    line.lead_to(server.address());
+    variables[0].1 = format!("http://{}", line.address);
     let bucket = open(Cloud::S3, "parts", &variables);
     let large = noise(9, (64 << 20) + 12_345);
     // Whoever puts something tries as often as this at least.
