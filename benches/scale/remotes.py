@@ -89,8 +89,8 @@ def after_years():
     return sum(full) // len(full), len(files) - len(full)
 
 
-def head_bytes(names, indexes, condemned):
-    return 60 + names * NAME_BYTES + indexes * RECORD_BYTES + TOKENS * 16 + condemned * CONDEMNED_BYTES
+def head_bytes(names, indexes, condemned, tokens=TOKENS):
+    return 60 + names * NAME_BYTES + indexes * RECORD_BYTES + tokens * 16 + condemned * CONDEMNED_BYTES
 
 
 def contention(per_second, window, seconds=3600, seed=1):
@@ -229,9 +229,9 @@ def check(program):
         print(f"{len(packs)} packs, {len(bundles)} bundles of {mean:.0f} bytes on average.")
         # A commit, a tree, a manifest and some three chunks make seven entries a push or so.
         files, _, _, merged = pushes([7] * 100)
-        model = head_bytes(1, len(files), merged)
+        model = head_bytes(1, len(files), merged, tokens=min(TOKENS, 100))
         print(f"The model: {len(files)} files named, {merged} merged, a head of {model} bytes.")
-        if not 0.6 < head / model < 1.6:
+        if not 0.8 < head / model < 1.25:
             sys.exit("the model is wrong about the head")
         if abs(len(indexes) - (len(files) + merged)) > 16:
             sys.exit("the model is wrong about index files")

@@ -222,6 +222,9 @@ pub enum AppError {
     /// Something that was asked for makes no sense.
     #[error("{text:?} cannot be used: {reason}")]
     Setting { text: String, reason: String },
+    /// A mirror at the very place that it is to mirror.
+    #[error("{name} is at that address itself")]
+    MirrorOfItself { name: String },
     /// A server that would be spoken to in the clear.
     #[error("{address} would be spoken to in the clear, for everybody on the way to read and change")]
     Insecure { address: String, server: String },

@@ -7,7 +7,7 @@ use crate::app::common::keep;
 use crate::app::common::locks::{LockNotes, changed_of, moment_at, take_back};
 use crate::app::common::logs_out::{Compared, Comparing, LogsOut};
 use crate::app::common::read_only;
-use crate::app::common::remotes::{OpenRemote, Reach, new_token, open_remote, sent_dir};
+use crate::app::common::remotes::{OpenRemote, Reach, insist_on_ours, new_token, open_remote, sent_dir};
 use crate::app::common::rules::Rules;
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;
@@ -133,7 +133,7 @@ pub fn run(
     }
     for _ in 0..ATTEMPTS {
         let description = opened.remote.describe()?;
-        insist_on_ours(repository, &description)?;
+        insist_on_ours(repository, description.repository)?;
         let now = clock.now();
         let moment = moment_at(&*opened.remote, &repository.view()?, now)?;
         let rules = Rules::of(repository, now).judging_locks_at(moment);
@@ -173,14 +173,6 @@ pub fn run(
         }
     }
     Err(SyncError::Busy { attempts: ATTEMPTS }.into())
-}
-
-fn insist_on_ours(repository: &Repository, description: &Description) -> Result<(), AppError> {
-    if description.repository == repository.id() {
-        return Ok(());
-    }
-    let (expected, found) = (repository.id(), description.repository);
-    Err(SyncError::OtherRepository { expected, found }.into())
 }
 
 fn behind() -> AppError {

@@ -1,7 +1,8 @@
 //! `remote`: the places that work is pushed to and fetched from.
 
 use crate::app::common::remotes::{
-    Reach, begin_at, find_record, new_token, open_address, open_bucket, open_remote, remote_dir,
+    Reach, begin_at, find_record, insist_on_ours, new_token, open_address, open_bucket, open_remote,
+    remote_dir,
 };
 use crate::app::error::AppError;
 use crate::base::id::PackId;
@@ -139,13 +140,6 @@ pub fn check(repository: &Repository, name: Option<&str>, reach: &Reach) -> Resu
         names: description.refs.keys().map(|name| name.name().to_owned()).collect(),
         publications: description.mark,
     })
-}
-
-fn insist_on_ours(repository: &Repository, found: crate::base::id::RepositoryId) -> Result<(), AppError> {
-    if found == repository.id() {
-        return Ok(());
-    }
-    Err(SyncError::OtherRepository { expected: repository.id(), found }.into())
 }
 
 /// Makes sure that a remote of this repository is at an address; begins one where nothing is.

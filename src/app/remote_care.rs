@@ -1,23 +1,22 @@
-//! `remote gc`, `remote verify`, `remote repair` and `backup`: care of a remote that has no program of
-//! its own.
+//! `remote gc`, `remote verify` and `remote repair`: care of a remote, of which most is for places that have no
+//! program of their own.
 
 use crate::app::common::guard::verified_log;
-use crate::app::common::logs_out::{Compared, Comparing};
-use crate::app::common::remotes::{Reach, new_token, open_bucket, open_remote, remote_dir};
-use crate::app::common::rules::Rules;
+use crate::app::common::remotes::{
+    Reach, insist_on_ours, new_token, open_address, open_bucket, open_remote, remote_dir,
+};
 use crate::app::error::AppError;
-use crate::app::{fetch, remote};
+use crate::app::fetch;
 use crate::base::id::{CommitId, FileId};
 use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
 use crate::repo::Repository;
-use crate::repo::refs::{RefKind, RefTarget};
 use crate::store::Space;
 use crate::sync::SyncError;
 use crate::sync::address::Address;
 use crate::sync::bucket::{BucketRemote, Collected, Reading, Verified};
-use crate::sync::push::{Moved, Push};
-use crate::sync::remote::{Kind, ObjectKey, RefChange, Remote as _};
+use crate::sync::read_back::ReadBack;
+use crate::sync::remote::{Kind, ObjectKey, Remote as _};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -56,21 +55,6 @@ pub struct VerifyReport {
     pub verified: Verified,
 }
 
-/// What a backup moved, and that it is sound.
-#[derive(Debug, Clone, Serialize)]
-pub struct BackupReport {
-    /// Where it is.
-    pub address: Address,
-    /// Whether it was begun now.
-    pub begun: bool,
-    /// Branches, drafts and tags in it.
-    pub names: u64,
-    /// What was moved.
-    pub moved: Moved,
-    /// What reading it all back found.
-    pub verified: Verified,
-}
-
 fn bucket_of(
     repository: &Repository,
     name: Option<&str>,
@@ -79,17 +63,6 @@ fn bucket_of(
     let opened = open_remote(repository, name, reach)?;
     let cache = remote_dir(repository.pent_dir(), &opened.name).join("indexes");
     let bucket = open_bucket(&opened.record.address, Some(cache), reach)?;
-    Ok((opened.name, bucket))
-}
-
-/// The same, without the copies of index files that lie here: they would hide what is lost there.
-fn bucket_as_it_is(
-    repository: &Repository,
-    name: Option<&str>,
-    reach: &Reach,
-) -> Result<(String, BucketRemote), AppError> {
-    let opened = open_remote(repository, name, reach)?;
-    let bucket = open_bucket(&opened.record.address, None, reach)?;
     Ok((opened.name, bucket))
 }
 
@@ -186,10 +159,32 @@ pub fn verify(
     reach: &Reach,
     monitor: &dyn Monitor,
 ) -> Result<VerifyReport, AppError> {
-    let (remote, bucket) = bucket_as_it_is(repository, name, reach)?;
+    let opened = open_remote(repository, name, reach)?;
     let reading = Reading { percent, since: u64::MAX, nonce: new_token()? };
-    let view = repository.view()?;
-    Ok(VerifyReport { remote, verified: bucket.verify(Some(&view), &reading, monitor)? })
+    let verified = read_back(repository, &opened.record.address, &reading, reach, monitor)?;
+    Ok(VerifyReport { remote: opened.name, verified })
+}
+
+/// Reads what is at an address: packs and bundles where they lie open, and where a program keeps them, what it
+/// hands out. Without the copies of index files that lie here: they would hide what is lost there.
+pub(in crate::app) fn read_back(
+    repository: &Repository,
+    address: &Address,
+    reading: &Reading,
+    reach: &Reach,
+    monitor: &dyn Monitor,
+) -> Result<Verified, AppError> {
+    match open_bucket(address, None, reach) {
+        Ok(bucket) => Ok(bucket.verify(Some(&repository.view()?), reading, monitor)?),
+        Err(AppError::CaresForItself { .. }) => {
+            let remote = open_address(address, None, reach)?;
+            let description = remote.describe()?;
+            insist_on_ours(repository, description.repository)?;
+            let remote = &*remote;
+            Ok(ReadBack { repository, remote, description: &description, monitor }.verify(reading)?)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Verifies a remote and gives back what it lost, as far as this clone has it.
@@ -199,78 +194,18 @@ pub fn repair(
     reach: &Reach,
     monitor: &dyn Monitor,
 ) -> Result<VerifyReport, AppError> {
-    let (remote, bucket) = bucket_as_it_is(repository, name, reach)?;
-    let verified = bucket.repair(repository, &remote, new_token()?, monitor)?;
-    Ok(VerifyReport { remote, verified })
-}
-
-/// How to back up.
-#[derive(Debug, Clone)]
-pub struct BackupOptions {
-    /// Where to.
-    pub address: Address,
-    /// Remove names there that are gone here, so that the copy has exactly what is here.
-    pub exact: bool,
-    /// How much of what was there before is read back, in percent; what is new is in any case.
-    pub percent: f64,
-}
-
-/// Brings a second copy of everything up to date and reads it back. Only what is new is sent; `clone`
-/// makes a repository of it with nothing else.
-pub fn backup(
-    repository: &Repository,
-    options: &BackupOptions,
-    reach: &Reach,
-    clock: &dyn Clock,
-    monitor: &dyn Monitor,
-) -> Result<BackupReport, AppError> {
-    if repository.view()?.is_partial()? {
-        return Err(AppError::Partial { verb: "a backup" });
-    }
-    let address = &options.address;
-    let begun = remote::connect(repository, address, reach)?;
-    let bucket = open_bucket(address, None, reach)?;
-    let description = bucket.describe()?;
-    let view = repository.view()?;
-    let mut changes = Vec::new();
-    let mut names = 0;
-    let mut ours = HashSet::new();
-    for (name, target) in view.references()?.into_iter().filter(|(name, _)| name.kind() != RefKind::Remote) {
-        names += 1;
-        ours.insert(name.clone());
-        let there: Option<&RefTarget> = description.refs.get(&name);
-        if there != Some(&target) {
-            let expected = there.map(|target| target.commit);
-            changes.push(RefChange { name, expected, target: Some(target) });
+    let opened = open_remote(repository, name, reach)?;
+    let (remote, token) = (opened.name, new_token()?);
+    // Without the copies of index files that lie here: they would hide what is lost there.
+    let verified = match open_bucket(&opened.record.address, None, reach) {
+        Ok(bucket) => bucket.repair(repository, &remote, token, monitor)?,
+        Err(AppError::CaresForItself { .. }) => {
+            let description = opened.remote.describe()?;
+            insist_on_ours(repository, description.repository)?;
+            let (remote, description) = (&*opened.remote, &description);
+            ReadBack { repository, remote, description, monitor }.repair(token)?
         }
-    }
-    let gone = description.refs.iter().filter(|(name, _)| options.exact && !ours.contains(*name));
-    changes.extend(gone.map(|(name, target)| RefChange {
-        name: name.clone(),
-        expected: Some(target.commit),
-        target: None,
-    }));
-    let since = description.mark;
-    let comparing =
-        Comparing { repository, remote: &bucket, description: &description, name: None, up_to: None };
-    let Compared::Ready(logs) = comparing.run(&Rules::of(repository, clock.now()), monitor)? else {
-        let problem = "the copy has more of the shared log than this clone: fetch first".to_owned();
-        return Err(SyncError::LogRefused(problem).into());
+        Err(error) => return Err(error),
     };
-    let place = blake3::hash(address.to_string().as_bytes()).to_hex();
-    let push = Push {
-        repository,
-        remote: &bucket,
-        known: Vec::new(),
-        changes,
-        also: logs.commits,
-        logs: logs.changes,
-        log_objects: logs.objects,
-        notes: remote_dir(repository.pent_dir(), "backup").join(&place[..16]),
-        token: new_token()?,
-    };
-    let moved = if push.is_empty() { Moved::default() } else { push.run(description, monitor)?.0 };
-    let reading = Reading { percent: options.percent, since, nonce: new_token()? };
-    let verified = bucket.verify(Some(&repository.view()?), &reading, monitor)?;
-    Ok(BackupReport { address: address.clone(), begun, names, moved, verified })
+    Ok(VerifyReport { remote, verified })
 }

@@ -1,6 +1,7 @@
 //! What can go wrong between two repositories.
 
 use crate::base::id::{CommitId, PackId, RepositoryId};
+use crate::base::size::human_bytes;
 use crate::object::tree_walk::WalkError;
 use crate::repo::RepoError;
 use crate::repo::content::ContentError;
@@ -76,6 +77,9 @@ pub enum SyncError {
     /// The other end has no room for what was sent.
     #[error("the remote has no room for it: {detail}")]
     NoRoom { detail: String },
+    /// There is too little room here for what comes.
+    #[error("there is too little room on this disk: {} came, and {detail}", human_bytes(*come_bytes))]
+    NoRoomHere { come_bytes: u64, detail: String },
     /// Something failed at the other end.
     #[error("{address} failed: {detail}")]
     Failed { address: String, detail: String },

@@ -347,7 +347,7 @@ impl Fetch<'_> {
     fn note_names(&self, description: &Description, log: &LogFound, fetched: &mut Fetched) -> SyncResult<()> {
         let view = self.repository.view()?;
         let record = remote_record(&view, self.name)?;
-        let put_back = record.as_ref().is_some_and(|record| was_put_back(record, description));
+        let put_back = record.as_ref().is_some_and(|record| record.was_put_back(description));
         let (places, changes) = self.changes(&view, description)?;
         let decision = self.judge.judge(&view, &Case { remote: Some(self.name), changes: &changes, log })?;
         let Decision { mut refused, recorded, keep, entries, problem, note } = decision;
@@ -454,11 +454,6 @@ fn follow(edit: &mut Edit, view: &View, recorded: &Recorded, description: &Descr
         }
     }
     Ok(())
-}
-
-/// Whether a remote has less behind it than when it was seen last.
-fn was_put_back(record: &RemoteRecord, description: &Description) -> bool {
-    record.mark.is_some_and(|mark| description.mark < mark) || description.epoch < record.epoch
 }
 
 fn phase(name: &'static str, (files, bytes): (u64, u64)) -> Phase {

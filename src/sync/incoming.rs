@@ -8,6 +8,7 @@ use crate::base::id::{ChunkId, PackId};
 use crate::base::size::human_bytes;
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::remote::ParcelKind;
+use crate::sync::room::bytes_free;
 use std::fs;
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -61,7 +62,7 @@ impl Incoming {
     /// Refuses a parcel for which there is no room.
     pub(super) fn insist_on_room(&self, length: u64) -> SyncResult<()> {
         let held = self.held_bytes();
-        let free = bytes_free(self.all.parent().unwrap_or(&self.all));
+        let (free, _) = bytes_free(self.all.parent().unwrap_or(&self.all));
         let (held_text, free_text) = (human_bytes(held), human_bytes(free));
         let detail = if self.most.is_some_and(|most| held.saturating_add(length) > most) {
             let most = human_bytes(self.most.unwrap_or_default());
@@ -163,12 +164,6 @@ pub(super) fn fuzz_run(bytes: &[u8]) -> crate::base::fuzz::Verdict {
     let Ok(ids) = read_ids(&mut &*bytes) else { return Verdict::Refused };
     let is_same = bytes.get(4..).is_some_and(|rest| rest.starts_with(&ids_bytes(&ids)[4..]));
     if is_same { Verdict::Understood } else { Verdict::Wrong("other ids than are there".to_owned()) }
-}
-
-/// How much room is left where a folder is; plenty where nobody can say.
-fn bytes_free(folder: &Path) -> u64 {
-    let space = rustix::fs::statvfs(folder);
-    space.map_or(u64::MAX, |space| space.f_bavail.saturating_mul(space.f_frsize))
 }
 
 #[cfg(test)]

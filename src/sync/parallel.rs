@@ -54,9 +54,13 @@ pub(super) fn pause(attempt: u32) {
     let mut random = [0u8; 4];
     // Without random bytes the pauses are only less different.
     let _ = getrandom::fill(&mut random);
+    std::thread::sleep(pause_length(attempt, u32::from_le_bytes(random)));
+}
+
+/// A quarter to all of a time that doubles with every attempt.
+fn pause_length(attempt: u32, random: u32) -> Duration {
     let longest = PAUSE_MIN * 2u32.pow(attempt.min(6));
-    let share = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
-    std::thread::sleep(longest.mul_f64(0.25 + 0.75 * share));
+    longest.mul_f64(0.25 + 0.75 * f64::from(random) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]
@@ -75,6 +79,22 @@ mod tests {
         assert_eq!(sum, 4950);
         let fail = |job| if job == 50 { Err(SyncError::Outdated) } else { Ok(job) };
         assert!(for_each(0..100u64, 3, fail, |_| Ok(())).is_err());
+    }
+
+    #[test]
+    fn pauses_grow_up_to_some_seconds_and_differ() {
+        for attempt in 0..20 {
+            let longest = PAUSE_MIN * 2u32.pow(attempt.min(6));
+            assert_eq!(pause_length(attempt, u32::MAX), longest);
+            assert_eq!(pause_length(attempt, 0), longest / 4);
+            assert!(pause_length(attempt, 1 << 30) < pause_length(attempt, 1 << 31));
+        }
+        assert!(
+            pause_length(3, 7) > pause_length(0, 7) && pause_length(99, u32::MAX) < Duration::from_secs(3)
+        );
+        let begun = std::time::Instant::now();
+        pause(2);
+        assert!(begun.elapsed() >= PAUSE_MIN);
     }
 
     #[test]

@@ -31,6 +31,7 @@ use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::logs::Inbox;
 use crate::sync::origins::{Tie, identify as identify_origin, split_commit, split_digest, split_form};
 use crate::sync::remote::{Kind, ObjectKey};
+use crate::sync::room::{Held, Room};
 use crate::sync::walk::{Found, NewFile, find_new};
 use erased::Tombstones;
 use rayon::prelude::*;
@@ -67,7 +68,9 @@ pub struct Receiver<'a> {
     tombstones: Tombstones,
     unpublished_bytes: AtomicU64,
     objects: u64,
+    held: Held,
     inbox: Inbox,
+    room: Room,
 }
 
 /// What a repository would be with commits that are still kept back.
@@ -131,7 +134,9 @@ impl<'a> Receiver<'a> {
             tombstones: Tombstones::default(),
             unpublished_bytes: AtomicU64::new(0),
             objects: 0,
+            held: Held::default(),
             inbox,
+            room: Room::of(repository.pent_dir()),
         })
     }
 
@@ -150,6 +155,7 @@ impl<'a> Receiver<'a> {
 
     fn take_object(&mut self, received: &Received<'_>) -> SyncResult<()> {
         let (key, bytes) = (received.key, received.bytes);
+        self.room.insist(bytes.len() as u64)?;
         let broken = |error: &dyn std::fmt::Display| SyncError::Invalid {
             what: key.kind.name(),
             detail: error.to_string(),
@@ -161,6 +167,7 @@ impl<'a> Receiver<'a> {
                 if !self.view.snapshot().contains(Space::Commits, &key.id)? && !self.commits.contains_key(&id)
                 {
                     Commit::decode(bytes).map_err(|error| broken(&error))?;
+                    self.held.add(bytes)?;
                     self.commits.insert(id, bytes.to_vec());
                     self.objects += 1;
                 }
@@ -178,17 +185,23 @@ impl<'a> Receiver<'a> {
                 if let Some((id, original)) = split_commit(bytes)
                     && self.view.git_original(id)?.is_none()
                 {
+                    self.held.add(bytes)?;
                     self.originals.insert(id, original.to_vec());
                 }
             }
             Kind::GitObject | Kind::GitTreeForm | Kind::LfsDigest => self.take_record(key.kind, bytes)?,
-            Kind::Tie => self.ties.extend(Tie::decode(bytes)),
+            Kind::Tie => {
+                self.held.add(bytes)?;
+                self.ties.extend(Tie::decode(bytes));
+            }
             Kind::Tombstone => {
+                self.held.add(bytes)?;
                 let tombstone = Tombstone::decode(bytes).map_err(|error| broken(&error))?;
                 self.tombstones.put(tombstone);
             }
             Kind::Person => {
                 let (id, person) = decode_person(bytes).ok_or_else(|| broken(&"it is no record"))?;
+                self.held.add(bytes)?;
                 self.people.insert(id, person);
                 self.inbox.put(key, bytes)?;
             }
@@ -271,6 +284,7 @@ impl<'a> Receiver<'a> {
     pub fn take_block(&self, block: &[u8], wanted: &HashSet<ChunkId>) -> SyncResult<u64> {
         let opened = OpenBlock::open(block)
             .map_err(|damage| SyncError::Invalid { what: "a block", detail: damage.to_string() })?;
+        self.room.insist(block.len() as u64)?;
         let bytes = self.writer.put_block(&opened, &|id| wanted.contains(&id))?;
         let before = self.unpublished_bytes.fetch_add(bytes, Ordering::Relaxed);
         if before / PUBLISH_BYTES != (before + bytes) / PUBLISH_BYTES {

@@ -4,6 +4,7 @@ use crate::repo::{Edit, RepoError, View};
 use crate::store::Space;
 use crate::sync::address::Address;
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::remote::Description;
 use serde::{Deserialize, Serialize};
 
 /// Prefix of the keys in the settings of a repository.
@@ -24,6 +25,13 @@ pub struct RemoteRecord {
     /// Its epoch then.
     #[serde(default)]
     pub epoch: u64,
+}
+
+impl RemoteRecord {
+    /// Whether the remote has less behind it than when it was seen last.
+    pub fn was_put_back(&self, description: &Description) -> bool {
+        self.mark.is_some_and(|mark| description.mark < mark) || description.epoch < self.epoch
+    }
 }
 
 /// Checks the name of a remote: letters, digits, `-` and `_`, not beginning with `-`.

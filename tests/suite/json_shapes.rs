@@ -93,6 +93,8 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("repair", "repair", "app/repair", "Report"),
     ("erase", "erase", "app/erase", "Report"),
     ("erase-words", "erase", "app/erase_words", "Report"),
+    ("erase-everywhere", "erase", "app/erase_for_all", "Report"),
+    ("erase-permitted", "erase", "app/erase_for_all", "CarriedOut"),
     ("identity", "identity", "app/identity", "Report"),
     ("sign", "sign", "app/sign", "Report"),
     ("verify", "verify", "app/verify", "Report"),
@@ -105,7 +107,8 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("remote-verify", "remote", "app/remote_care", "VerifyReport"),
     ("remote-repair", "remote", "app/remote_care", "VerifyReport"),
     ("remote-gc", "remote", "app/remote_care", "GcReport"),
-    ("backup", "backup", "app/remote_care", "BackupReport"),
+    ("backup", "backup", "app/second_copy", "BackupReport"),
+    ("mirror", "mirror", "app/second_copy", "MirrorReport"),
     ("push", "push", "app/push", "Report"),
     ("clone", "clone", "app/clone", "Report"),
     ("free", "free", "app/free", "Report"),
@@ -387,6 +390,7 @@ fn share(story: &mut Story) {
     story.tell(&["remote", "repair"]);
     story.tell(&["remote", "gc"]);
     story.tell(&["backup", "../safe"]);
+    story.tell(&["mirror", "../second"]);
     story.tell(&["remote", "remove", "origin"]);
 }
 

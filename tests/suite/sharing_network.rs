@@ -253,6 +253,52 @@ fn a_clone_that_leaves_content_on_a_server_can_rely_on_it() {
     assert_eq!(brought["files"], 1, "{brought}");
 }
 
+#[test]
+fn two_servers_over_the_same_repositories_lose_nothing() {
+    let world = studio(World::new());
+    list_anna(&world);
+    let start = || Serving::start(&world, &["--listen", "127.0.0.1:0", "--repos", "../srv"]);
+    let servers = [start(), start()];
+    let address = |number: usize| format!("http://{}/brand", servers[number].address);
+    write(&world, "begin.bin", noise(1, 300_000));
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["remote", "add", "origin", &address(0)]);
+    world.ok(&["push"]);
+    let homes: Vec<String> = (0..4).map(|number| format!("../clone-{number}")).collect();
+    for (number, home) in homes.iter().enumerate() {
+        world.ok(&["clone", &address(number % 2), home]);
+        world.ok(&["-C", home, "draft", "new", &format!("d{number}")]);
+    }
+    std::thread::scope(|scope| {
+        for (number, home) in homes.iter().enumerate() {
+            let world = &world;
+            scope.spawn(move || {
+                for round in 0..3 {
+                    write(world, &format!("{home}/{number}.bin"), noise(number as u64 * 10 + round, 200_000));
+                    world.ok(&["-C", home, "commit", "-m", "On"]);
+                    world.ok(&["-C", home, "push"]);
+                }
+            });
+        }
+    });
+    assert_sound_at(&world, &world.studio().join("../srv/brand"));
+    // All of it is there, whichever server one asks.
+    for server in 0..2 {
+        let copy = format!("../copy-{server}");
+        world.ok(&["clone", &address(server), &copy]);
+        for number in 0..4u64 {
+            let (name, revision) = (format!("{number}.bin"), format!("origin/draft/d{number}"));
+            let mut command = world.command(&["-C", &copy, "cat", &name, "--revision", &revision]);
+            let film = command.output().expect("a file");
+            assert!(
+                film.stdout == noise(number * 10 + 2, 200_000),
+                "{}",
+                String::from_utf8_lossy(&film.stderr)
+            );
+        }
+    }
+}
+
 fn rounds() -> u64 {
     if std::env::var("PENT_CI").is_ok_and(|mode| mode == "long") { 150 } else { 4 }
 }

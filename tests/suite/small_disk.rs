@@ -245,6 +245,86 @@ fn a_limit_on_the_length_of_files_is_told_and_loses_nothing() {
     world.ok(&["fsck"]);
 }
 
+#[test]
+fn a_clone_that_does_not_fit_leaves_room_and_goes_on_when_there_is_more() {
+    let name = "small_disk::a_clone_that_does_not_fit_leaves_room_and_goes_on_when_there_is_more";
+    on_small_disk(name, "120m", |world, disk| {
+        let big = world.home().join("big");
+        fs::create_dir(&big).expect("a folder");
+        let there = big.display().to_string();
+        let at = |arguments: &[&'static str]| {
+            let all: Vec<&str> = ["-C", &there].into_iter().chain(arguments.iter().copied()).collect();
+            world.ok(&all)
+        };
+        at(&["init"]);
+        at(&["config", "user.name", "Anna Lind"]);
+        for number in 0..14 {
+            fs::write(big.join(format!("{number}.raw")), noise(number, 10_000_000)).expect("a file");
+        }
+        at(&["commit", "-m", "Begin"]);
+        at(&["remote", "add", "origin", "../nas"]);
+        at(&["push"]);
+        let nas = world.home().join("nas").display().to_string();
+        let full = world.pent(&["clone", &nas, "copy"]);
+        assert_eq!(full.code, 6, "{}", full.stderr);
+        assert!(full.stderr.contains("too little room on this disk"), "{}", full.stderr);
+        assert!(disk.free_bytes() > 500_000, "{} are left", disk.free_bytes());
+        disk.resize("400m");
+        let whole = world.json(&["clone", &nas, "copy"]);
+        let received = whole["fetched"]["bytes_received"].as_u64().expect("a number");
+        assert!(received < 100_000_000, "what came before came again: {received}");
+        assert!(fs::read(world.studio().join("copy/13.raw")).expect("a file") == noise(13, 10_000_000));
+    });
+}
+
+#[test]
+fn a_server_on_a_full_disk_refuses_keeps_what_it_has_and_goes_on_with_room() {
+    let name = "small_disk::a_server_on_a_full_disk_refuses_keeps_what_it_has_and_goes_on_with_room";
+    on_small_disk(name, "200m", |world, disk| {
+        let work = world.home().join("work");
+        fs::create_dir(&work).expect("a folder");
+        let here = work.display().to_string();
+        let at = |arguments: &[&'static str]| {
+            let all: Vec<&str> = ["-C", &here].into_iter().chain(arguments.iter().copied()).collect();
+            world.pent(&all)
+        };
+        let ok = |arguments: &[&'static str]| {
+            let run = at(arguments);
+            assert_eq!(run.code, 0, "{}", run.stderr);
+            run.stdout
+        };
+        ok(&["init"]);
+        ok(&["config", "user.name", "Anna Lind"]);
+        ok(&["identity", "new", "anna", "--no-passphrase"]);
+        let key = ok(&["identity", "export"]);
+        let key = &key[key.find("ssh-ed25519").expect("a key")..];
+        let own = world.studio().join("srv/.pent-server");
+        fs::create_dir_all(&own).expect("a folder");
+        fs::write(own.join("people"), key).expect("written");
+        let serving =
+            crate::sharing_network::Serving::start(world, &["--listen", "127.0.0.1:0", "--repos", "srv"]);
+        let address: &'static str = format!("http://{}/brand", serving.address).leak();
+        fs::write(work.join("a.raw"), noise(1, 5_000_000)).expect("a file");
+        ok(&["commit", "-m", "Begin"]);
+        ok(&["remote", "add", "origin", address]);
+        ok(&["push"]);
+        fs::write(work.join("b.raw"), noise(2, 40_000_000)).expect("a file");
+        ok(&["commit", "-m", "More"]);
+        // Little is left, then next to nothing: the one is refused beforehand, the other fails on the way.
+        for left in [70_000_000, 900_000] {
+            disk.fill(left);
+            let refused = at(&["push"]);
+            assert!(matches!(refused.code, 6 | 7), "{}: {}", refused.code, refused.stderr);
+            disk.empty();
+            assert_eq!(world.json(&["-C", "srv/brand", "fsck"])["sound"], true);
+        }
+        ok(&["push"]);
+        ok(&["clone", address, "../copy"]);
+        assert!(fs::read(world.home().join("copy/b.raw")).expect("a file") == noise(2, 40_000_000));
+        assert_eq!(world.json(&["-C", "srv/brand", "fsck"])["sound"], true);
+    });
+}
+
 /// The same at the store's seam, on a disk in memory.
 #[test]
 fn a_store_on_a_full_disk_keeps_what_it_has_and_goes_on_with_room() {

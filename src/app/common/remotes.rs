@@ -5,6 +5,7 @@ use crate::base::id::RepositoryId;
 use crate::object::chunker::ChunkerParameters;
 use crate::repo::{Repository, View};
 use crate::store::bucket::{Bucket, FolderBucket};
+use crate::sync::SyncError;
 use crate::sync::address::Address;
 use crate::sync::bucket::BucketRemote;
 use crate::sync::http::{HttpCarrier, HttpReach, PATIENCE};
@@ -120,6 +121,14 @@ pub fn open_address(
         Address::Http { .. } => Ok(Box::new(open_http(address, reach)?)),
         bucket => Ok(Box::new(open_bucket(bucket, cache, reach)?)),
     }
+}
+
+/// Insists that what was found at an address is this repository.
+pub fn insist_on_ours(repository: &Repository, found: RepositoryId) -> Result<(), AppError> {
+    if found == repository.id() {
+        return Ok(());
+    }
+    Err(SyncError::OtherRepository { expected: repository.id(), found }.into())
 }
 
 /// Begins a repository at an address where a program is at the other end; `None` where there is none.

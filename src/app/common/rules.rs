@@ -34,7 +34,7 @@ use crate::sync::remote::RefChange;
 use crate::trust::chain::{CLOCK_SKEW_MS_MAX, ChainError, Evidence, LogSource, Trust, VerifiedLog, verify};
 use crate::trust::judge::{Proposal, judge};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The rules that hold in a repository.
 pub struct Rules {
@@ -46,7 +46,7 @@ pub struct Rules {
     locks: Timestamp,
     proof: PathBuf,
     /// Our own log as it was verified last: many things are asked about one.
-    known: Mutex<Option<(Option<LogHead>, VerifiedLog)>>,
+    known: Mutex<Option<(Option<LogHead>, Arc<VerifiedLog>)>>,
 }
 
 impl Rules {
@@ -202,7 +202,7 @@ impl Rules {
     }
 
     /// Our own log, verified.
-    fn ours(&self, view: &View, monitor: &dyn Monitor) -> SyncResult<VerifiedLog> {
+    fn ours(&self, view: &View, monitor: &dyn Monitor) -> SyncResult<Arc<VerifiedLog>> {
         let head = view.log_head()?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, log)) = known.as_ref().filter(|(at, _)| *at == head) {
@@ -219,12 +219,13 @@ impl Rules {
                     )),
                 }
             })?;
+        let verified = Arc::new(verified);
         *known = Some((head, verified.clone()));
         Ok(verified)
     }
 
     fn standing(&self, view: &View, case: &Case<'_>) -> SyncResult<Standing> {
-        let ours = self.ours(view, &SilentMonitor)?;
+        let ours = VerifiedLog::clone(&*self.ours(view, &SilentMonitor)?);
         let seen = match case.remote {
             Some(remote) => view.seen_log(remote)?,
             None => None,
@@ -329,7 +330,7 @@ impl Rules {
     }
 
     /// Why new entries cannot have been received when they say so: somebody was looking then, and they were not
-    /// there. Whoever keeps the log looks now.
+    /// there. Whoever keeps the log looks now; a mirror of it gets what its home took in long ago.
     fn backdated(
         &self,
         view: &View,
@@ -338,6 +339,7 @@ impl Rules {
     ) -> SyncResult<Option<String>> {
         let looked = match remote {
             Some(remote) => view.seen_log_at(remote)?,
+            None if view.home_remote()?.is_some() => None,
             None => (arrival.common > 0).then_some(self.now.unix_ms),
         };
         let (Some(looked), Some(first)) = (looked, arrival.entries.first()) else { return Ok(None) };

@@ -5,9 +5,11 @@ use crate::app::common::session::Session;
 use crate::app::error::AppError;
 use crate::app::status::ChangeLine;
 use crate::base::id::{CommitId, TreeId};
+use crate::base::monitor::SilentMonitor;
 use crate::base::path::AssetPath;
+use crate::diff::tree::{ChangeKinds, Difference, PathSet, compare_trees};
 use crate::object::source::ObjectSource;
-use crate::object::tree::TreeNode;
+use crate::object::tree::{Content, TreeNode};
 use crate::object::tree_walk::entry_at;
 use crate::repo::history::common_ancestors;
 use crate::repo::refs::RefName;
@@ -32,6 +34,9 @@ pub struct UpstreamLine {
     pub behind: u64,
     /// Paths that were changed here and of which the remote has newer versions.
     pub newer: Vec<AssetPath>,
+    /// Paths of which the remote has newer versions than this branch, whoever held their locks meanwhile: at most
+    /// 10,000.
+    pub available: Vec<AssetPath>,
 }
 
 /// The remote's branch of the same name as the current one: that of `origin`, or else the first.
@@ -57,13 +62,14 @@ pub fn upstream_of(session: &Session<'_>, changes: &[ChangeLine]) -> Result<Opti
     } else {
         (commits_beyond(view, ours, theirs)?, commits_beyond(view, theirs, ours)?)
     };
-    let mut newer = Vec::new();
+    let (mut newer, mut available) = (Vec::new(), Vec::new());
     if behind > 0 {
         let base = match common_ancestors(view, ours, theirs)?.first() {
             Some(id) => view.commit(*id)?.tree,
             None => TreeNode::empty_id(),
         };
         let after = view.commit(theirs)?.tree;
+        available = newer_versions(view, base, after)?;
         for change in changes.iter().take(PATHS_MAX) {
             let path = change.from.as_ref().unwrap_or(&change.path);
             if differs(view, base, after, path)? {
@@ -72,7 +78,24 @@ pub fn upstream_of(session: &Session<'_>, changes: &[ChangeLine]) -> Result<Opti
         }
     }
     let name = name.name().to_owned();
-    Ok(Some(UpstreamLine { name, commit: theirs, ahead, behind, newer }))
+    Ok(Some(UpstreamLine { name, commit: theirs, ahead, behind, newer, available }))
+}
+
+/// Where files of another tree have other bytes, or are new.
+fn newer_versions(view: &View, before: TreeId, after: TreeId) -> Result<Vec<AssetPath>, AppError> {
+    let mut paths = Vec::new();
+    compare_trees(view, before, after, &PathSet::everything(), &SilentMonitor, &mut |difference| {
+        let Difference { path, before, after } = difference;
+        let Some(after) = after.filter(|after| !matches!(after.content, Content::Directory { .. })) else {
+            return Ok(());
+        };
+        let is_same = before.is_some_and(|before| !ChangeKinds::between(&before, &after).content);
+        if !is_same && paths.len() < PATHS_MAX {
+            paths.push(path);
+        }
+        Ok(())
+    })?;
+    Ok(paths)
 }
 
 fn differs(view: &View, before: TreeId, after: TreeId, path: &AssetPath) -> Result<bool, AppError> {

@@ -1,6 +1,6 @@
 //! `pent backup`.
 
-use crate::app::remote_care::{self, BackupOptions, BackupReport};
+use crate::app::second_copy::{self, BackupOptions, BackupReport};
 use crate::base::size::human_bytes;
 use crate::cli::commands::fsck::percent;
 use crate::cli::commands::remote::write_verified;
@@ -12,8 +12,9 @@ use std::io;
 
 /// Keep a verified second copy of everything elsewhere
 ///
-/// All branches, drafts and tags with all history. The first time sends everything, later ones what is new. All of it is
-/// read back and compared. `pent clone` makes a repository of it again, with nothing else.
+/// All branches, drafts and tags of this repository with all history, wherever a remote can be. The first time sends
+/// everything, later ones what is new. All of it is read back and compared. `pent clone` makes a repository of it again,
+/// with nothing else. `pent mirror` keeps a second copy of a remote.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Where to: a folder such as /mnt/backup/brand
@@ -49,7 +50,7 @@ impl Verb for Arguments {
         let repository = context.repository()?;
         let options = BackupOptions { address, exact: self.exact, percent: self.sample };
         let (reach, clock, monitor) = (context.reach(), context.clock(), context.monitor());
-        let report = remote_care::backup(&repository, &options, &reach, clock, monitor)?;
+        let report = second_copy::backup(&repository, &options, &reach, clock, monitor)?;
         context.print("backup", &report, show)?;
         if report.verified.is_sound() {
             return Ok(ExitStatus::Done);

@@ -1,6 +1,7 @@
 //! `pent clone`.
 
 use crate::app::clone::{self, Options, Report};
+use crate::app::common::files_change::FilesLine;
 use crate::app::policy::parse_fingerprint;
 use crate::base::id::PolicyId;
 use crate::base::path::AssetPath;
@@ -115,7 +116,8 @@ fn folder_name(address: &Address) -> Result<String, Failure> {
 
 fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     page.line(fetch::sentence(&report.fetched))?;
-    write_files(page, &report.files)?;
+    // The sentence before says what is withheld.
+    write_files(page, &FilesLine { withheld: 0, ..report.files.clone() })?;
     write_fetched(page, &report.fetched.logs, "there")?;
     if let Some(root) = &report.root_policy {
         let first = if report.expected {

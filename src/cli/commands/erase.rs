@@ -1,6 +1,7 @@
 //! `pent erase`.
 
 use crate::app::erase::{self, Options, Report, Which};
+use crate::app::erase_for_all::{self, CarriedOut};
 use crate::app::erase_words;
 use crate::base::size::human_bytes;
 use crate::cli::context::Context;
@@ -16,22 +17,33 @@ use std::path::PathBuf;
 ///
 /// For when a law or a contract demands it. History stays: that the file was there, when, and who made it. Only
 /// its bytes go, everywhere in this repository, and whoever asks for them is told when, by whom and why. Nothing
-/// brings them back. Words of reviews go with --words: from every clone, once the signed permission gets there; the
+/// brings them back. Under a policy, --everywhere also permits it for everybody, as an entry of the shared log: when
+/// that is pushed, `pent remote gc --erased` removes the bytes from a remote, and `pent erase --permitted` from other
+/// clones. Words of reviews go with --words: from every clone, once the signed permission gets there; the
 /// verdict or comment itself stays, and its signature still verifies.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The file, with its version as in portrait.jpg@3, or its id as b3sum says it
-    #[arg(value_name = "PATH", required_unless_present = "words")]
+    #[arg(value_name = "PATH", required_unless_present_any = ["words", "permitted"])]
     path: Option<PathBuf>,
     /// Erase the words of this action of a review instead: the beginning of its id
     #[arg(long, value_name = "ACTION", conflicts_with_all = ["path", "revision"])]
     words: Option<String>,
     /// Why; shown to whoever asks for the bytes
-    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    #[arg(long, value_name = "TEXT", required_unless_present_any = ["dry_run", "permitted"])]
     reason: Option<String>,
     /// As of this revision instead of the newest
     #[arg(short, long, value_name = "REVISION")]
     revision: Option<String>,
+    /// Also permit it for everybody: as many sign as the policy asks for
+    #[arg(long, conflicts_with_all = ["words", "dry_run"])]
+    everywhere: bool,
+    /// Where several have to sign: the file that collects their signatures, and goes from one to the next
+    #[arg(long, value_name = "FILE", requires = "everywhere")]
+    permission: Option<PathBuf>,
+    /// Remove here what the shared log permits to remove
+    #[arg(long, conflicts_with_all = ["path", "words", "revision", "everywhere", "dry_run"])]
+    permitted: bool,
     /// Only say what would go
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -48,6 +60,11 @@ impl Describe for Arguments {
             what: "remove that version's bytes",
         },
         Example {
+            line: "pent erase portrait.jpg@3 --everywhere --reason \"The model withdrew consent\"",
+            what: "and permit it for everybody",
+        },
+        Example { line: "pent erase --permitted", what: "do here what others permitted" },
+        Example {
             line: "pent erase --words 3f9c2a7b10 --reason \"Names a third person\"",
             what: "remove what was said there",
         },
@@ -57,6 +74,9 @@ impl Describe for Arguments {
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository()?;
+        if self.permitted {
+            return carry_out(context, &repository);
+        }
         let Some(path) = self.path else {
             let (action, reason) = (self.words.unwrap_or_default(), self.reason.unwrap_or_default());
             return erase_words(context, &repository, action, reason, self.dry_run);
@@ -77,10 +97,63 @@ impl Verb for Arguments {
         context.confirm(&format!("{bytes} of this file go for good. Let them go?"))?;
         options.identity = Some(context.require_identity()?);
         options.dry_run = false;
+        if self.everywhere && !permit(context, &repository, &options, self.permission)? {
+            return Ok(ExitStatus::Done);
+        }
         let report = erase::run(&repository, &options, context.clock(), context.monitor())?;
         context.print("erase", &report, show)?;
         Ok(ExitStatus::Done)
     }
+}
+
+/// Permits it for everybody. Tells whether it is permitted now.
+fn permit(
+    context: &mut Context,
+    repository: &Repository,
+    options: &Options,
+    permission: Option<PathBuf>,
+) -> Result<bool, Failure> {
+    let (which, reason) = (options.which.clone(), options.reason.clone());
+    let wanted = erase_for_all::Options { which, reason, permission };
+    let identity = context.identity_or_ask()?;
+    let report = {
+        let signing = context.signing_when_needed(identity.as_ref());
+        erase_for_all::permit(repository, &wanted, &signing, context.clock(), context.monitor())?
+    };
+    if report.missing.is_empty() {
+        context
+            .hint("pent push hands the permission on; then pent remote gc --erased removes the bytes there");
+        return Ok(true);
+    }
+    context.print("erase-everywhere", &report, show_permission)?;
+    context.hint("the next to sign does the same with that file; nothing is erased before enough did");
+    Ok(false)
+}
+
+fn show_permission(page: &mut Page<'_>, report: &erase_for_all::Report) -> io::Result<()> {
+    if let Some(path) = &report.permission {
+        page.line(format_args!("Your signature is in {path}."))?;
+    }
+    for missing in &report.missing {
+        page.line(format_args!("Missing yet: {}", safe(missing)))?;
+    }
+    Ok(())
+}
+
+fn carry_out(context: &mut Context, repository: &Repository) -> Result<ExitStatus, Failure> {
+    context.confirm("What the shared log permits to erase goes here too, for good. Let it go?")?;
+    let identity = context.require_identity()?;
+    let done = erase_for_all::carry_out(repository, &identity, context.clock(), context.monitor())?;
+    context.print("erase-permitted", &done, show_carried_out)?;
+    Ok(ExitStatus::Done)
+}
+
+fn show_carried_out(page: &mut Page<'_>, done: &CarriedOut) -> io::Result<()> {
+    if done.files.is_empty() {
+        return page.line("Nothing is left here that the shared log permits to erase.");
+    }
+    let files = count(done.files.len() as u64, "file", "files");
+    page.line(format_args!("{} of {files} are gone for good.", human_bytes(done.bytes_erased)))
 }
 
 fn erase_words(

@@ -53,7 +53,7 @@ pub struct Unlock {
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// End locks that others hold: for those whom the policy lets administer
-    #[arg(short, long)]
+    #[arg(short, long, visible_alias = "break")]
     force: bool,
     /// Why, for others to read
     #[arg(short, long, value_name = "TEXT")]
@@ -67,7 +67,7 @@ impl Describe for Unlock {
     const EXAMPLES: &'static [Example] = &[
         Example { line: "pent unlock brand/logo.psd", what: "others may change it again" },
         Example {
-            line: "pent unlock film --force -m \"she is on leave\"",
+            line: "pent unlock film --break -m \"she is on leave\"",
             what: "end a lock of somebody else",
         },
     ];

@@ -33,6 +33,7 @@ pub mod log;
 pub mod man;
 pub mod merge;
 pub mod meta;
+pub mod mirror;
 pub mod mv;
 pub mod policy;
 pub mod pull;
@@ -120,6 +121,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<policy::Arguments>(),
     Entry::of::<gc::Arguments>(),
     Entry::of::<backup::Arguments>(),
+    Entry::of::<mirror::Arguments>(),
     Entry::of::<fsck::Arguments>(),
     Entry::of::<repair::Arguments>(),
     Entry::of::<erase::Arguments>(),

@@ -57,7 +57,8 @@ enum Action {
         #[arg(value_name = "NAME")]
         name: String,
     },
-    /// Read everything that a remote has, and compare all hashes
+    /// Read everything that a remote has, and compare all hashes: where a program is at the other end, everything that
+    /// its branches and tags need
     Verify {
         /// Which; `origin`, or the only one, when you name none
         #[arg(value_name = "NAME")]
@@ -217,6 +218,10 @@ pub(super) fn write_verified(page: &mut Page<'_>, name: &str, verified: &Verifie
         let left_out = count(verified.parcels_left_out, "pack or bundle was", "packs and bundles were");
         page.remark(format_args!("{left_out} not read this time."))?;
     }
+    if verified.objects_left_out > 0 {
+        let left_out = count(verified.objects_left_out, "object was", "objects were");
+        page.remark(format_args!("{left_out} not asked for this time."))?;
+    }
     if verified.head_restored {
         page.line(format_args!(
             "The head of {name} could not be read. An older one, or the names as this clone saw them last, stand in its \
@@ -234,11 +239,16 @@ pub(super) fn write_verified(page: &mut Page<'_>, name: &str, verified: &Verifie
         let objects = count(verified.missing, "object", "objects");
         page.line(format_args!("{objects} that its branches and tags need {verb} not on {name}."))?;
     }
-    if !verified.complete && verified.parcels_left_out == 0 {
+    if !verified.complete && verified.parcels_left_out + verified.objects_left_out == 0 {
         page.remark("Whether everything is there that its branches and tags need is known to a clone that has it all.")?;
     }
     if verified.damaged.is_empty() && !verified.is_sound() {
         return write_repaired(page, verified);
+    }
+    if verified.damaged.is_empty() && verified.objects_read > 0 {
+        let what = if verified.objects_left_out > 0 { "What was asked for" } else { "Everything" };
+        let objects = count(verified.objects_read, "object", "objects");
+        return page.line(format_args!("{what} on {name} came and is sound: {objects}, {bytes}."));
     }
     if verified.damaged.is_empty() {
         let what = if verified.parcels_left_out > 0 { "What was read" } else { "Everything" };

@@ -2,6 +2,7 @@
 
 use crate::app::common::upstream::UpstreamLine;
 use crate::app::status::{self, Options, Report, SpecialLine};
+use crate::base::path::AssetPath;
 use crate::base::size::{human_bytes, human_count};
 use crate::cli::background::fetch_when_due;
 use crate::cli::commands::lock::write_locks;
@@ -62,6 +63,8 @@ impl Verb for Arguments {
             context.hint("pent commit, then pent pull, before you go on: others changed the same files");
         } else if report.counts.total() > 0 && report.unfinished.is_none() {
             context.hint("keep it: pent commit -m \"What you did\"");
+        } else if report.upstream.as_ref().is_some_and(|upstream| !upstream.available.is_empty()) {
+            context.hint("bring them here: pent pull");
         }
         Ok(if report.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems })
     }
@@ -151,6 +154,13 @@ fn write_upstream(page: &mut Page<'_>, upstream: &UpstreamLine) -> io::Result<()
         let heading = page.styles.paint(ACCENT, "Newer on the remote, and changed here");
         page.line(format_args!("{heading} {}", page.styles.paint(DIM, upstream.newer.len())))?;
         write_paths(page, &upstream.newer)?;
+    }
+    let others: Vec<AssetPath> =
+        upstream.available.iter().filter(|path| !upstream.newer.contains(path)).cloned().collect();
+    if !others.is_empty() {
+        let heading = page.styles.paint(ACCENT, "Newer versions available");
+        page.line(format_args!("{heading} {}", page.styles.paint(DIM, others.len())))?;
+        write_paths(page, &others)?;
     }
     Ok(())
 }

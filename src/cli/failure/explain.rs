@@ -107,6 +107,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Import(error) => import(error),
         AppError::Sync(error) => sync::advice(error),
         AppError::RemoteTaken { .. } => sync::taken(),
+        AppError::MirrorOfItself { .. } => sync::mirror_of_itself(),
         AppError::Insecure { server, .. } => sync::insecure(server),
         AppError::CaresForItself { .. } => sync::cares_for_itself(),
         AppError::RemoteKind { .. } => sync::kind(),

@@ -11,6 +11,8 @@ use crate::sync::keep::{BYTES_MAX, CloneId, KEPT_FOR, decode, encode};
 use crate::sync::parallel::patiently;
 
 const PREFIX: &str = "keeps/";
+/// Commits of all clones together: more is no work of people, and would not fit into memory.
+const COMMITS_AT_ONCE: usize = 1 << 22;
 
 /// The words of all clones.
 #[derive(Debug, Default)]
@@ -19,6 +21,11 @@ pub(super) struct Keeps {
     pub commits: Vec<CommitId>,
     /// Keys of words that count no longer.
     pub expired: Vec<String>,
+}
+
+fn sort_out(commits: &mut Vec<CommitId>) {
+    commits.sort_unstable();
+    commits.dedup();
 }
 
 impl BucketRemote {
@@ -51,9 +58,15 @@ impl BucketRemote {
                 detail: format!("{key}: {error}"),
             })?;
             keeps.commits.extend(commits);
+            if keeps.commits.len() > COMMITS_AT_ONCE {
+                sort_out(&mut keeps.commits);
+            }
+            if keeps.commits.len() > COMMITS_AT_ONCE {
+                let detail = format!("more than {COMMITS_AT_ONCE} commits in all");
+                return Err(SyncError::Invalid { what: "what clones rely on", detail });
+            }
         }
-        keeps.commits.sort_unstable();
-        keeps.commits.dedup();
+        sort_out(&mut keeps.commits);
         Ok(keeps)
     }
 }

@@ -50,7 +50,7 @@ impl BucketRemote {
         let found = find_new(view, &tips, &[], &|| monitor.is_cancelled())?;
         lacking.complete &= found.missing.is_empty();
         let known = Head { indexes: indexes.to_vec(), ..head.clone() };
-        let of_logs = needed_of_logs(view, head, &mut lacking.complete)?;
+        let of_logs = needed_of_logs(view, &head.logs, &mut lacking.complete)?;
         let (mut asked, mut open, mut file) = (Vec::new(), Vec::new(), None);
         for step in Candidates::new(view, &found).with_logs(&of_logs) {
             match step? {
@@ -151,7 +151,7 @@ type Part = (ObjectKey, Option<FileId>);
 
 /// Whether everybody who has what needs an object of this kind has the same one. Records of people change, and
 /// what imports left is a help.
-const fn is_certain(kind: Kind) -> bool {
+pub(in crate::sync) const fn is_certain(kind: Kind) -> bool {
     !matches!(
         kind,
         Kind::Person | Kind::GitCommit | Kind::GitObject | Kind::GitTreeForm | Kind::LfsDigest | Kind::Tie
@@ -159,17 +159,21 @@ const fn is_certain(kind: Kind) -> bool {
 }
 
 /// What the heads of logs lead to, where they are the same as here.
-fn needed_of_logs(view: &View, head: &Head, complete: &mut bool) -> SyncResult<Vec<ObjectKey>> {
+pub(in crate::sync) fn needed_of_logs(
+    view: &View,
+    logs: &BTreeMap<String, Vec<u8>>,
+    complete: &mut bool,
+) -> SyncResult<Vec<ObjectKey>> {
     let ours = view.log_heads()?;
     let mut keys = Vec::new();
     for set in LogSet::ALL {
-        match head.logs.get(set.name()) {
+        match logs.get(set.name()) {
             None => {}
             theirs if theirs == ours.get(set.name()) => keys.extend(all_of_set(view, set)?),
             Some(_) => *complete = false,
         }
     }
-    if let Some(theirs) = head.logs.get(SHARED_LOG) {
+    if let Some(theirs) = logs.get(SHARED_LOG) {
         let theirs = LogHead::decode(theirs).ok();
         let known =
             theirs.map(|theirs| Ok::<_, crate::repo::RepoError>((theirs, view.log_entry(theirs.sequence)?)));

@@ -23,6 +23,7 @@ mod repair;
 mod verify;
 
 pub use collect::{Collect, Collected};
+pub(in crate::sync) use lacking::{is_certain, needed_of_logs};
 pub use verify::{Reading, Verified};
 
 use crate::base::id::{ChunkId, CommitId, PackId, RepositoryId};

@@ -34,11 +34,16 @@ impl Reading {
     pub const EVERYTHING: Self = Self { percent: 100.0, since: 0, nonce: [0; 16] };
 
     fn takes(&self, pack: &IndexedPack) -> bool {
-        if self.percent >= 100.0 || pack.generation > self.since {
+        pack.generation > self.since || self.draws(pack.id.as_bytes())
+    }
+
+    /// Whether something is among what is read, by its name alone.
+    pub(in crate::sync) fn draws(&self, name: &[u8]) -> bool {
+        if self.percent >= 100.0 {
             return true;
         }
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.nonce).update(pack.id.as_bytes());
+        hasher.update(&self.nonce).update(name);
         let drawn =
             hasher.finalize().as_bytes()[..4].iter().fold(0u32, |sum, byte| sum << 8 | u32::from(*byte));
         f64::from(drawn) < f64::from(u32::MAX) * self.percent / 100.0
@@ -54,6 +59,10 @@ pub struct Verified {
     pub bytes: u64,
     /// Packs and bundles that were not read this time.
     pub parcels_left_out: u64,
+    /// Objects that were asked for one by one and came: where a program keeps the packs to itself.
+    pub objects_read: u64,
+    /// Objects that were not asked for this time.
+    pub objects_left_out: u64,
     /// Packs and bundles that are damaged or lost, or that have not what is said of them.
     pub damaged: Vec<PackId>,
     /// Index files that are damaged or lost.

@@ -58,6 +58,7 @@ impl Fault {
             SyncError::LogMoved { name } => Self::LogMoved { name: short(name) },
             SyncError::LogRefused(reason) => Self::LogRefused { reason: short(reason) },
             SyncError::NoRoom { detail } => Self::NoRoom { detail: short(detail) },
+            SyncError::NoRoomHere { detail, .. } => Self::NoRoom { detail: short(detail) },
             SyncError::Outdated => Self::Outdated,
             SyncError::Refused { name, reasons } => {
                 let reasons = reasons.iter().take(REASONS_MAX).map(|reason| short(reason)).collect();

@@ -212,6 +212,11 @@ impl VerifiedLog {
         &self.locks
     }
 
+    /// Files whose bytes may be removed, each with the entry that permits it.
+    pub fn erasures(&self) -> impl Iterator<Item = (&FileId, &u64)> {
+        self.erased.iter()
+    }
+
     /// Whether the removal of a file's bytes is permitted.
     pub fn may_erase(&self, file: FileId) -> bool {
         self.erased.contains_key(&file)

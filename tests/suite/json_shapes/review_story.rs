@@ -117,6 +117,11 @@ fn change_rules(story: &mut Story, ben: &Ben) {
     propose(story, ben, "Anybody approves their own", &[("own = true", "own = false")]);
     story.tell(&["policy", "log"]);
     story.tell_as("ben", &["policy", "sign"]);
+    let reason = ["--permission", "../permission.json", "--reason", "Rights ran out"];
+    let everywhere = [&["erase", "brand/logo.svg@1", "--everywhere"][..], &reason].concat();
+    story.tell(&everywhere);
+    story.tell_as("ben", &everywhere);
+    story.tell(&["erase", "--permitted"]);
     propose(story, ben, "Not this one", &[("own = false", "own = true")]);
     story.tell(&["policy", "withdraw"]);
     story.tell(&["policy", "log"]);

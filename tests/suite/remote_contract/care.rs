@@ -275,3 +275,20 @@ fn a_sample_reads_a_part_and_always_what_is_new() {
     assert_ne!(half.bytes, read(50.0, u64::MAX, 2).bytes, "another choice each time");
     assert_eq!(read(0.000_001, mark - 3, 1).parcels, 6, "a pack and a bundle of each of the last three");
 }
+
+#[test]
+fn the_word_of_a_clone_that_cannot_be_read_stops_collections_and_is_named() {
+    let place = BucketPlace::folder();
+    let lab = Lab::new();
+    lab.write("a.bin", noise(1, 100_000));
+    lab.commit("begin");
+    push_to(&lab, &*place.open(), "main").expect("a push");
+    // Whoever may write there may write this too; nothing goes that somebody may rely on.
+    place.bucket.put("keeps/0123.keep", b"not a word").expect("written");
+    let view = lab.repository.view().expect("a view");
+    let refused = place.remote().collect(&view, &how(Duration::ZERO), &SilentMonitor).expect_err("a refusal");
+    assert!(refused.to_string().contains("keeps/0123.keep"), "{refused}");
+    assert!(clone_of(&place).repository.view().is_ok());
+    place.bucket.delete("keeps/0123.keep").expect("removed");
+    assert!(place.remote().collect(&view, &how(Duration::ZERO), &SilentMonitor).is_ok());
+}

@@ -2,10 +2,11 @@
 //!
 //! One test for each server, since each takes seconds to start.
 
-use super::{BucketPlace, Place, care, cases, clone_of, crowd, head, push_to, seen, token};
-use crate::app_flow::{Lab, noise};
+use super::{BucketPlace, Place, care, cases, crowd, token};
+use crate::app_flow::noise;
 use crate::support::World;
-use crate::support::servers::{Server, azurite, moto, rclone};
+use crate::support::line::{Line, Mishap};
+use crate::support::servers::{Server, azurite, moto, rclone, s3s};
 use crate::travel::locks::locks_hold_at;
 use base64ct::Encoding as _;
 use pentimento::app::common::remotes::Reach;
@@ -115,15 +116,46 @@ fn s3_keeps_the_contract_with_many_who_push_and_collect_at_once() {
     locks_hold_at(&address, &Reach { variables, ..Reach::default() });
 }
 
+/// What a line does to each of its connections, all of which clients get over.
+fn bad_line(number: u64) -> Mishap {
+    let place = [0, 100, 3_000, 200_000, 9_000_000][(number / 5 % 5) as usize];
+    match number % 5 {
+        0 => Mishap::Answer(503),
+        1 => Mishap::DropAsking(place),
+        2 => Mishap::DropAnswering(place),
+        3 => Mishap::Answer(500),
+        _ => Mishap::None,
+    }
+}
+
+#[test]
+fn on_a_bad_line_requests_are_made_again_and_large_objects_arrive_in_parts() {
+    let Some((server, mut variables)) = s3() else { return };
+    let line = Line::new(bad_line);
+    line.lead_to(server.address());
+    variables[0].1 = format!("http://{}", line.address);
+    cases::what_is_pushed_comes_back_whole(&place(Cloud::S3, &variables));
+    cases::many_small_files_and_one_large_one(&place(Cloud::S3, &variables));
+    cases::a_publication_counts_once_however_often_it_is_told(&place(Cloud::S3, &variables));
+    // An object in nine parts, each of which has to get through: one connection in four is bad.
+    let line = Line::new(|number| if number % 4 == 3 { bad_line(number / 4) } else { Mishap::None });
+    line.lead_to(server.address());
+    variables[0].1 = format!("http://{}", line.address);
+    let bucket = open(Cloud::S3, "parts", &variables);
+    let large = noise(9, (64 << 20) + 12_345);
+    // Whoever puts something tries as often as this at least.
+    let put = (0..6).find_map(|_| bucket.put("indexes/large.index", &large).ok());
+    assert!(put.is_some(), "no attempt got through");
+    let end = large.len() as u64;
+    let back = (0..6).find_map(|_| bucket.get("indexes/large.index", end).ok());
+    assert!(back.expect("an attempt that got through").expect("an object") == large);
+}
+
 #[test]
 fn azure_keeps_the_contract() {
     let Some(server) = azurite() else { return };
     make_container(&server);
-    let connection = format!(
-        "AccountName={AZURE_ACCOUNT};AccountKey={AZURE_KEY};BlobEndpoint={}/{AZURE_ACCOUNT};",
-        server.url()
-    );
-    let variables = vec![("AZURE_STORAGE_CONNECTION_STRING".to_owned(), connection)];
+    let variables = azure_variables(&server);
     keeps_bytes(&open(Cloud::Azure, "bytes", &variables));
     knows_the_time(&open(Cloud::Azure, "time", &variables));
     keeps_the_contract(Cloud::Azure, &variables);
@@ -133,6 +165,40 @@ fn azure_keeps_the_contract() {
     let wrong = open(Cloud::Azure, "x", &vec![("AZURE_STORAGE_CONNECTION_STRING".to_owned(), wrong)]);
     let refused = wrong.get("head", 1000);
     assert!(matches!(refused, Err(BucketError::Denied { .. })), "{refused:?}");
+}
+
+fn azure_variables(server: &Server) -> Variables {
+    let connection = format!(
+        "AccountName={AZURE_ACCOUNT};AccountKey={AZURE_KEY};BlobEndpoint={}/{AZURE_ACCOUNT};",
+        server.url()
+    );
+    vec![("AZURE_STORAGE_CONNECTION_STRING".to_owned(), connection)]
+}
+
+#[test]
+fn the_program_shares_work_through_azure_with_what_its_own_tools_are_told() {
+    let Some(server) = azurite() else { return };
+    make_container(&server);
+    let world = world(&Vec::new());
+    let address = format!("az://{BUCKET}/brand");
+    let nobody = world.pent(&["remote", "add", "origin", &address]);
+    assert_eq!(nobody.code, 4, "{}", nobody.stderr);
+    assert!(nobody.stderr.contains("AZURE_STORAGE_ACCOUNT"), "{}", nobody.stderr);
+    let folder = world.home().join(".azure");
+    fs::create_dir(&folder).expect("a folder");
+    let connection = &azure_variables(&server)[0].1;
+    fs::write(folder.join("config"), format!("[storage]\nconnection_string = {connection}\n"))
+        .expect("written");
+    assert_eq!(world.json(&["remote", "add", "origin", &address])["begun"], true);
+    world.ok(&["push"]);
+    world.ok(&["clone", &address, "../ben"]);
+    assert!(fs::read(world.studio().join("../ben/photo.raw")).expect("a file") == noise(5, 900_000));
+    no_secret_is_kept(&world.studio(), AZURE_KEY);
+    no_secret_is_kept(&world.studio().join("../ben"), AZURE_KEY);
+    // Variables go before the file.
+    let other = world.with("AZURE_STORAGE_KEY", "d3Jvbmc=");
+    let refused = other.pent(&["fetch"]);
+    assert_eq!(refused.code, 6, "{}", refused.stderr);
 }
 
 /// Makes the container, with a signature as Azure wants it
@@ -152,6 +218,21 @@ fn make_container(server: &Server) {
     let path = format!("/{AZURE_ACCOUNT}/{BUCKET}?restype=container");
     let made = server.request("PUT", &path, &headers, "");
     assert_eq!(made.status, 201, "{made:?}");
+}
+
+#[test]
+fn a_server_of_signatures_alone_takes_the_right_ones_and_no_others() {
+    let Some(server) = s3s(BUCKET, "AKIAPENT", "hunter2hunter2") else { return };
+    let variables = s3_variables(&server, "AKIAPENT", "hunter2hunter2");
+    keeps_bytes(&open(Cloud::S3, "bytes", &variables));
+    knows_the_time(&open(Cloud::S3, "time", &variables));
+    keeps_the_contract(Cloud::S3, &variables);
+    for (key, secret) in [("AKIAPENT", "another"), ("AKIAOTHER", "hunter2hunter2")] {
+        let wrong = open(Cloud::S3, "bytes", &s3_variables(&server, key, secret));
+        for refused in [wrong.get("head", 1000).map(drop), wrong.put("packs/aa/x.pack", b"x")] {
+            assert!(matches!(refused, Err(BucketError::Denied { .. })), "{refused:?}");
+        }
+    }
 }
 
 #[test]
@@ -229,8 +310,10 @@ fn the_program_shares_work_through_s3_with_a_profile_of_the_cloud() {
     assert!(nobody.stderr.contains("AWS_ACCESS_KEY_ID"), "{}", nobody.stderr);
     let folder = world.home().join(".aws");
     fs::create_dir(&folder).expect("a folder");
-    let profile = "[default]\naws_access_key_id = TESTKEY7\naws_secret_access_key = hunter2hunter2\n";
+    let profile = "[studio]\naws_access_key_id = TESTKEY7\naws_secret_access_key = hunter2hunter2\n";
     fs::write(folder.join("credentials"), profile).expect("a profile");
+    assert_eq!(world.pent(&["remote", "add", "origin", &address]).code, 4, "another profile is meant");
+    let world = world.with("AWS_PROFILE", "studio");
     assert_eq!(world.json(&["remote", "add", "origin", &address])["begun"], true);
     world.ok(&["push"]);
     world.ok(&["remote", "check"]);

@@ -68,3 +68,18 @@ fn a_push_of_nothing_new_sends_nothing() {
     assert_eq!((moved.bytes_sent, moved.commits), (0, 0));
     assert!(bucket.operations() - before <= 4);
 }
+
+#[test]
+fn the_tables_of_what_it_costs_at_scale_are_those_of_the_model() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let run = std::process::Command::new("python3").arg(root.join("benches/scale/remotes.py")).output();
+    let run = run.expect("python3 runs");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let page = std::fs::read_to_string(root.join("docs/scale.md")).expect("the page");
+    let text = String::from_utf8(run.stdout).expect("text");
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    assert!(lines.len() > 30, "{text}");
+    for line in lines {
+        assert!(page.lines().any(|other| other == line), "docs/scale.md does not say {line:?}");
+    }
+}

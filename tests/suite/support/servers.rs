@@ -24,6 +24,11 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// The address, for whoever stands in between.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
     /// A folder that is gone with it.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -58,7 +63,7 @@ impl Server {
 
     fn wait_until_it_listens(&self, program: &str) {
         let began = Instant::now();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let address = self.address();
         while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
             let log = || std::fs::read_to_string(self.folder().join("log")).unwrap_or_default();
             assert!(began.elapsed() < Duration::from_secs(PATIENCE_S), "{program} does not start: {}", log());
@@ -104,6 +109,20 @@ pub fn moto(checks_signatures: bool) -> Option<Server> {
     let variables: &[(&str, &str)] =
         if checks_signatures { &[("INITIAL_NO_AUTH_ACTION_COUNT", "4")] } else { &[] };
     Some(Server::start(&tool("moto")?, arguments, variables))
+}
+
+/// An S3 server that checks every signature and keeps conditions on writing, with a bucket.
+pub fn s3s(bucket: &str, key: &str, secret: &str) -> Option<Server> {
+    let arguments = |port: u16, folder: &Path| {
+        let served = folder.join("served");
+        std::fs::create_dir_all(served.join(bucket)).expect("a bucket");
+        let port = port.to_string();
+        let words = ["--host", "127.0.0.1", "--port", &port, "--access-key", key, "--secret-key", secret];
+        let mut words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        words.push(served.display().to_string());
+        words
+    };
+    Some(Server::start(&tool("s3s-fs")?, arguments, &[]))
 }
 
 /// An S3 server that checks signatures and forgets conditions on writing.

@@ -19,9 +19,10 @@ use pentimento::object::log_entry::{LockChanged, LockDeed, LogDeed};
 use pentimento::repo::Repository;
 use pentimento::repo::refs::{RefName, RefTarget};
 use pentimento::store::Access;
+use pentimento::sync::SyncError;
 use pentimento::sync::address::Address;
 use pentimento::sync::push::Push;
-use pentimento::sync::remote::{RefChange, Remote as _};
+use pentimento::sync::remote::{LogChange, RefChange, Remote as _};
 use pentimento::trust::chain::{Trust, VerifiedLog};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -516,4 +517,113 @@ pub fn locks_hold_at(address: &Address, reach: &Reach) {
 fn locks_hold_in_a_shared_folder() {
     let nas = Nas::of(Form::Folder);
     locks_hold_at(&nas.address(), &Reach::default());
+}
+
+#[test]
+fn locks_hold_over_http() {
+    let nas = Nas::of_time(Form::Http, now_ms());
+    locks_hold_at(&nas.address(), &super::reach());
+}
+
+#[test]
+fn locks_hold_over_ssh() {
+    let nas = Nas::of(Form::Ssh);
+    locks_hold_at(&nas.address(), &super::reach_now());
+}
+
+/// Three people at a server whose clock is in our hands.
+fn at_a_server() -> (Nas, House, [House; 2]) {
+    let nas = Nas::of_time(Form::Http, now_ms());
+    let house = real_time(House::with_policy(FREE));
+    share(&house, ANNA, &nas);
+    let clones = std::array::from_fn(|_| real_time(clone_of(&nas)));
+    (nas, house, clones)
+}
+
+fn change_there(house: &House, by: u8, options: &Options, unlock: bool) -> Report {
+    let reach = super::reach();
+    locking(house, by, &reach, |locking| if unlock { locking.unlock(options) } else { locking.lock(options) })
+        .expect("an answer")
+}
+
+#[test]
+fn a_server_refuses_what_breaks_a_lock_from_a_program_that_does_not_look() {
+    let (nas, anna, [ben, cleo]) = at_a_server();
+    assert!(change_there(&anna, ANNA, &options("brand/logo.svg"), false).refused.is_empty());
+    ben.write("brand/logo.svg", "<svg>ben</svg>");
+    let commit = ben.commit(BEN, "Past the lock");
+    let remote = nas.open();
+    let description = remote.describe().expect("a description");
+    let main = RefName::branch("main").expect("a name");
+    let before = description.refs.get(&main).map(|target| target.commit);
+    let forced = |logs: Vec<LogChange>| {
+        let change =
+            RefChange { name: main.clone(), expected: before, target: Some(RefTarget::plain(commit)) };
+        let push = Push {
+            repository: &ben.repository,
+            remote: &*remote,
+            known: Vec::new(),
+            also: Vec::new(),
+            changes: vec![change],
+            logs,
+            log_objects: Vec::new(),
+            notes: ben.repository.pent_dir().join("remotes/test"),
+            token: crate::remote_contract::token(),
+        };
+        push.run(remote.describe().expect("a description"), &SilentMonitor)
+    };
+    let error = forced(Vec::new()).expect_err("a refusal");
+    assert!(matches!(error, SyncError::Refused { .. }), "{error:?}");
+    says(&error.to_string(), "brand/logo.svg is locked by anna");
+    fetch(&cleo);
+    assert_eq!(seen(&cleo, "main"), before, "nothing moved there");
+    // A push presents the generation by which it was judged: the log as it was. With another it does not count.
+    change_there(&anna, ANNA, &options("brand/logo.svg"), true);
+    let old = description.logs.get("shared").cloned();
+    let kept = LogChange { name: "shared".into(), expected: old.clone(), target: old.expect("a log") };
+    let error = forced(vec![kept]).expect_err("a refusal");
+    assert!(matches!(error, SyncError::LogMoved { .. }), "{error:?}");
+    forced(Vec::new()).expect("the lock was given back");
+    fetch(&cleo);
+    assert_eq!(seen(&cleo, "main"), Some(commit));
+}
+
+#[test]
+fn a_lease_ends_by_the_servers_clock() {
+    let (nas, anna, [ben, mut dora]) = at_a_server();
+    change_there(&anna, ANNA, &options("poster.txt"), false);
+    // By Dora's clock the hour is long over; by the server's it is not.
+    dora.clock = Seconds::from(now_ms() + 3 * HOUR_MS);
+    says(why_not(&change_there(&dora, DORA, &options("poster.txt"), false)), "anna holds its lock");
+    ben.write("poster.txt", "ben");
+    ben.commit(BEN, "Mine");
+    let error = try_push(&ben, BEN, &PushOptions::default()).expect_err("a refusal").to_string();
+    says(&error, "poster.txt is locked by anna");
+    // Now it is over there, and by nobody else's clock.
+    nas.set_clock(now_ms() + 2 * HOUR_MS);
+    push(&ben, BEN);
+    pull(&dora, DORA);
+    let report = change_there(&dora, DORA, &options("poster.txt"), false);
+    assert!(report.refused.is_empty(), "{report:?}");
+    assert_eq!(report.locks[0].holder, "dora");
+}
+
+#[test]
+fn a_lock_that_an_administrator_breaks_at_a_server_is_in_everybodys_audit() {
+    let (_nas, anna, [ben, cleo]) = at_a_server();
+    change_there(&ben, BEN, &options("poster.txt"), false);
+    let force = Options { force: true, reason: "on leave".into(), ..options("poster.txt") };
+    says(why_not(&change_there(&cleo, CLEO, &force, true)), "may not do that");
+    assert!(change_there(&anna, ANNA, &force, true).refused.is_empty());
+    fetch(&cleo);
+    assert!(log_of(&cleo).locks().is_empty());
+    let audit = pentimento::app::audit::run(
+        &cleo.repository,
+        &pentimento::app::audit::Options::default(),
+        &cleo.clock,
+        &SilentMonitor,
+    )
+    .expect("an audit");
+    let broke = audit.events.iter().find(|event| event.kind == "lock" && event.why.contains("broke"));
+    says(&broke.expect("it stands in the audit").why, "on leave");
 }

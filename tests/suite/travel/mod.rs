@@ -40,7 +40,7 @@ use crate::remote_contract::http::TestServer;
 use crate::review_kit::{House, Seconds, identity};
 use crate::trust_kit::somebody;
 use pentimento::app::common::guard::verified_log;
-use pentimento::app::common::remotes::{Network, Reach};
+use pentimento::app::common::remotes::{Network, Reach, open_address};
 use pentimento::app::common::signing::SigningAs;
 use pentimento::app::error::AppError;
 use pentimento::app::{clone, fetch, pull, push, remote};
@@ -54,6 +54,7 @@ use pentimento::store::Access;
 use pentimento::store::bucket::FolderBucket;
 use pentimento::sync::address::Address;
 use pentimento::sync::bucket::BucketRemote;
+use pentimento::sync::remote::Remote;
 use pentimento::sync::sign_in::Secret;
 use pentimento::trust::chain::VerifiedLog;
 use std::collections::BTreeMap;
@@ -102,8 +103,32 @@ pub fn reach() -> Reach {
     Reach { network, ..Reach::default() }
 }
 
+/// The same, with the true time at the other end of ssh.
+pub fn reach_now() -> Reach {
+    let mut reach = reach();
+    reach.network.ssh = reach.network.ssh.map(|words| words.replace("ssh_here.sh", "ssh_now.sh"));
+    reach
+}
+
 impl Nas {
+    /// Says what time it is at the server.
+    pub fn set_clock(&self, unix_ms: i64) {
+        let server = self.server.as_ref().expect("a server of ours");
+        server.clock.0.store(unix_ms, Ordering::Relaxed);
+    }
+
+    /// The remote as a client opens it.
+    pub fn open(&self) -> Box<dyn Remote> {
+        open_address(&self.address(), None, &reach()).expect("a remote")
+    }
+
     pub fn of(form: Form) -> Self {
+        // Later than all that people do.
+        Self::of_time(form, 1_772_386_000_000)
+    }
+
+    /// The same; a server of ours has a clock of its own.
+    pub fn of_time(form: Form, unix_ms: i64) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut nas = Self { folder, form, server: None, careless: None };
         match form {
@@ -111,8 +136,7 @@ impl Nas {
             Form::Ssh => fs::create_dir_all(nas.path()).expect("a folder"),
             Form::Http => {
                 let server = TestServer::start();
-                // Later than all that people do.
-                server.clock.0.store(1_772_386_000_000, Ordering::Relaxed);
+                server.clock.0.store(unix_ms, Ordering::Relaxed);
                 let token =
                     server.token(PLACE, &[Permission::Read, Permission::Push, Permission::Begin], None);
                 TOKENS.lock().expect("a lock").push_str(&format!("{token}@{} ", server.address));

@@ -296,9 +296,9 @@ fn a_backup_has_the_logs_and_can_be_cloned() {
     anna.approve(BEN, "one");
     anna.land(DORA, "one").expect("a landing");
     let copy = Nas::of(form);
-    pentimento::app::remote_care::backup(
+    pentimento::app::second_copy::backup(
         &anna.repository,
-        &pentimento::app::remote_care::BackupOptions {
+        &pentimento::app::second_copy::BackupOptions {
             address: copy.address(),
             exact: false,
             percent: 100.0,

@@ -33,7 +33,7 @@ pub(super) fn advice(error: &SyncError) -> Advice {
         ),
         SyncError::Refused { .. } => Advice::refused(&["`pent push --dry-run` shows what would move"]),
         SyncError::Outdated | SyncError::Busy { .. } | SyncError::Unreachable { .. } => {
-            Advice::unavailable("try again: what arrived already is not sent again")
+            Advice::unavailable("the same command again: what arrived already is not sent again")
         }
         SyncError::Missing { .. } | SyncError::Damaged { .. } => Advice::of(
             ExitStatus::Damaged,
@@ -47,6 +47,26 @@ pub(super) fn advice(error: &SyncError) -> Advice {
             Advice::refused(&["fetch the content first, or push from a clone that has it"])
         }
         SyncError::Limit(_) => limit(),
+        SyncError::NotAllowed { .. }
+        | SyncError::SignIn { .. }
+        | SyncError::TurnedDown { .. }
+        | SyncError::NoRoom { .. }
+        | SyncError::NoRoomHere { .. } => not_taken(error),
+        SyncError::Failed { .. }
+        | SyncError::NoWay { .. }
+        | SyncError::NotPent { .. }
+        | SyncError::OtherVersion { .. } => other_end(error),
+        SyncError::Bucket(error) => bucket(error),
+        SyncError::Repo(error) => repo(error),
+        SyncError::Content(error) => content(error),
+        SyncError::Io { source, .. } => io(source),
+        SyncError::Cancelled => Advice::none(ExitStatus::Interrupted),
+    }
+}
+
+/// Advice on what one end may not do, or has no room for.
+fn not_taken(error: &SyncError) -> Advice {
+    match error {
         SyncError::NotAllowed { .. } => Advice::refused(&[
             "ask an administrator: `pent policy show` says who may do what",
             "on the server, `.pent-server/people` lists whose keys count where there is no policy, and `pent serve token list` what tokens may",
@@ -63,15 +83,14 @@ pub(super) fn advice(error: &SyncError) -> Advice {
             ExitStatus::Disk,
             &["whoever runs it can make room there; what was never published goes by itself after six days"],
         ),
-        SyncError::Failed { .. }
-        | SyncError::NoWay { .. }
-        | SyncError::NotPent { .. }
-        | SyncError::OtherVersion { .. } => other_end(error),
-        SyncError::Bucket(error) => bucket(error),
-        SyncError::Repo(error) => repo(error),
-        SyncError::Content(error) => content(error),
-        SyncError::Io { source, .. } => io(source),
-        SyncError::Cancelled => Advice::none(ExitStatus::Interrupted),
+        SyncError::NoRoomHere { .. } => Advice::of(
+            ExitStatus::Disk,
+            &[
+                "make room on the disk, and the same command goes on: what has come stays",
+                "where the remote sends far more than it should have, `pent gc` gives back what nothing needs",
+            ],
+        ),
+        _ => Advice::none(ExitStatus::Refused),
     }
 }
 
@@ -88,9 +107,7 @@ fn other_end(error: &SyncError) -> Advice {
             "pent has to be in the PATH there, and nothing may be written before it starts: look into what its shell runs at login",
         ),
         SyncError::OtherVersion { .. } => Advice::unavailable("bring the older of the two up to date"),
-        _ => {
-            Advice::unavailable("try to reach it with ssh alone: the same names, keys and settings are used")
-        }
+        _ => Advice::unavailable("reach it with ssh alone: the same names, keys and settings are used"),
     }
 }
 
@@ -110,7 +127,7 @@ fn limit() -> Advice {
 fn bucket(error: &BucketError) -> Advice {
     match error {
         BucketError::Transient { .. } => {
-            Advice::unavailable("try again: what arrived already is not sent again")
+            Advice::unavailable("the same command again: what arrived already is not sent again")
         }
         BucketError::Unreachable { .. } => {
             Advice::unavailable("see whether you are online; everything that is here works without it")
@@ -135,6 +152,11 @@ pub(super) fn taken() -> Advice {
     Advice::refused(&["`pent remote set` gives it another address", "or choose another name"])
 }
 
+/// Advice on a mirror at the very place that it is to mirror.
+pub(super) fn mirror_of_itself() -> Advice {
+    Advice::usage("name another place; `pent remote` lists where the remotes are")
+}
+
 /// Advice on content that is elsewhere, or that one may not read.
 pub(super) fn not_here(is_withheld: bool) -> Advice {
     if is_withheld {
@@ -156,8 +178,9 @@ pub(super) fn partial() -> Advice {
 /// Advice on an address of a kind that was left out of this build.
 pub(super) fn left_out(feature: &str) -> Advice {
     let advice = Advice::none(ExitStatus::Unavailable);
-    advice
-        .and(format!("use a build with the feature `{feature}`: cargo build --release --features {feature}"))
+    advice.and(format!(
+        "use a build with the feature `{feature}`, which ordinary builds have: cargo build --release"
+    ))
 }
 
 /// Advice on a server that would be spoken to in the clear.

@@ -83,7 +83,7 @@ pub(super) fn identity(error: &IdentityError) -> Advice {
         IdentityError::EmptyPassphrase => {
             Advice::usage("type one, or add --no-passphrase if the file alone shall do")
         }
-        IdentityError::PassphrasesDiffer => Advice::usage("try again"),
+        IdentityError::PassphrasesDiffer => Advice::usage("type the same passphrase twice"),
         IdentityError::NoAgent => Advice::unavailable("start one with: eval $(ssh-agent); ssh-add"),
         IdentityError::AgentKeys { .. } => {
             Advice::usage("name one by its fingerprint; `pent identity list` shows what the agent holds")
