@@ -177,8 +177,8 @@ fn metadata(record: &mut Record, name: &str, value: &FieldValue) {
         FieldValue::Decimal { mantissa, scale } => {
             record.number(name, *mantissa as f64 / 10f64.powi(i32::from(*scale)));
         }
-        FieldValue::Date(days) => record.number(name, f64::from(*days) * 86_400_000.0),
-        FieldValue::Moment(unix_ms) => record.number(name, *unix_ms as f64),
+        FieldValue::Date(days) => record.date(name, f64::from(*days) * 86_400_000.0),
+        FieldValue::Moment(unix_ms) => record.date(name, *unix_ms as f64),
         FieldValue::Text(_) | FieldValue::Boolean(_) | FieldValue::Set(_) | FieldValue::Terms(_) => {}
     }
 }

@@ -28,7 +28,7 @@ use tantivy::schema::{IndexRecordOption, Value as _};
 use tantivy::{Index, IndexReader, ReloadPolicy, Searcher, TantivyDocument, Term};
 
 /// Version of what is written; another one is made anew.
-pub const INDEX_VERSION: u32 = 1;
+pub const INDEX_VERSION: u32 = 2;
 /// Indexes up to this size are checked byte by byte when they are opened; larger ones when they fail.
 const CHECKED_BYTES_MAX: u64 = 16 << 20;
 /// Longest name of a group of branches, in bytes.

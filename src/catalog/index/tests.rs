@@ -48,6 +48,10 @@ fn record() -> impl Strategy<Value = Record> {
                 record.number("width", f64::from(width));
             }
             record.number("price", f64::from(price) / 2.0);
+            record.date("ends", f64::from(price) * 365.25 * 86_400_000.0);
+            if price > 0 {
+                record.number("ends", f64::from(price) + 1970.0);
+            }
             record
         })
 }
@@ -70,6 +74,8 @@ fn question() -> impl Strategy<Value = String> {
         (0u32..6).prop_map(|width| format!("width:{width}")),
         (-3i32..4).prop_map(|price| format!("price:<{price}")),
         (-3i32..4).prop_map(|price| format!("price:>={price}")),
+        (1967i32..1974).prop_map(|year| format!("ends:<{year}")),
+        (1967i32..1974).prop_map(|year| format!("ends:>={year}-06")),
         Just("changed:>1970-01-01".to_owned()),
         prop::sample::select(&FOLDERS[..]).prop_map(|folder| format!("in:{folder}")),
         prop::sample::select(&["in:brand/**", "in:b*/*.psd", "in:**/*_v2.psd", "in:?eb", "in:**"][..])
