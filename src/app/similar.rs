@@ -230,7 +230,7 @@ pub(super) fn standing_lines(
             continue;
         };
         let line = by_path.entry(path.clone()).or_insert_with(|| (EntryLine::new(&path, &entry), Vec::new()));
-        line.1.extend(group.names.iter().cloned());
+        line.1.extend(opened.heads.names_of(group));
     }
     Ok(by_path.into_values().collect())
 }

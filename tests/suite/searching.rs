@@ -19,7 +19,7 @@ use pentimento::repo::Repository;
 use pentimento::rules::pattern::Pattern;
 use pentimento::store::Access;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -263,11 +263,20 @@ fn assert_index_is_true(world: &World) {
         monitor: &SilentMonitor,
     };
     let mut anew = BTreeSet::new();
+    let mut people: BTreeMap<String, u64> = BTreeMap::new();
     let everything = bringing.everything(&opened.heads, &mut |record| {
+        for name in record.tags_of("by") {
+            *people.entry(name.to_owned()).or_default() += 1;
+        }
         anew.insert((record.scope, record.path, record.commit));
         Ok(())
     });
     everything.expect("looked at");
+    // Whoever is called otherwise by now is found by no other name than that.
+    for name in catalog.tag_values("by", 1_000).expect("readable").iter().chain(people.keys()) {
+        let count = catalog.count_tag("by", name).expect("readable");
+        assert_eq!(count, people.get(name).copied().unwrap_or(0), "{name}");
+    }
     let kept: BTreeSet<_> = kept.into_iter().map(|one| (one.scope, one.path, one.commit)).collect();
     assert_eq!(kept, anew);
     let base = opened.heads.base.as_ref().expect("a main line");
@@ -295,10 +304,17 @@ fn the_index_follows_whatever_happens_to_the_branches() {
         let mut drafts = 0;
         for step in 0..14 {
             let path = format!("{}/{}.txt", ["a", "b", "c"][numbers.below(3)], numbers.below(4));
-            match numbers.below(8) {
+            match numbers.below(9) {
                 0..=2 => {
+                    // The same text comes back now and then.
+                    write(&world, &path, format!("text {}", numbers.below(3)));
+                    world.pent(&["commit", "-m", "Changed"]);
+                }
+                7 => {
+                    let name = ["Anna", "Carla Neu", "Dana"][numbers.below(3)];
+                    world.ok(&["config", "user.name", name]);
                     write(&world, &path, format!("step {step} of {seed}"));
-                    world.ok(&["commit", "-m", "Changed"]);
+                    world.ok(&["commit", "-m", "By another name"]);
                 }
                 3 => {
                     let _ = fs::remove_file(world.studio().join(&path));
@@ -330,6 +346,39 @@ fn the_index_follows_whatever_happens_to_the_branches() {
         }
         assert_index_is_true(&world);
     }
+}
+
+#[test]
+fn the_index_knows_the_last_name_the_last_change_and_every_branch() {
+    let world = studio();
+    write(&world, "a.txt", "one");
+    world.ok(&["commit", "-m", "One", "--author", "Ben Okafor <ben@example.org>"]);
+    world.ok(&["draft", "new", "poster"]);
+    assert_eq!(found(&world, &["by:ben"]), ["a.txt"]);
+    // A draft that stands where the main line stands has all of it, and costs the index nothing.
+    assert_eq!(found(&world, &["on:draft/poster"]), ["a.txt"]);
+    assert_eq!(found(&world, &["on:draft/* -by:anna"]), ["a.txt"]);
+    let report = world.json(&["search", "one", "--facets"]);
+    assert_eq!(report["hits"][0]["on"], serde_json::json!(["main", "draft/poster"]));
+    let on = report["facets"].as_array().expect("facets").iter().find(|facet| facet["key"] == "on");
+    assert_eq!(on.expect("branches")["values"].as_array().expect("values").len(), 2);
+    world.ok(&["switch", "main"]);
+    // Changed and changed back, with no search between.
+    write(&world, "a.txt", "two");
+    world.ok(&["commit", "-m", "Two"]);
+    write(&world, "a.txt", "one");
+    let last = world.json(&["commit", "-m", "One again"])["commit"]["id"].clone();
+    assert_eq!(found(&world, &["by:ben on:main"]), [""; 0]);
+    assert_eq!(world.json(&["search", "on:main"])["hits"][0]["commit"], last);
+    assert_eq!(found(&world, &["on:draft/poster"]), [""; 0], "it has nothing of its own, and is behind");
+    // A name that somebody has no longer is nowhere.
+    let old = world.json(&["search", "on:main"])["hits"][0]["by"]["name"].as_str().expect("a name").to_owned();
+    world.ok(&["config", "user.name", "Quiddity Neu"]);
+    write(&world, "b.txt", "b");
+    world.ok(&["commit", "-m", "B"]);
+    assert_eq!(found_set(&world, &["by:quiddity"]), set(&["a.txt", "b.txt"]));
+    assert_eq!(found(&world, &[&format!("by:\"{old}\"")]), [""; 0]);
+    assert_index_is_true(&world);
 }
 
 #[test]

@@ -142,13 +142,17 @@ impl<'a> Lines<'a> {
             let same = (0..lines.len())
                 .find(|index| lines[*index].path == standing.path && entries[*index] == entry);
             if let Some(index) = same {
-                lines[index].on.extend(group.names.iter().cloned());
+                lines[index].on.extend(self.names_of(group));
                 continue;
             }
             lines.push(self.line(*score, standing, group, &entry)?);
             entries.push(entry);
         }
         Ok(lines)
+    }
+
+    fn names_of(&self, group: &Group) -> Vec<String> {
+        if self.at.is_some() { group.names.clone() } else { self.heads.names_of(group) }
     }
 
     fn look_up(&self, standing: &Standing) -> Result<Option<(&Group, TreeEntry)>, AppError> {
@@ -178,7 +182,7 @@ impl<'a> Lines<'a> {
         let commit = view.commit(standing.commit)?;
         Ok(HitLine {
             path: standing.path.clone(),
-            on: group.names.clone(),
+            on: self.names_of(group),
             asset: entry.asset,
             file,
             size: entry.content.size(),
