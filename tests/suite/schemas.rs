@@ -105,11 +105,18 @@ fn values_are_read_by_the_schema_and_terms_by_their_names() {
         (found("subject:harbour"), found("subject:places"), found("places in:brand")),
         (1.into(), 1.into(), 1.into())
     );
+    let found_at = |query: &str, at: &str| world.json(&["search", query, "--at", at])["total"].clone();
+    for query in ["subject:harbour", "subject:places", "places in:brand", "price:>19"] {
+        assert_eq!(found_at(query, "main"), 1, "{query}");
+    }
     // A term gets another name, and the asset is found by it without having changed.
     write(&world, ".pentschema.toml", SCHEMA.replace("\"Harbour\"", "\"Haven\""));
     world.ok(&["commit", "-m", "Renamed"]);
     assert_eq!(fields(&world)["subject"]["text"], "Haven");
     assert_eq!((found("subject:haven"), found("subject:harbour")), (1.into(), 0.into()));
+    // An earlier commit has the names of its own schema.
+    assert_eq!((found_at("subject:haven", "@"), found_at("subject:harbour", "@")), (1.into(), 0.into()));
+    assert_eq!((found_at("subject:haven", "@~1"), found_at("subject:harbour", "@~1")), (0.into(), 1.into()));
 }
 
 #[test]

@@ -115,6 +115,8 @@ fn words_labels_fields_types_sizes_people_and_times_find_assets() {
     ];
     for (words, expected) in cases {
         assert_eq!(found_set(&world, words), set(expected), "{words:?}");
+        let at_main = [*words, &["--at", "main"]].concat();
+        assert_eq!(found_set(&world, &at_main), set(expected), "{words:?} without the index");
     }
     // The name counts most; the newest goes first where nothing is ranked.
     assert_eq!(found(&world, &["lantern"])[0], "photo/lantern.png");
