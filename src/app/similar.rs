@@ -8,7 +8,7 @@ use crate::app::search::IndexLine;
 use crate::app::search::heads::tree_of;
 use crate::app::search::open::{Opened, Upkeep, as_it_is, open};
 use crate::app::search::place::CatalogPlace;
-use crate::app::search::read::{Budget, finding_of, known_finding};
+use crate::app::search::read::{Budget, finding_of, key_of, known_finding};
 use crate::base::id::FileId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
@@ -174,7 +174,7 @@ fn print_of(
         Subject::Asset(which) => {
             let Found { path, id, file, .. } = info::open(repository, which, clock, monitor)?;
             let known = match (&opened.findings, id) {
-                (Some(findings), Some(id)) => findings.get(id)?,
+                (Some(findings), Some(id)) => findings.get(key_of(id, path.name()))?,
                 _ => None,
             };
             let finding = known.map_or_else(|| finding_of(file, path.name(), workers), Ok)?;

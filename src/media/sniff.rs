@@ -49,6 +49,28 @@ pub fn sniff(input: &mut Input<'_>, name: &[u8]) -> io::Result<&'static Format> 
         .unwrap_or(&format::OPAQUE))
 }
 
+/// What of a name the format of its bytes can hang on: bytes are of one format under all names with the same
+/// hint. Nothing for most.
+pub fn hint(name: &[u8]) -> &'static str {
+    const ASKED: [&Format; 7] = [
+        &format::TEXT,
+        &format::JSON,
+        &format::OBJ,
+        &format::GLTF,
+        &format::BLEND,
+        &format::RAW,
+        &format::TGA,
+    ];
+    let extension = extension(name);
+    match extension.as_str() {
+        "" => "none",
+        "svgz" => "svgz",
+        other => {
+            ASKED.iter().find(|format| format.extensions.contains(&other)).map_or("", |format| format.id)
+        }
+    }
+}
+
 fn extension(name: &[u8]) -> String {
     let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     match name.iter().rposition(|byte| *byte == b'.') {

@@ -137,6 +137,39 @@ fn words_labels_fields_types_sizes_people_and_times_find_assets() {
 }
 
 #[test]
+fn a_type_is_told_by_the_content_and_by_the_end_of_ones_own_name() {
+    let world = studio();
+    let json = "{\"k\": 1}";
+    for (path, text) in [("a.txt", "harbour"), ("sheet.csv", "a,b"), ("d1.txt", json), ("d2.json", json)] {
+        write(&world, path, text);
+    }
+    write(&world, "page.PDF", "%PDF-1.4\n%%EOF\n");
+    write(&world, "logo.ai", "%PDF-1.4\n%of a drawing\n%%EOF\n");
+    write(&world, "lantern.jpg", fixture("v1/photo/lantern.png"));
+    write(&world, "poster.dat", fixture("v1/photo/lantern.png"));
+    write(&world, "model.psd", "\u{1}\u{2}\u{3}");
+    world.ok(&["commit", "-m", "Of all kinds"]);
+    let cases: &[(&str, &[&str])] = &[
+        ("type:csv", &["sheet.csv"]),
+        ("type:txt", &["a.txt", "d1.txt"]),
+        ("type:json", &["d2.json"]),
+        ("type:text", &["a.txt", "sheet.csv", "d1.txt", "d2.json"]),
+        ("type:ai", &["logo.ai"]),
+        ("type:pdf", &["page.PDF", "logo.ai"]),
+        ("type:png", &["lantern.jpg", "poster.dat"]),
+        ("type:jpg", &[]),
+        ("type:dat", &["poster.dat"]),
+        // Bytes of an unknown kind: the name is all that is known.
+        ("type:psd", &["model.psd"]),
+        ("type:layered", &[]),
+    ];
+    for (query, expected) in cases {
+        assert_eq!(found_set(&world, &[query]), set(expected), "{query}");
+        assert_eq!(found_set(&world, &[query, "--at", "main"]), set(expected), "{query} without the index");
+    }
+}
+
+#[test]
 fn every_branch_is_searched_each_for_what_it_changed() {
     let world = harbour();
     world.ok(&["draft", "new", "night"]);

@@ -6,6 +6,7 @@ use crate::app::search::asked_words;
 use crate::app::search::bring::Bringing;
 use crate::app::search::heads::{Heads, tree_of};
 use crate::app::search::open::Opened;
+use crate::app::search::read::key_of;
 use crate::base::id::{AssetId, CommitId, FileId};
 use crate::base::path::AssetPath;
 use crate::catalog::findings::Finding;
@@ -176,7 +177,7 @@ impl<'a> Lines<'a> {
             _ => None,
         };
         let finding = match (self.bringing.findings, file) {
-            (Some(findings), Some(file)) => findings.get(file)?,
+            (Some(findings), Some(file)) => findings.get(key_of(file, standing.path.name()))?,
             _ => None,
         };
         let commit = view.commit(standing.commit)?;

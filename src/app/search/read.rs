@@ -10,7 +10,7 @@ use crate::app::search::place::CatalogPlace;
 use crate::base::id::{CommitId, FileId};
 use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::base::path::AssetPath;
-use crate::catalog::findings::{Finding, Findings, NAMES_MAX, RECIPE, TEXT_BYTES_MAX};
+use crate::catalog::findings::{Finding, FindingKey, Findings, NAMES_MAX, RECIPE, TEXT_BYTES_MAX};
 use crate::catalog::index::{Catalog, Standing};
 use crate::catalog::likeness::Fingerprint;
 use crate::catalog::record::UNREAD;
@@ -19,7 +19,7 @@ use crate::media::facts::Facts;
 use crate::media::fingerprint::{EDGE, fingerprint};
 use crate::media::format::{Family, Format};
 use crate::media::input::Input;
-use crate::media::sniff::sniff;
+use crate::media::sniff::{hint, sniff};
 use crate::media::worker::{WorkerError, Workers};
 use crate::object::tree::Content;
 use crate::object::tree_walk::{TreeWalk, entry_at};
@@ -82,7 +82,7 @@ pub struct ReadCount {
 
 /// A file to read, with where it stands under which names.
 struct Unread {
-    file: FileId,
+    key: FindingKey,
     size: u64,
     name: Vec<u8>,
     standings: Vec<Standing>,
@@ -145,12 +145,12 @@ impl Reading<'_> {
             return Ok(());
         }
         let found = look(self.bringing, taken, self.workers)?;
-        let read: Vec<(FileId, Finding)> = found.into_iter().flatten().collect();
+        let read: Vec<(FindingKey, Finding)> = found.into_iter().flatten().collect();
         count.read += read.len() as u64;
         count.faulty += read.iter().filter(|(_, finding)| finding.fault.is_some()).count() as u64;
         note(self.place, findings, &read)?;
-        let known: HashSet<FileId> = read.iter().map(|(file, _)| *file).collect();
-        let noted = taken.iter().filter(|one| known.contains(&one.file));
+        let known: HashSet<FindingKey> = read.iter().map(|(key, _)| *key).collect();
+        let noted = taken.iter().filter(|one| known.contains(&one.key));
         let standings: Vec<Standing> = noted.flat_map(|one| one.standings.iter().cloned()).collect();
         let with_findings = Bringing { findings: Some(findings), ..*self.bringing };
         with_findings.refresh(catalog, self.heads, &standings)
@@ -164,7 +164,7 @@ fn hash(standing: &Standing) -> u64 {
 }
 
 fn collect(view: &View, heads: &Heads, all: Vec<Standing>, budget: Budget) -> Result<Vec<Unread>, AppError> {
-    let mut by_file: BTreeMap<FileId, Unread> = BTreeMap::new();
+    let mut by_key: BTreeMap<FindingKey, Unread> = BTreeMap::new();
     for standing in all {
         let Some(group) = heads.group(&standing.scope) else { continue };
         let tree = tree_of(view, group.commit)?;
@@ -177,18 +177,18 @@ fn collect(view: &View, heads: &Heads, all: Vec<Standing>, budget: Budget) -> Re
             continue;
         }
         let name = standing.path.name().to_vec();
-        let unread =
-            by_file.entry(file).or_insert_with(|| Unread { file, size, name, standings: Vec::new() });
+        let key = key_of(file, &name);
+        let unread = by_key.entry(key).or_insert_with(|| Unread { key, size, name, standings: Vec::new() });
         unread.standings.push(standing);
     }
-    Ok(by_file.into_values().collect())
+    Ok(by_key.into_values().collect())
 }
 
 fn look(
     bringing: &Bringing<'_>,
     taken: &[&Unread],
     workers: &Workers,
-) -> Result<Vec<Option<(FileId, Finding)>>, AppError> {
+) -> Result<Vec<Option<(FindingKey, Finding)>>, AppError> {
     let Bringing { repository, view, monitor, .. } = *bringing;
     taken
         .par_iter()
@@ -196,7 +196,7 @@ fn look(
             if monitor.is_cancelled() {
                 return Err(AppError::Cancelled);
             }
-            let found = match stored_file(repository, view, one.file, one.size, monitor) {
+            let found = match stored_file(repository, view, one.key.file, one.size, monitor) {
                 Ok(file) => finding_of(file, &one.name, workers)?,
                 Err(AppError::Cancelled) => return Err(AppError::Cancelled),
                 Err(AppError::Io { action, path, source }) => {
@@ -206,9 +206,14 @@ fn look(
                 Err(_) => return Ok(None),
             };
             monitor.advance(Advance { files: 1, bytes: one.size, ..Advance::default() });
-            Ok(Some((one.file, found)))
+            Ok(Some((one.key, found)))
         })
         .collect()
+}
+
+/// The finding that is meant by a content under a name.
+pub fn key_of(file: FileId, name: &[u8]) -> FindingKey {
+    FindingKey { file, hint: hint(name) }
 }
 
 /// What there is to find in a file.
@@ -371,12 +376,13 @@ pub fn read_commit(
     let Some(_lock) = place.lock(upkeep.monitor)? else { return Ok(0) };
     let mut findings = open_findings(&place)?;
     let mut budget = upkeep.budget;
-    let mut unread: BTreeMap<FileId, Unread> = BTreeMap::new();
+    let mut unread: BTreeMap<FindingKey, Unread> = BTreeMap::new();
     let view = &opened.view;
     for item in TreeWalk::new(view, tree_of(view, commit)?, AssetPath::root()) {
         let (path, entry) = item.map_err(RepoError::from)?;
         let Content::File { id: file, size, .. } = entry.content else { continue };
-        let known = unread.contains_key(&file) || findings.get(file)?.is_some();
+        let key = key_of(file, path.name());
+        let known = unread.contains_key(&key) || findings.get(key)?.is_some();
         if known || size > budget.largest || !view.has_content(file, size)? || view.is_erased(file)? {
             continue;
         }
@@ -384,7 +390,7 @@ pub fn read_commit(
             break;
         }
         let name = path.name().to_vec();
-        unread.insert(file, Unread { file, size, name, standings: Vec::new() });
+        unread.insert(key, Unread { key, size, name, standings: Vec::new() });
     }
     if unread.is_empty() {
         return Ok(0);
@@ -394,16 +400,16 @@ pub fn read_commit(
     let Upkeep { workers, now, monitor, .. } = upkeep;
     let bringing = Bringing { repository, view, findings: None, now, monitor };
     let read = look(&bringing, &unread.values().collect::<Vec<_>>(), workers)?;
-    let read: Vec<(FileId, Finding)> = read.into_iter().flatten().collect();
+    let read: Vec<(FindingKey, Finding)> = read.into_iter().flatten().collect();
     note(&place, &mut findings, &read)?;
     opened.findings = Some(findings);
     Ok(read.len() as u64)
 }
 
 /// Keeps what was found, and what pictures look like.
-fn note(place: &CatalogPlace, findings: &mut Findings, read: &[(FileId, Finding)]) -> Result<(), AppError> {
-    findings.keep(read.iter().map(|(file, finding)| (*file, finding)))?;
-    let prints = read.iter().filter_map(|(file, finding)| Some((*file, finding.print?)));
+fn note(place: &CatalogPlace, findings: &mut Findings, read: &[(FindingKey, Finding)]) -> Result<(), AppError> {
+    findings.keep(read.iter().map(|(key, finding)| (*key, finding)))?;
+    let prints = read.iter().filter_map(|(key, finding)| Some((key.file, finding.print?)));
     Ok(place.prints().add(&prints.collect::<Vec<(FileId, Fingerprint)>>())?)
 }
 
@@ -431,7 +437,7 @@ pub fn known_finding(
     monitor: &dyn Monitor,
 ) -> Result<Finding, AppError> {
     if let Some(findings) = findings
-        && let Some(finding) = findings.get(file)?
+        && let Some(finding) = findings.get(key_of(file, name))?
     {
         return Ok(finding);
     }

@@ -199,7 +199,11 @@ fn damage_is_noticed_and_another_version_is_none() {
             std::fs::write(&path, &bytes).expect("damaged");
             let Ok(Some(taken)) = Catalog::open(&folder) else { continue };
             // The name of a setting may be damaged that says what holds anyway: then nothing else is read.
-            assert_eq!((name.as_str(), bytes.len()), ("meta.json", sound.len()), "it is damaged and was taken");
+            assert_eq!(
+                (name.as_str(), bytes.len()),
+                ("meta.json", sound.len()),
+                "it is damaged and was taken"
+            );
             assert_eq!(taken.state(), &State { version: INDEX_VERSION, ..State::default() });
             let mut all: Vec<String> =
                 taken.everything().expect("read").iter().map(|one| one.path.to_string()).collect();
