@@ -47,6 +47,7 @@ mod model;
 mod openssh;
 mod packages;
 mod photoshop;
+mod picture_facts;
 mod promises;
 mod read_only;
 mod real_input;

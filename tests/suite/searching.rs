@@ -148,6 +148,10 @@ fn a_type_is_told_by_the_content_and_by_the_end_of_ones_own_name() {
     write(&world, "lantern.jpg", fixture("v1/photo/lantern.png"));
     write(&world, "poster.dat", fixture("v1/photo/lantern.png"));
     write(&world, "model.psd", "\u{1}\u{2}\u{3}");
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/pictures");
+    for name in ["cmyk.jpg", "lab.tif", "moving.gif"] {
+        write(&world, &format!("kinds/{name}"), fs::read(pictures.join(name)).expect("a picture"));
+    }
     world.ok(&["commit", "-m", "Of all kinds"]);
     let cases: &[(&str, &[&str])] = &[
         ("type:csv", &["sheet.csv"]),
@@ -157,11 +161,14 @@ fn a_type_is_told_by_the_content_and_by_the_end_of_ones_own_name() {
         ("type:ai", &["logo.ai"]),
         ("type:pdf", &["page.PDF", "logo.ai"]),
         ("type:png", &["lantern.jpg", "poster.dat"]),
-        ("type:jpg", &[]),
+        ("type:jpg", &["kinds/cmyk.jpg"]),
         ("type:dat", &["poster.dat"]),
         // Bytes of an unknown kind: the name is all that is known.
         ("type:psd", &["model.psd"]),
         ("type:layered", &[]),
+        ("color:cmyk", &["kinds/cmyk.jpg"]),
+        ("color:lab width:24", &["kinds/lab.tif"]),
+        ("length:1", &["kinds/moving.gif"]),
     ];
     for (query, expected) in cases {
         assert_eq!(found_set(&world, &[query]), set(expected), "{query}");
