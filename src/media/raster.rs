@@ -45,7 +45,7 @@ impl Decoder for Raster {
         facts: &mut Facts,
     ) -> Result<(), DecodeError> {
         let own = container::read(input, format.id)?;
-        let undecoded = match (decoded(input, format, facts), own.size) {
+        let undecoded = match (pixels_say(input, format, facts), own.size) {
             (Ok(picture), _) => {
                 facts.picture = Some(picture);
                 false
@@ -102,7 +102,7 @@ impl Decoder for Raster {
 }
 
 /// What the decoder of the pixels says of a picture.
-fn decoded(
+fn pixels_say(
     input: &mut Input<'_>,
     format: &'static Format,
     facts: &mut Facts,
