@@ -8,7 +8,7 @@ use pentimento::app::search::heads::own_of;
 use pentimento::app::search::open::{Upkeep, open};
 use pentimento::app::search::read::Budget;
 use pentimento::app::search::{self, Options};
-use pentimento::base::monitor::SilentMonitor;
+use pentimento::base::monitor::{Advance, Monitor, Phase, Problem, SilentMonitor};
 use pentimento::base::path::AssetPath;
 use pentimento::base::time::{FixedClock, Timestamp};
 use pentimento::catalog::visibility::Visibility;
@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 /// Numbers that look random and are the same for the same seed (Knuth's MMIX generator).
 struct Numbers(u64);
@@ -638,4 +639,60 @@ fn a_commit_tells_near_copies_when_it_is_asked_to() {
     assert!(told.stderr.contains("small.png looks like photo/lantern.png"), "{}", told.stderr);
     write(&world, "notes.txt", "no picture");
     assert!(!world.pent(&["commit", "-m", "Notes"]).stderr.contains("looks like"));
+}
+
+/// Asks to stop when so many files were looked into.
+struct StopsAfter {
+    files: u64,
+    seen: std::sync::atomic::AtomicU64,
+}
+
+impl Monitor for StopsAfter {
+    fn phase(&self, _: Phase) {}
+    fn advance(&self, advance: Advance) {
+        self.seen.fetch_add(advance.files, std::sync::atomic::Ordering::SeqCst);
+    }
+    fn problem(&self, _: Problem) {}
+    fn is_cancelled(&self) -> bool {
+        self.seen.load(std::sync::atomic::Ordering::SeqCst) >= self.files
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_search_that_is_stopped_or_runs_out_of_time_goes_on_where_it_was() {
+    use std::os::unix::fs::PermissionsExt as _;
+    const FILES: usize = 30;
+    let world = studio();
+    for number in 0..FILES {
+        write(&world, &format!("{number}.png"), [b"\x89PNG\r\n\x1a\n".as_slice(), &[number as u8]].concat());
+    }
+    world.ok(&["commit", "-m", "Pictures"]);
+    // A decoder that takes its time, says nothing and counts how often it was called.
+    let (program, calls) = (world.studio().join("../slow.sh"), world.studio().join("../calls"));
+    fs::write(&program, format!("#!/bin/sh\nsleep 0.1\necho x >> '{}'\n", calls.display())).expect("written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("may be run");
+    let called = || fs::read_to_string(&calls).map_or(0, |text| text.lines().count());
+    let slow = Workers::new(program, Limits::default());
+    let repository = Repository::open(&world.studio(), Access::ReadOnly).expect("a repository");
+    let look = |budget: Budget, monitor: &dyn Monitor| {
+        let upkeep = Upkeep { workers: &slow, budget, anew: false, now: NOW, monitor };
+        open(&repository, upkeep).map(|opened| (opened.read.read, opened.unread().expect("counted")))
+    };
+    // The index itself tells its files too: it is made first.
+    let no_time = Budget { time: Some(Duration::ZERO), ..Budget::SEARCH };
+    assert_eq!(look(no_time, &SilentMonitor).expect("an index"), (0, FILES as u64));
+    // Out of time: what was looked into is kept, and the rest waits.
+    let little = Budget { time: Some(Duration::from_millis(150)), ..Budget::SEARCH };
+    let (read, unread) = look(little, &SilentMonitor).expect("an index");
+    assert!(read > 0 && read < FILES as u64, "{read} files in little time");
+    assert_eq!((unread, called() as u64), (FILES as u64 - read, read));
+    // Stopped: the same.
+    let stops = StopsAfter { files: 4, seen: std::sync::atomic::AtomicU64::new(0) };
+    assert!(look(Budget::SEARCH, &stops).is_err(), "it was stopped");
+    let (_, unread) = look(Budget::ALL, &SilentMonitor).expect("an index");
+    assert_eq!(unread, 0);
+    // Only what was being looked into when the stop came is looked into again.
+    let again = called() - FILES;
+    assert!(again <= std::thread::available_parallelism().map_or(64, usize::from), "{again} files twice");
 }

@@ -152,7 +152,7 @@ fn update(
     let bringing = Bringing { repository, view: &view, findings: None, now, monitor };
     let read = read_unread(&bringing, place, (&mut catalog, &mut store), &target.heads, workers, budget)?;
     let unread = catalog.count_tag(UNREAD.0, UNREAD.1)?;
-    if read.read == 0 && unread != catalog.state().left {
+    if read.read == 0 && !read.out_of_time && unread != catalog.state().left {
         let state = State { left: unread, ..catalog.state().clone() };
         catalog.write()?.commit(state)?;
     }
