@@ -437,13 +437,15 @@ terms = [
     }
 
     fn described() -> impl Strategy<Value = Metadata> {
-        let names: Vec<&str> = xmp::standard_fields().chain(["subject", "place", "price", "my-own"]).collect();
+        let names: Vec<&str> =
+            xmp::standard_fields().chain(["subject", "place", "price", "my-own"]).collect();
         prop::collection::btree_map(prop::sample::select(names), value(), 1..6).prop_map(|fields| {
-            let fields = fields.into_iter().map(|(name, value)| (FieldName::new(name).expect("a name"), value));
+            let fields =
+                fields.into_iter().map(|(name, value)| (FieldName::new(name).expect("a name"), value));
             // Labels are a set, whoever writes them.
             let fields = fields
                 .filter(|(name, value)| name.as_str() != LABELS_FIELD || matches!(value, FieldValue::Set(_)));
-            Metadata { fields: fields.collect() }
+            Metadata { fields: fields.collect(), ..Metadata::default() }
         })
     }
 

@@ -217,7 +217,11 @@ mod tests {
         assert_eq!(again.get(ids[7]).expect("readable"), Some(two));
         assert_eq!(again.get(ids[8]).expect("readable"), Some(one));
         assert_eq!(again.get(key(99, "")).expect("readable"), None);
-        assert_eq!(again.get(key(7, "json")).expect("readable"), None, "under another name it is something else");
+        assert_eq!(
+            again.get(key(7, "json")).expect("readable"),
+            None,
+            "under another name it is something else"
+        );
         assert_eq!(again.len(), 50);
         let old = Finding { recipe: RECIPE + 1, ..Finding::default() };
         store.keep([(ids[1], &old)]).expect("kept");

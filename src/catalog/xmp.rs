@@ -111,7 +111,8 @@ pub fn write(fields: &BTreeMap<FieldName, FieldValue>, words: &dyn Words) -> Str
     let paths: Vec<String> = terms.flatten().filter_map(|term| words.term_path(*term)).collect();
     let paths: Vec<String> = paths.iter().map(|path| path.replace('/', &BELOW.to_string())).collect();
     put(&mut properties, TERMS_PROPERTY, Shape::Bag, &paths);
-    let mut own: Vec<String> = fields.iter().flat_map(|(name, value)| own_lines(name, value, words)).collect();
+    let mut own: Vec<String> =
+        fields.iter().flat_map(|(name, value)| own_lines(name, value, words)).collect();
     // What a reader has no more room for should be the longest.
     own.sort_by_key(String::len);
     put(&mut properties, OWN_FIELDS, Shape::Bag, &own);
@@ -194,7 +195,8 @@ pub fn read(
         let Ok(name) = FieldName::new(field) else { continue };
         let before = own.get(&name);
         let long = values.iter().map(|value| value.chars().count());
-        let is_cut = long.clone().any(|long| long >= VALUE_CHARS_MAX) || long.sum::<usize>() >= LIST_CHARS_MAX;
+        let is_cut =
+            long.clone().any(|long| long >= VALUE_CHARS_MAX) || long.sum::<usize>() >= LIST_CHARS_MAX;
         if is_cut || before.is_some_and(|own| same(&members(own, *shape, words), values)) {
             continue;
         }

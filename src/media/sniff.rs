@@ -39,8 +39,17 @@ impl Sample<'_> {
 /// Reads at most 128 KiB, whatever the size. What nothing is known of is [`format::OPAQUE`].
 pub fn sniff(input: &mut Input<'_>, name: &[u8]) -> io::Result<&'static Format> {
     let len = input.len();
-    let head = input.read_at(0, LOOK)?;
-    let tail = input.read_at(len.saturating_sub(LOOK as u64).max(head.len() as u64), LOOK)?;
+    sniff_by(len, name, |offset, most| input.read_at(offset, most))
+}
+
+/// The same of `len` bytes that `read` gives: at most so many from a place on.
+pub fn sniff_by(
+    len: u64,
+    name: &[u8],
+    mut read: impl FnMut(u64, usize) -> io::Result<Vec<u8>>,
+) -> io::Result<&'static Format> {
+    let head = read(0, LOOK)?;
+    let tail = read(len.saturating_sub(LOOK as u64).max(head.len() as u64), LOOK)?;
     let extension = extension(name);
     let sample = Sample { head: &head, tail: &tail, len, extension: &extension };
     Ok(container::tell(&sample)

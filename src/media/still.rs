@@ -144,7 +144,8 @@ fn film(input: &mut Input<'_>, moov: &Part) -> io::Result<Option<(u64, Timing)>>
         let Some(head) = child(input, &media, b"mdhd")? else { continue };
         let head = body(input, &head)?;
         // The dates before it are longer in the second version.
-        let scale = Numbers(head.get(if head.first() == Some(&1) { 20.. } else { 12.. }).unwrap_or_default()).take(4);
+        let scale =
+            Numbers(head.get(if head.first() == Some(&1) { 20.. } else { 12.. }).unwrap_or_default()).take(4);
         let Some(information) = child(input, &media, b"minf")? else { continue };
         let Some(table) = child(input, &information, b"stbl")? else { continue };
         let Some(times) = child(input, &table, b"stts")? else { continue };

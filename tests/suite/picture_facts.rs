@@ -128,7 +128,9 @@ fn told_by(one: &Value) -> Told {
         "BMP" => bmp.map(|bits| if bits > 8.0 { bits / 3.0 } else { bits }.to_string()),
         "ICO" => number("BitsPerPixel").map(|bits| (bits / 4.0).to_string()),
         "EXR" => exr.as_ref().map(|channel| if channel.contains("half") { "16" } else { "32" }.to_owned()),
-        _ => ["BitDepth", "BitsPerSample", "BitsPerPixel", "ImagePixelDepth"].iter().find_map(|key| first(key)),
+        _ => {
+            ["BitDepth", "BitsPerSample", "BitsPerPixel", "ImagePixelDepth"].iter().find_map(|key| first(key))
+        }
     };
     let colour = png
         .or(jpeg)
@@ -177,10 +179,20 @@ fn size_colours_depth_frames_and_length_are_what_exiftool_tells() {
 #[test]
 fn transparency_pages_and_rates_are_told_where_exiftool_has_no_word_for_them() {
     let alpha = |name: &str| facts(&folder().join(name)).picture.and_then(|picture| picture.alpha);
-    for name in ["opaque.gif", "rgb.png", "palette.png", "rgb.tif", "pages.tif", "lossy.webp", "rgb.dds", "cmyk.jpg"] {
+    for name in
+        ["opaque.gif", "rgb.png", "palette.png", "rgb.tif", "pages.tif", "lossy.webp", "rgb.dds", "cmyk.jpg"]
+    {
         assert_eq!(alpha(name), Some(false), "{name}");
     }
-    for name in ["palette-clear.png", "gray-alpha.png", "rgba.png", "rgba.tif", "lossless.webp", "rgba.tga", "rgba.dds"] {
+    for name in [
+        "palette-clear.png",
+        "gray-alpha.png",
+        "rgba.png",
+        "rgba.tif",
+        "lossless.webp",
+        "rgba.tga",
+        "rgba.dds",
+    ] {
         assert_eq!(alpha(name), Some(true), "{name}");
     }
     let told = |name: &str| facts(&folder().join(name));
@@ -196,11 +208,19 @@ fn transparency_pages_and_rates_are_told_where_exiftool_has_no_word_for_them() {
 #[test]
 fn a_picture_whose_pixels_nobody_decodes_is_told_all_the_same() {
     let place = tempfile::tempdir().expect("a folder");
-    for (name, colour, depth) in [("lab.tif", "Lab", 8), ("palette.tif", "indexed", 8), ("float.tif", "gray", 32)] {
+    for (name, colour, depth) in
+        [("lab.tif", "Lab", 8), ("palette.tif", "indexed", 8), ("float.tif", "gray", 32)]
+    {
         let path = place.path().join(name);
         fs::copy(folder().join(name), &path).expect("copied");
         let written = Command::new("exiftool")
-            .args(["-q", "-overwrite_original", "-IFD0:Artist=Zoe", "-XMP-dc:Title=Quay", "-IFD0:Orientation#=6"])
+            .args([
+                "-q",
+                "-overwrite_original",
+                "-IFD0:Artist=Zoe",
+                "-XMP-dc:Title=Quay",
+                "-IFD0:Orientation#=6",
+            ])
             .arg(&path)
             .status();
         assert!(written.expect("exiftool is installed").success());
@@ -216,5 +236,9 @@ fn a_picture_whose_pixels_nobody_decodes_is_told_all_the_same() {
         assert_eq!(picture.orientation, Some(6), "{name}");
     }
     let facts = facts(&folder().join("lab.tif"));
-    assert!(facts.notes.iter().any(|note| note.starts_with("no picture can be made of it")), "{:?}", facts.notes);
+    assert!(
+        facts.notes.iter().any(|note| note.starts_with("no picture can be made of it")),
+        "{:?}",
+        facts.notes
+    );
 }

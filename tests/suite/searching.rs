@@ -415,7 +415,8 @@ fn the_index_knows_the_last_name_the_last_change_and_every_branch() {
     assert_eq!(world.json(&["search", "on:main"])["hits"][0]["commit"], last);
     assert_eq!(found(&world, &["on:draft/poster"]), [""; 0], "it has nothing of its own, and is behind");
     // A name that somebody has no longer is nowhere.
-    let old = world.json(&["search", "on:main"])["hits"][0]["by"]["name"].as_str().expect("a name").to_owned();
+    let old =
+        world.json(&["search", "on:main"])["hits"][0]["by"]["name"].as_str().expect("a name").to_owned();
     world.ok(&["config", "user.name", "Quiddity Neu"]);
     write(&world, "b.txt", "b");
     world.ok(&["commit", "-m", "B"]);

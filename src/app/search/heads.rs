@@ -89,7 +89,9 @@ impl Heads {
             Node::All(nodes) => Node::All(all(nodes)),
             Node::Any(nodes) => Node::Any(all(nodes)),
             Node::Not(inner) => Node::Not(Box::new(self.widened(*inner))),
-            Node::Tag { key, value } if key == ON && self.beside.iter().any(|name| value.fits(&fold(name))) => {
+            Node::Tag { key, value }
+                if key == ON && self.beside.iter().any(|name| value.fits(&fold(name))) =>
+            {
                 let base = self.base.iter().flat_map(|group| &group.names);
                 let main = base.map(|name| Node::Tag { key: ON.to_owned(), value: TagValue::Is(fold(name)) });
                 Node::Any(main.chain([Node::Tag { key, value }]).collect())

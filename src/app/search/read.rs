@@ -54,7 +54,8 @@ pub struct Budget {
 
 impl Budget {
     /// What a search reads by the way.
-    pub const SEARCH: Self = Self { files: 200, bytes: 256 << 20, largest: 64 << 20, time: Some(Duration::from_secs(20)) };
+    pub const SEARCH: Self =
+        Self { files: 200, bytes: 256 << 20, largest: 64 << 20, time: Some(Duration::from_secs(20)) };
     /// Everything.
     pub const ALL: Self = Self { files: u64::MAX, bytes: u64::MAX, largest: u64::MAX, time: None };
 
@@ -479,7 +480,11 @@ pub fn read_commit(
 }
 
 /// Keeps what was found, and what pictures look like.
-fn note(place: &CatalogPlace, findings: &mut Findings, read: &[(FindingKey, Finding)]) -> Result<(), AppError> {
+fn note(
+    place: &CatalogPlace,
+    findings: &mut Findings,
+    read: &[(FindingKey, Finding)],
+) -> Result<(), AppError> {
     findings.keep(read.iter().map(|(key, finding)| (*key, finding)))?;
     let prints = read.iter().filter_map(|(key, finding)| Some((key.file, finding.print?)));
     Ok(place.prints().add(&prints.collect::<Vec<(FileId, Fingerprint)>>())?)

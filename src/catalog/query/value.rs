@@ -254,7 +254,11 @@ mod tests {
         assert!(field_bounds("yesterday").is_err(), "fields know no now");
         let both = field_bounds(">1970").expect("a number and a year");
         assert_eq!(both.numbers, Some((Excluded(1970.0), Unbounded)));
-        assert_eq!(both.dates, Some((Included(365.0 * day), Unbounded)), "after the year, not after its first day");
+        assert_eq!(
+            both.dates,
+            Some((Included(365.0 * day), Unbounded)),
+            "after the year, not after its first day"
+        );
         let date = FieldBounds { numbers: None, dates: Some((Unbounded, Excluded(day))) };
         assert_eq!(field_bounds("<1970-01-02"), Ok(date));
         let number = FieldBounds { numbers: Some((Excluded(19.9), Unbounded)), dates: None };

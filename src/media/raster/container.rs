@@ -221,7 +221,8 @@ fn webp(input: &mut Input<'_>) -> io::Result<Option<Container>> {
         match kind {
             b"VP8X" => {
                 found.alpha = data.first().map(|flags| flags & 0x10 != 0);
-                found.size = u24_le(data, 4).zip(u24_le(data, 7)).map(|(across, down)| (across + 1, down + 1));
+                found.size =
+                    u24_le(data, 4).zip(u24_le(data, 7)).map(|(across, down)| (across + 1, down + 1));
             }
             b"ANMF" => {
                 frames += 1;
@@ -313,8 +314,7 @@ fn directory(
     let (mut across, mut down, mut is_page) = (None, None, true);
     for raw in table.get(..length).unwrap_or_default().chunks_exact(entry_bytes) {
         let value_at = if order.large { 12 } else { 8 };
-        let (Some(tag), Some(kind), Some(count)) =
-            (order.u16(raw, 0), order.u16(raw, 2), order.long(raw, 4))
+        let (Some(tag), Some(kind), Some(count)) = (order.u16(raw, 0), order.u16(raw, 2), order.long(raw, 4))
         else {
             break;
         };
@@ -427,7 +427,8 @@ fn exr(head: &[u8]) -> Option<Container> {
         match name {
             b"displayWindow" => {
                 let side = |from: usize, to: usize| {
-                    let number = |at| u32_le(value, at).map(|number| i64::from((number as u32).cast_signed()));
+                    let number =
+                        |at| u32_le(value, at).map(|number| i64::from((number as u32).cast_signed()));
                     u64::try_from(number(to)? - number(from)? + 1).ok()
                 };
                 found.size = side(0, 8).zip(side(4, 12));
