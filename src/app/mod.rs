@@ -36,6 +36,7 @@ pub mod log;
 pub mod merge;
 pub mod meta;
 pub mod mv;
+pub mod near_copies;
 pub mod policy;
 pub mod pull;
 pub mod push;

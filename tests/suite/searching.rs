@@ -640,6 +640,19 @@ fn a_commit_tells_near_copies_when_it_is_asked_to() {
     assert!(told.stderr.contains("small.png looks like photo/lantern.png"), "{}", told.stderr);
     write(&world, "notes.txt", "no picture");
     assert!(!world.pent(&["commit", "-m", "Notes"]).stderr.contains("looks like"));
+    // Copies that come in together are told of each other, also where there is no index; before they are stored.
+    world.ok(&["index", "--remove"]);
+    world.ok(&["thumb", "photo/HarbourDusk.jpg", "--to", "dusk-a.png", "--edge", "220"]);
+    world.ok(&["thumb", "photo/HarbourDusk.jpg", "--to", "dusk-b.png", "--edge", "200"]);
+    let told = world.pent(&["commit", "-m", "Both"]);
+    assert_eq!(told.code, 0);
+    assert!(told.stderr.contains("dusk-b.png looks like dusk-a.png"), "{}", told.stderr);
+    // Its own earlier version is no copy.
+    world.ok(&["thumb", "photo/HarbourDusk.jpg", "--to", "../dusk.png", "--edge", "210"]);
+    world.ok(&["index"]);
+    fs::copy(world.studio().join("../dusk.png"), world.studio().join("dusk-a.png")).expect("copied");
+    let told = world.pent(&["commit", "-m", "Again"]);
+    assert!(!told.stderr.contains("looks like dusk-a.png"), "{}", told.stderr);
 }
 
 /// Asks to stop when so many files were looked into.

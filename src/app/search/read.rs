@@ -386,7 +386,7 @@ fn field_key(group: &str, name: &str) -> String {
 }
 
 /// Whether files of a family are recognised by their look: every typeface looks like every other one.
-const fn has_a_look(family: Family) -> bool {
+pub const fn has_a_look(family: Family) -> bool {
     matches!(
         family,
         Family::Image | Family::Layered | Family::Vector | Family::Document | Family::Video | Family::Mesh
@@ -502,21 +502,4 @@ pub fn open_findings(place: &CatalogPlace) -> Result<Findings, AppError> {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// A file of a repository, read for once and for all.
-pub fn known_finding(
-    findings: Option<&Findings>,
-    repository: &Repository,
-    view: &View,
-    (file, size, name): (FileId, u64, &[u8]),
-    workers: &Workers,
-    monitor: &dyn Monitor,
-) -> Result<Finding, AppError> {
-    if let Some(findings) = findings
-        && let Some(finding) = findings.get(key_of(file, name))?
-    {
-        return Ok(finding);
-    }
-    finding_of(stored_file(repository, view, file, size, monitor)?, name, workers)
 }
