@@ -445,7 +445,7 @@ terms = [
             // Labels are a set, whoever writes them.
             let fields = fields
                 .filter(|(name, value)| name.as_str() != LABELS_FIELD || matches!(value, FieldValue::Set(_)));
-            Metadata { fields: fields.collect(), ..Metadata::default() }
+            Metadata { fields: fields.collect() }
         })
     }
 

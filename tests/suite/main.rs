@@ -62,6 +62,7 @@ mod review_kit;
 mod scale;
 mod schemas;
 mod searching;
+mod searching_files;
 mod seeing_support;
 mod server;
 mod sharing;

@@ -8,7 +8,7 @@ use crate::app::search::heads::{Heads, tree_of};
 use crate::app::search::open::{Opened, Upkeep};
 use crate::app::search::place::CatalogPlace;
 use crate::base::id::{CommitId, FileId};
-use crate::base::monitor::{Advance, Monitor, Phase};
+use crate::base::monitor::{Advance, Phase};
 use crate::base::path::AssetPath;
 use crate::catalog::findings::{Finding, FindingKey, Findings, NAMES_MAX, RECIPE, TEXT_BYTES_MAX};
 use crate::catalog::index::{Catalog, Standing};
