@@ -37,6 +37,7 @@ pub mod log;
 pub mod merge;
 pub mod meta;
 pub mod mv;
+pub mod near_copies;
 pub mod policy;
 pub mod pull;
 pub mod push;

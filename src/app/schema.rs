@@ -2,7 +2,7 @@
 
 use crate::app::common::field_value;
 use crate::app::common::schema::{
-    BREACHES_MAX, breaches_of, in_tree, in_worktree, text_in_tree, text_in_worktree, types_of,
+    BREACHES_MAX, breaches_of, in_tree, in_worktree, is_ours, text_in_tree, text_in_worktree, types_of,
 };
 use crate::app::error::AppError;
 use crate::app::meta::{self, Change};
@@ -175,7 +175,7 @@ pub fn check(
         if let Some(metadata) = pending.get(&path) {
             entry.metadata = *metadata;
         }
-        report.breaches.extend(breaches_of(&view, &schema, &path, &entry)?);
+        report.breaches.extend(breaches_of(&view, &schema, &path, &entry, &types_of(&path))?);
         if report.breaches.len() > BREACHES_MAX {
             report.breaches.truncate(BREACHES_MAX);
             report.more = true;
@@ -206,7 +206,7 @@ pub fn apply(
     for item in TreeWalk::new(&view, head_tree(&view)?, AssetPath::root()) {
         let (path, entry) = item.map_err(RepoError::from)?;
         let wanted = paths.is_empty() || paths.iter().any(|folder| path.is_within(folder));
-        if !wanted || !matches!(entry.content, Content::File { .. }) || path.name().starts_with(b".") {
+        if !wanted || !matches!(entry.content, Content::File { .. }) || is_ours(&path) {
             continue;
         }
         let metadata = pending.get(&path).copied().unwrap_or(entry.metadata);

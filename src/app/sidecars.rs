@@ -373,3 +373,117 @@ fn properties_of(
 fn values(field: &Field) -> Vec<String> {
     field.members().map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SCHEMA: &str = r#"version = 1
+[fields.subject]
+type = "terms"
+vocabulary = "subjects"
+[fields.place]
+type = "terms"
+vocabulary = "subjects"
+[vocabularies.subjects]
+terms = [
+    { key = "places", name = "Places" },
+    { key = "harbour", name = "Harbour, old", under = "places" },
+    { key = "night", name = "Night" },
+]
+"#;
+
+    fn schema() -> Schema {
+        Schema::parse(SCHEMA).expect("a schema")
+    }
+
+    fn term(key: &str) -> TermId {
+        let schema = schema();
+        let terms = &schema.vocabularies["subjects"].terms;
+        *terms.iter().find(|(_, term)| term.key == key).expect("a term").0
+    }
+
+    /// The properties that a reader finds in a sidecar.
+    fn properties(sidecar: &str) -> BTreeMap<String, Vec<String>> {
+        let read = crate::media::embedded::xmp::read(sidecar.as_bytes()).expect("well-formed");
+        let mut properties: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for field in &read {
+            properties.entry(field.name.clone()).or_default().extend(values(field));
+        }
+        properties
+    }
+
+    fn value() -> impl Strategy<Value = FieldValue> {
+        let text = prop_oneof![
+            "[ -~]{0,12}",
+            "[a-z ,;%|/&<\"\n\t\u{a0}\u{201a}é港]{1,20}",
+            "\\PC{1,30}",
+            Just(format!("{}\u{2003} é%,{}", "long ".repeat(700), "end ".repeat(300))),
+        ];
+        let terms = prop::sample::subsequence(vec!["places", "harbour", "night"], 1..3);
+        prop_oneof![
+            text.clone().prop_map(FieldValue::Text),
+            any::<i64>().prop_map(FieldValue::Integer),
+            (any::<i32>(), 1u8..18).prop_map(|(number, scale)| FieldValue::Decimal {
+                // No digit too many: a decimal has one form.
+                mantissa: i64::from(number) * 10 + 1,
+                scale,
+            }),
+            any::<bool>().prop_map(FieldValue::Boolean),
+            (-700_000i32..2_900_000).prop_map(FieldValue::Date),
+            (-60_000_000_000_000i64..200_000_000_000_000).prop_map(FieldValue::Moment),
+            prop::collection::btree_set(text, 1..5).prop_map(FieldValue::Set),
+            terms.prop_map(|keys| FieldValue::Terms(keys.into_iter().map(term).collect())),
+        ]
+    }
+
+    fn described() -> impl Strategy<Value = Metadata> {
+        let names: Vec<&str> =
+            xmp::standard_fields().chain(["subject", "place", "price", "my-own"]).collect();
+        prop::collection::btree_map(prop::sample::select(names), value(), 1..6).prop_map(|fields| {
+            let fields =
+                fields.into_iter().map(|(name, value)| (FieldName::new(name).expect("a name"), value));
+            // Labels are a set, whoever writes them.
+            let fields = fields
+                .filter(|(name, value)| name.as_str() != LABELS_FIELD || matches!(value, FieldValue::Set(_)));
+            Metadata { fields: fields.collect() }
+        })
+    }
+
+    proptest! {
+        /// Whoever writes a sidecar and takes back what it says has changed nothing, with a schema and without.
+        #[test]
+        fn what_is_exported_changes_nothing_when_it_comes_back(metadata in described()) {
+            let schema = schema();
+            for words in [ProjectWords(None), ProjectWords(Some(&schema))] {
+                let properties = properties(&xmp::write(&metadata.fields, &words));
+                let changes = changes(&metadata, xmp::read(&properties, &words), true);
+                prop_assert_eq!(changes, BTreeMap::new());
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_changes_of_a_set_or_of_terms_is_taken_over_alone() {
+        let schema = schema();
+        let words = ProjectWords(Some(&schema));
+        let name = |name: &str| FieldName::new(name).expect("a name");
+        let set = |members: &[&str]| FieldValue::Set(members.iter().map(ToString::to_string).collect());
+        let terms = |keys: &[&str]| FieldValue::Terms(keys.iter().map(|key| term(key)).collect());
+        let fields = BTreeMap::from([
+            (name("city"), set(&["Bremen", "Kiel"])),
+            (name("subject"), terms(&["harbour", "night"])),
+            (name("place"), terms(&["harbour"])),
+        ]);
+        let mut stranger = properties(&xmp::write(&fields, &words));
+        assert_eq!(stranger["photoshop:City"], ["Bremen; Kiel"], "other programs see both");
+        stranger.insert("photoshop:City".to_owned(), vec!["Bremen; Kiel; Oslo".to_owned()]);
+        let paths = vec!["Places|Harbour, old".to_owned(), "Places".to_owned()];
+        stranger.insert("lr:hierarchicalSubject".to_owned(), paths);
+        let read = xmp::read(&stranger, &words);
+        assert_eq!(read[&name("city")], set(&["Bremen", "Kiel", "Oslo"]));
+        assert_eq!(read[&name("place")], terms(&["harbour", "places"]), "the first field of that vocabulary");
+        assert_eq!(read[&name("subject")], terms(&["harbour"]), "night was taken out");
+    }
+}

@@ -6,15 +6,15 @@ use crate::app::error::AppError;
 use crate::app::info::{self, Opened as Found};
 use crate::app::search::IndexLine;
 use crate::app::search::heads::tree_of;
-use crate::app::search::open::{Opened, Upkeep, as_it_is, open};
+use crate::app::search::open::{Opened, Upkeep, open};
 use crate::app::search::place::CatalogPlace;
-use crate::app::search::read::{Budget, finding_of, known_finding};
+use crate::app::search::read::{Budget, finding_of, key_of};
 use crate::base::id::FileId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::catalog::index::Standing;
-use crate::catalog::likeness::{Fingerprint, NEAR_BITS, distance_of, likeness};
+use crate::catalog::likeness::{Fingerprint, distance_of, likeness};
 use crate::catalog::visibility::Visibility;
 use crate::media::worker::Workers;
 use crate::object::tree::Content;
@@ -104,63 +104,6 @@ pub fn run(
     Ok(Report { subject, file, hits, index: IndexLine::of(&opened, true)? })
 }
 
-/// A new picture and what it looks like.
-#[derive(Debug, Clone)]
-pub struct NearCopy {
-    /// The picture.
-    pub path: AssetPath,
-    /// Other assets that look the same.
-    pub like: Vec<AssetPath>,
-}
-
-/// Most pictures that are looked at after a commit, and their largest size in bytes.
-const LOOKED_AT: (usize, u64) = (50, 64 << 20);
-
-/// Which files of the newest commit look like other assets. Only what is fingerprinted already is
-/// compared; nothing is brought up to date.
-pub fn near_copies(
-    repository: &Repository,
-    paths: &[AssetPath],
-    workers: &Workers,
-    monitor: &dyn Monitor,
-) -> Result<Vec<NearCopy>, AppError> {
-    let Some(opened) = as_it_is(repository)? else { return Ok(Vec::new()) };
-    let prints = CatalogPlace::of(repository).prints();
-    let Some(head) = opened.view.head()? else { return Ok(Vec::new()) };
-    let tree = tree_of(&opened.view, head)?;
-    let mut near = Vec::new();
-    for path in paths.iter().take(LOOKED_AT.0) {
-        let entry = entry_at(&opened.view, tree, path).map_err(RepoError::from)?;
-        let Some(Content::File { id, size, .. }) = entry.as_ref().map(|entry| entry.content.clone()) else {
-            continue;
-        };
-        if size > LOOKED_AT.1 {
-            continue;
-        }
-        let which = (id, size, path.name());
-        let finding =
-            known_finding(opened.findings.as_ref(), repository, &opened.view, which, workers, monitor)?;
-        let Some(print) = finding.print else { continue };
-        let asset = entry.and_then(|entry| entry.asset);
-        let mut like = Vec::new();
-        for alike in prints.alike(&print, NEAR_BITS)? {
-            let lines = standing_lines(&opened, alike.file, &Visibility::everything())?;
-            like.extend(
-                lines
-                    .into_iter()
-                    .map(|(line, _)| line)
-                    .filter(|line| line.asset != asset)
-                    .map(|line| line.path),
-            );
-        }
-        like.retain(|other| other != path);
-        if !like.is_empty() {
-            near.push(NearCopy { path: path.clone(), like });
-        }
-    }
-    Ok(near)
-}
-
 /// The look of the picture that is meant.
 fn print_of(
     repository: &Repository,
@@ -174,7 +117,7 @@ fn print_of(
         Subject::Asset(which) => {
             let Found { path, id, file, .. } = info::open(repository, which, clock, monitor)?;
             let known = match (&opened.findings, id) {
-                (Some(findings), Some(id)) => findings.get(id)?,
+                (Some(findings), Some(id)) => findings.get(key_of(id, path.name()))?,
                 _ => None,
             };
             let finding = known.map_or_else(|| finding_of(file, path.name(), workers), Ok)?;
@@ -230,7 +173,7 @@ pub(super) fn standing_lines(
             continue;
         };
         let line = by_path.entry(path.clone()).or_insert_with(|| (EntryLine::new(&path, &entry), Vec::new()));
-        line.1.extend(group.names.iter().cloned());
+        line.1.extend(opened.heads.names_of(group));
     }
     Ok(by_path.into_values().collect())
 }

@@ -1,4 +1,4 @@
-//! What decoders said of files, by the id of the content: kept so that no file is looked into twice.
+//! What decoders said of files, by the id of the content and what of the name the format hangs on: kept so that no file is looked into twice.
 //!
 //! Decoding is dear and an index is cheap, so this lies apart (`.pent/catalog/findings`) and outlives
 //! the index. It is a store of keys and values in the format of the index, so that any number of
@@ -16,7 +16,7 @@ use tantivy::schema::{BytesOptions, Field, IndexRecordOption, Schema, Value as _
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 
 /// Version of what is looked for in files. What an earlier one found is looked for again.
-pub const RECIPE: u32 = 2;
+pub const RECIPE: u32 = 3;
 /// Longest text of one file that is kept, in bytes.
 pub const TEXT_BYTES_MAX: usize = 128 * 1024;
 /// Most names of layers, of fonts and of fields that are kept of one file.
@@ -26,7 +26,7 @@ const MEMORY: usize = 15 << 20;
 /// Longest finding that is read, in bytes.
 const FINDING_BYTES_MAX: usize = 4 << 20;
 
-/// What is known of one content.
+/// What is known of one content under names of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Finding {
@@ -72,6 +72,21 @@ pub struct Finding {
     /// Why the decoder could not tell more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
+}
+
+/// Which finding: a content, and what of its name the format can hang on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FindingKey {
+    /// The content.
+    pub file: FileId,
+    /// What of the name counts; nothing for most formats.
+    pub hint: &'static str,
+}
+
+impl FindingKey {
+    fn bytes(self) -> Vec<u8> {
+        [self.file.as_bytes().as_slice(), self.hint.as_bytes()].concat()
+    }
 }
 
 /// The store, open for reading.
@@ -127,11 +142,11 @@ impl Findings {
         self.len() == 0
     }
 
-    /// What is known of a content by the present recipe.
-    pub fn get(&self, file: FileId) -> Result<Option<Finding>, CatalogError> {
+    /// What is known of a content under such a name by the present recipe.
+    pub fn get(&self, key: FindingKey) -> Result<Option<Finding>, CatalogError> {
         guarded(|| {
             let searcher = self.reader.searcher();
-            let term = Term::from_field_bytes(self.file, file.as_bytes());
+            let term = Term::from_field_bytes(self.file, &key.bytes());
             let query = TermQuery::new(term, IndexRecordOption::Basic);
             let found = searcher.search(&query, &TopDocs::with_limit(1).order_by_score())?;
             let Some((_, address)) = found.first() else { return Ok(None) };
@@ -144,16 +159,17 @@ impl Findings {
     /// Keeps what was found of some contents. The caller holds the lock of the catalog.
     pub fn keep<'f>(
         &mut self,
-        found: impl IntoIterator<Item = (FileId, &'f Finding)>,
+        found: impl IntoIterator<Item = (FindingKey, &'f Finding)>,
     ) -> Result<(), CatalogError> {
         guarded(|| {
             let mut writer: IndexWriter = self.index.writer_with_num_threads(1, MEMORY)?;
-            for (file, finding) in found {
+            for (key, finding) in found {
+                let key = key.bytes();
                 let bytes = serde_json::to_vec(finding)
                     .map_err(|error| CatalogError::Index { reason: error.to_string() })?;
-                writer.delete_term(Term::from_field_bytes(self.file, file.as_bytes()));
+                writer.delete_term(Term::from_field_bytes(self.file, &key));
                 let mut document = TantivyDocument::new();
-                document.add_bytes(self.file, file.as_bytes());
+                document.add_bytes(self.file, &key);
                 document.add_bytes(self.what, &bytes);
                 writer.add_document(document)?;
             }
@@ -191,7 +207,8 @@ mod tests {
         let folder = place.path().join("findings");
         assert!(Findings::open(&folder).expect("no error").is_none());
         let mut store = Findings::create(&folder).expect("a store");
-        let ids: Vec<FileId> = (0..50).map(|number| FileId::from_bytes([number; 32])).collect();
+        let key = |number: u8, hint| FindingKey { file: FileId::from_bytes([number; 32]), hint };
+        let ids: Vec<FindingKey> = (0..50).map(|number| key(number, "")).collect();
         let finding = |text: &str| Finding { recipe: RECIPE, text: text.to_owned(), ..Finding::default() };
         let (one, two) = (finding("one"), finding("two"));
         store.keep(ids.iter().map(|id| (*id, &one))).expect("kept");
@@ -199,7 +216,12 @@ mod tests {
         let again = Findings::open(&folder).expect("readable").expect("a store");
         assert_eq!(again.get(ids[7]).expect("readable"), Some(two));
         assert_eq!(again.get(ids[8]).expect("readable"), Some(one));
-        assert_eq!(again.get(FileId::from_bytes([99; 32])).expect("readable"), None);
+        assert_eq!(again.get(key(99, "")).expect("readable"), None);
+        assert_eq!(
+            again.get(key(7, "json")).expect("readable"),
+            None,
+            "under another name it is something else"
+        );
         assert_eq!(again.len(), 50);
         let old = Finding { recipe: RECIPE + 1, ..Finding::default() };
         store.keep([(ids[1], &old)]).expect("kept");

@@ -1,7 +1,7 @@
 //! Fuzz targets of what people ask, and of what is kept for finding.
 
 use crate::base::fuzz::{Target, Verdict, canonical};
-use crate::base::id::{CommitId, FileId};
+use crate::base::id::{CommitId, FileId, TermId};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::catalog::collections::Collections;
@@ -11,6 +11,9 @@ use crate::catalog::likeness::Fingerprint;
 use crate::catalog::matching::Matcher;
 use crate::catalog::query::{KEYS, Known, parse};
 use crate::catalog::record::Record;
+use crate::catalog::xmp::{self, OWN_FIELDS, Words};
+use crate::object::metadata::{FieldName, FieldValue};
+use std::collections::BTreeMap;
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
@@ -45,7 +48,69 @@ pub const TARGETS: &[Target] = &[
         }
     })
     .with_memory(4 << 20),
+    Target::new("catalog: lines of a sidecar", &["catalog/xmp.rs"], line_seeds, |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::Refused };
+        let lines = |values: Vec<String>| BTreeMap::from([(OWN_FIELDS.to_owned(), values)]);
+        let read = xmp::read(&lines(text.lines().map(str::to_owned).collect()), &Plain);
+        if read.is_empty() {
+            return Verdict::Refused;
+        }
+        let again = xmp::read(&lines(xmp::lines_for_fuzz(&read, &Plain)), &Plain);
+        if again == read {
+            Verdict::Understood
+        } else {
+            Verdict::Wrong(format!("{read:?} reads back as {again:?}"))
+        }
+    })
+    .with_memory(4 << 20),
 ];
+
+/// Every value as it stands, and no terms.
+struct Plain;
+
+impl Words for Plain {
+    fn show(&self, value: &FieldValue) -> String {
+        match value {
+            FieldValue::Text(text) => text.clone(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    fn parse(&self, kind: &str, text: &str) -> Option<FieldValue> {
+        (kind == "text").then(|| FieldValue::Text(text.to_owned()))
+    }
+
+    fn kind(&self, value: &FieldValue) -> &'static str {
+        match value {
+            FieldValue::Set(_) => "set",
+            FieldValue::Moment(_) => "moment",
+            _ => "text",
+        }
+    }
+
+    fn wanted(&self, _: &FieldName) -> Option<&'static str> {
+        None
+    }
+
+    fn term_path(&self, _: TermId) -> Option<String> {
+        None
+    }
+
+    fn find_term(&self, _: &str) -> Option<(FieldName, TermId)> {
+        None
+    }
+}
+
+fn line_seeds() -> Vec<Vec<u8>> {
+    let long = "harbour%20".repeat(400);
+    let (first, rest) = long.split_at(3000);
+    [
+        "title text= 9 Quay%2C 9\ncity set= 11 Bremen,Kiel\ncreated moment= 4 1234".to_owned(),
+        format!("title text= {} {first}\ntitle +1 {rest}\nold text as it was", long.len()),
+    ]
+    .map(String::into_bytes)
+    .to_vec()
+}
 
 struct Short;
 

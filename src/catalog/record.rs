@@ -3,7 +3,7 @@
 use crate::base::escape::percent_encode;
 use crate::base::id::CommitId;
 use crate::base::path::AssetPath;
-use crate::catalog::query::Place;
+use crate::catalog::query::{Place, date_key};
 use crate::catalog::words::fold;
 use std::collections::BTreeSet;
 
@@ -183,6 +183,11 @@ impl Record {
         if value.is_finite() {
             self.numbers.push((key.to_owned(), value));
         }
+    }
+
+    /// Adds a moment of a field of metadata, in milliseconds since 1970.
+    pub fn date(&mut self, key: &str, unix_ms: f64) {
+        self.number(&date_key(key), unix_ms);
     }
 
     /// Adds a value that finds are counted by.

@@ -4,13 +4,16 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use std::io::{BufReader, Read, Seek};
 
+pub(super) mod container;
+
 use crate::media::colour::Profile;
 use crate::media::decoder::{DecodeError, Decoder, Wanted};
 use crate::media::embedded;
-use crate::media::facts::{Facts, Picture, cut};
+use crate::media::facts::{Facts, Picture, Timing, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::{Input, Source};
 use crate::media::pixels::{PIXELS_MAX, Pixels};
+use container::Container;
 
 /// Most memory that a decoder of the library may take, in bytes.
 const MEMORY_MAX: u64 = 1 << 30;
@@ -41,38 +44,25 @@ impl Decoder for Raster {
         format: &'static Format,
         facts: &mut Facts,
     ) -> Result<(), DecodeError> {
-        let mut decoder = open(input.rewound()?, format)?;
-        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        let (mut width, mut height) = decoder.dimensions();
-        if turned(orientation) {
-            (width, height) = (height, width);
-        }
-        let colour = decoder.original_color_type();
-        let (space, depth, alpha) = describe(colour);
-        let profile = decoder.icc_profile().ok().flatten();
-        let read = profile.as_deref().map(Profile::read);
-        match &read {
-            Some(None) => {
-                facts.note("its colour profile cannot be read: its colours are taken for those of sRGB");
+        let own = container::read(input, format.id)?;
+        let undecoded = match (pixels_say(input, format, facts), own.size) {
+            (Ok(picture), _) => {
+                facts.picture = Some(picture);
+                false
             }
-            Some(Some(profile)) if profile.is_not_applied() => {
-                facts.note("its colour profile is not one of light: its colours are only near");
+            // What stands in the file beside its pixels can be read without them.
+            (Err(error), Some((width, height))) => {
+                facts.note(format!("no picture can be made of it: {error}"));
+                facts.picture = Some(Picture { width, height, ..Picture::default() });
+                true
             }
-            _ => {}
-        }
-        facts.picture = Some(Picture {
-            width: u64::from(width),
-            height: u64::from(height),
-            colour_space: Some(space.to_owned()),
-            depth: Some(depth),
-            alpha: Some(alpha),
-            profile: read.flatten().and_then(|profile| profile.name).as_deref().map(cut),
-            resolution: None,
-            frames: None,
-            orientation: (orientation != Orientation::NoTransforms).then(|| orientation.to_exif()),
-        });
-        drop(decoder);
+            (Err(error), None) => return Err(error),
+        };
         embedded::add(embedded::find(input, format)?, facts);
+        if undecoded {
+            turn(facts);
+        }
+        take_in(&own, facts);
         Ok(())
     }
 
@@ -108,6 +98,69 @@ impl Decoder for Raster {
         picture.apply_orientation(orientation);
         let pixels = picture.into_rgba8();
         Ok(Some(Pixels::new(pixels.width(), pixels.height(), pixels.into_raw())?))
+    }
+}
+
+/// What the decoder of the pixels says of a picture.
+fn pixels_say(
+    input: &mut Input<'_>,
+    format: &'static Format,
+    facts: &mut Facts,
+) -> Result<Picture, DecodeError> {
+    let mut decoder = open(input.rewound()?, format)?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let (mut width, mut height) = decoder.dimensions();
+    if turned(orientation) {
+        (width, height) = (height, width);
+    }
+    let (space, depth, alpha) = describe(decoder.original_color_type());
+    let profile = decoder.icc_profile().ok().flatten();
+    let read = profile.as_deref().map(Profile::read);
+    match &read {
+        Some(None) => {
+            facts.note("its colour profile cannot be read: its colours are taken for those of sRGB");
+        }
+        Some(Some(profile)) if profile.is_not_applied() => {
+            facts.note("its colour profile is not one of light: its colours are only near");
+        }
+        _ => {}
+    }
+    Ok(Picture {
+        width: u64::from(width),
+        height: u64::from(height),
+        colour_space: Some(space.to_owned()),
+        depth: Some(depth),
+        alpha: Some(alpha),
+        profile: read.flatten().and_then(|profile| profile.name).as_deref().map(cut),
+        resolution: None,
+        frames: None,
+        orientation: (orientation != Orientation::NoTransforms).then(|| orientation.to_exif()),
+    })
+}
+
+/// Turns the size of a picture that was not decoded as its EXIF field says.
+fn turn(facts: &mut Facts) {
+    let stored = facts.embedded.iter().find(|field| field.group == "exif" && field.name == "Orientation");
+    let number = stored.and_then(|field| field.number).map(|number| number as u8);
+    if let (Some(picture), Some(number)) = (&mut facts.picture, number.filter(|it| (2..=8).contains(it))) {
+        picture.orientation = Some(number);
+        if number > 4 {
+            (picture.width, picture.height) = (picture.height, picture.width);
+        }
+    }
+}
+
+/// Takes in what the container says, which holds against what the decoder makes of the pixels.
+fn take_in(own: &Container, facts: &mut Facts) {
+    let Some(picture) = &mut facts.picture else { return };
+    picture.colour_space = own.colour.map(str::to_owned).or(picture.colour_space.take());
+    picture.depth = own.depth.or(picture.depth);
+    picture.alpha = own.alpha.or(picture.alpha);
+    picture.frames = own.frames;
+    facts.pages = own.pages;
+    if let Some(seconds) = own.seconds {
+        let frame_rate = own.frames.map(|frames| frames as f64 / seconds);
+        facts.timing = Some(Timing { seconds, frame_rate, ..Timing::default() });
     }
 }
 

@@ -39,14 +39,45 @@ impl Sample<'_> {
 /// Reads at most 128 KiB, whatever the size. What nothing is known of is [`format::OPAQUE`].
 pub fn sniff(input: &mut Input<'_>, name: &[u8]) -> io::Result<&'static Format> {
     let len = input.len();
-    let head = input.read_at(0, LOOK)?;
-    let tail = input.read_at(len.saturating_sub(LOOK as u64).max(head.len() as u64), LOOK)?;
+    sniff_by(len, name, |offset, most| input.read_at(offset, most))
+}
+
+/// The same of `len` bytes that `read` gives: at most so many from a place on.
+pub fn sniff_by(
+    len: u64,
+    name: &[u8],
+    mut read: impl FnMut(u64, usize) -> io::Result<Vec<u8>>,
+) -> io::Result<&'static Format> {
+    let head = read(0, LOOK)?;
+    let tail = read(len.saturating_sub(LOOK as u64).max(head.len() as u64), LOOK)?;
     let extension = extension(name);
     let sample = Sample { head: &head, tail: &tail, len, extension: &extension };
     Ok(container::tell(&sample)
         .or_else(|| signature::tell(&sample))
         .or_else(|| text::tell(&sample))
         .unwrap_or(&format::OPAQUE))
+}
+
+/// What of a name the format of its bytes can hang on: bytes are of one format under all names with the same
+/// hint. Nothing for most.
+pub fn hint(name: &[u8]) -> &'static str {
+    const ASKED: [&Format; 7] = [
+        &format::TEXT,
+        &format::JSON,
+        &format::OBJ,
+        &format::GLTF,
+        &format::BLEND,
+        &format::RAW,
+        &format::TGA,
+    ];
+    let extension = extension(name);
+    match extension.as_str() {
+        "" => "none",
+        "svgz" => "svgz",
+        other => {
+            ASKED.iter().find(|format| format.extensions.contains(&other)).map_or("", |format| format.id)
+        }
+    }
 }
 
 fn extension(name: &[u8]) -> String {

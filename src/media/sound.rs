@@ -6,7 +6,8 @@ mod waveform;
 use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_OPUS, CODEC_ID_SPEEX};
+use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track as Stream, TrackType};
@@ -213,7 +214,10 @@ fn track(stream: &Stream) -> Track {
         Track { kind: kind.to_owned(), language: stream.language.as_deref().map(cut), ..Track::default() };
     if let Some(CodecParameters::Audio(audio)) = &stream.codec_params {
         let known = symphonia::default::get_codecs().get_audio_decoder(audio.codec);
-        track.codec = known.map_or_else(|| "unknown".to_owned(), |it| codec_name(it.codec.info.long_name));
+        track.codec = known.map_or_else(
+            || undecoded_name(audio.codec).to_owned(),
+            |decoder| codec_name(decoder.codec.info.long_name),
+        );
         track.sample_rate = audio.sample_rate;
         track.channels = audio.channels.as_ref().map(|channels| channels.count() as u32);
         track.bits = audio.bits_per_sample;
@@ -224,6 +228,15 @@ fn track(stream: &Stream) -> Track {
 /// A codec's name; of samples as they are the rest says no more than their bits.
 fn codec_name(name: &str) -> String {
     if name.starts_with("PCM") { "PCM".to_owned() } else { name.to_owned() }
+}
+
+/// The name of a codec that a container names and nothing here decodes.
+const fn undecoded_name(codec: AudioCodecId) -> &'static str {
+    match codec {
+        CODEC_ID_OPUS => "Opus",
+        CODEC_ID_SPEEX => "Speex",
+        _ => "unknown",
+    }
 }
 
 /// Titles, names and the like, by the names that they have in all containers.

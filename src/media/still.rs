@@ -9,7 +9,7 @@ use crate::media::boxes::{Items, Numbers, Part, body, parts};
 use crate::media::colour::Profile;
 use crate::media::decoder::{DecodeError, Decoder, Wanted};
 use crate::media::embedded::{self, Packets};
-use crate::media::facts::{Facts, Picture, cut};
+use crate::media::facts::{Facts, Picture, Timing, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
 use crate::media::pixels::Pixels;
@@ -36,6 +36,7 @@ impl Decoder for Still {
         facts: &mut Facts,
     ) -> Result<(), DecodeError> {
         let mut packets = Packets::default();
+        let mut moving = None;
         let end = input.len();
         for part in parts(input, 0..end)? {
             match &part.kind {
@@ -49,10 +50,15 @@ impl Decoder for Still {
                     packets.add_exif(after_offset(&bytes))?;
                 }
                 b"xml " => packets.xmp.push(body(input, &part)?),
+                b"moov" => moving = moving.or(film(input, &part)?),
                 b"uuid" => packets.credentials |= input.read_at(part.body.start, 16)? == CREDENTIALS,
                 b"jumb" => packets.credentials |= body(input, &part)?.windows(4).any(|it| it == b"c2pa"),
                 _ => {}
             }
+        }
+        if let (Some(picture), Some((frames, timing))) = (&mut facts.picture, moving) {
+            picture.frames = Some(frames);
+            facts.timing = Some(timing);
         }
         if facts.picture.is_none() && *format != format::JXL {
             return Err(DecodeError::Damaged("the file names no picture that it shows".to_owned()));
@@ -124,6 +130,44 @@ fn picture(input: &mut Input<'_>, items: &Items, facts: &mut Facts) -> io::Resul
     }
     picture.alpha = Some(alpha);
     Ok(Some(picture))
+}
+
+/// Frames and length of pictures that move (`avis`, `hevc`): those of the first track of pictures that has
+/// several. What shows opacity is a track of its own and of another kind.
+fn film(input: &mut Input<'_>, moov: &Part) -> io::Result<Option<(u64, Timing)>> {
+    for track in parts(input, moov.body.clone())?.iter().filter(|part| part.kind == *b"trak") {
+        let Some(media) = child(input, track, b"mdia")? else { continue };
+        let Some(handler) = child(input, &media, b"hdlr")? else { continue };
+        if body(input, &handler)?.get(8..12) != Some(b"pict") {
+            continue;
+        }
+        let Some(head) = child(input, &media, b"mdhd")? else { continue };
+        let head = body(input, &head)?;
+        // The dates before it are longer in the second version.
+        let scale =
+            Numbers(head.get(if head.first() == Some(&1) { 20.. } else { 12.. }).unwrap_or_default()).take(4);
+        let Some(information) = child(input, &media, b"minf")? else { continue };
+        let Some(table) = child(input, &information, b"stbl")? else { continue };
+        let Some(times) = child(input, &table, b"stts")? else { continue };
+        let times = body(input, &times)?;
+        let mut numbers = Numbers(times.get(4..).unwrap_or_default());
+        let (mut frames, mut ticks) = (0u64, 0u64);
+        for _ in 0..numbers.take(4).unwrap_or(0) {
+            let (Some(count), Some(each)) = (numbers.take(4), numbers.take(4)) else { break };
+            frames = frames.saturating_add(count);
+            ticks = ticks.saturating_add(count.saturating_mul(each));
+        }
+        if let Some(scale) = scale.filter(|scale| *scale > 0 && frames > 1 && ticks > 0) {
+            let seconds = ticks as f64 / scale as f64;
+            let frame_rate = Some(frames as f64 / seconds);
+            return Ok(Some((frames, Timing { seconds, frame_rate, ..Timing::default() })));
+        }
+    }
+    Ok(None)
+}
+
+fn child(input: &mut Input<'_>, part: &Part, kind: &[u8; 4]) -> io::Result<Option<Part>> {
+    Ok(parts(input, part.body.clone())?.into_iter().find(|part| part.kind == *kind))
 }
 
 fn size(body: &[u8]) -> Option<(u64, u64)> {

@@ -86,6 +86,14 @@ impl Workers {
         Self { program, limits }
     }
 
+    /// The same with less time for each file: at most so many seconds.
+    #[must_use]
+    pub fn within(&self, seconds: u64) -> Self {
+        let mut hurried = self.clone();
+        hurried.limits.seconds = hurried.limits.seconds.min(seconds);
+        hurried
+    }
+
     /// The facts of a file.
     pub fn facts(&self, file: File, format: &'static Format) -> Result<Facts, WorkerError> {
         self.told(Job::Facts, file, format)

@@ -127,7 +127,7 @@ pub const KEYS: &[Key] = &[
         reach: Reach::Both,
         home: Scope::Repository,
         default: Some("false"),
-        about: "Look after a commit whether new pictures look like others that are known; takes a moment for each.",
+        about: "Tell before a commit which new pictures look like others, and ask; takes up to some seconds.",
     },
     Key {
         name: "commit.sign",

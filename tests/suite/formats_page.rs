@@ -6,6 +6,23 @@ use std::path::Path;
 use pentimento::media::decoder::{compared, decoder, draws};
 use pentimento::media::format::FORMATS;
 
+/// What `tests/suite/picture_facts.rs` holds against another program.
+const PICTURES: &str = "
+## What is told of pictures
+
+Size, colour space, bits per channel, frames and length of pictures are read from the container itself, whether or not its pixels can be decoded, \
+and are what `exiftool` 12.57 tells of PNG, JPEG, GIF, WebP, TIFF, BMP, icons, Radiance HDR, OpenEXR and AVIF. The differences:
+
+- A picture that is to be turned has the size that is shown; `exiftool` tells the one that is stored.
+- BMP and icons: bits per channel, where `exiftool` tells those of a whole pixel.
+- TIFF of one bit that leaves its depth out: 1, where `exiftool` tells none. Frames and length of WebP, AVIF and PNG that move, where it counts or adds up none; of an AVIF that is played for ever, one time through.
+- Targa and DirectDraw surfaces, which `exiftool` does not read. DirectDraw surfaces that are packed in blocks have no bits per channel.
+- JPEG of four channels is CMYK, whether it stores inks or YCCK. YCbCr is told as RGB. A palette is `indexed`, and its bits are those of its numbers.
+
+Lengths of AAC and MP3 are those of all that is decoded; a player that leaves out what the coder put in front plays some hundredths of a second less (3.523 for 3.500 seconds). \
+Opus is told and not decoded.
+";
+
 fn page() -> String {
     let mut page = String::from(
         "# Formats\n\nWhat is known by its content, and for which of these facts are told and pictures made: of sound a waveform, of a \
@@ -29,6 +46,7 @@ fn page() -> String {
         )
         .expect("written");
     }
+    page.push_str(PICTURES);
     page
 }
 

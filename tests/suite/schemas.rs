@@ -105,11 +105,18 @@ fn values_are_read_by_the_schema_and_terms_by_their_names() {
         (found("subject:harbour"), found("subject:places"), found("places in:brand")),
         (1.into(), 1.into(), 1.into())
     );
+    let found_at = |query: &str, at: &str| world.json(&["search", query, "--at", at])["total"].clone();
+    for query in ["subject:harbour", "subject:places", "places in:brand", "price:>19"] {
+        assert_eq!(found_at(query, "main"), 1, "{query}");
+    }
     // A term gets another name, and the asset is found by it without having changed.
     write(&world, ".pentschema.toml", SCHEMA.replace("\"Harbour\"", "\"Haven\""));
     world.ok(&["commit", "-m", "Renamed"]);
     assert_eq!(fields(&world)["subject"]["text"], "Haven");
     assert_eq!((found("subject:haven"), found("subject:harbour")), (1.into(), 0.into()));
+    // An earlier commit has the names of its own schema.
+    assert_eq!((found_at("subject:haven", "@"), found_at("subject:harbour", "@")), (1.into(), 0.into()));
+    assert_eq!((found_at("subject:haven", "@~1"), found_at("subject:harbour", "@~1")), (0.into(), 1.into()));
 }
 
 #[test]
@@ -146,8 +153,8 @@ fn a_schema_that_cannot_be_read_is_told_and_stops_no_commit() {
     assert_eq!(breaches(&empty.json(&["commit", "-m", "First"])), [""; 0]);
 }
 
-#[test]
-fn a_protected_branch_takes_only_what_fits_where_its_policy_says_so() {
+/// A studio whose main branch takes only what fits its schema.
+fn with_strict_policy() -> World {
     let world = with_schema();
     world.ok(&["identity", "new", "anna", "--no-passphrase"]);
     world.ok(&["policy", "init"]);
@@ -156,6 +163,53 @@ fn a_protected_branch_takes_only_what_fits_where_its_policy_says_so() {
     assert_ne!(text, strict, "the first policy protects main");
     write(&world, "../policy.toml", strict);
     world.ok(&["policy", "propose", "../policy.toml"]);
+    world
+}
+
+#[test]
+fn no_name_gets_around_the_rules_of_a_branch_and_a_landing_asks_them_again() {
+    let world = with_strict_policy();
+    world.ok(&["draft", "new", "logo"]);
+    // A drawing is a drawing, whatever it is called.
+    for name in ["brand/poster", "brand/poster.dat", "brand/.cover.svg"] {
+        write(&world, name, format!("<svg><!-- {name} --></svg>"));
+    }
+    let report = world.json(&["commit", "-m", "Drawings"]);
+    let missing = "title is not filled in -> pent meta set title ... ";
+    assert_eq!(
+        breaches(&report),
+        [format!("brand/.cover.svg: {missing}brand/.cover.svg")],
+        "a commit goes by names"
+    );
+    let refused = world.pent(&["submit", "--to", "main", "-m", "Please"]);
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    for name in ["brand/poster", "brand/poster.dat", "brand/.cover.svg"] {
+        let command = format!("pent meta set title ... {name}");
+        assert!(refused.stderr.contains(&command), "{name}: {}", refused.stderr);
+        world.ok(&["meta", "set", "title", "Cover", name, "--type", "text"]);
+    }
+    world.ok(&["commit", "-m", "Named"]);
+    world.ok(&["submit", "--to", "main", "-m", "Please"]);
+    // Meanwhile the branch gets another schema.
+    world.ok(&["switch", "main"]);
+    world.ok(&["draft", "new", "rules"]);
+    write(
+        &world,
+        ".pentschema.toml",
+        SCHEMA.replace("fields = [\"title\"]", "fields = [\"title\", \"labels\"]"),
+    );
+    world.ok(&["commit", "-m", "Labels too"]);
+    world.ok(&["submit", "--to", "main", "-m", "Labels"]);
+    world.ok(&["approve", "draft/rules"]);
+    world.ok(&["land", "draft/rules"]);
+    world.ok(&["approve", "draft/logo"]);
+    let refused = world.pent(&["land", "draft/logo"]);
+    assert!(refused.code == 4 && refused.stderr.contains("labels is not filled in"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_protected_branch_takes_only_what_fits_where_its_policy_says_so() {
+    let world = with_strict_policy();
     world.ok(&["draft", "new", "logo"]);
     write(&world, "brand/logo.svg", "<svg/>");
     // The draft loosens its own rules; the branch's hold.

@@ -19,7 +19,7 @@ use pentimento::repo::Repository;
 use pentimento::rules::pattern::Pattern;
 use pentimento::store::Access;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -34,14 +34,14 @@ impl Numbers {
     }
 }
 
-const NOW: Timestamp = Timestamp { unix_ms: 1_772_542_920_000, offset_minutes: 60 };
+pub const NOW: Timestamp = Timestamp { unix_ms: 1_772_542_920_000, offset_minutes: 60 };
 
-fn fixture(path: &str) -> Vec<u8> {
+pub fn fixture(path: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/studio").join(path)).expect("a fixture")
 }
 
 /// The paths that a query finds, in order.
-fn found(world: &World, words: &[&str]) -> Vec<String> {
+pub fn found(world: &World, words: &[&str]) -> Vec<String> {
     let mut line = vec!["search"];
     line.extend(words);
     paths(&world.json(&line))
@@ -53,16 +53,16 @@ fn paths(report: &Value) -> Vec<String> {
 }
 
 /// The same without an order.
-fn found_set(world: &World, words: &[&str]) -> BTreeSet<String> {
+pub fn found_set(world: &World, words: &[&str]) -> BTreeSet<String> {
     found(world, words).into_iter().collect()
 }
 
-fn set(paths: &[&str]) -> BTreeSet<String> {
+pub fn set(paths: &[&str]) -> BTreeSet<String> {
     paths.iter().map(ToString::to_string).collect()
 }
 
 /// A small studio with one commit by Anna and one by Ben.
-fn harbour() -> World {
+pub fn harbour() -> World {
     let world = studio();
     write(&world, "brand/logo.svg", fixture("v1/brand/logo.svg"));
     write(&world, "web/banner.psd", fixture("v1/web/banner.psd"));
@@ -92,6 +92,11 @@ fn words_labels_fields_types_sizes_people_and_times_find_assets() {
         (&["label:spring sale", "logo"], &["brand/logo.svg"]),
         (&["title:harbour"], &["brand/logo.svg"]),
         (&["rights.until:<2028-01-01"], &["web/banner.psd"]),
+        (&["rights.until:>2026"], &["web/banner.psd"]),
+        (&["rights.until:<2028"], &["web/banner.psd"]),
+        (&["rights.until:2026..2027"], &["web/banner.psd"]),
+        (&["rights.until:>2027"], &[]),
+        (&["rights.until:<2027"], &[]),
         (&["price:10..20"], &["web/banner.psd"]),
         (&["has:price"], &["web/banner.psd"]),
         (&["type:psd"], &["web/banner.psd"]),
@@ -110,6 +115,8 @@ fn words_labels_fields_types_sizes_people_and_times_find_assets() {
     ];
     for (words, expected) in cases {
         assert_eq!(found_set(&world, words), set(expected), "{words:?}");
+        let at_main = [*words, &["--at", "main"]].concat();
+        assert_eq!(found_set(&world, &at_main), set(expected), "{words:?} without the index");
     }
     // The name counts most; the newest goes first where nothing is ranked.
     assert_eq!(found(&world, &["lantern"])[0], "photo/lantern.png");
@@ -258,11 +265,20 @@ fn assert_index_is_true(world: &World) {
         monitor: &SilentMonitor,
     };
     let mut anew = BTreeSet::new();
+    let mut people: BTreeMap<String, u64> = BTreeMap::new();
     let everything = bringing.everything(&opened.heads, &mut |record| {
+        for name in record.tags_of("by") {
+            *people.entry(name.to_owned()).or_default() += 1;
+        }
         anew.insert((record.scope, record.path, record.commit));
         Ok(())
     });
     everything.expect("looked at");
+    // Whoever is called otherwise by now is found by no other name than that.
+    for name in catalog.tag_values("by", 1_000).expect("readable").iter().chain(people.keys()) {
+        let count = catalog.count_tag("by", name).expect("readable");
+        assert_eq!(count, people.get(name).copied().unwrap_or(0), "{name}");
+    }
     let kept: BTreeSet<_> = kept.into_iter().map(|one| (one.scope, one.path, one.commit)).collect();
     assert_eq!(kept, anew);
     let base = opened.heads.base.as_ref().expect("a main line");
@@ -290,10 +306,17 @@ fn the_index_follows_whatever_happens_to_the_branches() {
         let mut drafts = 0;
         for step in 0..14 {
             let path = format!("{}/{}.txt", ["a", "b", "c"][numbers.below(3)], numbers.below(4));
-            match numbers.below(8) {
+            match numbers.below(9) {
                 0..=2 => {
+                    // The same text comes back now and then.
+                    write(&world, &path, format!("text {}", numbers.below(3)));
+                    world.pent(&["commit", "-m", "Changed"]);
+                }
+                7 => {
+                    let name = ["Anna", "Carla Neu", "Dana"][numbers.below(3)];
+                    world.ok(&["config", "user.name", name]);
                     write(&world, &path, format!("step {step} of {seed}"));
-                    world.ok(&["commit", "-m", "Changed"]);
+                    world.ok(&["commit", "-m", "By another name"]);
                 }
                 3 => {
                     let _ = fs::remove_file(world.studio().join(&path));
@@ -325,6 +348,40 @@ fn the_index_follows_whatever_happens_to_the_branches() {
         }
         assert_index_is_true(&world);
     }
+}
+
+#[test]
+fn the_index_knows_the_last_name_the_last_change_and_every_branch() {
+    let world = studio();
+    write(&world, "a.txt", "one");
+    world.ok(&["commit", "-m", "One", "--author", "Ben Okafor <ben@example.org>"]);
+    world.ok(&["draft", "new", "poster"]);
+    assert_eq!(found(&world, &["by:ben"]), ["a.txt"]);
+    // A draft that stands where the main line stands has all of it, and costs the index nothing.
+    assert_eq!(found(&world, &["on:draft/poster"]), ["a.txt"]);
+    assert_eq!(found(&world, &["on:draft/* -by:anna"]), ["a.txt"]);
+    let report = world.json(&["search", "one", "--facets"]);
+    assert_eq!(report["hits"][0]["on"], serde_json::json!(["main", "draft/poster"]));
+    let on = report["facets"].as_array().expect("facets").iter().find(|facet| facet["key"] == "on");
+    assert_eq!(on.expect("branches")["values"].as_array().expect("values").len(), 2);
+    world.ok(&["switch", "main"]);
+    // Changed and changed back, with no search between.
+    write(&world, "a.txt", "two");
+    world.ok(&["commit", "-m", "Two"]);
+    write(&world, "a.txt", "one");
+    let last = world.json(&["commit", "-m", "One again"])["commit"]["id"].clone();
+    assert_eq!(found(&world, &["by:ben on:main"]), [""; 0]);
+    assert_eq!(world.json(&["search", "on:main"])["hits"][0]["commit"], last);
+    assert_eq!(found(&world, &["on:draft/poster"]), [""; 0], "it has nothing of its own, and is behind");
+    // A name that somebody has no longer is nowhere.
+    let old =
+        world.json(&["search", "on:main"])["hits"][0]["by"]["name"].as_str().expect("a name").to_owned();
+    world.ok(&["config", "user.name", "Quiddity Neu"]);
+    write(&world, "b.txt", "b");
+    world.ok(&["commit", "-m", "B"]);
+    assert_eq!(found_set(&world, &["by:quiddity"]), set(&["a.txt", "b.txt"]));
+    assert_eq!(found(&world, &[&format!("by:\"{old}\"")]), [""; 0]);
+    assert_index_is_true(&world);
 }
 
 #[test]
@@ -526,20 +583,4 @@ fn what_was_erased_is_nowhere_in_what_is_kept_for_searching() {
     assert_eq!(found(&world, &["quiddity", "--at", "@~1"]), [""; 0]);
     assert_eq!(found(&world, &["harbour"]), ["other.txt"]);
     assert!(!has(&heap(&catalog), "quiddity"));
-}
-
-#[test]
-fn a_commit_tells_near_copies_when_it_is_asked_to() {
-    let world = harbour();
-    world.ok(&["index"]);
-    write(&world, "copies/lantern.png", fixture("v1/photo/lantern.png"));
-    let silent = world.pent(&["commit", "-m", "Copy"]);
-    assert!(!silent.stderr.contains("looks like"), "{}", silent.stderr);
-    world.ok(&["config", "commit.likeness", "true"]);
-    world.ok(&["thumb", "photo/lantern.png", "--to", "small.png", "--edge", "200"]);
-    let told = world.pent(&["commit", "-m", "Small"]);
-    assert_eq!(told.code, 0);
-    assert!(told.stderr.contains("small.png looks like photo/lantern.png"), "{}", told.stderr);
-    write(&world, "notes.txt", "no picture");
-    assert!(!world.pent(&["commit", "-m", "Notes"]).stderr.contains("looks like"));
 }

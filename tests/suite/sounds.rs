@@ -173,3 +173,15 @@ fn damaged_sound_costs_its_own_picture() {
         }
     }
 }
+
+#[test]
+fn a_codec_that_nothing_here_decodes_is_told_by_its_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let wav = tune(folder.path(), "tune.wav", &melody(0));
+    let path = folder.path().join("tune.opus");
+    ffmpeg(&["-i", &wav.display().to_string(), "-c:a", "libopus", &path.display().to_string()]);
+    let told = facts(&path);
+    let timing = told.timing.expect("a length");
+    assert_eq!((timing.tracks[0].codec.as_str(), timing.tracks[0].channels), ("Opus", Some(2)));
+    assert!((timing.seconds - 10.0).abs() < 0.06, "{}", timing.seconds);
+}

@@ -18,6 +18,7 @@ use crate::app::review::candidate::Candidate;
 use crate::app::review::describe::{SubmissionLine, line_of};
 use crate::app::review::log::{Reading, ReviewLog, draft_of};
 use crate::app::review::prospect::Prospect;
+use crate::app::review::submit::refuse_breaches;
 use crate::app::review::verdict::draft_went_on;
 use crate::base::id::{ActionId, CommitId};
 use crate::base::monitor::{Monitor, Phase};
@@ -80,6 +81,8 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let candidate = Candidate::of(view, log, submission, &lists)?;
     let mut prospect = candidate.prospect(repository, monitor)?;
     candidate.refuse_other(&prospect, &lists)?;
+    // The branch may have got another schema since it was submitted.
+    refuse_breaches(acting, &prospect, draft_of(submission), &candidate.branch)?;
     let message = options.message.clone().unwrap_or_else(|| format!("Land {}", draft_of(submission)));
     let job = Job { candidate, log, actor, message, sign: options.sign };
     let commit = job.commit(&prospect, clock);

@@ -11,7 +11,7 @@ use crate::app::review::error::ReviewError;
 use crate::app::review::log::{Reading, ReviewLog, Standing, draft_of};
 use crate::app::review::prospect::Prospect;
 use crate::base::id::{ActionId, CommitId};
-use crate::base::monitor::Phase;
+use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::object::action::{Deed, ListRef, Proposal};
 use crate::repo::View;
@@ -56,7 +56,7 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let (base, head) = tips(&view, &draft, &branch)?;
     let prospect = Prospect::of(repository, &view, base, head, monitor)?;
     refuse_unseen(&prospect, &draft, &branch)?;
-    refuse_breaches(acting, &prospect, &draft, &branch)?;
+    refuse_breaches(acting, &prospect, draft.name(), &branch)?;
     let before = open_of(&view, &log, actor, &draft, &branch)?;
     let list = ListRef::of(&prospect.list);
     if let Some(round) = before.and_then(Submission::current)
@@ -143,11 +143,12 @@ fn refuse_unseen(prospect: &Prospect<'_>, draft: &RefName, branch: &RefName) -> 
     Ok(())
 }
 
-/// Refuses what does not fit the schema of the branch, where its policy asks for that.
-fn refuse_breaches(
+/// Refuses what does not fit the schema of the branch, where its policy asks for that: by what is in the files,
+/// whatever they are called.
+pub(super) fn refuse_breaches(
     acting: &Acting<'_>,
     prospect: &Prospect<'_>,
-    draft: &RefName,
+    draft: &str,
     branch: &RefName,
 ) -> Result<(), AppError> {
     let Acting { repository, clock, monitor, .. } = *acting;
@@ -162,11 +163,12 @@ fn refuse_breaches(
     let after = prospect.list.as_slice().iter().filter_map(|transition| transition.after.as_ref());
     let paths = after.map(|placed| &placed.path);
     let covered = paths.filter(|path| rules.iter().any(|(_, paths)| paths.matches_path(path)));
-    let breaches = schema::breaches_in(prospect, &schema, prospect.tree, covered)?;
+    let reading: (&_, &_, &dyn Monitor) = (repository, &view, monitor);
+    let breaches = schema::breaches_by_content(reading, prospect, &schema, prospect.tree, covered)?;
     if breaches.is_empty() {
         return Ok(());
     }
-    let (draft, branch) = (draft.name().to_owned(), branch.name().to_owned());
+    let (draft, branch) = (draft.to_owned(), branch.name().to_owned());
     Err(ReviewError::Breaches { draft, branch, breaches }.into())
 }
 

@@ -121,7 +121,7 @@ pub fn of_some(
 }
 
 /// What a commit made: what differs from its first parent, and is in no other.
-fn changed_by(
+pub(super) fn changed_by(
     view: &View,
     commit: &Commit,
     paths: &PathSet,
@@ -175,7 +175,7 @@ pub fn differences(
 }
 
 /// The value of an entry that is more than a way to what it holds.
-fn stands(value: EntryValue) -> Option<EntryValue> {
+pub(super) fn stands(value: EntryValue) -> Option<EntryValue> {
     Some(value).filter(stands_by_itself)
 }
 

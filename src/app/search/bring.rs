@@ -2,11 +2,11 @@
 
 use crate::app::common::schema;
 use crate::app::error::AppError;
-use crate::app::search::authorship::{Made, differences, of_all, of_some};
+use crate::app::search::authorship::{Made, changed_by, differences, of_all, of_some, stands};
 use crate::app::search::comments;
 use crate::app::search::describe::{Comments, RecordMaker, mark_of};
 use crate::app::search::heads::{Heads, own_of, tree_of};
-use crate::base::id::FileId;
+use crate::base::id::{CommitId, FileId};
 use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
@@ -16,9 +16,12 @@ use crate::diff::tree::PathSet;
 use crate::object::source::ObjectSource as _;
 use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::entry_at;
+use crate::repo::history::only_in;
+use crate::repo::people::Person;
 use crate::repo::{RepoError, Repository, View};
 use crate::rules::schema::{FieldType, SCHEMA_FILE, Schema};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The state that an index should be about.
 pub struct Target {
@@ -30,6 +33,8 @@ pub struct Target {
     pub repository: String,
     /// The content of the main line's schema.
     pub schema: String,
+    /// A mark of each person's record.
+    pub people: BTreeMap<String, String>,
     /// How many files and words were removed for good.
     pub erased: u64,
 }
@@ -37,13 +42,14 @@ pub struct Target {
 impl Target {
     /// The repository as it stands.
     pub fn of(repository: &Repository, view: &View, known: Option<&State>) -> Result<Self, AppError> {
-        let known = known.map(|state| Heads { base: state.base.clone(), groups: state.groups.clone() });
+        let known = known.map(Heads::of_state);
         let heads = Heads::read(view, known.as_ref())?;
         Ok(Self {
             schema: schema_of(view, &heads)?.map(|file| file.to_string()).unwrap_or_default(),
             heads,
             comments: comments::mark(view)?,
             repository: repository.id().to_string(),
+            people: marks_of_people(view)?,
             erased: view.erasures()?,
         })
     }
@@ -59,6 +65,8 @@ impl Target {
         state.repository == self.repository
             // What a change leaves behind in the files of an index must not be there after an erasure.
             && state.erased == self.erased
+            // The same of a name that somebody has no longer.
+            && state.people.iter().all(|(id, mark)| self.people.get(id) == Some(mark))
             && state.base.is_some()
             && names(state.base.as_ref()) == names(self.heads.base.as_ref())
     }
@@ -71,6 +79,7 @@ impl Target {
             groups: self.heads.groups.clone(),
             comments: self.comments.clone(),
             schema: self.schema.clone(),
+            people: self.people.clone(),
             erased: self.erased,
             left: 0,
         }
@@ -87,9 +96,14 @@ pub struct Bringing<'a> {
 }
 
 impl Bringing<'_> {
-    /// The main line's schema, for the names of terms. One that cannot be read names none.
+    /// The main line's schema, for the names of terms.
     fn schema(&self, heads: &Heads) -> Option<Schema> {
-        let tree = tree_of(self.view, heads.base.as_ref()?.commit).ok()?;
+        self.schema_of(heads.base.as_ref()?.commit)
+    }
+
+    /// A commit's schema, for the names of terms. One that cannot be read names none.
+    pub fn schema_of(&self, commit: CommitId) -> Option<Schema> {
+        let tree = tree_of(self.view, commit).ok()?;
         schema::in_tree(self.repository, self.view, tree, self.monitor).ok().flatten()
     }
 
@@ -138,6 +152,10 @@ impl Bringing<'_> {
         if before.schema != target.schema {
             again.extend(with_terms(catalog, schema.as_ref())?);
         }
+        // Whose record came along later than their work.
+        for id in target.people.keys().filter(|id| !before.people.contains_key(*id)) {
+            again.extend(catalog.with_tag("by", id, usize::MAX)?);
+        }
         // What changed is made anew in any case.
         again.retain(|standing| !(standing.scope.is_empty() && changed.contains_key(&standing.path)));
         let mut writer = catalog.write()?;
@@ -166,15 +184,33 @@ impl Bringing<'_> {
         Ok(writer.commit(target.state())?)
     }
 
-    /// The paths of the main line that changed, with what stands there now.
+    /// The paths of the main line about which something else is to be said, with what stands there now: those
+    /// that differ, and those that a commit touched which came or went since. What was changed and changed back
+    /// looks as before, and somebody else has changed it last.
     fn changes(&self, old: &Group, new: &Group) -> Result<HashMap<AssetPath, Option<EntryValue>>, AppError> {
         let mut changed = HashMap::new();
-        if old.commit != new.commit {
-            let (before, after) = (tree_of(self.view, old.commit)?, tree_of(self.view, new.commit)?);
-            differences(self.view, Some(before), after, &PathSet::everything(), self.monitor, &mut |one| {
-                changed.insert(one.path, one.after);
-                Ok(())
-            })?;
+        if old.commit == new.commit {
+            return Ok(changed);
+        }
+        let (before, after) = (tree_of(self.view, old.commit)?, tree_of(self.view, new.commit)?);
+        differences(self.view, Some(before), after, &PathSet::everything(), self.monitor, &mut |one| {
+            changed.insert(one.path, one.after);
+            Ok(())
+        })?;
+        let mut touched = HashSet::new();
+        for (here, there) in [(new.commit, old.commit), (old.commit, new.commit)] {
+            for (_, commit) in only_in(self.view, [here], Some(there))? {
+                changed_by(self.view, &commit, &PathSet::everything(), self.monitor, &mut |path, _| {
+                    touched.insert(path);
+                    Ok(())
+                })?;
+            }
+        }
+        for path in touched {
+            if let Entry::Vacant(vacant) = changed.entry(path) {
+                let now = entry_at(self.view, after, vacant.key()).map_err(RepoError::from)?;
+                vacant.insert(now.and_then(|entry| stands(entry.into())));
+            }
         }
         Ok(changed)
     }
@@ -212,6 +248,17 @@ impl Bringing<'_> {
         writer.put(&maker.make(group, &standing.path, &entry.into(), made)?)?;
         Ok(())
     }
+}
+
+/// A mark of what each person's record says; none says it.
+fn marks_of_people(view: &View) -> Result<BTreeMap<String, String>, AppError> {
+    let mark = |person: &Person| {
+        let mut hasher = blake3::Hasher::new_derive_key("pentimento catalog person v1");
+        hasher.update(&(person.name.len() as u64).to_le_bytes());
+        hasher.update(person.name.as_bytes()).update(person.email.as_bytes());
+        hasher.finalize().to_hex()[..16].to_owned()
+    };
+    Ok(view.people()?.iter().map(|(id, person)| (id.to_string(), mark(person))).collect())
 }
 
 /// The content of the main line's schema.

@@ -3,13 +3,14 @@
 use crate::app::common::field_value;
 use crate::app::error::AppError;
 use crate::app::search::authorship::Made;
+use crate::app::search::read::key_of;
 use crate::base::id::{AssetId, PersonId};
 use crate::base::path::AssetPath;
 use crate::catalog::findings::{Finding, Findings};
 use crate::catalog::index::Group;
 use crate::catalog::query::Place;
 use crate::catalog::record::{Facet, Record, UNREAD};
-use crate::media::format::FORMATS;
+use crate::media::format::{FORMATS, Family, OPAQUE};
 use crate::object::metadata::{FieldValue, LABELS_FIELD};
 use crate::object::source::ObjectSource as _;
 use crate::object::tree::Content;
@@ -129,7 +130,7 @@ impl<'a> RecordMaker<'a> {
             return Ok(());
         }
         let known = match (self.findings, content.file_id()) {
-            (Some(findings), Some(file)) => findings.get(file)?,
+            (Some(findings), Some(file)) => findings.get(key_of(file, record.path.name()))?,
             _ => None,
         };
         match known {
@@ -177,8 +178,8 @@ fn metadata(record: &mut Record, name: &str, value: &FieldValue) {
         FieldValue::Decimal { mantissa, scale } => {
             record.number(name, *mantissa as f64 / 10f64.powi(i32::from(*scale)));
         }
-        FieldValue::Date(days) => record.number(name, f64::from(*days) * 86_400_000.0),
-        FieldValue::Moment(unix_ms) => record.number(name, *unix_ms as f64),
+        FieldValue::Date(days) => record.date(name, f64::from(*days) * 86_400_000.0),
+        FieldValue::Moment(unix_ms) => record.date(name, *unix_ms as f64),
         FieldValue::Text(_) | FieldValue::Boolean(_) | FieldValue::Set(_) | FieldValue::Terms(_) => {}
     }
 }
@@ -201,15 +202,25 @@ pub fn family_name(family: crate::media::format::Family) -> String {
     name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
+/// Whether the end of a name says of a file what it is: one that its format usually has, or that no known
+/// format has. Texts are told apart by nothing but their names; of bytes of an unknown kind the name is all
+/// that there is.
+fn end_fits(end: &str, finding: &Finding) -> bool {
+    let of_end: Vec<_> = FORMATS.iter().filter(|format| format.extensions.contains(&end)).collect();
+    let is_text = finding.family == Family::Text.name();
+    finding.format == OPAQUE.id
+        || of_end.is_empty()
+        || of_end
+            .iter()
+            .any(|format| format.id == finding.format || (is_text && format.family == Family::Text))
+}
+
 fn found(record: &mut Record, finding: &Finding) {
     record.tag("type", &finding.format);
     record.tag("type", &finding.family);
-    match FORMATS.iter().find(|format| format.id == finding.format && format.id != "opaque") {
-        Some(format) => format.extensions.iter().for_each(|extension| record.tag("type", extension)),
-        None => {
-            let extension = String::from_utf8_lossy(&record.path.extension()).into_owned();
-            record.tag("type", &extension);
-        }
+    let end = String::from_utf8_lossy(&record.path.extension()).into_owned();
+    if end_fits(&end, finding) {
+        record.tag("type", &end);
     }
     record.count(Facet::Type, &finding.format);
     if let Some((width, height)) = finding.size {

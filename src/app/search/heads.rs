@@ -5,7 +5,10 @@ use crate::app::search::authorship::differences;
 use crate::base::id::{CommitId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
-use crate::catalog::index::Group;
+use crate::catalog::index::{FacetCounts, Group, State};
+use crate::catalog::query::{Node, TagValue};
+use crate::catalog::record::Facet;
+use crate::catalog::words::fold;
 use crate::diff::tree::PathSet;
 use crate::object::source::ObjectSource as _;
 use crate::object::tree_edit::EntryValue;
@@ -14,6 +17,9 @@ use crate::repo::history::common_ancestors;
 use crate::repo::refs::{DEFAULT_BRANCH, RefKind, RefName};
 use std::collections::{BTreeMap, HashMap};
 
+/// The key of the branches on which something stands.
+const ON: &str = "on";
+
 /// The branches as they stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Heads {
@@ -21,6 +27,9 @@ pub struct Heads {
     pub base: Option<Group>,
     /// Other branches, those with the same newest commit together.
     pub groups: Vec<Group>,
+    /// Names of other branches that stand exactly where the main line stands: what is on it is on them. No
+    /// record has them, so that a new branch costs none.
+    pub beside: Vec<String>,
 }
 
 impl Heads {
@@ -40,6 +49,8 @@ impl Heads {
         else {
             return Ok(Self::default());
         };
+        let beside = branches.iter().filter(|(name, commit)| *commit == tip && *name != base);
+        let beside = beside.map(|(name, _)| name.name().to_owned()).collect();
         let mut by_commit: BTreeMap<CommitId, Vec<String>> = BTreeMap::new();
         for (name, commit) in branches.iter().filter(|(_, commit)| *commit != tip) {
             by_commit.entry(*commit).or_default().push(name.name().to_owned());
@@ -56,7 +67,45 @@ impl Heads {
         }
         groups.sort_by(|left, right| left.scope.cmp(&right.scope));
         let names = vec![base.name().to_owned()];
-        Ok(Self { base: Some(Group { scope: String::new(), names, commit: tip, fork: None }), groups })
+        let base = Some(Group { scope: String::new(), names, commit: tip, fork: None });
+        Ok(Self { base, groups, beside })
+    }
+
+    /// The heads that an index is about, as far as it knows them.
+    pub fn of_state(state: &State) -> Self {
+        Self { base: state.base.clone(), groups: state.groups.clone(), beside: Vec::new() }
+    }
+
+    /// The names of all branches on which the records of a group stand.
+    pub fn names_of(&self, group: &Group) -> Vec<String> {
+        let beside = if group.scope.is_empty() { self.beside.as_slice() } else { &[] };
+        group.names.iter().chain(beside).cloned().collect()
+    }
+
+    /// A question about records: who asks for a branch that stands where the main line stands asks for that.
+    pub fn widened(&self, node: Node) -> Node {
+        let all = |nodes: Vec<Node>| nodes.into_iter().map(|node| self.widened(node)).collect();
+        match node {
+            Node::All(nodes) => Node::All(all(nodes)),
+            Node::Any(nodes) => Node::Any(all(nodes)),
+            Node::Not(inner) => Node::Not(Box::new(self.widened(*inner))),
+            Node::Tag { key, value }
+                if key == ON && self.beside.iter().any(|name| value.fits(&fold(name))) =>
+            {
+                let base = self.base.iter().flat_map(|group| &group.names);
+                let main = base.map(|name| Node::Tag { key: ON.to_owned(), value: TagValue::Is(fold(name)) });
+                Node::Any(main.chain([Node::Tag { key, value }]).collect())
+            }
+            other => other,
+        }
+    }
+
+    /// Counts what is on the main line for the branches that stand there too.
+    pub fn widen(&self, facets: &mut FacetCounts) {
+        let Some(counts) = facets.get_mut(&Facet::On) else { return };
+        let main = self.base.iter().flat_map(|group| &group.names);
+        let Some(count) = main.filter_map(|name| counts.get(name)).max().copied() else { return };
+        counts.extend(self.beside.iter().map(|name| (name.clone(), count)));
     }
 
     /// The group that records call so.

@@ -6,6 +6,7 @@ use crate::app::search::asked_words;
 use crate::app::search::bring::Bringing;
 use crate::app::search::heads::{Heads, tree_of};
 use crate::app::search::open::Opened;
+use crate::app::search::read::key_of;
 use crate::base::id::{AssetId, CommitId, FileId};
 use crate::base::path::AssetPath;
 use crate::catalog::findings::Finding;
@@ -142,13 +143,17 @@ impl<'a> Lines<'a> {
             let same = (0..lines.len())
                 .find(|index| lines[*index].path == standing.path && entries[*index] == entry);
             if let Some(index) = same {
-                lines[index].on.extend(group.names.iter().cloned());
+                lines[index].on.extend(self.names_of(group));
                 continue;
             }
             lines.push(self.line(*score, standing, group, &entry)?);
             entries.push(entry);
         }
         Ok(lines)
+    }
+
+    fn names_of(&self, group: &Group) -> Vec<String> {
+        if self.at.is_some() { group.names.clone() } else { self.heads.names_of(group) }
     }
 
     fn look_up(&self, standing: &Standing) -> Result<Option<(&Group, TreeEntry)>, AppError> {
@@ -172,13 +177,13 @@ impl<'a> Lines<'a> {
             _ => None,
         };
         let finding = match (self.bringing.findings, file) {
-            (Some(findings), Some(file)) => findings.get(file)?,
+            (Some(findings), Some(file)) => findings.get(key_of(file, standing.path.name()))?,
             _ => None,
         };
         let commit = view.commit(standing.commit)?;
         Ok(HitLine {
             path: standing.path.clone(),
-            on: group.names.clone(),
+            on: self.names_of(group),
             asset: entry.asset,
             file,
             size: entry.content.size(),

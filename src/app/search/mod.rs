@@ -141,10 +141,10 @@ fn answer(
     let bringing = Bringing { repository, view, findings: opened.findings.as_ref(), now, monitor };
     let at = options.at.as_deref().map(|text| view.resolve(text, now)).transpose()?;
     let at = at.map(|resolved| resolved.commit);
-    let (query, scanned, used) = match (&opened.catalog, at) {
+    let (query, mut scanned, used) = match (&opened.catalog, at) {
         (Some(catalog), None) => {
             let query = parse(&options.query, &FieldsOfIndex(catalog), now)?;
-            let node = options.visibility.restrict(query.node.clone());
+            let node = options.visibility.restrict(opened.heads.widened(query.node.clone()));
             let found = catalog.search(&node, &request(options, &query))?;
             let hits = found.hits.into_iter().map(|(hit, standing)| (hit.score, standing)).collect();
             (query, Scanned { total: found.total, hits, facets: found.facets, unread: 0 }, true)
@@ -152,7 +152,7 @@ fn answer(
         (None, None) => {
             let commits = opened.heads.base.iter().chain(&opened.heads.groups).map(|group| group.commit);
             let query = parse(&options.query, &FieldsOfCommits::read(&bringing, commits)?, now)?;
-            let node = options.visibility.restrict(query.node.clone());
+            let node = options.visibility.restrict(opened.heads.widened(query.node.clone()));
             let found = scan::heads(&bringing, &opened.heads, &node, request(options, &query))?;
             (query, found, false)
         }
@@ -163,6 +163,9 @@ fn answer(
             (query, found, false)
         }
     };
+    if at.is_none() {
+        opened.heads.widen(&mut scanned.facets);
+    }
     let place = at.map(|commit| at_group(options, commit));
     let mut index = IndexLine::of(opened, used)?;
     if !used {

@@ -13,6 +13,7 @@ use crate::catalog::findings::Findings;
 use crate::catalog::index::{Catalog, State};
 use crate::catalog::record::UNREAD;
 use crate::media::worker::Workers;
+use crate::object::source::ObjectSource as _;
 use crate::repo::{Repository, View};
 
 /// How the catalog is brought up to date.
@@ -88,8 +89,7 @@ fn attempt(repository: &Repository, upkeep: Upkeep<'_>, mut damaged: bool) -> Re
 pub fn as_it_is(repository: &Repository) -> Result<Option<Opened>, AppError> {
     let (view, place) = (repository.view()?, CatalogPlace::of(repository));
     let Some(catalog) = Catalog::open(&place.index())? else { return Ok(None) };
-    let state = catalog.state();
-    let heads = Heads { base: state.base.clone(), groups: state.groups.clone() };
+    let heads = Heads::of_state(catalog.state());
     Ok(Some(Opened::ready(view, heads, catalog, findings(&place))))
 }
 
@@ -139,7 +139,7 @@ fn update(
     let bringing = Bringing { repository, view: &view, findings: Some(&store), now, monitor };
     let mut catalog = match found {
         Some(catalog) if target.is_met_by(catalog.state()) => catalog,
-        Some(mut catalog) if target.follows(catalog.state()) => {
+        Some(mut catalog) if target.follows(catalog.state()) && knows_base(&view, catalog.state()) => {
             bringing.catch_up(&mut catalog, &target)?;
             catalog
         }
@@ -152,7 +152,7 @@ fn update(
     let bringing = Bringing { repository, view: &view, findings: None, now, monitor };
     let read = read_unread(&bringing, place, (&mut catalog, &mut store), &target.heads, workers, budget)?;
     let unread = catalog.count_tag(UNREAD.0, UNREAD.1)?;
-    if read.read == 0 && unread != catalog.state().left {
+    if read.read == 0 && !read.out_of_time && unread != catalog.state().left {
         let state = State { left: unread, ..catalog.state().clone() };
         catalog.write()?.commit(state)?;
     }
@@ -171,6 +171,11 @@ impl Opened {
         let catalog = self.catalog.as_ref();
         Ok(catalog.map_or(Ok(0), |catalog| catalog.count_tag(UNREAD.0, UNREAD.1))?)
     }
+}
+
+/// Whether the commit is still here that an index is about: what `undo` took back may have been collected.
+fn knows_base(view: &View, state: &State) -> bool {
+    state.base.as_ref().is_some_and(|base| view.commit(base.commit).is_ok())
 }
 
 /// What decoders said, as far as it can be read: without it searches know less, and say so.

@@ -8,9 +8,9 @@ use crate::app::search::heads::{Heads, tree_of};
 use crate::app::search::open::{Opened, Upkeep};
 use crate::app::search::place::CatalogPlace;
 use crate::base::id::{CommitId, FileId};
-use crate::base::monitor::{Advance, Monitor, Phase};
+use crate::base::monitor::{Advance, Phase};
 use crate::base::path::AssetPath;
-use crate::catalog::findings::{Finding, Findings, NAMES_MAX, RECIPE, TEXT_BYTES_MAX};
+use crate::catalog::findings::{Finding, FindingKey, Findings, NAMES_MAX, RECIPE, TEXT_BYTES_MAX};
 use crate::catalog::index::{Catalog, Standing};
 use crate::catalog::likeness::Fingerprint;
 use crate::catalog::record::UNREAD;
@@ -19,7 +19,7 @@ use crate::media::facts::Facts;
 use crate::media::fingerprint::{EDGE, fingerprint};
 use crate::media::format::{Family, Format};
 use crate::media::input::Input;
-use crate::media::sniff::sniff;
+use crate::media::sniff::{hint, sniff};
 use crate::media::worker::{WorkerError, Workers};
 use crate::object::tree::Content;
 use crate::object::tree_walk::{TreeWalk, entry_at};
@@ -29,9 +29,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::time::{Duration, Instant};
 
-/// Files that are read and noted at a time: what a stop may cost.
+/// Most files that are read before what was found is noted.
 const BATCH: usize = 128;
+/// How long files are taken up before what was found is noted: with the files that are being read then,
+/// what a power loss may cost. A stop costs no more than those.
+const NOTE_EVERY: Duration = Duration::from_secs(2);
 /// Records that are looked at in one round.
 const ROUND: usize = 10_000;
 
@@ -44,13 +48,16 @@ pub struct Budget {
     pub bytes: u64,
     /// Bytes of one file.
     pub largest: u64,
+    /// How long files are taken up; those that are being read then are read to their end.
+    pub time: Option<Duration>,
 }
 
 impl Budget {
     /// What a search reads by the way.
-    pub const SEARCH: Self = Self { files: 200, bytes: 256 << 20, largest: 64 << 20 };
+    pub const SEARCH: Self =
+        Self { files: 200, bytes: 256 << 20, largest: 64 << 20, time: Some(Duration::from_secs(20)) };
     /// Everything.
-    pub const ALL: Self = Self { files: u64::MAX, bytes: u64::MAX, largest: u64::MAX };
+    pub const ALL: Self = Self { files: u64::MAX, bytes: u64::MAX, largest: u64::MAX, time: None };
 
     /// Whether nothing is left out.
     pub const fn is_everything(&self) -> bool {
@@ -78,11 +85,13 @@ pub struct ReadCount {
     pub read: u64,
     /// Of these, files whose decoder found fault with them.
     pub faulty: u64,
+    /// Whether there was no time for others that could have been read.
+    pub out_of_time: bool,
 }
 
 /// A file to read, with where it stands under which names.
 struct Unread {
-    file: FileId,
+    key: FindingKey,
     size: u64,
     name: Vec<u8>,
     standings: Vec<Standing>,
@@ -98,6 +107,7 @@ pub fn read_unread(
     mut budget: Budget,
 ) -> Result<ReadCount, AppError> {
     let mut count = ReadCount::default();
+    let until = budget.time.map(|time| Instant::now() + time);
     let total = budget.files.min(catalog.count_tag(UNREAD.0, UNREAD.1)?);
     if total == 0 {
         return Ok(count);
@@ -114,15 +124,20 @@ pub fn read_unread(
         }
         passed.extend(round.iter().map(hash));
         let unread = collect(bringing.view, heads, round, budget)?;
-        for batch in unread.chunks(BATCH) {
-            let taken: Vec<&Unread> = batch.iter().filter(|one| budget.takes(one.size)).collect();
-            let reading = Reading { bringing, place, heads, workers };
-            reading.batch(&taken, catalog, findings, &mut count)?;
+        let mut waiting: Vec<&Unread> = unread.iter().filter(|one| budget.takes(one.size)).collect();
+        let reading = Reading { bringing, place, heads, workers, until };
+        while !waiting.is_empty() && !is_over(until) {
+            waiting = reading.batch(waiting, catalog, findings, &mut count)?;
         }
+        count.out_of_time |= !waiting.is_empty();
         if budget.files < u64::MAX {
             return Ok(count);
         }
     }
+}
+
+fn is_over(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| Instant::now() >= until)
 }
 
 struct Reading<'a> {
@@ -130,30 +145,37 @@ struct Reading<'a> {
     place: &'a CatalogPlace,
     heads: &'a Heads,
     workers: &'a Workers,
+    until: Option<Instant>,
 }
 
 impl Reading<'_> {
-    /// Reads some files and notes what was found.
-    fn batch(
+    /// Reads some files and notes what was found, before a stop ends it. Gives the files that wait on.
+    fn batch<'u>(
         &self,
-        taken: &[&Unread],
+        mut taken: Vec<&'u Unread>,
         catalog: &mut Catalog,
         findings: &mut Findings,
         count: &mut ReadCount,
-    ) -> Result<(), AppError> {
-        if taken.is_empty() {
-            return Ok(());
+    ) -> Result<Vec<&'u Unread>, AppError> {
+        let later = taken.split_off(taken.len().min(BATCH));
+        // What somebody has found before he was stopped is not looked for again.
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        for one in taken {
+            if findings.get(one.key)?.is_some() { known.push(one) } else { unknown.push(one) }
         }
-        let found = look(self.bringing, taken, self.workers)?;
-        let read: Vec<(FileId, Finding)> = found.into_iter().flatten().collect();
-        count.read += read.len() as u64;
-        count.faulty += read.iter().filter(|(_, finding)| finding.fault.is_some()).count() as u64;
-        note(self.place, findings, &read)?;
-        let known: HashSet<FileId> = read.iter().map(|(file, _)| *file).collect();
-        let noted = taken.iter().filter(|one| known.contains(&one.file));
+        let looked = look(self.bringing, &unknown, self.workers, self.until);
+        count.read += looked.found.len() as u64;
+        count.faulty += looked.found.iter().filter(|(_, finding)| finding.fault.is_some()).count() as u64;
+        note(self.place, findings, &looked.found)?;
+        if let Some(error) = looked.stopped {
+            return Err(error);
+        }
+        let read: HashSet<FindingKey> = looked.found.iter().map(|(key, _)| *key).collect();
+        let noted = known.into_iter().chain(unknown.into_iter().filter(|one| read.contains(&one.key)));
         let standings: Vec<Standing> = noted.flat_map(|one| one.standings.iter().cloned()).collect();
         let with_findings = Bringing { findings: Some(findings), ..*self.bringing };
-        with_findings.refresh(catalog, self.heads, &standings)
+        with_findings.refresh(catalog, self.heads, &standings)?;
+        Ok(looked.left.into_iter().chain(later).collect())
     }
 }
 
@@ -164,7 +186,7 @@ fn hash(standing: &Standing) -> u64 {
 }
 
 fn collect(view: &View, heads: &Heads, all: Vec<Standing>, budget: Budget) -> Result<Vec<Unread>, AppError> {
-    let mut by_file: BTreeMap<FileId, Unread> = BTreeMap::new();
+    let mut by_key: BTreeMap<FindingKey, Unread> = BTreeMap::new();
     for standing in all {
         let Some(group) = heads.group(&standing.scope) else { continue };
         let tree = tree_of(view, group.commit)?;
@@ -177,38 +199,83 @@ fn collect(view: &View, heads: &Heads, all: Vec<Standing>, budget: Budget) -> Re
             continue;
         }
         let name = standing.path.name().to_vec();
-        let unread =
-            by_file.entry(file).or_insert_with(|| Unread { file, size, name, standings: Vec::new() });
+        let key = key_of(file, &name);
+        let unread = by_key.entry(key).or_insert_with(|| Unread { key, size, name, standings: Vec::new() });
         unread.standings.push(standing);
     }
-    Ok(by_file.into_values().collect())
+    Ok(by_key.into_values().collect())
 }
 
-fn look(
+/// What came of looking into some files.
+#[derive(Default)]
+struct Looked<'u> {
+    found: Vec<(FindingKey, Finding)>,
+    /// Files that nobody got to.
+    left: Vec<&'u Unread>,
+    /// Why it ended before its time.
+    stopped: Option<AppError>,
+}
+
+/// What came of looking into one.
+enum Outcome<'u> {
+    Found(FindingKey, Box<Finding>),
+    /// A file that is damaged is told by fsck; here it is one that says nothing.
+    Silent,
+    Left(&'u Unread),
+    Stopped(AppError),
+}
+
+/// Looks into files, on all cores, until it is time to note what was found.
+fn look<'u>(
     bringing: &Bringing<'_>,
-    taken: &[&Unread],
+    taken: &[&'u Unread],
     workers: &Workers,
-) -> Result<Vec<Option<(FileId, Finding)>>, AppError> {
+    until: Option<Instant>,
+) -> Looked<'u> {
+    let begun = Instant::now();
+    let one = |one: &&'u Unread| -> Outcome<'u> {
+        if bringing.monitor.is_cancelled() {
+            return Outcome::Stopped(AppError::Cancelled);
+        }
+        if begun.elapsed() >= NOTE_EVERY || is_over(until) {
+            return Outcome::Left(one);
+        }
+        look_into(bringing, one, workers)
+    };
+    let outcomes: Vec<Outcome<'u>> = taken.par_iter().map(one).collect();
+    let mut looked = Looked::default();
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Found(key, finding) => looked.found.push((key, *finding)),
+            Outcome::Silent => {}
+            Outcome::Left(one) => looked.left.push(one),
+            Outcome::Stopped(error) => looked.stopped = looked.stopped.or(Some(error)),
+        }
+    }
+    looked
+}
+
+fn look_into<'u>(bringing: &Bringing<'_>, one: &Unread, workers: &Workers) -> Outcome<'u> {
     let Bringing { repository, view, monitor, .. } = *bringing;
-    taken
-        .par_iter()
-        .map(|one| {
-            if monitor.is_cancelled() {
-                return Err(AppError::Cancelled);
-            }
-            let found = match stored_file(repository, view, one.file, one.size, monitor) {
-                Ok(file) => finding_of(file, &one.name, workers)?,
-                Err(AppError::Cancelled) => return Err(AppError::Cancelled),
-                Err(AppError::Io { action, path, source }) => {
-                    return Err(AppError::Io { action, path, source });
-                }
-                // A file that is damaged is told by fsck; here it is one that says nothing.
-                Err(_) => return Ok(None),
-            };
-            monitor.advance(Advance { files: 1, bytes: one.size, ..Advance::default() });
-            Ok(Some((one.file, found)))
-        })
-        .collect()
+    let found = stored_file(repository, view, one.key.file, one.size, monitor);
+    let found = match found.map(|file| finding_of(file, &one.name, workers)) {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) | Err(error @ (AppError::Cancelled | AppError::Io { .. })) => {
+            return Outcome::Stopped(error);
+        }
+        Err(_) => return Outcome::Silent,
+    };
+    // What stops this program from the keyboard stops its decoders too: that is no fault of the file.
+    if found.fault.is_some() && monitor.is_cancelled() {
+        return Outcome::Stopped(AppError::Cancelled);
+    }
+    monitor.advance(Advance { files: 1, bytes: one.size, ..Advance::default() });
+    Outcome::Found(one.key, Box::new(found))
+}
+
+/// The finding that is meant by a content under a name.
+pub fn key_of(file: FileId, name: &[u8]) -> FindingKey {
+    FindingKey { file, hint: hint(name) }
 }
 
 /// What there is to find in a file.
@@ -236,7 +303,8 @@ pub fn finding_of(mut file: File, name: &[u8], workers: &Workers) -> Result<Find
             Ok(facts) => take_facts(&mut finding, &facts),
             Err(error) => note_fault(&mut finding, error)?,
         }
-        if draws(format) && has_a_look(format.family) {
+        // Who could not say what it is in its time will not draw it either.
+        if finding.fault.is_none() && draws(format) && has_a_look(format.family) {
             match workers.picture(again(&mut file)?, format, EDGE) {
                 Ok(Some(pixels)) => finding.print = fingerprint(&pixels).map(Fingerprint),
                 Ok(None) => {}
@@ -318,7 +386,7 @@ fn field_key(group: &str, name: &str) -> String {
 }
 
 /// Whether files of a family are recognised by their look: every typeface looks like every other one.
-const fn has_a_look(family: Family) -> bool {
+pub const fn has_a_look(family: Family) -> bool {
     matches!(
         family,
         Family::Image | Family::Layered | Family::Vector | Family::Document | Family::Video | Family::Mesh
@@ -371,12 +439,13 @@ pub fn read_commit(
     let Some(_lock) = place.lock(upkeep.monitor)? else { return Ok(0) };
     let mut findings = open_findings(&place)?;
     let mut budget = upkeep.budget;
-    let mut unread: BTreeMap<FileId, Unread> = BTreeMap::new();
+    let mut unread: BTreeMap<FindingKey, Unread> = BTreeMap::new();
     let view = &opened.view;
     for item in TreeWalk::new(view, tree_of(view, commit)?, AssetPath::root()) {
         let (path, entry) = item.map_err(RepoError::from)?;
         let Content::File { id: file, size, .. } = entry.content else { continue };
-        let known = unread.contains_key(&file) || findings.get(file)?.is_some();
+        let key = key_of(file, path.name());
+        let known = unread.contains_key(&key) || findings.get(key)?.is_some();
         if known || size > budget.largest || !view.has_content(file, size)? || view.is_erased(file)? {
             continue;
         }
@@ -384,7 +453,7 @@ pub fn read_commit(
             break;
         }
         let name = path.name().to_vec();
-        unread.insert(file, Unread { file, size, name, standings: Vec::new() });
+        unread.insert(key, Unread { key, size, name, standings: Vec::new() });
     }
     if unread.is_empty() {
         return Ok(0);
@@ -393,17 +462,31 @@ pub fn read_commit(
     upkeep.monitor.phase(Phase { name: "Looking into files", files_total, bytes_total: None });
     let Upkeep { workers, now, monitor, .. } = upkeep;
     let bringing = Bringing { repository, view, findings: None, now, monitor };
-    let read = look(&bringing, &unread.values().collect::<Vec<_>>(), workers)?;
-    let read: Vec<(FileId, Finding)> = read.into_iter().flatten().collect();
-    note(&place, &mut findings, &read)?;
+    let until = budget.time.map(|time| Instant::now() + time);
+    let mut waiting: Vec<&Unread> = unread.values().collect();
+    let mut read = 0;
+    while !waiting.is_empty() && !is_over(until) {
+        let later = waiting.split_off(waiting.len().min(BATCH));
+        let looked = look(&bringing, &waiting, workers, until);
+        note(&place, &mut findings, &looked.found)?;
+        read += looked.found.len() as u64;
+        if let Some(error) = looked.stopped {
+            return Err(error);
+        }
+        waiting = looked.left.into_iter().chain(later).collect();
+    }
     opened.findings = Some(findings);
-    Ok(read.len() as u64)
+    Ok(read)
 }
 
 /// Keeps what was found, and what pictures look like.
-fn note(place: &CatalogPlace, findings: &mut Findings, read: &[(FileId, Finding)]) -> Result<(), AppError> {
-    findings.keep(read.iter().map(|(file, finding)| (*file, finding)))?;
-    let prints = read.iter().filter_map(|(file, finding)| Some((*file, finding.print?)));
+fn note(
+    place: &CatalogPlace,
+    findings: &mut Findings,
+    read: &[(FindingKey, Finding)],
+) -> Result<(), AppError> {
+    findings.keep(read.iter().map(|(key, finding)| (*key, finding)))?;
+    let prints = read.iter().filter_map(|(key, finding)| Some((key.file, finding.print?)));
     Ok(place.prints().add(&prints.collect::<Vec<(FileId, Fingerprint)>>())?)
 }
 
@@ -419,21 +502,4 @@ pub fn open_findings(place: &CatalogPlace) -> Result<Findings, AppError> {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// A file of a repository, read for once and for all.
-pub fn known_finding(
-    findings: Option<&Findings>,
-    repository: &Repository,
-    view: &View,
-    (file, size, name): (FileId, u64, &[u8]),
-    workers: &Workers,
-    monitor: &dyn Monitor,
-) -> Result<Finding, AppError> {
-    if let Some(findings) = findings
-        && let Some(finding) = findings.get(file)?
-    {
-        return Ok(finding);
-    }
-    finding_of(stored_file(repository, view, file, size, monitor)?, name, workers)
 }

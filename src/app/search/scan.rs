@@ -125,7 +125,7 @@ pub fn heads(
     Ok(scan.finish())
 }
 
-/// Everything in one commit.
+/// Everything in one commit, with the names that its own schema gives to terms.
 pub fn commit(
     bringing: &Bringing<'_>,
     group: &Group,
@@ -134,7 +134,8 @@ pub fn commit(
 ) -> Result<Scanned, AppError> {
     let Bringing { repository, view, findings, now, monitor } = *bringing;
     let comments = comments::read(repository, view, now, monitor)?;
-    let mut maker = RecordMaker::new(view, findings, &comments);
+    let schema = bringing.schema_of(group.commit);
+    let mut maker = RecordMaker::new(view, findings, &comments).with_schema(schema.as_ref());
     let mut scan = Scan::new(node, request);
     of_all(view, group.commit, monitor, &mut |path, value, made| {
         scan.look(maker.make(group, &path, &value, made)?);

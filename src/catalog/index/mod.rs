@@ -20,6 +20,7 @@ use crate::catalog::error::{CatalogError, guarded};
 use crate::catalog::query::Node;
 use fields::Fields;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tantivy::collector::{Count, DocSetCollector};
 use tantivy::directory::MmapDirectory;
@@ -28,7 +29,7 @@ use tantivy::schema::{IndexRecordOption, Value as _};
 use tantivy::{Index, IndexReader, ReloadPolicy, Searcher, TantivyDocument, Term};
 
 /// Version of what is written; another one is made anew.
-pub const INDEX_VERSION: u32 = 1;
+pub const INDEX_VERSION: u32 = 3;
 /// Indexes up to this size are checked byte by byte when they are opened; larger ones when they fail.
 const CHECKED_BYTES_MAX: u64 = 16 << 20;
 /// Longest name of a group of branches, in bytes.
@@ -36,6 +37,7 @@ const SCOPE_BYTES_MAX: usize = 1024;
 
 /// Which state of the repository an index is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct State {
     /// Version of the index.
     pub version: u32,
@@ -49,16 +51,17 @@ pub struct State {
     pub comments: String,
     /// A mark of the schema.
     pub schema: String,
+    /// A mark of each person's record, by the person's id.
+    pub people: BTreeMap<String, String>,
     /// How many files and words had been removed for good.
-    #[serde(default)]
     pub erased: u64,
     /// How many records were left unread when nothing more could be read by the way.
-    #[serde(default)]
     pub left: u64,
 }
 
 /// Branches that point to the same commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Group {
     /// What records call the group: empty for the main line, else the first of the names.
     pub scope: String,

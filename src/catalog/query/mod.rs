@@ -64,6 +64,11 @@ impl Node {
     }
 }
 
+/// The key of the dates of a field; its numbers stand under its own name. No name of a field has the sign.
+pub fn date_key(name: &str) -> String {
+    format!("{name}\u{2}date")
+}
+
 /// Where words are looked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {

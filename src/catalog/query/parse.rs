@@ -4,7 +4,9 @@ use crate::base::time::Timestamp;
 use crate::catalog::query::error::{QueryError, QueryProblem};
 use crate::catalog::query::lex::{Sign, SignKind, Term, signs};
 use crate::catalog::query::value::{Measure, bounds, field_bounds, is_comparison};
-use crate::catalog::query::{DEPTH_MAX, Node, Phrase, Place, QUERY_BYTES_MAX, Query, TERMS_MAX, TagValue};
+use crate::catalog::query::{
+    DEPTH_MAX, Node, Phrase, Place, QUERY_BYTES_MAX, Query, TERMS_MAX, TagValue, date_key,
+};
 use crate::catalog::words::{fold, whole_words};
 use crate::rules::pattern::Pattern;
 use std::ops::Bound;
@@ -250,12 +252,17 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A field of metadata: compared where there is a comparison, else its words.
+    /// A field of metadata: compared where there is a comparison, numbers with numbers and dates with dates,
+    /// else its words.
     fn field(name: &str, term: &Term) -> Result<Node, QueryProblem> {
         let is_range = || term.value.contains("..") && field_bounds(&term.value).is_ok();
         if !term.quoted && (is_comparison(&term.value) || is_range()) {
-            let (from, to) = field_bounds(&term.value)?;
-            return Ok(Node::Number { key: name.to_owned(), from, to });
+            let asked = field_bounds(&term.value)?;
+            let numbers = asked.numbers.map(|bounds| (name.to_owned(), bounds));
+            let dates = asked.dates.map(|bounds| (date_key(name), bounds));
+            let number = |(key, (from, to))| Node::Number { key, from, to };
+            let mut nodes: Vec<Node> = numbers.into_iter().chain(dates).map(number).collect();
+            return Ok(if nodes.len() == 1 { nodes.remove(0) } else { Node::Any(nodes) });
         }
         Ok(Node::Words { place: Place::Field(name.to_owned()), phrase: phrase(term)? })
     }

@@ -67,6 +67,13 @@ fn or_not_and_brackets_group() {
 fn fields_are_compared_or_read_as_words() {
     assert_eq!(read("title:Harbour"), Ok(words(Place::Field("title".into()), &["harbour"])));
     assert!(matches!(read("rights.until:<2027-01-01"), Ok(Node::Number { .. })));
+    // Four digits are a year where dates are compared, and a number where numbers are.
+    let Ok(Node::Any(both)) = read("rights.until:>2026") else { panic!("a number and a year") };
+    let keys = both.iter().map(|node| match node {
+        Node::Number { key, .. } => key.clone(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(keys.collect::<Vec<_>>(), ["rights.until".to_owned(), date_key("rights.until")]);
     assert!(
         matches!(read("price>=10"), Ok(Node::Number { from: Bound::Included(ten), .. }) if ten as i64 == 10)
     );

@@ -81,14 +81,24 @@ pub(super) fn bounds(measure: Measure, text: &str, now: Timestamp) -> Result<Bou
     Ok((span.from(), span.through()))
 }
 
-/// Bounds of a field whose type is not known: of numbers, else of dates in UTC.
-pub(super) fn field_bounds(text: &str) -> Result<Bounds, QueryProblem> {
+/// What a comparison with a field asks whose values may be numbers or dates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct FieldBounds {
+    /// Asked of numbers; `None` when the text is no number.
+    pub numbers: Option<Bounds>,
+    /// Asked of dates, in milliseconds since 1970 in UTC; `None` when the text is no date.
+    pub dates: Option<Bounds>,
+}
+
+/// Bounds of a field whose type is not known. Four digits are a number and a year: each is asked of the
+/// values that it can be compared with.
+pub(super) fn field_bounds(text: &str) -> Result<FieldBounds, QueryProblem> {
     let utc = Timestamp::utc(0);
-    bounds(Measure::Plain, text, utc).or_else(|error| match bounds(Measure::Moment, text, utc) {
-        Ok(found) => Ok(found),
-        Err(later @ QueryProblem::EndsFirst { .. }) => Err(later),
-        Err(_) => Err(error),
-    })
+    match (bounds(Measure::Plain, text, utc), bounds(Measure::Moment, text, utc)) {
+        (Err(_), Err(later @ QueryProblem::EndsFirst { .. })) => Err(later),
+        (Err(error), Err(_)) => Err(error),
+        (numbers, dates) => Ok(FieldBounds { numbers: numbers.ok(), dates: dates.ok() }),
+    }
 }
 
 fn read(measure: Measure, text: &str, now: Timestamp) -> Result<Span, QueryProblem> {
@@ -242,7 +252,18 @@ mod tests {
         assert_eq!(here as i64, -3_600_000, "a day begins where the user is");
         assert!(bounds(Measure::Moment, ">2 weeks ago", NOW).is_ok());
         assert!(field_bounds("yesterday").is_err(), "fields know no now");
-        assert_eq!(field_bounds("1970"), Ok((Included(1970.0), Included(1970.0))), "a number before a year");
-        assert_eq!(field_bounds("<1970-01-02"), Ok((Unbounded, Excluded(day))));
+        let both = field_bounds(">1970").expect("a number and a year");
+        assert_eq!(both.numbers, Some((Excluded(1970.0), Unbounded)));
+        assert_eq!(
+            both.dates,
+            Some((Included(365.0 * day), Unbounded)),
+            "after the year, not after its first day"
+        );
+        let date = FieldBounds { numbers: None, dates: Some((Unbounded, Excluded(day))) };
+        assert_eq!(field_bounds("<1970-01-02"), Ok(date));
+        let number = FieldBounds { numbers: Some((Excluded(19.9), Unbounded)), dates: None };
+        assert_eq!(field_bounds(">19.9"), Ok(number));
+        assert!(matches!(field_bounds("2028..2026"), Err(QueryProblem::EndsFirst { .. })));
+        assert!(matches!(field_bounds("2028-01..2026-01"), Err(QueryProblem::EndsFirst { .. })));
     }
 }

@@ -6,7 +6,7 @@ use crate::app::common::author;
 use crate::app::common::signing::SigningAs;
 use crate::app::error::AppError;
 use crate::app::lock::{LEASE_MS, Locking};
-use crate::app::similar;
+use crate::app::near_copies;
 use crate::app::status;
 use crate::base::id::PersonId;
 use crate::base::path::AssetPath;
@@ -77,6 +77,9 @@ impl Verb for Arguments {
         fetch_when_due(context, &repository);
         let paths = context.asset_paths(&repository, &self.paths)?;
         commit::refuse_unknown(&repository, &paths)?;
+        if context.settings()?.truth("commit.likeness")? {
+            tell_near_copies(context, &repository, &paths)?;
+        }
         let identity = context.identity_or_ask()?;
         let author = self.author.as_deref().map(|text| named_author(&repository, text)).transpose()?;
         let now = context.clock().now();
@@ -99,9 +102,6 @@ impl Verb for Arguments {
         let options = Options { message, paths, identity, author, date, signing };
         let report = commit::run_as(&repository, &options, writer, context.clock(), context.monitor())?;
         context.print("commit", &report, show)?;
-        if report.commit.is_some() && context.settings()?.truth("commit.likeness")? {
-            tell_near_copies(context, &repository, &report)?;
-        }
         Ok(if report.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems })
     }
 }
@@ -137,15 +137,38 @@ fn lock_first(
     Ok(())
 }
 
-/// Says which new pictures look like others. Fails for nothing: the commit is made.
-fn tell_near_copies(context: &mut Context, repository: &Repository, report: &Report) -> Result<(), Failure> {
-    let paths: Vec<AssetPath> = report.changes.iter().map(|line| line.path.clone()).collect();
-    let near = similar::near_copies(repository, &paths, &workers()?, context.monitor()).unwrap_or_default();
-    for copy in near {
+/// Under `commit.likeness`, says before anything is stored which new pictures look like others, and asks where
+/// somebody can answer. What keeps it from looking is told and keeps nobody from committing.
+fn tell_near_copies(
+    context: &mut Context,
+    repository: &Repository,
+    paths: &[AssetPath],
+) -> Result<(), Failure> {
+    let found = match near_copies::before_commit(repository, paths, &workers()?, context.monitor()) {
+        Ok(found) => found,
+        Err(AppError::Cancelled) => return Err(AppError::Cancelled.into()),
+        Err(error) => {
+            context.warn(&format!("nobody looked whether new pictures look like others: {error}"));
+            return Ok(());
+        }
+    };
+    for copy in found.copies.iter().take(SHOWN_MAX) {
         let others: Vec<String> = copy.like.iter().take(3).map(ToString::to_string).collect();
         context.warn(&format!("{} looks like {}, which is here already", copy.path, others.join(", ")));
     }
-    Ok(())
+    if found.copies.len() > SHOWN_MAX {
+        context.warn(&format!("{} more look like others", found.copies.len() - SHOWN_MAX));
+    }
+    if found.left > 0 {
+        let left = count(found.left, "new picture was", "new pictures were");
+        context.warn(&format!(
+            "{left} not looked at for lack of time; `pent duplicates --near` finds copies later"
+        ));
+    }
+    if found.copies.is_empty() || !context.can_ask() {
+        return Ok(());
+    }
+    context.confirm("Keep them all the same?")
 }
 
 fn named_author(repository: &Repository, text: &str) -> Result<Identity, Failure> {

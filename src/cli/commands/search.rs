@@ -15,6 +15,9 @@ use crate::cli::verb::{Describe, Example, Group, Verb};
 use clap::builder::PossibleValuesParser;
 use std::io;
 
+/// Branches that are named of one find; the rest is counted.
+const BRANCHES_SHOWN: usize = 3;
+
 /// Find assets on every branch, by words and by what they are
 ///
 /// Words are looked for in names, folders, labels, fields, comments and in the files themselves. Keys narrow it down:
@@ -166,6 +169,13 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     report.facets.iter().try_for_each(|facet| show_facet(page, facet))
 }
 
+/// Names of branches for a line: a few, and how many more there are.
+pub(super) fn branches(on: &[String]) -> String {
+    let shown = on.len().min(BRANCHES_SHOWN);
+    let names = on[..shown].iter().map(|name| safe(name)).collect::<Vec<_>>().join(", ");
+    if on.len() > shown { format!("{names} and {} more", on.len() - shown) } else { names }
+}
+
 fn show_hit(page: &mut Page<'_>, hit: &HitLine) -> io::Result<()> {
     let mut facts: Vec<String> = Vec::new();
     facts.extend(hit.format.as_deref().map(safe));
@@ -175,10 +185,9 @@ fn show_hit(page: &mut Page<'_>, hit: &HitLine) -> io::Result<()> {
     let title = hit.title.as_deref().map(|title| format!("  {}", safe(title))).unwrap_or_default();
     let labels = if labels.is_empty() { labels } else { format!("  {labels}") };
     page.line(format_args!("{}{title}{labels}", page.styles.paint(BOLD, &hit.path)))?;
-    let on: Vec<String> = hit.on.iter().map(|name| safe(name)).collect();
     let when = page.dates.show(moment(&hit.changed));
     let facts = if facts.is_empty() { String::new() } else { format!("{}, ", facts.join(", ")) };
-    page.remark(format_args!("    {facts}{}, {when}, on {}", person(&hit.by), on.join(", ")))?;
+    page.remark(format_args!("    {facts}{}, {when}, on {}", person(&hit.by), branches(&hit.on)))?;
     match &hit.excerpt {
         Some(excerpt) => page.line(format_args!("    \"{}\"", safe(excerpt))),
         None => Ok(()),

@@ -5,7 +5,7 @@ use crate::base::size::human_bytes;
 use crate::catalog::likeness::{ALIKE_BITS, likeness};
 use crate::catalog::visibility::Visibility;
 use crate::cli::commands::info::{Which, workers};
-use crate::cli::commands::search::tell;
+use crate::cli::commands::search::{branches, tell};
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::columns::{Cell, Columns};
@@ -64,13 +64,12 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     }
     let mut columns = Columns::default();
     for hit in &report.hits {
-        let on: Vec<String> = hit.on.iter().map(|name| safe(name)).collect();
         let how = if hit.same { "the same".to_owned() } else { format!("{}%", hit.likeness) };
         columns.row([
             Cell::right(how),
             Cell::new(hit.entry.path.to_string()).styled(BOLD),
             Cell::right(hit.entry.size.map(human_bytes).unwrap_or_default()),
-            Cell::new(format!("on {}", on.join(", "))).styled(DIM),
+            Cell::new(format!("on {}", branches(&hit.on))).styled(DIM),
         ]);
     }
     columns.write(page)

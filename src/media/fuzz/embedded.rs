@@ -6,6 +6,7 @@ use crate::media::embedded::{self, xmp};
 use crate::media::facts::Facts;
 use crate::media::format;
 use crate::media::input::Input;
+use crate::media::raster::container;
 use crate::media::sniff::sniff;
 use std::io::Cursor;
 
@@ -33,6 +34,19 @@ pub const TARGETS: &[Target] = &[
         },
     )
     .with_memory(64 << 20),
+    Target::new("media: containers of pictures", &["media/raster/container.rs"], picture_seeds, |bytes| {
+        let mut source = Cursor::new(bytes);
+        let Ok(mut input) = Input::new(&mut source) else { return Verdict::Refused };
+        let mut known = false;
+        for format in ["png", "jpeg", "gif", "webp", "tiff", "bmp", "tga", "dds", "exr"] {
+            match container::read(&mut input, format) {
+                Ok(found) => known |= found.size.is_some(),
+                Err(error) => return Verdict::Wrong(error.to_string()),
+            }
+        }
+        if known { Verdict::Understood } else { Verdict::Refused }
+    })
+    .with_memory(4 << 20),
     Target::new(
         "media: XMP packet",
         &["media/embedded/xmp.rs"],
@@ -129,4 +143,20 @@ fn still_seeds() -> Vec<Vec<u8>> {
     ]
     .concat();
     vec![[part(b"ftyp", b"heic\0\0\0\0heic"), part(b"meta", &meta)].concat()]
+}
+
+/// Small pictures that move, have pages or a palette, each in a container of its own.
+fn picture_seeds() -> Vec<Vec<u8>> {
+    let seeds: [&[u8]; 9] = [
+        include_bytes!("../../../fixtures/pictures/moving.gif"),
+        include_bytes!("../../../fixtures/pictures/moving.png"),
+        include_bytes!("../../../fixtures/pictures/moving.webp"),
+        include_bytes!("../../../fixtures/pictures/pages.tif"),
+        include_bytes!("../../../fixtures/pictures/gray.jpg"),
+        include_bytes!("../../../fixtures/pictures/palette.bmp"),
+        include_bytes!("../../../fixtures/pictures/palette.tga"),
+        include_bytes!("../../../fixtures/pictures/rgba.dds"),
+        include_bytes!("../../../fixtures/pictures/half.exr"),
+    ];
+    seeds.map(<[u8]>::to_vec).to_vec()
 }

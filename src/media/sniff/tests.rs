@@ -92,3 +92,41 @@ fn any_bytes_are_told_something() {
         assert!(format::by_id(told(&bytes, "x.tga")).is_some());
     }
 }
+
+#[test]
+fn names_with_the_same_hint_say_the_same_of_the_same_bytes() {
+    let mut targa = vec![0u8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 8, 0, 24, 0];
+    targa.extend([7; 300]);
+    let samples: [&[u8]; 14] = [
+        b"{\"k\": 1}",
+        b"[1, 2]",
+        b"{\"asset\": {\"version\": \"2.0\"}}",
+        b"{\"asset\": {}, \"accessors\": []}",
+        b"<?xml version=\"1.0\"?><note/>",
+        b"<html><body/></html>",
+        b"<svg/>",
+        b"v 1 2 3\nv 4 5 6\n",
+        b"harbour\n",
+        b"II*\0\x08\0\0\0",
+        b"\x1f\x8b\x08\0",
+        b"\x28\xb5\x2f\xfd",
+        b"\x89PNG\r\n\x1a\n",
+        &targa,
+    ];
+    let known = format::FORMATS.iter().flat_map(|format| format.extensions).copied();
+    let ends: Vec<&str> = known.chain(["", "dat", "xyz"]).collect();
+    let mut depends = std::collections::BTreeSet::new();
+    for sample in samples {
+        let mut by_hint: std::collections::BTreeMap<&str, &str> = std::collections::BTreeMap::new();
+        for end in &ends {
+            let name = if end.is_empty() { "file".to_owned() } else { format!("file.{end}") };
+            let told = told(sample, &name);
+            let first = *by_hint.entry(hint(name.as_bytes())).or_insert(told);
+            assert_eq!(first, told, "{name} of {:?}", String::from_utf8_lossy(sample));
+        }
+        let plain = by_hint[""];
+        depends.extend(by_hint.into_iter().filter(|(_, told)| *told != plain).map(|(hint, _)| hint));
+    }
+    let expected = ["blend", "gltf", "json", "none", "obj", "raw", "svgz", "text", "tga"];
+    assert_eq!(depends.into_iter().collect::<Vec<_>>(), expected, "every hint is there for a reason");
+}
