@@ -62,6 +62,8 @@ pub struct Receiver<'a> {
     commits: HashMap<CommitId, Vec<u8>>,
     people: HashMap<PersonId, Person>,
     claims: HashSet<FileId>,
+    /// Files of which manifests came although they were erased here.
+    unwelcome: HashSet<FileId>,
     originals: HashMap<CommitId, Vec<u8>>,
     ties: Vec<Tie>,
     tombstones: Tombstones,
@@ -126,6 +128,7 @@ impl<'a> Receiver<'a> {
             commits: HashMap::new(),
             people: HashMap::new(),
             claims: HashSet::new(),
+            unwelcome: HashSet::new(),
             originals: HashMap::new(),
             ties: Vec::new(),
             tombstones: Tombstones::default(),
@@ -168,7 +171,9 @@ impl<'a> Receiver<'a> {
             Kind::Manifest => {
                 let file = FileId::from_bytes(key.id);
                 let stored = self.view.snapshot().contains(Space::Manifests, &verified_key(file))?;
-                if !stored && !self.view.is_erased(file)? {
+                if self.view.is_erased(file)? {
+                    self.unwelcome.insert(file);
+                } else if !stored {
                     self.writer.put_object(Space::Manifests, &claim_key(file, bytes), bytes)?;
                     self.claims.insert(file);
                     self.objects += 1;
@@ -380,14 +385,19 @@ impl<'a> Receiver<'a> {
         let judged: Vec<SyncResult<Option<Confirmed>>> =
             files.par_iter().map(|file| self.confirm_one(file, &reader)).collect();
         let mut wrong = Vec::new();
-        let mut confirmed = Vec::new();
+        let (mut confirmed, mut excused) = (Vec::new(), Vec::new());
         for (file, outcome) in files.iter().zip(judged) {
-            match outcome? {
-                Some(manifest) => confirmed.push((file.id, manifest)),
-                None => wrong.push(*file),
+            let Some(manifest) = outcome? else {
+                wrong.push(*file);
+                continue;
+            };
+            if self.view.snapshot().contains(Space::Tombstones, &Tombstone::excuse_key(file.id))? {
+                excused.push(file.id);
             }
+            confirmed.push((file.id, manifest));
         }
         let mut edit = self.repository.edit()?;
+        edit.drop_excuses(&excused)?;
         for (file, manifest) in confirmed {
             let Confirmed::By(manifest) = manifest else { continue };
             let bytes = manifest.encode();

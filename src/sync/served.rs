@@ -147,8 +147,10 @@ impl<'a> ServedRemote<'a> {
         let mut files = found.files.clone();
         files.extend(receiver.tied_files(&found)?);
         receiver.check_sizes(&files)?;
+        receiver.insist_on_unerased(&files, &|| self.sent_chunks(proposal))?;
         let erased = receiver.erased_elsewhere(&files)?;
         receiver.excuse(erased)?;
+        receiver.leave_out_excused(&mut files)?;
         let needed = receiver.needed(&files)?;
         if let Some(key) = needed.objects.first() {
             return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
@@ -279,7 +281,7 @@ fn has(view: &View, key: &ObjectKey) -> SyncResult<bool> {
     Ok(match key.kind {
         Kind::Chunk => view.snapshot().has_chunk(ChunkId::from_bytes(key.id))?,
         kind if is_origin(kind) => object(view, key)?.is_some(),
-        Kind::Tombstone => view.snapshot().contains(Space::Tombstones, &key.id)?,
+        Kind::Tombstone => view.tombstone_or_excuse(FileId::from_bytes(key.id))?.is_some(),
         Kind::Manifest => {
             view.snapshot().contains(Space::Manifests, &verified_key(FileId::from_bytes(key.id)))?
         }
@@ -548,8 +550,8 @@ impl Remote for ServedRemote<'_> {
             }
         }
         let mut arrived = match self.receive(proposal) {
-            // What was promised is gone: have it all sent again.
-            Err(error @ SyncError::Missing { .. }) => {
+            // What was promised is gone, or has what is not taken: have it all sent again.
+            Err(error @ (SyncError::Missing { .. } | SyncError::TurnedDown { .. })) => {
                 for parcel in &proposal.parcels {
                     self.incoming().forget(parcel.id, parcel.kind);
                 }
