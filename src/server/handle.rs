@@ -347,7 +347,8 @@ impl Job {
         let request = Asked::decode(&request).map_err(|error| wrong(error.to_string()))?;
         let state = &self.state;
         let mut repository = state.places.open(&self.place).map_err(as_sync)?;
-        let rights = state.rights(&self.who, &self.place, repository.as_deref()).map_err(as_sync)?;
+        let found = repository.as_ref().map(|opened| &opened.repository);
+        let rights = state.rights(&self.who, &self.place, found).map_err(as_sync)?;
         insist(&rights, self.verb)?;
         if let Asked::Begin { repository: id, chunker } = &request {
             let nothing = || SyncError::Invalid {
@@ -359,9 +360,9 @@ impl Job {
             repository = state.places.open(&self.place).map_err(as_sync)?;
         }
         let nothing = || SyncError::Nothing { address: "that place".to_owned() };
-        let repository = repository.ok_or_else(nothing)?;
+        let opened = repository.ok_or_else(nothing)?;
         let asked = (request, state.now());
-        answer(&repository, &rights, &state.readers, asked, &mut |kind, payload| {
+        answer(&opened.repository, &rights, &opened.readers, asked, &mut |kind, payload| {
             self.send(Part::frame(kind, payload))
         })
     }

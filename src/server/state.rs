@@ -1,7 +1,6 @@
 //! What all requests share.
 
 use crate::app::error::AppError;
-use crate::app::serve::answer::Readers;
 use crate::app::serve::places::Places;
 use crate::app::serve::rights::{self, Rights, SignedIn};
 use crate::app::serve::tokens::{Token, Tokens};
@@ -27,7 +26,6 @@ pub(super) struct State {
     pub tokens: Tokens,
     pub names: Vec<String>,
     pub sessions: Sessions,
-    pub readers: Readers,
     pub rate: Limiter,
     pub sign_in_rate: Limiter,
     pub bodies: Arc<Semaphore>,
@@ -60,7 +58,6 @@ impl State {
             tokens,
             sessions: Sessions::new(names.clone()),
             names,
-            readers: Readers::default(),
             rate: Limiter::new(RATE),
             sign_in_rate: Limiter::new(SIGN_IN_RATE),
             bodies: Arc::new(Semaphore::new(BODIES_MB)),
