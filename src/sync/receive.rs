@@ -6,6 +6,7 @@
 //! commit that is in the repository is whole. Names move last.
 
 mod erased;
+mod kept;
 
 use crate::base::id::{ChunkId, CommitId, FileId, GitId, ManifestNodeId, MetadataId, PersonId, TreeId};
 use crate::base::monitor::{Advance, Monitor};
@@ -33,6 +34,7 @@ use crate::sync::origins::{Tie, identify as identify_origin, split_commit, split
 use crate::sync::remote::{Kind, ObjectKey};
 use crate::sync::walk::{Found, NewFile, find_new};
 use erased::Tombstones;
+use kept::KeptCommits;
 use rayon::prelude::*;
 use sha2::Digest as _;
 use std::collections::{HashMap, HashSet};
@@ -58,8 +60,7 @@ pub struct Receiver<'a> {
     monitor: &'a dyn Monitor,
     writer: ChunkWriter<'a>,
     view: View,
-    /// Kept back, as bytes: there may be very many.
-    commits: HashMap<CommitId, Vec<u8>>,
+    commits: KeptCommits,
     people: HashMap<PersonId, Person>,
     claims: HashSet<FileId>,
     /// Files of which manifests came although they were erased here.
@@ -69,13 +70,15 @@ pub struct Receiver<'a> {
     tombstones: Tombstones,
     unpublished_bytes: AtomicU64,
     objects: u64,
+    /// What the bundles had, where somebody wants to know.
+    pub(in crate::sync) brought: Option<Vec<(ObjectKey, u64)>>,
     inbox: Inbox,
 }
 
 /// What a repository would be with commits that are still kept back.
 pub(in crate::sync) struct Beside<'a> {
     view: &'a View,
-    commits: &'a HashMap<CommitId, Vec<u8>>,
+    commits: &'a KeptCommits,
 }
 
 impl ObjectSource for Beside<'_> {
@@ -90,15 +93,8 @@ impl ObjectSource for Beside<'_> {
     }
 
     fn commit(&self, id: CommitId) -> Result<Commit, RepoError> {
-        match self.commits.get(&id) {
-            Some(bytes) => kept_commit(id, bytes),
-            None => self.view.commit(id),
-        }
+        self.commits.commit(id)?.map_or_else(|| self.view.commit(id), Ok)
     }
-}
-
-fn kept_commit(id: CommitId, bytes: &[u8]) -> Result<Commit, RepoError> {
-    Commit::decode(bytes).map_err(|source| RepoError::Damaged { kind: "commit", id: id.to_string(), source })
 }
 
 /// What is needed of files and not here.
@@ -125,7 +121,7 @@ impl<'a> Receiver<'a> {
             monitor,
             writer,
             view: repository.view()?,
-            commits: HashMap::new(),
+            commits: KeptCommits::new(&repository.pent_dir().join("tmp")),
             people: HashMap::new(),
             claims: HashSet::new(),
             unwelcome: HashSet::new(),
@@ -134,6 +130,7 @@ impl<'a> Receiver<'a> {
             tombstones: Tombstones::default(),
             unpublished_bytes: AtomicU64::new(0),
             objects: 0,
+            brought: None,
             inbox,
         })
     }
@@ -148,7 +145,12 @@ impl<'a> Receiver<'a> {
         if self.monitor.is_cancelled() {
             return Err(SyncError::Cancelled);
         }
-        open_bundle(bytes, &mut |received, _, _| self.take_object(&received))
+        open_bundle(bytes, &mut |received, _, _| {
+            if let Some(brought) = &mut self.brought {
+                brought.push((received.key, received.bytes.len() as u64));
+            }
+            self.take_object(&received)
+        })
     }
 
     fn take_object(&mut self, received: &Received<'_>) -> SyncResult<()> {
@@ -161,10 +163,9 @@ impl<'a> Receiver<'a> {
             Kind::Chunk => {}
             Kind::Commit => {
                 let id = CommitId::from_bytes(key.id);
-                if !self.view.snapshot().contains(Space::Commits, &key.id)? && !self.commits.contains_key(&id)
-                {
+                if !self.view.snapshot().contains(Space::Commits, &key.id)? && !self.commits.contains(&id) {
                     Commit::decode(bytes).map_err(|error| broken(&error))?;
-                    self.commits.insert(id, bytes.to_vec());
+                    self.commits.insert(id, bytes)?;
                     self.objects += 1;
                 }
             }
@@ -301,8 +302,8 @@ impl<'a> Receiver<'a> {
         let source = Beside { view: &self.view, commits: &self.commits };
         let mut haves: Vec<CommitId> = self.view.references()?.into_iter().map(|(_, at)| at.commit).collect();
         // A commit that is in the repository is there with all that it reaches, named or not.
-        for (id, bytes) in &self.commits {
-            for parent in &kept_commit(*id, bytes)?.parents {
+        for id in self.commits.ids() {
+            for parent in &self.source().commit(id)?.parents {
                 if self.view.snapshot().contains(Space::Commits, parent.as_bytes())? {
                     haves.push(*parent);
                 }
@@ -429,14 +430,13 @@ impl<'a> Receiver<'a> {
     /// Stores the commits that were kept back, and the people who are not known here. Whatever the
     /// commits reach must be here.
     pub fn store_commits(&self, edit: &mut Edit) -> SyncResult<()> {
-        for (id, bytes) in &self.commits {
-            edit.transaction().put(Space::Commits, id.as_bytes(), bytes)?;
+        for id in self.commits.ids() {
+            if let Some(bytes) = self.commits.bytes(id)? {
+                edit.transaction().put(Space::Commits, id.as_bytes(), &bytes)?;
+            }
         }
         for (id, original) in &self.originals {
-            let commit = match self.commits.get(id) {
-                Some(bytes) => kept_commit(*id, bytes).ok(),
-                None => self.view.commit(*id).ok(),
-            };
+            let commit = self.source().commit(*id).ok();
             let git = commit.as_ref().and_then(imports::git_commit_of);
             // Whoever sends another original sends none.
             if git.is_some() && imports::object_id(gix::objs::Kind::Commit, original) == git {
@@ -454,13 +454,13 @@ impl<'a> Receiver<'a> {
     /// Leaves out commits that nothing wanted reaches: a remote may send more than was asked.
     pub fn keep_only(&mut self, commits: &[CommitId]) {
         let kept: HashSet<CommitId> = commits.iter().copied().collect();
-        self.commits.retain(|id, _| kept.contains(id));
+        self.commits.retain(|id| kept.contains(&id));
     }
 
     /// The commits that have come and that entries of the shared log, come with them, speak of.
     pub fn judged_commits(&self) -> Vec<CommitId> {
         let named = commits_judged_by(&self.inbox.entries());
-        named.into_iter().filter(|commit| self.commits.contains_key(commit)).collect()
+        named.into_iter().filter(|commit| self.commits.contains(commit)).collect()
     }
 
     /// What came of logs.

@@ -132,6 +132,63 @@ fn what_is_sent_and_not_published_has_a_limit_for_each_caller() {
     push_to(&other, &second, "draft/mine").expect("a push");
 }
 
+/// A parcel of bytes that are what they say.
+fn parcel(kind: ParcelKind, id: PackId, bytes: Vec<u8>) -> Parcel {
+    let record = ParcelRecord { id, kind, length: bytes.len() as u64, entries: vec![] };
+    Parcel { record, bytes }
+}
+
+/// A bundle of one object of a kind that nobody knows, all zeros.
+fn zeros(length: usize) -> Parcel {
+    let mut object = vec![250];
+    let mut left = length;
+    while left >= 0x80 {
+        object.push((left & 0x7f) as u8 | 0x80);
+        left >>= 7;
+    }
+    object.push(left as u8);
+    object.resize(object.len() + length, 0);
+    let packed = zstd::bulk::compress(&object, 3).expect("packed zeros");
+    let mut bytes = b"PENTBNDL\x01\0\0\0\0\0\0\0PFRM".to_vec();
+    bytes.extend_from_slice(&(packed.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&(object.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&blake3::hash(&packed).as_bytes()[..8]);
+    bytes.extend_from_slice(&packed);
+    parcel(ParcelKind::Bundle, PackId::from_bytes([6; 16]), bytes)
+}
+
+/// A pack with chunks that nothing refers to.
+fn junk(seed: u64) -> Parcel {
+    let mut builder = pentimento::store::parcel::PackBuilder::new(1 << 20);
+    for chunk in noise(seed, 1_000_000).chunks(100_000) {
+        builder.push_chunk(pentimento::base::id::ChunkId::of(chunk), chunk);
+    }
+    let pack = builder.finish(&[seed as u8; 16]);
+    parcel(ParcelKind::Pack, pack.id, pack.bytes)
+}
+
+#[test]
+fn what_nothing_needs_counts_on_and_a_bundle_counts_as_what_it_unpacks_to() {
+    let server = TestServer::start_with(&|options| options.pending_max = Some(2_500_000));
+    let remote = server.with_token(PLACE, &server.begin(PLACE));
+    let bomb = zeros(3_000_000);
+    assert!(bomb.bytes.len() < 10_000, "{} bytes", bomb.bytes.len());
+    let refused = remote.put(&bomb).expect_err("it unpacks to more than may wait");
+    assert!(matches!(refused, SyncError::NoRoom { .. }), "{refused}");
+    for round in 0..2 {
+        let pack = junk(50 + round);
+        remote.put(&pack).expect("there is room");
+        let epoch = remote.describe().expect("a description").epoch;
+        // Published, and nothing leads to it.
+        let (parcels, changes, logs) = (vec![pack.record], Vec::new(), Vec::new());
+        let token = crate::remote_contract::token();
+        let proposal = pentimento::sync::remote::Proposal { epoch, token, parcels, changes, logs };
+        remote.publish(&proposal).expect("nothing moves");
+    }
+    let refused = remote.put(&junk(60)).expect_err("what nothing needs was not forgotten");
+    assert!(matches!(refused, SyncError::NoRoom { .. }), "{refused}");
+}
+
 #[test]
 fn whoever_sends_slowly_holds_nobody_up_and_is_let_go() {
     let server = TestServer::start();
