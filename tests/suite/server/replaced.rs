@@ -1,6 +1,6 @@
 //! A repository whose folder is put back, replaced or copied while it is served.
 
-use super::kit::{PLACE, move_in};
+use super::kit::{PLACE, move_in, request};
 use crate::app_flow::Lab;
 use crate::remote_contract::http::TestServer;
 use crate::remote_contract::{branch, head, push_to, seen};
@@ -93,4 +93,51 @@ fn what_may_be_read_in_a_copy_may_not_be_read_here_for_that() {
         assert_eq!(given(&here), 0, "here it does not");
         assert_eq!(here.have(&[key]).expect("an answer"), [false]);
     }
+}
+
+#[test]
+fn whether_a_repository_that_cannot_be_opened_exists_is_not_told() {
+    let server = TestServer::start();
+    let _ = server.begin(PLACE);
+    let remote = server.with_token(PLACE, &server.token(PLACE, &[Permission::Read], None));
+    remote.describe().expect("it is sound");
+    fs::write(server.folder.path().join(PLACE).join(".pent/format"), "something else").expect("written");
+    // The identity of what is open is still the same, so that a new server meets the damage.
+    let stranger = super::routes::session(&server, crate::trust_kit::STRANGER);
+    let fresh = server.folder.path().join("clients/broken");
+    copy(&server.folder.path().join(PLACE), &fresh);
+    let ask = |place: &str| {
+        let body = super::kit::framed(&pentimento::sync::wire::request::Request::Describe.encode());
+        let path = format!("/{place}/-/v1/describe");
+        let (status, answer) =
+            super::kit::raw(&server, &request(&server, "POST", &path, Some(&stranger), &body));
+        let at = answer.windows(4).position(|part| part == b"\r\n\r\n").expect("a body");
+        (status, answer[at..].to_vec())
+    };
+    assert_eq!(ask("clients/broken").0, 403);
+    assert_eq!(ask("clients/broken"), ask("clients/nothing-here"));
+    // Whoever may read there is told that it failed.
+    let known =
+        server.with_token("clients/broken", &server.token("clients/broken", &[Permission::Read], None));
+    let error = known.describe().expect_err("it cannot be opened");
+    assert!(!matches!(error, pentimento::sync::SyncError::NotAllowed { .. }), "{error}");
+}
+
+#[test]
+fn whoever_may_begin_only_is_told_nothing_of_what_is_there() {
+    let server = TestServer::start();
+    let first = server.with_token(PLACE, &server.begin(PLACE));
+    let lab = Lab::new();
+    lab.write("a.txt", "one");
+    lab.commit("one");
+    push_to(&lab, &first, "main").expect("a push");
+    let begins = server.with_token(PLACE, &server.token(PLACE, &[Permission::Begin], None));
+    let chunker = pentimento::object::chunker::ChunkerParameters::default();
+    let other = pentimento::base::id::RepositoryId::from_bytes([77; 16]);
+    for id in [other, crate::remote_contract::REPOSITORY] {
+        let error = begins.begin(id, chunker).expect_err("it is there, and not theirs to read");
+        assert!(matches!(error, pentimento::sync::SyncError::NotAllowed { .. }), "{error}");
+    }
+    let fresh = server.with_token("clients/new", &server.token("clients/new", &[Permission::Begin], None));
+    fresh.begin(other, chunker).expect("where nothing is, they begin");
 }
