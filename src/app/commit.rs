@@ -14,7 +14,7 @@ use crate::app::common::underway::finish_interrupted;
 use crate::app::common::unwritten;
 use crate::app::error::AppError;
 use crate::app::status::{ChangeLine, Counts, problems_of};
-use crate::base::id::{CommitId, PersonId, TreeId};
+use crate::base::id::{CommitId, FileId, PersonId, TreeId};
 use crate::base::memory::{MANY, give_back};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
@@ -393,8 +393,11 @@ impl Making {
             }
             None => None,
         };
+        let files: Vec<FileId> =
+            edits.iter().filter_map(|edit| edit.value.as_ref()?.content.file_id()).collect();
         let mut edit = session.repository.edit()?;
         edit.publish(staged)?;
+        edit.drop_excuses(&files)?;
         let tree =
             edit_tree(&session.view, session.base, edits, &mut |id, bytes| edit.put_tree_node(id, &bytes))
                 .map_err(AppError::from_edit)?;

@@ -19,7 +19,7 @@ use crate::repo::at_hand::AtHand;
 use crate::repo::{RepoError, Repository, View};
 use crate::store::parcel::OpenBlock;
 use crate::sync::SyncError;
-use crate::sync::remote::Description;
+use crate::sync::remote::{Description, Kind, ObjectKey};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -287,5 +287,31 @@ fn held_of(
     }
     let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     let whole = chunks_of.into_iter().filter(|(_, chunks)| chunks.iter().all(|id| seen.contains(id)));
-    Ok(whole.map(|(file, _)| file).collect())
+    given_as_files(opened, description, view, whole.map(|(file, _)| file).collect())
+}
+
+/// Of files whose chunks are there, those that the remote also gives as files: chunks that only happen to lie
+/// there go with its next collection.
+fn given_as_files(
+    opened: &OpenRemote,
+    description: &Description,
+    view: &View,
+    files: Vec<WantedFile>,
+) -> Result<Vec<WantedFile>, AppError> {
+    let mut given = Vec::with_capacity(files.len());
+    for group in files.chunks(description.limits.keys()) {
+        let (mut keys, mut expected) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
+        for (id, _) in group {
+            let has_manifest = view.manifest(*id)?.is_some();
+            // A file that is one chunk is that chunk, unless it was erased there.
+            let kind = if has_manifest { Kind::Manifest } else { Kind::Tombstone };
+            keys.push(ObjectKey::new(kind, *id.as_bytes()));
+            expected.push(has_manifest);
+        }
+        let answers = opened.remote.have(&keys)?.into_iter().zip(expected);
+        let fits =
+            |(file, (answer, expected)): (&WantedFile, (bool, bool))| (answer == expected).then_some(*file);
+        given.extend(group.iter().zip(answers).filter_map(fits));
+    }
+    Ok(given)
 }

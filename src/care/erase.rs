@@ -17,7 +17,7 @@ use crate::object::manifest_read::ChunkCursor;
 use crate::object::tree::{Content, TreeNode};
 use crate::repo::edit::JournalNote;
 use crate::repo::people::Identity;
-use crate::repo::tombstone::{PAGE_CHUNKS, REASON_BYTES_MAX, Tombstone};
+use crate::repo::tombstone::{PAGE_CHUNKS, REASON_BYTES_MAX, Tombstone, TombstoneRow};
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::store::{Space, SweepLock};
 use serde::Serialize;
@@ -207,7 +207,7 @@ fn pages(view: &View, file: FileId) -> Result<Vec<ChunkId>, CareError> {
     let mut chunks = Vec::new();
     for row in view.snapshot().scan_prefix(Space::Tombstones, file.as_bytes())? {
         let (key, value) = row?;
-        if key.len() > FileId::SIZE {
+        if Tombstone::row_of(&key) == TombstoneRow::Page {
             let damaged = |source| RepoError::Damaged { kind: "tombstone", id: file.to_string(), source };
             chunks.extend(Tombstone::decode_page(&value).map_err(damaged)?);
         }
@@ -227,6 +227,7 @@ fn set_tombstone(edit: &mut Edit, options: &Options, removal: &Removal) -> Resul
     edit.put_person(options.identity.id, &options.identity.person)?;
     let transaction = edit.transaction();
     transaction.put(Space::Tombstones, options.file.as_bytes(), &tombstone.encode())?;
+    transaction.delete(Space::Tombstones, &Tombstone::excuse_key(options.file))?;
     for (number, page) in removal.chunks.chunks(PAGE_CHUNKS).enumerate() {
         let key = Tombstone::page_key(options.file, number as u32);
         transaction.put(Space::Tombstones, &key, &Tombstone::encode_page(page))?;

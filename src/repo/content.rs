@@ -5,6 +5,7 @@ use crate::base::time::Timestamp;
 use crate::object::chunker::CHUNK_BYTES_MAX;
 use crate::object::manifest_read::{ChunkCursor, ManifestError};
 use crate::repo::error::RepoError;
+use crate::repo::tombstone::Tombstone;
 use crate::repo::view::View;
 use crate::store::StoreError;
 use std::io;
@@ -30,6 +31,12 @@ pub enum ContentError {
     /// The bytes were removed for good.
     #[error("the content was erased on {} by {by}: {reason}", &when.rfc3339()[..10])]
     Erased { file: FileId, when: Timestamp, by: String, reason: String },
+    /// The bytes never came here, and a tombstone that did says why.
+    #[error(
+        "the content never came here: whoever sent its history says that it was erased on {} by {by}: {reason}",
+        &when.rfc3339()[..10]
+    )]
+    Excused { file: FileId, when: Timestamp, by: String, reason: String },
     /// One chunk is missing or damaged.
     #[error("chunk {chunk}, at byte {offset} of file {file}, cannot be read")]
     Chunk { file: FileId, chunk: ChunkId, offset: u64, source: Box<StoreError> },
@@ -71,14 +78,22 @@ impl From<ManifestError<RepoError>> for ContentError {
     }
 }
 
+fn name_of(view: &View, tombstone: &Tombstone) -> Result<String, RepoError> {
+    let person = view.person(tombstone.person)?;
+    Ok(person.map_or_else(|| "somebody whose name was erased".to_owned(), |person| person.name))
+}
+
 /// The chunks of a file of `size` bytes, from its manifest or because it is one chunk.
 ///
 /// Whether a single chunk is there shows when it is read.
 pub fn file_chunks(view: &View, file: FileId, size: u64) -> Result<ChunkCursor<'_, View>, ContentError> {
     if let Some(tombstone) = view.tombstone(file)? {
-        let person = view.person(tombstone.person)?;
-        let by = person.map_or_else(|| "somebody whose name was erased".to_owned(), |person| person.name);
+        let by = name_of(view, &tombstone)?;
         return Err(ContentError::Erased { file, when: tombstone.time, by, reason: tombstone.reason });
+    }
+    if let Some(excuse) = view.excuse(file)? {
+        let by = name_of(view, &excuse)?;
+        return Err(ContentError::Excused { file, when: excuse.time, by, reason: excuse.reason });
     }
     match view.manifest(file)? {
         Some(manifest) if manifest.size != size => {

@@ -1,6 +1,6 @@
 //! A change of a repository: objects, names, state and journal entry together, all or nothing.
 
-use crate::base::id::{CommitId, MetadataId, PersonId, TreeId};
+use crate::base::id::{CommitId, FileId, MetadataId, PersonId, TreeId};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::object::commit::Commit;
@@ -11,6 +11,7 @@ use crate::repo::people::Person;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::sets::{self, MemberChanges};
 use crate::repo::state::{Shelf, WorktreeState};
+use crate::repo::tombstone::Tombstone;
 use crate::repo::view::{SHELF_PREFIX, STATE_KEY};
 use crate::store::{Space, Staged, Transaction};
 
@@ -54,6 +55,17 @@ impl Edit {
     /// Makes content that was written before part of the repository.
     pub fn publish(&mut self, staged: Staged) -> Result<(), RepoError> {
         Ok(self.transaction.publish(staged)?)
+    }
+
+    /// Drops what excused the absence of files whose content is part of this change or was before.
+    pub fn drop_excuses(&mut self, files: &[FileId]) -> Result<(), RepoError> {
+        if self.transaction.last_key(Space::Tombstones)?.is_none() {
+            return Ok(());
+        }
+        let keys: Vec<[u8; FileId::SIZE + 1]> =
+            files.iter().map(|file| Tombstone::excuse_key(*file)).collect();
+        self.transaction.delete_all(Space::Tombstones, keys.iter().map(|key| key.as_slice()))?;
+        Ok(())
     }
 
     /// Stores one node of a directory.

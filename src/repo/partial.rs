@@ -80,7 +80,8 @@ impl View {
         Ok(self.snapshot().contains(Space::Settings, PARTIAL_KEY)?)
     }
 
-    /// Whether the content of a file can be given out, as far as is known without reading it.
+    /// Whether nothing of a file's content has to be brought, as far as is known without reading it: it is
+    /// here, or was erased here. A file whose absence is only excused may still come.
     pub fn has_content(&self, file: FileId, size: u64) -> Result<bool, RepoError> {
         Ok(size == 0
             || self.snapshot().has_chunk(file.into())?

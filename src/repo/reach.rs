@@ -150,7 +150,7 @@ pub struct Reached {
     pub manifest_nodes: HashSet<ManifestNodeId>,
     /// Files that something names and that have neither a manifest nor a chunk here.
     pub missing_files: HashSet<FileId>,
-    /// Files whose bytes were removed on purpose.
+    /// Files whose bytes were removed on purpose, here or before they came here.
     pub erased: HashSet<FileId>,
     chunks: HashSet<u64>,
     /// Nodes of manifests whose chunks were passed over, since nothing but claims needs them.
@@ -322,6 +322,10 @@ impl Walker<'_> {
         match self.note_missing(self.view.manifest(id))?.flatten() {
             Some(manifest) => self.manifest(id, &manifest),
             None if self.view.snapshot().has_chunk(id.into())? => Ok(()),
+            None if self.view.is_excused(id)? => {
+                self.reached.erased.insert(id);
+                Ok(())
+            }
             None => self.claims(id),
         }
     }

@@ -17,6 +17,20 @@ const STATEMENT_BYTES_MAX: usize = 1 << 20;
 /// Chunk ids of one page of the list beside a tombstone.
 pub const PAGE_CHUNKS: usize = 1024;
 
+/// Last byte of the key of an excuse.
+const EXCUSE_TAG: u8 = b'e';
+
+/// What stands beside tombstones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TombstoneRow {
+    /// A file was erased here.
+    Tombstone,
+    /// The same was said elsewhere: it excuses that the content never came.
+    Excuse,
+    /// Chunks that went with a file.
+    Page,
+}
+
 /// The permission to remove the bytes of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tombstone {
@@ -71,6 +85,23 @@ impl Tombstone {
         key
     }
 
+    /// The key of what a tombstone that came from elsewhere says of a file: an excuse for its absence.
+    pub fn excuse_key(file: FileId) -> [u8; FileId::SIZE + 1] {
+        let mut key = [0; FileId::SIZE + 1];
+        key[..FileId::SIZE].copy_from_slice(file.as_bytes());
+        key[FileId::SIZE] = EXCUSE_TAG;
+        key
+    }
+
+    /// What the row of a key in this space is.
+    pub fn row_of(key: &[u8]) -> TombstoneRow {
+        match key.len() {
+            FileId::SIZE => TombstoneRow::Tombstone,
+            length if length == FileId::SIZE + 1 && key.ends_with(&[EXCUSE_TAG]) => TombstoneRow::Excuse,
+            _ => TombstoneRow::Page,
+        }
+    }
+
     /// The bytes of a page: chunk ids one after the other.
     pub fn encode_page(chunks: &[ChunkId]) -> Vec<u8> {
         chunks.iter().flat_map(|chunk| *chunk.as_bytes()).collect()
@@ -113,6 +144,14 @@ mod tests {
         for length in 0..bytes.len() {
             assert!(Tombstone::decode(&bytes[..length]).is_err());
         }
+    }
+
+    #[test]
+    fn every_row_is_told_by_its_key() {
+        let file = FileId::from_bytes([b'e'; 32]);
+        assert_eq!(Tombstone::row_of(file.as_bytes()), TombstoneRow::Tombstone);
+        assert_eq!(Tombstone::row_of(&Tombstone::excuse_key(file)), TombstoneRow::Excuse);
+        assert_eq!(Tombstone::row_of(&Tombstone::page_key(file, 0x6565_6565)), TombstoneRow::Page);
     }
 
     #[test]

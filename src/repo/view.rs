@@ -167,18 +167,45 @@ impl View {
         Ok(claims)
     }
 
-    /// The permission to have removed a file's bytes for good, if there is one.
+    /// The permission by which a file's bytes were removed from here for good, if there is one.
     pub fn tombstone(&self, file: FileId) -> Result<Option<Tombstone>, RepoError> {
-        let bytes = self.snapshot.get(Space::Tombstones, file.as_bytes())?;
-        bytes
-            .map(|bytes: Vec<u8>| Tombstone::decode(&bytes))
-            .transpose()
-            .map_err(|source| damaged("tombstone", &file.to_string(), source))
+        self.read_tombstone(file, file.as_bytes())
     }
 
-    /// Whether a file's bytes were removed for good.
+    /// Whether a file's bytes were removed from here for good. What others say of a file never makes this true.
     pub fn is_erased(&self, file: FileId) -> Result<bool, RepoError> {
         Ok(self.snapshot.contains(Space::Tombstones, file.as_bytes())?)
+    }
+
+    /// What a tombstone that came from elsewhere says of a file whose content never came here. It is
+    /// believed only as long as there is no content, and forbids none to come.
+    pub fn excuse(&self, file: FileId) -> Result<Option<Tombstone>, RepoError> {
+        if !self.is_excused(file)? {
+            return Ok(None);
+        }
+        self.read_tombstone(file, &Tombstone::excuse_key(file))
+    }
+
+    /// Whether there is such an excuse for the absence of a file.
+    pub fn is_excused(&self, file: FileId) -> Result<bool, RepoError> {
+        Ok(self.snapshot.contains(Space::Tombstones, &Tombstone::excuse_key(file))?
+            && !self.is_erased(file)?
+            && !self.snapshot.has_chunk(file.into())?
+            && self.manifest(file)?.is_none())
+    }
+
+    /// The tombstone of a file as it is handed on: one's own, or the excuse that came.
+    pub fn tombstone_or_excuse(&self, file: FileId) -> Result<Option<Tombstone>, RepoError> {
+        match self.tombstone(file)? {
+            None => self.excuse(file),
+            own => Ok(own),
+        }
+    }
+
+    fn read_tombstone(&self, file: FileId, key: &[u8]) -> Result<Option<Tombstone>, RepoError> {
+        let bytes: Option<Vec<u8>> = self.snapshot.get(Space::Tombstones, key)?;
+        let found = bytes.map(|bytes| Tombstone::decode(&bytes)).transpose();
+        found.map_err(|source| damaged("tombstone", &file.to_string(), source))
     }
 
     /// Reads an object, insists that its bytes hash to its id, and decodes it.

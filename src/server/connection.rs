@@ -1,6 +1,7 @@
 //! Connections: accepted, spoken TLS with, bounded in number and patience, ended without breaking work.
 
 use crate::server::handle::handle;
+use crate::server::rate::whose;
 use crate::server::state::State;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -61,7 +62,7 @@ pub(super) async fn accept(
                 continue;
             }
         };
-        let Some(place) = each.enter(peer.ip(), state.behind_proxy) else { continue };
+        let Some(place) = each.enter(whose(peer.ip()), state.behind_proxy) else { continue };
         let Ok(permit) = room.clone().try_acquire_owned() else { continue };
         // Small answers leave at once; without it they only leave later.
         let _ = stream.set_nodelay(true);

@@ -1,10 +1,12 @@
 //! One request: its route, its limits, who asks, its body, its answer.
 
-use crate::app::serve::answer::{answer, as_sync, insist};
+use crate::app::serve::answer::{answer, as_sync};
 use crate::app::serve::begin::begin_at;
+use crate::server::admit::{Admitted, admit, hide, identify};
 use crate::server::body::{Outgoing, Part, WAIT};
-use crate::server::routes::{Act, Found, Route, find};
+use crate::server::routes::{Act, Route};
 use crate::server::sessions::SignInError;
+use crate::server::shares::Pace;
 use crate::server::state::{State, Who};
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::http::CONTENT_TYPE;
@@ -18,7 +20,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -29,25 +31,25 @@ const BODY_SILENCE_MAX: Duration = Duration::from_secs(20);
 const BODY_RATE_MIN: u64 = 16 << 10;
 /// How long a request waits for room before it is asked to come back.
 const ROOM_TIME_MAX: Duration = Duration::from_secs(20);
-/// How long a client may take nothing before work for it ends.
-const TAKE_TIME_MAX: Duration = Duration::from_secs(60);
+/// How long a request waits for a thread; its client is told meanwhile that it waits.
+const THREAD_TIME_MAX: Duration = Duration::from_secs(300);
 /// Parts of an answer that wait for the client.
 const PARTS_WAITING: usize = 4;
 
 type Answer = Response<Outgoing>;
 
 /// Why a request is not answered with what it asks for.
-struct Rejection {
-    status: StatusCode,
-    fault: Fault,
+pub(super) struct Rejection {
+    pub(super) status: StatusCode,
+    pub(super) fault: Fault,
 }
 
 impl Rejection {
-    fn of(fault: Fault) -> Self {
+    pub(super) fn of(fault: Fault) -> Self {
         Self { status: Part::fault(&fault).status, fault }
     }
 
-    fn bad(status: StatusCode, what: &str, detail: &str) -> Self {
+    pub(super) fn bad(status: StatusCode, what: &str, detail: &str) -> Self {
         Self { status, fault: Fault::TurnedDown { what: what.to_owned(), detail: detail.to_owned() } }
     }
 }
@@ -106,48 +108,6 @@ fn with_type(status: StatusCode, body: Outgoing, content_type: &'static str) -> 
     answer
 }
 
-/// The route of a request, if it may come so far: what is asked of the right server, not too often.
-fn admit<'a>(
-    parts: &'a hyper::http::request::Parts,
-    peer: IpAddr,
-    state: &State,
-) -> Result<(&'static Route, &'a str), Rejection> {
-    let (route, place) = match find(parts.method.as_str(), parts.uri.path()) {
-        Found::Route(route, place) => (route, place),
-        Found::OtherMethod(method) => {
-            let detail = format!("it is asked with {method}");
-            return Err(Rejection::bad(StatusCode::METHOD_NOT_ALLOWED, "the request", &detail));
-        }
-        Found::Nothing => return Err(Rejection::of(Fault::Nothing)),
-    };
-    if parts.uri.query().is_some() {
-        return Err(Rejection::bad(StatusCode::BAD_REQUEST, "the request", "nothing is asked behind a ?"));
-    }
-    let text = |name: header::HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let host = parts.uri.authority().map(hyper::http::uri::Authority::as_str).or_else(|| text(header::HOST));
-    if route.act != Act::Health && !host.is_some_and(|host| state.names.iter().any(|name| name == host)) {
-        let detail = "this server has another name; whoever runs it names it with --name";
-        return Err(Rejection::bad(StatusCode::MISDIRECTED_REQUEST, "the request", detail));
-    }
-    let address = asker(parts, peer, state.behind_proxy);
-    let now = Instant::now();
-    let is_sign_in = matches!(route.act, Act::Challenge | Act::SignIn);
-    if !state.rate.take(address, now) || (is_sign_in && !state.sign_in_rate.take(address, now)) {
-        let fault = Fault::Busy { seconds: 5 };
-        return Err(Rejection { status: StatusCode::TOO_MANY_REQUESTS, fault });
-    }
-    Ok((route, place))
-}
-
-/// For whom a request comes: a proxy that is trusted says it at the end of its list.
-fn asker(parts: &hyper::http::request::Parts, peer: IpAddr, behind_proxy: bool) -> IpAddr {
-    if !behind_proxy {
-        return peer;
-    }
-    let said = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-    said.and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).unwrap_or(peer)
-}
-
 async fn go_on(
     parts: &hyper::http::request::Parts,
     route: &'static Route,
@@ -158,56 +118,93 @@ async fn go_on(
     if route.act == Act::Health {
         return Ok(with_type(StatusCode::OK, Outgoing::whole("ok\n"), "text/plain"));
     }
-    // Who asks is known before a byte of the body is read.
-    let who = match route.act {
-        Act::Repository(_) => Some(identify(parts, state)?),
-        _ => None,
-    };
     let length = body_length(parts, route.body_max)?;
-    let busy = || Rejection::of(Fault::Busy { seconds: 5 });
+    let Act::Repository(verb) = route.act else { return meet(route.act, body, length, state).await };
+    // Who asks, and whether they may, is known before a byte of the body is read.
+    let who = identify(parts, state)?;
+    let at = place.clone();
+    let look = move |state: &State| -> SyncResult<(Admitted, Who)> {
+        Ok((Admitted::to(state, &who, &at, verb)?, who))
+    };
+    let (admitted, who) =
+        briefly(state, look).await?.map_err(|error| refusal(state, (verb, &place), &error))?;
+    let share = state.shares.of(&admitted.rights.name);
     let size = (length >> 20) as u32 + 1;
-    let memory = timeout(ROOM_TIME_MAX, state.bodies.clone().acquire_many_owned(size)).await;
-    let memory = memory.ok().and_then(Result::ok).ok_or_else(busy)?;
+    let memory = share.room_for_body(&state.bodies, size, ROOM_TIME_MAX).await.ok_or_else(busy)?;
     let bytes = match body.take() {
         Some(body) => read(body, length).await?,
         None => Vec::new(),
     };
-    match (route.act, who) {
-        (Act::Repository(verb), Some(who)) => {
-            let room = timeout(ROOM_TIME_MAX, state.requests.clone().acquire_owned()).await;
-            let room = room.ok().and_then(Result::ok).ok_or_else(busy)?;
-            let (sender, mut receiver) = mpsc::channel(PARTS_WAITING);
-            let (state, runtime) = (state.clone(), Handle::current());
-            tokio::task::spawn_blocking(move || {
-                let _memory = memory;
-                let job = Job { state, place, verb, who, sender, runtime };
-                job.run(&bytes);
-            });
-            // An answer that is there soon has its status; one that takes long begins with a sign of life.
-            let first = match timeout(WAIT, receiver.recv()).await {
-                Ok(Some(part)) => part,
-                Ok(None) => Part::fault(&Fault::Failed { detail: "the work on it broke off".to_owned() }),
-                Err(_) => Part::frame(FrameKind::Wait, &[]),
-            };
-            Ok(framed(first.status, Outgoing::stream(first.bytes, receiver, room)))
-        }
-        (Act::Challenge, _) => challenge(state, &bytes),
-        (Act::SignIn, _) => {
-            let state = state.clone();
-            let signed = tokio::task::spawn_blocking(move || sign_in(&state, &bytes)).await;
-            signed.map_err(|_| Rejection::of(Fault::Failed { detail: "signing in broke off".to_owned() }))?
-        }
+    let room = timeout(ROOM_TIME_MAX, state.requests.clone().acquire_owned()).await;
+    let room = room.ok().and_then(Result::ok).ok_or_else(busy)?;
+    let (sender, mut receiver) = mpsc::channel(PARTS_WAITING);
+    let (state, runtime) = (state.clone(), Handle::current());
+    tokio::spawn(async move {
+        let Some(thread) = share.thread(&state.workers, THREAD_TIME_MAX).await else {
+            let _ = sender.send(Part::fault(&Fault::Busy { seconds: 30 })).await;
+            return;
+        };
+        tokio::task::spawn_blocking(move || {
+            let _held = (memory, thread);
+            let job = Job { state, place, verb, who, sender, runtime, pace: Mutex::default() };
+            job.run(admitted, &bytes);
+        });
+    });
+    // An answer that is there soon has its status; one that takes long begins with a sign of life.
+    let first = match timeout(WAIT, receiver.recv()).await {
+        Ok(Some(part)) => part,
+        Ok(None) => Part::fault(&Fault::Failed { detail: "the work on it broke off".to_owned() }),
+        Err(_) => Part::frame(FrameKind::Wait, &[]),
+    };
+    Ok(framed(first.status, Outgoing::stream(first.bytes, receiver, room)))
+}
+
+fn busy() -> Rejection {
+    Rejection::of(Fault::Busy { seconds: 5 })
+}
+
+/// Something short on a thread that nothing long ever takes.
+async fn briefly<T: Send + 'static>(
+    state: &Arc<State>,
+    work: impl FnOnce(&State) -> T + Send + 'static,
+) -> Result<T, Rejection> {
+    let thread = timeout(ROOM_TIME_MAX, state.brief.clone().acquire_owned()).await;
+    let thread = thread.ok().and_then(Result::ok).ok_or_else(busy)?;
+    let state = state.clone();
+    let done = tokio::task::spawn_blocking(move || {
+        let _thread = thread;
+        work(&state)
+    });
+    done.await.map_err(|_| Rejection::of(Fault::Failed { detail: "the work on it broke off".to_owned() }))
+}
+
+/// Whoever signs in has room of their own: nobody who is in already can take it.
+async fn meet(
+    act: Act,
+    body: &mut Option<Incoming>,
+    length: usize,
+    state: &Arc<State>,
+) -> Result<Answer, Rejection> {
+    let room = timeout(ROOM_TIME_MAX, state.sign_in_bodies.clone().acquire_owned()).await;
+    let _room = room.ok().and_then(Result::ok).ok_or_else(busy)?;
+    let bytes = match body.take() {
+        Some(body) => read(body, length).await?,
+        None => Vec::new(),
+    };
+    match act {
+        Act::Challenge => challenge(state, &bytes),
+        Act::SignIn => briefly(state, move |state| sign_in(state, &bytes)).await?,
         _ => Err(Rejection::of(Fault::Nothing)),
     }
 }
 
-fn identify(parts: &hyper::http::request::Parts, state: &State) -> Result<Who, Rejection> {
-    let refuse = |detail: &str| Rejection::of(Fault::SignIn { detail: detail.to_owned() });
-    let Some(header) = parts.headers.get(header::AUTHORIZATION) else {
-        return Err(refuse("nobody signed in"));
-    };
-    let who = header.to_str().ok().and_then(|header| state.who(header));
-    who.ok_or_else(|| refuse("the session or token does not count, or no longer"))
+/// What whoever asks is told of an error, and whoever runs the server.
+fn refusal(state: &State, (verb, place): (Verb, &str), error: &SyncError) -> Rejection {
+    let fault = Fault::of(error);
+    if matches!(fault, Fault::Failed { .. }) {
+        state.note(&format!("{} of {place} failed: {}", verb.word(), chain(error)));
+    }
+    Rejection::of(fault)
 }
 
 /// How long the body is going to be: said beforehand, and within the limit.
@@ -302,37 +299,52 @@ struct Job {
     who: Who,
     sender: mpsc::Sender<Part>,
     runtime: Handle,
+    pace: Mutex<Pace>,
 }
 
 impl Job {
-    fn run(&self, bytes: &[u8]) {
-        let last = match self.answer(bytes) {
+    fn run(&self, admitted: Admitted, bytes: &[u8]) {
+        let last = match self.answer(admitted, bytes) {
             Ok(()) => Part::frame(FrameKind::End, &[]),
             // Nobody is there any more.
             Err(SyncError::Cancelled) => return,
-            Err(error) => {
-                let fault = Fault::of(&error);
-                if matches!(fault, Fault::Failed { .. }) {
-                    self.state.note(&format!(
-                        "{} of {} failed: {}",
-                        self.verb.word(),
-                        self.place,
-                        chain(&error)
-                    ));
-                }
-                Part::fault(&fault)
-            }
+            Err(error) => Part::fault(&refusal(&self.state, (self.verb, &self.place), &error).fault),
         };
         // Whoever is gone needs no end.
         let _ = self.send(last);
     }
 
     fn send(&self, part: Part) -> SyncResult<()> {
-        let sent = self.runtime.block_on(timeout(TAKE_TIME_MAX, self.sender.send(part)));
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let (began, bytes) = (Instant::now(), part.bytes.len());
+        let sent = self.runtime.block_on(timeout(pace.patience(), self.sender.send(part)));
+        pace.took(bytes, began.elapsed());
+        drop(pace);
         if matches!(sent, Ok(Ok(()))) { Ok(()) } else { Err(SyncError::Cancelled) }
     }
 
-    fn answer(&self, bytes: &[u8]) -> SyncResult<()> {
+    fn answer(&self, admitted: Admitted, bytes: &[u8]) -> SyncResult<()> {
+        let request = self.decode(bytes)?;
+        let state = &self.state;
+        let (mut opened, rights) = admitted.now(state, &self.who, &self.place, self.verb)?;
+        if let Asked::Begin { repository: id, chunker } = &request {
+            let nothing = || SyncError::Invalid {
+                what: "a name of a repository",
+                detail: "letters, digits, '-', '_' and '.' make its parts".to_owned(),
+            };
+            let path = state.places.path(&self.place).ok_or_else(nothing)?;
+            begin_at(&path, *id, *chunker).map_err(|error| hide(as_sync(error), &rights))?;
+            opened = state.places.open(&self.place).map_err(as_sync)?;
+        }
+        let nothing = || SyncError::Nothing { address: "that place".to_owned() };
+        let opened = opened.ok_or_else(nothing)?;
+        let asked = (request, state.now());
+        answer(&opened.repository, &rights, &opened.readers, asked, &mut |kind, payload| {
+            self.send(Part::frame(kind, payload))
+        })
+    }
+
+    fn decode(&self, bytes: &[u8]) -> SyncResult<Asked> {
         let wrong = |detail: String| SyncError::Invalid { what: "a request", detail };
         let mut input = bytes;
         let request = match frame::read(&mut input) {
@@ -344,31 +356,12 @@ impl Job {
         if verb_of(&request) != Some(self.verb) {
             return Err(wrong("it is about something else than its path".to_owned()));
         }
-        let request = Asked::decode(&request).map_err(|error| wrong(error.to_string()))?;
-        let state = &self.state;
-        let mut repository = state.places.open(&self.place).map_err(as_sync)?;
-        let rights = state.rights(&self.who, &self.place, repository.as_deref()).map_err(as_sync)?;
-        insist(&rights, self.verb)?;
-        if let Asked::Begin { repository: id, chunker } = &request {
-            let nothing = || SyncError::Invalid {
-                what: "a name of a repository",
-                detail: "letters, digits, '-', '_' and '.' make its parts".to_owned(),
-            };
-            let path = state.places.path(&self.place).ok_or_else(nothing)?;
-            begin_at(&path, *id, *chunker).map_err(as_sync)?;
-            repository = state.places.open(&self.place).map_err(as_sync)?;
-        }
-        let nothing = || SyncError::Nothing { address: "that place".to_owned() };
-        let repository = repository.ok_or_else(nothing)?;
-        let asked = (request, state.now());
-        answer(&repository, &rights, &state.readers, asked, &mut |kind, payload| {
-            self.send(Part::frame(kind, payload))
-        })
+        Asked::decode(&request).map_err(|error| wrong(error.to_string()))
     }
 }
 
 /// An error with its causes, for whoever runs the server.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

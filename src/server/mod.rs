@@ -1,18 +1,20 @@
 //! Repositories over HTTP: the asynchronous edge around the same library that commands use.
 //!
 //! ```text
-//! connection -> route -> limits -> who asks -> body -> (a thread) permission, repository -> frames
+//! connection -> route -> limits -> who asks, and may they -> body -> (a thread) repository -> frames
 //! ```
 //!
 //! [`routes`] says every path and what it needs; [`run`] is the one place where asynchronous code
 //! begins and ends.
 
+mod admit;
 mod body;
 mod connection;
 mod handle;
 pub mod rate;
 pub mod routes;
 pub mod sessions;
+mod shares;
 mod state;
 
 use crate::app::error::AppError;
@@ -30,6 +32,8 @@ use tokio::runtime::Builder;
 
 /// Threads that work on requests at a time; others wait.
 const WORKERS: usize = 32;
+/// Threads beside them for what is short: signing in, and whether a caller may do what they ask for.
+const BRIEF: usize = 8;
 /// How long work that was begun may take after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -89,7 +93,7 @@ pub fn run(options: &Options, surroundings: Surroundings<'_>) -> Result<(), AppE
     );
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
-        .max_blocking_threads(WORKERS)
+        .max_blocking_threads(WORKERS + BRIEF)
         .thread_name("pent-server")
         .enable_io()
         .enable_time()

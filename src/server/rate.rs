@@ -8,6 +8,14 @@ use std::time::Instant;
 /// Addresses that are kept in mind at a time.
 const ADDRESSES_MAX: usize = 10_000;
 
+/// What one customer of a network has: one address of the old kind, a block of 2^64 of the new.
+pub fn whose(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(new) => IpAddr::from((u128::from(new) >> 64 << 64).to_be_bytes()),
+        old => old,
+    }
+}
+
 /// So many requests at once, and so many a second from then on.
 #[derive(Debug, Clone, Copy)]
 pub struct Rate {
@@ -31,6 +39,7 @@ impl Limiter {
 
     /// Counts a request; `false` when it is one too many.
     pub fn take(&self, address: IpAddr, now: Instant) -> bool {
+        let address = whose(address);
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let rate = self.rate;
         let refilled = |(left, since): (f64, Instant)| {
@@ -58,6 +67,17 @@ impl Limiter {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn whoever_has_a_block_of_addresses_counts_once() {
+        let limiter = Limiter::new(Rate { burst: 3.0, each_second: 0.0 });
+        let now = Instant::now();
+        let of = |text: &str| text.parse().expect("an address");
+        let taken = (0..9).filter(|number| limiter.take(of(&format!("2001:db8:0:1::{number}")), now)).count();
+        assert_eq!(taken, 3);
+        assert!(limiter.take(of("2001:db8:0:2::1"), now) && limiter.take(of("192.0.2.1"), now));
+        assert_eq!(whose(of("::ffff:192.0.2.1")), of("192.0.2.1"));
+    }
 
     #[test]
     fn a_burst_is_allowed_and_then_so_many_a_second() {

@@ -38,12 +38,23 @@ pub enum SignInError {
     Wrong { detail: String },
 }
 
+/// Names a session here: the hash of what the client has, so that nothing here opens anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId([u8; 32]);
+
+#[derive(Debug)]
+struct Session {
+    who: SignedIn,
+    until: i64,
+    // Whether they were found to have a right to something: anybody can make keys and sign in with them.
+    is_confirmed: bool,
+}
+
 /// Questions that wait for an answer, and sessions.
 pub struct Sessions {
     names: Vec<String>,
     waiting: Mutex<HashMap<String, (String, i64)>>,
-    // By the hash of what the client has, so that nothing here opens anything.
-    open: Mutex<HashMap<[u8; 32], (SignedIn, i64)>>,
+    open: Mutex<HashMap<SessionId, Session>>,
 }
 
 impl Sessions {
@@ -62,7 +73,7 @@ impl Sessions {
         getrandom::fill(&mut random).map_err(|_| SignInError::Random)?;
         let nonce = Nonce::from_bytes(random).to_string();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        make_room(&mut waiting, now.unix_ms, |(_, until)| *until)?;
+        make_room(&mut waiting, now.unix_ms, |(_, until)| *until, |_| true)?;
         waiting.insert(nonce.clone(), (server.to_owned(), now.unix_ms + LOGIN_SKEW_MS_MAX));
         Ok(nonce)
     }
@@ -89,33 +100,49 @@ impl Sessions {
         let session = format!("{PREFIX}{}", hex(&random));
         let until = now.unix_ms + SESSION_MS;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        make_room(&mut open, now.unix_ms, |(_, until)| *until)?;
-        open.insert(key_of(&session), (who, until));
+        make_room(&mut open, now.unix_ms, |session| session.until, |session| !session.is_confirmed)?;
+        open.insert(id_of(&session), Session { who, until, is_confirmed: false });
         Ok((session, until))
     }
 
     /// Whose session it is, if it is one and has not ended.
-    pub fn find(&self, session: &str, now: Timestamp) -> Option<SignedIn> {
+    pub fn find(&self, session: &str, now: Timestamp) -> Option<(SessionId, SignedIn)> {
+        let id = id_of(session);
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let (who, until) = open.get(&key_of(session))?;
-        (now.unix_ms < *until).then(|| who.clone())
+        let found = open.get(&id).filter(|session| now.unix_ms < session.until)?;
+        Some((id, found.who.clone()))
+    }
+
+    /// Notes that somebody has a right to something here. Their session ends when its time is over, and not
+    /// because strangers sign in by the thousand.
+    pub fn confirm(&self, session: &SessionId) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = open.get_mut(session) {
+            found.is_confirmed = true;
+        }
     }
 }
 
-fn key_of(session: &str) -> [u8; 32] {
-    *blake3::hash(session.as_bytes()).as_bytes()
+fn id_of(session: &str) -> SessionId {
+    SessionId(*blake3::hash(session.as_bytes()).as_bytes())
 }
 
-/// Drops what has ended; refuses when everything that is left is needed.
-fn make_room<K: std::hash::Hash + Eq, V>(
+/// Drops what has ended, and then the oldest that may go; refuses when everything that is left is needed.
+fn make_room<K: std::hash::Hash + Eq + Clone, V>(
     map: &mut HashMap<K, V>,
     now_ms: i64,
     until: impl Fn(&V) -> i64,
+    may_go: impl Fn(&V) -> bool,
 ) -> Result<(), SignInError> {
     if map.len() >= WAITING_MAX {
         map.retain(|_, value| until(value) > now_ms);
     }
-    if map.len() >= WAITING_MAX { Err(SignInError::Full) } else { Ok(()) }
+    if map.len() >= WAITING_MAX {
+        let old = map.iter().filter(|(_, value)| may_go(value)).min_by_key(|(_, value)| until(value));
+        let old = old.map(|(key, _)| key.clone()).ok_or(SignInError::Full)?;
+        map.remove(&old);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -141,7 +168,7 @@ mod tests {
         let nonce = sessions.challenge("studio.example", NOW).expect("a question");
         let (statement, signature) = answer("studio.example", &nonce);
         let (session, until) = sessions.sign_in(&statement, &signature, NOW).expect("a session");
-        let who = sessions.find(&session, NOW).expect("somebody");
+        let (_, who) = sessions.find(&session, NOW).expect("somebody");
         assert_eq!(who.person, PersonId::from_bytes([4; 16]));
         assert_eq!(sessions.find(&session, Timestamp::utc(until)), None, "it has ended");
         assert_eq!(sessions.find("pents_0", NOW), None);
@@ -162,13 +189,39 @@ mod tests {
     }
 
     #[test]
-    fn questions_that_nobody_answers_cost_no_more_than_so_much() {
+    fn questions_that_nobody_answers_cost_no_more_than_so_much_and_keep_nobody_out() {
         let sessions = Sessions::new(vec!["s".into()]);
-        for _ in 0..WAITING_MAX {
-            sessions.challenge("s", NOW).expect("a question");
+        let first = sessions.challenge("s", NOW).expect("a question");
+        for number in 0..WAITING_MAX as i64 {
+            sessions.challenge("s", Timestamp::utc(NOW.unix_ms + 1 + number / 100)).expect("a question");
         }
-        assert_eq!(sessions.challenge("s", NOW), Err(SignInError::Full));
-        let later = Timestamp::utc(NOW.unix_ms + LOGIN_SKEW_MS_MAX);
-        assert!(sessions.challenge("s", later).is_ok(), "old ones make room");
+        let waiting = sessions.waiting.lock().expect("a lock");
+        assert!(waiting.len() == WAITING_MAX && !waiting.contains_key(&first), "the oldest makes room");
+    }
+
+    #[test]
+    fn sessions_of_strangers_make_room_and_those_of_people_with_rights_do_not() {
+        let sessions = Sessions::new(vec!["s".into()]);
+        let key = LocalKey::from_seed(&[5; 32]).expect("a key");
+        let who = SignedIn { key: key.public_key().clone(), person: PersonId::from_bytes([4; 16]) };
+        let named = |number: usize| format!("pents_{number}");
+        let mut open = sessions.open.lock().expect("a lock");
+        for number in 0..WAITING_MAX {
+            let until = NOW.unix_ms + SESSION_MS + number as i64;
+            open.insert(id_of(&named(number)), Session { who: who.clone(), until, is_confirmed: false });
+        }
+        drop(open);
+        sessions.confirm(&id_of(&named(0)));
+        let nonce = sessions.challenge("s", NOW).expect("a question");
+        let (statement, signature) = answer("s", &nonce);
+        let (session, _) = sessions.sign_in(&statement, &signature, NOW).expect("there is room");
+        assert!(sessions.find(&session, NOW).is_some() && sessions.find(&named(0), NOW).is_some());
+        assert_eq!(sessions.find(&named(1), NOW), None, "the oldest of those who showed no right");
+        let mut open = sessions.open.lock().expect("a lock");
+        open.values_mut().for_each(|session| session.is_confirmed = true);
+        drop(open);
+        let nonce = sessions.challenge("s", NOW).expect("a question");
+        let (statement, signature) = answer("s", &nonce);
+        assert_eq!(sessions.sign_in(&statement, &signature, NOW), Err(SignInError::Full));
     }
 }

@@ -1,19 +1,22 @@
 //! What all requests share.
 
 use crate::app::error::AppError;
-use crate::app::serve::answer::Readers;
 use crate::app::serve::places::Places;
 use crate::app::serve::rights::{self, Rights, SignedIn};
 use crate::app::serve::tokens::{Token, Tokens};
 use crate::base::time::{Clock, Timestamp};
 use crate::repo::Repository;
 use crate::server::rate::{Limiter, Rate};
-use crate::server::sessions::Sessions;
+use crate::server::sessions::{SessionId, Sessions};
+use crate::server::shares::Shares;
+use crate::server::{BRIEF, WORKERS};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Megabytes of bodies that may lie in memory at a time.
 const BODIES_MB: usize = 320;
+/// Bodies of those who sign in that may lie in memory at a time: 16 KiB each.
+const SIGN_IN_BODIES: usize = 256;
 /// Requests that are worked on or wait for a thread at a time.
 const REQUESTS_MAX: usize = 256;
 /// What one address may ask for.
@@ -27,10 +30,13 @@ pub(super) struct State {
     pub tokens: Tokens,
     pub names: Vec<String>,
     pub sessions: Sessions,
-    pub readers: Readers,
     pub rate: Limiter,
     pub sign_in_rate: Limiter,
     pub bodies: Arc<Semaphore>,
+    pub sign_in_bodies: Arc<Semaphore>,
+    pub workers: Arc<Semaphore>,
+    pub brief: Arc<Semaphore>,
+    pub shares: Shares,
     pub requests: Arc<Semaphore>,
     pub behind_proxy: bool,
     pub pending_max: Option<u64>,
@@ -41,7 +47,12 @@ pub(super) struct State {
 /// Who asks.
 pub(super) enum Who {
     /// Somebody who signed in with a key.
-    Person(SignedIn),
+    Person {
+        /// Who.
+        person: SignedIn,
+        /// Their session.
+        session: SessionId,
+    },
     /// A machine with a token.
     Machine(Token),
 }
@@ -60,10 +71,13 @@ impl State {
             tokens,
             sessions: Sessions::new(names.clone()),
             names,
-            readers: Readers::default(),
             rate: Limiter::new(RATE),
             sign_in_rate: Limiter::new(SIGN_IN_RATE),
             bodies: Arc::new(Semaphore::new(BODIES_MB)),
+            sign_in_bodies: Arc::new(Semaphore::new(SIGN_IN_BODIES)),
+            workers: Arc::new(Semaphore::new(WORKERS)),
+            brief: Arc::new(Semaphore::new(BRIEF)),
+            shares: Shares::default(),
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
             behind_proxy,
             pending_max,
@@ -86,7 +100,7 @@ impl State {
         let credential = authorization.strip_prefix("Bearer ")?;
         let now = self.now();
         match self.sessions.find(credential, now) {
-            Some(person) => Some(Who::Person(person)),
+            Some((session, person)) => Some(Who::Person { person, session }),
             None => self.tokens.find(credential, now.unix_ms).map(Who::Machine),
         }
     }
@@ -100,10 +114,10 @@ impl State {
     ) -> Result<Rights, AppError> {
         let now = self.now();
         let rights = match (who, repository) {
-            (Who::Person(person), Some(repository)) => {
+            (Who::Person { person, .. }, Some(repository)) => {
                 rights::of_person(repository, person, &self.places.people(), now)
             }
-            (Who::Person(person), None) => Ok(rights::of_listed(person, &self.places.people())),
+            (Who::Person { person, .. }, None) => Ok(rights::of_listed(person, &self.places.people())),
             (Who::Machine(token), Some(repository)) => rights::of_token(repository, token, place, now),
             (Who::Machine(token), None) => Ok(rights::of_token_alone(token, place)),
         };

@@ -21,6 +21,7 @@ pub mod fault;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod guard;
+mod identity;
 mod lock;
 mod open_packs;
 mod overlay;
@@ -62,6 +63,7 @@ pub use database::Extent;
 pub use disk::DiskSpace;
 pub use error::{Damage, Result, StoreError};
 pub use guard::quiet_guarded_panics;
+pub use identity::StoreIdentity;
 pub use lock::{SweepLock, WorktreeLock, WritersLock};
 pub use pack_walk::Salvage;
 pub use page_scan::scan_pages;

@@ -38,6 +38,10 @@ const FRAME_BYTES: usize = 256 << 10;
 pub const OBJECT_BYTES_MAX: usize = 64 << 20;
 /// Most raw bytes of one frame.
 const FRAME_BYTES_MAX: usize = OBJECT_BYTES_MAX + FRAME_BYTES;
+/// Most raw bytes of one bundle: what unpacks to more is a bomb.
+pub const RAW_BYTES_MAX: u64 = 256 << 20;
+/// Longest commit that travels, in bytes: half a million notes on where its assets come from.
+const COMMIT_BYTES_MAX: usize = 16 << 20;
 /// Compression level of frames.
 const LEVEL: i32 = 6;
 /// Longest policy link with its signatures, in bytes.
@@ -143,6 +147,15 @@ pub fn open_bundle(
     bytes: &[u8],
     each: &mut dyn FnMut(Received<'_>, usize, usize) -> SyncResult<()>,
 ) -> SyncResult<()> {
+    open_counted(bytes, each).map(drop)
+}
+
+/// The same; gives how many bytes it has unpacked.
+pub fn open_counted(
+    bytes: &[u8],
+    each: &mut dyn FnMut(Received<'_>, usize, usize) -> SyncResult<()>,
+) -> SyncResult<u64> {
+    let mut raw_bytes = 0;
     if bytes.get(..HEADER.len()) != Some(HEADER) {
         return Err(invalid("it does not begin like one"));
     }
@@ -155,6 +168,10 @@ pub fn open_bundle(
         let (stored, raw_length) = (number(4) as usize, number(8) as usize);
         if &header[..4] != FRAME_MAGIC || raw_length > FRAME_BYTES_MAX {
             return Err(invalid("a frame has lengths that no writer writes"));
+        }
+        raw_bytes += raw_length as u64;
+        if raw_bytes > RAW_BYTES_MAX {
+            return Err(invalid("it unpacks to more than any writer puts into one"));
         }
         let start = offset + FRAME_HEADER_BYTES;
         let packed = bytes.get(start..start + stored).ok_or_else(|| invalid("it ends early"))?;
@@ -170,7 +187,7 @@ pub fn open_bundle(
         open_frame(&raw, &mut |received| each(received, offset, FRAME_HEADER_BYTES + stored))?;
         offset = start + stored;
     }
-    Ok(())
+    Ok(raw_bytes)
 }
 
 fn open_frame(raw: &[u8], each: &mut dyn FnMut(Received<'_>) -> SyncResult<()>) -> SyncResult<()> {
@@ -196,6 +213,9 @@ pub fn identify(kind: Kind, bytes: &[u8]) -> SyncResult<ObjectKey> {
     let id = match kind {
         Kind::Chunk => return Err(wrong(&"chunks travel in packs")),
         Kind::Commit => {
+            if bytes.len() > COMMIT_BYTES_MAX {
+                return Err(wrong(&"it is longer than commits are that travel"));
+            }
             Commit::decode(bytes).map_err(|error| wrong(&error))?;
             hash_object(ObjectKind::Commit, bytes)
         }
@@ -342,6 +362,25 @@ mod tests {
         })
         .expect("a sound bundle");
         assert_eq!(found, parcel.record.entries);
+    }
+
+    #[test]
+    fn a_bundle_that_unpacks_to_more_than_anybody_sends_is_refused_at_once() {
+        // One object of an unknown kind, 60 MiB of zeros, again and again.
+        let mut frame = Encoder::default();
+        frame.u8(250).bytes(&vec![0; 60 << 20]);
+        let raw = frame.finish();
+        let packed = zstd::bulk::compress(&raw, 3).expect("packed zeros");
+        let mut one = FRAME_MAGIC.to_vec();
+        one.extend_from_slice(&(packed.len() as u32).to_le_bytes());
+        one.extend_from_slice(&(raw.len() as u32).to_le_bytes());
+        one.extend_from_slice(&blake3::hash(&packed).as_bytes()[..8]);
+        one.extend_from_slice(&packed);
+        let of = |count: usize| [HEADER.to_vec(), one.repeat(count)].concat();
+        let bomb = of(5);
+        assert!(bomb.len() < 100_000, "{} bytes", bomb.len());
+        assert!(open_bundle(&bomb, &mut |_, _, _| Ok(())).is_err());
+        assert_eq!(open_counted(&of(4), &mut |_, _, _| Ok(())).expect("within limits"), 4 * raw.len() as u64);
     }
 
     #[test]

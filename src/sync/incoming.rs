@@ -1,8 +1,9 @@
 //! What callers have put and not published yet: a folder for each of them, inside `.pent`.
 //!
-//! A bundle lies there as it came. Of a pack only the ids of its chunks do, the chunks themselves being
+//! A bundle lies there as it came, behind its length (u64), with a hole up to what it has unpacked. Of a pack only the ids of its chunks do, the chunks themselves being
 //! stored: their number (u32), 32 bytes each, and a hole up to the length of the pack, so that the lengths
-//! of the files say how much somebody has sent.
+//! of the files say how much somebody has sent. What of it nothing that was published needs, and what has to
+//! be sent again, is only a hole from then on: it counts until it is old.
 
 use crate::base::id::{ChunkId, PackId};
 use crate::base::size::human_bytes;
@@ -50,7 +51,13 @@ impl Incoming {
 
     /// The bytes of a bundle.
     pub(super) fn bundle(&self, id: PackId) -> std::io::Result<Vec<u8>> {
-        fs::read(self.path(id, ParcelKind::Bundle))
+        let mut file = fs::File::open(self.path(id, ParcelKind::Bundle))?;
+        let mut length = [0; 8];
+        file.read_exact(&mut length)?;
+        let length = u64::from_le_bytes(length);
+        let mut bytes = Vec::new();
+        file.take(length).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 == length { Ok(bytes) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
     }
 
     /// The chunks of a pack; none of one that is gone.
@@ -80,9 +87,10 @@ impl Incoming {
         files.filter_map(|file| Some(file.metadata().ok()?.len())).sum()
     }
 
-    /// Keeps a bundle until it is published.
-    pub(super) fn hold_bundle(&self, id: PackId, bytes: &[u8]) -> SyncResult<()> {
-        self.hold(id, ParcelKind::Bundle, bytes, bytes.len() as u64)
+    /// Keeps a bundle, which has `raw` bytes unpacked, until it is published.
+    pub(super) fn hold_bundle(&self, id: PackId, bytes: &[u8], raw: u64) -> SyncResult<()> {
+        let framed = [&(bytes.len() as u64).to_le_bytes(), bytes].concat();
+        self.hold(id, ParcelKind::Bundle, &framed, raw.max(framed.len() as u64))
     }
 
     /// Keeps the ids of a pack's chunks until it is published.
@@ -107,11 +115,29 @@ impl Incoming {
             fs::rename(&temporary, &path)?;
             fs::File::open(&self.own)?.sync_all()
         };
+        let _ = fs::remove_file(self.hole(id, kind));
         write().map_err(|source| {
             // One that stays is removed with what is old.
             let _ = fs::remove_file(&temporary);
             SyncError::Io { action: "writing", path: path.clone(), source }
         })
+    }
+
+    fn hole(&self, id: PackId, kind: ParcelKind) -> PathBuf {
+        let mut path = self.path(id, kind).into_os_string();
+        path.push("-hole");
+        path.into()
+    }
+
+    /// Drops what a parcel brought and lets its length count on, as if it still waited.
+    pub(super) fn empty(&self, id: PackId, kind: ParcelKind) {
+        let path = self.path(id, kind);
+        let (Ok(found), hole) = (path.metadata(), self.hole(id, kind)) else { return };
+        let made = fs::File::create(&hole).and_then(|file| file.set_len(found.len()));
+        // Where no hole can be made, the parcel itself goes on counting until it is old.
+        if made.is_ok() {
+            self.forget(id, kind);
+        }
     }
 
     /// Forgets a parcel. What stays is removed with everything else that is old.
@@ -178,14 +204,19 @@ mod tests {
         let (one, two) = (PackId::from_bytes([1; 16]), PackId::from_bytes([2; 16]));
         let chunks = [ChunkId::from_bytes([3; 32]), ChunkId::from_bytes([4; 32])];
         anna.hold_pack(one, &chunks, 6_000).expect("kept");
-        anna.hold_bundle(two, &[7; 3_000]).expect("kept");
+        anna.hold_bundle(two, &[7; 1_000], 3_000).expect("kept");
         assert_eq!((anna.chunks(one), anna.chunks(two)), (chunks.to_vec(), Vec::new()));
-        assert_eq!(anna.bundle(two).expect("bytes"), [7; 3_000]);
+        assert_eq!(anna.bundle(two).expect("bytes"), [7; 1_000], "and it counts as what it unpacks to");
         assert!(anna.insist_on_room(1_000).is_ok() && ben.insist_on_room(10_000).is_ok());
         let refused = anna.insist_on_room(1_001).expect_err("no room");
         assert!(refused.to_string().contains("not published"), "{refused}");
         anna.forget(one, ParcelKind::Pack);
         assert!(anna.insist_on_room(7_000).is_ok());
         assert!(!anna.has(one, ParcelKind::Pack) && anna.has(two, ParcelKind::Bundle));
+        // What has to be sent again counts once, and until then as before.
+        anna.empty(two, ParcelKind::Bundle);
+        assert!(!anna.has(two, ParcelKind::Bundle) && anna.insist_on_room(7_001).is_err());
+        anna.hold_bundle(two, &[7; 1_000], 3_000).expect("kept");
+        assert!(anna.has(two, ParcelKind::Bundle) && anna.insist_on_room(7_000).is_ok());
     }
 }

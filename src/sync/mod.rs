@@ -11,6 +11,7 @@
 
 pub mod accept;
 pub mod address;
+mod allowance;
 pub mod bucket;
 pub mod bundle;
 pub mod content;

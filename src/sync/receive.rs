@@ -6,6 +6,7 @@
 //! commit that is in the repository is whole. Names move last.
 
 mod erased;
+mod kept;
 
 use crate::base::id::{ChunkId, CommitId, FileId, GitId, ManifestNodeId, MetadataId, PersonId, TreeId};
 use crate::base::monitor::{Advance, Monitor};
@@ -31,9 +32,10 @@ use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::logs::Inbox;
 use crate::sync::origins::{Tie, identify as identify_origin, split_commit, split_digest, split_form};
 use crate::sync::remote::{Kind, ObjectKey};
-use crate::sync::room::{Held, Room};
+use crate::sync::room::Room;
 use crate::sync::walk::{Found, NewFile, find_new};
 use erased::Tombstones;
+use kept::KeptCommits;
 use rayon::prelude::*;
 use sha2::Digest as _;
 use std::collections::{HashMap, HashSet};
@@ -59,16 +61,18 @@ pub struct Receiver<'a> {
     monitor: &'a dyn Monitor,
     writer: ChunkWriter<'a>,
     view: View,
-    /// Kept back, as bytes: there may be very many.
-    commits: HashMap<CommitId, Vec<u8>>,
+    commits: KeptCommits,
     people: HashMap<PersonId, Person>,
     claims: HashSet<FileId>,
+    /// Files of which manifests came although they were erased here.
+    unwelcome: HashSet<FileId>,
     originals: HashMap<CommitId, Vec<u8>>,
     ties: Vec<Tie>,
     tombstones: Tombstones,
     unpublished_bytes: AtomicU64,
     objects: u64,
-    held: Held,
+    /// What the bundles had, where somebody wants to know.
+    pub(in crate::sync) brought: Option<Vec<(ObjectKey, u64)>>,
     inbox: Inbox,
     room: Room,
 }
@@ -76,7 +80,7 @@ pub struct Receiver<'a> {
 /// What a repository would be with commits that are still kept back.
 pub(in crate::sync) struct Beside<'a> {
     view: &'a View,
-    commits: &'a HashMap<CommitId, Vec<u8>>,
+    commits: &'a KeptCommits,
 }
 
 impl ObjectSource for Beside<'_> {
@@ -91,15 +95,8 @@ impl ObjectSource for Beside<'_> {
     }
 
     fn commit(&self, id: CommitId) -> Result<Commit, RepoError> {
-        match self.commits.get(&id) {
-            Some(bytes) => kept_commit(id, bytes),
-            None => self.view.commit(id),
-        }
+        self.commits.commit(id)?.map_or_else(|| self.view.commit(id), Ok)
     }
-}
-
-fn kept_commit(id: CommitId, bytes: &[u8]) -> Result<Commit, RepoError> {
-    Commit::decode(bytes).map_err(|source| RepoError::Damaged { kind: "commit", id: id.to_string(), source })
 }
 
 /// What is needed of files and not here.
@@ -126,15 +123,16 @@ impl<'a> Receiver<'a> {
             monitor,
             writer,
             view: repository.view()?,
-            commits: HashMap::new(),
+            commits: KeptCommits::new(&repository.pent_dir().join("tmp")),
             people: HashMap::new(),
             claims: HashSet::new(),
+            unwelcome: HashSet::new(),
             originals: HashMap::new(),
             ties: Vec::new(),
             tombstones: Tombstones::default(),
             unpublished_bytes: AtomicU64::new(0),
             objects: 0,
-            held: Held::default(),
+            brought: None,
             inbox,
             room: Room::of(repository.pent_dir()),
         })
@@ -150,7 +148,12 @@ impl<'a> Receiver<'a> {
         if self.monitor.is_cancelled() {
             return Err(SyncError::Cancelled);
         }
-        open_bundle(bytes, &mut |received, _, _| self.take_object(&received))
+        open_bundle(bytes, &mut |received, _, _| {
+            if let Some(brought) = &mut self.brought {
+                brought.push((received.key, received.bytes.len() as u64));
+            }
+            self.take_object(&received)
+        })
     }
 
     fn take_object(&mut self, received: &Received<'_>) -> SyncResult<()> {
@@ -164,18 +167,18 @@ impl<'a> Receiver<'a> {
             Kind::Chunk => {}
             Kind::Commit => {
                 let id = CommitId::from_bytes(key.id);
-                if !self.view.snapshot().contains(Space::Commits, &key.id)? && !self.commits.contains_key(&id)
-                {
+                if !self.view.snapshot().contains(Space::Commits, &key.id)? && !self.commits.contains(&id) {
                     Commit::decode(bytes).map_err(|error| broken(&error))?;
-                    self.held.add(bytes)?;
-                    self.commits.insert(id, bytes.to_vec());
+                    self.commits.insert(id, bytes)?;
                     self.objects += 1;
                 }
             }
             Kind::Manifest => {
                 let file = FileId::from_bytes(key.id);
                 let stored = self.view.snapshot().contains(Space::Manifests, &verified_key(file))?;
-                if !stored && !self.view.is_erased(file)? {
+                if self.view.is_erased(file)? {
+                    self.unwelcome.insert(file);
+                } else if !stored {
                     self.writer.put_object(Space::Manifests, &claim_key(file, bytes), bytes)?;
                     self.claims.insert(file);
                     self.objects += 1;
@@ -310,8 +313,8 @@ impl<'a> Receiver<'a> {
         let source = Beside { view: &self.view, commits: &self.commits };
         let mut haves: Vec<CommitId> = self.view.references()?.into_iter().map(|(_, at)| at.commit).collect();
         // A commit that is in the repository is there with all that it reaches, named or not.
-        for (id, bytes) in &self.commits {
-            for parent in &kept_commit(*id, bytes)?.parents {
+        for id in self.commits.ids() {
+            for parent in &self.source().commit(id)?.parents {
                 if self.view.snapshot().contains(Space::Commits, parent.as_bytes())? {
                     haves.push(*parent);
                 }
@@ -394,14 +397,19 @@ impl<'a> Receiver<'a> {
         let judged: Vec<SyncResult<Option<Confirmed>>> =
             files.par_iter().map(|file| self.confirm_one(file, &reader)).collect();
         let mut wrong = Vec::new();
-        let mut confirmed = Vec::new();
+        let (mut confirmed, mut excused) = (Vec::new(), Vec::new());
         for (file, outcome) in files.iter().zip(judged) {
-            match outcome? {
-                Some(manifest) => confirmed.push((file.id, manifest)),
-                None => wrong.push(*file),
+            let Some(manifest) = outcome? else {
+                wrong.push(*file);
+                continue;
+            };
+            if self.view.snapshot().contains(Space::Tombstones, &Tombstone::excuse_key(file.id))? {
+                excused.push(file.id);
             }
+            confirmed.push((file.id, manifest));
         }
         let mut edit = self.repository.edit()?;
+        edit.drop_excuses(&excused)?;
         for (file, manifest) in confirmed {
             let Confirmed::By(manifest) = manifest else { continue };
             let bytes = manifest.encode();
@@ -433,14 +441,13 @@ impl<'a> Receiver<'a> {
     /// Stores the commits that were kept back, and the people who are not known here. Whatever the
     /// commits reach must be here.
     pub fn store_commits(&self, edit: &mut Edit) -> SyncResult<()> {
-        for (id, bytes) in &self.commits {
-            edit.transaction().put(Space::Commits, id.as_bytes(), bytes)?;
+        for id in self.commits.ids() {
+            if let Some(bytes) = self.commits.bytes(id)? {
+                edit.transaction().put(Space::Commits, id.as_bytes(), &bytes)?;
+            }
         }
         for (id, original) in &self.originals {
-            let commit = match self.commits.get(id) {
-                Some(bytes) => kept_commit(*id, bytes).ok(),
-                None => self.view.commit(*id).ok(),
-            };
+            let commit = self.source().commit(*id).ok();
             let git = commit.as_ref().and_then(imports::git_commit_of);
             // Whoever sends another original sends none.
             if git.is_some() && imports::object_id(gix::objs::Kind::Commit, original) == git {
@@ -462,13 +469,13 @@ impl<'a> Receiver<'a> {
     /// Leaves out commits that nothing wanted reaches: a remote may send more than was asked.
     pub fn keep_only(&mut self, commits: &[CommitId]) {
         let kept: HashSet<CommitId> = commits.iter().copied().collect();
-        self.commits.retain(|id, _| kept.contains(id));
+        self.commits.retain(|id| kept.contains(&id));
     }
 
     /// The commits that have come and that entries of the shared log, come with them, speak of.
     pub fn judged_commits(&self) -> Vec<CommitId> {
         let named = commits_judged_by(&self.inbox.entries());
-        named.into_iter().filter(|commit| self.commits.contains_key(commit)).collect()
+        named.into_iter().filter(|commit| self.commits.contains(commit)).collect()
     }
 
     /// What came of logs.

@@ -18,7 +18,8 @@ use crate::repo::{Edit, RepoError, Repository, View};
 use crate::store::Space;
 use crate::store::parcel::{PackBuilder, pack_blocks};
 use crate::sync::accept::{Case, Judge, insist, move_name};
-use crate::sync::bundle::{BundleBuilder, open_bundle};
+use crate::sync::allowance::unneeded;
+use crate::sync::bundle::{BundleBuilder, open_counted};
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::incoming::Incoming;
 use crate::sync::keep::CloneId;
@@ -129,10 +130,13 @@ impl<'a> ServedRemote<'a> {
     /// Takes in what the parcels have, and insists that nothing is missing or wrong. Gives what came of logs.
     fn receive(&self, proposal: &Proposal) -> SyncResult<Arrived> {
         let mut receiver = Receiver::new(self.repository, Inbox::for_publication(), &SilentMonitor)?;
+        let mut brought = Vec::new();
         for parcel in proposal.parcels.iter().filter(|parcel| parcel.kind == ParcelKind::Bundle) {
             let bytes = self.incoming().bundle(parcel.id);
+            receiver.brought = Some(Vec::new());
             // One that is gone has to be sent again, and so has what relied on it.
             receiver.take_bundle(&bytes.map_err(|_| SyncError::Outdated)?)?;
+            brought.push((parcel.id, receiver.brought.take().unwrap_or_default()));
         }
         receiver.settle()?;
         let named = proposal.changes.iter().filter_map(|change| Some(change.target.as_ref()?.commit));
@@ -147,8 +151,10 @@ impl<'a> ServedRemote<'a> {
         let mut files = found.files.clone();
         files.extend(receiver.tied_files(&found)?);
         receiver.check_sizes(&files)?;
+        receiver.insist_on_unerased(&files, &|| self.sent_chunks(proposal))?;
         let erased = receiver.erased_elsewhere(&files)?;
         receiver.excuse(erased)?;
+        receiver.leave_out_excused(&mut files)?;
         let needed = receiver.needed(&files)?;
         if let Some(key) = needed.objects.first() {
             return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
@@ -160,6 +166,8 @@ impl<'a> ServedRemote<'a> {
             let detail = format!("its chunks are not file {}", file.id);
             return Err(SyncError::Invalid { what: "a manifest", detail });
         }
+        let view = self.repository.view()?;
+        let unneeded = unneeded(&view, &self.incoming(), (&found, &files), (proposal, &brought))?;
         receiver.keep_only(&found.commits);
         let mut edit = self.repository.edit()?;
         receiver.store_commits(&mut edit)?;
@@ -174,10 +182,11 @@ impl<'a> ServedRemote<'a> {
         let known = self.judge.known(&view, &log)?;
         let sets = (proposal.logs.as_slice(), known.as_ref());
         let later = take_sets(self.repository, self.judge, sets, &mut inbox)?;
-        Ok(Arrived { log, later, inbox })
+        Ok(Arrived { log, later, inbox, unneeded })
     }
 
-    fn move_names(&self, proposal: &Proposal, log: &LogFound) -> SyncResult<Published> {
+    fn move_names(&self, proposal: &Proposal, arrived: &Arrived) -> SyncResult<Published> {
+        let log = &arrived.log;
         let view = self.repository.view()?;
         let case = Case { remote: None, changes: &proposal.changes, log };
         let decision = self.judge.judge(&view, &case)?;
@@ -209,7 +218,11 @@ impl<'a> ServedRemote<'a> {
         edit.transaction().put(Space::Settings, &published_key(proposal), &mark.to_le_bytes())?;
         edit.commit()?;
         for parcel in &proposal.parcels {
-            self.incoming().forget(parcel.id, parcel.kind);
+            if arrived.unneeded.contains(&parcel.id) {
+                self.incoming().empty(parcel.id, parcel.kind);
+            } else {
+                self.incoming().forget(parcel.id, parcel.kind);
+            }
         }
         Ok(Published { mark, follows: Some(before) })
     }
@@ -221,6 +234,8 @@ struct Arrived {
     /// Members of sets that the policy has a say in.
     later: Vec<(LogSet, Vec<Member>)>,
     inbox: Inbox,
+    /// Parcels that brought nothing to speak of.
+    unneeded: HashSet<PackId>,
 }
 
 /// A branch that somebody works on in this very folder does not move under their files: what they see
@@ -279,7 +294,7 @@ fn has(view: &View, key: &ObjectKey) -> SyncResult<bool> {
     Ok(match key.kind {
         Kind::Chunk => view.snapshot().has_chunk(ChunkId::from_bytes(key.id))?,
         kind if is_origin(kind) => object(view, key)?.is_some(),
-        Kind::Tombstone => view.snapshot().contains(Space::Tombstones, &key.id)?,
+        Kind::Tombstone => view.tombstone_or_excuse(FileId::from_bytes(key.id))?.is_some(),
         Kind::Manifest => {
             view.snapshot().contains(Space::Manifests, &verified_key(FileId::from_bytes(key.id)))?
         }
@@ -497,15 +512,17 @@ impl Remote for ServedRemote<'_> {
         if incoming.has(id, parcel.record.kind) {
             return Ok(());
         }
-        incoming.insist_on_room(length)?;
         match parcel.record.kind {
             ParcelKind::Pack => {
+                incoming.insist_on_room(length)?;
                 let chunks = self.take_pack(parcel)?;
                 incoming.hold_pack(id, &chunks, length)
             }
             ParcelKind::Bundle => {
-                open_bundle(&parcel.bytes, &mut |_, _, _| Ok(()))?;
-                incoming.hold_bundle(id, &parcel.bytes)
+                // What it unpacks to is what it costs.
+                let raw = open_counted(&parcel.bytes, &mut |_, _, _| Ok(()))?;
+                incoming.insist_on_room(raw.max(length))?;
+                incoming.hold_bundle(id, &parcel.bytes, raw)
             }
         }
     }
@@ -548,16 +565,16 @@ impl Remote for ServedRemote<'_> {
             }
         }
         let mut arrived = match self.receive(proposal) {
-            // What was promised is gone: have it all sent again.
-            Err(error @ SyncError::Missing { .. }) => {
+            // What was promised is gone, or has what is not taken: have it all sent again.
+            Err(error @ (SyncError::Missing { .. } | SyncError::TurnedDown { .. })) => {
                 for parcel in &proposal.parcels {
-                    self.incoming().forget(parcel.id, parcel.kind);
+                    self.incoming().empty(parcel.id, parcel.kind);
                 }
                 return Err(error);
             }
             received => received?,
         };
-        let published = self.move_names(proposal, &arrived.log)?;
+        let published = self.move_names(proposal, &arrived)?;
         take_later(self.repository, self.judge, &arrived.later, &mut arrived.inbox)?;
         Ok(published)
     }

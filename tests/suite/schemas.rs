@@ -226,3 +226,48 @@ fn a_protected_branch_takes_only_what_fits_where_its_policy_says_so() {
     world.ok(&["commit", "-m", "Named"]);
     world.ok(&["submit", "--to", "main", "-m", "Please"]);
 }
+
+#[test]
+fn a_schema_that_cannot_be_read_gets_to_no_branch_that_asks_for_one_and_is_mended_where_it_is() {
+    let world = with_schema();
+    // It got there before the policy asked for schemas.
+    write(&world, ".pentschema.toml", "version = 1\n[fields.x]\ntype = \"nonsense\"\n");
+    world.ok(&["commit", "-m", "Broken"]);
+    world.ok(&["identity", "new", "anna", "--no-passphrase"]);
+    world.ok(&["policy", "init"]);
+    let text = world.ok(&["policy", "show", "--text"]);
+    write(&world, "../policy.toml", text.replacen("[[protect]]", "[[protect]]\nschema = true", 1));
+    world.ok(&["policy", "propose", "../policy.toml"]);
+    world.ok(&["draft", "new", "work"]);
+    write(&world, "notes.txt", "notes");
+    world.ok(&["commit", "-m", "Notes"]);
+    let refused = world.pent(&["submit", "--to", "main", "-m", "Please"]);
+    assert!(refused.code != 0 && refused.stderr.contains("nonsense"), "{}", refused.stderr);
+    // Whoever mends it is let through, held against what they bring.
+    write(
+        &world,
+        ".pentschema.toml",
+        "version = 1\n[fields.title]\ntype = \"text\"\n[[required]]\nfields = [\"title\"]\n",
+    );
+    world.ok(&["commit", "-m", "Mended"]);
+    let refused = world.pent(&["submit", "--to", "main", "-m", "Please"]);
+    assert!(refused.stderr.contains("title is not filled in"), "{}", refused.stderr);
+    write(&world, ".pentschema.toml", "version = 1\n");
+    world.ok(&["commit", "-m", "Mended again"]);
+    world.ok(&["submit", "--to", "main", "-m", "Please"]);
+}
+
+#[test]
+fn nobody_submits_a_schema_that_cannot_be_read() {
+    let world = with_schema();
+    world.ok(&["identity", "new", "anna", "--no-passphrase"]);
+    world.ok(&["policy", "init"]);
+    let text = world.ok(&["policy", "show", "--text"]);
+    write(&world, "../policy.toml", text.replacen("[[protect]]", "[[protect]]\nschema = true", 1));
+    world.ok(&["policy", "propose", "../policy.toml"]);
+    world.ok(&["draft", "new", "work"]);
+    write(&world, ".pentschema.toml", "version = 1\n[fields.x]\ntype = \"nonsense\"\n");
+    world.ok(&["commit", "-m", "Broken"]);
+    let refused = world.pent(&["submit", "--to", "main", "-m", "Please"]);
+    assert!(refused.code != 0 && refused.stderr.contains("nonsense"), "{}", refused.stderr);
+}

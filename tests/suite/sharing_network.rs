@@ -299,6 +299,41 @@ fn two_servers_over_the_same_repositories_lose_nothing() {
     }
 }
 
+#[test]
+fn content_that_somebody_had_count_as_erased_first_is_kept_and_may_be_freed() {
+    let world = studio(World::new());
+    list_anna(&world);
+    let serving = Serving::start(&world, &["--listen", "127.0.0.1:0", "--repos", "../srv"]);
+    let address = format!("http://{}/brand", serving.address);
+    let there = world.studio().join("../srv/brand").display().to_string();
+    write(&world, "notes.txt", "begin");
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["remote", "add", "origin", &address]);
+    world.ok(&["push"]);
+    world.ok(&["clone", &address, "../mallory"]);
+    write(&world, "../mallory/film.bin", noise(36, 2_000_000));
+    write(&world, "../mallory/small.txt", "a small one");
+    world.ok(&["-C", "../mallory", "draft", "new", "x"]);
+    world.ok(&["-C", "../mallory", "commit", "-m", "Theirs"]);
+    world.ok(&["-C", "../mallory", "erase", "film.bin", "--yes", "--reason", "x"]);
+    world.ok(&["-C", "../mallory", "erase", "small.txt", "--yes", "--reason", "x"]);
+    world.ok(&["-C", "../mallory", "push"]);
+    write(&world, "film.bin", noise(36, 2_000_000));
+    write(&world, "small.txt", "a small one");
+    world.ok(&["commit", "-m", "The real ones"]);
+    world.ok(&["push"]);
+    let film = world.command(&["-C", &there, "cat", "film.bin", "--revision", "main"]).output();
+    assert!(film.expect("a film").stdout == noise(36, 2_000_000));
+    let freed = world.json(&["free", "film.bin", "small.txt"]);
+    assert_eq!(freed["files"], 2, "{freed}");
+    world.ok(&["--yes", "-C", &there, "gc", "--now"]);
+    let film = world.command(&["cat", "film.bin"]).output().expect("a film");
+    assert!(film.stdout == noise(36, 2_000_000), "{}", String::from_utf8_lossy(&film.stderr));
+    assert_eq!(world.ok(&["cat", "small.txt"]), "a small one");
+    world.ok(&["clone", &address, "../fresh"]);
+    assert_eq!(read(&world, "../fresh/film.bin"), noise(36, 2_000_000));
+}
+
 fn rounds() -> u64 {
     if std::env::var("PENT_CI").is_ok_and(|mode| mode == "long") { 150 } else { 4 }
 }

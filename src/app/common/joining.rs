@@ -130,7 +130,9 @@ impl MergeContent for Texts<'_> {
             Err(error) if error.is_absent() && self.view.is_partial().map_err(of_view)? => {
                 self.read_elsewhere(id, size)
             }
-            Err(ContentError::Missing { .. } | ContentError::Erased { .. }) => Ok(None),
+            Err(
+                ContentError::Missing { .. } | ContentError::Erased { .. } | ContentError::Excused { .. },
+            ) => Ok(None),
             Err(error) => Err(DiffError::Content(Box::new(error))),
         }
     }

@@ -131,7 +131,8 @@ pub fn have_content(
     let now = repository.view()?;
     let mut left = Vec::new();
     for (id, size) in absent {
-        if !now.has_content(id, size)? {
+        // What is said to have been erased elsewhere is told as such by whoever reads it.
+        if !now.has_content(id, size)? && !now.is_excused(id)? {
             left.push(size);
         }
     }

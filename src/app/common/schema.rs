@@ -46,8 +46,18 @@ pub fn text_in_tree(
     tree: TreeId,
     monitor: &dyn Monitor,
 ) -> Result<Option<String>, AppError> {
+    text_of(repository, (view, view), tree, monitor)
+}
+
+/// The same, of a tree whose nodes another source has.
+fn text_of<S: ObjectSource<Error = RepoError>>(
+    repository: &Repository,
+    (view, source): (&View, &S),
+    tree: TreeId,
+    monitor: &dyn Monitor,
+) -> Result<Option<String>, AppError> {
     let path = AssetPath::from_bytes(SCHEMA_FILE).unwrap_or_default();
-    let entry = entry_at(view, tree, &path).map_err(RepoError::from)?;
+    let entry = entry_at(source, tree, &path).map_err(RepoError::from)?;
     let Some(Content::File { id, size, .. }) = entry.map(|entry| entry.content) else { return Ok(None) };
     if size > SCHEMA_BYTES_MAX as u64 {
         return Err(SchemaError { line: None, problem: "it is too long to be a schema".to_owned() }.into());
@@ -65,6 +75,17 @@ pub fn in_tree(
     monitor: &dyn Monitor,
 ) -> Result<Option<Schema>, AppError> {
     Ok(text_in_tree(repository, view, tree, monitor)?.map(|text| Schema::parse(&text)).transpose()?)
+}
+
+/// The schema in a tree whose nodes another source has.
+pub fn in_tree_of<S: ObjectSource<Error = RepoError>>(
+    repository: &Repository,
+    (view, source): (&View, &S),
+    tree: TreeId,
+    monitor: &dyn Monitor,
+) -> Result<Option<Schema>, AppError> {
+    let text = text_of(repository, (view, source), tree, monitor)?;
+    Ok(text.map(|text| Schema::parse(&text)).transpose()?)
 }
 
 fn read_text(file: impl Read) -> std::io::Result<String> {

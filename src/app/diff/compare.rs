@@ -300,7 +300,11 @@ impl<'a> Comparer<'a> {
                 Content::Directory { .. } | Content::Foreign { .. } => return Ok(None),
             };
         let of_view = |error: RepoError| DiffError::Object(Box::new(error));
-        if self.view.is_partial().map_err(of_view)? && !self.view.has_content(file, size).map_err(of_view)? {
+        let is_partial = self.view.is_partial().map_err(of_view)?;
+        if is_partial
+            && !self.view.has_content(file, size).map_err(of_view)?
+            && !self.view.is_excused(file).map_err(of_view)?
+        {
             return Err(DiffError::Elsewhere { file, source: None });
         }
         let access = StoredAccess::new(self.view, &self.extractor, file, size);

@@ -159,7 +159,15 @@ pub(super) fn refuse_breaches(
     if rules.is_empty() {
         return Ok(());
     }
-    let Some(schema) = schema::in_tree(repository, &view, prospect.before, monitor)? else { return Ok(()) };
+    let before = schema::in_tree(repository, &view, prospect.before, monitor);
+    // Nobody could submit anything any more to a branch whose schema cannot be read, so none gets there.
+    let after = schema::in_tree_of(repository, (&view, prospect), prospect.tree, monitor)?;
+    let schema = match before {
+        // One that is there all the same is mended by whoever brings one that can be read.
+        Err(AppError::Schema(_)) => after,
+        before => before?,
+    };
+    let Some(schema) = schema else { return Ok(()) };
     let after = prospect.list.as_slice().iter().filter_map(|transition| transition.after.as_ref());
     let paths = after.map(|placed| &placed.path);
     let covered = paths.filter(|path| rules.iter().any(|(_, paths)| paths.matches_path(path)));

@@ -124,7 +124,7 @@ impl<'a> RecordMaker<'a> {
             return Ok(());
         }
         if let Some(file) = content.file_id()
-            && self.view.is_erased(file)?
+            && (self.view.is_erased(file)? || self.view.is_excused(file)?)
         {
             by_name(record);
             return Ok(());

@@ -3,7 +3,6 @@
 use crate::app::common::rules::Rules;
 use crate::app::error::AppError;
 use crate::app::serve::rights::Rights;
-use crate::base::id::RepositoryId;
 use crate::base::time::Timestamp;
 use crate::repo::Repository;
 use crate::rules::access::Permission;
@@ -50,19 +49,20 @@ pub fn insist(rights: &Rights, verb: Verb) -> SyncResult<()> {
     Err(SyncError::NotAllowed { what: what.to_owned() })
 }
 
-/// By repository and the paths that are withheld.
-type Known = HashMap<(RepositoryId, Vec<String>), Arc<Readable>>;
+/// By the paths that are withheld.
+type Known = HashMap<Vec<String>, Arc<Readable>>;
 
-/// What callers may read from whom paths are withheld; worked out once for each set of paths.
+/// What callers may read of one repository from whom paths are withheld; worked out once for each set of
+/// paths. Those of a copy are others, since what may be read goes by what its own branches lead to.
 #[derive(Debug, Default)]
 pub struct Readers(Mutex<Known>);
 
 impl Readers {
-    fn of(&self, repository: &Repository, hidden: &[Pattern]) -> Option<Arc<Readable>> {
+    fn of(&self, hidden: &[Pattern]) -> Option<Arc<Readable>> {
         if hidden.is_empty() {
             return None;
         }
-        let key = (repository.id(), hidden.iter().map(|pattern| pattern.as_str().to_owned()).collect());
+        let key = hidden.iter().map(|pattern| pattern.as_str().to_owned()).collect();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= READERS_MAX && !known.contains_key(&key) {
             known.clear();
@@ -80,7 +80,7 @@ pub fn answer(
     out: &mut FrameSink<'_>,
 ) -> SyncResult<()> {
     insist(rights, request.verb())?;
-    let readable = readers.of(repository, &rights.hidden);
+    let readable = readers.of(&rights.hidden);
     let caller = Caller { name: rights.name.clone(), readable, now, pending_max: rights.pending_max };
     // The same judgement that commands in the repository's folder go through.
     let rules = Rules::of(repository, now);

@@ -1,14 +1,17 @@
 //! Many repositories below one folder, by names that come from strangers.
 
 use crate::app::error::AppError;
-use crate::app::serve::begin::open_at;
+use crate::app::serve::answer::Readers;
+use crate::app::serve::begin::{is_there, open_at};
 use crate::app::serve::tokens::TOKENS_DIR;
 use crate::object::signature::PublicKey;
-use crate::repo::Repository;
+use crate::repo::{PENT_DIR, Repository};
+use crate::store::StoreIdentity;
+use crate::sync::error::SyncError;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The server's own folder among the repositories: their names do not begin with a dot.
 pub const OWN_DIR: &str = ".pent-server";
@@ -22,11 +25,48 @@ const OPEN_MAX: usize = 64;
 /// Longest list of people, in bytes.
 const PEOPLE_BYTES_MAX: u64 = 1 << 20;
 
+/// How often a repository is opened that changes under way.
+const ATTEMPTS: u32 = 3;
+
+/// A repository that is open, with what was worked out of it. Whoever puts another one in its place, even a
+/// copy of it, gets nothing of either.
+pub struct Opened {
+    /// The repository.
+    pub repository: Repository,
+    /// What callers may read of it from whom paths are withheld.
+    pub readers: Readers,
+    identity: Option<StoreIdentity>,
+}
+
+impl Opened {
+    /// Opens what is at a place; `None` when no repository is there.
+    pub fn at(root: &Path) -> Result<Option<Self>, AppError> {
+        let pent_dir = root.join(PENT_DIR);
+        for _ in 0..ATTEMPTS {
+            let identity = StoreIdentity::of(&pent_dir);
+            let Some(repository) = open_at(root)? else { return Ok(None) };
+            if identity == StoreIdentity::of(&pent_dir) {
+                return Ok(Some(Self { repository, readers: Readers::default(), identity }));
+            }
+        }
+        Err(SyncError::Busy { attempts: ATTEMPTS }.into())
+    }
+
+    /// Whether it is still what its folder holds: a backup may have been put back, or a repair may have
+    /// written the database anew.
+    pub fn is_in_place(&self) -> bool {
+        self.identity.is_some() && self.identity == StoreIdentity::of(self.repository.pent_dir())
+    }
+}
+
+/// One place, locked while it is opened: others are not held up meanwhile.
+type Cell = Arc<Mutex<Option<Arc<Opened>>>>;
+
 /// The repositories below a folder.
 #[derive(Default)]
 pub struct Places {
     folder: PathBuf,
-    open: Mutex<HashMap<String, Arc<Repository>>>,
+    open: Mutex<HashMap<String, Cell>>,
 }
 
 /// Whether text can be the name of a repository: parts of plain letters, none of which begins with a dot
@@ -66,7 +106,7 @@ impl Places {
         let mut path = self.folder.clone();
         for part in name.split('/') {
             // A repository inside another one would be part of its files.
-            if path != self.folder && path.join(crate::repo::PENT_DIR).exists() {
+            if path != self.folder && path.join(PENT_DIR).exists() {
                 return None;
             }
             path.push(part);
@@ -77,25 +117,42 @@ impl Places {
         Some(path)
     }
 
-    /// Opens a repository; `None` when there is none of that name.
-    pub fn open(&self, name: &str) -> Result<Option<Arc<Repository>>, AppError> {
+    /// Opens a repository; `None` when there is none of that name. One that was put in the place of what was
+    /// open is opened anew.
+    pub fn open(&self, name: &str) -> Result<Option<Arc<Opened>>, AppError> {
         let Some(path) = self.path(name) else { return Ok(None) };
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = open.get(name)
-            && path.join(crate::repo::PENT_DIR).exists()
-        {
+        if !is_there(&path) {
+            self.cells().remove(name);
+            return Ok(None);
+        }
+        let cell = self.cell(name);
+        let mut open = cell.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = open.as_ref().filter(|found| found.is_in_place()) {
             return Ok(Some(found.clone()));
         }
-        let Some(repository) = open_at(&path)? else {
-            open.remove(name);
-            return Ok(None);
-        };
-        if open.len() >= OPEN_MAX {
-            open.clear();
+        *open = None;
+        *open = Opened::at(&path)?.map(Arc::new);
+        Ok(open.clone())
+    }
+
+    fn cells(&self) -> MutexGuard<'_, HashMap<String, Cell>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cell(&self, name: &str) -> Cell {
+        let mut cells = self.cells();
+        if cells.len() >= OPEN_MAX && !cells.contains_key(name) {
+            // Those that nobody is at work with; in a pinch all, which costs no more than opening them anew.
+            let is_idle = |cell: &Cell| {
+                cell.try_lock()
+                    .is_ok_and(|open| open.as_ref().is_none_or(|open| Arc::strong_count(open) == 1))
+            };
+            cells.retain(|_, cell| !is_idle(cell));
+            if cells.len() >= OPEN_MAX {
+                cells.clear();
+            }
         }
-        let repository = Arc::new(repository);
-        open.insert(name.to_owned(), repository.clone());
-        Ok(Some(repository))
+        cells.entry(name.to_owned()).or_default().clone()
     }
 
     /// Whether nobody is listed and no token was ever made: then nobody can begin a repository.
@@ -149,6 +206,46 @@ mod tests {
             assert!(places.path(bad).is_none(), "{bad:?}");
         }
         assert!(places.path(&"a/".repeat(300)).is_none());
+    }
+
+    #[test]
+    fn a_repository_that_was_put_in_the_place_of_another_is_opened_anew() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let places = Places::new(folder.path()).expect("places");
+        let settings = |number| crate::store::StoreSettings {
+            repository: crate::base::id::RepositoryId::from_bytes([number; 16]),
+            chunker: crate::object::chunker::ChunkerParameters::default(),
+        };
+        let (root, other) = (folder.path().join("brand"), folder.path().join("other"));
+        drop(Repository::create(&root, &settings(1)).expect("a repository"));
+        drop(Repository::create(&other, &settings(2)).expect("another"));
+        let first = places.open("brand").expect("it opens").expect("it is there");
+        let again = places.open("brand").expect("it opens").expect("it is there");
+        assert!(Arc::ptr_eq(&first, &again) && first.is_in_place());
+        fs::rename(&root, folder.path().join("aside")).expect("moved");
+        fs::rename(&other, &root).expect("moved");
+        assert!(!first.is_in_place());
+        let second = places.open("brand").expect("it opens").expect("it is there");
+        assert_eq!(
+            (first.repository.id(), second.repository.id()),
+            (settings(1).repository, settings(2).repository)
+        );
+        fs::remove_dir_all(&root).expect("removed");
+        assert!(places.open("brand").expect("an answer").is_none());
+    }
+
+    #[test]
+    fn a_place_that_is_being_opened_holds_no_other_up() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let places = Places::new(folder.path()).expect("places");
+        let settings = crate::store::StoreSettings {
+            repository: crate::base::id::RepositoryId::from_bytes([1; 16]),
+            chunker: crate::object::chunker::ChunkerParameters::default(),
+        };
+        drop(Repository::create(&folder.path().join("brand"), &settings).expect("a repository"));
+        let slow = places.cell("slow");
+        let _under_way = slow.lock().expect("a lock");
+        assert!(places.open("brand").expect("it opens").is_some());
     }
 
     #[cfg(unix)]

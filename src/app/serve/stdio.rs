@@ -1,11 +1,11 @@
 //! `serve --stdio`: one repository through standard input and output, as `ssh` runs it.
 
 use crate::app::error::AppError;
-use crate::app::serve::answer::{Readers, answer, as_sync, insist};
-use crate::app::serve::begin::{begin_at, open_at};
+use crate::app::serve::answer::{answer, as_sync, insist};
+use crate::app::serve::begin::begin_at;
+use crate::app::serve::places::Opened;
 use crate::app::serve::rights::{Rights, of_handle};
 use crate::base::time::Clock;
-use crate::repo::Repository;
 use crate::rules::policy::Handle;
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::wire::pipe::{PipeHost, serve};
@@ -32,7 +32,7 @@ pub fn run(
     output: &mut (dyn Write + Send),
     clock: &dyn Clock,
 ) -> Result<(), AppError> {
-    let host = Host { options, clock, readers: Readers::default(), open: Mutex::new(None) };
+    let host = Host { options, clock, open: Mutex::new(None) };
     serve(input, output, &host).map_err(|error| {
         let source = std::io::Error::other(error.to_string());
         AppError::Io { action: "answering through", path: "the pipe".into(), source }
@@ -42,20 +42,19 @@ pub fn run(
 struct Host<'a> {
     options: &'a Options,
     clock: &'a dyn Clock,
-    readers: Readers,
-    open: Mutex<Option<Arc<Repository>>>,
+    open: Mutex<Option<Arc<Opened>>>,
 }
 
 impl Host<'_> {
-    fn repository(&self) -> SyncResult<Arc<Repository>> {
+    fn opened(&self) -> SyncResult<Arc<Opened>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(repository) = open.as_ref() {
-            return Ok(repository.clone());
+        if let Some(found) = open.as_ref().filter(|found| found.is_in_place()) {
+            return Ok(found.clone());
         }
         let nothing = || SyncError::Nothing { address: "that place".to_owned() };
-        let repository = Arc::new(open_at(&self.options.path).map_err(as_sync)?.ok_or_else(nothing)?);
-        *open = Some(repository.clone());
-        Ok(repository)
+        let found = Arc::new(Opened::at(&self.options.path).map_err(as_sync)?.ok_or_else(nothing)?);
+        *open = Some(found.clone());
+        Ok(found)
     }
 }
 
@@ -66,11 +65,11 @@ impl PipeHost for Host<'_> {
             insist(&rights, request.verb())?;
             begin_at(&self.options.path, *repository, *chunker).map_err(as_sync)?;
         }
-        let (repository, now) = (self.repository()?, self.clock.now());
+        let (opened, now) = (self.opened()?, self.clock.now());
         let rights = match &self.options.person {
             None => Rights::local(),
-            Some(handle) => of_handle(&repository, handle, now).map_err(as_sync)?,
+            Some(handle) => of_handle(&opened.repository, handle, now).map_err(as_sync)?,
         };
-        answer(&repository, &rights, &self.readers, (request, now), out)
+        answer(&opened.repository, &rights, &opened.readers, (request, now), out)
     }
 }

@@ -87,7 +87,7 @@ impl Search<'_> {
         if self.findings.has_file(file) {
             return Ok(true);
         }
-        if size == 0 || self.view.is_erased(file)? {
+        if size == 0 || self.view.is_erased(file)? || self.view.is_excused(file)? {
             return Ok(false);
         }
         if let Some(known) = self.files.get(&file) {

@@ -17,7 +17,7 @@ use crate::repo::journal::JournalEntry;
 use crate::repo::people::Person;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::state::{Shelf, WorktreeState};
-use crate::repo::tombstone::Tombstone;
+use crate::repo::tombstone::{Tombstone, TombstoneRow};
 use crate::repo::{RepoError, View};
 use crate::store::{Space, StoreError};
 
@@ -171,10 +171,9 @@ fn check_records(view: &View, outcome: &mut Outcome) -> Result<(), CareError> {
     }
     for row in view.snapshot().scan_prefix(Space::Tombstones, b"")? {
         let (key, bytes) = row?;
-        let error = if key.len() == FileId::SIZE {
-            Tombstone::decode(&bytes).err()
-        } else {
-            Tombstone::decode_page(&bytes).err()
+        let error = match Tombstone::row_of(&key) {
+            TombstoneRow::Tombstone | TombstoneRow::Excuse => Tombstone::decode(&bytes).err(),
+            TombstoneRow::Page => Tombstone::decode_page(&bytes).err(),
         };
         note("an erased file", error.map(|error| error.to_string()));
     }

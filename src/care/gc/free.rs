@@ -14,6 +14,7 @@ use crate::care::repair_marker;
 use crate::object::manifest::{Manifest, claim_key, verified_key};
 use crate::object::manifest_read::ChunkCursor;
 use crate::object::tree::{Content, TreeNode};
+use crate::repo::tombstone::Tombstone;
 use crate::repo::{RepoError, Repository, View};
 use crate::store::Space;
 use serde::Serialize;
@@ -60,6 +61,7 @@ pub fn free(
         let needed = needed_by_others(&view, files, &chunks, monitor)?;
         edit.set_partial(true)?;
         for file in files.keys() {
+            edit.transaction().delete(Space::Tombstones, &Tombstone::excuse_key(*file))?;
             if let Some(manifest) = view.manifest(*file)? {
                 let bytes = manifest.encode();
                 edit.transaction().put(Space::Manifests, &claim_key(*file, &bytes), &bytes)?;

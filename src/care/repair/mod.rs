@@ -31,7 +31,7 @@ use crate::care::error::CareError;
 use crate::care::fsck::{self, FindingKind, Outcome};
 use crate::care::repair_marker;
 use crate::repo::reach::{Roots, reach_around_damage};
-use crate::repo::tombstone::Tombstone;
+use crate::repo::tombstone::{Tombstone, TombstoneRow};
 use crate::repo::{PENT_DIR, Repository, View};
 use crate::store::disk::RealDisk;
 use crate::store::{Space, Store, StoreError, SweepLock, WorktreeLock};
@@ -189,7 +189,7 @@ pub(super) fn erased_chunks(view: &View) -> Result<HashSet<ChunkId>, StoreError>
     let mut chunks = HashSet::new();
     for row in view.snapshot().scan_prefix(Space::Tombstones, b"")? {
         let (key, value) = row?;
-        if key.len() > crate::base::id::FileId::SIZE {
+        if Tombstone::row_of(&key) == TombstoneRow::Page {
             // A page that cannot be read names nothing; fsck says that it is damaged.
             chunks.extend(Tombstone::decode_page(&value).into_iter().flatten());
         }

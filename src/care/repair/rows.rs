@@ -10,7 +10,7 @@ use crate::repo::journal::JournalEntry;
 use crate::repo::people::Person;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::state::{Shelf, WorktreeState};
-use crate::repo::tombstone::{PAGE_CHUNKS, Tombstone};
+use crate::repo::tombstone::{PAGE_CHUNKS, Tombstone, TombstoneRow};
 use crate::store::disk::RealDisk;
 use crate::store::{LogRecord, Snapshot, Space, Store, StoreError, StoreSettings, SurvivingLog, scan_pages};
 use std::collections::{BTreeMap, HashSet};
@@ -102,6 +102,11 @@ pub(super) fn proven_space(key: &[u8], value: &[u8]) -> Option<Space> {
         return Manifest::decode(value)
             .is_ok_and(|manifest| manifest.file.as_bytes() == key)
             .then_some(Space::Manifests);
+    }
+    if Tombstone::row_of(key) == TombstoneRow::Excuse
+        && Tombstone::decode(value).is_ok_and(|tombstone| key.starts_with(tombstone.file.as_bytes()))
+    {
+        return Some(Space::Tombstones);
     }
     if commit_signatures::fault(key, value).is_none() {
         return Some(Space::CommitSignatures);

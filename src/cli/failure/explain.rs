@@ -344,6 +344,9 @@ fn content(error: &ContentError) -> Advice {
         ContentError::Erased { .. } => {
             Advice::not_found("nobody can bring it back; its history and other versions are as they were")
         }
+        ContentError::Excused { .. } => Advice::not_found(
+            "whoever still has it gives it to everybody by committing it anew, or with another history that has it",
+        ),
         ContentError::Missing { .. }
         | ContentError::Manifest { .. }
         | ContentError::Size { .. }

@@ -97,7 +97,7 @@ impl<'a> Candidates<'a> {
     }
 
     fn add_file(&mut self, file: NewFile) -> SyncResult<()> {
-        let is_erased = self.view.is_erased(file.id)?;
+        let is_erased = self.view.is_erased(file.id)? || self.view.is_excused(file.id)?;
         if is_erased {
             // Where it never came to, this says why; where it did, this changes nothing.
             self.add(ObjectKey::new(Kind::Tombstone, *file.id.as_bytes()));
@@ -194,7 +194,10 @@ pub(in crate::sync) fn object_bytes(view: &View, key: ObjectKey) -> SyncResult<V
         }
         kind if origins::is_origin(kind) => return origins::object(view, &key)?.ok_or_else(missing),
         Kind::Manifest => view.snapshot().get(Space::Manifests, &verified_key(FileId::from_bytes(key.id)))?,
-        Kind::Tombstone => view.snapshot().get(Space::Tombstones, &key.id)?,
+        Kind::Tombstone => {
+            let tombstone = view.tombstone_or_excuse(FileId::from_bytes(key.id))?;
+            tombstone.map(|tombstone| tombstone.encode())
+        }
         kind if kind.is_of_logs() => log_object_bytes(view, key)?,
         kind => match space_of(kind) {
             Some(space) => view.snapshot().get(space, &key.id)?,

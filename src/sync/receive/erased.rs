@@ -2,12 +2,13 @@
 //! else had them.
 
 use super::Receiver;
-use crate::base::id::FileId;
+use crate::base::id::{ChunkId, FileId};
+use crate::repo::content::file_chunks;
 use crate::repo::tombstone::Tombstone;
 use crate::store::Space;
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::walk::NewFile;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Tombstones that are kept until it shows whether they are needed.
 const TOMBSTONES_MAX: usize = 1 << 14;
@@ -50,8 +51,35 @@ impl Receiver<'_> {
         Ok(place.map(|place| u64::from(place.length)))
     }
 
+    /// Insists that nobody sends the bytes of files that were erased here: they would be dropped again, and
+    /// whoever sent them would think that they are there. `sent` gives the chunks that were sent.
+    pub fn insist_on_unerased(
+        &self,
+        files: &[NewFile],
+        sent: &dyn Fn() -> HashSet<ChunkId>,
+    ) -> SyncResult<()> {
+        let mut chunks = None;
+        for file in files.iter().filter(|file| file.size > 0) {
+            if !self.view.is_erased(file.id)? {
+                continue;
+            }
+            let chunks = chunks.get_or_insert_with(sent);
+            if self.unwelcome.contains(&file.id) || chunks.contains(&file.id.into()) {
+                let why = file_chunks(&self.view, file.id, file.size).err();
+                let why = why.map_or_else(|| "it was erased".to_owned(), |error| error.to_string());
+                let detail = format!(
+                    "there, {why}; send its commit without it, or erase it in your clone too (`pent erase`) and push \
+                     again"
+                );
+                return Err(SyncError::TurnedDown { what: format!("file {}", file.id), detail });
+            }
+        }
+        Ok(())
+    }
+
     /// Of files that could not be had, takes note of those that were erased before anybody had them: their
-    /// tombstones came. Such a tombstone explains and removes nothing. Gives the others.
+    /// tombstones came. Such a tombstone excuses that they are not here, and nothing more: content that comes
+    /// later takes its place. Gives the others.
     pub fn excuse(&mut self, lacking: Vec<NewFile>) -> SyncResult<Vec<NewFile>> {
         let Tombstones(tombstones) = std::mem::take(&mut self.tombstones);
         let erased = |file: &NewFile| tombstones.get(&file.id).filter(|found| found.size == file.size);
@@ -62,22 +90,34 @@ impl Receiver<'_> {
         }
         let mut edit = self.repository.edit()?;
         for tombstone in excused.iter().filter_map(erased) {
-            let key = tombstone.file.as_bytes();
-            edit.transaction().put(Space::Tombstones, key, &tombstone.encode())?;
+            let key = Tombstone::excuse_key(tombstone.file);
+            edit.transaction().put(Space::Tombstones, &key, &tombstone.encode())?;
         }
         edit.commit()?;
         self.view = self.repository.view()?;
         Ok(open)
     }
 
-    /// Files whose tombstones came and whose content is not here.
+    /// Files whose tombstones came, and of whose content nothing is here and nothing came.
     pub fn erased_elsewhere(&self, files: &[NewFile]) -> SyncResult<Vec<NewFile>> {
         let mut erased = Vec::new();
         for file in files.iter().filter(|file| self.tombstones.0.contains_key(&file.id)) {
-            if !self.view.has_content(file.id, file.size)? && self.fitting_claims(file)?.is_empty() {
+            if !self.view.has_content(file.id, file.size)? && !self.claims.contains(&file.id) {
                 erased.push(*file);
             }
         }
         Ok(erased)
+    }
+
+    /// Leaves out files whose absence is excused, unless their content came now.
+    pub fn leave_out_excused(&self, files: &mut Vec<NewFile>) -> SyncResult<()> {
+        let mut kept = Vec::with_capacity(files.len());
+        for file in files.drain(..) {
+            if self.claims.contains(&file.id) || !self.view.is_excused(file.id)? {
+                kept.push(file);
+            }
+        }
+        *files = kept;
+        Ok(())
     }
 }

@@ -1,9 +1,15 @@
 //! What every form must do.
 
+use super::mending::erase;
 use super::{Place, assert_sound, branch, clone_of, fetch_from, head, push_to, seen, token};
 use crate::app_flow::{Lab, noise, path};
-use pentimento::base::id::ChunkId;
+use pentimento::base::id::{ChunkId, FileId};
+use pentimento::base::monitor::SilentMonitor;
+use pentimento::repo::content::{ContentError, file_chunks};
+use pentimento::repo::extract::Extractor;
 use pentimento::repo::refs::RefTarget;
+use pentimento::repo::tombstone::Tombstone;
+use pentimento::store::Space;
 use pentimento::sync::SyncError;
 use pentimento::sync::remote::{Kind, ObjectKey, Proposal, RefChange};
 use std::sync::Mutex;
@@ -215,4 +221,45 @@ pub fn whoever_says_what_time_it_is_never_goes_back(place: &dyn Place) {
     let second = place.open().clock_ms().expect("an answer");
     assert!(second >= first, "{first:?} {second:?}");
     assert_eq!(first.is_some(), second.is_some());
+}
+
+/// Somebody has files count as erased before anybody else has them; then others bring the files.
+pub fn a_tombstone_that_came_first_keeps_no_content_away(place: &dyn Place) {
+    let files = [("film.bin", noise(33, 2_000_000)), ("small.txt", b"a line of text".to_vec())];
+    let mallory = lab_with(&files);
+    erase(&mallory, "film.bin");
+    erase(&mallory, "small.txt");
+    push_to(&mallory, &*place.open(), "draft/x").expect("a push");
+    // Ben sees that first.
+    let ben = clone_of(place);
+    let excused = ben.repository.view().expect("a view");
+    for (_, bytes) in &files {
+        let (file, size) = (FileId::of(bytes), bytes.len() as u64);
+        assert!(excused.is_excused(file).expect("an answer") && !excused.is_erased(file).expect("an answer"));
+        assert!(!excused.has_content(file, size).expect("an answer"));
+        let error = file_chunks(&excused, file, size).map(drop).expect_err("nothing came");
+        assert!(matches!(error, ContentError::Excused { .. }), "{error}");
+    }
+    let anna = Lab::new();
+    anna.write("work/film.bin", &files[0].1);
+    anna.write("work/small.txt", &files[1].1);
+    anna.commit("the real ones");
+    let sent = push_to(&anna, &*place.open(), "main").expect("a push").bytes_sent;
+    assert!(sent > 2_000_000, "{sent} bytes were sent");
+    fetch_from(&ben, &*place.open()).expect("a fetch");
+    for lab in [&ben, &clone_of(place)] {
+        assert_sound(lab);
+        let view = lab.repository.view().expect("a view");
+        let reader = lab.repository.store().chunk_reader().expect("a reader");
+        for (_, bytes) in &files {
+            let (file, size) = (FileId::of(bytes), bytes.len() as u64);
+            assert!(!view.is_excused(file).expect("an answer"));
+            let mut out = Vec::new();
+            let extractor = Extractor::new(&reader, &view, &SilentMonitor);
+            extractor.write_file(file, size, &mut out).expect("its bytes");
+            assert!(out == *bytes);
+            let excuse = view.snapshot().contains(Space::Tombstones, &Tombstone::excuse_key(file));
+            assert!(!excuse.expect("an answer"), "the excuse is dropped");
+        }
+    }
 }

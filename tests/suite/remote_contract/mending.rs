@@ -293,7 +293,7 @@ fn a_collection_keeps_what_the_manifests_of_the_bucket_list() {
     }
 }
 
-fn erase(lab: &Lab, name: &str) {
+pub fn erase(lab: &Lab, name: &str) {
     let options = erase::Options {
         which: erase::Which::Path { path: crate::app_flow::path(name), revision: None },
         identity: Some(anna()),
@@ -326,7 +326,7 @@ fn what_one_clone_erased_for_itself_stays_for_the_others() {
     let later = clone_of(&place);
     assert_eq!(seen(&later, "main"), Some(head(&lab)));
     let theirs = later.repository.view().expect("a view");
-    assert!(theirs.is_erased(file).expect("an answer") && !view.is_erased(file).expect("an answer"));
+    assert!(theirs.is_excused(file).expect("an answer") && !view.is_excused(file).expect("an answer"));
     assert!(verify(&place, &lab).is_sound());
 }
 
@@ -388,4 +388,50 @@ fn a_tombstone_takes_nothing_from_whoever_has_the_bytes() {
     let third = clone_of(&place);
     let view = third.repository.view().expect("a view");
     assert!(!view.is_erased(file).expect("an answer") && view.has_content(file, 400_000).expect("an answer"));
+}
+
+#[test]
+fn bytes_that_were_erased_at_the_other_end_are_refused_and_not_called_pushed() {
+    let served = super::served_lab();
+    let files = [("film.bin", noise(34, 900_000)), ("a.txt", b"a line".to_vec())];
+    for (name, bytes) in &files {
+        served.write(name, bytes);
+    }
+    served.commit("there");
+    erase(&served, "film.bin");
+    erase(&served, "a.txt");
+    let place = super::ServedPlace::of(served);
+    for (name, bytes) in &files {
+        let lab = Lab::new();
+        lab.write(name, bytes);
+        lab.commit("again");
+        let error = push_to(&lab, &*place.open(), "again").expect_err("it was erased there");
+        assert!(matches!(error, SyncError::TurnedDown { .. }), "{error}");
+        assert!(error.to_string().contains("a contract that ended"), "{error}");
+        // Whoever erases it too may have it in their history.
+        erase(&lab, name);
+        push_to(&lab, &*place.open(), name).expect("a push");
+    }
+}
+
+#[test]
+fn a_commit_of_bytes_that_were_erased_elsewhere_keeps_them() {
+    let (_, place) = place();
+    let lab = Lab::new();
+    lab.write("logo.bin", noise(35, 400_000));
+    lab.commit("mine");
+    erase(&lab, "logo.bin");
+    push_to(&lab, &*place.open(), "first").expect("a push");
+    let other = clone_of(&place);
+    let file = pentimento::base::id::FileId::of(&noise(35, 400_000));
+    assert!(other.repository.view().expect("a view").is_excused(file).expect("an answer"));
+    other.write("copy.bin", noise(35, 400_000));
+    other.commit("copied");
+    let view = other.repository.view().expect("a view");
+    assert!(
+        !view.is_excused(file).expect("an answer") && view.has_content(file, 400_000).expect("an answer")
+    );
+    let key = pentimento::repo::tombstone::Tombstone::excuse_key(file);
+    assert!(!view.snapshot().contains(pentimento::store::Space::Tombstones, &key).expect("an answer"));
+    assert_sound(&other);
 }

@@ -87,6 +87,11 @@ impl ServedPlace {
     pub fn new() -> Self {
         Self(served_lab())
     }
+
+    /// Serves what a lab has.
+    pub const fn of(lab: Lab) -> Self {
+        Self(lab)
+    }
 }
 
 /// A lab that others push to: its worktree shows nothing.
@@ -206,6 +211,7 @@ macro_rules! contract {
                 a_push_that_was_stopped_goes_on_where_it_was
                 many_small_files_and_one_large_one
                 whoever_says_what_time_it_is_never_goes_back
+                a_tombstone_that_came_first_keeps_no_content_away
             );
         }
     };

@@ -132,6 +132,63 @@ fn what_is_sent_and_not_published_has_a_limit_for_each_caller() {
     push_to(&other, &second, "draft/mine").expect("a push");
 }
 
+/// A parcel of bytes that are what they say.
+fn parcel(kind: ParcelKind, id: PackId, bytes: Vec<u8>) -> Parcel {
+    let record = ParcelRecord { id, kind, length: bytes.len() as u64, entries: vec![] };
+    Parcel { record, bytes }
+}
+
+/// A bundle of one object of a kind that nobody knows, all zeros.
+fn zeros(length: usize) -> Parcel {
+    let mut object = vec![250];
+    let mut left = length;
+    while left >= 0x80 {
+        object.push((left & 0x7f) as u8 | 0x80);
+        left >>= 7;
+    }
+    object.push(left as u8);
+    object.resize(object.len() + length, 0);
+    let packed = zstd::bulk::compress(&object, 3).expect("packed zeros");
+    let mut bytes = b"PENTBNDL\x01\0\0\0\0\0\0\0PFRM".to_vec();
+    bytes.extend_from_slice(&(packed.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&(object.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&blake3::hash(&packed).as_bytes()[..8]);
+    bytes.extend_from_slice(&packed);
+    parcel(ParcelKind::Bundle, PackId::from_bytes([6; 16]), bytes)
+}
+
+/// A pack with chunks that nothing refers to.
+fn junk(seed: u64) -> Parcel {
+    let mut builder = pentimento::store::parcel::PackBuilder::new(1 << 20);
+    for chunk in noise(seed, 1_000_000).chunks(100_000) {
+        builder.push_chunk(pentimento::base::id::ChunkId::of(chunk), chunk);
+    }
+    let pack = builder.finish(&[seed as u8; 16]);
+    parcel(ParcelKind::Pack, pack.id, pack.bytes)
+}
+
+#[test]
+fn what_nothing_needs_counts_on_and_a_bundle_counts_as_what_it_unpacks_to() {
+    let server = TestServer::start_with(&|options| options.pending_max = Some(2_500_000));
+    let remote = server.with_token(PLACE, &server.begin(PLACE));
+    let bomb = zeros(3_000_000);
+    assert!(bomb.bytes.len() < 10_000, "{} bytes", bomb.bytes.len());
+    let refused = remote.put(&bomb).expect_err("it unpacks to more than may wait");
+    assert!(matches!(refused, SyncError::NoRoom { .. }), "{refused}");
+    for round in 0..2 {
+        let pack = junk(50 + round);
+        remote.put(&pack).expect("there is room");
+        let epoch = remote.describe().expect("a description").epoch;
+        // Published, and nothing leads to it.
+        let (parcels, changes, logs) = (vec![pack.record], Vec::new(), Vec::new());
+        let token = crate::remote_contract::token();
+        let proposal = pentimento::sync::remote::Proposal { epoch, token, parcels, changes, logs };
+        remote.publish(&proposal).expect("nothing moves");
+    }
+    let refused = remote.put(&junk(60)).expect_err("what nothing needs was not forgotten");
+    assert!(matches!(refused, SyncError::NoRoom { .. }), "{refused}");
+}
+
 #[test]
 fn whoever_sends_slowly_holds_nobody_up_and_is_let_go() {
     let server = TestServer::start();
@@ -162,13 +219,77 @@ fn whoever_sends_slowly_holds_nobody_up_and_is_let_go() {
     remote.describe().expect("it serves still");
 }
 
+/// Connections on which a request was begun whose body never comes.
+fn stuck(server: &TestServer, credential: &str, count: usize) -> Vec<TcpStream> {
+    let path = format!("/{PLACE}/-/v1/put");
+    let head = request(server, "POST", &path, Some(credential), &[]);
+    let head =
+        String::from_utf8(head).expect("text").replace("content-length: 0", "content-length: 34000000");
+    let begin = |_| {
+        let mut stream = TcpStream::connect(server.address).expect("a connection");
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream
+    };
+    (0..count).map(begin).collect()
+}
+
+#[test]
+fn bodies_of_strangers_and_of_one_caller_keep_nobody_else_out() {
+    let server = TestServer::start();
+    let honest = server.with_token(PLACE, &server.begin(PLACE));
+    let stranger = super::routes::session(&server, crate::trust_kit::STRANGER);
+    let other = server.token(PLACE, &[Permission::Push], None);
+    // Twelve of these are more than all bodies together may take.
+    let _strangers = stuck(&server, &stranger, 14);
+    let _others = stuck(&server, &other, 14);
+    std::thread::sleep(Duration::from_millis(500));
+    let began = Instant::now();
+    honest.describe().expect("it is served");
+    let lab = Lab::new();
+    lab.write("a.bin", noise(40, 3_000_000));
+    lab.commit("mine");
+    push_to(&lab, &honest, "main").expect("a push");
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+}
+
+#[test]
+fn whoever_reads_slowly_holds_nobody_else_up() {
+    let server = TestServer::start();
+    let token = server.begin(PLACE);
+    let lab = Lab::new();
+    lab.write("film.bin", noise(41, 12_000_000));
+    lab.commit("a film");
+    push_to(&lab, &server.with_token(PLACE, &token), "main").expect("a push");
+    let view = lab.repository.view().expect("a view");
+    let file = pentimento::base::id::FileId::of(&noise(41, 12_000_000));
+    let manifest = view.manifest(file).expect("readable").expect("a manifest");
+    let spans = pentimento::object::manifest_read::ChunkCursor::new(&manifest, &view);
+    let ids = spans.map(|span| span.expect("a span").id).collect();
+    let body = framed(&Request::Chunks { files: Vec::new(), ids }.encode());
+    let reader = server.token(PLACE, &[Permission::Read], None);
+    let bytes = request(&server, "POST", &format!("/{PLACE}/-/v1/chunks"), Some(&reader), &body);
+    let ask = |_| {
+        let mut stream = TcpStream::connect(server.address).expect("a connection");
+        stream.write_all(&bytes).expect("sent");
+        stream
+    };
+    // More than there are threads, and nothing of the answers is read.
+    let slow: Vec<TcpStream> = (0..48).map(ask).collect();
+    std::thread::sleep(Duration::from_secs(2));
+    let began = Instant::now();
+    server.with_token(PLACE, &token).describe().expect("others are served");
+    let _session = super::routes::session(&server, crate::trust_kit::ANNA);
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    drop(slow);
+}
+
 /// Asks for a question to sign in with, as a proxy hands it on for somebody.
 fn challenge_for(server: &TestServer, forwarded: &str) -> u16 {
     let asked = format!("{{\"server\":\"{}\"}}", server.address);
     let bytes = request(server, "POST", &format!("/{PLACE}/-/challenge"), None, asked.as_bytes());
     let text = String::from_utf8(bytes).expect("text");
-    let text =
-        text.replacen("connection: close", &format!("x-forwarded-for: {forwarded}\r\nconnection: close"), 1);
+    let lines: String = forwarded.split('|').map(|line| format!("x-forwarded-for: {line}\r\n")).collect();
+    let text = text.replacen("connection: close", &format!("{lines}connection: close"), 1);
     raw(server, text.as_bytes()).0
 }
 
@@ -181,6 +302,12 @@ fn behind_a_proxy_each_client_has_its_own_limit_and_nobody_can_take_anothers() {
     assert_eq!(statuses[..50], [200; 50]);
     assert!(statuses.contains(&429), "{statuses:?}");
     assert_eq!(challenge_for(&server, "192.0.2.7, 192.0.2.8"), 200, "another client is served");
+    // Some proxies add a line of their own below those of the client.
+    let statuses: Vec<u16> =
+        (0..80).map(|number| challenge_for(&server, &format!("10.1.0.{number}|192.0.2.9"))).collect();
+    assert_eq!(statuses[..50], [200; 50]);
+    assert!(statuses.contains(&429), "{statuses:?}");
+    assert_eq!(challenge_for(&server, "192.0.2.9|unknown"), 400, "nobody else's limit is used up");
     // Without a proxy in front the header is anybody's word.
     let open = TestServer::start();
     let statuses: Vec<u16> =

@@ -3,5 +3,6 @@
 mod kit;
 mod limits;
 mod paths;
+mod replaced;
 mod routes;
 mod withheld;

@@ -84,6 +84,7 @@ fn callers(server: &TestServer) -> Vec<Caller> {
         caller("a token that reads", Some(token(&[Read], None)), &[Read]),
         caller("a token that pushes only", Some(token(&[Push], None)), &[Push]),
         caller("a token that begins", Some(token(&[Begin], None)), &[Begin]),
+        caller("a token that begins and reads", Some(token(&[Begin, Read], None)), &[Begin, Read]),
         caller("a token that works for Dora", Some(token(&[Read, Push], Some("dora"))), &[Read]),
         caller("a token that works for nobody there is", Some(token(&[Read], Some("mallory"))), &[]),
         caller("Ben, an editor", Some(session(server, BEN)), &[Read, Push, Lock]),
@@ -146,6 +147,12 @@ fn every_route_asks_every_caller_for_its_permission() {
                 // What needs nothing says what is wrong with an empty question, whoever asks.
                 Needs::Nothing => assert!(matches!(status, 200 | 400), "{told}"),
                 Needs::Permission(_) if !caller.is_known => assert_eq!(status, 401, "{told}"),
+                // Of what is there already nothing is told to whoever may only begin.
+                Needs::Permission(Permission::Begin)
+                    if !caller.may.contains(&Permission::Read) && !caller.may.contains(&Permission::Push) =>
+                {
+                    assert_eq!(status, 403, "{told}");
+                }
                 Needs::Permission(permission) if caller.may.contains(&permission) => {
                     assert!(matches!(status, 200 | 409 | 422), "{told}");
                 }
