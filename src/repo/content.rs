@@ -4,6 +4,7 @@ use crate::base::id::{ChunkId, FileId};
 use crate::base::time::Timestamp;
 use crate::object::chunker::CHUNK_BYTES_MAX;
 use crate::object::manifest_read::{ChunkCursor, ManifestError};
+use crate::repo::erased::erasure_of;
 use crate::repo::error::RepoError;
 use crate::repo::view::View;
 use crate::store::StoreError;
@@ -75,10 +76,8 @@ impl From<ManifestError<RepoError>> for ContentError {
 ///
 /// Whether a single chunk is there shows when it is read.
 pub fn file_chunks(view: &View, file: FileId, size: u64) -> Result<ChunkCursor<'_, View>, ContentError> {
-    if let Some(tombstone) = view.tombstone(file)? {
-        let person = view.person(tombstone.person)?;
-        let by = person.map_or_else(|| "somebody whose name was erased".to_owned(), |person| person.name);
-        return Err(ContentError::Erased { file, when: tombstone.time, by, reason: tombstone.reason });
+    if let Some(erased) = erasure_of(view, file)? {
+        return Err(erased);
     }
     match view.manifest(file)? {
         Some(manifest) if manifest.size != size => {

@@ -44,6 +44,7 @@ mod licences;
 mod login;
 mod meshes;
 mod model;
+mod only_copy;
 mod openssh;
 mod packages;
 mod photoshop;
