@@ -95,6 +95,16 @@ pub struct Report {
     /// Why the schema could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema_fault: Option<String>,
+    /// Packs of the repository that are missing or too short and had been counted on: what the commit
+    /// needed of them was stored anew.
+    #[serde(skip_serializing_if = "is_none_lost")]
+    pub lost_packs: u64,
+}
+
+/// Whether no pack was found lost, which needs no word.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+pub(crate) const fn is_none_lost(packs: &u64) -> bool {
+    *packs == 0
 }
 
 /// Refuses paths that are neither in the folder nor in the newest commit: somebody has mistyped them.
@@ -147,7 +157,7 @@ pub fn run_as(
         if !fresh.is_empty() {
             session.remember(fresh, monitor)?;
         }
-        return Ok(describe(&session, Told::of(&snapshot), snapshot.changes));
+        return describe(&session, Told::of(&snapshot), snapshot.changes);
     }
     if monitor.is_cancelled() {
         return Err(AppError::Cancelled);
@@ -178,7 +188,7 @@ pub fn run_as(
     hold_back(&session, &mut fresh)?;
     let before = session.head_tree()?;
     let brought = brought_by_merge(&session, id, monitor)?;
-    let mut report = describe(&session, told, changes);
+    let mut report = describe(&session, told, changes)?;
     if let Some(lines) = brought {
         report.tell_merge(lines);
     }
@@ -274,6 +284,7 @@ struct Told {
     /// Paths that have no other change than of their metadata or identity.
     described: Vec<ChangeLine>,
     bytes_stored: u64,
+    lost_packs: u64,
 }
 
 impl Told {
@@ -292,7 +303,8 @@ impl Told {
             let extra = edits.iter().filter(|edit| !known.contains(&edit.path));
             described.extend(extra.map(|edit| ChangeLine::metadata(&edit.path, edit.value.as_ref())));
         }
-        Self { described, bytes_stored: snapshot.bytes_stored }
+        let lost_packs = snapshot.staged.lost_packs();
+        Self { described, bytes_stored: snapshot.bytes_stored, lost_packs }
     }
 }
 
@@ -315,8 +327,8 @@ fn bytes_of(lines: &[ChangeLine]) -> (u64, u64) {
 }
 
 /// Makes the report out of the changes, which nobody needs after it.
-fn describe(session: &Session<'_>, told: Told, changes: Vec<Change>) -> Report {
-    let problems = problems_of(&changes);
+fn describe(session: &Session<'_>, told: Told, changes: Vec<Change>) -> Result<Report, AppError> {
+    let problems = problems_of(&session.view, &changes)?;
     let mut lines: Vec<ChangeLine> =
         changes.into_iter().filter(Change::is_committable).map(ChangeLine::from).collect();
     if !told.described.is_empty() {
@@ -324,7 +336,7 @@ fn describe(session: &Session<'_>, told: Told, changes: Vec<Change>) -> Report {
         lines.sort_by(|left, right| left.path.cmp(&right.path));
     }
     let (bytes, bytes_new) = bytes_of(&lines);
-    Report {
+    Ok(Report {
         branch: session.state.branch.name().to_owned(),
         commit: None,
         counts: Counts::of(&lines),
@@ -338,7 +350,8 @@ fn describe(session: &Session<'_>, told: Told, changes: Vec<Change>) -> Report {
         locked: Vec::new(),
         breaches: Vec::new(),
         schema_fault: None,
-    }
+        lost_packs: told.lost_packs,
+    })
 }
 
 /// What was taken in of the worktree.

@@ -4,16 +4,15 @@ use crate::app::common::locate::locate;
 use crate::app::error::AppError;
 use crate::app::index;
 use crate::base::id::FileId;
-use crate::base::monitor::Monitor;
+use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::care::erase::{self, Erasure};
 use crate::object::tree::Content;
-use crate::repo::Repository;
 use crate::repo::people::Identity;
+use crate::repo::{PENT_DIR, Repository};
 use crate::worktree::displaced;
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -77,15 +76,7 @@ pub fn run(
         index::forget_everything(repository, monitor)?;
     }
     let set_aside = erase_set_aside(repository, &erasure, !options.dry_run)?;
-    let paths: BTreeSet<&AssetPath> = erasure.paths.iter().map(|line| &line.path).collect();
-    let in_worktree = paths
-        .into_iter()
-        .filter(|path| {
-            let place = crate::worktree::root::Worktree::open(repository.root());
-            place.is_ok_and(|worktree| has_bytes(&worktree.full_path(path), &erasure))
-        })
-        .cloned()
-        .collect();
+    let in_worktree = copies_in_worktree(repository, &erasure, monitor)?;
     Ok(Report { dry_run: options.dry_run, erasure, set_aside, in_worktree })
 }
 
@@ -103,11 +94,52 @@ fn file_at(
     }
 }
 
-/// Whether a file has exactly the erased bytes.
+/// All files and links of the worktree that have exactly the erased bytes, wherever they stand: committed
+/// or not, hidden, or left out by rules. Of each the size is looked at, and only what has it is read.
+fn copies_in_worktree(
+    repository: &Repository,
+    erasure: &Erasure,
+    monitor: &dyn Monitor,
+) -> Result<Vec<AssetPath>, AppError> {
+    monitor.phase(Phase { name: "Looking for copies in your folder", files_total: None, bytes_total: None });
+    let mut waiting = vec![(AssetPath::root(), repository.root().to_owned())];
+    let mut found = Vec::new();
+    while let Some((folder, place)) = waiting.pop() {
+        if monitor.is_cancelled() {
+            return Err(AppError::Cancelled);
+        }
+        // What nobody may look into cannot be told of.
+        for entry in fs::read_dir(&place).into_iter().flatten().flatten() {
+            let (name, place) = (entry.file_name(), entry.path());
+            let (Ok(kind), Ok(path)) = (entry.file_type(), folder.join(name.as_encoded_bytes())) else {
+                continue;
+            };
+            if kind.is_dir() {
+                if name != PENT_DIR {
+                    waiting.push((path, place));
+                }
+            } else if has_bytes(&place, erasure) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether a file, or the target of a link, has exactly the erased bytes.
 fn has_bytes(path: &Path, erasure: &Erasure) -> bool {
-    let is_candidate =
-        fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == erasure.size);
-    if !is_candidate {
+    let Ok(found) = fs::symlink_metadata(path) else { return false };
+    if found.len() != erasure.size {
+        return false;
+    }
+    if found.is_symlink() {
+        let target = fs::read_link(path).map(PathBuf::into_os_string);
+        return target.is_ok_and(|target| {
+            blake3::hash(target.as_encoded_bytes()).as_bytes() == erasure.file.as_bytes()
+        });
+    }
+    if !found.is_file() {
         return false;
     }
     let Ok(file) = File::open(path) else { return false };

@@ -7,20 +7,23 @@ use crate::app::common::target::{begin_folder, refuse_repository};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::base::local_path::LocalPath;
-use crate::base::monitor::{Advance, Monitor, Phase};
+use crate::base::monitor::{Advance, Monitor, Phase, Problem};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::object::source::ObjectSource;
 use crate::object::tree::{Content, TreeEntry};
 use crate::object::tree_walk::TreeWalk;
 use crate::repo::at_hand::AtHand;
+use crate::repo::content::ContentError;
+use crate::repo::extract::Extractor;
+use crate::repo::holdings::Holdings;
 use crate::repo::{RepoError, Repository, View};
 use crate::worktree::checkout::{LinkPolicy, PlanInput, Wanted, execute, plan};
 use crate::worktree::displaced::Displacer;
 use crate::worktree::root::Worktree;
 use serde::Serialize;
 use std::fs::{self, File};
-use std::io::{BufWriter, Read as _, Write};
+use std::io::{self, BufWriter, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// What to export.
@@ -81,7 +84,8 @@ pub fn run(
     match archive_kind(&options.target) {
         Some(kind) => {
             let mtime = u64::try_from(commit.committer.time.unix_seconds()).unwrap_or(0);
-            let packing = Packing { kind, entries: &entries, stored: &stored, mtime, monitor };
+            let holdings = Holdings::of(repository, &view)?;
+            let packing = Packing { kind, entries: &entries, stored: &stored, holdings, mtime, monitor };
             packing.write(&options.target, &mut report)?;
         }
         None => {
@@ -147,7 +151,14 @@ fn write_folder(
     let root = Worktree::open(target)?;
     let wanted: Vec<Wanted> =
         entries.into_iter().map(|(path, entry)| Wanted { path, content: Some(entry.content) }).collect();
-    let input = PlanInput { worktree: &root, index: None, seen: None, stored: &|_, _| None, wanted: &wanted };
+    let input = PlanInput {
+        worktree: &root,
+        index: None,
+        seen: None,
+        stored: &|_, _| None,
+        is_held: &|_, _| false,
+        wanted: &wanted,
+    };
     let plan = plan(&input, monitor)?;
     plan.check_space(&root)?;
     let source = CheckoutContent(stored.extractor());
@@ -165,6 +176,7 @@ struct Packing<'a> {
     kind: Archive,
     entries: &'a [(AssetPath, TreeEntry)],
     stored: &'a StoredContent<'a>,
+    holdings: Holdings<'a>,
     /// The moment that every entry gets, in seconds since 1970.
     mtime: u64,
     monitor: &'a dyn Monitor,
@@ -209,19 +221,26 @@ impl Packing<'_> {
         file.sync_all().map_err(AppError::io("writing", partial))
     }
 
-    /// Appends all entries; the same commit always gives the same archive.
+    /// Appends all entries; the same commit always gives the same archive. What is not to be had is told
+    /// and left out.
     fn append_all<W: Write>(&self, out: W, target: &Path, report: &mut Report) -> Result<W, AppError> {
+        let extractor = self.stored.extractor();
         let mut archive = tar::Builder::new(out);
         for (path, entry) in self.entries {
             if self.monitor.is_cancelled() {
                 return Err(AppError::Cancelled);
             }
-            if let Content::Foreign { .. } = entry.content {
-                let message = AppError::Foreign { path: path.clone() }.to_string();
-                report.problems.push(ProblemLine { path: path.clone(), message });
-                continue;
-            }
-            self.append(&mut archive, path, entry, target)?;
+            let body = match self.open(&extractor, path, &entry.content) {
+                Ok(body) => body,
+                Err(AppError::Cancelled) => return Err(AppError::Cancelled),
+                Err(error) => {
+                    let problem = Problem { path: path.clone(), message: with_causes(&error) };
+                    self.monitor.problem(problem.clone());
+                    report.problems.push(problem.into());
+                    continue;
+                }
+            };
+            self.append(&mut archive, path, body, target)?;
             let bytes = entry.content.size().unwrap_or(0);
             report.files += 1;
             report.bytes += bytes;
@@ -230,38 +249,109 @@ impl Packing<'_> {
         archive.into_inner().map_err(AppError::io("writing", target))
     }
 
+    /// Makes the bytes of an entry ready before anything of it is in the archive: whether they are all
+    /// there is looked up, and the first are read.
+    fn open<'e>(
+        &self,
+        extractor: &'e Extractor<'_>,
+        path: &AssetPath,
+        content: &Content,
+    ) -> Result<Body<impl Read + use<'e>>, AppError> {
+        match content {
+            Content::File { id, size, executable } => {
+                let mut rest = extractor.open_file(*id, *size)?;
+                if *size > HEAD_BYTES && !self.holdings.has(*id, *size)? {
+                    return Err(ContentError::Missing { file: *id }.into());
+                }
+                let mut head = Vec::new();
+                rest.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(unread(path))?;
+                let bytes = Cursor::new(head).chain(rest);
+                Ok(Body::File {
+                    bytes: Reading { bytes, has_failed: false },
+                    size: *size,
+                    executable: *executable,
+                })
+            }
+            Content::Symlink { id, size } => {
+                let mut target = Vec::new();
+                extractor.open_file(*id, *size)?.read_to_end(&mut target).map_err(unread(path))?;
+                Ok(Body::Link(target))
+            }
+            // Folders come with what is in them and are no entries.
+            Content::Directory { .. } => Err(AppError::IsFolder { path: path.clone() }),
+            Content::Foreign { .. } => Err(AppError::Foreign { path: path.clone() }),
+        }
+    }
+
     fn append<W: Write>(
         &self,
         archive: &mut tar::Builder<W>,
         path: &AssetPath,
-        entry: &TreeEntry,
+        body: Body<impl Read>,
         target: &Path,
     ) -> Result<(), AppError> {
-        let extractor = self.stored.extractor();
         let mut header = tar::Header::new_gnu();
         header.set_mtime(self.mtime);
         let name = name_of(path);
-        let appended = match &entry.content {
-            Content::File { id, size, executable } => {
-                header.set_size(*size);
-                header.set_mode(if *executable { 0o755 } else { 0o644 });
-                let mut stream = extractor.open_file(*id, *size)?;
-                archive.append_data(&mut header, &name, &mut stream)
+        match body {
+            Body::File { mut bytes, size, executable } => {
+                header.set_size(size);
+                header.set_mode(if executable { 0o755 } else { 0o644 });
+                // The header says how much follows, so a file that turns out damaged further on ends it all.
+                archive.append_data(&mut header, &name, &mut bytes).map_err(|error| {
+                    if bytes.has_failed {
+                        unread(path)(error)
+                    } else {
+                        AppError::io("writing", target)(error)
+                    }
+                })
             }
-            Content::Symlink { id, size } => {
-                let mut link = Vec::new();
-                let mut stream = extractor.open_file(*id, *size)?;
-                stream.read_to_end(&mut link).map_err(AppError::io("reading", target))?;
+            Body::Link(link) => {
                 header.set_entry_type(tar::EntryType::Symlink);
                 header.set_size(0);
                 header.set_mode(0o777);
-                archive.append_link(&mut header, &name, bytes_to_path(&link))
+                let appended = archive.append_link(&mut header, &name, bytes_to_path(&link));
+                appended.map_err(AppError::io("writing", target))
             }
-            // Folders come with what is in them, and the caller tells what is not at hand.
-            Content::Directory { .. } | Content::Foreign { .. } => Ok(()),
-        };
-        appended.map_err(AppError::io("writing", target))
+        }
     }
+}
+
+/// Bytes of a file that are read before its header is written: of most files all of them.
+const HEAD_BYTES: u64 = 4 << 20;
+
+/// What an entry of an archive holds.
+enum Body<R> {
+    /// A file.
+    File { bytes: Reading<R>, size: u64, executable: bool },
+    /// A link, with its target.
+    Link(Vec<u8>),
+}
+
+/// Remembers whether it was reading that failed, and not writing.
+struct Reading<R> {
+    bytes: R,
+    has_failed: bool,
+}
+
+impl<R: Read> Read for Reading<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(into).inspect_err(|_| self.has_failed = true)
+    }
+}
+
+/// Says which file could not be read out of the repository. What the content itself says is kept as it is.
+fn unread(path: &AssetPath) -> impl FnOnce(io::Error) -> AppError + use<> {
+    let place = name_of(path);
+    move |error| AppError::io("reading the stored bytes of", &place)(error)
+}
+
+/// An error with what is at the bottom of it, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut said: Vec<String> = causes.map(ToString::to_string).collect();
+    said.dedup();
+    said.join(": ")
 }
 
 fn name_of(path: &AssetPath) -> PathBuf {

@@ -1,6 +1,7 @@
 //! `mv`: gives a file or folder another name or place; its history comes along whatever happens to
 //! its bytes.
 
+use crate::app::common::renaming::{announce_renaming, is_recased, is_same_file, rename_announced};
 use crate::app::common::session::Session;
 use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
@@ -10,15 +11,12 @@ use crate::base::time::Clock;
 use crate::repo::Repository;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::StateChange;
-use crate::repo::state::PendingEdits;
+use crate::repo::state::{PendingEdits, Renaming};
 use crate::rules::portable::check_entry_name;
 use crate::worktree::WorktreeError;
 use crate::worktree::index::{Folder, Index};
-use crate::worktree::moving::{move_new, rename_new, temporary_name};
 use crate::worktree::stat::{Node, NodeKind};
-use rustix::fd::OwnedFd;
 use serde::Serialize;
-use std::io::ErrorKind;
 
 /// What moved.
 #[derive(Debug, Clone, Serialize)]
@@ -45,19 +43,19 @@ pub fn run(
     let before = session.state.clone();
     let mut after = before.clone();
     let assets = follow(&session, &before.pending, &mut after.pending, from, &to)?;
-    rename_in_worktree(&session, from, &to)?;
+    let renaming = Renaming { from: from.clone(), to: to.clone(), before: before.pending.clone() };
     let mut edit = repository.edit()?;
     session.state_in(&edit)?;
-    edit.put_state(&after)?;
     let note = JournalNote {
         verb: "mv",
         summary: format!("moved {from} to {to}"),
-        state: Some(StateChange { before, after }),
+        state: Some(StateChange { before, after: after.clone() }),
         renamed: Some((from.clone(), to.clone())),
         ..JournalNote::default()
     };
-    edit.record(note, clock.now())?;
+    let underway = announce_renaming(&session, &mut edit, note, after, renaming, clock.now())?;
     edit.commit()?;
+    rename_announced(&session, &underway)?;
     Ok(Report { from: from.clone(), to, assets })
 }
 
@@ -99,16 +97,6 @@ fn check_names(path: &AssetPath) -> Result<(), AppError> {
         check_entry_name(name).map_err(|hazard| WorktreeError::Refused { path: path.clone(), hazard })?;
     }
     Ok(())
-}
-
-/// Whether two names in one folder differ by case alone. Where a file system folds case they are one.
-fn is_recased(from: &AssetPath, to: &AssetPath) -> bool {
-    let folded = |path: &AssetPath| String::from_utf8_lossy(path.name()).to_lowercase();
-    from != to && from.parent() == to.parent() && folded(from) == folded(to)
-}
-
-fn is_same_file(one: &Node, other: &Node) -> bool {
-    (one.kind, one.stat.inode) == (other.kind, other.stat.inode)
 }
 
 /// Lets pending edits and asset ids follow everything at or below `from`.
@@ -203,45 +191,5 @@ fn collect_folder(
             into.extend(record.asset().map(|asset| (at, asset)));
         }
     }
-    Ok(())
-}
-
-/// Changes the case of a name: by a third name, since the new one is taken by itself where case folds.
-fn recase(folder: &OwnedFd, from: &[u8], to: &[u8]) -> std::io::Result<()> {
-    let aside = temporary_name();
-    rename_new(folder, from, folder, &aside)?;
-    rename_new(folder, &aside, folder, to).map_err(|error| {
-        // Back as it was. Should that fail too, it stays among the leftovers, which are kept.
-        let _ = rename_new(folder, &aside, folder, from);
-        error.into()
-    })
-}
-
-/// Renames in the file system, copying where it lies on another one; never replaces anything and follows no link.
-pub fn rename_in_worktree(session: &Session<'_>, from: &AssetPath, to: &AssetPath) -> Result<(), AppError> {
-    let io = |path: &AssetPath, source: std::io::Error| AppError::Io {
-        action: "moving",
-        path: session.worktree.full_path(path),
-        source,
-    };
-    let source = session.worktree.open_parent(from).map_err(|error| io(from, error))?;
-    let source = source.ok_or_else(|| AppError::NotInRevision { path: from.clone() })?;
-    let target = session.worktree.make_dir(&to.parent().unwrap_or_default())?;
-    let moved = if is_recased(from, to) {
-        recase(&source, from.name(), to.name())
-    } else {
-        move_new(&source, from.name(), &target, to.name())
-    };
-    match moved {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return Err(AppError::PathTaken { path: to.clone() });
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(AppError::NotInRevision { path: from.clone() });
-        }
-        Err(error) => return Err(io(from, error)),
-    }
-    session.worktree.remove_empty(&from.parent().unwrap_or_default());
     Ok(())
 }

@@ -240,8 +240,14 @@ fn elsewhere(
     // Lists of everything that is restored do not stay longer than they are needed.
     let targets: Vec<checkout::Wanted> =
         wanted.into_iter().filter(|item| item.value.is_some()).map(checkout::Wanted::from).collect();
-    let input =
-        PlanInput { worktree: &root, index: None, seen: None, stored: &|_, _| None, wanted: &targets };
+    let input = PlanInput {
+        worktree: &root,
+        index: None,
+        seen: None,
+        stored: &|_, _| None,
+        is_held: &|_, _| false,
+        wanted: &targets,
+    };
     let plan = plan(&input, monitor)?;
     drop(targets);
     report.bytes = plan.bytes_to_write;

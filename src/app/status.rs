@@ -13,8 +13,9 @@ use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
 use crate::diff::tree::{self, Aliases, MoveMatching, PathSet, TreeDiffOptions, match_differences};
 use crate::object::tree_edit::EntryValue;
-use crate::repo::Repository;
+use crate::repo::erased::erasure_of;
 use crate::repo::ingest::Ingester;
+use crate::repo::{Repository, View};
 use crate::worktree::stat::SpecialKind;
 use crate::worktree::status::{Change, Measure, What};
 use serde::Serialize;
@@ -249,30 +250,34 @@ impl Counts {
 }
 
 /// The paths that a commit cannot take, with reasons.
-pub fn problems_of(changes: &[Change]) -> Vec<ProblemLine> {
-    changes
-        .iter()
-        .filter_map(|change| {
-            let message = match &change.what {
-                What::Unreadable { error } => format!("it cannot be read: {error}"),
-                What::Busy => "a program is writing to it; commit again when it is done".to_owned(),
-                // Where nothing was committed it is no problem: it holds no work.
-                What::Special { .. } if change.base.is_some() => {
-                    "a pipe, socket or device is in its place".to_owned()
-                }
-                What::Unwritten if change.base.is_some() => {
-                    "it could not be written here and stays as committed; `pent restore` tries again"
-                        .to_owned()
-                }
-                What::Unwritten => {
-                    "it could not be removed here and is in no commit of this branch".to_owned()
-                }
-                What::Refused { hazard } => hazard.to_string(),
-                _ => return None,
-            };
-            Some(ProblemLine { path: change.path.clone(), message })
-        })
-        .collect()
+pub fn problems_of(view: &View, changes: &[Change]) -> Result<Vec<ProblemLine>, AppError> {
+    let mut problems = Vec::new();
+    for change in changes {
+        let message = match &change.what {
+            What::Unreadable { error } => format!("it cannot be read: {error}"),
+            What::Busy => "a program is writing to it; commit again when it is done".to_owned(),
+            // Where nothing was committed it is no problem: it holds no work.
+            What::Special { .. } if change.base.is_some() => {
+                "a pipe, socket or device is in its place".to_owned()
+            }
+            What::Unwritten if change.base.is_some() => {
+                "it could not be written here and stays as committed; `pent restore` tries again".to_owned()
+            }
+            What::Unwritten => "it could not be removed here and is in no commit of this branch".to_owned(),
+            What::Refused { hazard } => hazard.to_string(),
+            What::Erased => not_taken(view, change)?,
+            _ => continue,
+        };
+        problems.push(ProblemLine { path: change.path.clone(), message });
+    }
+    Ok(problems)
+}
+
+/// Says of a file with erased content when, by whom and why it was erased.
+fn not_taken(view: &View, change: &Change) -> Result<String, AppError> {
+    let erased = change.file_id.map(|id| erasure_of(view, id)).transpose()?.flatten();
+    let why = erased.map_or_else(|| "the content was erased".to_owned(), |erased| erased.to_string());
+    Ok(format!("it is not kept: {why}"))
 }
 
 fn special_of(changes: &[Change]) -> Vec<SpecialLine> {
@@ -294,7 +299,7 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
     let probe = IngestProbe::looking(measuring, Ingester::hashing(monitor));
     let measure = if options.measure { Measure::All } else { Measure::UpTo(MEASURED_BYTES_MAX) };
     let status = session.status(&options.paths, &probe, measure, monitor)?;
-    let problems = problems_of(&status.changes);
+    let problems = problems_of(&session.view, &status.changes)?;
     let special = special_of(&status.changes);
     let mut changes = lines(&session, &options.paths, status.changes, monitor)?;
     add_pending(&session, &options.paths, &mut changes)?;

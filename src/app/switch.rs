@@ -1,15 +1,18 @@
 //! `switch`: goes to another branch. Uncommitted work stays with the branch it was made on, and is
 //! carried over to what the branch has become when one comes back.
 
+use crate::app::commit::is_none_lost;
 use crate::app::common::drawn::DrawnTrees;
 use crate::app::common::files_change::{FilesLine, prepare_with, targets_between};
 use crate::app::common::known_files::KnownFiles;
+use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
 use crate::app::common::shelved::{TakenUp, take_up};
 use crate::app::common::snapshot;
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;
+use crate::app::status::problems_of;
 use crate::base::id::CommitId;
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
@@ -17,10 +20,13 @@ use crate::base::time::Clock;
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
 use crate::repo::edit::JournalNote;
+use crate::repo::erased::ErasedFiles;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::state::{PendingConflict, Shelf, Underway, WorktreeState};
 use crate::repo::{Edit, Repository};
+use crate::worktree::index::Fresh;
+use crate::worktree::status::{self, What};
 use serde::Serialize;
 
 /// What happened.
@@ -42,6 +48,10 @@ pub struct Report {
     pub conflicts: Vec<PendingConflict>,
     /// What was done to the files.
     pub files: FilesLine,
+    /// Packs of the repository that are missing or too short and had been counted on: what the
+    /// uncommitted work needed of them was stored anew.
+    #[serde(skip_serializing_if = "is_none_lost")]
+    pub lost_packs: u64,
 }
 
 /// Goes to the branch or draft called `name`.
@@ -97,6 +107,7 @@ pub fn begin_draft(
         texts_merged: Vec::new(),
         conflicts: Vec::new(),
         files: FilesLine::default(),
+        lost_packs: 0,
     })
 }
 
@@ -110,8 +121,11 @@ fn go(
     monitor.phase(Phase { name: "Keeping uncommitted work", files_total: None, bytes_total: None });
     let parents: Vec<CommitId> = session.head.into_iter().collect();
     let mut snapshot = snapshot::take(&session, &[], &parents, monitor)?;
-    let refreshed = std::mem::take(&mut snapshot.refreshed);
-    let known = KnownFiles::of(&snapshot::fresh_files(refreshed, &snapshot.changes));
+    let not_kept = not_kept(&session, &snapshot.changes)?;
+    let lost_packs = snapshot.staged.lost_packs();
+    let mut seen = snapshot::fresh_files(std::mem::take(&mut snapshot.refreshed), &snapshot.changes);
+    leave_out_erased(&session, &mut seen)?;
+    let known = KnownFiles::taken_in(&seen);
     let head = session.view.reference(&target)?.map(|found| found.commit);
     let head_tree = match head {
         Some(id) => session.view.commit(id)?.tree,
@@ -139,7 +153,8 @@ fn go(
     trees.put(&mut edit)?;
     let (underway, shelved_paths) = change.announce(&session, &mut edit, clock)?;
     edit.commit()?;
-    let done = perform(&mut session, underway, &plan.into(), "switch", clock, monitor)?;
+    let mut done = perform(&mut session, underway, &plan.into(), "switch", clock, monitor)?;
+    done.line.problems.extend(not_kept);
     Ok(Report {
         branch: change.target.name().to_owned(),
         commit: head,
@@ -149,7 +164,29 @@ fn go(
         texts_merged: change.taken.texts_merged,
         conflicts: change.taken.conflicts,
         files: done.line,
+        lost_packs,
     })
+}
+
+/// What stays out of the uncommitted work that is kept with its branch, because it was erased before.
+fn not_kept(session: &Session<'_>, changes: &[status::Change]) -> Result<Vec<ProblemLine>, AppError> {
+    let erased: Vec<status::Change> =
+        changes.iter().filter(|change| change.what == What::Erased).cloned().collect();
+    problems_of(&session.view, &erased)
+}
+
+/// Files that were read and not taken in do not count as kept.
+fn leave_out_erased(session: &Session<'_>, seen: &mut Vec<Fresh>) -> Result<(), AppError> {
+    let erased = ErasedFiles::of(&session.view);
+    let mut failed = None;
+    seen.retain(|file| match erased.has(file.id, file.stat.size) {
+        Ok(is_erased) => !is_erased,
+        Err(error) => {
+            failed.get_or_insert(error);
+            false
+        }
+    });
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 struct Change {

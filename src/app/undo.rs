@@ -2,10 +2,10 @@
 
 use crate::app::common::files_change::FilesLine;
 use crate::app::common::problem::ProblemLine;
+use crate::app::common::renaming::{announce_renaming, rename_announced};
 use crate::app::common::session::Session;
 use crate::app::common::underway::{Performed, Task, announce, finish_interrupted, perform, plan_return};
 use crate::app::error::AppError;
-use crate::app::mv::rename_in_worktree;
 use crate::base::id::TreeId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
@@ -17,7 +17,7 @@ use crate::repo::journal::{
     FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
 };
 use crate::repo::refs::{Annotation, RefTarget};
-use crate::repo::state::{Underway, WorktreeState};
+use crate::repo::state::{Renaming, Underway, WorktreeState};
 use crate::repo::{RepoError, Repository};
 use crate::worktree::displaced;
 use serde::Serialize;
@@ -108,13 +108,13 @@ impl Reverse<'_> {
         let ground = self.ground_after(&session)?;
         let task = files.map(|files| plan_return(&session, (files, ground), self.kept.as_deref(), monitor));
         let task = task.transpose()?;
-        if let Some((from, to)) = &self.entry.renamed {
-            let (from, to) = self.turned(to, from);
-            move_back(&session, to, from)?;
-        }
         let (refs, underway) = self.announce(&session, files, clock)?;
         let mut done = Performed::default();
         match (underway, task) {
+            (Some(underway), _) if underway.renaming.is_some() => {
+                rename_announced(&session, &underway)?;
+                session.remember(Vec::new(), monitor)?;
+            }
             (Some(underway), Some(task)) => {
                 done = perform(&mut session, underway, &task, self.verb(), clock, monitor)?;
                 done.line.problems.extend(self.missed(&task, clock));
@@ -175,6 +175,13 @@ impl Reverse<'_> {
         }
     }
 
+    /// The way back of what was moved, or the same way again.
+    fn renaming(&self, present: &WorktreeState) -> Option<Renaming> {
+        let (from, to) = self.entry.renamed.as_ref()?;
+        let (from, to) = self.turned(from.clone(), to.clone());
+        Some(Renaming { from, to, before: present.pending.clone() })
+    }
+
     /// Moves names and state, writes the journal entry, and notes that the files are to follow.
     fn announce(
         &self,
@@ -222,22 +229,20 @@ impl Reverse<'_> {
         };
         let underway = match files {
             Some(files) => Some(announce(&mut edit, note, state, files, self.kept.clone(), clock.now())?),
-            None => {
-                edit.record(note, clock.now())?;
-                if state != present {
-                    edit.put_state(&state)?;
+            None => match self.renaming(&present) {
+                Some(renaming) => {
+                    Some(announce_renaming(session, &mut edit, note, state, renaming, clock.now())?)
                 }
-                None
-            }
+                None => {
+                    edit.record(note, clock.now())?;
+                    if state != present {
+                        edit.put_state(&state)?;
+                    }
+                    None
+                }
+            },
         };
         edit.commit()?;
         Ok((moved, underway))
     }
-}
-
-/// Moves a file or folder back where it was, unless that was done already: by hand, or by this very
-/// command before it was cut off.
-fn move_back(session: &Session<'_>, from: &AssetPath, to: &AssetPath) -> Result<(), AppError> {
-    let stands = |path: &AssetPath| session.worktree.look(path).is_ok_and(|found| found.is_some());
-    if !stands(from) && stands(to) { Ok(()) } else { rename_in_worktree(session, from, to) }
 }

@@ -117,7 +117,7 @@ impl Removal {
                 bytes_shared: 0,
                 paths,
             };
-            // A commit of the same bytes may have stored them again meanwhile.
+            // An import, or an older program, may have stored the same bytes again meanwhile.
             let wanted: HashSet<ChunkId> = pages(view, file)?.into_iter().collect();
             let shared = shared_chunks(view, file, &wanted, monitor)?;
             let chunks = wanted.difference(&shared).copied().collect();

@@ -4,6 +4,7 @@ use crate::base::id::{ChunkId, FileId};
 use crate::base::time::Timestamp;
 use crate::object::chunker::CHUNK_BYTES_MAX;
 use crate::object::manifest_read::{ChunkCursor, ManifestError};
+use crate::repo::erased::erasure_of;
 use crate::repo::error::RepoError;
 use crate::repo::tombstone::Tombstone;
 use crate::repo::view::View;
@@ -78,7 +79,8 @@ impl From<ManifestError<RepoError>> for ContentError {
     }
 }
 
-fn name_of(view: &View, tombstone: &Tombstone) -> Result<String, RepoError> {
+/// The name of who wrote a tombstone.
+pub(super) fn name_of(view: &View, tombstone: &Tombstone) -> Result<String, RepoError> {
     let person = view.person(tombstone.person)?;
     Ok(person.map_or_else(|| "somebody whose name was erased".to_owned(), |person| person.name))
 }
@@ -87,9 +89,8 @@ fn name_of(view: &View, tombstone: &Tombstone) -> Result<String, RepoError> {
 ///
 /// Whether a single chunk is there shows when it is read.
 pub fn file_chunks(view: &View, file: FileId, size: u64) -> Result<ChunkCursor<'_, View>, ContentError> {
-    if let Some(tombstone) = view.tombstone(file)? {
-        let by = name_of(view, &tombstone)?;
-        return Err(ContentError::Erased { file, when: tombstone.time, by, reason: tombstone.reason });
+    if let Some(erased) = erasure_of(view, file)? {
+        return Err(erased);
     }
     if let Some(excuse) = view.excuse(file)? {
         let by = name_of(view, &excuse)?;

@@ -23,7 +23,7 @@ use crate::repo::review_log::ActionRecord;
 use crate::repo::revision::{self, Revision};
 use crate::repo::shared_log::LogHead;
 use crate::repo::state::{
-    ConflictSide, LeftBehind, MergeState, PendingConflict, PendingEdits, Shelf, Underway, Unsynced,
+    ConflictSide, LeftBehind, MergeState, PendingConflict, PendingEdits, Renaming, Shelf, Underway, Unsynced,
     WorktreeState,
 };
 use crate::repo::tombstone::Tombstone;
@@ -287,6 +287,11 @@ fn underway(numbers: &mut Numbers) -> Underway {
         set_aside: numbers.once_in(2).then(|| text(numbers)),
         brings_back: numbers.once_in(2).then(|| text(numbers)),
         is_cleared: numbers.once_in(2),
+        renaming: numbers.once_in(2).then(|| Renaming {
+            from: path(numbers),
+            to: path(numbers),
+            before: pending(numbers),
+        }),
     }
 }
 

@@ -12,12 +12,14 @@ pub mod content;
 pub(crate) mod crew;
 pub mod date;
 pub mod edit;
+pub mod erased;
 pub mod error;
 pub mod extract;
 pub mod findings;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod history;
+pub mod holdings;
 pub mod imports;
 pub mod ingest;
 mod ingest_large;

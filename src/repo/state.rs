@@ -87,6 +87,21 @@ pub struct Underway {
     /// Whether everything is done except for what comes back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_cleared: bool,
+    /// A file or folder that gets another place: then the files of the two trees, which are one, stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renaming: Option<Renaming>,
+}
+
+/// A move that was announced and is not noted as done yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renaming {
+    /// Where it stood.
+    pub from: AssetPath,
+    /// Where it is to stand.
+    pub to: AssetPath,
+    /// What waited to be committed before, should it turn out that it cannot be moved.
+    #[serde(default)]
+    pub before: PendingEdits,
 }
 
 /// Uncommitted edits of names, identity and metadata.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::base::id::ChunkId;
+use crate::base::memory::{MANY, give_back};
 use crate::base::monitor::Monitor;
 use crate::store::Store;
 use crate::store::compress::{self, Effort, Outlook};
@@ -16,6 +17,7 @@ use crate::store::lock::{self, SweepLock, WritersLock};
 use crate::store::open_packs::OpenPacks;
 use crate::store::pack::CHUNK_BYTES_MAX;
 use crate::store::pack::block::{BlockHeader, Codec, Record};
+use crate::store::pack_check::PackCheck;
 use crate::store::pack_writer::{Batch, OpenPack, PendingObject, PendingRow};
 use crate::store::parcel::OpenBlock;
 use crate::store::snapshot::Snapshot;
@@ -113,6 +115,8 @@ pub struct ChunkWriter<'m> {
     groups: Mutex<HashMap<GroupHint, Group>>,
     outlook: Outlook<GroupHint>,
     packs: OpenPacks,
+    /// What is recorded in packs that have lost their bytes is not known: it is stored anew.
+    stored: PackCheck,
     rows: Mutex<Vec<PendingRow>>,
     objects: Mutex<Vec<PendingObject>>,
     object_bytes: AtomicUsize,
@@ -145,6 +149,12 @@ impl Staged {
     pub fn totals(&self) -> WriterTotals {
         self.totals
     }
+
+    /// How many recorded packs were asked for chunks and are missing or too short: these chunks were
+    /// stored anew.
+    pub fn lost_packs(&self) -> u64 {
+        self.batch.lost.len() as u64
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -171,6 +181,7 @@ impl<'m> ChunkWriter<'m> {
     ) -> Result<Self> {
         let snapshot = store.snapshot()?;
         let packs = OpenPacks::new(store.clone(), adopt);
+        let stored = PackCheck::of(&store);
         Ok(Self {
             store,
             monitor,
@@ -180,6 +191,7 @@ impl<'m> ChunkWriter<'m> {
             groups: Mutex::default(),
             outlook: Outlook::default(),
             packs,
+            stored,
             rows: Mutex::default(),
             objects: Mutex::default(),
             object_bytes: AtomicUsize::new(0),
@@ -269,7 +281,7 @@ impl<'m> ChunkWriter<'m> {
                 self.unclaim(&records[..position]);
                 return Ok(false);
             }
-            if snapshot.has_chunk(record.id)? {
+            if self.has_bytes(snapshot, record.id)? {
                 self.unclaim(&records[..=position]);
                 return Ok(false);
             }
@@ -289,13 +301,21 @@ impl<'m> ChunkWriter<'m> {
         self.publish_pending(true)
     }
 
-    /// Whether a chunk is in the store or was put before.
+    /// Whether a chunk is in the store, in a pack that has its bytes, or was put before.
     pub fn has(&self, id: ChunkId) -> Result<bool> {
         let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         if locked(self.shard(id)).contains(&id) {
             return Ok(true);
         }
-        gate.as_ref().ok_or(StoreError::WriterFailed)?.has_chunk(id)
+        self.has_bytes(gate.as_ref().ok_or(StoreError::WriterFailed)?, id)
+    }
+
+    /// Whether a chunk is recorded in a pack whose file is there and long enough.
+    fn has_bytes(&self, snapshot: &Snapshot, id: ChunkId) -> Result<bool> {
+        match snapshot.chunk_location(id)? {
+            Some(place) => self.stored.is_whole(snapshot, place.pack),
+            None => Ok(false),
+        }
     }
 
     /// Stores an object beside the chunks that it refers to, which were put before. It is published
@@ -335,7 +355,7 @@ impl<'m> ChunkWriter<'m> {
         if !locked(self.shard(id)).insert(id) {
             return Ok(Put::Known);
         }
-        if snapshot.has_chunk(id)? {
+        if self.has_bytes(snapshot, id)? {
             locked(self.shard(id)).remove(&id);
             return Ok(Put::Known);
         }
@@ -434,6 +454,7 @@ impl<'m> ChunkWriter<'m> {
             rows: std::mem::take(&mut *locked(&self.rows)),
             packs: self.packs.updates(),
             objects: std::mem::take(&mut *locked(&self.objects)),
+            lost: self.stored.lost(),
         }
     }
 
@@ -466,13 +487,22 @@ impl<'m> ChunkWriter<'m> {
         let mut batch = self.take_batch();
         let mut transaction = self.store.begin_watched(self.monitor)?;
         transaction.apply(&mut batch)?;
+        let Batch { rows, packs, .. } = std::mem::take(&mut batch);
+        let is_large = rows.len() >= MANY;
+        // The commit needs room of its own.
+        drop(rows);
         transaction.commit()?;
         self.object_bytes.store(0, Ordering::Relaxed);
         self.raw_published.store(self.raw_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
         for shard in &self.seen {
             locked(shard).clear();
         }
-        self.packs.published(&batch.packs);
+        self.packs.published(&packs);
+        if is_large {
+            // Any of the threads may be the one that publishes, and the allocator keeps for each what
+            // its turn took: without this a file grows the process by its length.
+            give_back();
+        }
         Ok(())
     }
 

@@ -46,6 +46,8 @@ pub(crate) struct Batch {
     pub rows: Vec<PendingRow>,
     pub packs: Vec<PackUpdate>,
     pub objects: Vec<PendingObject>,
+    /// Numbers of packs that lost their bytes: a row that points into one makes room for a new one.
+    pub lost: Vec<u32>,
 }
 
 impl Batch {
@@ -169,7 +171,8 @@ impl OpenPack {
             // and names the damage, and what is stored now does not depend on it.
             return Ok(false);
         };
-        blocks.append(&mut state.blocks);
+        // Nothing is kept of a sealed pack that waits to be published: there may be hundreds.
+        blocks.append(&mut std::mem::take(&mut state.blocks));
         blocks.sort_unstable_by_key(|block| block.offset);
         let bytes = footer::encode(&blocks);
         self.file.write_all_at(&[&bytes], end).during("writing", &self.path)?;

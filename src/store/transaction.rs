@@ -249,8 +249,10 @@ impl Transaction {
             {
                 let mut table = self.inner.open_table(CHUNKS).stored()?;
                 for row in &batch.rows {
+                    let found = table.get(row.id.as_bytes()).stored()?;
+                    let found = found.map(|place| ChunkLocation::decode(place.value()));
                     // Somebody else may have stored the same chunk meanwhile; that place stands.
-                    if table.get(row.id.as_bytes()).stored()?.is_some() {
+                    if found.is_some_and(|place| !batch.lost.contains(&place.pack)) {
                         continue;
                     }
                     let pack = batch.packs[row.pack].number.unwrap_or_default();

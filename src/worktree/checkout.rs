@@ -19,7 +19,7 @@ mod place;
 mod plan;
 
 pub use execute::{CheckoutReport, Failed, Failure, execute};
-pub use plan::{IsStored, PlanInput, plan};
+pub use plan::{IsHeld, IsStored, KnownContent, PlanInput, plan};
 
 use super::error::{During, Result, WorktreeError, explain};
 use super::root::Worktree;

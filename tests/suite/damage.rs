@@ -521,7 +521,7 @@ fn altered_records_are_found_and_named_whatever_the_database_says() {
     }
 }
 
-fn erase_file(lab: &Lab, name: &str) -> erase::Report {
+pub fn erase_file(lab: &Lab, name: &str) -> erase::Report {
     let which = erase::Which::Path { path: path(name), revision: None };
     let options =
         erase::Options { which, identity: Some(anna()), reason: "court order".into(), dry_run: false };
@@ -529,7 +529,7 @@ fn erase_file(lab: &Lab, name: &str) -> erase::Report {
 }
 
 /// Whether any file below `.pent` holds these bytes.
-fn holds(lab: &Lab, needle: &[u8]) -> bool {
+pub fn holds(lab: &Lab, needle: &[u8]) -> bool {
     let mut waiting = vec![lab.at(".pent")];
     while let Some(folder) = waiting.pop() {
         for entry in fs::read_dir(folder).expect("a folder") {

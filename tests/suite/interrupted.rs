@@ -4,10 +4,12 @@
 use crate::app_flow::{Lab, lines, noise, path};
 use crate::model::things::read_folder;
 use pentimento::app::undo::{self, Direction};
-use pentimento::app::{restore, sparse, switch};
+use pentimento::app::{mv, restore, sparse, switch};
 use pentimento::base::monitor::{Advance, Monitor, Phase, Problem, SilentMonitor};
 use pentimento::base::path::AssetPath;
 use pentimento::object::tree_walk::entry_at;
+use pentimento::repo::journal::FilesChange;
+use pentimento::repo::state::{PendingEdits, Renaming, Underway};
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -367,4 +369,101 @@ fn what_did_not_reach_the_disk_before_the_system_went_down_is_written_again() {
     assert!(!lab.at("set 2/5.raw").exists(), "somebody removed it later");
     let state = lab.repository.view().expect("a view").state().expect("a state");
     assert_eq!(state.unsynced, None);
+}
+
+/// Puts the note of a move back that the last command had taken away: as if it had been killed before that.
+fn note_renaming(lab: &Lab, (from, to): (&str, &str), before: &PendingEdits) {
+    let view = lab.repository.view().expect("a view");
+    let sequence = view.journal().expect("a journal").last().expect("an entry").sequence;
+    let base = view.ground(&view.state().expect("a state")).expect("a tree");
+    let mut edit = lab.repository.edit().expect("an edit");
+    let mut state = edit.state().expect("a state");
+    assert_eq!(state.underway, None, "the note goes when it is done");
+    state.underway = Some(Underway {
+        files: FilesChange::between(base, base),
+        sequence,
+        set_aside: None,
+        brings_back: None,
+        is_cleared: false,
+        renaming: Some(Renaming { from: path(from), to: path(to), before: before.clone() }),
+    });
+    edit.put_state(&state).expect("a written state");
+    edit.commit().expect("a change");
+}
+
+/// A studio in which `a.psd` was moved to `deep/b.psd` and edited, so that nothing but the record knows it.
+fn moved() -> (Lab, PendingEdits) {
+    let lab = Lab::new();
+    lab.write("a.psd", noise(1, 3000));
+    lab.commit("One");
+    let before = lab.repository.view().expect("a view").state().expect("a state").pending;
+    mv::run(&lab.repository, &path("a.psd"), &path("deep/b.psd"), &lab.clock, &SilentMonitor)
+        .expect("a move");
+    (lab, before)
+}
+
+#[test]
+fn a_move_that_was_cut_off_is_finished_on_either_side_of_the_renaming() {
+    for was_renamed in [false, true] {
+        let (lab, before) = moved();
+        note_renaming(&lab, ("a.psd", "deep/b.psd"), &before);
+        if !was_renamed {
+            fs::rename(lab.at("deep/b.psd"), lab.at("a.psd")).expect("as it was before");
+        }
+        assert_eq!(lab.status().unfinished.as_deref(), Some("mv"));
+        let edited = if was_renamed { "deep/b.psd" } else { "a.psd" };
+        lab.write(edited, "edited meanwhile");
+        let report = lab.commit("Two");
+        assert_eq!(lines(&report.changes), ["moved-and-changed a.psd -> deep/b.psd"], "{was_renamed}");
+        assert_eq!(lab.status().unfinished, None);
+        assert_eq!(lab.read("a.psd"), None);
+    }
+}
+
+#[test]
+fn taking_a_move_back_that_was_cut_off_is_finished_too() {
+    for was_renamed in [false, true] {
+        let (lab, _) = moved();
+        let before = lab.repository.view().expect("a view").state().expect("a state").pending;
+        lab.undo();
+        assert!(lab.changes().is_empty() && lab.read("deep/b.psd").is_none());
+        note_renaming(&lab, ("deep/b.psd", "a.psd"), &before);
+        if !was_renamed {
+            fs::create_dir_all(lab.at("deep")).expect("a folder");
+            fs::rename(lab.at("a.psd"), lab.at("deep/b.psd")).expect("as it was before");
+        }
+        lab.redo();
+        assert_eq!(lab.changes(), ["moved a.psd -> deep/b.psd"], "{was_renamed}");
+        lab.undo();
+        assert!(lab.changes().is_empty(), "{was_renamed}");
+    }
+}
+
+#[test]
+fn a_move_that_cannot_be_finished_any_more_leaves_nothing_in_the_records() {
+    let (lab, before) = moved();
+    note_renaming(&lab, ("a.psd", "deep/b.psd"), &before);
+    fs::rename(lab.at("deep/b.psd"), lab.at("a.psd")).expect("as it was before");
+    lab.write("deep/b.psd", "somebody else's");
+    let report = lab.commit_paths("Only the other one", &["deep"]);
+    assert_eq!(lines(&report.changes), ["new deep/b.psd"]);
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+    let view = lab.repository.view().expect("a view");
+    assert_eq!(view.state().expect("a state").pending, before);
+    let verbs: Vec<String> = view.journal().expect("a journal").into_iter().map(|entry| entry.verb).collect();
+    assert_eq!(verbs, ["commit", "commit"]);
+}
+
+#[test]
+fn a_move_that_fails_leaves_nothing_in_the_records() {
+    let lab = Lab::new();
+    lab.write("a.psd", noise(1, 3000));
+    lab.write("full", "a file where a folder would have to be");
+    lab.commit("One");
+    let moved = mv::run(&lab.repository, &path("a.psd"), &path("full/b.psd"), &lab.clock, &SilentMonitor);
+    moved.expect_err("no folder can be made there");
+    assert!(lab.changes().is_empty() && lab.status().unfinished.is_none());
+    let journal = lab.repository.view().expect("a view").journal().expect("a journal");
+    assert_eq!(journal.len(), 1);
+    assert_eq!(lab.read("a.psd"), Some(noise(1, 3000)));
 }

@@ -533,3 +533,36 @@ fn a_commit_succeeds_while_others_beside_it_are_killed() {
     }
     assert_sound(&world);
 }
+
+#[test]
+fn a_move_that_is_killed_never_parts_an_asset_from_its_history() {
+    let world = studio();
+    let mut dice = Dice(77);
+    write(&world, "a.psd", noise(1, 30_000));
+    world.ok(&["commit", "-m", "First"]);
+    let asset_of = |name: &str| world.json(&["meta", "get", name])["assets"][0]["asset"].clone();
+    let asset = asset_of("a.psd");
+    assert!(asset.is_string(), "{asset}");
+    let (mut from, mut to) = ("a.psd", "deep/c.psd");
+    let usual = measured(|| drop(world.ok(&["mv", from, to])));
+    world.ok(&["undo"]);
+    for round in 0..kills() {
+        // Edited as well, so that nothing but the record says that it is the same.
+        write(&world, from, noise(round + 50, 30_000));
+        let was_done = kill(&world, &["mv", from, to], usual, &mut dice);
+        if round % 3 == 1 {
+            // Taking it back is killed too, whatever there was to take back.
+            kill(&world, &["undo"], usual, &mut dice);
+        }
+        let stands = |name: &str| world.studio().join(name).exists();
+        assert!(stands(from) != stands(to), "round {round}");
+        world.ok(&["commit", "-m", "Next"]);
+        let is_moved = stands(to);
+        assert!(is_moved || !was_done || round % 3 == 1, "round {round}: what was reported is not so");
+        if is_moved {
+            (from, to) = (to, from);
+        }
+        assert_eq!(asset_of(from), asset, "round {round}");
+    }
+    assert_sound(&world);
+}

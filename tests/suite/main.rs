@@ -50,6 +50,7 @@ mod login;
 mod meshes;
 mod mirrors;
 mod model;
+mod only_copy;
 mod openssh;
 mod packages;
 mod photoshop;

@@ -218,6 +218,49 @@ fn a_disk_that_fills_up_in_the_middle_of_a_restore_leaves_it_to_the_next_command
     });
 }
 
+#[test]
+fn a_move_on_a_full_disk_is_made_and_recorded_or_neither() {
+    let name = "small_disk::a_move_on_a_full_disk_is_made_and_recorded_or_neither";
+    on_small_disk(name, "24m", |world, disk| {
+        studio(world);
+        let (from, to) = (world.studio().join("a.psd"), world.studio().join("c.psd"));
+        fs::write(&from, noise(1, 30_000)).expect("a written file");
+        let labelled: Vec<String> = (0..150).map(|number| format!("labelled {number}.txt")).collect();
+        labelled.iter().for_each(|name| fs::write(world.studio().join(name), name).expect("a written file"));
+        world.ok(&["commit", "-m", "One"]);
+        // What waits to be committed is a part of what a move records: it finds no room by chance.
+        let mut label = vec!["label", "--add", "night"];
+        label.extend(labelled.iter().map(String::as_str));
+        world.ok(&label);
+        for left in [0, 4096, 16_384, 65_536, 262_144] {
+            disk.fill(left);
+            let run = world.pent(&["mv", "a.psd", "c.psd"]);
+            assert!(run.code == 0 || run.code == 6, "{left}: {}{}", run.stdout, run.stderr);
+            disk.empty();
+            assert_eq!(
+                (from.exists(), to.exists()),
+                (run.code != 0, run.code == 0),
+                "{left}: {}",
+                run.stderr
+            );
+            let told = world.json(&["status"])["changes"].as_array().expect("changes").clone();
+            let moved = told.iter().filter(|line| line["what"] == "moved").count();
+            assert_eq!((moved, told.len()), (usize::from(run.code == 0), 150 + moved), "{left}: {told:?}");
+            if run.code == 0 {
+                world.ok(&["undo"]);
+            }
+            assert!(from.exists() && !to.exists(), "{left}");
+        }
+        disk.fill(0);
+        let run = world.pent(&["mv", "a.psd", "c.psd"]);
+        disk.empty();
+        assert_eq!(run.code, 6, "{}{}", run.stdout, run.stderr);
+        world.ok(&["mv", "a.psd", "c.psd"]);
+        world.ok(&["undo"]);
+        world.ok(&["fsck"]);
+    });
+}
+
 /// A limit that the system keeps on the length of every file, the packs and the database among them.
 #[test]
 fn a_limit_on_the_length_of_files_is_told_and_loses_nothing() {

@@ -9,7 +9,7 @@ use pentimento::object::tree::{Content, TreeEntry};
 use pentimento::object::tree_walk::tree_order;
 use pentimento::rules::ignore::IgnoreStack;
 use pentimento::worktree::checkout::{
-    CheckoutPlan, CheckoutReport, ContentSource, LinkPolicy, PlanInput, Wanted, execute, plan,
+    CheckoutPlan, CheckoutReport, ContentSource, KnownContent, LinkPolicy, PlanInput, Wanted, execute, plan,
 };
 use pentimento::worktree::clock::FsClock;
 use pentimento::worktree::displaced::{self, Displacer};
@@ -219,8 +219,12 @@ impl Studio {
             index: self.index.as_ref(),
             seen: seen.as_ref(),
             stored: &|path, node| {
-                self.stored.get(path).filter(|(stat, _)| *stat == node.stat).map(|(_, id)| *id)
+                self.stored
+                    .get(path)
+                    .filter(|(stat, _)| *stat == node.stat)
+                    .map(|(_, id)| KnownContent { id: *id, is_held: true })
             },
+            is_held: &|_, _| true,
             wanted,
         };
         plan(&input, &SilentMonitor).expect("a plan")

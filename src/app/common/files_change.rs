@@ -15,6 +15,7 @@ use crate::base::path::AssetPath;
 use crate::diff::tree::{PathSet, compare_trees};
 use crate::object::source::ObjectSource;
 use crate::object::tree::Content;
+use crate::repo::holdings::Holdings;
 use crate::repo::journal::FilesChange;
 use crate::worktree::checkout::{Action, CheckoutPlan, CheckoutReport, PlanInput, Wanted, plan};
 use crate::worktree::displaced;
@@ -166,11 +167,15 @@ pub fn prepare_with(
     monitor: &dyn Monitor,
 ) -> Result<CheckoutPlan, AppError> {
     let seen = Seen::open(&session.state_dir().join(SEEN_FILE));
+    let holdings = Holdings::of(session.repository, &session.view)?;
+    // What cannot be looked up is not known to be there.
+    let is_held = |id: FileId, size: u64| holdings.has(id, size).unwrap_or(false);
     let input = PlanInput {
         worktree: &session.worktree,
         index: session.index.as_ref(),
         seen: seen.as_ref(),
-        stored: &|path, node| known.find(path, node),
+        stored: &|path, node| known.find(path, node, is_held),
+        is_held: &is_held,
         wanted: targets,
     };
     let mut plan = plan(&input, monitor)?;

@@ -5,7 +5,7 @@ use crate::app::common::session::Session;
 use crate::base::id::FileId;
 use crate::base::path::AssetPath;
 use crate::object::tree::Content;
-use crate::worktree::checkout::Wanted;
+use crate::worktree::checkout::{KnownContent, Wanted};
 use crate::worktree::clock::{FsClock, read_stably};
 use crate::worktree::index::Fresh;
 use crate::worktree::probe::{ContentProbe as _, HashProbe};
@@ -20,13 +20,16 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub struct KnownFiles {
     files: HashMap<AssetPath, (FileStat, FileId)>,
+    /// Whether the store was just given all of them, whatever it says it has.
+    taken_in: bool,
 }
 
 impl KnownFiles {
-    /// Takes what a snapshot saw, as far as every later edit would show.
-    pub fn of(fresh: &[Fresh]) -> Self {
+    /// Takes what a snapshot took in, as far as every later edit would show.
+    pub fn taken_in(fresh: &[Fresh]) -> Self {
         let settled = fresh.iter().filter(|seen| seen.settled);
-        settled.map(|seen| (seen.path.clone(), seen.stat, seen.id)).collect()
+        let known: Self = settled.map(|seen| (seen.path.clone(), seen.stat, seen.id)).collect();
+        Self { taken_in: true, ..known }
     }
 
     /// Reads the files at the places of `targets` of which the index does not know what they hold, and
@@ -60,15 +63,26 @@ impl KnownFiles {
         known.into_iter().collect()
     }
 
-    pub fn find(&self, path: &AssetPath, node: &Node) -> Option<FileId> {
+    /// What a file that stands somewhere holds. `is_held` says of content that was not taken in just now
+    /// whether the repository has it.
+    pub fn find(
+        &self,
+        path: &AssetPath,
+        node: &Node,
+        is_held: impl Fn(FileId, u64) -> bool,
+    ) -> Option<KnownContent> {
         let (stat, id) = self.files.get(path)?;
-        (*stat == node.stat).then_some(*id)
+        let known = || KnownContent { id: *id, is_held: self.taken_in || is_held(*id, stat.size) };
+        (*stat == node.stat).then(known)
     }
 }
 
 impl FromIterator<(AssetPath, FileStat, FileId)> for KnownFiles {
     fn from_iter<T: IntoIterator<Item = (AssetPath, FileStat, FileId)>>(files: T) -> Self {
-        Self { files: files.into_iter().map(|(path, stat, id)| (path, (stat, id))).collect() }
+        Self {
+            files: files.into_iter().map(|(path, stat, id)| (path, (stat, id))).collect(),
+            taken_in: false,
+        }
     }
 }
 

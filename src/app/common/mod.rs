@@ -30,6 +30,7 @@ pub mod problem;
 pub mod proof;
 pub mod read_only;
 pub mod remotes;
+pub mod renaming;
 pub mod rules;
 pub mod schema;
 pub mod seekable;

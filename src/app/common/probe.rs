@@ -1,36 +1,61 @@
 //! Reads files of the worktree for status and commit, through the same code that takes content in.
 
+use crate::base::id::FileId;
 use crate::base::path::AssetPath;
+use crate::repo::RepoError;
 use crate::repo::content::ContentError;
-use crate::repo::ingest::Ingester;
+use crate::repo::erased::ErasedFiles;
+use crate::repo::ingest::{Ingested, Ingester};
 use crate::store::{GroupHint, StoreError};
 use crate::worktree::error::WorktreeError;
 use crate::worktree::probe::{ContentProbe, ProbeError, Probed};
 use std::fs::File;
+use std::io::Seek as _;
 
 /// Asks an [`Ingester`]: one that stores, one that measures, or one that only hashes.
 pub struct IngestProbe<'a> {
     full: Ingester<'a>,
     hashing: Option<Ingester<'a>>,
+    /// What is not to be stored again, and what finds out whether a file is that.
+    erased: Option<(ErasedFiles<'a>, Ingester<'a>)>,
     /// How many bytes may be read; `None` for any number.
     room: Option<u64>,
 }
 
 impl<'a> IngestProbe<'a> {
-    /// Everything goes to `full`, unless there is more of it than `room`.
-    pub const fn storing(full: Ingester<'a>, room: Option<u64>) -> Self {
-        Self { full, hashing: None, room }
+    /// Everything goes to `full`, unless there is more of it than `room`. What may be erased content,
+    /// by its size, is hashed first, and goes no further if it is.
+    pub const fn storing(
+        full: Ingester<'a>,
+        erased: (ErasedFiles<'a>, Ingester<'a>),
+        room: Option<u64>,
+    ) -> Self {
+        Self { full, hashing: None, erased: Some(erased), room }
     }
 
     /// What is to be measured goes to `measuring`, what is only to be identified to `hashing`.
     pub const fn looking(measuring: Ingester<'a>, hashing: Ingester<'a>) -> Self {
-        Self { full: measuring, hashing: Some(hashing), room: None }
+        Self { full: measuring, hashing: Some(hashing), erased: None, room: None }
+    }
+
+    /// What the content of a file is, if it was erased. The file stands at its start afterwards.
+    fn erased(&self, mut file: &File) -> Result<Option<Probed>, ProbeError> {
+        let Some((erased, hashing)) = &self.erased else { return Ok(None) };
+        if !erased.may_have(file.metadata()?.len()).map_err(unanswered)? {
+            return Ok(None);
+        }
+        let found = hashing.ingest_file(&mut file, GroupHint::NONE).map_err(problem)?;
+        file.rewind()?;
+        Ok(erased.has(found.file, found.size).map_err(unanswered)?.then(|| nothing_stored(&found)))
     }
 }
 
 impl ContentProbe for IngestProbe<'_> {
     fn probe(&self, mut file: &File, path: &AssetPath, measure: bool) -> Result<Probed, ProbeError> {
         let hint = GroupHint::of_name(path.name());
+        if let Some(erased) = self.erased(file)? {
+            return Ok(erased);
+        }
         if let (Some(hashing), false) = (&self.hashing, measure) {
             let ingested = hashing.ingest_file(&mut file, hint).map_err(problem)?;
             return Ok(Probed { id: ingested.file, size: ingested.size, new_bytes: None });
@@ -47,9 +72,25 @@ impl ContentProbe for IngestProbe<'_> {
     }
 
     fn probe_link(&self, mut target: &[u8], _: &AssetPath) -> Result<Probed, ProbeError> {
+        let id = FileId::from_bytes(*blake3::hash(target).as_bytes());
+        let size = target.len() as u64;
+        if let Some((erased, _)) = &self.erased
+            && erased.has(id, size).map_err(unanswered)?
+        {
+            return Ok(Probed { id, size, new_bytes: Some(0) });
+        }
         let ingested = self.full.ingest_file(&mut target, GroupHint::NONE).map_err(problem)?;
         Ok(Probed { id: ingested.file, size: ingested.size, new_bytes: Some(ingested.new_bytes) })
     }
+}
+
+/// Of erased content nothing is new, since nothing is stored.
+const fn nothing_stored(found: &Ingested) -> Probed {
+    Probed { id: found.file, size: found.size, new_bytes: Some(0) }
+}
+
+fn unanswered(error: RepoError) -> ProbeError {
+    ProbeError::Repository(Box::new(error))
 }
 
 fn problem(error: ContentError) -> ProbeError {

@@ -11,6 +11,7 @@ use crate::object::tree::TreeNode;
 use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::{entry_at, tree_order};
 use crate::repo::at_hand::AtHand;
+use crate::repo::erased::ErasedFiles;
 use crate::repo::state::WorktreeState;
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::rules::ignore::{IGNORE_FILE_BYTES_MAX, IgnoreStack};
@@ -21,7 +22,7 @@ use crate::worktree::index::{
 };
 use crate::worktree::probe::ContentProbe;
 use crate::worktree::root::Worktree;
-use crate::worktree::status::{Measure, Status, StatusInput, What, status};
+use crate::worktree::status::{Change, Measure, Status, StatusInput, What, status};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -228,6 +229,7 @@ impl<'a> Session<'a> {
             measure,
         };
         let mut found = status(&input, monitor)?;
+        set_erased_apart(&self.view, &mut found.changes)?;
         if !withheld.is_empty() {
             let before = found.changes.len();
             found
@@ -237,6 +239,20 @@ impl<'a> Session<'a> {
         }
         Ok(found)
     }
+}
+
+/// Tells files that hold erased content from those that a commit would take. A move of what is in
+/// history already says nothing new of it.
+fn set_erased_apart(view: &View, changes: &mut [Change]) -> Result<(), RepoError> {
+    let erased = ErasedFiles::of(view);
+    for change in changes.iter_mut().filter(|change| change.brings_content()) {
+        if let Some(id) = change.file_id
+            && erased.has(id, change.size())?
+        {
+            change.what = What::Erased;
+        }
+    }
+    Ok(())
 }
 
 fn may_not_write(error: &std::io::Error) -> bool {

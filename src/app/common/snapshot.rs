@@ -15,6 +15,7 @@ use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::entry_at;
 use crate::repo::RepoError;
 use crate::repo::assign::{Assignment, Differences, assign};
+use crate::repo::erased::ErasedFiles;
 use crate::repo::ingest::Ingester;
 use crate::repo::state::PendingEdits;
 use crate::store::Staged;
@@ -59,7 +60,9 @@ pub fn take(
     let writer = session.repository.store().chunk_writer(monitor)?;
     let parameters = session.repository.store().settings().chunker;
     let store = |room: Option<u64>| -> Result<Status, AppError> {
-        let probe = IngestProbe::storing(Ingester::storing(&writer, &parameters, monitor), room);
+        let full = Ingester::storing(&writer, &parameters, monitor);
+        let erased = (ErasedFiles::of(&session.view), Ingester::hashing(monitor));
+        let probe = IngestProbe::storing(full, erased, room);
         session.status(within, &probe, Measure::Store, monitor)
     };
     let available = bytes_available(session)?;
@@ -79,7 +82,7 @@ pub fn take(
     }
     let staged = writer.finish()?;
     let bytes_stored = staged.totals().stored_bytes;
-    let (pending, mut still_pending) = split_pending(&session.state.pending, within);
+    let (mut pending, mut still_pending) = split_pending(&session.state.pending, within);
     let Status { changes, refreshed, .. } = status;
     // A file that made room for a folder that was asked for: nothing waits to be said of it any more.
     for change in changes.iter().filter(|change| change.what == What::Removed) {
@@ -87,6 +90,7 @@ pub fn take(
         still_pending.assets.remove(&change.path);
         still_pending.moves.remove(&change.path);
     }
+    keep_waiting(session, &changes, &mut pending, &mut still_pending)?;
     let (differences, mut pending) = differences(session, &changes, pending)?;
     settle_claims(session.index.as_ref(), &differences, &mut pending.assets)?;
     let sources = copy_sources(session.index.as_ref(), &differences)?;
@@ -151,6 +155,25 @@ fn split_pending(pending: &PendingEdits, within: &[AssetPath]) -> (PendingEdits,
         moves: part(&pending.moves, |path| wanted.includes(path) == inside),
     };
     (split(true), split(false))
+}
+
+/// Lets what was said of a path wait on when nothing is committed there: its file could not be taken.
+fn keep_waiting(
+    session: &Session<'_>,
+    changes: &[Change],
+    pending: &mut PendingEdits,
+    still_pending: &mut PendingEdits,
+) -> Result<(), AppError> {
+    for Change { path, what, .. } in changes {
+        let is_left = matches!(what, What::Erased | What::Unreadable { .. } | What::Busy);
+        if !is_left || pending.is_empty() || session.base_entry(path)?.is_some() {
+            continue;
+        }
+        still_pending.metadata.extend(pending.metadata.remove_entry(path));
+        still_pending.assets.extend(pending.assets.remove_entry(path));
+        still_pending.moves.extend(pending.moves.remove_entry(path));
+    }
+    Ok(())
 }
 
 /// What was seen of files, for the index: of those that turned out unchanged, and of those that were

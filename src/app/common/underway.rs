@@ -11,6 +11,7 @@ use crate::app::common::files_change::{FilesLine, prepare, targets_between, told
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::read_only::hold_back;
+use crate::app::common::renaming::finish_renaming;
 use crate::app::common::session::Session;
 use crate::app::common::unsynced;
 use crate::app::common::unwritten::Outcome;
@@ -49,7 +50,14 @@ pub fn announce(
     let set_aside = displaced::new_set_id(now);
     note.displaced = Some(set_aside.clone());
     let sequence = edit.record(note, now)?;
-    let underway = Underway { files, sequence, set_aside: Some(set_aside), brings_back, is_cleared: false };
+    let underway = Underway {
+        files,
+        sequence,
+        set_aside: Some(set_aside),
+        brings_back,
+        is_cleared: false,
+        renaming: None,
+    };
     state.underway = Some(underway.clone());
     edit.put_state(&state)?;
     Ok(underway)
@@ -211,6 +219,10 @@ pub fn finish_interrupted(
         unsynced::make_sure(session, clock, monitor)?;
         return Ok(None);
     };
+    if underway.renaming.is_some() {
+        finish_renaming(session, &underway, monitor)?;
+        return Ok(None);
+    }
     monitor.phase(Phase { name: "Finishing what was cut off", files_total: None, bytes_total: None });
     let back = set_to_bring_back(session, underway.brings_back.as_deref());
     let mut folders = BTreeSet::new();

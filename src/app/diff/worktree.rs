@@ -176,5 +176,5 @@ pub fn look(session: &Session<'_>, within: &[AssetPath], monitor: &dyn Monitor) 
     let mut pending = session.state.pending.clone();
     pending.metadata.retain(|path, _| asked.includes(path));
     pending.assets.retain(|path, _| asked.includes(path));
-    Ok(Looked { problems: problems_of(&status.changes), changes: status.changes, pending })
+    Ok(Looked { problems: problems_of(&session.view, &status.changes)?, changes: status.changes, pending })
 }

@@ -17,6 +17,7 @@ use crate::cli::commands::schema::write_breaches;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::changes::{counts_text, write_changes, write_problems};
+use crate::cli::output::damage::write_lost_packs;
 use crate::cli::output::words::subject;
 use crate::cli::output::{BOLD, DIM, Page, count, safe};
 use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
@@ -230,6 +231,7 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         page.line(format_args!("{} is locked by {holder}: a push of it is refused meanwhile.", lock.path))?;
     }
     write_breaches(page, &report.breaches, BREACHES_SHOWN)?;
+    write_lost_packs(page, report.lost_packs)?;
     if let Some(fault) = &report.schema_fault {
         page.line(format_args!("The schema was not asked: {}", safe(fault)))?;
     }

@@ -5,6 +5,7 @@ use crate::base::path::AssetPath;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::changes::write_undecided;
+use crate::cli::output::damage::write_lost_packs;
 use crate::cli::output::files::{status_of, write_files};
 use crate::cli::output::{BOLD, Page, count, safe};
 use crate::cli::verb::{Describe, Example, Group, Verb};
@@ -85,5 +86,6 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         let paths: Vec<AssetPath> = report.conflicts.iter().map(|conflict| conflict.path.clone()).collect();
         write_undecided(page, &paths)?;
     }
+    write_lost_packs(page, report.lost_packs)?;
     write_files(page, &report.files)
 }

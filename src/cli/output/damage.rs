@@ -58,3 +58,15 @@ fn write_rest(page: &mut Page<'_>, rest: u64) -> io::Result<()> {
     }
     page.remark(format_args!("  and {} more; -v shows them all", crate::base::size::human_count(rest)))
 }
+
+/// Writes that packs were found to have lost their bytes, if any were.
+pub fn write_lost_packs(page: &mut Page<'_>, packs: u64) -> io::Result<()> {
+    if packs == 0 {
+        return Ok(());
+    }
+    let heading = page.styles.paint(ACCENT, "Warning:");
+    let packs = count(packs, "pack of this repository is", "packs of this repository are");
+    page.line(format_args!(
+        "{heading} {packs} missing or cut short. What was needed of it was stored anew; `pent fsck` says what else is lost."
+    ))
+}

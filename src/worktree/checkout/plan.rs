@@ -21,20 +21,34 @@ use std::io;
 /// Paths looked at by one task.
 const PATHS_PER_TASK: usize = 256;
 
-/// Says what content the repository has of a file that stands somewhere, where it knows so without
-/// the index: `None` when it may not have it.
-pub type IsStored<'a> = &'a (dyn Fn(&AssetPath, &Node) -> Option<FileId> + Sync);
+/// What a file that stands somewhere is known to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownContent {
+    /// The content.
+    pub id: FileId,
+    /// Whether the repository really has it, so that the file can be given up.
+    pub is_held: bool,
+}
+
+/// Says what a file holds that stands somewhere, where that is known without the index.
+pub type IsStored<'a> = &'a (dyn Fn(&AssetPath, &Node) -> Option<KnownContent> + Sync);
+
+/// Whether the repository really has a content of so many bytes: it was not erased, and nothing that
+/// it is made of is lost as far as can be seen.
+pub type IsHeld<'a> = &'a (dyn Fn(FileId, u64) -> bool + Sync);
 
 /// What a plan is made from.
 pub struct PlanInput<'a> {
     /// The user's folder.
     pub worktree: &'a Worktree,
-    /// The remembered state: what it says is unchanged need not be kept.
+    /// The remembered state: what it says is unchanged need not be kept if the repository has it.
     pub index: Option<&'a Index>,
     /// Remembered hashes of files that are not as committed.
     pub seen: Option<&'a Seen>,
     /// What else is known to be in the repository, such as files that were just taken in.
     pub stored: IsStored<'a>,
+    /// Whether what was committed is still to be had.
+    pub is_held: IsHeld<'a>,
     /// What the paths should become.
     pub wanted: &'a [Wanted],
 }
@@ -163,7 +177,7 @@ impl Planner<'_> {
             // A folder in the place of a file that should go is somebody's work: it stays.
             None | Some(Node { kind: NodeKind::Directory, .. }) => self.part.unchanged += 1,
             Some(node) => {
-                let replaces = known(self.input, path, &node)?.replaces(node);
+                let replaces = known(self.input, path, &node)?.replaces(self.input, node);
                 self.part.steps.push(Step { path: path.clone(), action: Action::Remove, replaces });
             }
         }
@@ -193,7 +207,7 @@ impl Planner<'_> {
                     part.steps.push(Step { path: path.clone(), action, replaces: Replaces::Committed(node) });
                 }
             }
-            _ => part.write(path, content, known.replaces(node)),
+            _ => part.write(path, content, known.replaces(self.input, node)),
         }
         Ok(())
     }
@@ -234,13 +248,21 @@ impl CheckoutPlan {
 /// What is known about the content of something on disk without reading it.
 struct Known {
     id: Option<FileId>,
-    /// Whether the repository has it.
+    /// Whether it was committed, or is kept with uncommitted work.
     is_committed: bool,
+    /// Whether the repository really has it, where somebody has looked.
+    is_held: Option<bool>,
 }
 
 impl Known {
-    fn replaces(&self, node: Node) -> Replaces {
-        if self.is_committed { Replaces::Committed(node) } else { Replaces::Kept(node) }
+    /// The file may be the only one to have what was committed: bytes are erased, and disks lose packs.
+    fn replaces(&self, input: &PlanInput<'_>, node: Node) -> Replaces {
+        let is_held = |id| self.is_held.unwrap_or_else(|| (input.is_held)(id, node.stat.size));
+        if self.is_committed && self.id.is_some_and(is_held) {
+            Replaces::Committed(node)
+        } else {
+            Replaces::Kept(node)
+        }
     }
 }
 
@@ -257,11 +279,12 @@ fn known(input: &PlanInput<'_>, path: &AssetPath, node: &Node) -> Result<Known> 
         _ => true,
     };
     if same_kind.is_some_and(|record| record.stat() == Some(node.stat)) {
-        return Ok(Known { id: committed, is_committed: same_mode });
+        return Ok(Known { id: committed, is_committed: same_mode, is_held: None });
     }
-    if let Some(id) = (input.stored)(path, node) {
-        return Ok(Known { id: Some(id), is_committed: true });
+    if let Some(known) = (input.stored)(path, node) {
+        return Ok(Known { id: Some(known.id), is_committed: true, is_held: Some(known.is_held) });
     }
     let seen = input.seen.and_then(|seen| seen.find(path, &node.stat)).map(|seen| seen.id);
-    Ok(Known { id: seen, is_committed: same_mode && seen.is_some() && seen == committed })
+    let is_committed = same_mode && seen.is_some() && seen == committed;
+    Ok(Known { id: seen, is_committed, is_held: None })
 }

@@ -33,6 +33,9 @@ pub enum What {
     Special { kind: SpecialKind },
     /// A command could not bring it to its state, and it is as that left it.
     Unwritten,
+    /// Its content was erased from the repository, which does not take it again. Told by whoever knows
+    /// of erasures.
+    Erased,
     /// A name that may not be taken into a repository.
     Refused { hazard: NameHazard },
 }
@@ -61,6 +64,15 @@ impl Change {
     pub fn size(&self) -> u64 {
         let on_disk = self.node.map(|node| node.stat.size);
         on_disk.or_else(|| self.base.as_ref().and_then(|base| size_of(&base.content))).unwrap_or(0)
+    }
+
+    /// Whether it brings content to its path that the path, or the asset that moved there, did not have.
+    pub fn brings_content(&self) -> bool {
+        match self.what {
+            What::New | What::Changed | What::KindChanged => true,
+            What::Moved { edited, .. } => edited,
+            _ => false,
+        }
     }
 
     /// Whether a commit would take it over: it is neither a problem nor left alone.
