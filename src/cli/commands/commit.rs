@@ -12,7 +12,6 @@ use crate::base::id::PersonId;
 use crate::base::path::AssetPath;
 use crate::base::size::{human_bytes, human_share};
 use crate::cli::background::fetch_when_due;
-use crate::cli::commands::info::workers;
 use crate::cli::commands::schema::write_breaches;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
@@ -140,7 +139,8 @@ fn lock_first(
 /// Says which new pictures look like others. Fails for nothing: the commit is made.
 fn tell_near_copies(context: &mut Context, repository: &Repository, report: &Report) -> Result<(), Failure> {
     let paths: Vec<AssetPath> = report.changes.iter().map(|line| line.path.clone()).collect();
-    let near = similar::near_copies(repository, &paths, &workers()?, context.monitor()).unwrap_or_default();
+    let near =
+        similar::near_copies(repository, &paths, &context.workers()?, context.monitor()).unwrap_or_default();
     for copy in near {
         let others: Vec<String> = copy.like.iter().take(3).map(ToString::to_string).collect();
         context.warn(&format!("{} looks like {}, which is here already", copy.path, others.join(", ")));

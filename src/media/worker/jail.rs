@@ -1,6 +1,10 @@
 //! Gives up every way out of the process, before it reads what may be hostile.
 
 use std::io;
+use std::path::Path;
+
+#[cfg(target_os = "linux")]
+mod program;
 
 /// Which walls stand. A system may lack some; that is told and not hidden.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +47,32 @@ pub(super) fn lock_up(memory: u64, seconds: u64) -> io::Result<Walls> {
     Ok(Walls { files: linux::close_files(), calls: linux::filter_calls() })
 }
 
+/// The same for a process that becomes `program`, which loads libraries and runs threads: memory and
+/// time are bounded, it writes no file, reads none but its standard input and what lies where libraries
+/// do, reaches nobody, and starts nothing else.
+#[cfg(target_os = "linux")]
+pub(super) fn lock_up_program(memory: u64, seconds: u64, program: &Path) -> io::Result<Walls> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let bound = |value: u64| Rlimit { current: Some(value), maximum: Some(value) };
+    for (resource, value) in [
+        (Resource::As, memory),
+        // Of all its threads together.
+        (Resource::Cpu, seconds.saturating_mul(4).max(1)),
+        (Resource::Core, 0),
+        (Resource::Fsize, 0),
+        (Resource::Nofile, 64),
+    ] {
+        setrlimit(resource, bound(value))?;
+    }
+    Ok(Walls { files: program::close_files(program), calls: program::refuse_calls() })
+}
+
+/// Elsewhere only the parent's bounds on time and answer hold.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn lock_up_program(_memory: u64, _seconds: u64, _program: &Path) -> io::Result<Walls> {
+    Ok(Walls { files: false, calls: false })
+}
+
 /// Elsewhere only the parent's bounds on time and answer hold.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn lock_up(_memory: u64, _seconds: u64) -> io::Result<Walls> {
@@ -52,7 +82,10 @@ pub(super) fn lock_up(_memory: u64, _seconds: u64) -> io::Result<Walls> {
 #[cfg(target_os = "linux")]
 mod linux {
     use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus, Scope};
-    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+    use seccompiler::{
+        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+        SeccompRule,
+    };
     use std::collections::BTreeMap;
 
     /// What a decoder does: reads its file, writes its answer, takes memory, and little else.
@@ -82,11 +115,17 @@ mod linux {
         libc::SYS_sigaltstack,
         libc::SYS_getpid,
         libc::SYS_gettid,
-        libc::SYS_tgkill,
         libc::SYS_restart_syscall,
         libc::SYS_exit,
         libc::SYS_exit_group,
     ];
+
+    /// A rule about whether a call's first number is that of this process.
+    pub(super) fn to_itself(compared: SeccompCmpOp) -> Option<SeccompRule> {
+        let own = u64::from(std::process::id());
+        let condition = SeccompCondition::new(0, SeccompCmpArgLen::Dword, compared, own).ok()?;
+        SeccompRule::new(vec![condition]).ok()
+    }
 
     /// No rule is added, so that nothing that a rule could allow is.
     pub(super) fn close_files() -> bool {
@@ -102,8 +141,11 @@ mod linux {
 
     /// Everything else is refused with an error, which decoders answer as they answer a missing file.
     pub(super) fn filter_calls() -> bool {
-        let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> =
+        let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
             CALLS.iter().map(|call| (*call, Vec::new())).collect();
+        // A thread may end its own process, and no other.
+        let Some(own) = to_itself(SeccompCmpOp::Eq) else { return false };
+        rules.insert(libc::SYS_tgkill, vec![own]);
         let Ok(arch) = std::env::consts::ARCH.try_into() else { return false };
         let refused = SeccompAction::Errno(libc::EPERM as u32);
         let filter = SeccompFilter::new(rules, refused, SeccompAction::Allow, arch);
