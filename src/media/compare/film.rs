@@ -293,23 +293,30 @@ impl Seen {
     fn pair(distances: &[f32], difference: f32, (width, height): (u32, u32), least: f32) -> Self {
         let (width, height) = (width as usize, height as usize);
         let far = |x: usize, y: usize| distances[y * width + x] > least;
-        let (mut changed, mut area) = (0, None::<[u32; 4]>);
+        let (mut changed, mut all, mut dense) = (0, None, None);
         for y in 0..height {
             for x in 0..width {
-                let touches = || {
-                    (x > 0 && far(x - 1, y))
-                        || (x + 1 < width && far(x + 1, y))
-                        || (y > 0 && far(x, y - 1))
-                        || (y + 1 < height && far(x, y + 1))
-                };
-                if far(x, y) && touches() {
+                if !far(x, y) {
+                    continue;
+                }
+                let (rows, columns) = (y.saturating_sub(1)..=y + 1, x.saturating_sub(1)..=x + 1);
+                let inside = |x: usize, y: usize| x < width && y < height && far(x, y);
+                let around: usize =
+                    rows.map(|row| columns.clone().filter(|column| inside(*column, row)).count()).sum();
+                let beside = (x > 0 && far(x - 1, y)) || inside(x + 1, y);
+                let above = (y > 0 && far(x, y - 1)) || inside(x, y + 1);
+                // What stands alone is noise.
+                if beside || above {
                     changed += 1;
-                    let (x, y) = (x as u32, y as u32);
-                    let [left, top, right, bottom] = area.unwrap_or([x, y, x, y]);
-                    area = Some([left.min(x), top.min(y), right.max(x + 1), bottom.max(y + 1)]);
+                    all = Some(with_cell(all, x, y));
+                }
+                // What packing changes beside an edit lies in ones and twos; it counts itself.
+                if around >= 4 {
+                    dense = Some(with_cell(dense, x, y));
                 }
             }
         }
+        let area = dense.or(all);
         let is_other = changed >= CELLS_LEAST;
         Self { is_other, difference, changed, area: area.filter(|_| is_other) }
     }
@@ -323,6 +330,13 @@ impl Seen {
         let difference = ten_thousandth(self.difference);
         FrameScore { before, after, difference, changed_percent: if self.is_other { percent } else { 0.0 } }
     }
+}
+
+/// An area that takes in one more cell: left, top, right and bottom.
+fn with_cell(area: Option<[u32; 4]>, x: usize, y: usize) -> [u32; 4] {
+    let (x, y) = (x as u32, y as u32);
+    let [left, top, right, bottom] = area.unwrap_or([x, y, x + 1, y + 1]);
+    [left.min(x), top.min(y), right.max(x + 1), bottom.max(y + 1)]
 }
 
 /// Steps that differ as spans: what lies close together is one.
