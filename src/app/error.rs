@@ -67,6 +67,9 @@ pub enum AppError {
     /// One picture was asked for of several assets.
     #[error("{count} assets differ, and one picture shows one")]
     SeveralPictures { count: usize },
+    /// Sidecars were asked for beside files of an archive.
+    #[error("sidecars stand beside files, and an archive has none on disk")]
+    SidecarsInArchive,
     /// A picture or a page could not be put together.
     #[error("it cannot be drawn: {reason}")]
     NotDrawn { reason: String },

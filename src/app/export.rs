@@ -5,6 +5,7 @@ use crate::app::common::on_demand::{file_of, view_with};
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::target::{begin_folder, refuse_repository};
 use crate::app::error::AppError;
+use crate::app::sidecars;
 use crate::base::id::CommitId;
 use crate::base::local_path::LocalPath;
 use crate::base::monitor::{Advance, Monitor, Phase, Problem};
@@ -35,6 +36,8 @@ pub struct Options {
     pub target: PathBuf,
     /// Only these paths; everything when empty.
     pub paths: Vec<AssetPath>,
+    /// Write what is said of each file beside it, as an XMP sidecar; into a folder only.
+    pub sidecars: bool,
 }
 
 /// What was exported.
@@ -48,6 +51,8 @@ pub struct Report {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// How many sidecars stand beside them.
+    pub sidecars: u64,
     /// Paths that could not be exported.
     pub problems: Vec<ProblemLine>,
 }
@@ -79,8 +84,12 @@ pub fn run(
         target: options.target.clone().into(),
         files: 0,
         bytes: 0,
+        sidecars: 0,
         problems: Vec::new(),
     };
+    if options.sidecars && archive_kind(&options.target).is_some() {
+        return Err(AppError::SidecarsInArchive);
+    }
     match archive_kind(&options.target) {
         Some(kind) => {
             let mtime = u64::try_from(commit.committer.time.unix_seconds()).unwrap_or(0);
@@ -92,6 +101,17 @@ pub fn run(
             // Whatever appears in the folder meanwhile and would be lost is kept.
             let displacer = Displacer::new(repository.pent_dir(), "export", clock.now());
             write_folder(options, entries, &stored, &displacer, monitor, &mut report)?;
+            if options.sidecars {
+                let written = sidecars::export_commit(
+                    repository,
+                    commit.tree,
+                    &options.paths,
+                    &options.target,
+                    monitor,
+                )?;
+                report.sidecars = written.written.len() as u64;
+                report.problems.extend(written.problems);
+            }
         }
     }
     Ok(report)

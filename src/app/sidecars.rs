@@ -7,7 +7,7 @@ use crate::app::common::target::refuse_repository;
 use crate::app::error::AppError;
 use crate::app::meta::{self, Change};
 use crate::app::schema::show_value;
-use crate::base::id::TermId;
+use crate::base::id::{MetadataId, TermId, TreeId};
 use crate::base::local_path::LocalPath;
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
@@ -143,16 +143,28 @@ fn subjects(
     paths: &[AssetPath],
     monitor: &dyn Monitor,
 ) -> Result<(View, Vec<(AssetPath, Metadata)>), AppError> {
-    monitor.phase(Phase { name: "Looking", files_total: None, bytes_total: None });
     let view = repository.view()?;
     let tree = match view.head()? {
         Some(head) => view.commit(head)?.tree,
         None => TreeNode::empty_id(),
     };
     let pending = view.state()?.pending.metadata;
+    let found = subjects_of(&view, tree, &pending, paths, monitor)?;
+    Ok((view, found))
+}
+
+/// The same of a tree, where `pending` stands in the place of what it says.
+fn subjects_of(
+    view: &View,
+    tree: TreeId,
+    pending: &BTreeMap<AssetPath, Option<MetadataId>>,
+    paths: &[AssetPath],
+    monitor: &dyn Monitor,
+) -> Result<Vec<(AssetPath, Metadata)>, AppError> {
+    monitor.phase(Phase { name: "Looking", files_total: None, bytes_total: None });
     let mut found = Vec::new();
     let mut seen = vec![false; paths.len()];
-    for item in TreeWalk::new(&view, tree, AssetPath::root()) {
+    for item in TreeWalk::new(view, tree, AssetPath::root()) {
         let (path, entry) = item.map_err(RepoError::from)?;
         if monitor.is_cancelled() {
             return Err(AppError::Cancelled);
@@ -168,7 +180,7 @@ fn subjects(
     }
     match seen.iter().position(|seen| !seen) {
         Some(index) => Err(AppError::NotInRevision { path: paths[index].clone() }),
-        None => Ok((view, found)),
+        None => Ok(found),
     }
 }
 
@@ -182,26 +194,49 @@ pub fn export(
     to.map_or(Ok(()), refuse_repository)?;
     let (_, subjects) = subjects(repository, paths, monitor)?;
     let schema = schema::in_worktree(repository)?;
-    let words = ProjectWords(schema.as_ref());
     let top = to.map_or_else(|| repository.root().to_owned(), Path::to_owned);
+    Ok(write_all(subjects, schema.as_ref(), &top, to.is_some()))
+}
+
+/// Writes sidecars of what a commit has, by its own schema, beside files that were exported to a folder.
+pub fn export_commit(
+    repository: &Repository,
+    tree: TreeId,
+    paths: &[AssetPath],
+    to: &Path,
+    monitor: &dyn Monitor,
+) -> Result<ExportReport, AppError> {
+    let view = repository.view()?;
+    let subjects = subjects_of(&view, tree, &BTreeMap::new(), paths, monitor)?;
+    let schema = schema::in_tree(repository, &view, tree, monitor)?;
+    Ok(write_all(subjects, schema.as_ref(), to, true))
+}
+
+fn write_all(
+    subjects: Vec<(AssetPath, Metadata)>,
+    schema: Option<&Schema>,
+    top: &Path,
+    elsewhere: bool,
+) -> ExportReport {
+    let words = ProjectWords(schema);
     let mut report = ExportReport { written: Vec::new(), silent: 0, problems: Vec::new() };
     for (path, metadata) in subjects {
         if metadata.is_empty() {
             report.silent += 1;
             continue;
         }
-        let Some(place) = local(&top, &path) else {
+        let Some(place) = local(top, &path) else {
             let message = "its name cannot be used on this system".to_owned();
             report.problems.push(ProblemLine { path, message });
             continue;
         };
         let sidecar = with_end(&place);
-        match put(&sidecar, &xmp::write(&metadata.fields, &words), to.is_some()) {
+        match put(&sidecar, &xmp::write(&metadata.fields, &words), elsewhere) {
             Ok(()) => report.written.push(SidecarLine { path, sidecar: sidecar.into() }),
             Err(message) => report.problems.push(ProblemLine { path, message }),
         }
     }
-    Ok(report)
+    report
 }
 
 /// A path of the repository below a folder of the disk.

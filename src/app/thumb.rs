@@ -1,4 +1,4 @@
-//! `thumb`: a small picture of a file.
+//! `thumb` and `preview`: a small and a large picture of a file.
 
 use crate::app::error::AppError;
 use crate::app::info::{self, Opened};
@@ -6,6 +6,7 @@ use crate::base::id::FileId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
+use crate::media::format::Family;
 use crate::media::pixels::Pixels;
 use crate::media::worker::{WorkerError, Workers};
 use crate::repo::Repository;
@@ -18,6 +19,17 @@ pub struct Options {
     pub subject: info::Options,
     /// The longest side, in pixels.
     pub edge: u32,
+    /// What it is for.
+    pub kind: Kind,
+}
+
+/// What a picture is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// To recognise the file by: of a film one frame.
+    Thumb,
+    /// To look at it: of a film a sheet of its frames.
+    Preview,
 }
 
 /// What was made.
@@ -45,7 +57,13 @@ pub fn run(
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
     let Opened { path, id, file, format, .. } = info::open(repository, &options.subject, clock, monitor)?;
-    let pixels = match workers.picture(file, format, options.edge) {
+    let is_sheet = options.kind == Kind::Preview && format.family == Family::Video;
+    let drawn = if is_sheet {
+        workers.contact_sheet(file, format, options.edge).map(Some)
+    } else {
+        workers.picture(file, format, options.edge)
+    };
+    let pixels = match drawn {
         Ok(Some(pixels)) => pixels,
         Ok(None) => {
             let reason = format!("no picture is made of this kind of file ({})", format.name);

@@ -5,6 +5,7 @@
 //! is in memory at a time, and of what is written at most [`shelf::FILE_BYTES_MAX`].
 
 mod asset;
+mod film;
 mod lineup;
 pub mod page;
 mod shelf;
@@ -24,6 +25,7 @@ use crate::base::time::Clock;
 use crate::diff::metadata::FieldChange;
 use crate::diff::tree::ChangeKinds;
 use crate::media::compare::facts::FactChange;
+use crate::media::compare::film::FilmDiff;
 use crate::media::compare::layers::LayerChange;
 use crate::media::compare::sound::SoundDiff;
 use crate::media::compare::{Alignment, PictureDiff, Sensitivity};
@@ -118,6 +120,8 @@ pub struct VisualDiff {
     pub picture: Option<PictureDiff>,
     /// Where the sound differs, when there are two sounds.
     pub sound: Option<SoundDiff>,
+    /// Where the frames differ, when there are two films.
+    pub film: Option<FilmDiff>,
     /// The layers, pages, elements or glyphs that differ, of a file that has such.
     pub layers: Vec<LayerChange>,
     /// What is known of the files and differs.

@@ -25,6 +25,7 @@ use crate::cli::output::{ACCENT, DIM, Page, Styles, place, safe};
 use crate::cli::paths;
 use crate::cli::progress::{Progress, Showing};
 use crate::cli::secret::SecretPrompt;
+use crate::media::worker::{FilmPrograms, Limits, Workers};
 use crate::repo::config::{ConfigPaths, Scope, Settings, SettingsFile, ensure_person};
 use crate::repo::people::{Identity, Person};
 use crate::repo::refs::RefName;
@@ -179,6 +180,13 @@ impl Context {
             return Ok(repository.with_supplier(supplier));
         }
         Ok(repository.with_supplier(supplier))
+    }
+
+    /// Decoders of this very program, with those that films are read with where they are installed.
+    pub fn workers(&self) -> Result<Workers, Failure> {
+        let path = self.environment.path.clone().unwrap_or_default();
+        let programs = FilmPrograms::find(std::env::split_paths(&path));
+        Ok(Workers::new(std::env::current_exe()?, Limits::default()).with_films(programs))
     }
 
     /// A path that the user typed, from the top of the repository.

@@ -40,6 +40,8 @@ pub struct Environment {
     pub cloud: Vec<(String, String)>,
     /// The person's home folder.
     pub home: Option<PathBuf>,
+    /// `PATH`: the folders in which programs are found.
+    pub path: Option<OsString>,
     /// How servers are reached.
     pub network: NetworkVariables,
     /// `SSH_AUTH_SOCK`: where the person's ssh-agent listens.
@@ -155,6 +157,7 @@ impl Environment {
             },
             cloud: Vec::new(),
             home: home(variable),
+            path: variable("PATH"),
             network: NetworkVariables {
                 ssh: text("PENT_SSH"),
                 tokens: text("PENT_TOKEN").map(Secret::new),

@@ -7,13 +7,14 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::output::columns::{Cell, Columns};
 use crate::cli::output::{BOLD, DIM, Page, count, safe};
+use crate::media::compare::film::{FilmDiff, FilmSpan};
 use crate::media::compare::layers::{LayerChange, LayerEdit};
 use crate::media::compare::sound::{SoundDiff, SoundSpan, SpanKind};
 use crate::repo::Repository;
 use std::io;
 use std::path::PathBuf;
 
-/// Most spans of sound that are listed; `--json` has all of them.
+/// Most spans of sound and of films that are listed; `--json` has all of them.
 const SPANS_SHOWN: usize = 20;
 
 /// Options of a page of pictures.
@@ -90,6 +91,10 @@ pub fn write_files(page: &mut Page<'_>, files: &[VisualDiff]) -> io::Result<()> 
             let (time, what) = span(difference);
             columns.row([Cell::new(time), Cell::new(what).styled(DIM)]);
         }
+        for difference in file.film.iter().flat_map(|film| &film.spans).take(SPANS_SHOWN) {
+            let (time, what) = film_span(difference);
+            columns.row([Cell::new(time), Cell::new(what).styled(DIM)]);
+        }
         for layer in &file.layers {
             let edits: Vec<String> = layer.edits.iter().map(edit).collect();
             columns.row([Cell::new(layer_name(layer)), Cell::new(edits.join(", ")).styled(DIM)]);
@@ -110,6 +115,9 @@ pub fn write_files(page: &mut Page<'_>, files: &[VisualDiff]) -> io::Result<()> 
 fn what(file: &VisualDiff) -> String {
     if let Some(sound) = &file.sound {
         return what_is_heard(sound);
+    }
+    if let Some(film) = &file.film {
+        return what_is_seen(film);
     }
     let Some(picture) = &file.picture else {
         return match (file.kinds.added, file.kinds.removed) {
@@ -142,6 +150,37 @@ fn what_is_heard(sound: &SoundDiff) -> String {
         Some(louder) if !sound.spans.is_empty() => format!("{spans} changed, {louder}"),
         _ if !sound.spans.is_empty() => format!("{spans} changed"),
         _ => "sounds the same".to_owned(),
+    }
+}
+
+fn what_is_seen(film: &FilmDiff) -> String {
+    if film.spans.is_empty() {
+        return "looks the same from end to end".to_owned();
+    }
+    let spans = count(film.spans.len() as u64, "span", "spans");
+    format!(
+        "{spans} changed, {} of {}",
+        film.changed_frames,
+        count(film.frames.len() as u64, "frame", "frames")
+    )
+}
+
+fn film_span(span: &FilmSpan) -> (String, String) {
+    let time = |(from, to): (f64, f64)| format!("{} to {}", clock(from), clock(to));
+    let frames = |(from, to): (u64, u64)| count(to - from, "frame", "frames");
+    match span.kind {
+        SpanKind::Added => (time(span.after), format!("new, {}", frames(span.frames_after))),
+        SpanKind::Removed => {
+            (time(span.before), format!("gone (as it was before), {}", frames(span.frames_before)))
+        }
+        SpanKind::Changed => {
+            let area = span.area.map_or(String::new(), |[left, top, width, height]| {
+                let part = |value: f64| (value * 100.0).round();
+                let (right, bottom) = (part(left + width), part(top + height));
+                format!(", {} to {right}% across, {} to {bottom}% down", part(left), part(top))
+            });
+            (time(span.after), format!("looks otherwise, {}{area}", frames(span.frames_after)))
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::media::input::Input;
 /// Most boxes on one level.
 const BOXES_MAX: usize = 4096;
 /// Longest table or item that is read, in bytes.
-const BODY_MAX: u64 = 32 << 20;
+pub const BODY_MAX: u64 = 32 << 20;
 
 /// A box: its kind, and where its content lies.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 mod align;
 mod antialias;
 pub mod facts;
+pub mod film;
 pub mod layers;
 mod picture;
 mod regions;

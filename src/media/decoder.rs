@@ -40,6 +40,16 @@ pub trait Decoder: Sync {
         true
     }
 
+    /// Who tells facts of that format.
+    fn way_of_facts(&self, _format: &'static Format) -> Way {
+        Way::Decoder
+    }
+
+    /// Who makes its pictures.
+    fn way_of_pictures(&self, _format: &'static Format) -> Way {
+        Way::Decoder
+    }
+
     /// Adds what it finds. What it cannot read of a file that is otherwise sound goes into
     /// `facts.notes`.
     fn facts(
@@ -85,6 +95,15 @@ pub trait Decoder: Sync {
     }
 }
 
+/// Who reads a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The decoder itself.
+    Decoder,
+    /// FFmpeg's programs, where they are installed.
+    Player,
+}
+
 /// Every decoder.
 const DECODERS: &[&dyn Decoder] = &[
     &super::raster::Raster,
@@ -98,7 +117,13 @@ const DECODERS: &[&dyn Decoder] = &[
     &super::xcf::Gimp,
     &super::mesh::Meshes,
     &super::blend::Blender,
+    &super::camera::Camera,
+    &super::postscript::PostScript,
+    &super::indesign::InDesign,
+    &super::fbx::Fbx,
+    &super::usd::Usd,
     &super::film::Film,
+    &super::film::Played,
     &super::sidecar::Sidecar,
 ];
 
@@ -110,6 +135,16 @@ pub fn decoder(format: &'static Format) -> Option<&'static dyn Decoder> {
 /// Whether pictures are made of a format.
 pub fn draws(format: &'static Format) -> bool {
     decoder(format).is_some_and(|decoder| decoder.draws(format))
+}
+
+/// Who tells facts of a format.
+pub fn way_of_facts(format: &'static Format) -> Way {
+    decoder(format).map_or(Way::Decoder, |decoder| decoder.way_of_facts(format))
+}
+
+/// Who makes pictures of a format.
+pub fn way_of_pictures(format: &'static Format) -> Way {
+    decoder(format).map_or(Way::Decoder, |decoder| decoder.way_of_pictures(format))
 }
 
 /// What files of a format are compared by beyond their pictures.

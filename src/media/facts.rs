@@ -183,6 +183,9 @@ pub struct Timing {
     /// Frames per second of the first picture track.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame_rate: Option<f64>,
+    /// The time code of its first frame: `01:00:00:00`, with `;` before the frames where some numbers are dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timecode: Option<String>,
     /// Tracks.
     pub tracks: Vec<Track>,
 }
@@ -195,6 +198,9 @@ pub struct Track {
     pub kind: String,
     /// The codec's name.
     pub codec: String,
+    /// Which kind of it, of pictures: `HQ` of ProRes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// Width and height, of pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<(u64, u64)>,

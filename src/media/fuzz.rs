@@ -2,6 +2,7 @@
 
 pub mod embedded;
 pub mod families;
+pub mod others;
 
 use crate::base::fuzz::{Target, Verdict};
 use crate::media::colour::Profile;

@@ -6,24 +6,29 @@
 
 pub mod blend;
 pub mod boxes;
+pub mod camera;
 pub mod colour;
 pub mod compare;
 pub mod decoder;
 pub mod drawing;
 pub mod embedded;
 pub mod facts;
+pub mod fbx;
 pub mod film;
 pub mod fingerprint;
 pub mod format;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod indesign;
 pub mod input;
+pub mod jpeg_inside;
 pub mod layer_print;
 pub mod mesh;
 pub mod package;
 pub mod pdf;
 pub mod photoshop;
 pub mod pixels;
+pub mod postscript;
 pub mod psd;
 pub mod raster;
 pub mod sidecar;
@@ -32,5 +37,7 @@ pub mod sound;
 pub mod stand_in_fonts;
 pub mod still;
 pub mod typeface;
+pub mod usd;
 pub mod worker;
 pub mod xcf;
+pub mod xmp_picture;

@@ -18,6 +18,7 @@ use crate::media::facts::{Contained, Facts, LIST_MAX, Picture, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::{Input, Source};
 use crate::media::pixels::{PIXELS_MAX, Pixels};
+use crate::media::usd;
 
 /// Most members of one file.
 const MEMBERS_MAX: usize = 200_000;
@@ -44,11 +45,12 @@ impl Decoder for Packages {
             &format::ODF,
             &format::EPUB,
             &format::ZIP,
+            &format::USDZ,
         ]
     }
 
     fn draws(&self, format: &'static Format) -> bool {
-        *format != format::ZIP
+        ![&format::ZIP, &format::USDZ].contains(&format)
     }
 
     fn facts(
@@ -69,6 +71,7 @@ impl Decoder for Packages {
                 facts.contains = package.contents();
                 Ok(())
             }
+            "usdz" => scene(&mut package, facts),
             _ => office::facts(&mut package, format, facts),
         }
     }
@@ -79,7 +82,7 @@ impl Decoder for Packages {
         format: &'static Format,
         wanted: Wanted,
     ) -> Result<Option<Pixels>, DecodeError> {
-        if *format == format::ZIP || (*format == format::FIG && !is_zip(input)?) {
+        if !self.draws(format) || (*format == format::FIG && !is_zip(input)?) {
             return Ok(None);
         }
         let mut package = Package::open(input)?;
@@ -136,6 +139,19 @@ impl Decoder for Packages {
         };
         drawn.map(|pixels| pixels.within(wanted.edge)).transpose()
     }
+}
+
+/// What a scene that is packed for delivery holds: its first member is its root.
+fn scene(package: &mut Package<'_>, facts: &mut Facts) -> Result<(), DecodeError> {
+    facts.contains = package.contents();
+    let root = facts.contains.first().map(|root| root.name.clone()).unwrap_or_default();
+    if let Some(bytes) = package.member(&root, MARKUP_MAX)? {
+        usd::tell(&bytes, facts);
+    }
+    // What it names is in it.
+    let contains = &facts.contains;
+    facts.needs.retain(|name| !contains.iter().any(|file| file.name == name.trim_start_matches("./")));
+    Ok(())
 }
 
 fn is_zip(input: &mut Input<'_>) -> Result<bool, DecodeError> {

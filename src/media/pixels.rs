@@ -80,6 +80,21 @@ impl Pixels {
         Self::new(width, height, bytes)
     }
 
+    /// The picture turned and mirrored as an EXIF orientation says (1 to 8).
+    pub fn turned(self, orientation: u8) -> Result<Self, DecodeError> {
+        use image::metadata::Orientation;
+        let turn = Orientation::from_exif(orientation).unwrap_or(Orientation::NoTransforms);
+        if turn == Orientation::NoTransforms {
+            return Ok(self);
+        }
+        let whole = image::RgbaImage::from_raw(self.width, self.height, self.bytes);
+        let whole = whole.ok_or_else(|| DecodeError::Damaged("the picture cannot be turned".to_owned()))?;
+        let mut picture = image::DynamicImage::ImageRgba8(whole);
+        picture.apply_orientation(turn);
+        let picture = picture.into_rgba8();
+        Self::new(picture.width(), picture.height(), picture.into_raw())
+    }
+
     /// The picture as the bytes of a PNG file.
     pub fn png(&self) -> Result<Vec<u8>, DecodeError> {
         use image::ImageEncoder as _;
@@ -95,6 +110,17 @@ impl Pixels {
             encoder.write_image(&self.bytes, self.width, self.height, image::ExtendedColorType::Rgba8)
         };
         written.map_err(|error| DecodeError::Damaged(error.to_string()))?;
+        Ok(bytes)
+    }
+
+    /// The picture as the bytes of a JPEG file, without what is transparent in it.
+    pub fn jpeg(&self, quality: u8) -> Result<Vec<u8>, DecodeError> {
+        let colours: Vec<u8> =
+            self.bytes.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
+        let mut bytes = Vec::new();
+        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality)
+            .encode(&colours, self.width, self.height, image::ExtendedColorType::Rgb8)
+            .map_err(|error| DecodeError::Damaged(error.to_string()))?;
         Ok(bytes)
     }
 

@@ -72,6 +72,11 @@ impl Decoder for Raster {
         format: &'static Format,
         wanted: Wanted,
     ) -> Result<Option<Pixels>, DecodeError> {
+        if *format == format::JPEG
+            && let Some(pixels) = scaled_jpeg(input, wanted.edge)
+        {
+            return Ok(Some(pixels));
+        }
         let mut decoder = open(input.rewound()?, format)?;
         let (width, height) = decoder.dimensions();
         if u64::from(width) * u64::from(height) > PIXELS_MAX {
@@ -81,23 +86,14 @@ impl Decoder for Raster {
         }
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let profile = decoder.icc_profile().ok().flatten();
-        let mut picture = DynamicImage::from_decoder(decoder).map_err(fault)?;
-        let pixels = picture.into_rgba8();
+        let pixels = DynamicImage::from_decoder(decoder).map_err(fault)?.into_rgba8();
         // Turning fewer pixels is cheaper, and a turn changes no pixel's value.
         let mut pixels =
             Pixels::new(pixels.width(), pixels.height(), pixels.into_raw())?.within(wanted.edge)?;
         if let Some(profile) = profile.as_deref().and_then(Profile::read) {
             profile.apply(&mut pixels.bytes);
         }
-        if orientation == Orientation::NoTransforms {
-            return Ok(Some(pixels));
-        }
-        let whole = image::RgbaImage::from_raw(pixels.width, pixels.height, pixels.bytes);
-        let whole = whole.ok_or_else(|| DecodeError::Damaged("the picture cannot be turned".into()))?;
-        picture = DynamicImage::ImageRgba8(whole);
-        picture.apply_orientation(orientation);
-        let pixels = picture.into_rgba8();
-        Ok(Some(Pixels::new(pixels.width(), pixels.height(), pixels.into_raw())?))
+        pixels.turned(orientation.to_exif()).map(Some)
     }
 }
 
@@ -162,6 +158,42 @@ fn take_in(own: &Container, facts: &mut Facts) {
         let frame_rate = own.frames.map(|frames| frames as f64 / seconds);
         facts.timing = Some(Timing { seconds, frame_rate, ..Timing::default() });
     }
+}
+
+/// A JPEG picture that is made small while it is decoded: an eighth of its size takes an eighth of the work
+/// that is left after unpacking. `None` where that saves nothing, or where the library cannot do it; what is
+/// damaged is told by the way that all pictures take.
+fn scaled_jpeg(input: &mut Input<'_>, edge: u32) -> Option<Pixels> {
+    let mut decoder = jpeg_decoder::Decoder::new(BufReader::new(Bytes(input.rewound().ok()?)));
+    decoder.read_info().ok()?;
+    let info = decoder.info()?;
+    // A third more than is wanted, so that what is made smaller at last is still sharp.
+    let wanted = u16::try_from(edge.saturating_mul(4) / 3).ok()?;
+    let is_light =
+        matches!(info.pixel_format, jpeg_decoder::PixelFormat::RGB24 | jpeg_decoder::PixelFormat::L8);
+    if !is_light || info.width.max(info.height) / 2 < wanted {
+        return None;
+    }
+    decoder.set_max_decoding_buffer_size(MEMORY_MAX as usize);
+    // The library scales so that neither side is less than what is asked for.
+    let (wide, high) = (f64::from(info.width), f64::from(info.height));
+    let factor = f64::from(wanted) / wide.max(high);
+    let side = |length: f64| ((length * factor).ceil() as u16).max(1);
+    let (width, height) = decoder.scale(side(wide), side(high)).ok()?;
+    let colours = decoder.decode().ok()?;
+    let bytes: Vec<u8> = match info.pixel_format {
+        jpeg_decoder::PixelFormat::RGB24 => {
+            colours.chunks_exact(3).flat_map(|it| [it[0], it[1], it[2], 255]).collect()
+        }
+        jpeg_decoder::PixelFormat::L8 => colours.iter().flat_map(|it| [*it, *it, *it, 255]).collect(),
+        _ => return None,
+    };
+    let mut pixels = Pixels::new(u32::from(width), u32::from(height), bytes).ok()?.within(edge).ok()?;
+    if let Some(profile) = decoder.icc_profile().as_deref().and_then(Profile::read) {
+        profile.apply(&mut pixels.bytes);
+    }
+    let turn = decoder.exif_data().and_then(Orientation::from_exif_chunk);
+    pixels.turned(turn.unwrap_or(Orientation::NoTransforms).to_exif()).ok()
 }
 
 /// The library's name of a format.

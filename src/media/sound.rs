@@ -178,7 +178,7 @@ fn unbroken<T>(asked: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
 fn tell(reader: &mut dyn FormatReader, facts: &mut Facts) {
     let tracks: Vec<Track> = reader.tracks().iter().take(100).map(track).collect();
     let seconds = reader.tracks().iter().filter_map(seconds).fold(0.0, f64::max);
-    facts.timing = Some(Timing { seconds, frame_rate: None, tracks });
+    facts.timing = Some(Timing { seconds, tracks, ..Timing::default() });
     let mut fields = Vec::new();
     let mut metadata = reader.metadata();
     // Each kind of titles is one, those of the container after those that stand before it.

@@ -1,13 +1,15 @@
-//! Facts of still pictures in ISO base media files: HEIC and AVIF, and the container of JPEG XL.
+//! Facts of still pictures in ISO base media files: HEIC and AVIF, and of JPEG XL in its container and without.
 //!
-//! Their pixels are coded as film is; no decoder of that is part of the program, so there is no
-//! picture of them.
+//! Their pixels are coded as film is; no decoder of that is part of the program, so pictures of them are
+//! made by `ffmpeg` as far as the one that is installed can.
+
+mod jxl;
 
 use std::io;
 
 use crate::media::boxes::{Items, Numbers, Part, body, parts};
 use crate::media::colour::Profile;
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder, Wanted, Way};
 use crate::media::embedded::{self, Packets};
 use crate::media::facts::{Facts, Picture, Timing, cut};
 use crate::media::format::{self, Format};
@@ -25,8 +27,8 @@ impl Decoder for Still {
         &[&format::HEIC, &format::AVIF, &format::JXL]
     }
 
-    fn draws(&self, _: &'static Format) -> bool {
-        false
+    fn way_of_pictures(&self, _: &'static Format) -> Way {
+        Way::Player
     }
 
     fn facts(
@@ -38,6 +40,11 @@ impl Decoder for Still {
         let mut packets = Packets::default();
         let mut moving = None;
         let end = input.len();
+        if *format == format::JXL {
+            facts.picture = codestream(input)?
+                .and_then(|bytes| jxl::size(&bytes))
+                .map(|(width, height)| Picture { width, height, ..Picture::default() });
+        }
         for part in parts(input, 0..end)? {
             match &part.kind {
                 b"meta" => {
@@ -75,6 +82,24 @@ impl Decoder for Still {
     ) -> Result<Option<Pixels>, DecodeError> {
         Ok(None)
     }
+}
+
+/// The beginning of the codestream of a JPEG XL picture: of the file, or of the box that has it.
+fn codestream(input: &mut Input<'_>) -> io::Result<Option<Vec<u8>>> {
+    let head = input.read_at(0, 64)?;
+    if head.starts_with(b"\xff\x0a") {
+        return Ok(Some(head));
+    }
+    let end = input.len();
+    for part in parts(input, 0..end)? {
+        match &part.kind {
+            b"jxlc" => return input.read_at(part.body.start, 64).map(Some),
+            // The number of the piece comes first.
+            b"jxlp" => return input.read_at(part.body.start + 4, 64).map(Some),
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
 /// What the properties of the picture that is shown say.

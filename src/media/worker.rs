@@ -8,7 +8,9 @@
 
 mod answer;
 mod child;
+mod films;
 mod jail;
+mod player;
 
 use std::fs::File;
 use std::io::Read;
@@ -16,11 +18,14 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::media::decoder::Way;
 use crate::media::facts::Facts;
 use crate::media::format::Format;
 use crate::media::pixels::Pixels;
+use crate::media::{decoder, film};
 pub use answer::{Answer, AnswerError};
 pub use child::{is_request, serve};
+pub use films::{FilmPrograms, FramePlan, Played};
 pub use jail::Walls;
 
 /// What is asked of a decoder.
@@ -71,6 +76,12 @@ pub enum WorkerError {
     /// It read the file and found fault with it.
     #[error("{reason}")]
     File { reason: String },
+    /// The programs that films are read with are missing.
+    #[error(
+        "this kind of file is looked at with ffmpeg and ffprobe, which are not installed here: install FFmpeg, then \
+         ask again"
+    )]
+    NoFilmPrograms,
 }
 
 /// Starts decoders.
@@ -78,12 +89,13 @@ pub enum WorkerError {
 pub struct Workers {
     program: PathBuf,
     limits: Limits,
+    films: Option<FilmPrograms>,
 }
 
 impl Workers {
     /// Decoders are run by `program`, which must be this program.
     pub fn new(program: PathBuf, limits: Limits) -> Self {
-        Self { program, limits }
+        Self { program, limits, films: None }
     }
 
     /// The same with less time for each file: at most so many seconds.
@@ -96,12 +108,27 @@ impl Workers {
 
     /// The facts of a file.
     pub fn facts(&self, file: File, format: &'static Format) -> Result<Facts, WorkerError> {
-        self.told(Job::Facts, file, format)
+        self.told_somehow(Job::Facts, file, format)
+    }
+
+    /// Our own decoder tells where there is one; of films that it cannot make sense of, `ffprobe` does.
+    fn told_somehow(&self, job: Job, file: File, format: &'static Format) -> Result<Facts, WorkerError> {
+        if decoder::way_of_facts(format) == Way::Player {
+            return self.probed(file, format);
+        }
+        if !film::is_film(format) || self.films.is_none() {
+            return self.told(job, file, format);
+        }
+        let again = file.try_clone().map_err(WorkerError::Start)?;
+        match self.told(job, file, format) {
+            Ok(facts) if film::is_told(&facts) => Ok(facts),
+            found => self.probed(again, format).or(found),
+        }
     }
 
     /// The facts of a file, with what the pixels of each layer are: as dear as decoding all of it.
     pub fn layers(&self, file: File, format: &'static Format) -> Result<Facts, WorkerError> {
-        self.told(Job::Layers, file, format)
+        self.told_somehow(Job::Layers, file, format)
     }
 
     fn told(&self, job: Job, file: File, format: &'static Format) -> Result<Facts, WorkerError> {
@@ -119,7 +146,10 @@ impl Workers {
         format: &'static Format,
         edge: u32,
     ) -> Result<Option<Pixels>, WorkerError> {
-        self.drawn(Job::Picture { edge }, file, format)
+        match decoder::way_of_pictures(format) {
+            Way::Player => self.poster(file, format, edge).map(Some),
+            Way::Decoder => self.drawn(Job::Picture { edge }, file, format),
+        }
     }
 
     /// A picture of one layer alone, by its place in the list of facts, on a canvas as large as the
@@ -156,7 +186,7 @@ impl Workers {
         // No variable of the environment reaches it, so that nothing secret does.
         command.env_clear().stdin(file).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(WorkerError::Start)?;
-        let answer = self.listen(&mut child);
+        let answer = self.listen(&mut child, self.limits.answer);
         if answer.is_err() {
             let _ = child.kill();
         }
@@ -169,9 +199,8 @@ impl Workers {
     }
 
     /// Reads what the child says until it ends, time runs out or it says too much.
-    fn listen(&self, child: &mut Child) -> Result<Vec<u8>, WorkerError> {
+    fn listen(&self, child: &mut Child, most: u64) -> Result<Vec<u8>, WorkerError> {
         let pipe = child.stdout.take().ok_or_else(|| WorkerError::Broke { how: "no pipe".into() })?;
-        let most = self.limits.answer;
         let (sender, receiver) = crossbeam_channel::bounded(1);
         let reader = std::thread::spawn(move || {
             let mut bytes = Vec::new();

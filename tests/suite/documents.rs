@@ -129,3 +129,145 @@ fn damaged_and_locked_documents_say_so() {
     let reason = try_picture(&path, 64).expect_err("no picture").to_string();
     assert!(reason.contains("no PDF document"), "{reason}");
 }
+
+/// A document of these objects, numbered from 1, the first of which is its catalogue.
+fn written(objects: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = b"%PDF-1.7\n".to_vec();
+    let mut places = Vec::new();
+    for (number, object) in objects.iter().enumerate() {
+        places.push(bytes.len());
+        bytes.extend(format!("{} 0 obj\n", number + 1).bytes());
+        bytes.extend(object);
+        bytes.extend(b"\nendobj\n");
+    }
+    let table = bytes.len();
+    bytes.extend(format!("xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1).bytes());
+    places.iter().for_each(|place| bytes.extend(format!("{place:010} 00000 n \n").bytes()));
+    let size = objects.len() + 1;
+    bytes.extend(format!("trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{table}\n%%EOF\n").bytes());
+    bytes
+}
+
+fn stream(dictionary: &str, content: &[u8]) -> Vec<u8> {
+    let head = format!("<< {dictionary} /Length {} >>\nstream\n", content.len());
+    [head.as_bytes(), content, b"\nendstream"].concat()
+}
+
+/// A page that draws `content`, with more objects from number 5 on.
+fn page_with(content: Vec<u8>, resources: &str, more: Vec<Vec<u8>>) -> Vec<u8> {
+    let page = format!(
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Contents 4 0 R /Resources << {resources} >> >>"
+    );
+    let mut objects = vec![
+        b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(),
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_vec(),
+        page.into_bytes(),
+        content,
+    ];
+    objects.extend(more);
+    written(&objects)
+}
+
+/// Zeros, packed so often that a few bytes become very many.
+fn bomb(times: usize) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut bytes = vec![b' '; 64 << 20];
+    for _ in 0..times {
+        let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        packer.write_all(&bytes).expect("packed");
+        bytes = packer.finish().expect("packed");
+    }
+    bytes
+}
+
+/// Loops, bombs and nesting without end cost their own picture at most: an answer comes in time, whatever it is,
+/// and the process that gives it stays within its bounds.
+#[test]
+fn hostile_documents_keep_within_their_bounds() {
+    use pentimento::media::format;
+    use pentimento::media::worker::{Limits, Workers};
+    let deep = [b"[".repeat(200_000), b"]".repeat(200_000)].concat();
+    let form =
+        "/Type /XObject /Subtype /Form /BBox [0 0 100 100] /Resources << /XObject << /A 5 0 R /B 6 0 R >> >>";
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        (
+            "pages that are each other's children",
+            written(&[
+                b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(),
+                b"<< /Type /Pages /Kids [3 0 R 2 0 R] /Count 99 >>".to_vec(),
+                b"<< /Type /Pages /Kids [2 0 R] /Parent 2 0 R /Count 99 >>".to_vec(),
+            ]),
+        ),
+        (
+            "forms that draw each other",
+            page_with(
+                stream("", b"/A Do"),
+                "/XObject << /A 5 0 R >>",
+                vec![stream(form, b"/B Do /B Do"), stream(form, b"/A Do /A Do")],
+            ),
+        ),
+        (
+            "a stream that is its own length",
+            page_with(b"<< /Length 4 0 R >>\nstream\n0 0 m\nendstream".to_vec(), "", Vec::new()),
+        ),
+        ("a bomb", page_with(stream("/Filter [/FlateDecode /FlateDecode]", &bomb(2)), "", Vec::new())),
+        (
+            "a picture without end",
+            page_with(
+                stream("", b"100 0 0 100 0 0 cm /I Do"),
+                "/XObject << /I 5 0 R >>",
+                vec![stream(
+                    "/Type /XObject /Subtype /Image /Width 2000000 /Height 2000000 /BitsPerComponent 8 /ColorSpace /DeviceRGB /Filter /FlateDecode",
+                    &bomb(1),
+                )],
+            ),
+        ),
+        ("lists in lists", page_with(stream("", &deep), "", vec![deep.clone()])),
+        ("states on states", page_with(stream("", &b"q ".repeat(3_000_000)), "", Vec::new())),
+        (
+            "curves without end",
+            page_with(
+                stream("", &[&b"0 0 m "[..], &b"9 9 8 8 7 7 c ".repeat(400_000), b"S"].concat()),
+                "",
+                Vec::new(),
+            ),
+        ),
+        (
+            "a pattern of itself",
+            page_with(
+                stream("", b"/Pattern cs /P scn 0 0 100 100 re f"),
+                "/Pattern << /P 5 0 R >>",
+                vec![stream(
+                    "/Type /Pattern /PatternType 1 /PaintType 1 /TilingType 1 /BBox [0 0 1 1] /XStep 0.001 /YStep 0.001 /Resources << /Pattern << /P 5 0 R >> >>",
+                    b"/Pattern cs /P scn 0 0 1 1 re f",
+                )],
+            ),
+        ),
+    ];
+    let folder = tempfile::tempdir().expect("a folder");
+    let limits = Limits { seconds: 10, memory: 1 << 30, answer: 16 << 20 };
+    let workers = Workers::new(PathBuf::from(env!("CARGO_BIN_EXE_pent")), limits);
+    for (name, bytes) in cases {
+        let path = folder.path().join("hostile.pdf");
+        fs::write(&path, bytes).expect("written");
+        let open = || fs::File::open(&path).expect("open");
+        let begun = std::time::Instant::now();
+        let told = workers.facts(open(), &format::PDF).map(|facts| facts.pages);
+        let drawn = workers
+            .picture(open(), &format::PDF, 64)
+            .map(|it| it.map(|pixels| (pixels.width, pixels.height)));
+        assert!(begun.elapsed().as_secs() < 30, "{name} takes {:?}: {told:?}, {drawn:?}", begun.elapsed());
+        assert!(
+            !matches!(drawn, Ok(Some((width, height))) if width > 64 || height > 64),
+            "{name}: {drawn:?}"
+        );
+    }
+    // The one that is sound is drawn as ever.
+    fs::write(
+        folder.path().join("sound.pdf"),
+        page_with(stream("", b"1 0 0 rg 0 0 100 100 re f"), "", Vec::new()),
+    )
+    .expect("written");
+    let sound = picture(&folder.path().join("sound.pdf"), 64);
+    assert_eq!(sound.bytes[..3], [255, 0, 0]);
+}

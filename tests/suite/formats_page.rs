@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use pentimento::media::decoder::{compared, decoder, draws};
+use pentimento::media::decoder::{Way, compared, decoder, draws, way_of_facts, way_of_pictures};
 use pentimento::media::format::FORMATS;
 
 /// What `tests/suite/picture_facts.rs` holds against another program.
@@ -26,15 +26,24 @@ Opus is told and not decoded.
 fn page() -> String {
     let mut page = String::from(
         "# Formats\n\nWhat is known by its content, and for which of these facts are told and pictures made: of sound a waveform, of a \
-         typeface a specimen, of a document its first page. *Compared* says what `pent diff --visual` looks at beyond the picture. Files of every \
-         other kind are versioned as bytes like all the rest.\n\nA format is one row of `src/media/format.rs`, its signature one of \
+         typeface a specimen, of a document its first page, of a film a frame and a sheet of frames. *Compared* says what `pent diff --visual` looks at beyond the picture. Files of every \
+         other kind are versioned as bytes like all the rest. *With FFmpeg* means that the programs `ffmpeg` and `ffprobe` are \
+         asked, where they are installed (decision 1106); which still pictures they can draw depends on their version.\n\nA format is one row of `src/media/format.rs`, its signature one of \
          `src/media/sniff/`; what reads it is one file that implements `Decoder`, with a line in the registry of \
          `src/media/decoder.rs`.\n\n| format | short name | family | usual names | facts | picture | compared |\n|---|---|---|---|---|---|---|\n",
     );
     for format in FORMATS {
         let family = serde_json::to_value(format.family).expect("a name");
-        let told = if decoder(format).is_some() { "yes" } else { "not yet" };
-        let drawn = if draws(format) { "yes" } else { "no" };
+        let told = match (decoder(format), way_of_facts(format)) {
+            (None, _) => "not yet",
+            (_, Way::Decoder) => "yes",
+            (_, Way::Player) => "with FFmpeg",
+        };
+        let drawn = match (draws(format), way_of_pictures(format)) {
+            (false, _) => "no",
+            (_, Way::Decoder) => "yes",
+            (_, Way::Player) => "with FFmpeg",
+        };
         let compared = compared(format).unwrap_or_default();
         writeln!(
             page,

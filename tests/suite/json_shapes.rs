@@ -31,6 +31,7 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("show", "show", "app/show", "Report"),
     ("info", "info", "app/info", "Report"),
     ("thumb", "thumb", "app/thumb", "Report"),
+    ("preview", "preview", "app/thumb", "Report"),
     ("search", "search", "app/search", "Report"),
     ("search-collections", "search", "app/collection", "Report"),
     ("similar", "similar", "app/similar", "Report"),

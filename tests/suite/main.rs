@@ -9,6 +9,7 @@
 mod app_changes;
 mod app_flow;
 mod authenticator;
+mod cameras;
 mod capabilities;
 mod come_back;
 mod command_line;
@@ -22,6 +23,7 @@ mod documents;
 mod drawings;
 mod embedded_fields;
 mod erased_everywhere;
+mod films;
 mod floors;
 mod format_1;
 mod formats_page;

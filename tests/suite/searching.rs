@@ -562,6 +562,15 @@ fn comments_on_assets_are_found() {
     assert_eq!((on("verdigris"), on("has:comment")), (both.clone(), both));
     world.ok(&["comment", "draft/poster", "copy/poster.txt", "-m", "Fine"]);
     assert_eq!(on("comment:fine").len(), 2);
+    // What is said of the whole is said of everything in it.
+    assert_eq!(found(&world, &["comment:cerulean"]), [""; 0]);
+    world.ok(&["comment", "draft/poster", "-m", "More cerulean everywhere"]);
+    let all = on("comment:cerulean");
+    assert!(
+        all.iter().any(|hit| hit.contains("logo.svg")) && all.iter().any(|hit| hit.contains("poster.txt")),
+        "{all:?}"
+    );
+    assert!(all.iter().all(|hit| hit.contains("logo.svg") || hit.contains("poster.txt")), "{all:?}");
     assert_eq!(on("comment:verdigris").len(), 2);
     assert_index_is_true(&world);
 }

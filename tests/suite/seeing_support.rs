@@ -5,7 +5,7 @@ use pentimento::media::format::Format;
 use pentimento::media::input::Input;
 use pentimento::media::pixels::Pixels;
 use pentimento::media::sniff::sniff;
-use pentimento::media::worker::{Limits, WorkerError, Workers};
+use pentimento::media::worker::{FilmPrograms, Limits, WorkerError, Workers};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,9 @@ pub fn studio(path: &str) -> PathBuf {
 }
 
 pub fn workers() -> Workers {
-    Workers::new(PathBuf::from(env!("CARGO_BIN_EXE_pent")), Limits::default())
+    let programs =
+        FilmPrograms::find([PathBuf::from("/usr/bin"), PathBuf::from("/usr/local/bin")].into_iter());
+    Workers::new(PathBuf::from(env!("CARGO_BIN_EXE_pent")), Limits::default()).with_films(programs)
 }
 
 pub fn open(path: &Path) -> (File, &'static Format) {

@@ -126,3 +126,19 @@ fn a_sidecar_that_is_broken_costs_itself() {
     let report: Value = serde_json::from_str(&run.stdout).expect("JSON");
     assert_eq!(report["assets"][0]["set"]["description"], "Evening", "{report}");
 }
+
+#[test]
+fn an_export_has_sidecars_of_its_own_revision_beside_its_files() {
+    let world = described();
+    world.ok(&["commit", "-m", "Described"]);
+    world.ok(&["meta", "set", "title", "Another title", "photo/dusk.jpg"]);
+    world.ok(&["commit", "-m", "Called otherwise"]);
+    let report = world.json(&["export", "@~1", "../print", "photo", "--sidecars"]);
+    assert_eq!((&report["files"], &report["sidecars"]), (&2.into(), &1.into()));
+    let told = exiftool(&world, &["-s3", "-XMP-dc:Title", "../print/photo/dusk.jpg.xmp"]);
+    assert_eq!(told.trim(), "Dusk & <dawn> \"at\" the harbour");
+    assert!(!world.studio().join("photo/dusk.jpg.xmp").exists(), "nothing is written beside the work itself");
+    let refused = world.pent(&["export", "@", "../print.tar", "--sidecars"]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(!world.studio().join("../print.tar").exists());
+}

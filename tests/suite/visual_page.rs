@@ -343,3 +343,77 @@ fn a_history_is_a_film_strip() {
     browser.screenshot("strip-phone");
     browser.assert_quiet();
 }
+
+/// Two films of twelve frames: in the second one a box stands in four of them, and two frames are gone.
+#[test]
+fn films_are_looked_at_in_step_along_a_line_of_time() {
+    let world = world().with("PATH", "/usr/local/bin:/usr/bin:/bin");
+    let film = |name: &str, filter: &str| {
+        let target = world.home().join(name).display().to_string();
+        let output = std::process::Command::new("ffmpeg")
+            .args([
+                "-v",
+                "error",
+                "-nostdin",
+                "-f",
+                "lavfi",
+                "-i",
+                "testsrc2=s=320x180:r=12:d=1",
+                "-vf",
+                filter,
+            ])
+            .args(["-c:v", "libx264", "-preset", "veryfast", "-crf", "12", "-pix_fmt", "yuv420p", &target])
+            .output()
+            .expect("the program ffmpeg, which tests of films need");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::read(&target).expect("the film")
+    };
+    let edit = "drawbox=x=40:y=40:w=80:h=60:color=0xdd2244:t=fill:enable='between(n,2,5)',select='lt(n,9)+gt(n,10)',setpts=N/12/TB";
+    write(&world, "teaser.mp4", &film("a.mp4", "null"));
+    world.ok(&["commit", "-m", "First cut"]);
+    write(&world, "teaser.mp4", &film("b.mp4", edit));
+    world.ok(&["commit", "-m", "With a red box, and shorter"]);
+    let page = page(&world, &["diff", "--visual", "@~1", "@"]);
+    let mut browser = Browser::start();
+    browser.open(&page, "", DESK);
+    browser.until("!document.querySelector('.timeline').hidden");
+    let now = "document.querySelector('.track').getAttribute('aria-valuenow')";
+    // It opens where something changed: in the middle of the box.
+    browser.until(&format!("{now} === '3'"));
+    browser.until("document.querySelector('.stage').dataset.moment === '3'");
+    let [red, green, blue] = browser.pixel(0.38, 0.725);
+    assert!(red > 190 && green < 70 && blue < 110, "{:?}", [red, green, blue]);
+    browser.screenshot("film-desk");
+    assert_eq!(browser.value("document.querySelectorAll('.track rect.changed').length"), json!(1));
+    assert_eq!(browser.value("document.querySelectorAll('.track rect.removed').length"), json!(1));
+    assert_eq!(browser.value("document.querySelectorAll('.panel button.row').length"), json!(2));
+    browser.key(".");
+    browser.until(&format!("{now} === '4'"));
+    browser.key(",");
+    browser.key(",");
+    browser.until(&format!("{now} === '2'"));
+    browser.key("s");
+    browser.until(&format!("{now} === '3'"));
+    browser.key("s");
+    browser.until("document.querySelector('.missing').textContent.includes('this frame is not there')");
+    browser.screenshot("film-gone");
+    browser.value("document.querySelector('.track').focus()");
+    browser.key("Home");
+    browser.until(&format!("{now} === '0'"));
+    browser.until("location.hash.includes('moment=0')");
+    browser.key("l");
+    browser.until("document.querySelector('.play').textContent === 'Stop'");
+    browser.until(&format!("{now} === '11'"));
+    browser.until("document.querySelector('.play').textContent === 'Play'");
+    browser.open(&page, "#moment=3&mode=difference", DESK);
+    browser.until("Number(document.querySelector('.stage').dataset.changed) > 1000");
+    browser.screenshot("film-difference");
+    browser.open(&page, "#moment=3", View { dark: false, ..DESK });
+    browser.screenshot("film-light");
+    browser.open(&page, "#moment=3", PHONE);
+    browser.until("!document.querySelector('.timeline').hidden");
+    let wide = browser.value("document.documentElement.scrollWidth <= innerWidth");
+    assert_eq!(wide, json!(true), "nothing is wider than the screen");
+    browser.screenshot("film-phone");
+    browser.assert_quiet();
+}

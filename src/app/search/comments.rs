@@ -1,16 +1,19 @@
-//! Comments on assets, as the review log has them.
+//! Comments on assets and on whole submissions, as the review log has them.
 
 use crate::app::error::AppError;
-use crate::app::review::describe::Words;
+use crate::app::review::describe::{Words, transitions_of};
 use crate::app::review::keys::ReviewKeys;
-use crate::app::review::log::ReviewLog;
+use crate::app::review::log::{Lists, ReviewLog};
 use crate::app::search::describe::Comments;
+use crate::base::id::AssetId;
 use crate::base::monitor::Monitor;
 use crate::base::time::Timestamp;
+use crate::object::transition::Transition;
 use crate::repo::sets::LogSet;
 use crate::repo::{Repository, View};
 use crate::review::submission::Said;
 use crate::rules::keyring::Keyring;
+use std::collections::BTreeSet;
 
 /// A mark of the review log: another one when something was said or erased, or came along late.
 pub fn mark(view: &View) -> Result<String, AppError> {
@@ -23,7 +26,7 @@ pub fn mark(view: &View) -> Result<String, AppError> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-/// What was said about single assets.
+/// What was said about assets, alone or with all of a submission.
 pub fn read(
     repository: &Repository,
     view: &View,
@@ -36,20 +39,32 @@ pub fn read(
     }
     let keys = ReviewKeys::of(repository, Keyring::default(), now, monitor)?;
     let log = ReviewLog::read(view, repository.id(), &keys, monitor)?;
-    let in_submissions = log.state.submissions.values().flat_map(|submission| &submission.comments);
-    for said in in_submissions.chain(&log.state.comments) {
-        add(view, said, &mut comments)?;
+    for submission in log.state.submissions.values() {
+        // What is said of a submission as a whole is said of everything in it.
+        let of_all = submission.comments.iter().any(|said| said.about.about.is_empty());
+        let lists = if of_all { log.lists(view, submission)? } else { Lists::new() };
+        let transitions = transitions_of(submission, &lists);
+        let all: BTreeSet<AssetId> = transitions.iter().filter_map(Transition::asset).collect();
+        for said in &submission.comments {
+            add(view, said, &all, &mut comments)?;
+        }
+    }
+    for said in &log.state.comments {
+        add(view, said, &BTreeSet::new(), &mut comments)?;
     }
     Ok(comments)
 }
 
-fn add(view: &View, said: &Said, comments: &mut Comments) -> Result<(), AppError> {
-    if said.about.about.is_empty() {
+/// Adds what was said to the assets that it names, or to `all` when it names none.
+fn add(view: &View, said: &Said, all: &BTreeSet<AssetId>, comments: &mut Comments) -> Result<(), AppError> {
+    let named: BTreeSet<AssetId> = said.about.about.iter().map(|about| about.asset).collect();
+    let assets = if named.is_empty() { all } else { &named };
+    if assets.is_empty() {
         return Ok(());
     }
     if let Some(text) = Words::of(view, said.body, said.by)?.text {
-        for about in &said.about.about {
-            comments.entry(about.asset).or_default().push(text.clone());
+        for asset in assets {
+            comments.entry(*asset).or_default().push(text.clone());
         }
     }
     Ok(())

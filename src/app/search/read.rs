@@ -329,6 +329,8 @@ fn note_fault(finding: &mut Finding, error: WorkerError) -> Result<(), AppError>
             path: "files of the repository".into(),
             source,
         }),
+        // It can be looked into where they are installed; nothing is wrong with the file.
+        WorkerError::NoFilmPrograms => Ok(()),
         other => {
             finding.fault = Some(other.to_string());
             Ok(())

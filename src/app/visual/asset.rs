@@ -1,5 +1,6 @@
 //! Compares the two states of one asset.
 
+use super::film::{Moment, look_at_films};
 use super::page;
 use super::state::{Opener, Subject};
 use super::{Options, VisualDiff};
@@ -35,6 +36,8 @@ pub(super) struct Looked {
     pictures: [Option<Pixels>; 2],
     /// Pictures of layers: the place in `diff.layers`, before and after.
     layers: Vec<(usize, [Option<Pixels>; 2])>,
+    /// Pairs of frames of a film.
+    moments: Vec<Moment>,
     map: Option<(DifferenceMap, Pixels)>,
 }
 
@@ -59,6 +62,7 @@ impl Comparison<'_, '_> {
             scale: 1.0,
             picture: None,
             sound: None,
+            film: None,
             layers: Vec::new(),
             facts: Vec::new(),
             fields: file.fields.clone(),
@@ -76,12 +80,14 @@ impl Comparison<'_, '_> {
         if pictures.iter().all(Option::is_none) {
             return Ok(Err(diff.notes.join("; ")));
         }
-        let mut looked = Looked { diff, pictures, layers: Vec::new(), map: None };
+        let mut looked = Looked { diff, pictures, layers: Vec::new(), moments: Vec::new(), map: None };
         if let (Some(before), Some(after)) = (&before, &after) {
             looked.diff.facts = compare_facts(&before.facts, &after.facts);
             looked.diff.layers = compare_layers(&before.facts.layers, &after.facts.layers);
             looked.diff.sound = compare_sounds(&before.facts, &after.facts);
-            if !before.is_heard() && !after.is_heard() {
+            if before.is_film() && after.is_film() {
+                looked.compare_films(before, after, self.workers, self.options)?;
+            } else if !before.is_heard() && !after.is_heard() {
                 looked.compare(self.options)?;
             }
             self.look_at_layers(&mut looked, before, after, edges)?;
@@ -208,6 +214,29 @@ impl Looked {
         Ok(())
     }
 
+    /// Compares frame by frame; what cannot be read is noted.
+    fn compare_films(
+        &mut self,
+        before: &Subject,
+        after: &Subject,
+        workers: &Workers,
+        options: &Options,
+    ) -> Result<(), AppError> {
+        match look_at_films(before, after, workers, options)? {
+            Ok(look) => {
+                if !look.diff.whole {
+                    self.diff
+                        .notes
+                        .push("it was not compared to its end: that would take too long".to_owned());
+                }
+                self.diff.film = Some(look.diff);
+                (self.moments, self.map) = (look.moments, look.worst);
+            }
+            Err(reason) => self.diff.notes.push(reason),
+        }
+        Ok(())
+    }
+
     /// The picture of the difference as a PNG file.
     pub fn difference_png(&self, path: &AssetPath) -> Result<Vec<u8>, AppError> {
         let Some((map, after)) = &self.map else {
@@ -252,7 +281,9 @@ impl Looked {
             }
         }
         let mut asset = page::Asset::new(&diff.path, states);
-        asset.change = Some(page::Change::of(diff, &self.layers).map_err(undrawn)?);
+        let mut change = page::Change::of(diff, &self.layers).map_err(undrawn)?;
+        change.moments = self.moments.iter().map(page::Moment::new).collect();
+        asset.change = Some(change);
         Ok(asset)
     }
 }

@@ -5,14 +5,15 @@
 //! from files and people stands in one block of data, which is never markup: the script puts it on
 //! the page as text.
 
-use super::VisualDiff;
 use super::state::{StateLine, subject};
+use super::{VisualDiff, film};
 use crate::app::common::field_value;
 use crate::base::escape;
 use crate::base::path::AssetPath;
 use crate::base::size::human_bytes;
 use crate::diff::metadata::{FieldChange, FieldChangeKind};
 use crate::media::compare::facts::FactChange;
+use crate::media::compare::film::FilmDiff;
 use crate::media::compare::layers::{LayerChange, LayerEdit};
 use crate::media::compare::sound::SoundDiff;
 use crate::media::compare::{Alignment, PictureDiff};
@@ -34,6 +35,7 @@ const MODULES: &[(&str, &str)] = &[
     ("pictures.js", include_str!("page/pictures.js")),
     ("difference.js", include_str!("page/difference.js")),
     ("viewer.js", include_str!("page/viewer.js")),
+    ("timeline.js", include_str!("page/timeline.js")),
     ("gallery.js", include_str!("page/gallery.js")),
     ("panel.js", include_str!("page/panel.js")),
     ("actions.js", include_str!("page/actions.js")),
@@ -90,6 +92,10 @@ pub struct Change {
     alignment: Option<Alignment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sound: Option<SoundDiff>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    film: Option<FilmDiff>,
+    /// Pairs of frames of a film.
+    pub moments: Vec<Moment>,
     scale: f64,
     layers: Vec<LayerChange>,
     /// Pictures of layers: the place in `layers`, before and after, as PNG files in Base64.
@@ -97,6 +103,27 @@ pub struct Change {
     facts: Vec<FactChange>,
     fields: Vec<FactChange>,
     notes: Vec<String>,
+}
+
+/// A pair of frames of a film, of which one may be missing.
+#[derive(Debug, Clone, Serialize)]
+pub struct Moment {
+    /// Its place in the list of frames.
+    entry: usize,
+    /// JPEG files in Base64, before and after.
+    pictures: [Option<String>; 2],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    picture: Option<PictureDiff>,
+}
+
+impl Moment {
+    /// A moment as a page has it.
+    pub(super) fn new(moment: &film::Moment) -> Self {
+        let [before, after] = &moment.pictures;
+        let text = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(Base64::encode_string);
+        let pictures = [text(before), text(after)];
+        Self { entry: moment.entry, pictures, picture: moment.picture.clone() }
+    }
 }
 
 impl Asset {
@@ -107,12 +134,13 @@ impl Asset {
 
     /// The same for an index: small pictures only, and the address of the page that has the others.
     pub fn entry(&self, href: String) -> Self {
-        let small = |state: &State| State { picture: None, ..state.clone() };
-        let change = self.change.clone().map(|change| Change { layer_pictures: Vec::new(), ..change });
+        let without = |state: &State| State { picture: None, ..state.clone() };
+        let small = |change| Change { layer_pictures: Vec::new(), moments: Vec::new(), ..change };
+        let change = self.change.clone().map(small);
         Self {
             name: self.name.clone(),
             href: Some(href),
-            states: self.states.iter().map(small).collect(),
+            states: self.states.iter().map(without).collect(),
             change,
         }
     }
@@ -132,8 +160,11 @@ impl State {
             format: line.format.clone(),
             width: size(line.width, picture.map(|pixels| pixels.width)),
             height: size(line.height, picture.map(|pixels| pixels.height)),
-            measure: match (line.seconds, line.width) {
-                (Some(seconds), _) => Some(clock(seconds)),
+            measure: match (line.seconds, line.width.zip(line.height)) {
+                (Some(seconds), Some((width, height))) => {
+                    Some(format!("{width} × {height} · {}", clock(seconds)))
+                }
+                (Some(seconds), None) => Some(clock(seconds)),
                 (None, None) => Some(String::new()),
                 (None, Some(_)) => None,
             },
@@ -169,6 +200,8 @@ impl Change {
             picture: diff.picture.clone(),
             alignment: diff.alignment,
             sound: diff.sound.clone(),
+            film: diff.film.clone(),
+            moments: Vec::new(),
             scale: diff.scale,
             layers: diff.layers.iter().map(layer).collect(),
             layer_pictures,
@@ -373,6 +406,8 @@ mod tests {
             picture: None,
             alignment: None,
             sound: None,
+            film: None,
+            moments: Vec::new(),
             scale: 1.0,
             layers: Vec::new(),
             layer_pictures: Vec::new(),

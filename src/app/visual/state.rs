@@ -8,9 +8,9 @@ use crate::base::escape;
 use crate::base::id::{CommitId, FileId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
-use crate::media::decoder::draws;
+use crate::media::decoder::{Way, draws, way_of_pictures};
 use crate::media::facts::Facts;
-use crate::media::format::Family;
+use crate::media::format::{Family, Format};
 use crate::media::pixels::Pixels;
 use crate::media::worker::{WorkerError, Workers};
 use crate::repo::versions::{AssetChange, asset_line};
@@ -128,6 +128,9 @@ impl Subject {
         if !draws(opened.format) {
             return Ok(Err(format!("no picture is made of this kind of file ({})", opened.format.name)));
         }
+        if way_of_pictures(opened.format) == Way::Player && !workers.has_film_programs() {
+            return Ok(Err(WorkerError::NoFilmPrograms.to_string()));
+        }
         let facts = match opened.format.family {
             Family::Layered
             | Family::Vector
@@ -166,6 +169,19 @@ impl Subject {
     /// Whether its picture only stands for what is heard, so that its pixels say nothing.
     pub fn is_heard(&self) -> bool {
         self.opened.format.family == Family::Audio
+    }
+
+    /// Whether it moves.
+    pub fn is_film(&self) -> bool {
+        self.opened.format.family == Family::Video
+    }
+
+    /// Asks a decoder for something else.
+    pub fn ask<T>(
+        &self,
+        asked: impl FnOnce(std::fs::File, &'static Format) -> Result<T, WorkerError>,
+    ) -> Result<Result<T, String>, AppError> {
+        ask(&self.opened, |file| asked(file, self.opened.format))
     }
 
     /// Its longest side in pixels, when it is known.

@@ -2,7 +2,6 @@
 
 use crate::app::common::locate::named_commit;
 use crate::app::review::certificate::{self, Options, Report, Subject};
-use crate::cli::commands::info::workers;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::review::{assets_text, names};
@@ -61,7 +60,7 @@ impl Verb for Arguments {
         let options = Options { subject, folder: context.folder().join(&self.folder), files: self.files };
         let (clock, monitor) = (context.clock(), context.monitor());
         // Without a decoder there are no pictures; the proof is the same.
-        let workers = workers().ok();
+        let workers = context.workers().ok();
         let report = certificate::run_with(&repository, &options, &keys, workers.as_ref(), clock, monitor)?;
         context.print("certificate", &report, show)?;
         context.hint("the page is for people; CHECK.txt has the commands for everybody else");

@@ -12,7 +12,6 @@ use crate::base::id::PersonId;
 use crate::base::path::AssetPath;
 use crate::base::size::{human_bytes, human_share};
 use crate::cli::background::fetch_when_due;
-use crate::cli::commands::info::workers;
 use crate::cli::commands::schema::write_breaches;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
@@ -145,7 +144,7 @@ fn tell_near_copies(
     repository: &Repository,
     paths: &[AssetPath],
 ) -> Result<(), Failure> {
-    let found = match near_copies::before_commit(repository, paths, &workers()?, context.monitor()) {
+    let found = match near_copies::before_commit(repository, paths, &context.workers()?, context.monitor()) {
         Ok(found) => found,
         Err(AppError::Cancelled) => return Err(AppError::Cancelled.into()),
         Err(error) => {

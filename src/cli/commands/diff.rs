@@ -6,7 +6,6 @@ use crate::app::status::Counts;
 use crate::app::visual::{self, LineupOptions, Subjects};
 use crate::base::local_path::LocalPath;
 use crate::base::size::{human_bytes, human_count};
-use crate::cli::commands::info::workers;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::changes::counts_text;
@@ -154,7 +153,8 @@ impl Arguments {
             strip: context.draws_pixels().map(Protocol::edge),
             png,
         };
-        let outcome = visual::run(repository, &options, &workers()?, context.clock(), context.monitor())?;
+        let outcome =
+            visual::run(repository, &options, &context.workers()?, context.clock(), context.monitor())?;
         let report = &outcome.report;
         let drawn = context.draws_pixels().zip(outcome.strip.as_ref());
         context.print("diff-visual", report, |page, report| {
@@ -179,7 +179,8 @@ impl Arguments {
         let edge = self.page.edge(words.len());
         let page = self.page.page(context, repository, "together")?;
         let options = LineupOptions { subjects: Subjects::Named(words), edge, page };
-        let report = visual::lineup(repository, &options, &workers()?, context.clock(), context.monitor())?;
+        let report =
+            visual::lineup(repository, &options, &context.workers()?, context.clock(), context.monitor())?;
         context.print("diff-together", &report, |page, report| {
             write_states(page, &report.states)?;
             write_problems(page, &report.without_picture)?;

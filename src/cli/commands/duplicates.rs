@@ -3,7 +3,6 @@
 use crate::app::duplicates::{self, GroupLine, Options, Report};
 use crate::base::size::human_bytes;
 use crate::catalog::visibility::Visibility;
-use crate::cli::commands::info::workers;
 use crate::cli::commands::search::tell;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
@@ -36,7 +35,8 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository_to_read()?;
         let options = Options { near: self.near, visibility: Visibility::everything() };
-        let report = duplicates::run(&repository, &options, &workers()?, context.clock(), context.monitor())?;
+        let report =
+            duplicates::run(&repository, &options, &context.workers()?, context.clock(), context.monitor())?;
         context.print("duplicates", &report, show)?;
         if let Some(index) = &report.index {
             tell(context, index);

@@ -32,6 +32,9 @@ pub struct Arguments {
     /// Only these files and folders
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Write labels and fields of each file beside it, for other programs (photo.jpg.xmp)
+    #[arg(long)]
+    sidecars: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -81,6 +84,10 @@ impl Describe for Arguments {
             what: "the newest state of one folder, in an archive",
         },
         Example {
+            line: "pent export sent-to-print ~/print --sidecars",
+            what: "for another program, with what is said of each file",
+        },
+        Example {
             line: "pent export git ../harbour.git --lfs-above 10MB",
             what: "all history as a Git repository, large files in Git LFS",
         },
@@ -98,25 +105,30 @@ impl Verb for Arguments {
                 let lfs = LfsRule { above: lfs_above, patterns: lfs, native: Vec::new() };
                 to_git(context, &folder, ExportWish { names: branches, lfs })
             }
-            (None, Some(revision), Some(target)) => to_folder(context, revision, &target, &self.paths),
+            (None, Some(revision), Some(target)) => {
+                let options = Options { revision, target, paths: Vec::new(), sidecars: self.sidecars };
+                to_folder(context, options, &self.paths)
+            }
             (None, ..) => Err(Failure::usage("name a revision and where to put it")),
         }
     }
 }
 
-fn to_folder(
-    context: &mut Context,
-    revision: String,
-    target: &std::path::Path,
-    paths: &[PathBuf],
-) -> Result<ExitStatus, Failure> {
+fn to_folder(context: &mut Context, options: Options, paths: &[PathBuf]) -> Result<ExitStatus, Failure> {
     let repository = context.repository_to_read()?;
     let paths = context.asset_paths(&repository, paths)?;
-    let options = Options { revision, target: context.folder().join(target), paths };
+    let target = options.target.clone();
+    let options = Options { target: context.folder().join(&target), paths, ..options };
     let report = export::run(&repository, &options, context.clock(), context.monitor())?;
     context.print("export", &report, |page, report| {
         let files = count(report.files, "file", "files");
-        page.line(format_args!("{files}, {}, are in {}.", human_bytes(report.bytes), place(target)))
+        page.line(format_args!("{files}, {}, are in {}.", human_bytes(report.bytes), place(&target)))?;
+        match report.sidecars {
+            0 => Ok(()),
+            written => {
+                page.line(format_args!("{} beside them.", count(written, "sidecar stands", "sidecars stand")))
+            }
+        }
     })?;
     Ok(if report.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems })
 }

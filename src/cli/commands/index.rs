@@ -2,7 +2,6 @@
 
 use crate::app::index::{self, Options, Report};
 use crate::base::size::human_bytes;
-use crate::cli::commands::info::workers;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::{Page, count};
@@ -49,7 +48,8 @@ impl Verb for Arguments {
             _ => Options::Update,
         };
         let repository = context.repository_to_read()?;
-        let report = index::run(&repository, options, &workers()?, context.clock(), context.monitor())?;
+        let report =
+            index::run(&repository, options, &context.workers()?, context.clock(), context.monitor())?;
         context.print("index", &report, |page, report| show(page, report, options))?;
         if let Some(reason) = &report.reason {
             context.warn(reason);

@@ -14,7 +14,6 @@ use crate::cli::typed_words::read_words;
 use crate::cli::verb::{Describe, Example, Group, Verb};
 use crate::media::facts::{Facts, Layer, LayerKind, Picture};
 use crate::media::format::Family;
-use crate::media::worker::{Limits, Workers};
 use crate::repo::Repository;
 use std::io;
 use std::path::PathBuf;
@@ -61,7 +60,8 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository_to_read()?;
         let options = self.which.options(context, &repository)?;
-        let report = info::run(&repository, &options, &workers()?, context.clock(), context.monitor())?;
+        let report =
+            info::run(&repository, &options, &context.workers()?, context.clock(), context.monitor())?;
         context.print("info", &report, write_report)?;
         Ok(if report.fault.is_some() { ExitStatus::Problems } else { ExitStatus::Done })
     }
@@ -89,11 +89,6 @@ impl Which {
         };
         Ok(Options { subject, revision: None })
     }
-}
-
-/// Decoders of this very program.
-pub(super) fn workers() -> Result<Workers, Failure> {
-    Ok(Workers::new(std::env::current_exe()?, Limits::default()))
 }
 
 fn write_report(page: &mut Page<'_>, report: &Report) -> io::Result<()> {

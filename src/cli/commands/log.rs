@@ -3,7 +3,6 @@
 use crate::app::log::{self, ChangeLine, LogEntry, Options, Report};
 use crate::app::visual::{self, LineupOptions, Subjects};
 use crate::base::size::{count, human_bytes};
-use crate::cli::commands::info::workers;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::Page;
@@ -129,7 +128,8 @@ impl Arguments {
         let page = self.page.page(context, repository, "log")?;
         let subjects = Subjects::History { path, revision: self.revision, limit };
         let options = LineupOptions { subjects, edge, page };
-        let report = visual::lineup(repository, &options, &workers()?, context.clock(), context.monitor())?;
+        let report =
+            visual::lineup(repository, &options, &context.workers()?, context.clock(), context.monitor())?;
         context.print("log-visual", &report, |page, report| {
             write_states(page, &report.states)?;
             write_problems(page, &report.without_picture)?;

@@ -2,7 +2,6 @@
 
 use crate::app::meta::{self, Change, Report};
 use crate::app::sidecars::{self, ExportReport, ImportOptions, ImportReport};
-use crate::cli::commands::info::workers;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::changes::write_problems;
@@ -144,7 +143,8 @@ impl Verb for Arguments {
                 let paths = context.asset_paths(&repository, &paths)?;
                 let options = ImportOptions { replace, embedded };
                 let (clock, monitor) = (context.clock(), context.monitor());
-                let report = sidecars::import(&repository, &paths, options, &workers()?, clock, monitor)?;
+                let report =
+                    sidecars::import(&repository, &paths, options, &context.workers()?, clock, monitor)?;
                 context.print("meta-import", &report, show_imported)?;
                 return Ok(problems(report.problems.is_empty()));
             }

@@ -36,6 +36,7 @@ pub mod meta;
 pub mod mirror;
 pub mod mv;
 pub mod policy;
+pub mod preview;
 pub mod pull;
 pub mod push;
 pub mod redo;
@@ -76,6 +77,7 @@ pub const VERBS: &[Entry] = &[
     Entry::of::<show::Arguments>(),
     Entry::of::<info::Arguments>(),
     Entry::of::<thumb::Arguments>(),
+    Entry::of::<preview::Arguments>(),
     Entry::of::<search::Arguments>(),
     Entry::of::<similar::Arguments>(),
     Entry::of::<duplicates::Arguments>(),

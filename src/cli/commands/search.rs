@@ -5,7 +5,6 @@ use crate::app::search::{self, FacetLine, HitLine, IndexLine, Options, Report, S
 use crate::base::size::human_bytes;
 use crate::catalog::query::KEYS;
 use crate::catalog::visibility::Visibility;
-use crate::cli::commands::info::workers;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::columns::{Cell, Columns};
@@ -113,7 +112,8 @@ impl Verb for Arguments {
             facets: self.facets,
             visibility: Visibility::everything(),
         };
-        let report = search::run(&repository, &options, &workers()?, context.clock(), context.monitor())?;
+        let report =
+            search::run(&repository, &options, &context.workers()?, context.clock(), context.monitor())?;
         context.print("search", &report, show)?;
         tell(context, &report.index);
         Ok(ExitStatus::Done)

@@ -4,7 +4,7 @@ use crate::app::similar::{self, Options, Report, Subject};
 use crate::base::size::human_bytes;
 use crate::catalog::likeness::{ALIKE_BITS, likeness};
 use crate::catalog::visibility::Visibility;
-use crate::cli::commands::info::{Which, workers};
+use crate::cli::commands::info::Which;
 use crate::cli::commands::search::{branches, tell};
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
@@ -51,7 +51,8 @@ impl Verb for Arguments {
         };
         let visibility = Visibility::everything();
         let options = Options { subject, likeness: self.likeness, limit: self.limit, visibility };
-        let report = similar::run(&repository, &options, &workers()?, context.clock(), context.monitor())?;
+        let report =
+            similar::run(&repository, &options, &context.workers()?, context.clock(), context.monitor())?;
         context.print("similar", &report, show)?;
         tell(context, &report.index);
         Ok(ExitStatus::Done)

@@ -1,7 +1,7 @@
 //! `pent thumb`.
 
-use crate::app::thumb::{self, Options, Report};
-use crate::cli::commands::info::{Which, workers};
+use crate::app::thumb::{self, Kind, Options, Report};
+use crate::cli::commands::info::Which;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::terminal_picture::Protocol;
@@ -9,17 +9,17 @@ use crate::cli::output::{Page, place};
 use crate::cli::verb::{Describe, Example, Group, Verb};
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// See a small picture of a file, or save it
 ///
 /// A terminal that shows pictures gets one, any other a drawing of coloured characters. With --to the picture is
-/// saved as a PNG file.
+/// saved: as a JPEG file where the name ends in .jpg, else as a PNG file. `pent preview` makes larger ones.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
     which: Which,
-    /// Save it here, as a PNG file that is not there yet
+    /// Save it here, as a file that is not there yet
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
     /// The longest side, in pixels
@@ -53,12 +53,11 @@ impl Verb for Arguments {
         }
         let protocol = self.protocol.unwrap_or_else(|| Protocol::of(context.terminal()));
         let edge = if drawn { protocol.edge() } else { self.edge };
-        let options = Options { subject, edge };
-        let report = thumb::run(&repository, &options, &workers()?, context.clock(), context.monitor())?;
+        let options = Options { subject, edge, kind: Kind::Thumb };
+        let report =
+            thumb::run(&repository, &options, &context.workers()?, context.clock(), context.monitor())?;
         if let Some(to) = &self.to {
-            let to = context.folder().join(to);
-            let mut file = OpenOptions::new().write(true).create_new(true).open(&to)?;
-            file.write_all(&report.pixels.png().map_err(io::Error::other)?)?;
+            save(&report, &context.folder().join(to))?;
         }
         context.print("thumb", &report, |page, report| {
             write_report(page, report, self.to.as_deref(), protocol)
@@ -67,10 +66,25 @@ impl Verb for Arguments {
     }
 }
 
-fn write_report(
+/// Quality of JPEG files, from 1 to 100.
+const QUALITY: u8 = 90;
+
+/// Saves a picture in a file that is not there yet, in the form that its name asks for.
+pub(super) fn save(report: &Report, to: &Path) -> Result<(), Failure> {
+    let extension = to.extension().map(|it| it.to_string_lossy().to_ascii_lowercase());
+    let bytes = match extension.as_deref() {
+        Some("jpg" | "jpeg") => report.pixels.jpeg(QUALITY),
+        _ => report.pixels.png(),
+    };
+    let mut file = OpenOptions::new().write(true).create_new(true).open(to)?;
+    file.write_all(&bytes.map_err(io::Error::other)?)?;
+    Ok(())
+}
+
+pub(super) fn write_report(
     page: &mut Page<'_>,
     report: &Report,
-    to: Option<&std::path::Path>,
+    to: Option<&Path>,
     protocol: Protocol,
 ) -> io::Result<()> {
     match to {

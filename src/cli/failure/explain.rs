@@ -88,6 +88,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Decoder { .. }
         | AppError::NoPicture { .. }
         | AppError::SeveralPictures { .. }
+        | AppError::SidecarsInArchive
         | AppError::NotDrawn { .. } => drawing(error),
         AppError::Foreign { .. } => foreign(),
         AppError::TargetTaken { .. }
@@ -165,6 +166,7 @@ fn drawing(error: &AppError) -> Advice {
         }
         AppError::NoPicture { .. } => Advice::refused(&["`pent info` tells what is known of it"]),
         AppError::SeveralPictures { .. } => Advice::usage("name one file after the revisions"),
+        AppError::SidecarsInArchive => Advice::usage("export into a folder"),
         AppError::NotDrawn { .. } => Advice::refused(&["a smaller --edge may do"]),
         _ => Advice::none(ExitStatus::Refused),
     }

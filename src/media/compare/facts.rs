@@ -58,6 +58,12 @@ fn told(facts: &Facts) -> BTreeMap<(usize, String), String> {
     told.push(("layers".to_owned(), layers.map(|count| count.to_string())));
     let timing = facts.timing.as_ref().map(|timing| format!("{:.2} seconds", timing.seconds));
     told.push(("duration".to_owned(), timing));
+    let timing = facts.timing.as_ref();
+    told.push((
+        "frame rate".to_owned(),
+        timing.and_then(|it| it.frame_rate).map(|rate| format!("{rate:.3} a second")),
+    ));
+    told.push(("time code".to_owned(), timing.and_then(|it| it.timecode.clone())));
     told.extend(facts.faces.iter().flat_map(face_facts));
     let fonts: Vec<&str> = facts.fonts_used.iter().map(|font| font.name.as_str()).collect();
     told.push(("fonts used".to_owned(), Some(fonts.join(", ")).filter(|fonts| !fonts.is_empty())));
@@ -70,7 +76,10 @@ fn told(facts: &Facts) -> BTreeMap<(usize, String), String> {
     for (number, track) in facts.timing.iter().flat_map(|timing| &timing.tracks).enumerate() {
         let rate = track.sample_rate.map(|rate| format!("{rate} Hz"));
         let channels = track.channels.map(|channels| format!("{channels} channels"));
-        let all: Vec<String> = [Some(track.codec.clone()), rate, channels].into_iter().flatten().collect();
+        let all: Vec<String> = [Some(track.codec.clone()), track.profile.clone(), rate, channels]
+            .into_iter()
+            .flatten()
+            .collect();
         told.push((format!("track {}", number + 1), Some(all.join(", "))));
     }
     let credentials = facts.content_credentials.then(|| "present".to_owned());

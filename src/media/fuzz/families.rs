@@ -22,8 +22,10 @@ pub const TARGETS: &[Target] = &[
         look(bytes, &format::BLEND)
     })
     .with_memory(16 << 20),
-    Target::new("media: film", &["media/film.rs"], film_seeds, |bytes| look(bytes, &format::MP4))
-        .with_memory(4 << 20),
+    Target::new("media: film", &["media/film.rs", "media/film/timecode.rs"], film_seeds, |bytes| {
+        look(bytes, &format::MP4)
+    })
+    .with_memory(4 << 20),
     Target::new("media: GIMP document", &["media/xcf/read.rs", "media/xcf/tiles.rs"], gimp_seeds, |bytes| {
         look(bytes, &format::XCF)
     })
@@ -55,7 +57,7 @@ pub const TARGETS: &[Target] = &[
 ];
 
 /// Facts, prints of layers and a small picture, as the closed process makes them.
-fn look(bytes: &[u8], format: &'static Format) -> Verdict {
+pub(super) fn look(bytes: &[u8], format: &'static Format) -> Verdict {
     let mut source = Cursor::new(bytes);
     let Ok(mut input) = Input::new(&mut source) else { return Verdict::Refused };
     let Ok(mut facts) = decoder::facts(&mut input, format) else { return Verdict::Refused };

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::jail::{Walls, lock_up};
-use super::{Answer, Job};
+use super::{Answer, Job, player};
 use crate::media::decoder::{self, DecodeError, Wanted};
 use crate::media::format::{self, Format};
 use crate::media::input::{Input, Source};
@@ -14,13 +14,16 @@ pub(super) const VERB: &str = "decode-for-parent";
 
 /// Whether the program's arguments, without its name, ask it to be a decoder.
 pub fn is_request(arguments: &[String]) -> bool {
-    arguments.first().is_some_and(|verb| verb == VERB)
+    arguments.first().is_some_and(|verb| verb == VERB || verb == player::VERB)
 }
 
 /// Takes the part of the child when `arguments`, the program's without its name, ask for it: gives
 /// up every way out, reads the file from `source`, writes the answer to `out`. Returns `false`
 /// when the arguments ask for something else.
 pub fn serve(arguments: &[String], source: &mut dyn Source, out: &mut dyn Write) -> io::Result<bool> {
+    if arguments.first().is_some_and(|verb| verb == player::VERB) {
+        return player::become_program(arguments).map(|()| true);
+    }
     let Some(request) = Request::parse(arguments) else { return Ok(false) };
     if *request.format == format::SVG {
         stand_in_fonts::take_in();

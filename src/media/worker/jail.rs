@@ -1,6 +1,10 @@
 //! Gives up every way out of the process, before it reads what may be hostile.
 
 use std::io;
+use std::path::Path;
+
+#[cfg(target_os = "linux")]
+mod program;
 
 #[cfg(target_os = "linux")]
 use landlock::RulesetStatus;
@@ -49,6 +53,32 @@ pub(super) fn lock_up(memory: u64, seconds: u64) -> io::Result<Walls> {
     // What an older system does not know of the rules about files - networks, signals - the filter refuses.
     let files = files == RulesetStatus::FullyEnforced || (files == RulesetStatus::PartiallyEnforced && calls);
     Ok(Walls { files, calls })
+}
+
+/// The same for a process that becomes `program`, which loads libraries and runs threads: memory and
+/// time are bounded, it writes no file, reads none but its standard input and what lies where libraries
+/// do, reaches nobody, and starts nothing else.
+#[cfg(target_os = "linux")]
+pub(super) fn lock_up_program(memory: u64, seconds: u64, program: &Path) -> io::Result<Walls> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let bound = |value: u64| Rlimit { current: Some(value), maximum: Some(value) };
+    for (resource, value) in [
+        (Resource::As, memory),
+        // Of all its threads together.
+        (Resource::Cpu, seconds.saturating_mul(4).max(1)),
+        (Resource::Core, 0),
+        (Resource::Fsize, 0),
+        (Resource::Nofile, 64),
+    ] {
+        setrlimit(resource, bound(value))?;
+    }
+    Ok(Walls { files: program::close_files(program), calls: program::refuse_calls() })
+}
+
+/// Elsewhere only the parent's bounds on time and answer hold.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn lock_up_program(_memory: u64, _seconds: u64, _program: &Path) -> io::Result<Walls> {
+    Ok(Walls { files: false, calls: false })
 }
 
 /// Elsewhere only the parent's bounds on time and answer hold.

@@ -68,6 +68,7 @@ fn look(story: &mut Story) {
     story.tell(&["info", "broken.png"]);
     story.tell(&["thumb", "banner.psd", "--to", "../banner.png", "--edge", "64"]);
     story.tell(&["thumb", "lantern.png@1"]);
+    story.tell(&["preview", "banner.psd", "--to", "../banner.jpg", "--edge", "64"]);
     find(story);
     describe(story);
 }

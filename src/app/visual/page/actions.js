@@ -1,7 +1,8 @@
 // Everything that can be done: each has a name and a key; the help and the palette are made from it.
 import { el, fill, data, app, say } from './dom.js'
 import { verdict } from './words.js'
-import { state, change, asset, opened, MODES, CHANNELS } from './state.js'
+import { state, change, asset, opened, film, foundNow, MODES, CHANNELS } from './state.js'
+import { stepMoment, nextSpan, playOrStop } from './timeline.js'
 import { zoomBy, panBy, actualPixels, showArea, look, flip, stage, pointAtMiddle } from './viewer.js'
 
 export const MODE_NAMES = { side: 'Side by side', swipe: 'Swipe', onion: 'Onion skin', blink: 'Blink', difference: 'Difference', lens: 'Lens' };
@@ -23,7 +24,11 @@ function turn(step) {
 let area = -1;
 
 function nextArea(step) {
-  const found = asset() && asset().change && asset().change.picture;
+  if (film()) {
+    stepMoment(step);
+    return;
+  }
+  const found = foundNow();
   if (!found || !found.regions.length) return;
   area = (area + step + found.regions.length) % found.regions.length;
   showArea(found.regions[area]);
@@ -70,8 +75,10 @@ export const ACTIONS = [
   { name: 'Count softened edges as changes', keys: ['e'], run: () => change({ antialias: !state.antialias }) },
   { name: 'Next channel', keys: ['c'], run: () => { change({ channel: cycle(CHANNELS, state.channel) }); say(CHANNEL_NAMES[state.channel]); } },
   { name: 'Outlines of what changed', keys: ['o'], run: () => change({ areas: !state.areas }) },
-  { name: 'Next area of change', keys: ['.'], run: () => nextArea(1) },
-  { name: 'Area of change before', keys: [','], run: () => nextArea(-1) },
+  { name: 'Next area of change; of a film the next frame', keys: ['.'], run: () => nextArea(1) },
+  { name: 'Area of change before; of a film the frame before', keys: [','], run: () => nextArea(-1) },
+  { name: 'Play a film, or stop', keys: ['l'], run: playOrStop },
+  { name: 'Next span of a film that changed', keys: ['s'], run: nextSpan },
   { name: 'Next asset', keys: ['j'], run: () => go(1) },
   { name: 'Asset before', keys: ['k'], run: () => go(-1) },
   { name: 'Later version', keys: ['n'], run: () => turn(1) },

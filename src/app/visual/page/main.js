@@ -3,6 +3,7 @@ import { el, fill, data, app, voice } from './dom.js'
 import { verdict } from './words.js'
 import { state, change, asset, heard, begin, MODES, CHANNELS } from './state.js'
 import { stage, readoutOf, scale, setUpViewer } from './viewer.js'
+import { timeline, setUpTimeline } from './timeline.js'
 import { gallery, strip, setUpGallery } from './gallery.js'
 import { panel, setUpPanel } from './panel.js'
 import { MODE_NAMES, CHANNEL_NAMES, help, palette, toGallery, setUpKeys } from './actions.js'
@@ -81,10 +82,11 @@ stage.addEventListener('drawn', () => {
   if (zoomed.textContent !== text) zoomed.textContent = text;
 });
 setUpViewer();
+setUpTimeline();
 setUpGallery();
 setUpPanel();
 setUpKeys();
 heard(refresh);
-fill(app, head, gallery, work, strip, foot, voice());
+fill(app, head, gallery, work, timeline, strip, foot, voice());
 begin();
 document.documentElement.dataset.ready = 'yes';

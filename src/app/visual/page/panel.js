@@ -1,7 +1,7 @@
 // What changed, in figures and words, beside the picture.
 import { el, fill, svg } from './dom.js'
 import { version, byline, measure, percent, count, edit, clock, louder } from './words.js'
-import { state, change, asset, heard } from './state.js'
+import { state, change, asset, heard, momentOf } from './state.js'
 import { showArea } from './viewer.js'
 
 export const panel = el('aside', { class: 'panel', 'aria-label': 'What changed' });
@@ -68,6 +68,31 @@ function sound(found) {
     found.spans.length > 0 && el('ol', { class: 'rows' }, found.spans.slice(0, 40).map(row)));
 }
 
+// Where two films differ: how many frames, and each span with where it is.
+function filmed(found) {
+  const { film } = found;
+  const told = { added: ['+', 'new'], removed: ['−', 'gone'], changed: ['▦', 'other'] };
+  const part = (value) => `${Math.round(value * 100)}%`;
+  const row = (span) => {
+    const [shape, kind] = told[span.kind];
+    const removed = span.kind === 'removed';
+    const [from, to] = removed ? span.before : span.after;
+    const frames = removed ? span.frames_before : span.frames_after;
+    const inside = [el('span', { class: 'edit' }, el('span', { class: 'shape', 'aria-hidden': 'true' }, shape), `${count(frames[1] - frames[0], 'frame', 'frames')} ${kind}`),
+      el('span', { class: 'quiet' }, `${clock(from)} to ${clock(to)}${removed ? ' before' : ''}`),
+      span.area && el('span', { class: 'quiet' }, `in ${part(span.area[2])} × ${part(span.area[3])} of the picture`)];
+    if (!found.moments.length) return el('li', { class: 'row' }, inside);
+    return el('li', {}, el('button', { class: 'row', type: 'button', onclick: () => change({ moment: momentOf(found, span) }) }, inside));
+  };
+  return section(null,
+    el('p', { class: 'big' }, film.changed_frames === 0 ? 'The same' : count(film.changed_frames, 'frame', 'frames')),
+    el('p', {}, film.changed_frames === 0 ? 'Every frame looks as before.' : `of ${film.frames.length.toLocaleString('en')} changed, in ${count(film.spans.length, 'span', 'spans')}.`),
+    film.spans.length > 0 && el('ol', { class: 'rows' }, film.spans.slice(0, 60).map(row)),
+    el('dl', {},
+      el('dt', {}, 'Length'), el('dd', {}, film.seconds_before === film.seconds_after ? clock(film.seconds_after) : `${clock(film.seconds_before)} → ${clock(film.seconds_after)}`),
+      el('dt', {}, 'Compared at'), el('dd', {}, `${film.rate} frames a second`)));
+}
+
 function layers(found) {
   if (!found.layers.length) return null;
   const pictured = new Set(found.layer_pictures.map(([at]) => at));
@@ -114,6 +139,7 @@ function refreshPanel() {
   const [one, other] = [there.states[state.a], there.states[state.b]];
   fill(panel,
     whole && found.picture && figures(found.picture),
+    whole && found.film && filmed(found),
     whole && found.sound && sound(found.sound),
     whole && layers(found),
     whole && found.picture && areas(found.picture),

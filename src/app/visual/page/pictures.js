@@ -19,10 +19,17 @@ function decode(key, text) {
     return kept;
   }
   const options = { premultiplyAlpha: 'none', colorSpaceConversion: 'none' };
-  const picture = createImageBitmap(new Blob([bytes(text)], { type: 'image/png' }), options);
+  const type = text.startsWith('/9j/') ? 'image/jpeg' : 'image/png';
+  const picture = createImageBitmap(new Blob([bytes(text)], { type }), options);
   ready.set(key, picture);
   if (ready.size > KEPT) ready.delete(ready.keys().next().value);
   return picture;
+}
+
+// One frame of a pair of a film: 0 before, 1 after; null when there is none.
+export async function frameOf(asset, which, moment) {
+  const text = data.assets[asset].change.moments[moment].pictures[which];
+  return text ? decode(`${asset}/film/${which}/${moment}`, text) : null;
 }
 
 // The picture of one state, or of one layer of it; null when there is none.

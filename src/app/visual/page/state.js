@@ -5,13 +5,13 @@ export const MODES = ['side', 'swipe', 'onion', 'blink', 'difference', 'lens'];
 export const CHANNELS = ['colour', 'red', 'green', 'blue', 'alpha', 'luminance'];
 
 export const state = {
-  asset: -1, a: 0, b: 1, layer: -1,
+  asset: -1, a: 0, b: 1, layer: -1, moment: 0,
   mode: 'side', channel: 'colour', at: 0.5, threshold: 0.03, amplify: 0, antialias: true, areas: true,
   zoom: 0, x: 0.5, y: 0.5, panels: true, theme: '', size: 240,
 };
 
 const SAVED = {
-  asset: 'asset', a: 'a', b: 'b', layer: 'layer', mode: 'mode', channel: 'channel', at: 'at', threshold: 'threshold',
+  asset: 'asset', a: 'a', b: 'b', layer: 'layer', moment: 'moment', mode: 'mode', channel: 'channel', at: 'at', threshold: 'threshold',
   amplify: 'amplify', antialias: 'antialias', areas: 'areas', zoom: 'zoom', x: 'x', y: 'y', panels: 'panels', theme: 'theme',
 };
 const start = {};
@@ -33,11 +33,36 @@ export function asset() {
   return state.asset >= 0 ? data.assets[state.asset] : null;
 }
 
+// The film that is compared, while its first and last state stand side by side.
+export function film() {
+  const there = asset();
+  const found = there && there.change && there.change.film && there.change.moments.length ? there.change : null;
+  return found && state.a === 0 && state.b === there.states.length - 1 ? found : null;
+}
+
+// What was found on the pair of pictures that is shown: of a film, on the pair of frames.
+export function foundNow() {
+  const there = asset();
+  const played = film();
+  if (played) return played.moments[state.moment] && played.moments[state.moment].picture;
+  const whole = there && state.a === 0 && state.b === there.states.length - 1;
+  return whole && there.change && there.change.picture;
+}
+
+// The moment by which a span of a film is told: the one that is shown of its middle.
+export function momentOf(change, span) {
+  const middle = (span.entries[0] + span.entries[1] - 1) / 2;
+  const far = (moment) => Math.abs(moment.entry - middle);
+  return change.moments.reduce((best, moment, number) => (far(moment) < far(change.moments[best]) ? number : best), 0);
+}
+
 export function opened(number) {
   const there = data.assets[number];
   const last = there ? there.states.length - 1 : 0;
   const a = Math.max(0, last - 1);
-  return { asset: number, a, b: last, layer: -1, zoom: 0, x: 0.5, y: 0.5 };
+  const spans = there && there.change && there.change.film ? there.change.film.spans : [];
+  const moment = spans.length && there.change.moments.length ? momentOf(there.change, spans[0]) : 0;
+  return { asset: number, a, b: last, layer: -1, moment, zoom: 0, x: 0.5, y: 0.5 };
 }
 
 function clamp(value, low, high) {
@@ -50,6 +75,7 @@ function normalise() {
   const states = asset() ? asset().states.length : 1;
   state.a = clamp(state.a, 0, states - 1);
   state.b = clamp(state.b, 0, states - 1);
+  state.moment = clamp(Math.round(state.moment), 0, Math.max(0, asset() && asset().change && asset().change.moments ? asset().change.moments.length - 1 : 0));
   state.at = clamp(state.at, 0, 1);
   state.threshold = clamp(state.threshold, 0, 0.5);
   state.amplify = clamp(Math.round(state.amplify), 0, 32);

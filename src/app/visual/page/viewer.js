@@ -1,8 +1,8 @@
 // The stage: two pictures by one transform, in all the ways of comparing.
 import { el, fill, say, calm, data } from './dom.js'
 import { version, byline, percent } from './words.js'
-import { state, change, asset, heard } from './state.js'
-import { picture, channel, canvas, colour, hex, distance } from './pictures.js'
+import { state, change, asset, heard, film, foundNow } from './state.js'
+import { picture, frameOf, channel, canvas, colour, hex, distance } from './pictures.js'
 import { differ } from './difference.js'
 
 const MARGIN = 20;
@@ -50,18 +50,21 @@ function proportional(one, other) {
 async function fetchPictures() {
   const there = asset();
   if (!there) return;
-  const key = [state.asset, state.a, state.b, state.layer].join('/');
+  const played = Boolean(film());
+  const key = [state.asset, state.a, state.b, state.layer, played ? state.moment : ''].join('/');
   const [one, other] = statesOf();
   if (held.key !== key) {
     wish += 1;
     const mine = wish;
-    const [a, b] = await Promise.all([picture(state.asset, state.a, state.layer), picture(state.asset, state.b, state.layer)]
-      .map((promise) => promise.catch(() => null)));
+    const wanted = played ? [0, 1].map((which) => frameOf(state.asset, which, state.moment))
+      : [picture(state.asset, state.a, state.layer), picture(state.asset, state.b, state.layer)];
+    const [a, b] = await Promise.all(wanted.map((promise) => promise.catch(() => null)));
     if (mine !== wish) return;
     const stretched = proportional(one, other);
     const size = (part) => Math.max(one[part], other[part], 1);
     held = { key, a, b, width: size('width'), height: size('height'), stretched };
   }
+  stage.dataset.moment = played ? String(state.moment) : '';
   held.shownA = channel(held.a, state.channel);
   held.shownB = held.b === held.a ? held.shownA : channel(held.b, state.channel);
   difference.key = '';
@@ -149,9 +152,8 @@ function accent() {
 // Boxes around what changed, in the colour that says: look here.
 function outline(pane) {
   const there = asset();
-  const found = there.change && there.change.picture;
-  const first = state.a === 0 && state.b === there.states.length - 1;
-  if (!state.areas || !found || !first || state.layer >= 0 || state.channel !== 'colour') return;
+  const found = foundNow();
+  if (!there || !state.areas || !found || state.layer >= 0 || state.channel !== 'colour') return;
   const { s, left, top } = place(pane);
   const factor = held.width / found.width * s;
   context.save();
@@ -330,8 +332,8 @@ function label() {
   const none = [held.a ? null : version(one), held.b || one === other ? null : version(other)].filter(Boolean);
   const absent = held.key !== '' && none.length > 0;
   missing.hidden = !absent;
-  missing.textContent = absent ? `${none.join(' and ')}: ${state.layer >= 0 ? 'no pixels of this layer' : 'no picture'}` : '';
-  const found = there.change && there.change.picture;
+  missing.textContent = absent ? `${none.join(' and ')}: ${state.layer >= 0 ? 'no pixels of this layer' : film() ? 'this frame is not there' : 'no picture'}` : '';
+  const found = foundNow();
   const words = [there.name, `A: ${version(one)}, ${byline(one)}`, `B: ${version(other)}, ${byline(other)}`];
   if (found) words.push(`${percent(found.changed_percent)} of it changed`);
   stage.setAttribute('aria-label', words.join('. '));
@@ -386,7 +388,7 @@ export function actualPixels(at) {
 
 // Shows one area of change as large as it makes sense.
 export function showArea(area) {
-  const found = asset().change.picture;
+  const found = foundNow();
   const factor = held.width / found.width;
   const [pane] = panes();
   const room = Math.min(pane.width / (area.width * factor + 80), pane.height / (area.height * factor + 80));
@@ -505,7 +507,7 @@ function gestures() {
   }, { passive: false });
 }
 
-const PICTURED = ['asset', 'a', 'b', 'layer', 'channel'];
+const PICTURED = ['asset', 'a', 'b', 'layer', 'moment', 'channel'];
 let before = '';
 
 export function setUpViewer() {

@@ -66,6 +66,7 @@ export function verdict(asset) {
     if (change.sound.only_loudness) return louder(change.sound.louder);
     return change.sound.spans.length ? `${count(change.sound.spans.length, 'span', 'spans')} changed` : 'sounds the same';
   }
+  if (change.film) return change.film.spans.length ? `${count(change.film.spans.length, 'span', 'spans')} changed` : 'looks the same';
   if (!change.picture) return 'changed';
   if (change.picture.changed_pixels === 0) return 'looks the same';
   return `${percent(change.picture.changed_percent)} changed`;

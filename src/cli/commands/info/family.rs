@@ -14,6 +14,9 @@ pub(super) fn rows(facts: &Facts, row: &mut dyn FnMut(&str, String)) {
         if let Some(rate) = timing.frame_rate {
             row("frame rate", format!("{rate:.2} a second"));
         }
+        if let Some(timecode) = &timing.timecode {
+            row("time code", safe(timecode));
+        }
         for track in &timing.tracks {
             row(track_kind(track), track_text(track));
         }
@@ -81,6 +84,9 @@ fn track_kind(track: &Track) -> &'static str {
 
 fn track_text(track: &Track) -> String {
     let mut words: Vec<String> = vec![safe(&track.codec)];
+    if let Some(profile) = &track.profile {
+        words[0].push_str(&format!(" {}", safe(profile)));
+    }
     words.extend(track.size.map(|(width, height)| format!("{width} × {height} pixels")));
     words.extend(track.sample_rate.map(|rate| format!("{} kHz", f64::from(rate) / 1000.0)));
     words.extend(track.channels.map(|channels| match channels {

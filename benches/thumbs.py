@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Small pictures per second on one core: pent beside vipsthumbnail and ImageMagick, on the same files in one run.
+
+    benches/thumbs.py --pent target/release/pent [--rounds 5] [--edge 256] [--work FOLDER]
+
+Every program makes one picture of one file in a process of its own, pinned to one core; the programs take turns within a
+round. vipsthumbnail is run a second time with all files of a family in one process, which pent has no
+command for. Needs Debian's ffmpeg and libvips-tools; imagemagick where it is there. Pictures are
+made by ffmpeg out of the studio's photograph, with noise so that they pack as photographs do.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+STUDIO = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "studio"
+FILES = 6
+
+
+def run(arguments, **options):
+    return subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+
+
+def photographs(folder, name, size, how):
+    """Pictures of one size, each with other noise."""
+    made = []
+    for number in range(FILES):
+        path = folder / f"{number}-{name}"
+        source = STUDIO / "v1/photo/harbour-dusk.jpg"
+        noise = f"scale={size}:flags=lanczos,noise=alls=9:allf=t:all_seed={number + 1}"
+        run(["ffmpeg", "-v", "error", "-y", "-i", str(source), "-vf", noise, "-frames:v", "1", *how, str(path)])
+        made.append(path)
+    return made
+
+
+def copies(folder, source, end):
+    made = []
+    for number in range(FILES):
+        path = folder / f"{number}-{source.stem}.{end}"
+        shutil.copy(source, path)
+        made.append(path)
+    return made
+
+
+def corpus(folder):
+    """Files by family."""
+    return {
+        "JPEG, 24 megapixels": photographs(folder, "large.jpg", "6000:4000", ["-q:v", "3"]),
+        "JPEG, 2 megapixels": photographs(folder, "small.jpg", "1732:1155", ["-q:v", "3"]),
+        "PNG, 6 megapixels": photographs(folder, "p.png", "3000:2000", []),
+        "TIFF, 6 megapixels": photographs(folder, "t.tif", "3000:2000", ["-compression_algo", "deflate"]),
+        "WebP, 6 megapixels": photographs(folder, "w.webp", "3000:2000", ["-q:v", "85"]),
+        "SVG": copies(folder, STUDIO / "v1/brand/logo.svg", "svg"),
+        "PDF": copies(folder, STUDIO / "v1/brand/logo.pdf", "pdf"),
+    }
+
+
+def programs(options, folder):
+    edge = str(options.edge)
+    out = folder / "out"
+    out.mkdir()
+
+    def pent(path):
+        target = out / "pent.png"
+        target.unlink(missing_ok=True)
+        return [options.pent, "-C", str(folder), "thumb", path.name, "--to", str(target), "--edge", edge]
+
+    def vips(path):
+        return ["vipsthumbnail", "-s", edge, "-o", str(out / "vips.png"), str(path)]
+
+    def magick(path):
+        return ["convert", str(path), "-auto-orient", "-thumbnail", f"{edge}x{edge}", str(out / "magick.png")]
+
+    known = {"pent": pent, "vipsthumbnail": vips, "ImageMagick": magick}
+    if not shutil.which("vipsthumbnail"):
+        del known["vipsthumbnail"]
+    told = subprocess.run(["convert", "-version"], capture_output=True, text=True) if shutil.which("convert") else None
+    if told is None or "ImageMagick" not in told.stdout:
+        del known["ImageMagick"]
+    return known
+
+
+def taken(commands, core):
+    """Processor and wall seconds of commands one after the other on one core."""
+    begun, before = time.monotonic(), os.times()
+    for command in commands:
+        result = subprocess.run(["taskset", "-c", str(core), *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        if result.returncode != 0:
+            return None
+    after = os.times()
+    return time.monotonic() - begun, after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pent", required=True)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--edge", type=int, default=256)
+    parser.add_argument("--core", type=int, default=0)
+    parser.add_argument("--work")
+    options = parser.parse_args()
+    options.pent = str(pathlib.Path(options.pent).resolve())
+    with tempfile.TemporaryDirectory(dir=options.work) as name:
+        folder = pathlib.Path(name)
+        os.environ["HOME"] = name
+        run([options.pent, "-C", name, "init"])
+        families = corpus(folder)
+        known = programs(options, folder)
+        print("| family | program | pictures a CPU second: median (min to max) | wall s of one |")
+        print("|---|---|---|---|")
+        for family, files in families.items():
+            ways = {program: [command(path) for path in files] for program, command in known.items()}
+            if "vipsthumbnail" in known:
+                out = str(folder / "out" / "%s.png")
+                ways["vipsthumbnail, all in one process"] = [
+                    ["vipsthumbnail", "-s", str(options.edge), "-o", out, *map(str, files)]
+                ]
+            times = {way: [] for way in ways}
+            for _ in range(options.rounds):
+                for way, commands in ways.items():
+                    times[way].append(taken(commands, options.core))
+            for way, rounds in times.items():
+                if None in rounds:
+                    print(f"| {family} | {way} | cannot | |")
+                    continue
+                rates = [len(files) / cpu for _, cpu in rounds]
+                wall = statistics.median(wall for wall, _ in rounds) / len(files)
+                print(f"| {family} | {way} | {statistics.median(rates):.1f} ({min(rates):.1f} to {max(rates):.1f}) | {wall:.3f} |")
+                sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

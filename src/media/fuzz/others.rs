@@ -1,0 +1,117 @@
+//! Fuzz targets of formats of which only what stands beside the pixels is read, and of what `ffprobe` says.
+
+use super::families::look;
+use crate::base::fuzz::{Target, Verdict};
+use crate::media::film::probe;
+use crate::media::format;
+use crate::media::input::Input;
+use crate::media::pixels::Pixels;
+use std::io::Cursor;
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target::new("media: raw picture", &["media/camera.rs", "media/jpeg_inside.rs"], raw_seeds, |bytes| {
+        look(bytes, &format::RAW)
+    })
+    .with_memory(64 << 20),
+    Target::new("media: PostScript drawing", &["media/postscript.rs"], postscript_seeds, |bytes| {
+        look(bytes, &format::EPS)
+    })
+    .with_memory(64 << 20),
+    Target::new(
+        "media: InDesign document",
+        &["media/indesign.rs", "media/xmp_picture.rs"],
+        indesign_seeds,
+        |bytes| look(bytes, &format::INDD),
+    )
+    .with_memory(64 << 20),
+    Target::new("media: FBX scene", &["media/fbx.rs"], fbx_seeds, |bytes| look(bytes, &format::FBX))
+        .with_memory(64 << 20),
+    Target::new("media: USD scene", &["media/usd.rs"], usd_seeds, |bytes| look(bytes, &format::USD))
+        .with_memory(16 << 20),
+    Target::new("media: answer of ffprobe", &["media/film/probe.rs"], probe_seeds, |bytes| {
+        probe::facts(bytes, &format::MKV).map_or(Verdict::Refused, |_| Verdict::Understood)
+    })
+    .with_memory(4 << 20),
+    Target::new(
+        "media: JPEG XL picture",
+        &["media/still/jxl.rs"],
+        || vec![b"\xff\x0a\x45\x00".to_vec()],
+        |bytes| look(bytes, &format::JXL),
+    )
+    .with_memory(4 << 20),
+];
+
+fn jpeg() -> Vec<u8> {
+    let pixels = Pixels::new(4, 2, [90, 20, 20, 255].repeat(8));
+    pixels.and_then(|pixels| pixels.jpeg(80)).unwrap_or_default()
+}
+
+/// A structure of one directory with a size and an orientation, and a picture behind it.
+fn raw_seeds() -> Vec<Vec<u8>> {
+    let mut bytes = b"II*\0\x08\0\0\0\x03\0".to_vec();
+    for (tag, value) in [(0x100u16, 8u16), (0x101, 6), (0x112, 6)] {
+        bytes.extend([&tag.to_le_bytes()[..], &[3, 0, 1, 0, 0, 0], &value.to_le_bytes(), &[0, 0]].concat());
+    }
+    bytes.extend([0; 4]);
+    bytes.extend(jpeg());
+    vec![bytes]
+}
+
+fn postscript_seeds() -> Vec<Vec<u8>> {
+    let text = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%Title: A\n%%BeginPreview: 4 2 1 2\n% 80\n% 10\n%%EndPreview\n";
+    let mut table = b"\xc5\xd0\xd3\xc6".to_vec();
+    for number in [30u32, text.len() as u32, 0, 0, 0, 0] {
+        table.extend(number.to_le_bytes());
+    }
+    table.extend([0xff, 0xff]);
+    vec![text.to_vec(), [&table[..], text].concat()]
+}
+
+fn indesign_seeds() -> Vec<Vec<u8>> {
+    let picture = <base64ct::Base64 as base64ct::Encoding>::encode_string(&jpeg());
+    let packet = format!(
+        "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\
+         <rdf:Description xmlns:xmp=\"http://ns.adobe.com/xap/1.0/\" xmlns:xmpGImg=\"http://ns.adobe.com/xap/1.0/g/img/\">\
+         <xmp:Rating>3</xmp:Rating><xmp:Thumbnails><rdf:Alt><rdf:li rdf:parseType=\"Resource\">\
+         <xmpGImg:image>{picture}</xmpGImg:image></rdf:li></rdf:Alt></xmp:Thumbnails></rdf:Description></rdf:RDF></x:xmpmeta>"
+    );
+    vec![packet.into_bytes()]
+}
+
+/// A scene with one mesh of a triangle and one material.
+fn fbx_seeds() -> Vec<Vec<u8>> {
+    fn record(at: usize, name: &str, values: &[u8], count: u32, within: &[u8]) -> Vec<u8> {
+        let end = at + 13 + name.len() + values.len() + within.len();
+        let numbers = [end as u32, count, values.len() as u32].map(u32::to_le_bytes).concat();
+        [&numbers[..], &[name.len() as u8], name.as_bytes(), values, within].concat()
+    }
+    let mut bytes = b"Kaydara FBX Binary  \0\x1a\0".to_vec();
+    bytes.extend(7400u32.to_le_bytes());
+    let text = |text: &[u8]| [&b"S"[..], &(text.len() as u32).to_le_bytes(), text].concat();
+    let material = [&b"L\0\0\0\0\0\0\0\0"[..], &text(b"Brass\0\x01Material")].concat();
+    let objects = bytes.len() + 13 + "Objects".len();
+    let first = record(objects, "Material", &material, 2, b"");
+    let corners: Vec<u8> = [0i32, 1, -3].into_iter().flat_map(i32::to_le_bytes).collect();
+    let array =
+        [&b"i"[..], &3u32.to_le_bytes(), &0u32.to_le_bytes(), &12u32.to_le_bytes(), &corners].concat();
+    let geometry = objects + first.len();
+    let inner = record(geometry + 13 + "Geometry".len(), "PolygonVertexIndex", &array, 1, b"");
+    let second = record(geometry, "Geometry", b"", 0, &inner);
+    let all = record(bytes.len(), "Objects", b"", 0, &[first, second].concat());
+    bytes.extend(all);
+    vec![bytes]
+}
+
+fn usd_seeds() -> Vec<Vec<u8>> {
+    vec![
+        b"#usda 1.0\ndef Mesh \"A\" {\nint[] faceVertexCounts = [3]\npoint3f[] points = [(0, 0, 0)]\n"
+            .to_vec(),
+    ]
+}
+
+fn probe_seeds() -> Vec<Vec<u8>> {
+    let answer = r#"{"streams": [{"codec_type": "video", "codec_name": "h264", "width": 4, "height": 2,
+        "avg_frame_rate": "25/1", "tags": {"language": "eng"}}], "format": {"duration": "1.0", "tags": {"title": "A"}}}"#;
+    vec![answer.as_bytes().to_vec()]
+}

@@ -1,0 +1,121 @@
+//! USD scenes in their text form (USDA): what they contain, told by the lines that begin things. The binary form
+//! (USDC) is named and not read; neither is drawn.
+
+use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::facts::{Facts, LIST_MAX, Scene, cut};
+use crate::media::format::{self, Format};
+use crate::media::input::Input;
+use crate::media::pixels::Pixels;
+
+/// How much of a scene is read, in bytes.
+const READ_MAX: usize = 64 << 20;
+
+/// USD scenes that stand alone.
+pub struct Usd;
+
+impl Decoder for Usd {
+    fn formats(&self) -> &'static [&'static Format] {
+        &[&format::USD]
+    }
+
+    fn draws(&self, _: &'static Format) -> bool {
+        false
+    }
+
+    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
+        let bytes = input.read_at(0, READ_MAX)?;
+        tell(&bytes, facts);
+        Ok(())
+    }
+
+    fn picture(
+        &self,
+        _: &mut Input<'_>,
+        _: &'static Format,
+        _: Wanted,
+    ) -> Result<Option<Pixels>, DecodeError> {
+        Ok(None)
+    }
+}
+
+/// Adds what a scene says of itself.
+pub fn tell(bytes: &[u8], facts: &mut Facts) {
+    if bytes.starts_with(b"PXR-USDC") {
+        facts.note("the binary form of the scene (USDC) is not read");
+        return;
+    }
+    let mut scene = Scene::default();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let line = String::from_utf8_lossy(line);
+        let line = line.trim();
+        if let Some(rest) = line.strip_prefix("def ") {
+            let (kind, name) = rest
+                .split_once('"')
+                .map_or((rest, ""), |(kind, rest)| (kind.trim(), rest.split('"').next().unwrap_or_default()));
+            scene.nodes += 1;
+            match kind {
+                "Mesh" => scene.meshes += 1,
+                "Material" if scene.materials.len() < LIST_MAX => scene.materials.push(cut(name)),
+                _ => {}
+            }
+        } else if let Some((array, count)) = counted(line) {
+            match array {
+                "points" => scene.vertices += count,
+                _ => scene.faces += count,
+            }
+        } else if let Some((_, rest)) = line.split_once("= @") {
+            named(line, rest, &mut scene, facts);
+        } else if let Some((_, value)) = line.split_once("upAxis = ") {
+            facts.add_field("usd", "upAxis", value.trim_matches('"'));
+        }
+    }
+    facts.scene = Some(scene);
+}
+
+/// How many values an array has that tells of vertices or faces.
+fn counted(line: &str) -> Option<(&'static str, u64)> {
+    if let Some((_, values)) = line.split_once("point3f[] points = [") {
+        return Some(("points", values.matches('(').count() as u64));
+    }
+    let (_, values) = line.split_once("int[] faceVertexCounts = [")?;
+    Some((
+        "faces",
+        values.split(',').filter(|value| !value.trim().trim_matches(']').is_empty()).count() as u64,
+    ))
+}
+
+/// A file that is named between two signs.
+fn named(line: &str, rest: &str, scene: &mut Scene, facts: &mut Facts) {
+    let Some((name, _)) = rest.split_once('@').filter(|(name, _)| !name.is_empty()) else { return };
+    let name = cut(name);
+    if line.contains("inputs:file") && scene.textures.len() < LIST_MAX && !scene.textures.contains(&name) {
+        scene.textures.push(name.clone());
+    }
+    if facts.needs.len() < LIST_MAX && !facts.needs.contains(&name) {
+        facts.needs.push(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_scene_begins_is_counted() {
+        let text = b"#usda 1.0\n(\n    upAxis = \"Y\"\n)\ndef Xform \"Lantern\"\n{\n    def Mesh \"Glass\"\n    {\n\
+            int[] faceVertexCounts = [3, 4]\n        point3f[] points = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 1, 0), (2, 2, 2)]\n\
+            def Material \"Brass\" {\n asset inputs:file = @textures/brass.png@\n";
+        let mut facts = Facts::default();
+        tell(text, &mut facts);
+        let scene = facts.scene.expect("a scene");
+        assert_eq!((scene.nodes, scene.meshes, scene.faces, scene.vertices), (3, 1, 2, 5));
+        assert_eq!(
+            (scene.materials, scene.textures),
+            (vec!["Brass".to_owned()], vec!["textures/brass.png".to_owned()])
+        );
+        assert_eq!(facts.needs, ["textures/brass.png"]);
+        let mut binary = Facts::default();
+        tell(b"PXR-USDC\0\0", &mut binary);
+        assert!(binary.scene.is_none() && binary.notes.len() == 1);
+    }
+}
