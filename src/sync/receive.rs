@@ -32,7 +32,7 @@ use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::logs::Inbox;
 use crate::sync::origins::{Tie, identify as identify_origin, split_commit, split_digest, split_form};
 use crate::sync::remote::{Kind, ObjectKey};
-use crate::sync::room::Room;
+use crate::sync::room::{Held, Room};
 use crate::sync::walk::{Found, NewFile, find_new};
 use erased::Tombstones;
 use kept::KeptCommits;
@@ -71,6 +71,7 @@ pub struct Receiver<'a> {
     tombstones: Tombstones,
     unpublished_bytes: AtomicU64,
     objects: u64,
+    held: Held,
     /// What the bundles had, where somebody wants to know.
     pub(in crate::sync) brought: Option<Vec<(ObjectKey, u64)>>,
     inbox: Inbox,
@@ -132,6 +133,7 @@ impl<'a> Receiver<'a> {
             tombstones: Tombstones::default(),
             unpublished_bytes: AtomicU64::new(0),
             objects: 0,
+            held: Held::default(),
             brought: None,
             inbox,
             room: Room::of(repository.pent_dir()),

@@ -13,6 +13,11 @@ const STEP_BYTES: u64 = 1 << 20;
 /// Most room that stays free, in bytes; a twentieth of a smaller disk.
 const RESERVE_BYTES_MAX: u64 = 1 << 30;
 const RESERVE_PARTS: u64 = 20;
+/// Most bytes of people, ties, originals and tombstones that one fetch keeps in memory: millions of them.
+const HELD_BYTES_MAX: usize = 2 << 30;
+/// What each of them takes beside its bytes, about.
+const HELD_OVERHEAD_BYTES: usize = 100;
+
 /// How much room is left where a folder is, and how much there is in all; plenty where nobody can say.
 pub(super) fn bytes_free(folder: &Path) -> (u64, u64) {
     let space = rustix::fs::statvfs(folder);
@@ -49,9 +54,34 @@ impl Room {
     }
 }
 
+/// Counts what is kept in memory until it is known to be wanted.
+#[derive(Debug, Default)]
+pub(super) struct Held(usize);
+
+impl Held {
+    /// Counts one thing more, and refuses more than any history has.
+    pub(super) fn add(&mut self, bytes: &[u8]) -> SyncResult<()> {
+        self.0 += bytes.len() + HELD_OVERHEAD_BYTES;
+        if self.0 <= HELD_BYTES_MAX {
+            return Ok(());
+        }
+        let detail = format!("it has more than {} of records", human_bytes(HELD_BYTES_MAX as u64));
+        Err(SyncError::Invalid { what: "a history", detail })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_in_memory_is_bounded_also_when_it_is_nothing_but_small() {
+        let (mut held, large) = (Held::default(), vec![0; 64 << 20]);
+        assert!((0..31).all(|_| held.add(&large).is_ok()));
+        assert!((0..1000).all(|_| held.add(b"").is_ok()));
+        let refused = (0..2).find_map(|_| held.add(&large).err()).expect("a refusal");
+        assert!(refused.to_string().contains("of records"), "{refused}");
+    }
 
     #[test]
     fn a_disk_with_room_takes_everything_and_one_without_nothing() {

@@ -238,6 +238,7 @@ fn an_archive_goes_on_past_what_cannot_be_had() {
                 revision: "@".into(),
                 target: place.path().join(name),
                 paths: ["a.txt", "gone.raw", "z.txt"].map(path).to_vec(),
+                sidecars: false,
             };
             let monitor = CollectingMonitor::default();
             let report = export::run(&lab.repository, &options, &lab.clock, &monitor).expect("an archive");

@@ -4,9 +4,7 @@ use super::families::look;
 use crate::base::fuzz::{Target, Verdict};
 use crate::media::film::probe;
 use crate::media::format;
-use crate::media::input::Input;
 use crate::media::pixels::Pixels;
-use std::io::Cursor;
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
