@@ -7,7 +7,7 @@
 //! history and what with the change.
 
 // A benchmark says what it measured, and ends when it cannot.
-#![allow(clippy::expect_used, clippy::print_stdout, dead_code)]
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, dead_code)]
 
 #[path = "../tests/suite/review_kit.rs"]
 mod review_kit;
@@ -95,7 +95,7 @@ fn measured(commits: u32) -> Vec<(&'static str, Duration)> {
     rows.push(("clone, which verifies all of it", took));
     land_one(&house, 1);
     pushed(&house, None);
-    let (_, took) = timed(|| fetched(&mate));
+    let ((), took) = timed(|| fetched(&mate));
     rows.push(("fetch of one landing more", took));
     rows.push(("pent verify after it, of one commit", timed(|| verified_one(&mate)).1));
     rows.push(("fetch of nothing new", timed(|| fetched(&mate)).1));
@@ -338,7 +338,7 @@ fn cloned(address: &Address) -> House {
     };
     clone::run(&options, &Reach::default(), &clock, &SilentMonitor).expect("a clone");
     let repository = Repository::open(folder.path(), Access::ReadWrite).expect("a clone");
-    House { folder, repository, clock, signs: Default::default() }
+    House { folder, repository, clock, signs: std::sync::atomic::AtomicBool::default() }
 }
 
 fn fetched(house: &House) {

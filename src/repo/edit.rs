@@ -64,7 +64,7 @@ impl Edit {
         }
         let keys: Vec<[u8; FileId::SIZE + 1]> =
             files.iter().map(|file| Tombstone::excuse_key(*file)).collect();
-        self.transaction.delete_all(Space::Tombstones, keys.iter().map(|key| key.as_slice()))?;
+        self.transaction.delete_all(Space::Tombstones, keys.iter().map(<[u8; 33]>::as_slice))?;
         Ok(())
     }
 

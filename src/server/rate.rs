@@ -12,7 +12,7 @@ const ADDRESSES_MAX: usize = 10_000;
 pub fn whose(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(new) => IpAddr::from((u128::from(new) >> 64 << 64).to_be_bytes()),
-        old => old,
+        old @ IpAddr::V4(_) => old,
     }
 }
 

@@ -89,7 +89,7 @@ impl House {
             folder,
             repository,
             clock: Seconds(AtomicI64::new(1_772_381_000_000)),
-            signs: Default::default(),
+            signs: std::sync::atomic::AtomicBool::default(),
         };
         house.write("brand/logo.svg", "<svg>old</svg>");
         house.write("brand/type.txt", "Grotesk\n");
@@ -103,7 +103,12 @@ impl House {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let repository =
             Repository::create(folder.path(), &StoreSettings::new(REPOSITORY)).expect("a new repository");
-        Self { folder, repository, clock: Seconds::from(1_772_382_000_000), signs: Default::default() }
+        Self {
+            folder,
+            repository,
+            clock: Seconds::from(1_772_382_000_000),
+            signs: std::sync::atomic::AtomicBool::default(),
+        }
     }
 
     /// The same with a policy whose rules are these.

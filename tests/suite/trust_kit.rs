@@ -222,13 +222,12 @@ impl Studio {
 
     /// The next link, signed by some.
     pub fn link(&self, text: &str, signers: &[u8]) -> Signed {
-        let (number, parents, starts) = match self.entries.is_empty() {
-            true => (1, Vec::new(), BTreeMap::from([(MAIN.to_owned(), commit(1))])),
-            false => {
-                let log = self.log();
-                let in_force = log.in_force().expect("a policy");
-                (in_force.number + 1, vec![in_force.id], BTreeMap::new())
-            }
+        let (number, parents, starts) = if self.entries.is_empty() {
+            (1, Vec::new(), BTreeMap::from([(MAIN.to_owned(), commit(1))]))
+        } else {
+            let log = self.log();
+            let in_force = log.in_force().expect("a policy");
+            (in_force.number + 1, vec![in_force.id], BTreeMap::new())
         };
         signed_link(&unsigned(text, number, parents, starts), signers)
     }
