@@ -10,7 +10,7 @@ use crate::base::monitor::{Monitor, Phase};
 use crate::base::time::{Clock, Timestamp};
 use crate::object::log_entry::{LockDeed, LogDeed, LogEntry, Why};
 use crate::object::policy_link::PolicyLink;
-use crate::repo::journal::JournalEntry;
+use crate::repo::journal::JournalHead;
 use crate::repo::{Repository, View};
 use crate::trust::chain::{ChainError, VerifiedLog};
 use serde::Serialize;
@@ -221,8 +221,8 @@ fn link_words(statement: &str) -> String {
 
 /// What this clone did to names, whether they are protected or not.
 fn journalled(view: &View, events: &mut Vec<EventLine>) -> Result<(), AppError> {
-    for entry in view.journal()? {
-        let JournalEntry { sequence, time, verb, summary, refs, .. } = entry;
+    for entry in view.journal_heads()? {
+        let JournalHead { sequence, time, verb, summary, refs, .. } = entry?;
         for moved in refs {
             let committer = match moved.after {
                 Some(commit) => crate::object::source::ObjectSource::commit(view, commit).ok(),

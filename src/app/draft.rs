@@ -8,7 +8,7 @@ use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
 use crate::object::source::ObjectSource;
 use crate::repo::edit::JournalNote;
-use crate::repo::history::Walk;
+use crate::repo::history::count_only_in;
 use crate::repo::journal::StateChange;
 use crate::repo::refs::{RefKind, RefName, RefTarget};
 use crate::repo::{Repository, View};
@@ -216,16 +216,9 @@ pub fn find_branch(view: &View, name: &str) -> Result<RefName, AppError> {
 
 /// How many commits of a branch no other name reaches.
 fn commits_only_in(view: &View, name: &RefName, tip: CommitId) -> Result<u64, AppError> {
-    let mut walk = Walk::from(view, [tip])?;
-    for (other, target) in view.references()? {
-        if other != *name {
-            walk.hide(target.commit)?;
-        }
-    }
-    let mut count = 0;
-    for item in walk {
-        item?;
-        count += 1;
-    }
-    Ok(count)
+    let others = view.references()?.into_iter().filter(|(other, _)| other != name);
+    let mut others: Vec<CommitId> = others.map(|(_, target)| target.commit).collect();
+    others.sort_unstable();
+    others.dedup();
+    Ok(count_only_in(view, tip, &others)?)
 }

@@ -172,6 +172,6 @@ fn newest(
     if let Some(head) = view.head()? {
         return Ok(head);
     }
-    let upstream = view.reference(&RefName::remote(remote, &view.state()?.branch)?)?;
+    let upstream = view.reference(&RefName::remote(remote, view.branch()?)?)?;
     Ok(upstream.ok_or(RepoError::NoCommits)?.commit)
 }

@@ -81,8 +81,10 @@ fn spoken_for(repository: &Repository, clock: &dyn Clock) -> Result<HashSet<Stri
     if let Some(underway) = view.state()?.underway {
         names.extend(underway.set_aside.into_iter().chain(underway.brings_back));
     }
-    let young = view.journal()?.into_iter().filter(|entry| !displaced::is_long_ago(entry.time, now));
-    names.extend(young.filter_map(|entry| entry.displaced));
+    for entry in view.journal_heads()? {
+        let entry = entry?;
+        names.extend(entry.displaced.filter(|_| !displaced::is_long_ago(entry.time, now)));
+    }
     Ok(names)
 }
 

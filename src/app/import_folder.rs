@@ -138,7 +138,7 @@ fn branch_for(repository: &Repository, options: &Options) -> Result<RefName, App
     let view = repository.view()?;
     let branch = match &options.branch {
         Some(name) => RefName::branch(name)?,
-        None if view.head()?.is_none() => view.state()?.branch,
+        None if view.head()?.is_none() => view.branch()?.clone(),
         None => {
             let name = options.folder.file_name().map(|name| name.to_string_lossy().into_owned());
             let plain: String = name

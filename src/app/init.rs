@@ -39,6 +39,6 @@ pub fn run(options: &Options) -> Result<Report, AppError> {
     let has_work = fs::read_dir(&root).map_err(AppError::io("reading", &root))?.next().is_some();
     let settings = StoreSettings::new(options.id);
     let repository = Repository::create(&root, &settings)?;
-    let branch = repository.view()?.state()?.branch.name().to_owned();
+    let branch = repository.view()?.branch()?.clone().name().to_owned();
     Ok(Report { root: root.into(), id: options.id, branch, has_work })
 }

@@ -2,8 +2,8 @@
 
 use crate::app::common::describe::TimeLine;
 use crate::app::error::AppError;
-use crate::repo::Repository;
-use crate::repo::journal::{JournalEntry, RefMove, Reversal, UndoCursor};
+use crate::repo::journal::{JournalHead, RefMove, Reversal};
+use crate::repo::{RepoError, Repository};
 use serde::Serialize;
 
 /// What to list.
@@ -45,8 +45,8 @@ pub struct EntryLine {
     pub reverses: Option<Reversal>,
 }
 
-impl From<JournalEntry> for EntryLine {
-    fn from(entry: JournalEntry) -> Self {
+impl From<JournalHead> for EntryLine {
+    fn from(entry: JournalHead) -> Self {
         Self {
             sequence: entry.sequence,
             time: entry.time.into(),
@@ -61,10 +61,12 @@ impl From<JournalEntry> for EntryLine {
 
 /// Lists the journal.
 pub fn run(repository: &Repository, options: Options) -> Result<Report, AppError> {
-    let entries = repository.view()?.journal()?;
-    let cursor = UndoCursor::over(entries.iter());
+    let view = repository.view()?;
+    let cursor = view.undo_cursor()?;
+    let mut newest_first = view.journal_heads()?.rev();
     let limit = options.limit.unwrap_or(usize::MAX);
-    let more = entries.len() > limit;
-    let entries = entries.into_iter().rev().take(limit).map(EntryLine::from).collect();
+    let entries = newest_first.by_ref().take(limit).map(|head| Ok(EntryLine::from(head?)));
+    let entries = entries.collect::<Result<_, RepoError>>()?;
+    let more = newest_first.next().transpose()?.is_some();
     Ok(Report { entries, undo: cursor.undo, redo: cursor.redo, more })
 }

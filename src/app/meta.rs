@@ -118,9 +118,9 @@ pub fn change(
 ) -> Result<Report, AppError> {
     let _lock = repository.store().lock_worktree(monitor)?;
     let view = repository.view()?;
-    let base = view.ground(&view.state()?)?;
     let mut edit = repository.edit()?;
     let before = edit.state()?;
+    let base = view.ground(&before)?;
     let mut after = before.clone();
     // A schema that cannot be read says nothing about values; `pent schema check` tells what is wrong.
     let schema = schema::in_worktree(repository).ok().flatten();

@@ -55,7 +55,7 @@ pub fn run(
     let fetch = fetch::run(repository, options.remote.as_deref(), reach, clock, monitor)?;
     let anew = write_anew(repository, signing, clock, monitor)?;
     let view = repository.view()?;
-    let branch = view.state()?.branch;
+    let branch = view.branch()?.clone();
     let upstream = RefName::remote(&fetch.remote, &branch)?;
     let Some(target) = view.reference(&upstream)? else {
         return Ok(Report { fetch, anew, merge: None, files: None });

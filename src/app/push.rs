@@ -417,7 +417,7 @@ fn wanted(
         return Ok(all.map(|(name, target)| (name, Some(target))).collect());
     }
     if options.names.is_empty() {
-        let branch = view.state()?.branch;
+        let branch = view.branch()?.clone();
         let target = view.reference(&branch)?.ok_or(crate::repo::RepoError::NoCommits)?;
         return Ok(vec![(branch, Some(target))]);
     }

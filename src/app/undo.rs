@@ -13,12 +13,11 @@ use crate::base::time::Clock;
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
 use crate::repo::edit::JournalNote;
-use crate::repo::journal::{
-    FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, UndoCursor,
-};
+use crate::repo::journal::{FilesChange, JournalEntry, JournalHead, RefMove, Reversal, ShelfMove};
 use crate::repo::refs::{Annotation, RefTarget};
 use crate::repo::state::{Renaming, Underway, WorktreeState};
-use crate::repo::{RepoError, Repository};
+use crate::repo::state_difference::Side;
+use crate::repo::{RepoError, Repository, View};
 use crate::worktree::displaced;
 use serde::Serialize;
 
@@ -59,27 +58,28 @@ pub fn run(
 ) -> Result<Report, AppError> {
     let mut session = Session::begin(repository, monitor)?;
     finish_interrupted(&mut session, clock, monitor)?;
-    let entries = session.view.journal()?;
-    let cursor = UndoCursor::over(entries.iter());
+    let cursor = session.view.undo_cursor()?;
     let (next, verb) = match direction {
         Direction::Undo => (cursor.undo, "undo"),
         Direction::Redo => (cursor.redo, "redo"),
     };
-    let entry = next.and_then(|sequence| entries.iter().find(|entry| entry.sequence == sequence));
-    let entry = entry.ok_or(AppError::NothingTo { verb })?.clone();
-    let kept = kept_set(&entries, entry.sequence, direction);
+    let entry = next.map(|sequence| session.view.journal_entry(sequence)).transpose()?.flatten();
+    let entry = entry.ok_or(AppError::NothingTo { verb })?;
+    let kept = kept_set(&session.view, entry.sequence, direction)?;
     let reversal = Reverse { direction, entry: &entry, kept };
     reversal.run(session, clock, monitor)
 }
 
 /// Under which name lie the files that come back: those that the entry, or its last repetition, replaced,
 /// when it is taken back; those that taking it back replaced, when it is done again.
-fn kept_set(entries: &[JournalEntry], sequence: u64, direction: Direction) -> Option<String> {
-    let replaced_them = |entry: &&JournalEntry| match direction {
+fn kept_set(view: &View, sequence: u64, direction: Direction) -> Result<Option<String>, RepoError> {
+    let mut newest_first = view.journal_heads()?.rev();
+    let replaced_them = |entry: &JournalHead| match direction {
         Direction::Undo => entry.sequence == sequence || entry.reverses == Some(Reversal::Redo(sequence)),
         Direction::Redo => entry.reverses == Some(Reversal::Undo(sequence)),
     };
-    entries.iter().rev().find(replaced_them)?.displaced.clone()
+    let found = newest_first.find(|entry| entry.as_ref().map_or(true, replaced_them)).transpose()?;
+    Ok(found.and_then(|entry| entry.displaced))
 }
 
 struct Reverse<'e> {
@@ -158,12 +158,18 @@ impl Reverse<'_> {
         }
     }
 
+    /// The state that the worktree will have. How far its files have come is no part of what is taken back.
+    fn state_after(&self, present: &WorktreeState) -> WorktreeState {
+        let mut state = present.clone();
+        if let Some(changed) = &self.entry.state {
+            changed.bring(&mut state, self.turned(Side::Before, Side::After).1);
+        }
+        state
+    }
+
     /// What the files will be compared with.
     fn ground_after(&self, session: &Session<'_>) -> Result<TreeId, AppError> {
-        let state = self.entry.state.as_ref().map_or(&session.state, |change| match self.direction {
-            Direction::Undo => &change.before,
-            Direction::Redo => &change.after,
-        });
+        let state = &self.state_after(&session.state);
         let moved = self.entry.refs.iter().find(|moved| moved.name == state.branch);
         match (state.ground(), moved) {
             (Some(merged), _) => Ok(merged),
@@ -205,13 +211,7 @@ impl Reverse<'_> {
             });
         }
         let present = edit.state()?;
-        let mut state = present.clone();
-        if let Some(StateChange { before, after }) = &self.entry.state {
-            let (_, wanted) = self.turned(before.clone(), after.clone());
-            // How far the files have come is no part of what is taken back.
-            let WorktreeState { underway, unsynced, unwritten, .. } = present.clone();
-            state = WorktreeState { underway, unsynced, unwritten, ..wanted };
-        }
+        let state = self.state_after(&present);
         for ShelfMove { branch, before, after } in &self.entry.shelves {
             let (_, wanted) = self.turned(before, after);
             edit.put_shelf(branch, wanted.as_ref())?;

@@ -11,15 +11,18 @@ use crate::repo::people::Person;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::sets::{self, MemberChanges};
 use crate::repo::state::{Shelf, WorktreeState};
+use crate::repo::state_rows::{self, ROW_PREFIX, RowChanges, SHELF_PREFIX, STATE_KEY};
 use crate::repo::tombstone::Tombstone;
-use crate::repo::view::{SHELF_PREFIX, STATE_KEY};
 use crate::store::{Space, Staged, Transaction};
+use std::cell::OnceCell;
 
 /// A change under way. Dropped without [`Edit::commit`], nothing happened.
 pub struct Edit {
     transaction: Transaction,
     moves: Vec<RefMove>,
     shelves: Vec<ShelfMove>,
+    /// The worktree's state, once it was asked for.
+    state: OnceCell<WorktreeState>,
     pub(super) members: MemberChanges,
 }
 
@@ -44,11 +47,19 @@ pub struct JournalNote {
 
 impl Edit {
     pub(crate) const fn over(transaction: Transaction) -> Self {
-        Self { transaction, moves: Vec::new(), shelves: Vec::new(), members: MemberChanges::new() }
+        Self {
+            transaction,
+            moves: Vec::new(),
+            shelves: Vec::new(),
+            state: OnceCell::new(),
+            members: MemberChanges::new(),
+        }
     }
 
     /// The change as bytes, for records that have no typed form here.
-    pub const fn transaction(&mut self) -> &mut Transaction {
+    pub fn transaction(&mut self) -> &mut Transaction {
+        // Whoever writes bytes may write some of the state.
+        self.state.take();
         &mut self.transaction
     }
 
@@ -164,16 +175,34 @@ impl Edit {
 
     /// The worktree's state as this edit sees it.
     pub fn state(&self) -> Result<WorktreeState, RepoError> {
-        let bytes = self
-            .transaction
-            .get(Space::WorktreeState, STATE_KEY)?
-            .ok_or_else(|| RepoError::Missing { kind: "record", id: "worktree state".into() })?;
-        serde_json::from_slice(&bytes).map_err(|source| RepoError::Record { what: "worktree state", source })
+        Ok(self.known_state()?.clone())
     }
 
-    /// Replaces the worktree's state.
+    fn known_state(&self) -> Result<&WorktreeState, RepoError> {
+        if let Some(state) = self.state.get() {
+            return Ok(state);
+        }
+        let rows = self.transaction.scan_prefix(Space::WorktreeState, STATE_KEY)?;
+        let state = state_rows::read(rows.into_iter().map(Ok))?;
+        Ok(self.state.get_or_init(|| state))
+    }
+
+    /// Makes the worktree's state another one: writes what differs.
     pub fn put_state(&mut self, state: &WorktreeState) -> Result<(), RepoError> {
-        self.put_record(Space::WorktreeState, STATE_KEY, "worktree state", state)
+        let head = self.transaction.get(Space::WorktreeState, STATE_KEY)?;
+        let is_in_rows = head.is_some_and(|bytes| !state_rows::is_whole(&bytes));
+        let present = if is_in_rows { self.known_state().ok() } else { None };
+        let RowChanges { put, mut delete } = RowChanges::between(present, state)?;
+        if present.is_none() {
+            // Rows of a state that cannot be read are none of this one.
+            let rows = self.transaction.scan_prefix(Space::WorktreeState, ROW_PREFIX)?;
+            delete.extend(rows.into_iter().map(|(key, _)| key).filter(|key| !put.contains_key(key)));
+        }
+        let put = put.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+        self.transaction.put_all(Space::WorktreeState, put)?;
+        self.transaction.delete_all(Space::WorktreeState, delete.iter().map(Vec::as_slice))?;
+        self.state = OnceCell::from(state.clone());
+        Ok(())
     }
 
     /// Sets work aside with a branch, or takes note that it was taken up again.
@@ -211,16 +240,13 @@ impl Edit {
             summary: note.summary,
             refs: std::mem::take(&mut self.moves),
             shelves: std::mem::take(&mut self.shelves),
-            state: note.state.map(|StateChange { before, after }| StateChange {
-                before: before.settled(),
-                after: after.settled(),
-            }),
+            state: note.state.as_ref().map(StateChange::difference).filter(|changed| !changed.is_empty()),
             displaced: note.displaced,
             files: note.files,
             renamed: note.renamed,
             reverses: note.reverses,
         };
-        self.put_record(Space::Journal, &JournalEntry::key(sequence), "journal", &entry)?;
+        self.transaction.put(Space::Journal, &JournalEntry::key(sequence), &entry.encode()?)?;
         Ok(sequence)
     }
 
@@ -229,13 +255,12 @@ impl Edit {
     pub fn correct_displaced(&mut self, sequence: u64, displaced: Option<&str>) -> Result<(), RepoError> {
         let key = JournalEntry::key(sequence);
         let Some(bytes) = self.transaction.get(Space::Journal, &key)? else { return Ok(()) };
-        let mut entry: JournalEntry =
-            serde_json::from_slice(&bytes).map_err(|source| RepoError::Record { what: "journal", source })?;
+        let mut entry = JournalEntry::decode(&bytes)?;
         if entry.displaced.as_deref() == displaced {
             return Ok(());
         }
         entry.displaced = displaced.map(str::to_owned);
-        self.put_record(Space::Journal, &key, "journal", &entry)
+        Ok(self.transaction.put(Space::Journal, &key, &entry.encode()?)?)
     }
 
     /// Makes the change real. When this returns, it survives power loss.

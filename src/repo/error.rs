@@ -122,3 +122,10 @@ pub enum RepoError {
         source: std::io::Error,
     },
 }
+
+impl RepoError {
+    /// What lies behind it, where something does; else the error itself.
+    pub fn detail(&self) -> String {
+        std::error::Error::source(self).map_or_else(|| self.to_string(), ToString::to_string)
+    }
+}

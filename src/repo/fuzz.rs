@@ -1,6 +1,6 @@
 //! Fuzz targets of a repository's records, its settings, and what people write to name a commit.
 
-use crate::base::fuzz::{Numbers, Target, Verdict, canonical, json_record};
+use crate::base::fuzz::{Numbers, Target, Verdict, canonical, json_record, settled};
 use crate::base::id::{
     ActionId, AssetId, ChunkId, CommitId, FileId, LogEntryId, MetadataId, PersonId, TreeId,
 };
@@ -12,7 +12,7 @@ use crate::object::tree::{Content, ForeignAlgorithm};
 use crate::repo::config::{self, KEYS, Scope, SettingsFile};
 use crate::repo::date::parse_date;
 use crate::repo::journal::{
-    FilesChange, JournalEntry, RefMove, Reversal, ShelfMove, StateChange, TagWords, UndoCursor,
+    FilesChange, JournalEntry, JournalHead, RefMove, Reversal, ShelfMove, StateChange, TagWords, UndoCursor,
 };
 use crate::repo::outlines::Outline;
 use crate::repo::partial::{KeepRecord, KeptRecord};
@@ -26,6 +26,7 @@ use crate::repo::state::{
     ConflictSide, LeftBehind, MergeState, PendingConflict, PendingEdits, Renaming, Shelf, Underway, Unsynced,
     WorktreeState,
 };
+use crate::repo::state_rows::{self, RowChanges, STATE_KEY};
 use crate::repo::tombstone::Tombstone;
 use crate::repo::withheld::WithheldRecord;
 use std::path::Path;
@@ -66,13 +67,27 @@ pub const TARGETS: &[Target] = &[
         &["repo/journal.rs", "repo/edit.rs", "repo/view.rs"],
         journal_seeds,
         |bytes| {
-            if let Ok(entry) = serde_json::from_slice::<JournalEntry>(bytes) {
-                let _ = (entry.time.rfc3339(), UndoCursor::over([&entry, &entry].into_iter()));
+            let head = JournalHead::read(bytes);
+            let entry = JournalEntry::decode(bytes);
+            if let Ok(entry) = &entry {
+                let Ok(head) = head.as_ref().map(Clone::clone) else {
+                    return Verdict::Wrong("an entry without a head".to_owned());
+                };
+                if head.can_be_undone() != entry.can_be_undone() {
+                    return Verdict::Wrong("the head is of another entry".to_owned());
+                }
+                let newest_first = [head.clone(), head].map(Ok::<_, ()>);
+                let _ = (entry.time.rfc3339(), UndoCursor::from_newest(newest_first));
             }
-            json_record::<JournalEntry>(bytes)
+            settled(
+                entry,
+                |entry| entry.encode().unwrap_or_default(),
+                |bytes| JournalEntry::decode(bytes).ok(),
+            )
         },
     ),
     Target::new("repo: worktree state", &["repo/state.rs"], state_seeds, json_record::<WorktreeState>),
+    Target::new("repo: rows of the worktree state", &["repo/state_rows.rs"], row_seeds, run_row),
     Target::new("repo: shelf", &["repo/state.rs"], shelf_seeds, json_record::<Shelf>),
     Target::new("repo: action of the review log", &["repo/review_log.rs"], action_seeds, |bytes| {
         canonical(ActionRecord::decode(bytes), |record| {
@@ -234,7 +249,7 @@ fn merge(numbers: &mut Numbers) -> MergeState {
     }
 }
 
-fn state(numbers: &mut Numbers) -> WorktreeState {
+pub(super) fn state(numbers: &mut Numbers) -> WorktreeState {
     WorktreeState {
         branch: branch(numbers),
         pending: pending(numbers),
@@ -318,8 +333,39 @@ fn journal_seeds() -> Vec<Vec<u8>> {
             renamed: numbers.once_in(2).then(|| (path(numbers), path(numbers))),
             reverses: numbers.once_in(2).then(|| Reversal::Undo(numbers.any_size())),
         };
-        json(&entry)
+        if numbers.once_in(2) {
+            return json(&entry);
+        }
+        // As they were written once, and as they are now.
+        JournalEntry::decode(&json(&entry)).and_then(|entry| entry.encode()).unwrap_or_default()
     })
+}
+
+/// A key with its length in front, and the value.
+fn row_seeds() -> Vec<Vec<u8>> {
+    let rows = samples(|numbers| json(&state(numbers))).into_iter().flat_map(|bytes| {
+        let state = state_rows::read_head(&bytes).and_then(|state| RowChanges::between(None, &state));
+        state.map(|rows| rows.put).unwrap_or_default()
+    });
+    rows.map(|(key, value)| [&[key.len() as u8][..], &key, &value].concat()).collect()
+}
+
+fn run_row(bytes: &[u8]) -> Verdict {
+    let row = bytes.split_first().and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)));
+    let Some((key, value)) = row else { return Verdict::Refused };
+    if key == STATE_KEY {
+        let encode = |state: &WorktreeState| {
+            let rows = RowChanges::between(None, state).map(|rows| rows.put).unwrap_or_default();
+            rows.get(STATE_KEY).cloned().unwrap_or_default()
+        };
+        if !state_rows::is_whole(value) {
+            return settled(state_rows::read_head(value), encode, |bytes| state_rows::read_head(bytes).ok());
+        }
+    }
+    match state_rows::faults([Ok::<_, ()>((key.to_vec(), value.to_vec()))].into_iter()) {
+        Ok(faults) if faults.is_empty() => Verdict::Understood,
+        _ => Verdict::Refused,
+    }
 }
 
 fn state_seeds() -> Vec<Vec<u8>> {

@@ -81,7 +81,7 @@ impl<S: ObjectSource> Iterator for Walk<'_, S> {
     }
 }
 
-/// The commits that can be reached from `tips` and not from `hidden`, youngest first.
+/// The commits that can be reached from `tips` and from none of `hidden`, youngest first.
 ///
 /// Paints both histories down, youngest first, until only what `hidden` reaches is left, and that older than
 /// anything found: so it costs what is new, not the whole history. Where clocks disagree by more than
@@ -89,29 +89,41 @@ impl<S: ObjectSource> Iterator for Walk<'_, S> {
 pub fn only_in<S: ObjectSource>(
     source: &S,
     tips: impl IntoIterator<Item = CommitId>,
-    hidden: Option<CommitId>,
+    hidden: impl IntoIterator<Item = CommitId>,
 ) -> Result<Vec<(CommitId, Commit)>, S::Error> {
     let mut shown: HashMap<CommitId, bool> = HashMap::new();
     let mut found: HashMap<CommitId, Commit> = HashMap::new();
     let mut queue: BinaryHeap<Waiting> = BinaryHeap::new();
-    let start = tips.into_iter().map(|tip| (tip, true)).chain(hidden.map(|hidden| (hidden, false)));
-    for (id, show) in start {
+    // What waits and is not known to be hidden.
+    let mut open: HashSet<CommitId> = HashSet::new();
+    let start = tips.into_iter().map(|tip| (tip, true));
+    for (id, show) in start.chain(hidden.into_iter().map(|hidden| (hidden, false))) {
         if shown.get(&id).is_none_or(|before| *before && !show) {
             shown.insert(id, show);
+            if show {
+                open.insert(id)
+            } else {
+                open.remove(&id)
+            };
             queue.push(Waiting { time: source.commit(id)?.committer.time, id });
         }
     }
     let mut oldest: Option<i64> = None;
     while let Some(next) = queue.peek() {
-        let is_open = queue.iter().any(|waiting| shown[&waiting.id]);
-        if !is_open && oldest.is_none_or(|oldest| next.time.unix_ms < oldest) {
+        if open.is_empty() && oldest.is_none_or(|oldest| next.time.unix_ms < oldest) {
             break;
         }
         let Some(Waiting { time, id }) = queue.pop() else { break };
         let (commit, show) = (source.commit(id)?, shown[&id]);
+        open.remove(&id);
         for parent in &commit.parents {
             if shown.get(parent).is_none_or(|before| *before && !show) {
                 shown.insert(*parent, show);
+                if show {
+                    open.insert(*parent)
+                } else {
+                    open.remove(parent)
+                };
                 queue.push(Waiting { time: source.commit(*parent)?.committer.time, id: *parent });
             }
         }
@@ -126,6 +138,26 @@ pub fn only_in<S: ObjectSource>(
         (b.committer.time.unix_ms, right).cmp(&(a.committer.time.unix_ms, left))
     });
     Ok(found)
+}
+
+/// How many commits can be reached from `tip` and from none of `others`, whatever clocks say.
+///
+/// Costs what is new, and where something is, one walk over what the others reach, however many they are; no
+/// more of that than it takes to meet everything that only seemed new.
+pub fn count_only_in<S: ObjectSource>(
+    source: &S,
+    tip: CommitId,
+    others: &[CommitId],
+) -> Result<u64, S::Error> {
+    let found = only_in(source, [tip], others.iter().copied())?;
+    let mut new: HashSet<CommitId> = found.into_iter().map(|(id, _)| id).collect();
+    for item in Walk::from(source, others.iter().copied())? {
+        if new.is_empty() {
+            break;
+        }
+        new.remove(&item?.0);
+    }
+    Ok(new.len() as u64)
 }
 
 /// The `count`th commit back along first parents; `None` when the line is shorter.
@@ -311,6 +343,23 @@ mod tests {
     }
 
     #[test]
+    fn commits_that_no_other_name_has_are_counted_in_one_walk_however_many_names_there_are() {
+        // A line of 400, a branch of 3 from its end, and names all along the line.
+        let mut shape: Vec<(Vec<usize>, i64)> =
+            (0..400).map(|n: usize| (n.checked_sub(1).into_iter().collect(), n as i64)).collect();
+        shape.extend([(vec![399], 400), (vec![400], 401), (vec![401], 402)]);
+        let history = History::of(&shape);
+        let names: Vec<CommitId> = (0..400).step_by(2).chain([399]).map(|n| history.commits[n].0).collect();
+        let count = |tip: usize| count_only_in(&history, history.commits[tip].0, &names).expect("commits");
+        assert_eq!(count(402), 3);
+        let read = history.read.swap(0, Ordering::Relaxed);
+        assert!(read < 2 * (400 + 3 + names.len()), "{read} commits were read for {} names", names.len());
+        assert_eq!(count(399), 0);
+        let read = history.read.load(Ordering::Relaxed);
+        assert!(read < 2 * names.len() + 10, "{read} commits were read where nothing is new");
+    }
+
+    #[test]
     fn what_is_new_costs_what_is_new() {
         let line: Vec<(Vec<usize>, i64)> =
             (0..500).map(|n: usize| (n.checked_sub(1).into_iter().collect(), n as i64)).collect();
@@ -354,6 +403,8 @@ mod tests {
             walk.hide(hidden).expect("hidden");
             let expected = ids(walk.collect::<Result<_, _>>().expect("commits"));
             prop_assert!(found.is_superset(&expected));
+            let count = count_only_in(&history, tip, &[hidden]).expect("commits");
+            prop_assert_eq!(count, expected.len() as u64, "whatever clocks say");
             if clocks_agree {
                 prop_assert_eq!(found, expected);
             }

@@ -37,6 +37,8 @@ pub mod revision;
 pub mod sets;
 pub mod shared_log;
 pub mod state;
+pub mod state_difference;
+pub(crate) mod state_rows;
 pub mod tombstone;
 pub mod versions;
 pub mod view;

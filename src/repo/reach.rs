@@ -13,13 +13,11 @@ use crate::object::manifest_read::ManifestSource;
 use crate::object::source::ObjectSource;
 use crate::object::tree::{Content, TreeNode};
 use crate::repo::error::RepoError;
-use crate::repo::journal::{JournalEntry, WINDOW_DAYS};
+use crate::repo::journal::JournalEntry;
 use crate::repo::state::{ConflictSide, MergeState, Shelf, WorktreeState};
 use crate::repo::view::View;
 use crate::store::{Space, StoreError};
 use std::collections::HashSet;
-
-const DAY_MS: i64 = 86_400_000;
 
 /// Where reaching begins.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -55,9 +53,11 @@ impl Roots {
         for (_, shelf) in view.shelves()? {
             roots.add_shelf(&shelf);
         }
-        let entries = view.journal()?;
-        let kept = protected_entries(&entries, now);
-        entries[kept..].iter().for_each(|entry| roots.add_journal_entry(entry));
+        if let Some(first) = view.journal_extent(now)?.first {
+            for entry in view.journal_from(first)? {
+                roots.add_journal_entry(&entry?);
+            }
+        }
         Ok(roots)
     }
 
@@ -114,25 +114,19 @@ impl Roots {
         for shelf in entry.shelves.iter().flat_map(|moved| [&moved.before, &moved.after]).flatten() {
             self.add_shelf(shelf);
         }
-        if let Some(change) = &entry.state {
-            self.add_state(&change.before);
-            self.add_state(&change.after);
+        if let Some(changed) = &entry.state {
+            // What did not change is what the state has now, or what another entry names.
+            self.metadata.extend(changed.named_metadata());
+            self.content.extend(changed.named_content().cloned());
+            for merge in changed.named_merges() {
+                self.commits.extend(merge.theirs);
+                self.trees.extend(merge.merged);
+            }
         }
         if let Some(files) = &entry.files {
             self.trees.extend([files.before, files.after]);
         }
     }
-}
-
-/// The position of the first journal entry that is protected at `now`: all from there on are.
-///
-/// The newest entry always is, however old: it is what `undo` would take back, and the numbers of
-/// later entries follow from it.
-pub fn protected_entries(entries: &[JournalEntry], now: Timestamp) -> usize {
-    let oldest_ms = now.unix_ms - WINDOW_DAYS * DAY_MS;
-    // An entry from the future is one of a clock that was wrong: it stays protected.
-    let first = entries.iter().position(|entry| entry.time.unix_ms >= oldest_ms);
-    first.unwrap_or_else(|| entries.len().saturating_sub(1))
 }
 
 /// Everything that was reached.

@@ -27,7 +27,24 @@ pub struct Resolved {
 
 impl View {
     /// Finds the commit that `text` names. `now` is what dates in words count from.
+    ///
+    /// Asked again for the same text, as for each path of a command, the view remembers what it named.
     pub fn resolve(&self, text: &str, now: Timestamp) -> Result<Resolved, RepoError> {
+        let remembered = self.resolved.lock().ok();
+        if let Some((known, resolved)) = remembered.as_deref().and_then(Option::as_ref)
+            && known == text
+        {
+            return Ok(resolved.clone());
+        }
+        drop(remembered);
+        let resolved = self.resolve_anew(text, now)?;
+        if let Ok(mut remembered) = self.resolved.lock() {
+            *remembered = Some((text.to_owned(), resolved.clone()));
+        }
+        Ok(resolved)
+    }
+
+    fn resolve_anew(&self, text: &str, now: Timestamp) -> Result<Resolved, RepoError> {
         let revision = Revision::parse(text)?;
         let mut resolved = self.resolve_anchor(&revision.anchor)?;
         for step in &revision.steps {

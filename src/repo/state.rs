@@ -5,6 +5,7 @@ use crate::base::id::{AssetId, CommitId, MetadataId, TreeId};
 use crate::base::path::AssetPath;
 use crate::object::metadata::FieldName;
 use crate::object::tree::Content;
+use crate::object::tree_walk::tree_order;
 use crate::repo::journal::FilesChange;
 use crate::repo::refs::RefName;
 use serde::{Deserialize, Serialize};
@@ -214,11 +215,11 @@ impl WorktreeState {
         }
     }
 
-    /// The state apart from how far the files have come: what the journal keeps, since the way of the
-    /// files goes on whatever is taken back.
-    #[must_use]
-    pub fn settled(self) -> Self {
-        Self { underway: None, unsynced: None, unwritten: BTreeMap::new(), ..self }
+    /// Puts the paths that wait for a decision into the order of the tree.
+    pub(crate) fn order_conflicts(&mut self) {
+        if let Some(merge) = &mut self.merge {
+            merge.conflicts.sort_by(|left, right| tree_order(&left.path, &right.path));
+        }
     }
 
     /// The tree that the files are compared with and that a commit goes out from, when that is not the

@@ -2,6 +2,7 @@
 
 use crate::base::codec::DecodeError;
 use crate::base::id::{CommitId, FileId, ManifestNodeId, MetadataId, PersonId, TreeId};
+use crate::base::time::Timestamp;
 use crate::object::commit::Commit;
 use crate::object::manifest::{Manifest, ManifestNode, verified_key};
 use crate::object::manifest_read::ManifestSource;
@@ -10,29 +11,43 @@ use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
 use crate::object::{ObjectKind, hash_object};
 use crate::repo::error::RepoError;
-use crate::repo::journal::JournalEntry;
+use crate::repo::journal::{JournalEntry, JournalHead, UndoCursor, WINDOW_DAYS};
 use crate::repo::people::Person;
 use crate::repo::refs::{RefName, RefTarget};
+use crate::repo::resolve::Resolved;
 use crate::repo::state::{Shelf, WorktreeState};
+use crate::repo::state_rows::{self, SHELF_PREFIX, STATE_KEY};
 use crate::repo::tombstone::Tombstone;
 use crate::store::{Snapshot, Space};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, OnceLock};
+
+const DAY_MS: i64 = 86_400_000;
 
 static EMPTY_TREE: LazyLock<TreeId> = LazyLock::new(TreeNode::empty_id);
-
-/// Key of the worktree's state.
-pub(crate) const STATE_KEY: &[u8] = b"state";
-/// Prefix of the keys of work set aside.
-pub(crate) const SHELF_PREFIX: &str = "shelf/";
 
 /// A consistent state of everything; later changes do not show in it.
 pub struct View {
     snapshot: Snapshot,
+    /// The branch that the worktree is on, once it was asked for.
+    branch: OnceLock<RefName>,
+    /// What the last expression named, which may be asked for each of many paths.
+    pub(super) resolved: Mutex<Option<(String, Resolved)>>,
+}
+
+/// How much of the journal there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JournalExtent {
+    /// Entries that are protected from collection: all from [`first`](Self::first) on.
+    pub protected: u64,
+    /// Entries before these.
+    pub older: u64,
+    /// The number of the first protected entry; `None` where there is no entry at all.
+    pub first: Option<u64>,
 }
 
 impl View {
     pub(crate) const fn over(snapshot: Snapshot) -> Self {
-        Self { snapshot }
+        Self { snapshot, branch: OnceLock::new(), resolved: Mutex::new(None) }
     }
 
     /// The state as bytes.
@@ -60,18 +75,26 @@ impl View {
         Ok(all)
     }
 
-    /// What the worktree stands on.
+    /// What the worktree stands on. Costs what waits to be committed; [`branch`](Self::branch) does not.
     pub fn state(&self) -> Result<WorktreeState, RepoError> {
-        let bytes = self
-            .snapshot
-            .get(Space::WorktreeState, STATE_KEY)?
-            .ok_or_else(|| RepoError::Missing { kind: "record", id: "worktree state".into() })?;
-        parse_record("worktree state", &bytes)
+        let rows = self.snapshot.scan_prefix(Space::WorktreeState, STATE_KEY)?;
+        state_rows::read(rows.map(|row| Ok(row?)))
+    }
+
+    /// The branch that the worktree is on. Asked for a thousand paths, it is read once.
+    pub fn branch(&self) -> Result<&RefName, RepoError> {
+        if let Some(branch) = self.branch.get() {
+            return Ok(branch);
+        }
+        let read = self.snapshot.with(Space::WorktreeState, STATE_KEY, state_rows::read_branch)?;
+        let missing = || RepoError::Missing { kind: "record", id: "worktree state".into() };
+        let branch = read.ok_or_else(missing)??;
+        Ok(self.branch.get_or_init(|| branch))
     }
 
     /// The newest commit of the branch that the worktree is on; `None` before the first.
     pub fn head(&self) -> Result<Option<CommitId>, RepoError> {
-        Ok(self.reference(&self.state()?.branch)?.map(|target| target.commit))
+        Ok(self.reference(self.branch()?)?.map(|target| target.commit))
     }
 
     /// The tree that the worktree's files are compared with when its state is `state`: what a merge
@@ -104,19 +127,63 @@ impl View {
         Ok(all)
     }
 
-    /// The journal, oldest first.
+    /// The journal, oldest first, entry by entry; or from the newest back, when it is turned round.
+    pub fn journal_entries(
+        &self,
+    ) -> Result<impl DoubleEndedIterator<Item = Result<JournalEntry, RepoError>> + use<>, RepoError> {
+        self.journal_from(0)
+    }
+
+    /// The journal from an entry on.
+    pub fn journal_from(
+        &self,
+        sequence: u64,
+    ) -> Result<impl DoubleEndedIterator<Item = Result<JournalEntry, RepoError>> + use<>, RepoError> {
+        let rows = self.snapshot.scan(Space::Journal, &JournalEntry::key(sequence)[..]..)?;
+        Ok(rows.map(|row| JournalEntry::decode(&row?.1)))
+    }
+
+    /// The heads of the journal's entries, oldest first, or from the newest back.
+    pub fn journal_heads(
+        &self,
+    ) -> Result<impl DoubleEndedIterator<Item = Result<JournalHead, RepoError>> + use<>, RepoError> {
+        let rows = self.snapshot.scan_prefix(Space::Journal, b"")?;
+        Ok(rows.map(|row| JournalHead::read(&row?.1)))
+    }
+
+    /// All of the journal at once, oldest first. Commands go through it entry by entry.
     pub fn journal(&self) -> Result<Vec<JournalEntry>, RepoError> {
-        let mut entries = Vec::new();
-        for item in self.snapshot.scan_prefix(Space::Journal, b"")? {
-            entries.push(parse_record("journal", &item?.1)?);
-        }
-        Ok(entries)
+        self.journal_entries()?.collect()
     }
 
     /// One entry of the journal.
     pub fn journal_entry(&self, sequence: u64) -> Result<Option<JournalEntry>, RepoError> {
-        let bytes = self.snapshot.get(Space::Journal, &JournalEntry::key(sequence))?;
-        bytes.map(|bytes| parse_record("journal", &bytes)).transpose()
+        let entry = self.snapshot.with(Space::Journal, &JournalEntry::key(sequence), JournalEntry::decode)?;
+        entry.transpose()
+    }
+
+    /// What `undo` would take back and `redo` would do again.
+    pub fn undo_cursor(&self) -> Result<UndoCursor, RepoError> {
+        UndoCursor::from_newest(self.journal_heads()?.rev())
+    }
+
+    /// How much of the journal is protected at `now`, and how much is older.
+    ///
+    /// The newest entry always is protected, however old: it is what `undo` would take back, and the numbers
+    /// of later entries follow from it. An entry from the future is one of a clock that was wrong: it stays.
+    pub fn journal_extent(&self, now: Timestamp) -> Result<JournalExtent, RepoError> {
+        let oldest_ms = now.unix_ms - WINDOW_DAYS * DAY_MS;
+        let all = self.snapshot.count(Space::Journal)?;
+        let (mut older, mut first) = (0, None);
+        for head in self.journal_heads()? {
+            let head = head?;
+            first = Some(head.sequence);
+            if head.time.unix_ms >= oldest_ms || older + 1 == all {
+                break;
+            }
+            older += 1;
+        }
+        Ok(JournalExtent { protected: all - older, older, first })
     }
 
     /// A person's record; `None` when it was erased or never came along.

@@ -20,7 +20,7 @@ use crate::repo::ingest::Ingester;
 use crate::repo::state::PendingEdits;
 use crate::store::Staged;
 use crate::worktree::WorktreeError;
-use crate::worktree::index::{Folder, Fresh, Index};
+use crate::worktree::index::{Folder, Fresh};
 use crate::worktree::scan::Tracked;
 use crate::worktree::stat::NodeKind;
 use crate::worktree::status::{Change, Measure, Status, What};
@@ -93,7 +93,7 @@ pub fn take(
     keep_waiting(session, &changes, &mut pending, &mut still_pending)?;
     let (differences, mut pending) = differences(session, &changes, pending)?;
     settle_claims(session.index.as_ref(), &differences, &mut pending.assets)?;
-    let sources = copy_sources(session.index.as_ref(), &differences)?;
+    let sources = copy_sources(session, &differences)?;
     let assignment = assign(parents, differences, &pending, &sources);
     Ok(Snapshot { assignment, staged, refreshed, changes, bytes_stored, still_pending })
 }
@@ -290,19 +290,37 @@ fn follow_move(pending: &mut PendingEdits, from: &AssetPath, to: &AssetPath) {
 
 /// For content of new paths: an asset that has the same content in the base.
 fn copy_sources(
-    index: Option<&Index>,
+    session: &Session<'_>,
     differences: &Differences,
 ) -> Result<HashMap<FileId, AssetId>, AppError> {
     let mut sources = HashMap::new();
-    let Some(index) = index else { return Ok(sources) };
-    let empty = FileId::empty();
-    let ids = differences.added.iter().filter_map(|(_, content)| content.file_id());
-    let mut wanted: Vec<FileId> = ids.filter(|id| *id != empty).collect();
-    wanted.sort_unstable();
+    let Some(index) = &session.index else { return Ok(sources) };
+    let wanted = known_content(session, differences)?;
     if !wanted.is_empty() {
         collect_sources(index.root()?, &wanted, &mut sources)?;
     }
     Ok(sources)
+}
+
+/// Which content of new paths the base may have already, sorted. What the repository did not have before this
+/// command is a copy of nothing, so the files of the base are not looked through for it: as a rule, for none.
+fn known_content(session: &Session<'_>, differences: &Differences) -> Result<Vec<FileId>, AppError> {
+    let view = &session.view;
+    // Where content may be elsewhere, or is another program's, what is not here says nothing.
+    let is_complete = !view.is_partial()? && !view.has_ties()?;
+    let mut known = Vec::new();
+    for (_, content) in &differences.added {
+        let (Some(id), size) = (content.file_id(), content.size().unwrap_or_default()) else { continue };
+        if id == FileId::empty() {
+            continue;
+        }
+        if !is_complete || view.has_content(id, size)? {
+            known.push(id);
+        }
+    }
+    known.sort_unstable();
+    known.dedup();
+    Ok(known)
 }
 
 fn collect_sources(
@@ -321,4 +339,51 @@ fn collect_sources(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::commit;
+    use crate::base::id::{PersonId, RepositoryId};
+    use crate::base::monitor::SilentMonitor;
+    use crate::base::time::{FixedClock, Timestamp};
+    use crate::repo::Repository;
+    use crate::repo::people::{Identity, Person};
+    use crate::store::StoreSettings;
+    use std::fs;
+
+    #[test]
+    fn the_base_is_looked_through_for_content_that_was_here_and_for_no_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = StoreSettings::new(RepositoryId::from_bytes([1; 16]));
+        let repository = Repository::create(folder.path(), &settings).expect("a repository");
+        fs::write(folder.path().join("a"), "known").expect("a file");
+        fs::write(folder.path().join("big"), vec![7; 1 << 20]).expect("a file");
+        let person = Person { name: "Anna".into(), email: "anna@example.org".into() };
+        let options = commit::Options {
+            message: Some("First".to_owned()),
+            paths: Vec::new(),
+            identity: Some(Identity { id: PersonId::from_bytes([7; 16]), person }),
+            author: None,
+            date: None,
+            signing: None,
+        };
+        commit::run(&repository, &options, &FixedClock(Timestamp::utc(0)), &SilentMonitor).expect("a commit");
+        let session = Session::look(&repository, &SilentMonitor).expect("a session");
+        let added = |name: &str, bytes: &[u8]| {
+            let id = FileId::from_bytes(*blake3::hash(bytes).as_bytes());
+            let path = AssetPath::from_bytes(name).expect("a path");
+            (path, Content::File { id, size: bytes.len() as u64, executable: false })
+        };
+        let known = |added: Vec<(AssetPath, Content)>| {
+            known_content(&session, &Differences { added, ..Differences::default() }).expect("content")
+        };
+        assert!(known(vec![added("new", b"never seen"), added("empty", b"")]).is_empty());
+        let copies = vec![added("c", &[7; 1 << 20]), added("b", b"known"), added("new", b"never seen")];
+        let mut expected: Vec<FileId> =
+            copies[..2].iter().filter_map(|(_, content)| content.file_id()).collect();
+        expected.sort_unstable();
+        assert_eq!(known(copies), expected);
+    }
 }

@@ -101,7 +101,7 @@ fn report(acting: &Acting<'_>, id: ActionId) -> Result<Report, AppError> {
 fn names(view: &View, options: &Options) -> Result<(RefName, RefName), AppError> {
     let draft = match &options.draft {
         Some(name) => find_branch(view, name)?,
-        None => view.state()?.branch,
+        None => view.branch()?.clone(),
     };
     let branch = find_branch(view, &options.branch)?;
     if draft == branch {

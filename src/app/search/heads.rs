@@ -42,7 +42,7 @@ impl Heads {
                 branches.push((name, target.commit));
             }
         }
-        let current = view.state()?.branch;
+        let current = view.branch()?.clone();
         let called = |wanted: &RefName| branches.iter().find(|(name, _)| name == wanted);
         let main = RefName::branch(DEFAULT_BRANCH)?;
         let Some((base, tip)) = called(&main).or_else(|| called(&current)).or(branches.first()).cloned()

@@ -16,7 +16,7 @@ use crate::repo::commit_signatures;
 use crate::repo::journal::JournalEntry;
 use crate::repo::people::Person;
 use crate::repo::refs::{RefName, RefTarget};
-use crate::repo::state::{Shelf, WorktreeState};
+use crate::repo::state_rows;
 use crate::repo::tombstone::{Tombstone, TombstoneRow};
 use crate::repo::{RepoError, View};
 use crate::store::{Space, StoreError};
@@ -150,23 +150,17 @@ fn check_records(view: &View, outcome: &mut Outcome) -> Result<(), CareError> {
     };
     for row in view.snapshot().scan_prefix(Space::Journal, b"")? {
         let (_, bytes) = row?;
-        note("the journal", serde_json::from_slice::<JournalEntry>(&bytes).err().map(|e| e.to_string()));
+        note("the journal", JournalEntry::decode(&bytes).err().map(|error| error.detail()));
     }
     for row in view.snapshot().scan_prefix(Space::People, b"")? {
         let (key, bytes) = row?;
         note("a person", serde_json::from_slice::<Person>(&bytes).err().map(|error| error.to_string()));
         note("a person", PersonId::from_slice(&key).is_none().then(|| "its key is no id".to_owned()));
     }
-    for row in view.snapshot().scan_prefix(Space::WorktreeState, b"")? {
-        let (key, bytes) = row?;
-        let error = if key.starts_with(b"shelf/") {
-            serde_json::from_slice::<Shelf>(&bytes).err()
-        } else {
-            serde_json::from_slice::<WorktreeState>(&bytes).err()
-        };
-        note("the worktree", error.map(|error| error.to_string()));
+    for (_, fault) in state_rows::faults(view.snapshot().scan_prefix(Space::WorktreeState, b"")?)? {
+        note("the worktree", Some(fault));
     }
-    if let Err(RepoError::Missing { .. }) = view.state() {
+    if let Err(RepoError::Missing { .. }) = view.branch() {
         note("the worktree", Some("it is missing".to_owned()));
     }
     for row in view.snapshot().scan_prefix(Space::Tombstones, b"")? {

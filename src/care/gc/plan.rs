@@ -5,7 +5,7 @@ use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::care::condemned::{self, Kind, is_reached};
 use crate::care::error::CareError;
 use crate::care::gc::Options;
-use crate::repo::reach::{Reached, Roots, protected_entries, reach};
+use crate::repo::reach::{Reached, Roots, reach};
 use crate::repo::refs::RefKind;
 use crate::repo::{Repository, View};
 use crate::store::{PackRecord, StoreError};
@@ -226,21 +226,18 @@ impl<'a> Survey<'a> {
             .filter(|file| file.id.is_some_and(|id| records.iter().all(|(_, record)| record.id != id)))
             .map(|file| file.length)
             .collect();
-        let journal = self.view.journal()?;
+        let journal = self.view.journal_extent(self.options.now)?;
         Ok(Plan {
             grace_days: self.options.grace_ms / super::DAY_MS,
             due: self.due,
             waiting: self.waiting,
             waiting_until_ms: self.oldest_waiting_ms.map(|oldest| oldest + self.options.grace_ms),
             kept: self.kept,
-            kept_because: kept_because(
-                self.view,
-                journal.len() - protected_entries(&journal, self.options.now),
-            )?,
+            kept_because: kept_because(self.view, journal.protected)?,
             packs,
             orphan_packs: orphans.len() as u64,
             orphan_bytes: orphans.iter().sum(),
-            journal_entries: protected_entries(&journal, self.options.now) as u64,
+            journal_entries: journal.older,
             bytes_freed,
             bytes_before,
             missing: self.reached.missing.len() as u64,
@@ -263,7 +260,7 @@ pub(super) fn pack_line(record: &PackRecord, needed: u64) -> PackLine {
     PackLine { pack: record.id, bytes: record.length, bytes_freed, action }
 }
 
-fn kept_because(view: &View, journal: usize) -> Result<Vec<KeptLine>, CareError> {
+fn kept_because(view: &View, journal: u64) -> Result<Vec<KeptLine>, CareError> {
     let mut lines = Vec::new();
     let mut add = |what, count: usize| {
         if count > 0 {
@@ -278,7 +275,7 @@ fn kept_because(view: &View, journal: usize) -> Result<Vec<KeptLine>, CareError>
     add("drafts", drafts);
     add("tags", tags);
     add("remotes", remotes);
-    add("journal", journal);
+    add("journal", usize::try_from(journal).unwrap_or(usize::MAX));
     add("set-aside", view.shelves()?.len());
     let state = view.state()?;
     add("merge", usize::from(state.merge.is_some()));

@@ -9,7 +9,7 @@ use crate::care::gc::plan::{PackAction, Plan, Survey, check_cancelled, mark, pac
 use crate::care::repair_marker;
 use crate::object::tree::Content;
 use crate::repo::journal::JournalEntry;
-use crate::repo::reach::{Reached, Roots, protected_entries, reach, reach_further};
+use crate::repo::reach::{Reached, Roots, reach, reach_further};
 use crate::repo::sets::{self, LogSet};
 use crate::repo::{RepoError, Repository, View};
 use crate::store::{Space, Store, StoreError, SweepLock, Transaction};
@@ -322,10 +322,10 @@ fn drop_signatures<'a>(
 }
 
 fn prune_journal(transaction: &mut Transaction, view: &View, options: &Options) -> Result<u64, CareError> {
-    let entries = view.journal()?;
-    let old = &entries[..protected_entries(&entries, options.now)];
-    let keys: Vec<[u8; 8]> = old.iter().map(|entry| JournalEntry::key(entry.sequence)).collect();
-    Ok(transaction.delete_all(Space::Journal, keys.iter().map(<[u8; 8]>::as_slice))?)
+    let Some(first) = view.journal_extent(options.now)?.first else { return Ok(0) };
+    let old = view.snapshot().scan(Space::Journal, ..&JournalEntry::key(first)[..])?;
+    let keys: Vec<Vec<u8>> = old.map(|row| row.map(|(key, _)| key)).collect::<Result<_, _>>()?;
+    Ok(transaction.delete_all(Space::Journal, keys.iter().map(Vec::as_slice))?)
 }
 
 /// Counts the sweep. What was agreed upon with another clone under an earlier number is to be

@@ -5,13 +5,14 @@ use crate::base::monitor::Monitor;
 use crate::base::size::count;
 use crate::base::time::Timestamp;
 use crate::care::error::CareError;
-use crate::care::repair::rows::{self, Logged, LooseRows};
+use crate::care::repair::rows::{self, Logged, LooseRows, StateTold};
 use crate::care::repair::{Options, Steps};
 use crate::care::repair_marker;
 use crate::object::commit::Commit;
 use crate::repo::journal::JournalEntry;
 use crate::repo::refs::{DEFAULT_BRANCH, RefName, RefTarget};
 use crate::repo::state::WorktreeState;
+use crate::repo::state_rows::{self, MergeHead};
 use crate::repo::{Edit, PENT_DIR, RepoError, Repository};
 use crate::store::disk::RealDisk;
 use crate::store::{Access, Space, Store, StoreError, StoreOptions, StoreSettings, SurvivingLog};
@@ -232,6 +233,9 @@ fn join(mut newer: LooseRows, older: LooseRows) -> LooseRows {
     if newer.states.is_empty() {
         newer.states = older.states;
     }
+    for (key, value) in older.state_rows {
+        newer.state_rows.entry(key).or_insert(value);
+    }
     newer
 }
 
@@ -271,9 +275,7 @@ fn put_loose(edit: &mut Edit, paged: LooseRows) -> Result<(), CareError> {
     edit.put_state(&state)?;
     let transaction = edit.transaction();
     for (sequence, entry) in &loose.journal {
-        if let Ok(bytes) = serde_json::to_vec(entry) {
-            transaction.put(Space::Journal, &JournalEntry::key(*sequence), &bytes)?;
-        }
+        transaction.put(Space::Journal, &JournalEntry::key(*sequence), &entry.encode()?)?;
     }
     for (key, value) in &loose.shelves {
         transaction.put(Space::WorktreeState, key, value)?;
@@ -312,23 +314,34 @@ fn moment(edit: &mut Edit, commit: CommitId) -> Result<Option<Timestamp>, CareEr
     Ok(commit.map(|commit| commit.committer.time))
 }
 
-/// What the worktree stands on: by the last entry that says so, else by what pages say.
+/// What the worktree stands on: what pages say, and of whatever an entry of the journal speaks, the last that
+/// does. With one state without its rows there is no doubt of the branch and of a merge: what the journal says
+/// may leave out later edits.
 fn newest_state(loose: &LooseRows, names: &[(RefName, RefTarget)]) -> Result<WorktreeState, CareError> {
-    let told = loose.journal.values().rev().find_map(|entry| entry.state.as_ref());
+    let mut told = loose.journal.values().rev().filter_map(|entry| entry.state.as_ref());
+    let told = told.find_map(|changed| changed.branch.as_ref()?.after.as_ref());
     let is_name = |branch: &RefName| names.iter().any(|(name, _)| name == branch);
-    // With one state there is no doubt; what the journal says may leave out later edits.
-    let state = match (&loose.states[..], told) {
-        ([only], _) => Some(only.clone()),
-        (several, Some(change)) => {
-            let agreeing = several.iter().find(|state| state.branch == change.after.branch);
-            Some(agreeing.unwrap_or(&change.after).clone())
-        }
-        (several, None) => {
-            several.iter().find(|state| is_name(&state.branch)).or_else(|| several.first()).cloned()
-        }
+    let several = &loose.states;
+    let agreeing = several.iter().find(|state| Some(&state.branch) == told);
+    let named = several.iter().find(|state| is_name(&state.branch));
+    let head = agreeing.or(named).or_else(|| several.first());
+    let mut state = match head {
+        Some(head) => head.clone(),
+        None => WorktreeState::on_branch(RefName::branch(DEFAULT_BRANCH).map_err(RepoError::from)?),
     };
-    match state {
-        Some(state) => Ok(state),
-        None => Ok(WorktreeState::on_branch(RefName::branch(DEFAULT_BRANCH).map_err(RepoError::from)?)),
+    let rows = loose.state_rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+    state_rows::salvage(&mut state, rows);
+    let mut story = StateTold::default();
+    let mut followed = state.clone();
+    for entry in loose.journal.values() {
+        story.follow(entry, &mut followed);
+    }
+    match (several.as_slice(), followed.merge.take()) {
+        ([only], merge) => {
+            let alike =
+                merge.filter(|merge| Some(MergeHead::of(merge)) == only.merge.as_ref().map(MergeHead::of));
+            Ok(WorktreeState { branch: only.branch.clone(), merge: alike.or(state.merge), ..followed })
+        }
+        (_, merge) => Ok(WorktreeState { merge, ..followed }),
     }
 }

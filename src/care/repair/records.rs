@@ -7,14 +7,15 @@ use crate::base::size::count;
 use crate::care::error::CareError;
 use crate::care::fsck::{FindingKind, Findings};
 use crate::care::repair::Steps;
-use crate::care::repair::rows::{self, Logged, proven_space};
+use crate::care::repair::rows::{self, Logged, StateTold, proven_space};
 use crate::object::source::ObjectSource;
 use crate::repo::commit_signatures;
 use crate::repo::journal::JournalEntry;
 use crate::repo::people::Person;
 use crate::repo::refs::{DEFAULT_BRANCH, RefName, RefTarget};
-use crate::repo::state::{Shelf, WorktreeState};
-use crate::repo::{RepoError, Repository};
+use crate::repo::state::WorktreeState;
+use crate::repo::state_rows::{self, ROW_PREFIX};
+use crate::repo::{RepoError, Repository, View};
 use crate::store::Space;
 use std::path::PathBuf;
 
@@ -26,7 +27,7 @@ fn database(repository: &Repository) -> PathBuf {
 pub(super) fn mend(repository: &Repository, steps: &mut Steps, _: &dyn Monitor) -> Result<(), CareError> {
     let bad = unreadable(repository)?;
     let lost_names = lost_names(repository)?;
-    let no_state = matches!(repository.view()?.state(), Err(RepoError::Missing { .. }));
+    let no_state = matches!(repository.view()?.branch(), Err(RepoError::Missing { .. }));
     if bad.is_empty() && lost_names.is_empty() && !no_state {
         return Ok(());
     }
@@ -47,32 +48,29 @@ pub(super) fn mend(repository: &Repository, steps: &mut Steps, _: &dyn Monitor) 
     for name in lost_names {
         point_again(repository, &name, steps)?;
     }
-    if matches!(repository.view()?.state(), Err(RepoError::Missing { .. })) {
+    if matches!(repository.view()?.branch(), Err(RepoError::Missing { .. })) {
         new_state(repository)?;
         steps.add("record", "what your folder stands on was found again", Some(kept));
     }
     Ok(())
 }
 
-/// Spaces whose rows have no id to be compared with.
-const UNPROVEN: [Space; 5] =
-    [Space::Journal, Space::People, Space::WorktreeState, Space::Refs, Space::CommitSignatures];
+/// Spaces whose rows have no id to be compared with and stand each for itself.
+const UNPROVEN: [Space; 4] = [Space::Journal, Space::People, Space::Refs, Space::CommitSignatures];
 
 /// Rows that are not what they are said to be.
 fn unreadable(repository: &Repository) -> Result<Vec<(Space, Vec<u8>)>, CareError> {
     let view = repository.view()?;
     let mut bad = Vec::new();
+    let rows = view.snapshot().scan_prefix(Space::WorktreeState, b"")?;
+    bad.extend(state_rows::faults(rows)?.into_iter().map(|(key, _)| (Space::WorktreeState, key)));
     for space in UNPROVEN {
         for row in view.snapshot().scan_prefix(space, b"")? {
             let (key, value) = row?;
             let sound = match space {
                 Space::CommitSignatures => commit_signatures::fault(&key, &value).is_none(),
-                Space::Journal => serde_json::from_slice::<JournalEntry>(&value).is_ok(),
+                Space::Journal => JournalEntry::decode(&value).is_ok(),
                 Space::People => serde_json::from_slice::<Person>(&value).is_ok(),
-                Space::WorktreeState if key.starts_with(b"shelf/") => {
-                    serde_json::from_slice::<Shelf>(&value).is_ok()
-                }
-                Space::WorktreeState => serde_json::from_slice::<WorktreeState>(&value).is_ok(),
                 _ => {
                     let name = std::str::from_utf8(&key).ok().and_then(|text| RefName::parse(text).ok());
                     name.is_some() && RefTarget::decode(&value).is_ok()
@@ -115,10 +113,15 @@ fn point_again(repository: &Repository, name: &RefName, steps: &mut Steps) -> Re
     if found.is_some_and(|commit| view.commit(commit).is_ok()) {
         return Ok(());
     }
-    let journal = view.journal()?;
-    let moves = journal.iter().rev().flat_map(|entry| &entry.refs).filter(|moved| moved.name == *name);
-    let mut commits = moves.flat_map(|moved| [moved.after, moved.before]).flatten();
-    let target = commits.find(|commit| view.commit(*commit).is_ok());
+    let mut target = None;
+    for head in view.journal_heads()?.rev() {
+        let moves = head?.refs.into_iter().filter(|moved| moved.name == *name);
+        let mut commits = moves.flat_map(|moved| [moved.after, moved.before]).flatten();
+        target = commits.find(|commit| view.commit(*commit).is_ok());
+        if target.is_some() {
+            break;
+        }
+    }
     let mut edit = repository.edit()?;
     edit.mend_reference(name, found, target.map(RefTarget::plain))?;
     edit.commit()?;
@@ -134,16 +137,25 @@ fn point_again(repository: &Repository, name: &RefName, steps: &mut Steps) -> Re
 
 fn new_state(repository: &Repository) -> Result<(), CareError> {
     let view = repository.view()?;
-    let journal = view.journal().unwrap_or_default();
-    let told = journal.iter().rev().find_map(|entry| entry.state.as_ref().map(|change| change.after.clone()));
-    let paged = rows::look(&database(repository))?.states.pop();
-    let state = match paged.or(told) {
-        Some(state) => state,
-        None => WorktreeState::on_branch(RefName::branch(DEFAULT_BRANCH).map_err(RepoError::from)?),
-    };
     let mut edit = repository.edit()?;
+    let survived = edit.transaction().scan_prefix(Space::WorktreeState, ROW_PREFIX)?;
+    let mut state = match rows::look(&database(repository))?.states.pop() {
+        Some(paged) => paged,
+        None => told_state(&view)?,
+    };
+    state_rows::salvage(&mut state, survived.iter().map(|(key, value)| (key.as_slice(), value.as_slice())));
     edit.put_state(&state)?;
     Ok(edit.commit()?)
+}
+
+/// The state as the journal tells it.
+fn told_state(view: &View) -> Result<WorktreeState, CareError> {
+    let mut state = WorktreeState::on_branch(RefName::branch(DEFAULT_BRANCH).map_err(RepoError::from)?);
+    let mut told = StateTold::default();
+    for entry in view.journal_entries()? {
+        told.follow(&entry?, &mut state);
+    }
+    Ok(state)
 }
 
 /// Takes out objects that were altered and looks for them, and for missing ones, in the transaction

@@ -6,10 +6,12 @@ use crate::care::error::CareError;
 use crate::object::manifest::Manifest;
 use crate::object::{ObjectKind, hash_object};
 use crate::repo::commit_signatures;
-use crate::repo::journal::JournalEntry;
+use crate::repo::journal::{JournalEntry, Reversal};
 use crate::repo::people::Person;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::repo::state::{Shelf, WorktreeState};
+use crate::repo::state_difference::{Side, StateDifference};
+use crate::repo::state_rows::{self, ROW_PREFIX, SHELF_PREFIX, STATE_KEY};
 use crate::repo::tombstone::{PAGE_CHUNKS, Tombstone, TombstoneRow};
 use crate::store::disk::RealDisk;
 use crate::store::{LogRecord, Snapshot, Space, Store, StoreError, StoreSettings, SurvivingLog, scan_pages};
@@ -34,8 +36,10 @@ pub(super) struct LooseRows {
     pub journal: BTreeMap<u64, JournalEntry>,
     /// Where names point: all that pages say.
     pub names: BTreeMap<RefName, Vec<RefTarget>>,
-    /// The worktree's state: all that pages say.
+    /// The worktree's state without its rows: all that pages say.
     pub states: Vec<WorktreeState>,
+    /// Rows of the worktree's state, by key.
+    pub state_rows: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Work set aside, by key.
     pub shelves: BTreeMap<Vec<u8>, Vec<u8>>,
     /// People.
@@ -48,9 +52,11 @@ impl LooseRows {
             self.settings = StoreSettings::decode(value).ok().or_else(|| self.settings.take());
         } else if key == LOG_KEY {
             self.log = self.log.max(LogRecord::decode(value));
-        } else if key == b"state" {
-            self.states.extend(serde_json::from_slice::<WorktreeState>(value).ok());
-        } else if key.starts_with(b"shelf/") {
+        } else if key == STATE_KEY {
+            self.states.extend(state_rows::read_head(value).ok());
+        } else if key.starts_with(ROW_PREFIX) {
+            self.state_rows.insert(key.to_vec(), value.to_vec());
+        } else if key.starts_with(SHELF_PREFIX.as_bytes()) {
             if serde_json::from_slice::<Shelf>(value).is_ok() {
                 self.shelves.insert(key.to_vec(), value.to_vec());
             }
@@ -69,7 +75,7 @@ impl LooseRows {
 
     /// An entry only ever gains something: where replaced files are kept.
     fn take_entry(&mut self, sequence: u64, value: &[u8]) {
-        let Ok(entry) = serde_json::from_slice::<JournalEntry>(value) else { return };
+        let Ok(entry) = JournalEntry::decode(value) else { return };
         let known = self.journal.get(&sequence);
         let gains = known.is_none_or(|known| known.displaced.is_none() && entry.displaced.is_some());
         if entry.sequence == sequence && gains {
@@ -84,8 +90,35 @@ impl LooseRows {
     }
 }
 
+/// What the journal tells of the worktree's state, entry after entry.
+#[derive(Debug, Default)]
+pub(super) struct StateTold {
+    /// What entries did that a later one may have taken back or done again.
+    done: BTreeMap<u64, StateDifference>,
+}
+
+impl StateTold {
+    /// Does to a state what an entry did. Entries come in the order of their numbers.
+    pub(super) fn follow(&mut self, entry: &JournalEntry, state: &mut WorktreeState) {
+        let (changed, side) = match entry.reverses {
+            Some(Reversal::Undo(sequence)) => (self.done.get(&sequence), Side::Before),
+            Some(Reversal::Redo(sequence)) => (self.done.get(&sequence), Side::After),
+            None => {
+                self.done.extend(entry.state.clone().map(|changed| (entry.sequence, changed)));
+                (entry.state.as_ref(), Side::After)
+            }
+        };
+        if let Some(changed) = changed {
+            changed.bring(state, side);
+        }
+    }
+}
+
 /// Which space a row belongs to that proves itself by its key.
 pub(super) fn proven_space(key: &[u8], value: &[u8]) -> Option<Space> {
+    if state_rows::is_key(key) {
+        return None;
+    }
     if key.len() == FileId::SIZE {
         let kinds = [
             (ObjectKind::Tree, Space::Trees),

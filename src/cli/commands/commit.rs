@@ -96,7 +96,7 @@ impl Verb for Arguments {
         if let (Some(identity), false) = (&identity, self.no_lock) {
             lock_first(context, &repository, &paths, identity)?;
         }
-        let branch = repository.view()?.state()?.branch;
+        let branch = repository.view()?.branch()?.clone();
         let authority = context.authority(&repository, &branch, identity.as_ref())?;
         let writer = authority.as_ref().map(SigningAs::writer);
         let options = Options { message, paths, identity, author, date, signing };

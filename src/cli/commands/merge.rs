@@ -40,7 +40,7 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository()?;
         let identity = context.identity_or_ask()?;
-        let branch = repository.view()?.state()?.branch;
+        let branch = repository.view()?.branch()?.clone();
         let authority = context.authority(&repository, &branch, identity.as_ref())?;
         let writer = authority.as_ref().map(SigningAs::writer);
         // A passphrase is asked for before anything moves.

@@ -279,11 +279,8 @@ impl World {
             trees.extend(entry.files.iter().flat_map(|files| [files.before, files.after]));
             let moved = entry.refs.iter().flat_map(|moved| [moved.before, moved.after]).flatten();
             trees.extend(moved.map(|id| view.commit(id).expect("a commit").tree));
-            let states = entry.state.iter().flat_map(|change| [&change.before, &change.after]);
-            for conflict in states.flat_map(|state| &state.merge).flat_map(|merge| &merge.conflicts) {
-                let sides = [&conflict.base, &conflict.ours, &conflict.theirs].into_iter().flatten();
-                self.stored.extend(sides.filter_map(|side| side.content.file_id()).map(|id| *id.as_bytes()));
-            }
+            let content = entry.state.iter().flat_map(|changed| changed.named_content());
+            self.stored.extend(content.filter_map(|content| content.file_id()).map(|id| *id.as_bytes()));
         }
         trees.extend(view.shelves().expect("shelves").iter().map(|(_, shelf)| shelf.tree));
         for tree in trees {
