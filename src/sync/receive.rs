@@ -6,6 +6,7 @@
 //! commit that is in the repository is whole. Names move last.
 
 mod erased;
+mod foreign;
 mod kept;
 
 use crate::base::id::{ChunkId, CommitId, FileId, GitId, ManifestNodeId, MetadataId, PersonId, TreeId};
@@ -35,9 +36,9 @@ use crate::sync::remote::{Kind, ObjectKey};
 use crate::sync::room::{Held, Room};
 use crate::sync::walk::{Found, NewFile, find_new};
 use erased::Tombstones;
+use foreign::foreign_digest;
 use kept::KeptCommits;
 use rayon::prelude::*;
-use sha2::Digest as _;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -493,42 +494,6 @@ impl<'a> Receiver<'a> {
     /// The state of the repository as it was looked at last.
     pub fn view(&self) -> &View {
         &self.view
-    }
-}
-
-/// The hash by which another system knows the content of a file that is here.
-fn foreign_digest(extractor: &Extractor<'_>, tie: &Tie) -> SyncResult<Option<Vec<u8>>> {
-    let blob = format!("blob {}\0", tie.size);
-    Ok(match tie.algorithm {
-        ForeignAlgorithm::Sha256 | ForeignAlgorithm::GitBlobSha256 => {
-            let mut hasher = sha2::Sha256::new();
-            if tie.algorithm == ForeignAlgorithm::GitBlobSha256 {
-                hasher.update(blob.as_bytes());
-            }
-            extractor.write_file(tie.file, tie.size, &mut Updating(|bytes: &[u8]| hasher.update(bytes)))?;
-            Some(hasher.finalize().to_vec())
-        }
-        ForeignAlgorithm::GitBlobSha1 => {
-            let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
-            hasher.update(blob.as_bytes());
-            extractor.write_file(tie.file, tie.size, &mut Updating(|bytes: &[u8]| hasher.update(bytes)))?;
-            hasher.try_finalize().ok().map(|id| id.as_bytes().to_vec())
-        }
-        ForeignAlgorithm::GitCommitSha1 => None,
-    })
-}
-
-/// Hands what is written to a hash.
-struct Updating<F>(F);
-
-impl<F: FnMut(&[u8])> std::io::Write for Updating<F> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        (self.0)(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

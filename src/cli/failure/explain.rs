@@ -77,14 +77,10 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Cancelled => Advice::none(ExitStatus::Interrupted),
         AppError::NoIdentity => Advice::refused(&["pent config user.name \"Your Name\", once and for all"]),
         AppError::Author { .. } => Advice::usage("--author \"Anna Lind <anna@example.org>\""),
-        AppError::NotInRevision { .. } => {
-            Advice::not_found("`pent log` with the path tells when it was there and where it moved")
-        }
-        AppError::NamesNothing { .. } => Advice::not_found(
-            "`pent log --all` lists commits; put -- before paths that are in older revisions only",
-        ),
-        AppError::IsFolder { .. } => Advice::usage("name a file in it"),
-        AppError::NoFile { .. } => Advice::usage("name the file that it points to"),
+        AppError::NotInRevision { .. }
+        | AppError::NamesNothing { .. }
+        | AppError::IsFolder { .. }
+        | AppError::NoFile { .. } => other_path(error),
         AppError::Decoder { .. }
         | AppError::NoPicture { .. }
         | AppError::SeveralPictures { .. }
@@ -141,6 +137,18 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Trust(error) => trust::trust(error),
         AppError::Identity(error) => trust::identity(error),
         AppError::Io { source, .. } => io(source),
+    }
+}
+
+/// Advice on a path where nothing stands, or something else than was asked for.
+fn other_path(error: &AppError) -> Advice {
+    match error {
+        AppError::NamesNothing { .. } => Advice::not_found(
+            "`pent log --all` lists commits; put -- before paths that are in older revisions only",
+        ),
+        AppError::IsFolder { .. } => Advice::usage("name a file in it"),
+        AppError::NoFile { .. } => Advice::usage("name the file that it points to"),
+        _ => Advice::not_found("`pent log` with the path tells when it was there and where it moved"),
     }
 }
 
