@@ -10,7 +10,7 @@ use crate::object::source::ObjectSource;
 use crate::repo::edit::JournalNote;
 use crate::repo::history::count_only_in;
 use crate::repo::journal::StateChange;
-use crate::repo::refs::{RefKind, RefName, RefTarget};
+use crate::repo::refs::{DEFAULT_BRANCH, RefKind, RefName, RefTarget};
 use crate::repo::{Repository, View};
 use serde::Serialize;
 
@@ -152,7 +152,7 @@ pub fn rename(
     Ok(ChangeReport { name: to.name().to_owned(), renamed_from: Some(from.name().to_owned()), commit })
 }
 
-/// Removes a draft. Refuses when that would leave commits or shelved work that nothing else reaches,
+/// Removes a draft, or a branch that is none and is not the default one. Refuses when that would leave commits or shelved work that nothing else reaches,
 /// unless `force` is given; even then `undo` brings it back.
 pub fn delete(
     repository: &Repository,
@@ -163,7 +163,11 @@ pub fn delete(
 ) -> Result<ChangeReport, AppError> {
     let _lock = repository.store().lock_worktree(monitor)?;
     let view = repository.view()?;
-    let name = find_draft(&view, name)?;
+    let name = match find_draft(&view, name) {
+        // A branch that came along from elsewhere is removed like a draft; the one that all stand on is not.
+        Err(AppError::NoDraft { name }) if name.name() != DEFAULT_BRANCH => name,
+        found => found?,
+    };
     if view.state()?.branch == name {
         return Err(AppError::CurrentBranch { name });
     }

