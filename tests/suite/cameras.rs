@@ -205,5 +205,4 @@ fn pictures_that_move_are_told_as_exiftool_tells_them() {
     assert_eq!(webp.picture.and_then(|picture| picture.frames), Some(5));
     let still = facts(&make("still.gif", &["-frames:v", "1"]));
     assert_eq!(still.picture.map(|picture| (picture.frames, picture.alpha)), Some((None, Some(false))));
-    // Made with ImageMagick's own program, whatever it is called here.
 }
