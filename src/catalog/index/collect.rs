@@ -69,12 +69,45 @@ fn keep(best: &mut Best, limit: usize, hit: Hit) {
     }
 }
 
+/// Values of a facet up to which each has a place of its own while they are counted.
+const PLACES_MAX: usize = 1 << 16;
+
+/// How often each value of a facet was met, by its number in the segment.
+enum Counts {
+    /// Few values: each at its number.
+    Places(Vec<u64>),
+    /// Many, most of which a search does not meet.
+    Met(HashMap<u64, u64>),
+}
+
+impl Counts {
+    fn of(values: usize) -> Self {
+        if values <= PLACES_MAX { Self::Places(vec![0; values]) } else { Self::Met(HashMap::new()) }
+    }
+
+    fn add(&mut self, ord: u64) {
+        match self {
+            // A number beyond them is of a damaged column, and counts nothing.
+            Self::Places(places) => places.get_mut(ord as usize).into_iter().for_each(|count| *count += 1),
+            Self::Met(met) => *met.entry(ord).or_insert(0) += 1,
+        }
+    }
+
+    /// The values that were met.
+    fn into_counted(self) -> Vec<(u64, u64)> {
+        match self {
+            Self::Places(places) => (0..).zip(places).filter(|(_, count)| *count > 0).collect(),
+            Self::Met(met) => met.into_iter().collect(),
+        }
+    }
+}
+
 pub struct Segment {
     ord: SegmentOrdinal,
     request: Request,
     changed: Option<Column<f64>>,
     ranked: Option<Column<f64>>,
-    facets: Vec<(Facet, StrColumn, HashMap<u64, u64>)>,
+    facets: Vec<(Facet, StrColumn, Counts)>,
     best: Best,
     total: u64,
 }
@@ -93,7 +126,8 @@ impl Collector for Request {
         if self.facets {
             for facet in Facet::ALL {
                 if let Some(column) = fast.str(facet_column(facet))? {
-                    facets.push((facet, column, HashMap::new()));
+                    let counts = Counts::of(column.num_terms());
+                    facets.push((facet, column, counts));
                 }
             }
         }
@@ -130,7 +164,7 @@ impl SegmentCollector for Segment {
         self.total += 1;
         for (_, column, counts) in &mut self.facets {
             for ord in column.term_ords(doc) {
-                *counts.entry(ord).or_insert(0) += 1;
+                counts.add(ord);
             }
         }
         let rank = match self.request.ranking {
@@ -155,7 +189,7 @@ impl SegmentCollector for Segment {
         let mut facets = FacetCounts::new();
         for (facet, column, counts) in self.facets {
             let values = facets.entry(facet).or_default();
-            for (ord, count) in counts {
+            for (ord, count) in counts.into_counted() {
                 let mut text = String::new();
                 // A column that cannot say what it counted counts nothing.
                 if column.ord_to_str(ord, &mut text).unwrap_or(false) {

@@ -59,6 +59,11 @@ pub struct State {
     pub left: u64,
 }
 
+/// From so many records on a search uses several threads: of fewer the threads would cost more than they save.
+const PARALLEL_RECORDS: u64 = 100_000;
+/// Threads of one search at most.
+const THREADS_MAX: usize = 8;
+
 /// Branches that point to the same commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,7 +150,13 @@ impl Catalog {
         Self::over(folder, index, fields, State::default())
     }
 
-    fn over(folder: &Path, index: Index, fields: Fields, state: State) -> Result<Self, CatalogError> {
+    fn over(folder: &Path, mut index: Index, fields: Fields, state: State) -> Result<Self, CatalogError> {
+        let records: u64 =
+            index.load_metas()?.segments.iter().map(|segment| u64::from(segment.num_docs())).sum();
+        if records >= PARALLEL_RECORDS {
+            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            index.set_multithread_executor(cores.min(THREADS_MAX))?;
+        }
         // A searcher is made when it is asked for; nothing watches files in the background.
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         Ok(Self { folder: folder.to_owned(), index, reader, fields, state })

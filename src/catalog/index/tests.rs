@@ -102,6 +102,15 @@ fn filled(folder: &Path, records: &[Record]) -> Catalog {
     catalog
 }
 
+/// The same index, searched as one with many records is.
+fn by_threads(catalog: &Catalog) -> Catalog {
+    let mut index = catalog.index.clone();
+    index.set_multithread_executor(2).expect("threads");
+    let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().expect("a reader");
+    let (folder, state) = (catalog.folder.clone(), catalog.state.clone());
+    Catalog { folder, index, reader, fields: Fields::new(), state }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
@@ -116,6 +125,7 @@ proptest! {
             records.iter().map(|record| (record.path.clone(), record.clone())).collect();
         let catalog = filled(&place.path().join("index"), &records);
         prop_assert_eq!(catalog.len(), by_path.len() as u64);
+        let threads = by_threads(&catalog);
         for text in questions {
             let query = parse(&text, &Any, Timestamp::utc(1)).expect("a question");
             let matcher = Matcher::new(&query.node);
@@ -128,6 +138,9 @@ proptest! {
             let labels: u64 = found.facets.get(&Facet::Label).into_iter().flatten().map(|(_, count)| count).sum();
             let expected: usize = expected.iter().map(|path| by_path[*path].tags_of("label").count()).sum();
             prop_assert_eq!(labels, expected as u64);
+            let by_threads = threads.search(&query.node, &request(100)).expect("an answer");
+            prop_assert_eq!(by_threads.hits, found.hits, "{}", text);
+            prop_assert_eq!((by_threads.total, by_threads.facets), (found.total, found.facets));
         }
     }
 }

@@ -10,6 +10,9 @@ use std::collections::{HashMap, HashSet};
 
 /// Bytes that are kept of what came along unasked: what was dropped is asked for by key.
 const FETCH_BYTES_MAX: usize = 64 << 20;
+/// Bytes of the shared log that an answer may bring along beyond these, when an entry of it was asked for. Its entries travel
+/// together, and it is followed from the newest back: one that is longer than fits comes a frame at a time, not an entry.
+const ALONG_BYTES_MAX: usize = 4 << 20;
 /// Bytes that are kept even of what was asked for.
 const ASKED_BYTES_MAX: usize = 512 << 20;
 /// Bytes that one publication may bring.
@@ -25,6 +28,8 @@ pub struct Inbox {
     objects: HashMap<ObjectKey, Vec<u8>>,
     bytes: usize,
     expected: HashSet<ObjectKey>,
+    /// Bytes that are held at most while an entry that was asked for arrives with its neighbours.
+    along_bytes_max: usize,
     people: HashMap<PersonId, Person>,
     is_publication: bool,
     /// Bytes that are kept at most, even of what was asked for.
@@ -38,6 +43,7 @@ impl Inbox {
             objects: HashMap::new(),
             bytes: 0,
             expected: HashSet::new(),
+            along_bytes_max: 0,
             people: HashMap::new(),
             is_publication: false,
             asked_bytes_max: ASKED_BYTES_MAX,
@@ -58,7 +64,7 @@ impl Inbox {
         if !key.kind.is_of_logs() || self.objects.contains_key(&key) {
             return Ok(());
         }
-        let is_full = self.bytes + bytes.len() > FETCH_BYTES_MAX;
+        let is_full = self.bytes + bytes.len() > FETCH_BYTES_MAX && !self.is_neighbour(key, bytes);
         if self.is_publication {
             let too_much =
                 self.bytes + bytes.len() > PUBLISH_BYTES_MAX || self.objects.len() >= PUBLISH_OBJECTS_MAX;
@@ -80,9 +86,17 @@ impl Inbox {
         Ok(())
     }
 
+    /// Whether an entry of the shared log comes along with one that was asked for, and there is room for such.
+    fn is_neighbour(&self, key: ObjectKey, bytes: &[u8]) -> bool {
+        key.kind == Kind::LogEntry
+            && self.bytes + bytes.len() <= self.along_bytes_max
+            && self.expected.iter().any(|asked| asked.kind == Kind::LogEntry)
+    }
+
     /// Notes what was asked for, in place of what was before.
     pub(super) fn expect(&mut self, keys: &[ObjectKey]) {
         self.expected = keys.iter().copied().collect();
+        self.along_bytes_max = self.bytes + ALONG_BYTES_MAX;
     }
 
     /// Whether an object has come.
@@ -163,6 +177,25 @@ mod tests {
         inbox.expect(&[key(2)]);
         inbox.put(key(2), &long).expect("an answer");
         assert!(inbox.has(&key(2)));
+    }
+
+    #[test]
+    fn entries_come_along_with_one_that_was_asked_for_though_the_box_is_full() {
+        let mut inbox = Inbox::for_fetch();
+        for number in 0..64 {
+            inbox.put(key(number), &vec![0; 1 << 20]).expect("room");
+        }
+        let entry = |number: u8| ObjectKey::new(Kind::LogEntry, [number; 32]);
+        inbox.put(entry(1), &[1]).expect("an answer");
+        assert!(!inbox.has(&entry(1)), "nobody asked for an entry");
+        inbox.expect(&[entry(2)]);
+        for number in 1..=8 {
+            inbox.put(entry(number), &vec![number; 1 << 20]).expect("an answer");
+        }
+        inbox.put(key(64), &[0]).expect("an answer");
+        let kept: Vec<u8> = (1..=8).filter(|number| inbox.has(&entry(*number))).collect();
+        assert_eq!(kept, [1, 2, 3, 4], "as far as there is room");
+        assert!(!inbox.has(&key(64)), "and nothing else");
     }
 
     #[test]
