@@ -55,7 +55,9 @@ pub fn run(
             Ok(stored.extractor().write_file(id, size, out)?)
         }
         Content::Directory { .. } => Err(AppError::IsFolder { path: options.path.clone() }),
-        Content::Foreign { .. } => Err(AppError::Foreign { path: options.path.clone() }),
+        Content::Foreign { algorithm, digest, .. } => {
+            Err(AppError::foreign(options.path.clone(), algorithm, &digest))
+        }
     }
 }
 

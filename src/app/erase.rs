@@ -90,7 +90,9 @@ fn file_at(
     match locate(&view, revision, path, clock.now())?.entry.content {
         Content::File { id, .. } | Content::Symlink { id, .. } => Ok(id),
         Content::Directory { .. } => Err(AppError::IsFolder { path: path.clone() }),
-        Content::Foreign { .. } => Err(AppError::Foreign { path: path.clone() }),
+        Content::Foreign { algorithm, digest, .. } => {
+            Err(AppError::foreign(path.clone(), algorithm, &digest))
+        }
     }
 }
 

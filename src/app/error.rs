@@ -4,6 +4,7 @@ use crate::app::identity::IdentityError;
 use crate::app::lock::LockFailure;
 use crate::app::policy::PolicyFailure;
 use crate::app::review::ReviewError;
+use crate::base::escape::terminal;
 use crate::base::path::AssetPath;
 use crate::base::size::{count, human_bytes};
 use crate::care::CareError;
@@ -12,6 +13,8 @@ use crate::catalog::collections::CollectionsError;
 use crate::catalog::query::QueryError;
 use crate::diff::DiffError;
 use crate::import::ImportError;
+use crate::import::git::lfs::Hex;
+use crate::object::tree::ForeignAlgorithm;
 use crate::repo::RepoError;
 use crate::repo::config::ConfigError;
 use crate::repo::content::ContentError;
@@ -76,6 +79,12 @@ pub enum AppError {
     /// Content that is known only by another system's hash.
     #[error("the content of {path} is not in this repository: it is known only by another system's hash")]
     Foreign { path: AssetPath },
+    /// A submodule: the commit of another Git repository.
+    #[error("{path} is a submodule: commit {commit} of another Git repository, and no file of this one")]
+    Submodule { path: AssetPath, commit: String },
+    /// A commit or tag that did not come from Git, or whose original was erased.
+    #[error("there is no Git object of {}: it did not come from Git, or its original was erased", terminal(text.as_bytes()))]
+    NoOriginal { text: String },
     /// Content that is not in this clone and could not be brought, now or at all.
     #[error("the content of {} ({}) is not here", count(*files, "file", "files"), human_bytes(*bytes))]
     NotHere {
@@ -291,5 +300,15 @@ impl From<RefNameError> for AppError {
 impl From<RevisionError> for AppError {
     fn from(error: RevisionError) -> Self {
         Self::Repo(error.into())
+    }
+}
+
+impl AppError {
+    /// Why there are no bytes of content that is known only by another system's hash.
+    pub(crate) fn foreign(path: AssetPath, algorithm: ForeignAlgorithm, digest: &[u8]) -> Self {
+        match algorithm {
+            ForeignAlgorithm::GitCommitSha1 => Self::Submodule { path, commit: Hex(digest).to_string() },
+            _ => Self::Foreign { path },
+        }
     }
 }

@@ -299,7 +299,9 @@ impl Packing<'_> {
             }
             // Folders come with what is in them and are no entries.
             Content::Directory { .. } => Err(AppError::IsFolder { path: path.clone() }),
-            Content::Foreign { .. } => Err(AppError::Foreign { path: path.clone() }),
+            Content::Foreign { algorithm, digest, .. } => {
+                Err(AppError::foreign(path.clone(), *algorithm, digest))
+            }
         }
     }
 

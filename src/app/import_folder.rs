@@ -14,7 +14,7 @@ use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
 use crate::import::folder::pattern::Pattern;
 use crate::import::folder::plan::Plan;
-use crate::import::folder::run::{Made, run as carry_plan_out};
+use crate::import::folder::run::{Made, check, run as carry_plan_out};
 use crate::import::folder::scan::plan as make_plan;
 use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
@@ -84,6 +84,11 @@ pub fn read_plan(path: &Path) -> Result<Plan, AppError> {
         })?,
     };
     Ok(Plan::parse(&text)?)
+}
+
+/// Looks whether everything is there that a plan names, as ordinary files and folders below the folder.
+pub fn check_plan(folder: &Path, plan: &Plan) -> Result<(), AppError> {
+    Ok(check(folder, plan)?)
 }
 
 /// Keeps a plan in a file that is not there yet.

@@ -22,6 +22,7 @@ use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::import::git::blobs::MissingContent;
+use crate::import::git::export::Ground;
 use crate::import::git::run::{Category, Imported, Wish, category, run as import, settle};
 use crate::import::git::settings::Translated;
 use crate::import::git::source::Source;
@@ -62,11 +63,15 @@ pub struct NameLine {
     pub name: Option<RefName>,
     /// The commit here.
     pub commit: Option<CommitId>,
-    /// What happened: `new`, `moved`, `unchanged`, `ahead` (it has commits of its own here), `beside`
+    /// What happened: `new`, `moved`, `rewritten` (it was set to other commits in the repository that it is
+    /// imported from, and so here), `unchanged`, `ahead` (it has commits of its own here), `older` (what is
+    /// here has all that this source has of it, and more that came from elsewhere: it stays), `beside`
     /// (Git's commits were put under another name), `protected` (the same, since the policy protects the
-    /// name), `kept` (only for the way back), `removed-here`, `gone` (Git has it no longer, so it went here,
-    /// too), `gone-kept` (Git has it no longer; it stays, since somebody has work on it here), `left-out`
-    /// (it names a tree or a large blob and no commit).
+    /// name), `kept` (only for the way back), `unnamed` (the same, since no name here
+    /// can be like it), `other` (the same, and what came from elsewhere stays),
+    /// `removed-here`, `gone` (Git has it no longer, so it went here, too), `gone-kept` (Git has it no longer;
+    /// it stays, since somebody has work on it here), `left-out` (it names a tree or a large blob and no
+    /// commit).
     pub outcome: &'static str,
 }
 
@@ -93,8 +98,8 @@ pub struct Report {
     pub missing: Vec<MissingContent>,
     /// Content that earlier imports missed and that was found now.
     pub found_again: u64,
-    /// Content that is still missing from earlier imports.
-    pub still_missing: u64,
+    /// Content that earlier imports missed and that this one did not find either.
+    pub still_missing: Vec<MissingContent>,
     /// Parents of commits that a shallow clone left out and that no earlier import brought.
     pub absent_parents: u64,
     /// Whether history that an earlier import found cut off is whole now, so that its commits were made
@@ -108,6 +113,8 @@ pub struct Report {
     pub remote_branches_left_out: u64,
     /// Names in Git that are neither branch nor tag, note nor replacement, percent-encoded: left alone.
     pub names_left_out: Vec<String>,
+    /// Branches and tags in Git that stand for other names, percent-encoded: left out.
+    pub names_for_names: Vec<String>,
     /// Branches that the worktree is on and that were not moved because of uncommitted work.
     pub waiting: Option<RefName>,
     /// What `.gitignore` and `.gitattributes` of the newest commit ask for, which holds here now.
@@ -136,7 +143,9 @@ pub fn run(
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
     let scratch = repository.pent_dir().join("tmp");
-    let source = Source::open(&options.source, &scratch, &options.lfs_storage, monitor)?;
+    let ground = Ground::new(repository, monitor)?;
+    let source = Source::open(&options.source, &scratch, &options.lfs_storage, &ground, monitor)?;
+    drop(ground);
     let imported = import(repository, &source, &options.wish, monitor)?;
     let mut report = describe(options, &source, &imported);
     let settings = settings::take_over(repository, &source, &options.wish, &imported, monitor)?;
@@ -184,7 +193,7 @@ fn describe(options: &Options, source: &Source, imported: &Imported) -> Report {
         bytes_stored: imported.stored_bytes,
         missing: imported.missing.clone(),
         found_again: imported.tied,
-        still_missing: imported.still_missing,
+        still_missing: imported.still_missing.clone(),
         absent_parents: imported.absent_parents,
         regrown: imported.regrown,
         skipped: skipped
@@ -193,6 +202,7 @@ fn describe(options: &Options, source: &Source, imported: &Imported) -> Report {
         broken_names: source.broken_refs,
         remote_branches_left_out: left_out as u64,
         names_left_out: others.map(|entry| percent_encode(&entry.name)).collect(),
+        names_for_names: source.symbolic.iter().map(|name| percent_encode(name)).collect(),
         waiting: None,
         settings: Translated::default(),
         settings_kept_from: None,

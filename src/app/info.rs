@@ -185,7 +185,9 @@ pub fn open(
         Content::File { id, size, .. } => (id, size),
         Content::Symlink { .. } => return Err(AppError::NoFile { path }),
         Content::Directory { .. } => return Err(AppError::IsFolder { path }),
-        Content::Foreign { .. } => return Err(AppError::Foreign { path }),
+        Content::Foreign { algorithm, digest, .. } => {
+            return Err(AppError::foreign(path, algorithm, &digest));
+        }
     };
     let view = view_with(repository, view, [(id, size)], monitor)?;
     let file = stored_file(repository, &view, id, size, monitor)?;

@@ -12,7 +12,7 @@ use crate::app::diff::{self, Detail};
 use crate::app::error::AppError;
 use crate::app::meta::FieldLine;
 use crate::app::tag::TagLine;
-use crate::base::id::{CommitId, TreeId};
+use crate::base::id::{CommitId, GitId, TreeId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::{Clock, Timestamp};
@@ -22,6 +22,7 @@ use crate::object::source::ObjectSource;
 use crate::object::tree::Content;
 use crate::object::tree_walk::TreeWalk;
 use crate::repo::history::first_parent_back;
+use crate::repo::imports::git_tag_target;
 use crate::repo::refs::RefKind;
 use crate::repo::revision::candidate_names;
 use crate::repo::versions::{AssetChange, asset_line, version_count};
@@ -70,6 +71,31 @@ pub enum Subject {
         /// The number of the version, from 1.
         version: u64,
     },
+}
+
+/// The Git commit that a commit was made from, or the annotated Git tag that a tag was: byte for byte.
+pub fn original(
+    repository: &Repository,
+    revision: Option<&str>,
+    clock: &dyn Clock,
+) -> Result<Vec<u8>, AppError> {
+    let view = repository.view()?;
+    let text = revision.unwrap_or("@");
+    for name in candidate_names(text) {
+        if view.reference(&name)?.is_some() {
+            if let Some(bytes) = view.git_tag_original(&name)? {
+                return Ok(bytes);
+            }
+            break;
+        }
+    }
+    if let Ok(id) = text.parse::<GitId>()
+        && let Some(tag) = view.git_object(id)?.filter(|bytes| git_tag_target(bytes).is_some())
+    {
+        return Ok(tag);
+    }
+    let commit = view.resolve(text, clock.now())?.commit;
+    view.git_original(commit)?.ok_or_else(|| AppError::NoOriginal { text: text.to_owned() })
 }
 
 /// What is shown. Serialised, it is what `pent show --json` prints.

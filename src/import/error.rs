@@ -1,6 +1,8 @@
 //! Why history could not be brought in or taken out.
 
-use crate::base::id::GitId;
+use crate::base::escape::terminal;
+use crate::base::id::{FileId, GitId};
+use crate::base::path::AssetPath;
 use crate::repo::RepoError;
 use crate::repo::content::ContentError;
 use crate::store::StoreError;
@@ -29,9 +31,12 @@ pub enum ImportError {
         #[source]
         source: Cause,
     },
-    /// A bundle that rests on commits which are not in it.
-    #[error("the bundle {} rests on commit {commit}, which is not in it", path.display())]
-    Thin { path: PathBuf, commit: String },
+    /// A file of a repository that is none, or of a size that none has: it is not opened.
+    #[error("{} {reason}, so this repository is not read", path.display())]
+    NotOrdinary { path: PathBuf, reason: &'static str },
+    /// A bundle that rests on commits which are neither in it nor here.
+    #[error("the bundle {} rests on commit {commit}, which is neither in it nor here", path.display())]
+    Thin { path: PathBuf, commit: GitId },
     /// A bundle whose header cannot be read.
     #[error("the bundle {} cannot be read: {reason}", path.display())]
     Bundle { path: PathBuf, reason: String },
@@ -70,6 +75,9 @@ pub enum ImportError {
         "the Git tree of commit {commit} cannot be made again: it should be {expected} and became {found}"
     )]
     Differs { commit: GitId, expected: GitId, found: GitId },
+    /// The record of how Git LFS names a file is wrong.
+    #[error("the file {file} has another SHA-256 than the import noted for Git LFS")]
+    LfsDigest { file: FileId },
     /// Something is where an export is to go.
     #[error("{} is there already and not empty", path.display())]
     TargetTaken { path: PathBuf },
@@ -82,6 +90,16 @@ pub enum ImportError {
     /// A plan of versions that does not hold together.
     #[error("line {line} of the plan: {reason}")]
     Plan { line: usize, reason: String },
+    /// A plan that names what is not there.
+    #[error(
+        "the plan names {}: {reason}{}",
+        terminal(from.as_bytes()),
+        if *more == 0 { String::new() } else { format!(" ({more} more of its places cannot be read either)") }
+    )]
+    PlanPlace { from: AssetPath, reason: String, more: usize },
+    /// Paths at which nothing ever stood in the history that is imported.
+    #[error("nothing in that history ever stood at {}", shown(paths))]
+    NothingAtPaths { paths: Vec<AssetPath> },
     /// Content could not be taken in or given out.
     #[error(transparent)]
     Content(#[from] ContentError),
@@ -105,6 +123,10 @@ impl From<StoreError> for ImportError {
             error => Self::Repo(error.into()),
         }
     }
+}
+
+fn shown(paths: &[AssetPath]) -> String {
+    paths.iter().map(|path| terminal(path.as_bytes())).collect::<Vec<_>>().join(", ")
 }
 
 /// Says what was being done to which file.

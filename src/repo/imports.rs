@@ -422,6 +422,14 @@ impl View {
         Ok(self.snapshot().get(Space::Origins, id.as_bytes())?)
     }
 
+    /// The commit that an import made last of a Git commit.
+    pub fn git_commit_here(&self, scope: Scope, id: GitId) -> Result<Option<CommitId>, RepoError> {
+        let bytes: Option<Vec<u8>> = self.snapshot().get(Space::Imports, &key::commit(scope, id))?;
+        let Some(commit) = bytes.as_deref().and_then(CommitId::from_slice) else { return Ok(None) };
+        let found: Option<Vec<u8>> = self.snapshot().get(Space::Commits, commit.as_bytes())?;
+        Ok(found.map(|_| commit))
+    }
+
     /// The original bytes of an annotated Git tag, or of a Git blob that nothing else tells.
     pub fn git_object(&self, id: GitId) -> Result<Option<Vec<u8>>, RepoError> {
         Ok(self.snapshot().get(Space::Origins, &key::original(id))?)

@@ -18,6 +18,7 @@ pub mod extract;
 pub mod findings;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod git_ids;
 pub mod history;
 pub mod holdings;
 pub mod imports;

@@ -7,6 +7,7 @@ use crate::object::source::ObjectSource;
 use crate::object::tree_walk::WalkError;
 use crate::repo::date::parse_date;
 use crate::repo::error::RepoError;
+use crate::repo::git_ids::prefix_of;
 use crate::repo::history::{first_parent_at, first_parent_back};
 use crate::repo::revision::{Anchor, Revision, Step, candidate_names, is_id_prefix};
 use crate::repo::versions::{asset_line, find_version, version_count};
@@ -78,7 +79,9 @@ impl View {
         if !is_id_prefix(text) {
             return Err(RepoError::UnknownRevision { text: text.to_owned() });
         }
-        let candidates = self.commits_starting_with(text)?;
+        let mut candidates = self.commits_starting_with(text)?;
+        let from_git = self.commits_from_git(text, CANDIDATES_MAX)?;
+        candidates.extend(from_git.into_iter().filter(|id| !id.to_string().starts_with(text)));
         match candidates.as_slice() {
             [] => Err(RepoError::UnknownRevision { text: text.to_owned() }),
             [one] => Ok(*one),
@@ -89,11 +92,7 @@ impl View {
     /// Commits whose id starts with the given digits, at most a few of them.
     fn commits_starting_with(&self, digits: &str) -> Result<Vec<CommitId>, RepoError> {
         // A half byte cannot be scanned for, so the scan is by whole bytes and the digits decide.
-        let whole = &digits[..digits.len() / 2 * 2];
-        let prefix: Vec<u8> = (0..whole.len())
-            .step_by(2)
-            .filter_map(|at| u8::from_str_radix(&whole[at..at + 2], 16).ok())
-            .collect();
+        let prefix = prefix_of(digits);
         let mut found = Vec::new();
         for item in self.snapshot().scan_prefix(Space::Commits, &prefix)? {
             let (key, _) = item?;

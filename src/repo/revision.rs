@@ -3,7 +3,7 @@
 //! ```text
 //! @                      the branch's newest commit
 //! main, draft/poster, v1 a branch, draft or tag; origin/main: where a remote's branch was last seen
-//! 3f9a01c2               a commit id or the start of one (4 digits or more)
+//! 3f9a01c2               a commit id or the start of one (4 digits or more), also one that the commit has in Git
 //! logo.psd@40            the commit that made version 40 of an asset
 //! main@{2026-03-01}      what main was on that day; also {yesterday}, {2 weeks ago}
 //! @~3, main^2            three commits back on the branch's own line; the second parent

@@ -3,7 +3,8 @@
 
 use crate::app_flow::anna;
 use crate::git_support::{
-    Git, Here, Stands, assert_round_trip, assert_same_states, clock, import_error, tree_entry,
+    Git, Here, Stands, archived, assert_round_trip, assert_same_states, chain, clock, import_error,
+    tree_entry,
 };
 use crate::import_git::varied;
 use pentimento::app::erase;
@@ -88,6 +89,29 @@ fn history_that_was_cut_off_is_made_anew_once_it_is_whole() {
     assert_eq!(whole.by_git_id(), here.by_git_id(), "as if it had been whole from the start");
     assert_eq!(here.import(&shallow.dir).expect("an import").commits, 0);
     assert_round_trip(&git, &here);
+}
+
+#[test]
+fn history_that_is_made_anew_is_followed_wherever_it_lies_and_where_it_was_set_back() {
+    let (folder, git) = source();
+    five(&git);
+    let shallow = shallow_clone(&git, &folder.path().join("shallow"));
+    let (here, _) = Here::of(&shallow.dir);
+    // The whole lies elsewhere, and is further on.
+    git.write("f.txt", b"f");
+    git.commit("f");
+    let report = here.import(&git.dir).expect("an import");
+    assert_eq!((report.regrown, report.names[0].outcome), (true, "moved"));
+    assert_round_trip(&git, &here);
+    let (here, _) = Here::of(&shallow.dir);
+    shallow.run(&["fetch", "-q", "--unshallow"]);
+    shallow.run(&["reset", "-q", "--hard", "HEAD~1"]);
+    let report = here.import(&shallow.dir).expect("an import");
+    let main = report.names.iter().find(|line| line.git_name == "refs/heads/main").expect("a line");
+    assert_eq!((main.outcome, report.regrown), ("rewritten", true));
+    let names: Vec<Vec<u8>> = crate::git_support::on_disk(here.folder.path()).into_keys().collect();
+    assert_eq!(names.last().map(Vec::as_slice), Some(b"same.txt".as_slice()));
+    assert!(!names.contains(&b"e.txt".to_vec()));
 }
 
 #[test]
@@ -272,4 +296,66 @@ fn a_clone_reads_only_what_is_new_and_makes_the_same_of_it() {
     here.import(&git.dir).expect("an import");
     let main = git.run(&["rev-parse", "main"]);
     assert_eq!(clone.by_git_id()[&main], here.by_git_id()[&main]);
+}
+
+#[test]
+fn an_incremental_bundle_is_taken_where_what_it_rests_on_is_here() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let git = varied(&folder.path().join("source"));
+    git.run(&["lfs", "install", "--local"]);
+    git.write(".gitattributes", b"*.bin filter=lfs diff=lfs merge=lfs -text\n");
+    let long = |number: u32| (0..2_000).map(|line| format!("{line} {}\n", line * number)).collect::<String>();
+    for number in 0..40 {
+        git.write(&format!("many/folder/of/files/{number}.txt"), long(number).as_bytes());
+    }
+    git.write("film.bin", &[7; 5000]);
+    git.commit("much");
+    let bundle = |name: &str, range: &[&str]| {
+        let path = folder.path().join(name);
+        git.run(&[&["bundle", "create", "-q", path.to_str().expect("a path")], range].concat());
+        path
+    };
+    let all = bundle("all.bundle", &["--all"]);
+    git.run(&["tag", "monday", "HEAD"]);
+    // Small changes of what is long: the bundle has them as differences to what is not in it.
+    for number in 0..5 {
+        let name = format!("many/folder/of/files/{number}.txt");
+        git.write(&name, format!("{}one line more\n", long(number)).as_bytes());
+        git.commit("a line");
+    }
+    git.write("film.bin", &[8; 5000]);
+    git.write("many/other.txt", b"other");
+    git.commit("a film");
+    let tuesday = bundle("tuesday.bundle", &["monday..main"]);
+    git.run(&["tag", "-a", "-m", "words", "tuesday", "HEAD"]);
+    git.write("many/folder/of/files/7.txt", format!("first\n{}", long(7)).as_bytes());
+    git.commit("wednesday");
+    let wednesday = bundle("wednesday.bundle", &["tuesday..main", "tuesday"]);
+    let (here, _) = Here::of(&all);
+    let error = import_error(here.import(&wednesday));
+    assert!(matches!(error, ImportError::Thin { .. }), "{}", chain(&error));
+    let report = here.import(&tuesday).expect("an import");
+    assert_eq!(report.commits, 6);
+    let report = here.import(&wednesday).expect("an import");
+    assert_eq!(report.commits, 1);
+    assert_eq!(here.import(&tuesday).expect("an import").commits, 0, "it sets nothing back");
+    let main = git.run(&["rev-parse", "main"]);
+    let mut state = here.state(here.by_git_id()[&main]);
+    state.remove(b"film.bin".as_slice()).expect("a film");
+    let mut expected = archived(&git, "main");
+    expected.remove(b"film.bin".as_slice()).expect("a film");
+    assert!(state == expected, "the newest state differs");
+    let back = folder.path().join("back.git");
+    here.export(&back);
+    assert_eq!(Git::at(&back).run(&["rev-parse", "main"]), main);
+    // A clone has no records of the import, and what it rests on.
+    let nas = folder.path().join("nas");
+    let (monday, _) = Here::of(&all);
+    crate::import_travels::push_all(&monday, &nas);
+    let clone = crate::import_travels::clone_of(&nas, false);
+    assert_eq!(clone.import(&tuesday).expect("an import").commits, 6);
+    assert_eq!(
+        clone.by_git_id().get(&git.run(&["rev-parse", "tuesday^{commit}"])),
+        here.by_git_id().get(&git.run(&["rev-parse", "tuesday^{commit}"]))
+    );
 }

@@ -170,12 +170,20 @@ fn the_plan_is_shown_saved_edited_and_carried_out_on_the_command_line() {
     let with = |more: &[&'static str]| -> Vec<&'static str> { here.iter().chain(more).copied().collect() };
     let shown = world.ok(&with(&["--dry-run"]));
     assert!(shown.contains("logo.psd  from logo_v1.psd"), "{shown}");
+    assert!(world.ok(&["import", "folder", "--help"]).contains("{name}, {number}, {date}, {word}"));
+    fs::create_dir(world.studio().join("nothing")).expect("a folder");
+    let nothing = world.pent(&["-C", "work", "import", "folder", "../nothing", "--dry-run"]);
+    assert_ne!(nothing.code, 0, "there is nothing to show: {}", nothing.stdout);
     let refused = world.pent(&here);
     assert_ne!(refused.code, 0, "without a yes nothing is written");
     assert!(refused.stderr.contains("--yes"), "{}", refused.stderr);
     world.ok(&with(&["--save-plan", "../plan.txt"]));
     let plan = world.studio().join("plan.txt");
     let text = fs::read_to_string(&plan).expect("a plan");
+    fs::write(&plan, text.replace("from logo_v2.psd", "from logo_v3.psd")).expect("a file");
+    let wrong = world.pent(&with(&["--plan", "../plan.txt", "--dry-run"]));
+    assert_eq!(wrong.code, 2, "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("the plan names logo_v3.psd: it is not there"), "{}", wrong.stderr);
     fs::write(&plan, text.replace("logo.psd: logo_v1.psd", "The very first logo")).expect("a file");
     world.ok(&with(&["--plan", "../plan.txt", "--yes"]));
     let log = world.ok(&["-C", "work", "log"]);
@@ -497,4 +505,48 @@ fn an_edited_plan_may_begin_with_a_mark_and_never_leads_into_the_repository() {
         let error = plan(text.as_bytes()).expect_err("no such path");
         assert!(crate::git_support::chain(&error).contains("line 3"), "{line}: {error}");
     }
+}
+
+#[test]
+fn a_plan_that_names_what_is_not_there_is_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let outside = tempfile::tempdir().expect("a temporary folder");
+    write(outside.path(), "secret.txt", b"outside", 1);
+    write(folder.path(), "a_v1.txt", b"one", 1);
+    write(folder.path(), "inner/b.txt", b"b", 1);
+    std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).expect("a link");
+    std::os::unix::fs::symlink(outside.path().join("secret.txt"), folder.path().join("file-link"))
+        .expect("a link");
+    let here = Here::new();
+    let person = Person { name: "Ana".into(), email: String::new() };
+    let identity = Some(Identity { id: PersonId::from_bytes([3; 16]), person });
+    let refused = |line: &str| {
+        let text = format!(
+            "# pent plan 1\ncommit 2024-03-01T10:00:00Z one\n  put a.txt from a_v1.txt\n\
+             commit 2024-03-02T10:00:00Z two\n  {line}\n"
+        );
+        let plan = Plan::parse(&text).expect("a plan");
+        let options =
+            Options { folder: folder.path().to_owned(), plan, branch: None, identity: identity.clone() };
+        let error = import_folder::run(&here.repository, &options, &clock(), &SilentMonitor)
+            .expect_err("what is not there cannot be imported");
+        assert!(here.view().references().expect("names").is_empty(), "{line}");
+        crate::git_support::chain(&error)
+    };
+    for (line, reason) in [
+        ("put a.txt from a_v2x.txt", "the plan names a_v2x.txt: it is not there"),
+        ("put a.txt from inner", "the plan names inner: it is a folder"),
+        ("all from 2023-05-99", "it is not there"),
+        ("put a.txt from file-link", "links are not followed"),
+        ("put a.txt from link/secret.txt", "a link or a file stands where a folder above it should be"),
+        ("put a.txt from a_v1.txt/x", "a link or a file stands where a folder above it should be"),
+        ("all from link", "links are not followed"),
+        ("all from link/deeper", "a link or a file stands"),
+    ] {
+        let said = refused(line);
+        assert!(said.contains(reason), "{line}: {said}");
+    }
+    let plan = "# pent plan 1\ncommit 2024-03-01T10:00:00Z one\n  put b.txt from inner/b.txt\n";
+    let report = run(&here, folder.path(), Plan::parse(plan).expect("a plan"), None);
+    assert_eq!((report.commits, report.problems.len()), (1, 0));
 }

@@ -185,6 +185,8 @@ fn signed_commits_and_tags_verify_after_the_way_there_and_back() {
         back.run(&["verify-commit", &commit]);
     }
     back.run(&["verify-tag", "v1"]);
+    let tag = here.view().reference(&RefName::tag("v1").expect("a name")).expect("names").expect("a tag");
+    assert_eq!(tag.annotation.expect("words").message, "signed tag", "without the signature's armour");
     let by_id = here.by_git_id();
     let head = git.run(&["rev-parse", "HEAD"]);
     let original = here.view().git_original(by_id[&head]).expect("a store").expect("the original");
@@ -409,6 +411,84 @@ fn names_and_paths_can_be_narrowed() {
         import_error(here.import_with(&git.dir, none, &SilentMonitor)),
         ImportError::NothingToImport { .. }
     ));
+}
+
+#[test]
+fn paths_at_which_nothing_ever_stood_are_an_error_and_those_of_old_are_none() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let git = Git::init(&folder.path().join("source"));
+    for number in 0..20u8 {
+        git.write("now.txt", &[number]);
+        git.write(if number < 2 { "old/logo.svg" } else { "other.txt" }, &[number]);
+        if number == 2 {
+            std::fs::remove_dir_all(git.dir.join("old")).expect("gone");
+        }
+        git.commit("a commit");
+    }
+    let wish = |paths: &[&str]| Wish {
+        paths: paths.iter().map(|path| AssetPath::from_bytes(*path).expect("a path")).collect(),
+        ..Wish::default()
+    };
+    let here = Here::new();
+    for paths in [&["old/logo.psd"][..], &["now.txt", "now.txt/x"], &["logo.svg"]] {
+        let error = import_error(here.import_with(&git.dir, wish(paths), &SilentMonitor));
+        let wrong = paths.last().expect("a path");
+        match error {
+            ImportError::NothingAtPaths { paths } => assert_eq!(paths[0].to_string(), *wrong),
+            other => panic!("{}", chain(&other)),
+        }
+        assert!(here.view().references().expect("names").is_empty());
+    }
+    let report = here.import_with(&git.dir, wish(&["old"]), &SilentMonitor).expect("an import");
+    assert_eq!((report.commits, report.files), (20, 2));
+    // Later, there may well be nothing new at a path.
+    git.write("now.txt", b"later");
+    git.commit("later");
+    let report = here.import_with(&git.dir, wish(&["old"]), &SilentMonitor).expect("an import");
+    assert_eq!((report.commits, report.files), (1, 0));
+}
+
+#[test]
+fn what_openpgp_has_signed_verifies_after_the_way_there_and_back() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let home = folder.path().join("gpg");
+    std::fs::create_dir(&home).expect("a folder");
+    std::fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("a mode");
+    let with_keys = |mut command: std::process::Command| {
+        let output = command.env("GNUPGHOME", &home).output().expect("gpg and git are installed");
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let mut make = std::process::Command::new("gpg");
+    make.args(["--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]);
+    make.args(["--quick-generate-key", "Bo Ek <bo@example.org>", "ed25519", "sign", "0"]);
+    with_keys(make);
+    let git = Git::init(&folder.path().join("source"));
+    git.run(&["config", "user.signingkey", "bo@example.org"]);
+    git.write("a", b"a");
+    git.run(&["add", "a"]);
+    with_keys(git.command(&["commit", "-q", "-S", "-m", "signed"]));
+    with_keys(git.command(&["tag", "-s", "-m", "a signed tag", "v1"]));
+    let commit = git.bytes(&["cat-file", "commit", "HEAD"]);
+    assert!(String::from_utf8_lossy(&commit).contains("BEGIN PGP SIGNATURE"));
+    let (here, _) = Here::of(&git.dir);
+    assert_round_trip(&git, &here);
+    let back = folder.path().join("back.git");
+    here.export(&back);
+    let back = Git::at(&back);
+    with_keys(back.command(&["verify-commit", "main"]));
+    with_keys(back.command(&["verify-tag", "v1"]));
+    let by_id = here.by_git_id();
+    let original = here.view().git_original(by_id[&git.run(&["rev-parse", "HEAD"])]).expect("a store");
+    assert_eq!(original.expect("the original"), commit);
+    let tag = RefName::tag("v1").expect("a name");
+    let target = here.view().reference(&tag).expect("names").expect("a tag");
+    assert_eq!(target.annotation.expect("words").message, "a signed tag", "without the signature's armour");
+    let original = here.view().git_tag_original(&tag).expect("a store").expect("the original");
+    assert_eq!(original, git.bytes(&["cat-file", "tag", "v1"]));
+    let mut stop = std::process::Command::new("gpgconf");
+    stop.args(["--kill", "all"]);
+    with_keys(stop);
 }
 
 #[test]

@@ -208,3 +208,75 @@ fn links_and_names_never_lead_outside_the_worktree() {
     assert!(!here.folder.path().join(".pent/evil").exists());
     assert!(!here.folder.path().parent().expect("a parent").join("evil").exists());
 }
+
+/// A pipe, which makes whoever opens it wait.
+fn pipe(path: &Path) {
+    let _ = std::fs::remove_file(path);
+    let made = std::process::Command::new("mkfifo").arg(path).status().expect("mkfifo is installed");
+    assert!(made.success());
+}
+
+#[test]
+fn pipes_devices_and_huge_files_are_not_opened() {
+    let (folder, git) = source();
+    git.write("a", b"a");
+    git.commit("one");
+    git.run(&["branch", "other"]);
+    let linked = folder.path().join("linked");
+    git.run(&["worktree", "add", "-q", linked.to_str().expect("a path"), "other"]);
+    let loose = git.run(&["rev-parse", "HEAD:a"]);
+    let object = format!("objects/{}/{}", &loose[..2], &loose[2..]);
+    let dir = git.dir.join(".git");
+    let borrowed = folder.path().join("borrowed");
+    std::fs::create_dir_all(borrowed.join("pack")).expect("a folder");
+    let refused = |path: &Path, file: &str| {
+        let error = import_error(Here::new().import(path));
+        assert!(matches!(error, ImportError::NotOrdinary { .. }), "{file}: {}", chain(&error));
+    };
+    let places = [
+        "HEAD",
+        "config",
+        "config.worktree",
+        "index",
+        "shallow",
+        "packed-refs",
+        "info/grafts",
+        "refs/heads/other",
+        "refs/heads/odd/name",
+        "objects/info/alternates",
+        "objects/info/commit-graph",
+        "objects/pack/pack-0.idx",
+        "worktrees/linked/index",
+        "worktrees/linked/gitdir",
+        &object,
+    ];
+    for place in places {
+        let file = dir.join(place);
+        let kept = std::fs::read(&file).ok();
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        pipe(&file);
+        refused(&git.dir, place);
+        std::fs::remove_file(&file).expect("gone");
+        std::os::unix::fs::symlink("/dev/zero", &file).expect("a link");
+        refused(&git.dir, place);
+        std::fs::remove_file(&file).expect("gone");
+        kept.into_iter().for_each(|bytes| std::fs::write(&file, bytes).expect("a file"));
+    }
+    // What is borrowed from counts, too, and so do linked worktrees.
+    std::fs::write(dir.join("objects/info/alternates"), format!("{}\n", borrowed.display())).expect("a file");
+    pipe(&borrowed.join("pack/pack-0.pack"));
+    refused(&git.dir, "a pack that is borrowed from");
+    refused(&linked, "a linked worktree");
+    std::fs::remove_file(borrowed.join("pack/pack-0.pack")).expect("gone");
+    // A file that has a terabyte of nothing.
+    let shallow = std::fs::File::create(dir.join("shallow")).expect("a file");
+    shallow.set_len(1 << 40).expect("a length");
+    refused(&git.dir, "shallow");
+    std::fs::remove_file(dir.join("shallow")).expect("gone");
+    pipe(&folder.path().join("odd"));
+    std::fs::create_dir(folder.path().join("worktree")).expect("a folder");
+    pipe(&folder.path().join("worktree/.git"));
+    refused(&folder.path().join("worktree"), ".git");
+    let (here, _) = Here::of(&git.dir);
+    assert_same_states(&git, &here);
+}

@@ -2,7 +2,7 @@
 //! has done anything with them here.
 
 use crate::app_flow::anna;
-use crate::git_support::{Git, Here, clock};
+use crate::git_support::{Git, Here, assert_round_trip, clock};
 use crate::review_kit::House;
 use crate::trust_kit::ONE_EDITOR;
 use pentimento::app::import_git::{self, Report};
@@ -31,6 +31,11 @@ fn tip(here: &Here, name: &RefName) -> Option<CommitId> {
 fn outcome(report: &Report, git_name: &str) -> (Option<String>, &'static str) {
     let line = report.names.iter().find(|line| line.git_name == git_name).expect("a line");
     (line.name.as_ref().map(|name| name.name().to_owned()), line.outcome)
+}
+
+/// What became of the commit that a revision names in Git.
+fn id_of(here: &Here, git: &Git, revision: &str) -> CommitId {
+    here.by_git_id()[&git.run(&["rev-parse", revision])]
 }
 
 /// A commit made here, on the branch that the worktree is on.
@@ -132,8 +137,70 @@ fn a_branch_that_was_rewritten_in_git_is_followed() {
     git.write("a", b"c");
     git.run(&["commit", "-q", "--amend", "-a", "-m", "another two"]);
     let report = here.import(&git.dir).expect("an import");
-    assert_eq!(outcome(&report, "refs/heads/main"), (Some("main".into()), "moved"));
+    assert_eq!(outcome(&report, "refs/heads/main"), (Some("main".into()), "rewritten"));
     assert_eq!(std::fs::read(here.folder.path().join("a")).expect("a file"), b"c");
+    // And so is one that was set back there.
+    git.run(&["reset", "-q", "--hard", "HEAD~1"]);
+    let report = here.import(&git.dir).expect("an import");
+    assert_eq!(outcome(&report, "refs/heads/main"), (Some("main".into()), "rewritten"));
+    assert_eq!(std::fs::read(here.folder.path().join("a")).expect("a file"), b"a");
+}
+
+#[test]
+fn an_older_copy_sets_nothing_back() {
+    let (folder, git) = source();
+    git.run(&["tag", "v1"]);
+    git.run(&["notes", "add", "-m", "a note", "HEAD"]);
+    let stale = folder.path().join("stale");
+    git.run(&["clone", "-q", "--mirror", git.dir.to_str().expect("a path"), stale.to_str().expect("a path")]);
+    let bundle = folder.path().join("old.bundle");
+    git.run(&["bundle", "create", "-q", bundle.to_str().expect("a path"), "--all"]);
+    git.write("a", b"b");
+    git.commit("two");
+    git.run(&["tag", "-f", "v1"]);
+    git.run(&["notes", "add", "-m", "another note", "HEAD"]);
+    let (here, _) = Here::of(&git.dir);
+    let names = || here.view().references().expect("names");
+    let before = (names(), here.view().kept_git_references().expect("names"));
+    for old in [&stale, &bundle] {
+        let report = here.import(old).expect("an import");
+        for name in ["refs/heads/main", "refs/tags/v1", "refs/notes/commits"] {
+            assert_eq!(outcome(&report, name).1, "older", "{}", old.display());
+        }
+        assert_eq!((names(), here.view().kept_git_references().expect("names")), before);
+        assert_eq!(std::fs::read(here.folder.path().join("a")).expect("a file"), b"b");
+    }
+    assert_round_trip(&git, &here);
+    // What has gone another way in the copy is put beside.
+    let copy = Git::at(&folder.path().join("copy"));
+    git.run(&["clone", "-q", stale.to_str().expect("a path"), copy.dir.to_str().expect("a path")]);
+    copy.write("b", b"b");
+    copy.commit("another two");
+    copy.run(&["tag", "-f", "v1"]);
+    let report = here.import(&copy.dir).expect("an import");
+    assert_eq!(outcome(&report, "refs/heads/main"), (Some("git/main".into()), "beside"));
+    assert_eq!(outcome(&report, "refs/tags/v1"), (Some("git/v1".into()), "beside"));
+    assert_eq!(tip(&here, &branch("git/main")), Some(id_of(&here, &copy, "main")));
+    // And stays there whatever older copies say.
+    copy.write("b", b"c");
+    copy.commit("and three");
+    here.import(&copy.dir).expect("an import");
+    let newest = tip(&here, &branch("git/main"));
+    assert_eq!(newest, Some(id_of(&here, &copy, "main")));
+    copy.run(&["update-ref", "refs/heads/main", "main~1"]);
+    let bundle = folder.path().join("middle.bundle");
+    copy.run(&["bundle", "create", "-q", bundle.to_str().expect("a path"), "main"]);
+    let report = here.import(&bundle).expect("an import");
+    assert_eq!(outcome(&report, "refs/heads/main"), (Some("git/main".into()), "older"));
+    assert_eq!(tip(&here, &branch("git/main")), newest);
+    // The repository that is followed goes on as if nothing had been.
+    git.write("a", b"c");
+    git.commit("three");
+    let report = here.import(&git.dir).expect("an import");
+    assert_eq!(outcome(&report, "refs/heads/main"), (Some("main".into()), "moved"));
+    git.run(&["reset", "-q", "--hard", "HEAD~1"]);
+    let report = here.import(&git.dir).expect("an import");
+    assert_eq!(outcome(&report, "refs/heads/main"), (Some("main".into()), "rewritten"));
 }
 
 #[test]

@@ -125,6 +125,69 @@ fn submodules_are_on_record_by_their_commits() {
 }
 
 #[test]
+fn commits_are_named_by_their_git_ids_and_shown_as_git_has_them() {
+    let world = World::new();
+    let git = Git::init(&world.studio().join("old"));
+    git.write("a", b"a");
+    let one = git.commit("one");
+    git.run(&["tag", "-a", "-m", "first", "v1"]);
+    let tag = git.run(&["rev-parse", "v1"]);
+    git.run(&["update-index", "--add", "--cacheinfo", &format!("160000,{one},sub")]);
+    git.run(&["commit", "-q", "-m", "two"]);
+    let two = git.run(&["rev-parse", "HEAD"]);
+    world.ok(&["init", "new"]);
+    world.ok(&["-C", "new", "import", "git", "--branches", "main", "--branches", "v1", "../old"]);
+    world.ok(&["-C", "new", "remote", "add", "origin", "../nas"]);
+    world.ok(&["-C", "new", "push", "--all"]);
+    world.ok(&["clone", "nas", "copy"]);
+    for place in ["new", "copy"] {
+        let here = |arguments: &[&str]| world.ok(&[&["-C", place], arguments].concat());
+        let log = world.json(&["-C", place, "log"]);
+        assert_eq!(log["commits"][0]["git"], two.as_str(), "{place}");
+        let shown = here(&["show", &one[..8]]);
+        assert!(shown.contains("one") && shown.contains(&one), "{shown}");
+        assert!(here(&["show", &tag]).contains("one"), "{place}");
+        assert!(here(&["diff", &one, &two]).contains("sub"), "{place}");
+        let original = |git_kind: &str, word: &str, arguments: &[&str]| {
+            assert_eq!(here(arguments).into_bytes(), git.bytes(&["cat-file", git_kind, word]), "{place}");
+        };
+        original("commit", &two, &["show", "--original"]);
+        original("commit", &one, &["show", &one, "--original"]);
+        original("tag", "v1", &["show", "v1", "--original"]);
+        original("tag", "v1", &["show", &tag, "--original"]);
+        // A submodule is told from content that is missing.
+        let sub = here(&["show", "@", "sub"]);
+        assert!(sub.contains("submodule") && sub.contains(&one), "{sub}");
+        let shown = here(&["show", "--names"]);
+        assert!(shown.contains("sub") && !shown.contains("0 B"), "{shown}");
+        let cat = world.pent(&["-C", place, "cat", "sub"]);
+        assert!(cat.stderr.contains(&format!("sub is a submodule: commit {one}")), "{}", cat.stderr);
+    }
+    let none = world.pent(&["-C", "new", "show", "0123456789abcdef0123456789abcdef01234567"]);
+    assert_ne!(none.code, 0);
+}
+
+#[test]
+fn names_that_have_no_place_here_are_told() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let world = World::new();
+    let git = Git::init(&world.studio().join("old"));
+    git.write("a", b"a");
+    git.commit("one");
+    git.run(&["symbolic-ref", "refs/heads/alias", "refs/heads/main"]);
+    let heads = git.dir.join(".git/refs/heads");
+    let odd = heads.join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    std::fs::copy(heads.join("main"), odd).expect("a name");
+    world.ok(&["init", "new"]);
+    let run = world.pent(&["-C", "new", "import", "git", "../old"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    let told = "refs/heads/caf%E9  cannot be called so here; it is kept for the way back to Git";
+    assert!(run.stdout.contains(told), "{}", run.stdout);
+    let hint = "refs/heads/alias: only another word for a branch or tag, and left out";
+    assert!(run.stderr.contains(hint), "{}", run.stderr);
+}
+
+#[test]
 fn names_of_blobs_go_back_and_names_of_trees_are_told() {
     let (folder, git) = source();
     git.write("a", b"a");
@@ -264,6 +327,15 @@ fn the_command_says_what_is_missing_where_it_was_expected_and_what_git_lfs_holds
         "Git LFS holds 200 kB of it",
     ] {
         assert!(run.stdout.contains(line), "{line:?} in\n{}", run.stdout);
+    }
+    for advice in ["git lfs fetch --all", "git lfs env", "--lfs-storage"] {
+        assert!(run.stderr.contains(advice), "{advice:?} in\n{}", run.stderr);
+    }
+    let again = world.pent(&["-C", "new", "import", "git", "../old"]);
+    assert_eq!(again.code, 1, "{}{}", again.stdout, again.stderr);
+    for line in ["The content of 1 file is still not at hand:", "  kept.bin: its Git LFS object is still not"]
+    {
+        assert!(again.stdout.contains(line), "{line:?} in\n{}", again.stdout);
     }
     std::fs::write(&place, kept).expect("a file");
     let found = world.ok(&["-C", "new", "import", "git", "../old"]);

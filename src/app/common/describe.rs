@@ -2,11 +2,13 @@
 
 use crate::app::common::signatures::{SignatureJudge, SignatureLine};
 use crate::app::error::AppError;
-use crate::base::id::{AssetId, CommitId, FileId, MetadataId, PersonId};
+use crate::base::id::{AssetId, CommitId, FileId, GitId, MetadataId, PersonId};
 use crate::base::path::AssetPath;
 use crate::base::time::Timestamp;
+use crate::import::git::lfs::Hex;
 use crate::object::commit::Commit;
-use crate::object::tree::{Content, TreeEntry};
+use crate::object::tree::{Content, ForeignAlgorithm, TreeEntry};
+use crate::repo::git_ids::git_id_of;
 use crate::repo::refs::RefName;
 use crate::repo::{RepoError, View};
 use serde::Serialize;
@@ -53,6 +55,9 @@ pub struct CommitLine {
     pub time: TimeLine,
     /// The whole message.
     pub message: String,
+    /// The id of the Git commit that it was made from, when it came from Git.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitId>,
     /// Branches and tags that point at it.
     pub names: Vec<RefName>,
     /// Who signed it, where somebody did and that was looked at; the best first.
@@ -65,8 +70,12 @@ pub struct CommitLine {
 pub struct EntryLine {
     /// Where it stands.
     pub path: AssetPath,
-    /// `file`, `directory`, `symlink` or `foreign`.
+    /// `file`, `directory`, `symlink`, `foreign` (a file whose content is known only by another system's hash)
+    /// or `submodule` (a commit of another Git repository).
     pub kind: &'static str,
+    /// The hash by which foreign content, or the commit of a submodule, is known, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<String>,
     /// The file id; `None` for folders and foreign entries.
     pub file: Option<FileId>,
     /// Size in bytes; `None` for folders.
@@ -96,13 +105,19 @@ impl EntryLine {
             Content::File { executable, .. } => ("file", *executable),
             Content::Directory { .. } => ("directory", false),
             Content::Symlink { .. } => ("symlink", false),
+            Content::Foreign { algorithm: ForeignAlgorithm::GitCommitSha1, .. } => ("submodule", false),
             Content::Foreign { executable, .. } => ("foreign", *executable),
+        };
+        let foreign = match content {
+            Content::Foreign { digest, .. } => Some(Hex(digest).to_string()),
+            _ => None,
         };
         Self {
             path: path.clone(),
             kind,
+            foreign,
             file: content.file_id(),
-            size: content.size(),
+            size: content.size().filter(|_| kind != "submodule"),
             executable,
             asset,
             metadata,
@@ -174,6 +189,7 @@ impl<'a> Describer<'a> {
             author: self.person(commit.author.person)?,
             time: commit.author.time.into(),
             message: commit.message.clone(),
+            git: git_id_of(commit),
             names: self.names.get(&id).cloned().unwrap_or_default(),
             signatures: self.judge.map_or_else(|| Ok(Vec::new()), |judge| judge.lines(self.view, id))?,
         })

@@ -35,6 +35,8 @@ pub(super) struct Move {
     person: Option<(PersonId, Person)>,
     /// Whether it stands beside a name that has work of its own.
     beside: bool,
+    /// Whether the name was last imported from this very source.
+    is_own: bool,
 }
 
 /// What becomes of all names.
@@ -50,6 +52,8 @@ pub(super) struct Moves {
     forgotten: Vec<Vec<u8>>,
     /// Names here that are spoken for.
     taken: HashSet<RefName>,
+    /// Whether commits were made anew, so that what was whole before has other ids now.
+    regrown: bool,
 }
 
 /// What becomes of one name.
@@ -57,6 +61,24 @@ enum Fate {
     Stays(&'static str),
     Moves(&'static str),
     Beside(&'static str),
+}
+
+/// A place beside a name.
+enum Beside {
+    /// It is free for what Git has; where it stands now.
+    Free(RefName, Option<CommitId>),
+    /// It has what Git has and more.
+    Newer(RefName),
+}
+
+/// What earlier imports noted of one name in Git.
+#[derive(Clone, Copy)]
+struct Past<'r> {
+    /// Where it pointed when it was last imported.
+    last: Option<&'r ReferenceRecord>,
+    /// Whether that was from this very source. Only such a one says that a name was set back: another may be
+    /// a copy that is older than what is here.
+    is_own: bool,
 }
 
 impl Moves {
@@ -78,68 +100,102 @@ impl Moves {
             kept: Vec::new(),
             forgotten: Vec::new(),
             taken: HashSet::new(),
+            regrown: imported.regrown,
         };
+        let kept: HashMap<Vec<u8>, ReferenceRecord> = view.kept_git_references()?.into_iter().collect();
         for found in &imported.refs {
-            moves.decide_one(view, found, last.get(&found.name), imported.regrown)?;
+            let is_own = moves.is_own(view, &found.name)?;
+            if name_here(&found.name).is_none() || found.commit.is_none() {
+                moves.keep(view, found, Past { last: kept.get(&found.name), is_own })?;
+            } else {
+                moves.decide_one(view, found, Past { last: last.get(&found.name), is_own })?;
+            }
         }
         moves.follow_removals(session, source, wish, &last)?;
         Ok(moves)
     }
 
-    fn decide_one(
-        &mut self,
-        view: &View,
-        imported: &ImportedRef,
-        last: Option<&ReferenceRecord>,
-        regrown: bool,
-    ) -> Result<(), AppError> {
+    /// Whether a name was last imported from this very source.
+    fn is_own(&self, view: &View, git_name: &[u8]) -> Result<bool, AppError> {
+        let Some(identity) = &self.source else { return Ok(false) };
+        let from: Option<Vec<u8>> =
+            view.snapshot().get(Space::Imports, &key::source(self.scope, git_name))?;
+        Ok(from.as_deref() == Some(&identity[..]))
+    }
+
+    /// Takes note of what has no name here: it is kept for the way back, and what another source has of it
+    /// does not take the place of more.
+    fn keep(&mut self, view: &View, imported: &ImportedRef, past: Past<'_>) -> Result<(), AppError> {
         let record = ReferenceRecord { git: imported.git, commit: imported.commit };
-        let mut line = NameLine {
-            git_name: percent_encode(&imported.name),
-            git_id: imported.git.to_string(),
-            name: None,
-            commit: imported.commit,
-            outcome: if imported.whole { "kept" } else { "left-out" },
+        let is_unnamed = imported.commit.is_some() && category(&imported.name).0 != Category::Kept;
+        let outcome = match imported.whole {
+            true if is_unnamed => "unnamed",
+            true => "kept",
+            false => "left-out",
         };
-        let (Some(name), Some(commit)) = (name_here(&imported.name), imported.commit) else {
-            self.kept.push((imported.name.clone(), record));
-            self.lines.push(line);
-            return Ok(());
-        };
-        let now = view.reference(&name)?.map(|target| target.commit);
-        let last = last.and_then(|record| record.commit);
-        let (name, outcome) = match self.fate(view, &name, now, last, commit, regrown)? {
-            Fate::Stays(outcome) => (name, outcome),
-            Fate::Moves(outcome) => {
-                self.moves.push(make_move(name.clone(), now, commit, imported));
-                (name, outcome)
+        let mut line = line_of(imported, outcome);
+        let stands = past.last.filter(|last| **last != record && !past.is_own);
+        let stays = match stands.map(|last| (last, last.commit, imported.commit)) {
+            Some((last, Some(now), Some(commit))) => {
+                let goes_on = is_ancestor(view, now, commit)? || self.goes_on_anew(view, last, imported)?;
+                let is_older = !goes_on && is_ancestor(view, commit, now)?;
+                (!goes_on).then_some(if is_older { "older" } else { "other" })
             }
-            Fate::Beside(outcome) => {
-                let (beside, there) = self.beside(view, &name, commit)?;
-                if there != Some(commit) {
-                    let beside = make_move(beside.clone(), there, commit, imported);
-                    self.moves.push(Move { beside: true, ..beside });
-                }
-                (beside, outcome)
-            }
+            Some(_) => Some("other"),
+            None => None,
         };
-        self.taken.insert(name.clone());
-        line.outcome = outcome;
-        line.name = Some(name);
-        self.records.push((imported.name.clone(), record));
+        match stays {
+            Some(outcome) => line.outcome = outcome,
+            None => self.kept.push((imported.name.clone(), record)),
+        }
         self.lines.push(line);
         Ok(())
     }
 
-    /// `now` is where a name stands, `last` where the last import put it, `commit` what Git has.
+    fn decide_one(&mut self, view: &View, imported: &ImportedRef, past: Past<'_>) -> Result<(), AppError> {
+        let record = ReferenceRecord { git: imported.git, commit: imported.commit };
+        let (Some(name), Some(commit)) = (name_here(&imported.name), imported.commit) else { return Ok(()) };
+        let mut line = line_of(imported, "kept");
+        let now = view.reference(&name)?.map(|target| target.commit);
+        let (name, outcome) = match self.fate(view, &name, now, past, imported, commit)? {
+            Fate::Stays(outcome) => (name, outcome),
+            Fate::Moves(outcome) => {
+                self.moves
+                    .push(Move { is_own: past.is_own, ..make_move(name.clone(), now, commit, imported) });
+                (name, outcome)
+            }
+            Fate::Beside(outcome) => match self.beside(view, &name, commit, past.is_own)? {
+                Beside::Newer(beside) => (beside, "older"),
+                Beside::Free(beside, there) => {
+                    if there != Some(commit) {
+                        let beside = make_move(beside.clone(), there, commit, imported);
+                        self.moves.push(Move { beside: true, ..beside });
+                    }
+                    (beside, outcome)
+                }
+            },
+        };
+        self.taken.insert(name.clone());
+        line.outcome = outcome;
+        line.name = Some(name);
+        // What an older copy has says nothing of where the name was last seen in the one that is followed.
+        let is_followed = past.is_own || matches!(outcome, "new" | "moved" | "rewritten");
+        if is_followed || past.last.is_none_or(|last| *last == record) {
+            self.records.push((imported.name.clone(), record));
+        }
+        self.lines.push(line);
+        Ok(())
+    }
+
+    /// What becomes of a name that stands at `now`, where Git has `commit`.
     fn fate(
         &self,
         view: &View,
         name: &RefName,
         now: Option<CommitId>,
-        last: Option<CommitId>,
+        past: Past<'_>,
+        imported: &ImportedRef,
         commit: CommitId,
-        regrown: bool,
     ) -> Result<Fate, AppError> {
         if self.taken.contains(name) {
             return Ok(Fate::Beside("beside"));
@@ -147,6 +203,7 @@ impl Moves {
         let moves = |outcome| -> Result<Fate, AppError> {
             Ok(if is_protected(view, name)? { Fate::Beside("protected") } else { Fate::Moves(outcome) })
         };
+        let last = past.last.and_then(|record| record.commit);
         let Some(now) = now else {
             return if last == Some(commit) { Ok(Fate::Stays("removed-here")) } else { moves("new") };
         };
@@ -154,17 +211,46 @@ impl Moves {
             return Ok(Fate::Stays("unchanged"));
         }
         let goes_on = is_ancestor(view, now, commit)?;
-        if last == Some(now) && (goes_on || regrown || !common_ancestors(view, now, commit)?.is_empty()) {
-            return moves("moved");
+        let is_tag = name.kind() == RefKind::Tag;
+        if let Some(record) = past.last.filter(|_| last == Some(now)) {
+            if self.goes_on_anew(view, record, imported)? || (goes_on && past.is_own) {
+                return moves("moved");
+            }
+            if past.is_own && (self.regrown || !common_ancestors(view, now, commit)?.is_empty()) {
+                return moves("rewritten");
+            }
+            if !goes_on && is_ancestor(view, commit, now)? {
+                return Ok(Fate::Stays("older"));
+            }
         }
         // A tag that somebody set here does not move because Git has one of that name.
-        if name.kind() == RefKind::Tag {
+        if is_tag {
             return Ok(Fate::Beside("beside"));
         }
         if goes_on {
             return moves("moved");
         }
         Ok(if is_ancestor(view, commit, now)? { Fate::Stays("ahead") } else { Fate::Beside("beside") })
+    }
+
+    /// Whether Git's history goes on from where a name stood, although the commits that it stood on were made
+    /// anew in this import.
+    fn goes_on_anew(
+        &self,
+        view: &View,
+        last: &ReferenceRecord,
+        imported: &ImportedRef,
+    ) -> Result<bool, AppError> {
+        if !self.regrown {
+            return Ok(false);
+        }
+        if last.git == imported.git {
+            return Ok(true);
+        }
+        match (view.git_commit_here(self.scope, last.git)?, imported.commit) {
+            (Some(again), Some(commit)) => Ok(is_ancestor(view, again, commit)?),
+            _ => Ok(false),
+        }
     }
 
     /// A name beside another, and where it stands: one that is free, or that an import put there and nobody
@@ -174,7 +260,8 @@ impl Moves {
         view: &View,
         name: &RefName,
         commit: CommitId,
-    ) -> Result<(RefName, Option<CommitId>), AppError> {
+        is_own: bool,
+    ) -> Result<Beside, AppError> {
         for number in 1..=BESIDE_MAX {
             let text = match number {
                 1 => format!("{BESIDE_PREFIX}{}", name.name()),
@@ -188,14 +275,17 @@ impl Moves {
                 continue;
             }
             let there = view.reference(&candidate)?.map(|target| target.commit);
-            let is_free = match there {
-                None => true,
-                Some(there) if there == commit => true,
-                Some(there) if view.put_beside(&candidate)? == Some(there) => true,
-                Some(there) => candidate.kind() == RefKind::Branch && is_ancestor(view, there, commit)?,
+            let Some(stands) = there.filter(|there| *there != commit) else {
+                return Ok(Beside::Free(candidate, there));
             };
-            if is_free {
-                return Ok((candidate, there));
+            let is_untouched = view.put_beside(&candidate)? == Some(stands);
+            let goes_on = is_ancestor(view, stands, commit)?;
+            if (is_untouched && (is_own || self.regrown)) || (goes_on && candidate.kind() == RefKind::Branch)
+            {
+                return Ok(Beside::Free(candidate, there));
+            }
+            if is_untouched && is_ancestor(view, commit, stands)? {
+                return Ok(Beside::Newer(candidate));
             }
         }
         Err(AppError::NameTaken { name: name.clone() })
@@ -209,7 +299,9 @@ impl Moves {
         wish: &Wish,
         last: &HashMap<Vec<u8>, ReferenceRecord>,
     ) -> Result<(), AppError> {
-        let Some(identity) = source.identity else { return Ok(()) };
+        if source.identity.is_none() {
+            return Ok(());
+        }
         let there: HashSet<&[u8]> = source.refs.iter().map(|found| found.name.as_slice()).collect();
         let kept =
             if self.scope == Scope::default() { session.view.kept_git_references()? } else { Vec::new() };
@@ -219,9 +311,7 @@ impl Moves {
         gone.retain(|(name, ..)| !there.contains(name.as_slice()));
         gone.sort_by_key(|(name, ..)| *name);
         for (git_name, record, is_kept) in gone {
-            let from: Option<Vec<u8>> =
-                session.view.snapshot().get(Space::Imports, &key::source(self.scope, git_name))?;
-            if from.as_deref() != Some(&identity[..]) || !asks_for(wish, git_name)? {
+            if !self.is_own(&session.view, git_name)? || !asks_for(wish, git_name)? {
                 continue;
             }
             self.forgotten.push(if is_kept {
@@ -267,7 +357,7 @@ impl Moves {
             return Ok(Some("gone-kept"));
         }
         let (name, before) = (name.clone(), Some(now));
-        self.moves.push(Move { name, before, after: None, person: None, beside: false });
+        self.moves.push(Move { name, before, after: None, person: None, beside: false, is_own: true });
         Ok(Some("gone"))
     }
 
@@ -275,7 +365,10 @@ impl Moves {
     pub fn put_beside(&mut self, view: &View, name: &RefName) -> Result<(), AppError> {
         let Some(at) = self.moves.iter().position(|moved| moved.name == *name) else { return Ok(()) };
         let Some(commit) = self.moves[at].after.as_ref().map(|after| after.commit) else { return Ok(()) };
-        let (beside, there) = self.beside(view, name, commit)?;
+        let (beside, there) = match self.beside(view, name, commit, self.moves[at].is_own)? {
+            Beside::Free(beside, there) => (beside, there),
+            Beside::Newer(beside) => (beside, Some(commit)),
+        };
         for line in self.lines.iter_mut().filter(|line| line.name.as_ref() == Some(name)) {
             line.outcome = "beside";
             line.name = Some(beside.clone());
@@ -329,6 +422,16 @@ pub(super) fn name_here(full: &[u8]) -> Option<RefName> {
     }
 }
 
+fn line_of(imported: &ImportedRef, outcome: &'static str) -> NameLine {
+    NameLine {
+        git_name: percent_encode(&imported.name),
+        git_id: imported.git.to_string(),
+        name: None,
+        commit: imported.commit,
+        outcome,
+    }
+}
+
 fn make_move(name: RefName, before: Option<CommitId>, commit: CommitId, imported: &ImportedRef) -> Move {
     let mut after = RefTarget::plain(commit);
     let mut person = None;
@@ -343,5 +446,5 @@ fn make_move(name: RefName, before: Option<CommitId>, commit: CommitId, imported
         message.truncate(end.unwrap_or(0));
         after.annotation = Some(Annotation { signature: Signature { person: id, time }, message });
     }
-    Move { name, before, after: Some(after), person, beside: false }
+    Move { name, before, after: Some(after), person, beside: false, is_own: false }
 }

@@ -46,8 +46,8 @@ enum To {
         /// The folder to make: new, empty, or an earlier export that nobody has worked in, which it replaces
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
-        /// Only branches and tags with these names; * stands for any part
-        #[arg(long, value_name = "NAME", num_args = 1..)]
+        /// Only branches and tags with this name; * stands for any part. May be given several times
+        #[arg(long, value_name = "NAME")]
         branches: Vec<String>,
         /// Put files of at least so many bytes into Git LFS (such as 10MB)
         #[arg(long, value_name = "SIZE", value_parser = parse_size)]
@@ -150,8 +150,9 @@ fn show_git(page: &mut Page<'_>, report: &export_git::Report, folder: &std::path
     let names = count(exported.names.len() as u64, "name", "names");
     page.line(format_args!("{commits} in {}, under {names}.", place(folder)))?;
     if exported.commits_same > 0 {
-        let same = count(exported.commits_same, "commit has", "commits have");
-        page.line(format_args!("{same} the id that it had in Git."))?;
+        let same =
+            count(exported.commits_same, "commit has the id that it", "commits have the ids that they");
+        page.line(format_args!("{same} had in Git."))?;
     }
     if exported.commits_changed > 0 {
         let changed = count(exported.commits_changed, "commit", "commits");

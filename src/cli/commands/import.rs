@@ -9,7 +9,9 @@ use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::{Page, count, place, safe};
 use crate::cli::verb::{Describe, Example, Group, Stopped, Verb};
 use crate::import::folder::plan::{Action, Plan};
+use crate::import::git::blobs::MissingContent;
 use crate::import::git::run::Wish;
+use crate::object::tree::ForeignAlgorithm;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -18,8 +20,8 @@ const LINES_SHOWN: usize = 20;
 
 /// Bring the history along that you have elsewhere
 ///
-/// Your Git repository, or the folder where you kept versions by name, stays as it is. Run it again whenever
-/// there is more: only what is new is read.
+/// Your Git repository, or the folder where you kept versions by name, stays as it is. Import from Git again
+/// whenever there is more: only what is new is read.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -36,11 +38,11 @@ enum From {
         /// The folder of a Git repository, or a file made by `git bundle`
         #[arg(value_name = "SOURCE")]
         source: PathBuf,
-        /// Only branches and tags with these names; * stands for any part
-        #[arg(long, value_name = "NAME", num_args = 1..)]
+        /// Only branches and tags with this name; * stands for any part. May be given several times
+        #[arg(long, value_name = "NAME")]
         branches: Vec<String>,
-        /// Only these files and folders
-        #[arg(long, value_name = "PATH", num_args = 1..)]
+        /// Only this file or folder. May be given several times
+        #[arg(long, value_name = "PATH")]
         paths: Vec<String>,
         /// Also the branches of other repositories that it remembers, such as origin/main
         #[arg(long)]
@@ -52,12 +54,13 @@ enum From {
     /// From a folder where versions were kept by name, such as logo_v1.psd and logo_v2_FINAL.psd
     ///
     /// The plan is shown first: which versions become commits, in which order. Nothing is written before you
-    /// say yes. Dated folders and .zip archives of old states count as states of everything.
+    /// say yes. Dated folders and .zip archives of old states count as states of everything. The commits go to a
+    /// branch that has none yet: importing the same folder again makes them all anew, on another branch.
     Folder {
         /// The folder with the versions
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
-        /// How names tell versions apart: {name}, {n}, {date}, {word} and * stand for parts of a name
+        /// How names tell versions apart: {name}, {number}, {date}, {word} and * stand for parts of a name
         #[arg(long, value_name = "PATTERN")]
         as_versions: Option<String>,
         /// Only show the plan
@@ -86,12 +89,12 @@ impl Describe for Arguments {
             what: "one branch out of a bundle",
         },
         Example {
-            line: "pent import folder ~/logos --as-versions {name}_v{n}.psd",
+            line: "pent import folder ~/logos --as-versions {name}_v{number}.psd",
             what: "logo_v1.psd, logo_v2.psd ... as versions of logo.psd",
         },
     ];
     const WHEN_STOPPED: Stopped =
-        Stopped::of("what was read so far is kept", "the same command again goes on from there");
+        Stopped::of("what was read from Git so far is kept", "the same command again goes on from there");
 }
 
 impl Verb for Arguments {
@@ -112,6 +115,10 @@ impl Verb for Arguments {
                     Some(file) => import_folder::read_plan(&here.join(file))?,
                     None => import_folder::plan(&folder, as_versions.as_deref(), context.monitor())?,
                 };
+                import_folder::check_plan(&folder, &plan)?;
+                if plan.steps.is_empty() {
+                    return Err(Failure::not_found("no versions were found there"));
+                }
                 if let Some(file) = save_plan {
                     return keep_plan(context, &plan, &here.join(file));
                 }
@@ -126,7 +133,7 @@ fn from_git(context: &mut Context, options: &Options) -> Result<ExitStatus, Fail
     let report = import_git::run(&repository, options, context.clock(), context.monitor())?;
     context.print("import-git", &report, show_git)?;
     advise(context, &report);
-    let whole = report.missing.is_empty() && report.skipped.is_empty();
+    let whole = report.missing.is_empty() && report.still_missing.is_empty() && report.skipped.is_empty();
     let written = report.worktree.as_ref().is_none_or(|files| files.problems.is_empty());
     Ok(if whole && written { ExitStatus::Done } else { ExitStatus::Problems })
 }
@@ -152,15 +159,15 @@ fn from_folder(
         context.print("import-folder-plan", &plan, show_plan)?;
         return Ok(ExitStatus::Done);
     }
-    if plan.steps.is_empty() {
-        return Err(Failure::not_found("no versions were found there"));
-    }
     let repository = context.repository()?;
     let identity = context.identity_or_ask()?;
     if !context.json() {
         context.print("import-folder-plan", &plan, show_plan)?;
     }
-    let commits = count(plan.steps.len() as u64, "this commit", "these commits");
+    let commits = match plan.steps.len() {
+        1 => "this commit".to_owned(),
+        number => format!("these {number} commits"),
+    };
     context.confirm(&format!("Make {commits}?"))?;
     let options = import_folder::Options { folder, plan, branch, identity };
     let report = import_folder::run(&repository, &options, context.clock(), context.monitor())?;
@@ -207,7 +214,8 @@ fn show_folder(page: &mut Page<'_>, report: &import_folder::Report) -> io::Resul
 fn show_git(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let commits = count(report.commits, "commit is", "commits are");
     if report.commits == 0 && report.found_again == 0 {
-        page.line(format_args!("Everything in {} is here already.", place(&report.source)))?;
+        let all = if report.still_missing.is_empty() { "Everything" } else { "Every commit" };
+        page.line(format_args!("{all} in {} is here already.", place(&report.source)))?;
     } else {
         page.line(format_args!("{commits} new, from {}.", place(&report.source)))?;
     }
@@ -248,13 +256,17 @@ fn show_names(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         let what = match line.outcome {
             "new" => "new",
             "moved" => "has new commits",
+            "rewritten" => "was set to other commits in Git, and so here",
             "ahead" => "has commits of its own here; nothing new in Git",
-            "beside" => "holds Git's side: the name itself has work of its own here",
+            "older" => "is older there than here, and stays as it is here",
+            "other" => "is another there than what came from elsewhere, and stays as it is here",
+            "beside" => "holds what Git has there: the name itself goes another way here",
             "protected" => "holds Git's side: the policy protects the name itself",
             "gone" => "is gone in Git, and so here",
             "gone-kept" => {
                 "is gone in Git, and stays here: somebody has work on it, or the policy protects it"
             }
+            "unnamed" => "cannot be called so here; it is kept for the way back to Git",
             "left-out" => "names a tree or a large blob in Git, and nothing here",
             _ => "was removed here and stays removed",
         };
@@ -273,17 +285,8 @@ fn show_gaps(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         let were = if report.found_again == 1 { "was" } else { "were" };
         page.line(format_args!("{found} that earlier imports missed {were} found."))?;
     }
-    if !report.missing.is_empty() {
-        let files = count(report.missing.len() as u64, "file is", "files are");
-        page.line(format_args!("The content of {files} not at hand; a later import can bring it:"))?;
-        for missing in report.missing.iter().take(LINES_SHOWN) {
-            page.line(format_args!("  {}: {}", safe(&missing.path), missing.reason))?;
-            if let Some(expected) = &missing.expected {
-                page.line(format_args!("    expected at {}", place(expected)))?;
-            }
-        }
-        more(page, report.missing.len())?;
-    }
+    show_missing(page, &report.missing, "not at hand; a later import can bring it")?;
+    show_missing(page, &report.still_missing, "still not at hand")?;
     if !report.skipped.is_empty() {
         page.line(format_args!(
             "{} left out of the files here (the way back to Git keeps them):",
@@ -297,6 +300,21 @@ fn show_gaps(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
+fn show_missing(page: &mut Page<'_>, missing: &[MissingContent], how: &str) -> io::Result<()> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let files = count(missing.len() as u64, "file is", "files are");
+    page.line(format_args!("The content of {files} {how}:"))?;
+    for missing in missing.iter().take(LINES_SHOWN) {
+        page.line(format_args!("  {}: {}", safe(&missing.path), missing.reason))?;
+        if let Some(expected) = &missing.expected {
+            page.line(format_args!("    expected at {}", place(expected)))?;
+        }
+    }
+    more(page, missing.len())
+}
+
 fn more(page: &mut Page<'_>, count: usize) -> io::Result<()> {
     match count.saturating_sub(LINES_SHOWN) {
         0 => Ok(()),
@@ -304,7 +322,25 @@ fn more(page: &mut Page<'_>, count: usize) -> io::Result<()> {
     }
 }
 
+/// Says where content may be had that is not at hand.
+fn advise_on_missing(context: &mut Context, report: &Report) {
+    let lacks = |algorithm| {
+        report.missing.iter().chain(&report.still_missing).any(|missing| missing.algorithm == algorithm)
+    };
+    if lacks(ForeignAlgorithm::Sha256) {
+        context
+            .hint("`git lfs fetch --all` in that repository may bring the Git LFS files; then import again");
+        context.hint(
+            "where Git LFS keeps them elsewhere - `git lfs env` there says LocalMediaDir - name that folder with --lfs-storage",
+        );
+    }
+    if lacks(ForeignAlgorithm::GitBlobSha1) {
+        context.hint("a clone made without --filter may have the other files: import that one, too");
+    }
+}
+
 fn advise(context: &mut Context, report: &Report) {
+    advise_on_missing(context, report);
     if report.remote_branches_left_out > 0 {
         let branches = count(report.remote_branches_left_out, "branch", "branches");
         context.hint(&format!("{branches} of other repositories were left out; --remotes brings them"));
@@ -317,11 +353,22 @@ fn advise(context: &mut Context, report: &Report) {
             safe(first)
         ));
     }
+    if let Some(first) = report.names_for_names.first() {
+        let number = report.names_for_names.len();
+        let more = if number > 1 { format!(" and {} more", number - 1) } else { String::new() };
+        context.hint(&format!("{}{more}: only another word for a branch or tag, and left out", safe(first)));
+    }
     if let Some(name) = &report.settings_kept_from {
         let name = name.strip_prefix("refs/heads/").unwrap_or(name);
         context.hint(&format!(
             "rules and settings stay as {} had them; an import without --branches and --paths takes them anew",
             safe(name)
+        ));
+    }
+    if let Some(line) = report.names.iter().find(|line| line.outcome == "older") {
+        let name = line.name.as_ref().map_or_else(|| safe(&line.git_name), |name| safe(name.name()));
+        context.hint(&format!(
+            "that source may be an old copy; if {name} was set back on purpose, remove it here and import again"
         ));
     }
     if report.regrown {

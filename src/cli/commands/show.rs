@@ -15,6 +15,7 @@ use crate::cli::output::words::{moment, names, person, signature_words, subject}
 use crate::cli::output::{BOLD, DIM, Page, count, safe, safe_lines};
 use crate::cli::typed_words::read_words;
 use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::repo::Repository;
 use std::io;
 use std::path::PathBuf;
 
@@ -33,6 +34,9 @@ pub struct Arguments {
     /// Show only which files changed, without reading them
     #[arg(long)]
     names: bool,
+    /// Write the Git commit or annotated tag that it was made from, byte for byte
+    #[arg(long, conflicts_with_all = ["diff", "names", "only"])]
+    original: bool,
     /// Of what a commit changed, only what lies here
     #[arg(long, value_name = "PATH")]
     only: Vec<PathBuf>,
@@ -47,6 +51,7 @@ impl Describe for Arguments {
         Example { line: "pent show main~2 --diff", what: "what an earlier one changed, in full" },
         Example { line: "pent show logo.svg@3", what: "version 3 of an asset" },
         Example { line: "pent show sent-to-print poster.psd", what: "an asset as a tag has it" },
+        Example { line: "pent show 1f3a9c0 --original", what: "a commit as Git has it, found by its Git id" },
     ];
 }
 
@@ -54,6 +59,9 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository_to_read()?;
         let subject = subject_of(read_words(context, &repository, &self.words)?)?;
+        if self.original {
+            return write_original(context, &repository, &subject);
+        }
         let detail = match (self.diff, self.names) {
             (true, _) => Detail::Content,
             (_, true) => Detail::Names,
@@ -72,6 +80,20 @@ impl Verb for Arguments {
             _ => ExitStatus::Done,
         })
     }
+}
+
+/// Sends the Git object to another program, as `git cat-file` would.
+fn write_original(
+    context: &mut Context,
+    repository: &Repository,
+    subject: &Subject,
+) -> Result<ExitStatus, Failure> {
+    let Subject::Commit(revision) = subject else {
+        return Err(Failure::usage("only commits and tags have an original").hint("name a revision or a tag"));
+    };
+    let bytes = show::original(repository, revision.as_deref(), context.clock())?;
+    io::Write::write_all(&mut context.raw_output(), &bytes)?;
+    Ok(ExitStatus::Done)
 }
 
 fn subject_of(words: Vec<Word>) -> Result<Subject, Failure> {
@@ -114,6 +136,9 @@ fn write_commit(page: &mut Page<'_>, report: &CommitReport, detail: Detail) -> i
         row("signed", signature_words(signature));
     }
     row("commit", commit.id.to_string());
+    if let Some(git) = &commit.git {
+        row("in Git", git.to_string());
+    }
     for (number, parent) in commit.parents.iter().enumerate() {
         row(if number == 0 { "after" } else { "merged" }, parent.short());
     }
@@ -182,6 +207,10 @@ fn write_asset(page: &mut Page<'_>, report: &AssetReport) -> io::Result<()> {
     if let Some(file) = report.entry.file {
         row("b3sum", file.to_string());
     }
+    if let Some(foreign) = &report.entry.foreign {
+        let is_commit = report.entry.kind == "submodule";
+        row(if is_commit { "commit" } else { "known as" }, foreign.clone());
+    }
     if let Some(asset) = report.entry.asset {
         row("asset", asset.to_string());
     }
@@ -196,6 +225,7 @@ fn kind(report: &AssetReport) -> &'static str {
         "directory" => "folder",
         "symlink" => "link",
         "foreign" => "known only by another system's hash",
+        "submodule" => "submodule: a commit of another Git repository",
         _ => "file",
     }
 }

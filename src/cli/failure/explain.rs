@@ -86,7 +86,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         | AppError::SeveralPictures { .. }
         | AppError::SidecarsInArchive
         | AppError::NotDrawn { .. } => drawing(error),
-        AppError::Foreign { .. } => foreign(),
+        AppError::Foreign { .. } | AppError::Submodule { .. } | AppError::NoOriginal { .. } => in_git(error),
         AppError::TargetTaken { .. }
         | AppError::IntoRepository { .. }
         | AppError::StillThere { .. }
@@ -249,8 +249,11 @@ fn import(error: &ImportError) -> Advice {
         ImportError::Open { .. } | ImportError::Archive { .. } => {
             Advice::unavailable("`git fsck` in that repository tells what is wrong with it")
         }
+        ImportError::NotOrdinary { .. } => Advice::unavailable(
+            "a sound repository has no such file: a fresh `git clone` of where it came from can be imported",
+        ),
         ImportError::Thin { .. } => Advice::unavailable(
-            "make a bundle that holds everything: `git bundle create history.bundle --all`",
+            "import all of what came before it first, or a bundle that holds everything: `git bundle create history.bundle --all`",
         ),
         ImportError::Bundle { .. } => Advice::unavailable("`git bundle verify` tells what is wrong with it"),
         ImportError::Object { .. } | ImportError::Missing { .. } => Advice::of(
@@ -268,8 +271,14 @@ fn import(error: &ImportError) -> Advice {
         ImportError::NothingToImport { .. } => {
             Advice::not_found("`git branch --all` in that repository lists names")
         }
+        ImportError::NothingAtPaths { .. } => Advice::not_found(
+            "nothing was imported; `git ls-tree -r --name-only HEAD` in that repository lists paths",
+        ),
+        ImportError::PlanPlace { .. } => {
+            Advice::usage("nothing was imported: mend the plan, or name the folder that it was made for")
+        }
         ImportError::Argument { .. } | ImportError::Plan { .. } => Advice::none(ExitStatus::Usage),
-        ImportError::Differs { .. } => Advice::damaged(),
+        ImportError::Differs { .. } | ImportError::LfsDigest { .. } => Advice::damaged(),
         ImportError::TargetTaken { .. } | ImportError::TargetChanged { .. } => {
             Advice::refused(&["name a folder that is new or empty"])
         }
@@ -337,6 +346,17 @@ fn repo(error: &RepoError) -> Advice {
         RepoError::CommitSignature { .. } => Advice::refused(&["`pent verify` says what is wrong with it"]),
         RepoError::Config(error) => config(error),
         RepoError::Io { source, .. } => io(source),
+    }
+}
+
+/// Advice on what Git has, or had, and this repository has not.
+fn in_git(error: &AppError) -> Advice {
+    match error {
+        AppError::Submodule { .. } => {
+            Advice::not_found("`pent cat .gitmodules` says where that repository is")
+        }
+        AppError::NoOriginal { .. } => Advice::not_found("`pent log --json` names the Git id of each commit"),
+        _ => foreign(),
     }
 }
 

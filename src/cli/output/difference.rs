@@ -182,6 +182,15 @@ fn kind_text(kind: &str) -> &str {
 
 /// The size, and what it was when that is another.
 fn size_text(file: &FileDiff) -> Option<String> {
+    let commit = |entry: Option<&crate::app::common::describe::EntryLine>| {
+        let entry = entry.filter(|entry| entry.kind == "submodule")?;
+        Some(format!("commit {}", entry.foreign.as_ref()?.get(..12)?))
+    };
+    match (commit(file.before.as_ref()), commit(file.after.as_ref())) {
+        (Some(before), Some(after)) if before != after => return Some(format!("{after}, was {before}")),
+        (before, after) if before.is_some() || after.is_some() => return after.or(before),
+        _ => {}
+    }
     let size = |entry: Option<&crate::app::common::describe::EntryLine>| entry?.size.map(human_bytes);
     match (size(file.before.as_ref()), size(file.after.as_ref())) {
         (Some(before), Some(after)) if before != after => Some(format!("{after}, was {before}")),

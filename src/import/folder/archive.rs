@@ -42,7 +42,11 @@ pub struct ArchiveEntry {
 impl Archive {
     /// Opens an archive.
     pub fn open(path: &Path) -> Result<Self, ImportError> {
-        let file = File::open(path).map_err(io("opening", path))?;
+        Self::of(File::open(path).map_err(io("opening", path))?, path)
+    }
+
+    /// Reads an archive that was opened and lies at `path`.
+    pub fn of(file: File, path: &Path) -> Result<Self, ImportError> {
         let length = file.metadata().map_err(io("reading", path))?.len();
         let mut archive = Self::read_from(BufReader::new(file), length)
             .map_err(|reason| ImportError::Archive { path: path.to_owned(), reason })?;

@@ -5,6 +5,7 @@
 pub mod archive;
 mod group;
 pub mod habits;
+mod inside;
 mod order;
 pub mod pattern;
 pub mod plan;

@@ -1,7 +1,7 @@
 //! Patterns that say how versions are written into names.
 //!
-//! A pattern is text with places in braces: `{name}` what the asset is called, `{n}` a number, `{date}` a
-//! day, `{word}` any words, `*` anything. Without a pattern the usual [`habits`](super::habits) are known.
+//! A pattern is text with places in braces: `{name}` what the asset is called, `{number}` or `{n}` a number,
+//! `{date}` a day, `{word}` any words, `*` anything. Without a pattern the usual [`habits`](super::habits) are known.
 
 use crate::import::error::ImportError;
 
@@ -102,10 +102,10 @@ impl Pattern {
                     let end = rest.find('}').ok_or_else(|| refuse("a { has no } after it"))?;
                     let piece = match &rest[1..end] {
                         "name" => Piece::Name,
-                        "n" => Piece::Number,
+                        "number" | "n" => Piece::Number,
                         "date" => Piece::Date,
                         "word" => Piece::Word,
-                        _ => return Err(refuse("the places are {name}, {n}, {date} and {word}")),
+                        _ => return Err(refuse("the places are {name}, {number}, {date} and {word}")),
                     };
                     (piece, end + 1)
                 }
@@ -121,7 +121,7 @@ impl Pattern {
         let names = pieces.contains(&Piece::Name);
         let orders = pieces.iter().any(|piece| matches!(piece, Piece::Number | Piece::Date | Piece::Word));
         if !orders && !pieces.contains(&Piece::Anything) {
-            return Err(refuse("nothing in it tells versions apart: use {n}, {date}, {word} or *"));
+            return Err(refuse("nothing in it tells versions apart: use {number}, {date}, {word} or *"));
         }
         if pieces.iter().filter(|piece| !matches!(piece, Piece::Text(_))).count() > 8 {
             return Err(refuse("it has more than eight places"));
@@ -244,6 +244,7 @@ mod tests {
         let fit = |pattern: &str, name: &str| Pattern::parse(pattern).expect("a pattern").fit(name);
         let found = fit("{name}_v{n}.psd", "big_logo_v12.psd").expect("a fit");
         assert_eq!((found.name.as_str(), found.number.as_slice()), ("big_logo", &[12][..]));
+        assert_eq!(fit("{name}_v{number}.psd", "big_logo_v12.psd"), Some(found));
         let found = fit("backup {date}/", "backup 2024-03-01_1405").expect("a fit");
         assert_eq!(found.date_ms, Some(1_709_301_900_000));
         assert_eq!(fit("{name}_v{n}.psd", "logo_final.psd"), None);

@@ -7,6 +7,7 @@ use crate::base::time::Timestamp;
 use crate::import::erased::Erased;
 use crate::import::error::ImportError;
 use crate::import::folder::archive::{Archive, ArchiveEntry};
+use crate::import::folder::inside::{Inside, Kind};
 use crate::import::folder::plan::{Action, Plan, Step};
 use crate::import::nodes::Nodes;
 use crate::object::commit::{Commit, Signature};
@@ -22,10 +23,10 @@ use crate::repo::{RepoError, Repository};
 use crate::rules::ignore::IgnoreStack;
 use crate::store::{ChunkWriter, GroupHint, Space, Staged};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{DirEntry, File};
+use std::fs::DirEntry;
 use std::io::{Read, Seek as _};
 use std::ops::Bound;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What is said of content that somebody erased.
 const ERASED: &str = "its content was erased here for good";
@@ -57,6 +58,7 @@ pub fn run(
     now: Timestamp,
     monitor: &dyn Monitor,
 ) -> Result<Made, ImportError> {
+    check(folder, plan)?;
     let writer = repository.store().chunk_writer(monitor)?;
     let parameters = repository.store().settings().chunker;
     let mut series = Series {
@@ -64,7 +66,7 @@ pub fn run(
         ingester: Ingester::storing(&writer, &parameters, monitor),
         nodes: Nodes::new(&writer),
         erased: Erased::read(&repository.view()?)?,
-        folder,
+        inside: Inside::new(folder),
         monitor,
         state: BTreeMap::new(),
         put: BTreeSet::new(),
@@ -83,6 +85,32 @@ pub fn run(
     Ok(Made { staged, tip: tip.map(|(id, _)| id), commits, files, bytes, new_bytes, problems })
 }
 
+/// Looks whether everything is there that a plan names, before anything of it is carried out.
+pub fn check(folder: &Path, plan: &Plan) -> Result<(), ImportError> {
+    let inside = Inside::new(folder);
+    let mut wrong: Vec<(AssetPath, String)> = Vec::new();
+    for action in plan.steps.iter().flat_map(|step| &step.actions) {
+        let (from, found) = match action {
+            Action::Put { from, .. } => (from, inside.kind(from).map(|kind| kind == Kind::File)),
+            Action::All { from, .. } => (from, inside.kind(from).map(|_| true)),
+        };
+        let reason = match found {
+            Ok(true) => continue,
+            Ok(false) => "it is a folder".to_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "it is not there".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        if wrong.iter().all(|(other, _)| other != from) {
+            wrong.push((from.clone(), reason));
+        }
+    }
+    let count = wrong.len();
+    match wrong.into_iter().next() {
+        Some((from, reason)) => Err(ImportError::PlanPlace { from, reason, more: count - 1 }),
+        None => Ok(()),
+    }
+}
+
 #[derive(Debug, Default, Clone, Copy)]
 struct Totals {
     commits: u64,
@@ -97,7 +125,7 @@ struct Series<'a> {
     ingester: Ingester<'a>,
     nodes: Nodes<'a>,
     erased: Erased,
-    folder: &'a Path,
+    inside: Inside,
     monitor: &'a dyn Monitor,
     /// Everything as the newest commit has it.
     state: BTreeMap<AssetPath, Content>,
@@ -222,11 +250,6 @@ impl Series<'_> {
         Ok(differences)
     }
 
-    fn on_disk(&self, path: &AssetPath) -> PathBuf {
-        use std::os::unix::ffi::OsStrExt as _;
-        self.folder.join(std::ffi::OsStr::from_bytes(path.as_bytes()))
-    }
-
     fn problem(&mut self, path: &AssetPath, message: impl Into<String>) {
         let problem = Problem { path: path.clone(), message: message.into() };
         self.monitor.problem(problem.clone());
@@ -236,15 +259,7 @@ impl Series<'_> {
     /// Takes a file of the folder in; `None` when it cannot be read, which is told.
     fn take_file(&mut self, from: &AssetPath) -> Result<Option<Content>, ImportError> {
         use std::os::unix::fs::PermissionsExt as _;
-        let place = self.on_disk(from);
-        let opened = place.symlink_metadata().and_then(|found| {
-            if found.is_file() {
-                Ok((File::open(&place)?, found))
-            } else {
-                Err(std::io::Error::other("it is no ordinary file"))
-            }
-        });
-        let (mut file, found) = match opened {
+        let (mut file, found) = match self.inside.open(from) {
             Ok(opened) => opened,
             Err(error) => {
                 self.problem(from, error.to_string());
@@ -286,25 +301,29 @@ impl Series<'_> {
 
     /// Everything in a folder or an archive; `None` when it cannot be read, which is told.
     fn take_all(&mut self, from: &AssetPath) -> Result<Option<Taken>, ImportError> {
-        let place = self.on_disk(from);
-        match place.symlink_metadata() {
-            Ok(found) if found.is_dir() => {
+        let opened = match self.inside.kind(from) {
+            Ok(Kind::Folder) => {
                 let mut taken = Taken::default();
                 self.take_folder(from, &AssetPath::root(), &mut taken)?;
-                Ok(Some(taken))
+                return Ok(Some(taken));
             }
-            Ok(found) if found.is_file() => match Archive::open(&place) {
-                Ok(archive) => self.take_archive(from, archive).map(Some),
-                Err(ImportError::Archive { reason, .. }) => {
-                    self.problem(from, format!("the archive cannot be read: {reason}"));
-                    Ok(None)
-                }
-                Err(error) => Err(error),
-            },
-            _ => {
-                self.problem(from, "it is not there");
+            Ok(Kind::File) => self.inside.open(from),
+            Err(error) => Err(error),
+        };
+        let archive = match opened {
+            Ok((file, _)) => Archive::of(file, &self.inside.on_disk(from)),
+            Err(error) => {
+                self.problem(from, error.to_string());
+                return Ok(None);
+            }
+        };
+        match archive {
+            Ok(archive) => self.take_archive(from, archive).map(Some),
+            Err(ImportError::Archive { reason, .. }) => {
+                self.problem(from, format!("the archive cannot be read: {reason}"));
                 Ok(None)
             }
+            Err(error) => Err(error),
         }
     }
 
@@ -317,7 +336,8 @@ impl Series<'_> {
         if self.monitor.is_cancelled() {
             return Err(ImportError::Cancelled);
         }
-        let read = std::fs::read_dir(self.on_disk(from)).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let read =
+            std::fs::read_dir(self.inside.on_disk(from)).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let mut entries = match read {
             Ok(entries) => entries,
             Err(error) => {

@@ -1,5 +1,6 @@
 //! Looks at a folder and finds out which versions of what it holds, in which order. Nothing is written.
 
+use crate::base::escape::percent_encode;
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::path::{AssetPath, PATH_DEPTH_MAX};
 use crate::base::time::Timestamp;
@@ -110,7 +111,8 @@ impl Scan<'_> {
         let inner = match folder.join(&name) {
             Ok(inner) if check_entry_name(&name).is_ok() && depth < PATH_DEPTH_MAX => inner,
             _ => {
-                self.leave_out(folder, "a file cannot be called so here".to_owned());
+                let name = percent_encode(&name);
+                self.leave_out(folder, format!("{name} in it cannot be called so here"));
                 return Ok(());
             }
         };
@@ -122,6 +124,9 @@ impl Scan<'_> {
         }
         match entry.metadata() {
             Ok(found) if kind.is_file() => self.files.push(Found { path: inner, mtime_ms: mtime_ms(&found) }),
+            Ok(_) if kind.is_symlink() => {
+                self.leave_out(&inner, "it is a link, and links are not followed".to_owned());
+            }
             Ok(_) => self.leave_out(&inner, "it is no ordinary file".to_owned()),
             Err(error) => self.leave_out(&inner, format!("it cannot be read: {error}")),
         }

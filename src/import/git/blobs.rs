@@ -295,15 +295,9 @@ impl<'a> Blobs<'a> {
             return Ok(BlobRecord::Lfs { file, size, sha256, plain });
         }
         let (algorithm, digest) = (ForeignAlgorithm::Sha256, sha256.to_vec());
-        let expected = self.lfs.first().map(|folder| lfs::object_path(folder, &sha256));
-        self.note_missing(
-            algorithm,
-            &digest,
-            size,
-            &wanted.path,
-            expected,
-            "its Git LFS object is not at hand",
-        )?;
+        let expected = self.expected_at(&sha256);
+        let reason = "its Git LFS object is not at hand";
+        self.note_missing(algorithm, &digest, size, &wanted.path, expected, reason)?;
         Ok(BlobRecord::Foreign { algorithm, digest, size, plain })
     }
 
@@ -324,14 +318,7 @@ impl<'a> Blobs<'a> {
     ) -> Result<(), ImportError> {
         let record = MissingRecord { size, path: path.to_vec() };
         self.writer.put_object(Space::Imports, &key::missing(algorithm, digest), &record.encode())?;
-        let missing = MissingContent {
-            algorithm,
-            digest: lfs::Hex(digest).to_string(),
-            size,
-            path: crate::base::escape::percent_encode(path),
-            expected: expected.map(LocalPath),
-            reason: reason.to_owned(),
-        };
+        let missing = missing_content(algorithm, digest, &record, expected, reason);
         self.missing.lock().unwrap_or_else(PoisonError::into_inner).push(missing);
         Ok(())
     }
@@ -415,9 +402,9 @@ impl<'a> Blobs<'a> {
     }
 
     /// Looks again for content that earlier imports did not find, and ties what is found to the
-    /// entries that wait for it. Gives how many were tied; the rest counts as missing.
+    /// entries that wait for it. The rest is given as still missing.
     pub fn tie_missing(&self, rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Tied, ImportError> {
-        let looked: Vec<Option<Vec<u8>>> = rows
+        let looked: Vec<Result<Vec<u8>, Option<MissingContent>>> = rows
             .into_par_iter()
             .map(|(row, bytes)| {
                 if self.monitor.is_cancelled() {
@@ -425,21 +412,47 @@ impl<'a> Blobs<'a> {
                 }
                 let algorithm = row.get(1).copied().and_then(ForeignAlgorithm::from_tag);
                 let (Some(algorithm), Ok(record)) = (algorithm, MissingRecord::decode(&bytes)) else {
-                    return Ok(None);
+                    return Ok(Err(None));
                 };
                 let digest = &row[2..];
                 let found = self.look_again(algorithm, digest, &record)?;
                 // What was erased is not to be had, so the entry stays as it is.
                 let Some((file, size)) = found.filter(|(file, _)| !self.erased.has(*file)) else {
-                    return Ok(None);
+                    return Ok(Err(Some(self.still_missing(algorithm, digest, &record))));
                 };
                 let value = encode_tie(file, size);
                 self.writer.put_object(Space::Foreign, &key::tie(algorithm, digest), &value)?;
-                Ok(Some(row))
+                Ok(Ok(row))
             })
             .collect::<Result<_, ImportError>>()?;
-        let missing = looked.iter().filter(|row| row.is_none()).count() as u64;
-        Ok(Tied { rows: looked.into_iter().flatten().collect(), missing })
+        let mut tied = Tied::default();
+        for found in looked {
+            match found {
+                Ok(row) => tied.rows.push(row),
+                Err(missing) => tied.missing.extend(missing),
+            }
+        }
+        Ok(tied)
+    }
+
+    fn still_missing(
+        &self,
+        algorithm: ForeignAlgorithm,
+        digest: &[u8],
+        record: &MissingRecord,
+    ) -> MissingContent {
+        let (expected, reason) = match <[u8; 32]>::try_from(digest) {
+            Ok(sha256) if algorithm == ForeignAlgorithm::Sha256 => {
+                (self.expected_at(&sha256), "its Git LFS object is still not at hand")
+            }
+            _ => (None, "it is still not at hand"),
+        };
+        missing_content(algorithm, digest, record, expected, reason)
+    }
+
+    /// Where the object of a pointer is looked for first.
+    fn expected_at(&self, sha256: &[u8; 32]) -> Option<PathBuf> {
+        self.lfs.first().map(|folder| lfs::object_path(folder, sha256))
     }
 
     fn look_again(
@@ -460,13 +473,30 @@ impl<'a> Blobs<'a> {
     }
 }
 
+fn missing_content(
+    algorithm: ForeignAlgorithm,
+    digest: &[u8],
+    record: &MissingRecord,
+    expected: Option<PathBuf>,
+    reason: &str,
+) -> MissingContent {
+    MissingContent {
+        algorithm,
+        digest: lfs::Hex(digest).to_string(),
+        size: record.size,
+        path: crate::base::escape::percent_encode(&record.path),
+        expected: expected.map(LocalPath),
+        reason: reason.to_owned(),
+    }
+}
+
 /// What a second look for missing content found.
 #[derive(Debug, Default)]
 pub struct Tied {
     /// The records of what was found.
     pub rows: Vec<Vec<u8>>,
-    /// How much is still missing.
-    pub missing: u64,
+    /// What is still missing.
+    pub missing: Vec<MissingContent>,
 }
 
 /// A path below some folder; a path here has neither `..` nor a slash in front.

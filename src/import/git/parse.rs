@@ -5,6 +5,14 @@ use crate::base::id::GitId;
 use crate::base::time::Timestamp;
 use crate::object::commit::MESSAGE_BYTES_MAX;
 
+/// How signatures below the text of a tag begin.
+const ARMOURS: [&str; 4] = [
+    "-----BEGIN PGP SIGNATURE-----",
+    "-----BEGIN PGP MESSAGE-----",
+    "-----BEGIN SSH SIGNATURE-----",
+    "-----BEGIN SIGNED MESSAGE-----",
+];
+
 /// What a commit says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitCommit {
@@ -40,7 +48,7 @@ pub struct GitTag {
     pub kind: Vec<u8>,
     /// Who set it; old tags do not say.
     pub tagger: Option<Actor>,
-    /// Its text, signature included.
+    /// Its text, without the signature below it.
     pub message: String,
 }
 
@@ -141,8 +149,21 @@ pub fn tag(bytes: &[u8]) -> Option<GitTag> {
         target: find(b"object").and_then(id_of)?,
         kind: find(b"type")?.to_vec(),
         tagger: find(b"tagger").map(|line| actor(line, find(b"encoding"))),
-        message: message(body, find(b"encoding")),
+        message: unsigned(&message(body, find(b"encoding"))).to_owned(),
     })
+}
+
+/// The text of a tag without the signature that stands below it, as gitformat-signature(5) has it.
+fn unsigned(text: &str) -> &str {
+    let mut at = 0;
+    let mut end = text.len();
+    for line in text.split_inclusive('\n') {
+        if ARMOURS.iter().any(|armour| line.starts_with(armour)) {
+            end = at;
+        }
+        at += line.len();
+    }
+    text[..end].trim_end()
 }
 
 /// One entry of a tree, as its bytes are.
@@ -281,6 +302,22 @@ mod tests {
         assert_eq!(commit.committer.name, "Bÿ");
         assert_eq!(commit.committer.time, Timestamp { unix_ms: -5000, offset_minutes: 0 });
         assert_eq!(commit.message, "Héllo\n\nbody");
+    }
+
+    #[test]
+    fn the_text_of_a_tag_ends_where_its_signature_begins() {
+        let text = |message: &str| {
+            let bytes = format!("object {ID}\ntype commit\ntag v1\n\n{message}");
+            tag(bytes.as_bytes()).expect("a tag").message
+        };
+        for armour in ARMOURS {
+            assert_eq!(text(&format!("one\n\ntwo\n{armour}\nabc\n")), "one\n\ntwo");
+        }
+        assert_eq!(text("-----BEGIN SSH SIGNATURE-----\nabc\n"), "");
+        assert_eq!(
+            text("in text: -----BEGIN SSH SIGNATURE-----\n"),
+            "in text: -----BEGIN SSH SIGNATURE-----"
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::import::git::blobs::{Blobs, MissingContent, Wanted};
 use crate::import::git::build::{Builder, ReadCommit, imported};
 use crate::import::git::changes::{Before, Skipped, changes};
 use crate::import::git::formed::Formed;
+use crate::import::git::narrow;
 use crate::import::git::objects::{Kind, Objects, Reader};
 use crate::import::git::order::{Earlier, Planned, order};
 use crate::import::git::parse::{self, EntryKind, GitTag};
@@ -92,9 +93,10 @@ pub struct Imported {
     pub regrown: bool,
     /// Content that was not at hand in this import.
     pub missing: Vec<MissingContent>,
-    /// Content that earlier imports missed and that was found now; content still missing from them.
+    /// Content that earlier imports missed and that was found now.
     pub tied: u64,
-    pub still_missing: u64,
+    /// Content that earlier imports missed and that this one did not find either.
+    pub still_missing: Vec<MissingContent>,
     /// Entries that were left out.
     pub skipped: Vec<Skipped>,
 }
@@ -143,6 +145,10 @@ fn import(
     let healed = healed(&view, source, scope)?;
     let earlier = Known { writer: &writer, scope };
     let planned = order(&source.objects, &tips, &source.shallow, &earlier, !healed.is_empty(), monitor)?;
+    // Said once, before anything is made: later, a path may well have nothing new.
+    if view.snapshot().scan_prefix(Space::Imports, &key::commits(scope))?.next().is_none() {
+        narrow::check(&source.objects, &wish.paths, &planned.commits, monitor)?;
+    }
     let parameters = repository.store().settings().chunker;
     let ingester = Ingester::storing(&writer, &parameters, monitor);
     let places = (source.lfs.as_slice(), source.worktrees.as_slice());
@@ -245,6 +251,7 @@ fn finish(blobs: &Blobs<'_>, result: &mut Imported) {
     use std::sync::atomic::Ordering::Relaxed;
     result.missing = blobs.take_missing();
     result.missing.sort();
+    result.still_missing.sort();
     result.skipped.sort();
     result.skipped.dedup();
     result.blobs = blobs.totals.blobs.load(Relaxed);

@@ -2,6 +2,7 @@
 //! the trees as they are and mean nothing here; what they ask for is kept outside of the trees.
 
 use crate::base::path::AssetPath;
+use crate::import::git::quoted::{quote, unquote};
 use std::collections::HashMap;
 
 /// Most rules that are taken over.
@@ -59,6 +60,10 @@ impl Translated {
                 continue;
             }
             let Some((pattern, attributes)) = attribute_line(line.trim()) else { continue };
+            // Git does not know what takes out by a pattern here, and passes it over.
+            if pattern.starts_with('!') {
+                continue;
+            }
             let Some(pattern) = from_top(folder, &pattern) else { continue };
             let words = self.words(attributes);
             // The last word on the line decides.
@@ -141,16 +146,8 @@ fn attribute_line(line: &str) -> Option<(String, &str)> {
         let end = line.find(|c: char| c.is_ascii_whitespace()).unwrap_or(line.len());
         return Some((line[..end].to_owned(), &line[end..]));
     };
-    let mut pattern = String::new();
-    let mut characters = quoted.char_indices();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '"' => return Some((pattern, &quoted[at + 1..])),
-            '\\' => pattern.push(characters.next()?.1),
-            other => pattern.push(other),
-        }
-    }
-    None
+    let (pattern, rest) = unquote(quoted)?;
+    Some((String::from_utf8(pattern).ok()?, rest))
 }
 
 /// The text of the file of rules with what was written by the last import replaced.
@@ -175,15 +172,17 @@ pub fn merged_rules(present: &str, rules: &[String]) -> String {
     format!("{IGNORE_BEGIN}\n{}\n{IGNORE_END}\n{kept}", rules.join("\n"))
 }
 
-/// Patterns on one line, parted by blanks; those with blanks stand in quotation marks.
+/// Patterns on one line, parted by blanks; those that would not be read back stand in quotation marks, as in
+/// `.gitattributes`.
 pub fn one_line(patterns: &[String]) -> String {
-    let shown = patterns.iter().map(|pattern| {
-        if pattern.contains(' ') || pattern.starts_with('"') {
-            format!("\"{}\"", pattern.replace('\\', "\\\\").replace('"', "\\\""))
-        } else {
-            pattern.clone()
-        }
-    });
+    let is_unclear = |pattern: &String| {
+        let has_blank = pattern.chars().any(|c| c.is_whitespace() || c.is_ascii_control());
+        has_blank
+            || pattern.is_empty()
+            || ["\"", "#", "[attr]"].iter().any(|start| pattern.starts_with(start))
+    };
+    let shown =
+        patterns.iter().map(|pattern| if is_unclear(pattern) { quote(pattern) } else { pattern.clone() });
     shown.collect::<Vec<_>>().join(" ")
 }
 
@@ -236,6 +235,23 @@ mod tests {
         assert_eq!(translated.lfs, ["a b.bin", "/video/**/*.mov", "!*.psd"]);
         assert_eq!(translated.lockable, ["*.psd", "/video/**/*.mov"]);
         assert_eq!(patterns_of(&one_line(&translated.lfs)), translated.lfs);
+    }
+
+    #[test]
+    fn patterns_in_quotation_marks_are_read_as_git_reads_them() {
+        let mut translated = Translated::default();
+        let text = br##""/\303\274 x.psd" lockable
+"tab\tx.bin" lockable
+"\#x" lockable
+"#y \\*z" lockable
+"open lockable
+!*.psd -lockable
+"##;
+        translated.add_attributes(&AssetPath::root(), text);
+        assert_eq!(translated.lockable, ["/\u{fc} x.psd", "tab\tx.bin", "#y \\*z"]);
+        let odd = ["#", "[attr]x", "\"", "a\u{a0}b", "\u{1}", "plain", "\\*"].map(str::to_owned);
+        assert_eq!(patterns_of(&one_line(&odd)), odd);
+        assert_eq!(patterns_of(&one_line(&translated.lockable)), translated.lockable);
     }
 
     #[test]

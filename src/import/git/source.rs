@@ -6,7 +6,9 @@
 use crate::base::id::GitId;
 use crate::base::monitor::{Monitor, Phase};
 use crate::import::error::{ImportError, io};
+use crate::import::git::export::{Bases, Ground};
 use crate::import::git::objects::{Objects, git_id};
+use crate::import::git::ordinary;
 use gix::bstr::ByteSlice as _;
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -60,20 +62,23 @@ pub struct Source {
     pub worktrees: Vec<Checkout>,
     /// Names that could not be read.
     pub broken_refs: u64,
+    /// Branches and tags that stand for other names.
+    pub symbolic: Vec<Vec<u8>>,
     _unpacked: Option<Unpacked>,
 }
 
 impl Source {
     /// Opens a repository (its worktree, a linked worktree, a bare one) or a bundle, which is unpacked
-    /// into a folder inside `scratch` that goes when the source does.
+    /// into a folder inside `scratch` that goes when the source does. An incremental bundle rests on `ground`.
     pub fn open(
         path: &Path,
         scratch: &Path,
         more_lfs: &[PathBuf],
+        ground: &Ground<'_>,
         monitor: &dyn Monitor,
     ) -> Result<Self, ImportError> {
         let mut source = if path.is_file() {
-            open_bundle(path, scratch, monitor)?
+            open_bundle(path, scratch, ground, monitor)?
         } else {
             open_repository(path, scratch)?
         };
@@ -88,6 +93,7 @@ impl Source {
 }
 
 fn open_repository(path: &Path, scratch: &Path) -> Result<Source, ImportError> {
+    ordinary::check(path)?;
     let opened = gix::open_opts(path, gix::open::Options::isolated().strict_config(false));
     let repository = opened.map_err(|error| not_opened(path, error))?;
     let config = repository.config_snapshot();
@@ -114,7 +120,7 @@ fn open_repository(path: &Path, scratch: &Path) -> Result<Source, ImportError> {
     let borrowed = borrowed.map_err(|error| open_error(path, error))?;
     lfs.extend(borrowed.iter().filter_map(|folder| Some(folder.parent()?.join("lfs/objects"))));
     lfs.dedup();
-    let (refs, broken_refs) = read_refs(&repository, path)?;
+    let Names { refs, broken: broken_refs, symbolic } = read_refs(&repository, path)?;
     let head = repository.head_name().ok().flatten().map(|name| name.as_bstr().to_vec());
     let shallow = repository.shallow_commits().map_err(|error| open_error(path, error))?;
     let mut shallow: HashSet<GitId> =
@@ -123,7 +129,18 @@ fn open_repository(path: &Path, scratch: &Path) -> Result<Source, ImportError> {
     let objects = Objects::open(&objects_dir, borrowed, scratch)?;
     let worktrees = worktrees(&repository);
     let identity = Some(identity_of(&common));
-    Ok(Source { objects, refs, head, shallow, identity, lfs, worktrees, broken_refs, _unpacked: None })
+    Ok(Source {
+        objects,
+        refs,
+        head,
+        shallow,
+        identity,
+        lfs,
+        worktrees,
+        broken_refs,
+        symbolic,
+        _unpacked: None,
+    })
 }
 
 /// Commits that the file of grafts (gitrepository-layout(5)) says have no parents: how history was cut off
@@ -169,22 +186,35 @@ fn object_format(config: &Path) -> Option<String> {
     formats.next().map(|(_, format)| format.trim().to_ascii_lowercase())
 }
 
-/// All names that point to objects, and how many could not be read.
-fn read_refs(repository: &gix::Repository, path: &Path) -> Result<(Vec<SourceRef>, u64), ImportError> {
-    let (mut refs, mut broken) = (Vec::new(), 0);
+/// The names of a repository.
+#[derive(Default)]
+struct Names {
+    refs: Vec<SourceRef>,
+    /// How many could not be read.
+    broken: u64,
+    symbolic: Vec<Vec<u8>>,
+}
+
+fn read_refs(repository: &gix::Repository, path: &Path) -> Result<Names, ImportError> {
+    let mut names = Names::default();
     let platform = repository.references().map_err(|error| open_error(path, error))?;
     for found in platform.all().map_err(|error| open_error(path, error))? {
         let Ok(found) = found else {
-            broken += 1;
+            names.broken += 1;
             continue;
         };
         let name = found.name().as_bstr().to_vec();
-        // A name for another name says nothing of its own.
-        if let Some(target) = found.inner.target.try_id().and_then(git_id) {
-            refs.push(SourceRef { name, target });
+        match found.inner.target.try_id().and_then(git_id) {
+            Some(target) => names.refs.push(SourceRef { name, target }),
+            // A name for another name says nothing of its own.
+            None if name.starts_with(b"refs/heads/") || name.starts_with(b"refs/tags/") => {
+                names.symbolic.push(name);
+            }
+            None => {}
         }
     }
-    Ok((refs, broken))
+    names.symbolic.sort();
+    Ok(names)
 }
 
 fn worktrees(repository: &gix::Repository) -> Vec<Checkout> {
@@ -220,38 +250,34 @@ impl Drop for Unpacked {
 struct BundleHeader {
     refs: Vec<SourceRef>,
     head: Option<GitId>,
-    needs: Vec<String>,
+    needs: Vec<GitId>,
 }
 
-fn open_bundle(path: &Path, scratch: &Path, monitor: &dyn Monitor) -> Result<Source, ImportError> {
+fn open_bundle(
+    path: &Path,
+    scratch: &Path,
+    ground: &Ground<'_>,
+    monitor: &dyn Monitor,
+) -> Result<Source, ImportError> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let file = File::open(path).map_err(io("opening", path))?;
     let mut input = BufReader::with_capacity(1 << 20, file);
     let header = read_bundle_header(path, &mut input)?;
-    if let Some(commit) = header.needs.first() {
-        return Err(ImportError::Thin { path: path.to_owned(), commit: commit.clone() });
-    }
     monitor.phase(Phase { name: "Unpacking", files_total: None, bytes_total: None });
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = scratch.join(format!("git-bundle-{}-{number}", std::process::id()));
     let packs = folder.join("pack");
     fs::create_dir_all(&packs).map_err(io("making", &packs))?;
     let unpacked = Unpacked { folder: folder.clone() };
-    let options = gix_pack::bundle::write::Options {
-        thread_limit: None,
-        alloc_limit_bytes: Some(BUNDLED_BYTES_MAX),
-        ..Default::default()
+    let bases = if header.needs.is_empty() {
+        None
+    } else {
+        if let Some(commit) = ground.lay(&header.needs, &folder)? {
+            return Err(ImportError::Thin { path: path.to_owned(), commit });
+        }
+        Some(ground.bases(&folder, scratch)?)
     };
-    gix_pack::Bundle::write_to_directory(
-        &mut input,
-        Some(&packs),
-        &mut gix::utils::progress::Discard,
-        &AtomicBool::new(false),
-        None::<gix::objs::find::Never>,
-        gix::hash::Kind::Sha1,
-        options,
-    )
-    .map_err(|error| open_error(path, error))?;
+    unpack(path, &mut input, &packs, bases)?;
     let head = header.head.and_then(|id| head_name(&header.refs, id));
     Ok(Source {
         objects: Objects::open(&folder, Vec::new(), scratch)?,
@@ -262,8 +288,34 @@ fn open_bundle(path: &Path, scratch: &Path, monitor: &dyn Monitor) -> Result<Sou
         lfs: Vec::new(),
         worktrees: Vec::new(),
         broken_refs: 0,
+        symbolic: Vec::new(),
         _unpacked: Some(unpacked),
     })
+}
+
+/// Unpacks the pack of a bundle, and puts in what its differences are to.
+fn unpack(
+    path: &Path,
+    input: &mut impl BufRead,
+    packs: &Path,
+    bases: Option<Bases<'_>>,
+) -> Result<(), ImportError> {
+    let options = gix_pack::bundle::write::Options {
+        thread_limit: None,
+        alloc_limit_bytes: Some(BUNDLED_BYTES_MAX),
+        ..Default::default()
+    };
+    gix_pack::Bundle::write_to_directory(
+        input,
+        Some(packs),
+        &mut gix::utils::progress::Discard,
+        &AtomicBool::new(false),
+        bases,
+        gix::hash::Kind::Sha1,
+        options,
+    )
+    .map_err(|error| open_error(path, error))?;
+    Ok(())
 }
 
 /// A bundle says where HEAD points but not by which name: `main` or `master` if they fit, else the first.
@@ -299,7 +351,10 @@ fn read_bundle_header(path: &Path, input: &mut impl BufRead) -> Result<BundleHea
         match line.first() {
             None => return Ok(header),
             Some(b'@') => check_capability(path, &line[1..])?,
-            Some(b'-') => header.needs.push(String::from_utf8_lossy(&line[1..]).into_owned()),
+            Some(b'-') => {
+                let id = line.get(1..41).and_then(|id| std::str::from_utf8(id).ok()?.parse().ok());
+                header.needs.push(id.ok_or_else(|| broken("what it rests on is no commit"))?);
+            }
             Some(_) => {
                 let id = line.get(..40).and_then(|id| std::str::from_utf8(id).ok()?.parse::<GitId>().ok());
                 let name = line.get(41..).filter(|name| !name.is_empty());

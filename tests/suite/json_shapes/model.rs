@@ -89,6 +89,7 @@ const BY_HAND: &[(&str, Shape)] = &[
     ("AssetPath", Shape::Named("path")),
     ("LocalPath", Shape::Named("place")),
     ("CommitId", Shape::Named("id")),
+    ("GitId", Shape::Named("id")),
     ("TreeId", Shape::Named("id")),
     ("FileId", Shape::Named("id")),
     ("ChunkId", Shape::Named("id")),

@@ -20,8 +20,8 @@ const BYTES_AT_ONCE: u64 = 32 << 20;
 const FILES_AT_ONCE: usize = 8_192;
 
 impl Exporter<'_> {
-    /// Writes small files that the commit has and its first parent has not. What may be a pointer, or is not
-    /// at hand, waits until its tree is made.
+    /// Writes small files that the commit has and its first parent has not, and what goes into Git LFS. What may
+    /// be a pointer, or is not at hand, waits until its tree is made.
     pub(super) fn read_ahead(
         &mut self,
         commit: &Commit,
@@ -30,16 +30,20 @@ impl Exporter<'_> {
     ) -> Result<(), ImportError> {
         let before = parent.map_or_else(TreeNode::empty_id, |parent| parent.tree.tree);
         let (mut waiting, mut seen, mut failed) = (Vec::new(), HashSet::new(), None);
-        let (mut bytes, view) = (0, self.view);
+        let (mut bytes, view, mut large) = (0, self.view, Vec::new());
         let mut see = |path: &AssetPath, entry: &TreeEntry, _: Option<&TreeEntry>| {
             let (Content::File { id, size, .. } | Content::Symlink { id, size }) = entry.content else {
                 return;
             };
-            let is_known = size > SMALL_BYTES_MAX || self.blobs.contains_key(&id) || !seen.insert(id);
-            if failed.is_some() || is_known || self.lfs.takes(path, size) {
+            if self.lfs.takes(path, size) || (is_native && self.lfs.takes_native(path)) {
+                let is_file = matches!(entry.content, Content::File { .. });
+                if is_file && !self.lfs_objects.contains_key(&id) && seen.insert(id) {
+                    large.push((id, size));
+                }
                 return;
             }
-            if is_native && self.lfs.takes_native(path) {
+            let is_known = size > SMALL_BYTES_MAX || self.blobs.contains_key(&id) || !seen.insert(id);
+            if failed.is_some() || is_known {
                 return;
             }
             waiting.push((id, size));
@@ -50,10 +54,17 @@ impl Exporter<'_> {
             }
         };
         compare(view, &AssetPath::root(), (commit.tree, before), true, &mut see).map_err(RepoError::from)?;
-        match failed {
-            Some(error) => Err(error),
-            None => self.write_small(waiting),
+        if let Some(error) = failed {
+            return Err(error);
         }
+        self.write_small(waiting)?;
+        let mut unnamed = Vec::with_capacity(large.len());
+        for (file, size) in large {
+            if view.lfs_digest(file)?.is_none() && !view.is_erased(file)? {
+                unnamed.push((file, size));
+            }
+        }
+        self.write_unnamed(&unnamed)
     }
 
     fn write_small(&mut self, files: Vec<(FileId, u64)>) -> Result<(), ImportError> {

@@ -6,12 +6,16 @@
 
 mod after;
 mod ahead;
+mod ground;
 mod index;
+mod large;
 mod pack;
 mod place;
 mod rule;
 mod trees;
 
+pub(super) use ground::Bases;
+pub use ground::Ground;
 pub use rule::LfsRule;
 
 use crate::base::id::{CommitId, FileId, GitId, TreeId};
@@ -101,6 +105,9 @@ struct Exporter<'a> {
     trees: Recent<(TreeId, Origin, AssetPath), GitId>,
     blobs: HashMap<FileId, GitId>,
     lfs_objects: HashMap<FileId, [u8; 32]>,
+    lfs_waiting: large::Waiting,
+    /// Whether nobody is to check files out of what is made, so that Git LFS content is not needed.
+    is_ground: bool,
     missing: HashSet<GitId>,
     missing_lfs: HashSet<[u8; 32]>,
     /// What erased files were called in Git; found when it is asked for.
@@ -157,23 +164,7 @@ fn export_here(
     let reader = repository.store().chunk_reader()?;
     let extractor = Extractor::new(&reader, &view, monitor);
     let pack = PackSpool::begin(&target.join("objects/pack"))?;
-    let mut exporter = Exporter {
-        view: &view,
-        extractor,
-        monitor,
-        git_dir: target.to_owned(),
-        lfs: Matcher::new(&wish.lfs),
-        pack,
-        trees: Recent::new(TREES_KEPT),
-        blobs: HashMap::new(),
-        lfs_objects: HashMap::new(),
-        missing: HashSet::new(),
-        missing_lfs: HashSet::new(),
-        erased: None,
-        commits: HashMap::new(),
-        shallow: Vec::new(),
-        report: Exported::default(),
-    };
+    let mut exporter = Exporter::new(&view, extractor, monitor, target, &wish.lfs, pack);
     let names = exporter.leave_out_unfit(names);
     let tips: Vec<CommitId> = names.iter().filter_map(|name| Some(name.target.as_ref()?.commit)).collect();
     let order = exporter.order(&tips)?;
@@ -182,6 +173,7 @@ fn export_here(
         monitor.commits(done as u64, order.len() as u64);
         exporter.commit(*id)?;
     }
+    exporter.write_waiting()?;
     let refs = exporter.refs(&names)?;
     exporter.finish(&view, &refs)
 }
@@ -248,6 +240,37 @@ fn git_name(name: &RefName, is_record: &dyn Fn(&[u8]) -> bool) -> Vec<u8> {
             let remote = full("refs/remotes/");
             let branch = full("refs/heads/");
             if !is_record(&branch) && is_record(&remote) { remote } else { branch }
+        }
+    }
+}
+
+impl<'a> Exporter<'a> {
+    fn new(
+        view: &'a View,
+        extractor: Extractor<'a>,
+        monitor: &'a dyn Monitor,
+        git_dir: &Path,
+        lfs: &LfsRule,
+        pack: PackSpool,
+    ) -> Self {
+        Self {
+            view,
+            extractor,
+            monitor,
+            git_dir: git_dir.to_owned(),
+            lfs: Matcher::new(lfs),
+            pack,
+            trees: Recent::new(TREES_KEPT),
+            blobs: HashMap::new(),
+            lfs_objects: HashMap::new(),
+            lfs_waiting: large::Waiting::default(),
+            is_ground: false,
+            missing: HashSet::new(),
+            missing_lfs: HashSet::new(),
+            erased: None,
+            commits: HashMap::new(),
+            shallow: Vec::new(),
+            report: Exported::default(),
         }
     }
 }

@@ -3,11 +3,11 @@
 use crate::base::id::{FileId, GitId, TreeId};
 use crate::base::monitor::Advance;
 use crate::base::path::AssetPath;
-use crate::import::error::{ImportError, io};
+use crate::import::error::ImportError;
 use crate::import::git::changes::EMPTY_TREE;
 use crate::import::git::export::rule::ATTRIBUTES;
 use crate::import::git::export::{Exporter, hash_of};
-use crate::import::git::lfs::{object_path, pointer_text};
+use crate::import::git::lfs::pointer_text;
 use crate::import::git::objects::Kind;
 use crate::import::git::parse::{self, EntryKind, RawEntry};
 use crate::object::tree::{Content, ForeignAlgorithm, TreeEntry};
@@ -15,10 +15,8 @@ use crate::object::tree_walk::DirectoryCursor;
 use crate::repo::RepoError;
 use crate::repo::imports::{BlobRecord, TreeForm, key};
 use crate::store::Space;
-use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
 
 /// Content up to this length is hashed in memory before it is written, in bytes.
 pub(super) const SMALL_BYTES_MAX: u64 = 1 << 20;
@@ -376,37 +374,6 @@ impl Exporter<'_> {
         self.extractor.write_file(file, size, &mut bytes)?;
         Ok(bytes)
     }
-
-    /// Puts content into the Git LFS folder of the new repository, once, and says its SHA-256.
-    fn lfs_object(&mut self, file: FileId, size: u64) -> Result<[u8; 32], ImportError> {
-        if let Some(digest) = self.lfs_objects.get(&file) {
-            return Ok(*digest);
-        }
-        if self.view.is_erased(file)?
-            && let Some(digest) = self.view.lfs_digest(file)?
-        {
-            self.report.missing_lfs += u64::from(self.missing_lfs.insert(digest));
-            return Ok(digest);
-        }
-        let folder = self.git_dir.join("lfs/objects");
-        fs::create_dir_all(&folder).map_err(io("making", &folder))?;
-        let partial = folder.join("object.part");
-        let mut out = Sha256Writer {
-            out: File::create(&partial).map_err(io("making", &partial))?,
-            hasher: Sha256::new(),
-        };
-        self.extractor.write_file(file, size, &mut out)?;
-        let digest: [u8; 32] = out.hasher.finalize().into();
-        let path = object_path(&folder, &digest);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(io("making", parent))?;
-        }
-        fs::rename(&partial, &path).map_err(io("writing", &path))?;
-        self.lfs_objects.insert(file, digest);
-        self.report.lfs_files += 1;
-        self.report.lfs_bytes += size;
-        Ok(digest)
-    }
 }
 
 pub(super) fn below(path: &AssetPath, entry: &TreeEntry) -> Result<AssetPath, ImportError> {
@@ -437,22 +404,4 @@ pub(super) fn encode(mut made: Vec<Made>) -> Vec<u8> {
         parse::git_order((&left.name, left.is_directory()), (&right.name, right.is_directory()))
     });
     Made::bytes(&made)
-}
-
-/// Writes and hashes.
-struct Sha256Writer {
-    out: File,
-    hasher: Sha256,
-}
-
-impl std::io::Write for Sha256Writer {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let length = self.out.write(bytes)?;
-        self.hasher.update(&bytes[..length]);
-        Ok(length)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.out.flush()
-    }
 }
