@@ -9,6 +9,7 @@ use crate::app::common::on_demand::FromRemotes;
 use crate::app::common::remotes::{Reach, open_address, open_remote, remote_dir};
 use crate::app::common::rules::Rules;
 use crate::app::common::session::Session;
+use crate::app::common::target::refuse_remote_folder;
 use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
 use crate::app::policy::fingerprint;
@@ -87,6 +88,9 @@ pub fn run(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<Report, AppError> {
+    if let Address::Folder { path } = &options.address {
+        refuse_remote_folder(&options.folder, path)?;
+    }
     let cache = remote_dir(&options.folder.join(PENT_DIR), DEFAULT_REMOTE).join("indexes");
     let remote = open_address(&options.address, Some(cache), reach)?;
     let description = remote.describe()?;

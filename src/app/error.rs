@@ -104,6 +104,16 @@ pub enum AppError {
     /// Something was to be written where a repository keeps itself.
     #[error("{} is where a repository keeps itself", path.display())]
     IntoRepository { path: PathBuf },
+    /// A remote in the folder that it is a remote of.
+    #[error("{} is in the folder that people work in here ({}), and the next commit would take it in", path.display(), root.display())]
+    IntoOwnFolder { path: PathBuf, root: PathBuf },
+    /// The only place that holds content which is not here was to be forgotten.
+    #[error(
+        "{} ({}) are not here, and no other remote is known to hold them but {name}",
+        count(*files, "file", "files"),
+        human_bytes(*bytes)
+    )]
+    OnlyHolder { name: String, files: u64, bytes: u64 },
     /// An asset that is to go on at another path stands where it stood.
     #[error("{path} is there still, and an asset stands in one place")]
     StillThere { path: AssetPath },
@@ -167,6 +177,9 @@ pub enum AppError {
     /// No branch, draft or tag is called so.
     #[error("there is no {kind} called {name:?}")]
     NameUnknown { kind: &'static str, name: String },
+    /// A remote has nothing of that name.
+    #[error("{remote} has no branch, draft or tag called {name:?}")]
+    NameNotThere { name: String, remote: String },
     /// The branch that the worktree is on cannot be removed.
     #[error("the worktree is on {name}")]
     CurrentBranch { name: RefName },

@@ -14,7 +14,7 @@ use crate::care::gc::{self, Freed};
 use crate::object::manifest_read::ChunkCursor;
 use crate::object::path_set::PathSet;
 use crate::object::source::ObjectSource as _;
-use crate::object::tree_walk::TreeWalk;
+use crate::object::tree_walk::{TreeWalk, entry_at};
 use crate::repo::at_hand::AtHand;
 use crate::repo::{RepoError, Repository, View};
 use crate::store::parcel::OpenBlock;
@@ -129,6 +129,7 @@ fn free_all(
         shared: Stays::default(),
         not_held: Stays::default(),
     };
+    refuse_unknown(&view, &options.paths, monitor)?;
     let theirs = keep::relied_on(&view, &opened.name, &description)?;
     let candidates = candidates(&view, theirs, &options.paths, &mut report, monitor)?;
     if options.dry_run {
@@ -153,6 +154,22 @@ fn free_all(
     let rewritten;
     (report.freed, rewritten) = gc::free(repository, &held, monitor)?;
     Ok((report, rewritten))
+}
+
+/// Insists that something stood at every path, in one commit or another.
+fn refuse_unknown(view: &View, paths: &[AssetPath], monitor: &dyn Monitor) -> Result<(), AppError> {
+    let Some(head) = view.head()? else { return Ok(()) };
+    let (tree, source) = (view.commit(head)?.tree, AtHand(view));
+    for path in paths.iter().filter(|path| !path.is_root()) {
+        if entry_at(&source, tree, path).map_err(RepoError::from)?.is_some() {
+            continue;
+        }
+        let tips = view.references()?.into_iter().map(|(_, target)| target.commit);
+        if files_of_history(view, tips, std::slice::from_ref(path), monitor)?.is_empty() {
+            return Err(AppError::NotInRevision { path: path.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// The files that are here and that the commits lead to which the remote is told of.

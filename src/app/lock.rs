@@ -65,7 +65,7 @@ pub struct Options {
 }
 
 /// What became of it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// Locks that were granted, or that ended.
     pub locks: Vec<LockLine>,
@@ -364,7 +364,9 @@ fn targets(view: &View, log: &VerifiedLog, paths: &[AssetPath]) -> Result<Vec<Ta
     for path in paths {
         let locked = || log.locks().iter().find(|(_, lock)| lock.path.as_ref() == Some(path));
         let entry = entry_at(view, tree, path).map_err(RepoError::from)?;
-        match entry.map(|entry| (entry.asset, entry.content)) {
+        // The topmost folder has no entry anywhere.
+        let top = path.is_root().then_some((None, Content::Directory { id: tree }));
+        match entry.map(|entry| (entry.asset, entry.content)).or(top) {
             Some((Some(asset), _)) => found.push(Target { path: path.clone(), asset }),
             Some((None, Content::Directory { id })) => {
                 for item in TreeWalk::new(view, id, path.clone()) {

@@ -385,7 +385,7 @@ fn changes(
     description: &Description,
 ) -> Result<Vec<RefChange>, AppError> {
     let mut changes = Vec::new();
-    for (name, target) in wanted(view, options, description)? {
+    for (name, target) in wanted(view, &opened.name, options, description)? {
         let seen = view.reference(&seen_as(&opened.name, &name)?)?.map(|target| target.commit);
         let actual = description.refs.get(&name);
         if actual == target.as_ref() {
@@ -406,11 +406,16 @@ fn changes(
 
 fn wanted(
     view: &View,
+    remote: &str,
     options: &Options,
     description: &Description,
 ) -> Result<Vec<(RefName, Option<RefTarget>)>, AppError> {
     if options.only_logs {
         return Ok(Vec::new());
+    }
+    if options.delete && (options.all || options.names.is_empty()) {
+        let reason = "name the branches, drafts and tags that are to go, one by one".to_owned();
+        return Err(AppError::Setting { text: "push --delete".to_owned(), reason });
     }
     if options.all {
         let all = view.references()?.into_iter().filter(|(name, _)| name.kind() != RefKind::Remote);
@@ -423,7 +428,8 @@ fn wanted(
     }
     let mut wanted = Vec::new();
     for text in &options.names {
-        let name = if options.delete { name_there(description, text)? } else { name_here(view, text)? };
+        let name =
+            if options.delete { name_there(description, remote, text)? } else { name_here(view, text)? };
         let target = if options.delete { None } else { view.reference(&name)? };
         if target.is_some() || options.delete {
             wanted.push((name, target));
@@ -436,14 +442,17 @@ fn name_here(view: &View, text: &str) -> Result<RefName, AppError> {
     let tag = RefName::tag(text)?;
     match find_branch(view, text) {
         Err(AppError::NameUnknown { .. }) if view.reference(&tag)?.is_some() => Ok(tag),
+        Err(AppError::NameUnknown { name, .. }) => {
+            Err(AppError::NameUnknown { kind: "branch, draft or tag", name })
+        }
         found => found,
     }
 }
 
-fn name_there(description: &Description, text: &str) -> Result<RefName, AppError> {
+fn name_there(description: &Description, remote: &str, text: &str) -> Result<RefName, AppError> {
     let candidates = [RefName::branch(text)?, RefName::draft(text)?, RefName::tag(text)?];
     let found = candidates.into_iter().find(|name| description.refs.contains_key(name));
-    found.ok_or_else(|| AppError::NameUnknown { kind: "branch or draft", name: text.to_owned() })
+    found.ok_or_else(|| AppError::NameNotThere { name: text.to_owned(), remote: remote.to_owned() })
 }
 
 /// Where a name of the remote is kept here.
@@ -460,7 +469,7 @@ fn judge_all(view: &View, changes: &[RefChange], options: &Options, rules: &Rule
             None => true,
         };
         let moves_forward = is_known && is_forward(view, change.expected, after)?;
-        if !moves_forward && !options.force && !options.delete {
+        if !moves_forward && !options.force && after.is_some() {
             return Err(SyncError::NotForward { name: change.name.clone() }.into());
         }
     }

@@ -1,16 +1,22 @@
 //! `remote`: the places that work is pushed to and fetched from.
 
+use crate::app::common::holders::{insist_on_others, insist_on_successor};
+use crate::app::common::keep;
 use crate::app::common::remotes::{
     Reach, begin_at, find_record, insist_on_ours, new_token, open_address, open_bucket, open_remote,
     remote_dir,
 };
+use crate::app::common::target::refuse_own_folder;
 use crate::app::error::AppError;
 use crate::base::id::PackId;
+use crate::base::monitor::Monitor;
 use crate::repo::Repository;
 use crate::store::bucket::FolderBucket;
 use crate::sync::SyncError;
 use crate::sync::address::Address;
-use crate::sync::tracking::{RemoteRecord, check_remote_name, put_remote_record, remote_records};
+use crate::sync::tracking::{
+    RemoteRecord, check_remote_name, put_remote_record, remote_records, rename_remote,
+};
 use serde::Serialize;
 use std::fs;
 use std::path::Path;
@@ -88,17 +94,25 @@ pub fn add(
     Ok(ChangeReport { remote: RemoteLine { name: name.to_owned(), address: address.clone() }, begun })
 }
 
-/// Gives a remote another address, which must be one of the same repository.
+/// Gives a remote another address, which must be one of the same repository. Content that is not here has to be
+/// there too, unless `force` is given.
 pub fn set(
     repository: &Repository,
-    name: &str,
-    address: &Address,
+    (name, address): (&str, &Address),
+    force: bool,
     reach: &Reach,
+    monitor: &dyn Monitor,
 ) -> Result<ChangeReport, AppError> {
     find_record(&repository.view()?, name)?;
     let begun = connect(repository, address, reach)?;
+    if !force {
+        let successor = open_address(address, None, reach)?;
+        insist_on_successor(&repository.view()?, name, &*successor, monitor)?;
+    }
     forget_files(repository, name);
     remember(repository, name, address)?;
+    // The new place has to hear what this clone relies on, like the old one did.
+    keep::renew(repository, &open_remote(repository, Some(name), reach)?)?;
     // Another place has a past of its own; that it holds the log which was seen is asked for all the same.
     let mut edit = repository.edit()?;
     edit.forget_seen_log(name)?;
@@ -106,10 +120,40 @@ pub fn set(
     Ok(ChangeReport { remote: RemoteLine { name: name.to_owned(), address: address.clone() }, begun })
 }
 
-/// Forgets a remote, and where its branches were. What is there stays as it is.
-pub fn remove(repository: &Repository, name: &str) -> Result<ChangeReport, AppError> {
+/// Calls a remote otherwise. What is there stays as it is.
+pub fn rename(repository: &Repository, from: &str, to: &str) -> Result<ChangeReport, AppError> {
+    check_remote_name(to)?;
+    let view = repository.view()?;
+    let record = find_record(&view, from)?;
+    if remote_records(&view)?.iter().any(|(other, _)| other == to) {
+        return Err(AppError::RemoteTaken { name: to.to_owned() });
+    }
+    let mut edit = repository.edit()?;
+    rename_remote(&mut edit, &view, from, to)?;
+    if view.home_remote()?.as_deref() == Some(from) {
+        edit.put_home_remote(Some(to))?;
+    }
+    edit.commit()?;
+    forget_files(repository, to);
+    // Without them index files are read again and parcels sent again.
+    let _ = fs::rename(remote_dir(repository.pent_dir(), from), remote_dir(repository.pent_dir(), to));
+    let remote = RemoteLine { name: to.to_owned(), address: record.address };
+    Ok(ChangeReport { remote, begun: false })
+}
+
+/// Forgets a remote, and where its branches were. What is there stays as it is. The only one that is known to hold
+/// content which is not here is forgotten with `force` only.
+pub fn remove(
+    repository: &Repository,
+    name: &str,
+    force: bool,
+    monitor: &dyn Monitor,
+) -> Result<ChangeReport, AppError> {
     let view = repository.view()?;
     let record = find_record(&view, name)?;
+    if !force {
+        insist_on_others(&view, name, monitor)?;
+    }
     let mut edit = repository.edit()?;
     for (reference, target) in view.references()? {
         if reference.remote_parts().is_some_and(|(remote, _)| remote == name) {
@@ -147,6 +191,9 @@ pub fn connect(repository: &Repository, address: &Address, reach: &Reach) -> Res
     use crate::sync::remote::Remote as _;
     if matches!(address, Address::Ssh { .. } | Address::Http { .. }) {
         return connect_to_program(repository, address, reach);
+    }
+    if let Address::Folder { path } = address {
+        refuse_own_folder(path, repository.root(), repository.pent_dir())?;
     }
     let bucket = open_bucket(address, None, reach)?;
     match bucket.describe() {

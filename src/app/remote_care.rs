@@ -63,7 +63,7 @@ fn bucket_of(
     let opened = open_remote(repository, name, reach)?;
     let cache = remote_dir(repository.pent_dir(), &opened.name).join("indexes");
     let bucket = open_bucket(&opened.record.address, Some(cache), reach)?;
-    Ok((opened.name, bucket))
+    Ok((opened.name, bucket.expected()))
 }
 
 /// What to collect.
@@ -175,7 +175,7 @@ pub(in crate::app) fn read_back(
     monitor: &dyn Monitor,
 ) -> Result<Verified, AppError> {
     match open_bucket(address, None, reach) {
-        Ok(bucket) => Ok(bucket.verify(Some(&repository.view()?), reading, monitor)?),
+        Ok(bucket) => Ok(bucket.expected().verify(Some(&repository.view()?), reading, monitor)?),
         Err(AppError::CaresForItself { .. }) => {
             let remote = open_address(address, None, reach)?;
             let description = remote.describe()?;
@@ -198,7 +198,7 @@ pub fn repair(
     let (remote, token) = (opened.name, new_token()?);
     // Without the copies of index files that lie here: they would hide what is lost there.
     let verified = match open_bucket(&opened.record.address, None, reach) {
-        Ok(bucket) => bucket.repair(repository, &remote, token, monitor)?,
+        Ok(bucket) => bucket.expected().repair(repository, &remote, token, monitor)?,
         Err(AppError::CaresForItself { .. }) => {
             let description = opened.remote.describe()?;
             insist_on_ours(repository, description.repository)?;

@@ -1,12 +1,21 @@
 //! `backup` and `mirror`: a second copy of everything at another place, which is read back, and from which
-//! `clone` makes a repository with nothing else. Only what is new is sent.
+//! `clone` makes a repository with nothing else. Only what is new is sent, and what somebody else put there
+//! stays.
 
+mod names;
+
+pub use names::{Kept, WhyKept};
+
+use crate::app::common::guard::verified_log;
 use crate::app::common::logs_out::{Compared, Comparing};
-use crate::app::common::remotes::{Reach, insist_on_ours, new_token, open_address, open_remote, remote_dir};
+use crate::app::common::remotes::{
+    Reach, default_remote, insist_on_ours, new_token, open_address, open_bucket, open_remote, remote_dir,
+};
 use crate::app::common::rules::Rules;
 use crate::app::error::AppError;
 use crate::app::remote_care::read_back;
 use crate::app::{fetch, remote};
+use crate::base::id::CommitId;
 use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
 use crate::repo::refs::{RefKind, RefName, RefTarget};
@@ -16,9 +25,10 @@ use crate::sync::address::Address;
 use crate::sync::bucket::{Reading, Verified};
 use crate::sync::fetch::RefusedName;
 use crate::sync::push::{Moved, Push};
-use crate::sync::remote::{Description, RefChange};
+use crate::sync::remote::{Description, Remote as _};
 use crate::sync::tracking::remote_record;
 use crate::trust::chain::VerifiedLog;
+use names::{Left, Moves, Wanted};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,8 +50,10 @@ pub struct BackupReport {
     pub address: Address,
     /// Whether it was begun now.
     pub begun: bool,
-    /// Branches, drafts and tags in it.
+    /// Branches, drafts and tags in it as they are here.
     pub names: u64,
+    /// Those that stay there as they were, since something would be lost.
+    pub kept: Vec<Kept>,
     /// What was moved.
     pub moved: Moved,
     /// What reading it all back found.
@@ -72,6 +84,8 @@ pub struct MirrorReport {
     pub names: u64,
     /// Those that went, since the remote does not have them any more.
     pub removed: u64,
+    /// Those that stay there as they were, since something would be lost.
+    pub kept: Vec<Kept>,
     /// Those that stayed as they were, since the rules do not allow what the remote says of them, and why.
     pub refused: Vec<RefusedName>,
     /// Why the remote's shared log was not taken over, if it was not.
@@ -97,12 +111,19 @@ pub fn backup(
     let all = repository.view()?.references()?.into_iter();
     let names: BTreeMap<RefName, RefTarget> =
         all.filter(|(name, _)| name.kind() != RefKind::Remote).collect();
-    let copying = Copying { repository, address: &options.address, names: &names, up_to: None };
     let goes = |name: &RefName| options.exact && !names.contains_key(name);
-    let copied = copying.run(&goes, options.percent, reach, clock, monitor)?;
-    let (address, names) = (options.address.clone(), names.len() as u64);
-    let Copied { begun, moved, verified, .. } = copied;
-    Ok(BackupReport { address, begun, names, moved, verified })
+    let copying = Copying {
+        repository,
+        address: &options.address,
+        names: &names,
+        goes: &goes,
+        removes_others: true,
+        before: Vec::new(),
+        up_to: None,
+    };
+    let copied = copying.run(options.percent, reach, clock, monitor)?;
+    let Copied { begun, names, kept, moved, verified, .. } = copied;
+    Ok(BackupReport { address: options.address.clone(), begun, names, kept, moved, verified })
 }
 
 /// Makes another place have what a remote has, names that went included, and reads it back. What the rules do
@@ -117,6 +138,7 @@ pub fn mirror(
     if repository.view()?.is_partial()? {
         return Err(AppError::Partial { verb: "a mirror" });
     }
+    let seen_before = tracked(&repository.view()?, options.from.as_deref())?;
     let fetched = fetch::run(repository, options.from.as_deref(), reach, clock, monitor)?;
     let opened = open_remote(repository, Some(&fetched.remote), reach)?;
     if opened.record.address == options.address {
@@ -131,21 +153,48 @@ pub fn mirror(
     let mut names = as_fetched(&view, &opened.name, &description)?;
     names.retain(|name, _| !stay.contains(name));
     let up_to = confirmed(&view)?;
-    let copying = Copying { repository, address: &options.address, names: &names, up_to };
     // A remote that was put back or begun anew says nothing about what went.
     let goes = |name: &RefName| !was_put_back && !description.refs.contains_key(name) && !stay.contains(name);
-    let copied = copying.run(&goes, options.percent, reach, clock, monitor)?;
+    let copying = Copying {
+        repository,
+        address: &options.address,
+        names: &names,
+        goes: &goes,
+        removes_others: false,
+        before: seen_before,
+        up_to,
+    };
+    let copied = copying.run(options.percent, reach, clock, monitor)?;
     Ok(MirrorReport {
         remote: opened.name,
         address: options.address.clone(),
         begun: copied.begun,
-        names: names.len() as u64,
+        names: copied.names,
         removed: copied.removed,
+        kept: copied.kept,
         refused,
         problem: fetched.fetched.logs.problem,
         moved: copied.moved,
         verified: copied.verified,
     })
+}
+
+/// Where the branches of the remote that is meant were when it was looked at last: at a mirror they stand there
+/// because of this remote.
+fn tracked(view: &View, from: Option<&str>) -> Result<Vec<(RefName, CommitId)>, AppError> {
+    let from = match from {
+        Some(from) => from.to_owned(),
+        None => default_remote(view)?,
+    };
+    let mut tracked = Vec::new();
+    for (name, target) in view.references()? {
+        if let Some((remote, branch)) = name.remote_parts()
+            && remote == from
+        {
+            tracked.push((RefName::branch(branch)?, target.commit));
+        }
+    }
+    Ok(tracked)
 }
 
 /// The names of a remote as they were seen last: that which came with all that it reaches, and was judged.
@@ -180,6 +229,12 @@ struct Copying<'a> {
     repository: &'a Repository,
     address: &'a Address,
     names: &'a BTreeMap<RefName, RefTarget>,
+    /// Whether a name that is there only is to go.
+    goes: &'a dyn Fn(&RefName) -> bool,
+    /// Whether names go that this clone did not put there, as long as it knows what they lead to.
+    removes_others: bool,
+    /// Where names may have stood before without that being anybody else's work.
+    before: Vec<(RefName, CommitId)>,
     /// The newest entry of the shared log that goes along: all when `None`.
     up_to: Option<u64>,
 }
@@ -187,28 +242,35 @@ struct Copying<'a> {
 /// What was copied.
 struct Copied {
     begun: bool,
+    names: u64,
     removed: u64,
+    kept: Vec<Kept>,
     moved: Moved,
     verified: Verified,
 }
 
 impl Copying<'_> {
-    /// Copies, removes the names there that `goes` says, and reads back so much, in percent, of what was there
+    /// Copies, removes the names there that are to go, and reads back so much, in percent, of what was there
     /// before.
     fn run(
         &self,
-        goes: &dyn Fn(&RefName) -> bool,
         percent: f64,
         reach: &Reach,
         clock: &dyn Clock,
         monitor: &dyn Monitor,
     ) -> Result<Copied, AppError> {
         let (repository, address) = (self.repository, self.address);
+        let place = blake3::hash(address.to_string().as_bytes()).to_hex();
+        let notes = remote_dir(repository.pent_dir(), "backup").join(&place[..16]);
+        let mut left = Left::read(&notes);
+        if left.is_known() && matches!(address, Address::Folder { .. }) {
+            // It was there before: an unmounted disk is no reason to fill the one below it.
+            open_bucket(address, None, reach)?.expected().describe()?;
+        }
         let begun = remote::connect(repository, address, reach)?;
         let there = open_address(address, None, reach)?;
         let description = there.describe()?;
         insist_on_ours(repository, description.repository)?;
-        let (changes, removed) = self.changes(&description, goes);
         let since = description.mark;
         let (remote, up_to) = (&*there, self.up_to);
         let comparing = Comparing { repository, remote, description: &description, name: None, up_to };
@@ -216,42 +278,48 @@ impl Copying<'_> {
             let problem = "the copy has more of the shared log than this clone: fetch first".to_owned();
             return Err(SyncError::LogRefused(problem).into());
         };
-        let place = blake3::hash(address.to_string().as_bytes()).to_hex();
+        let moves = self.moves(&description, &left, clock, monitor)?;
         let push = Push {
             repository,
             remote,
             known: Vec::new(),
-            changes,
+            changes: moves.changes,
             also: logs.commits,
             logs: logs.changes,
             log_objects: logs.objects,
-            notes: remote_dir(repository.pent_dir(), "backup").join(&place[..16]),
+            notes,
             token: new_token()?,
         };
+        left.announce(&push.changes)?;
         let moved = if push.is_empty() { Moved::default() } else { push.run(description, monitor)?.0 };
+        left.settle(self.names, &moves.kept)?;
         let reading = Reading { percent, since, nonce: new_token()? };
         let verified = read_back(repository, address, &reading, reach, monitor)?;
-        Ok(Copied { begun, removed, moved, verified })
+        let stays = |kept: &&Kept| self.names.keys().any(|name| name.as_str() == kept.name);
+        let names = (self.names.len() - moves.kept.iter().filter(stays).count()) as u64;
+        Ok(Copied { begun, names, removed: moves.removed, kept: moves.kept, moved, verified })
     }
 
-    /// The names that have to move there, and how many of them go.
-    fn changes(&self, description: &Description, goes: &dyn Fn(&RefName) -> bool) -> (Vec<RefChange>, u64) {
-        let mut changes = Vec::new();
-        for (name, target) in self.names {
-            let there = description.refs.get(name);
-            if there != Some(target) {
-                let expected = there.map(|target| target.commit);
-                changes.push(RefChange { name: name.clone(), expected, target: Some(target.clone()) });
-            }
-        }
-        let before = changes.len();
-        let gone = description.refs.iter().filter(|(name, _)| goes(name));
-        changes.extend(gone.map(|(name, target)| RefChange {
-            name: name.clone(),
-            expected: Some(target.commit),
-            target: None,
-        }));
-        let removed = (changes.len() - before) as u64;
-        (changes, removed)
+    /// The names that have to move there, how many of them go, and those that stay.
+    fn moves(
+        &self,
+        description: &Description,
+        left: &Left,
+        clock: &dyn Clock,
+        monitor: &dyn Monitor,
+    ) -> Result<Moves, AppError> {
+        let view = self.repository.view()?;
+        let recorded = match view.log_head()? {
+            Some(_) => verified_log(self.repository, &view, clock.now(), monitor)?.references().clone(),
+            None => BTreeMap::new(),
+        };
+        let wanted = Wanted {
+            names: self.names,
+            goes: self.goes,
+            removes_others: self.removes_others,
+            before: &self.before,
+            recorded,
+        };
+        wanted.moves(&view, description, left)
     }
 }

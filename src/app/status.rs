@@ -1,6 +1,7 @@
 //! `status`: what changed since the last commit, and what waits for a decision.
 
 use crate::app::common::locks::{LockLine, of_others};
+use crate::app::common::not_here::NotHere;
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::session::Session;
@@ -32,6 +33,8 @@ pub struct Options {
     pub paths: Vec<AssetPath>,
     /// Read all new and changed files, however large, to say how much of them the repository has already.
     pub measure: bool,
+    /// Name every file whose content is not here.
+    pub list_not_here: bool,
     /// Who asks, and when: to say which assets others have locked.
     pub asking: Option<(Option<PersonId>, Timestamp)>,
 }
@@ -60,6 +63,9 @@ pub struct Report {
     /// Whether content may be on a remote only, and is brought when it is asked for.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
+    /// Of such a clone: files of the newest commit whose content is not here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_here: Option<NotHere>,
     /// Files that are not here because their content is withheld from you.
     pub withheld: u64,
     /// How many paths changed, by what happened to them.
@@ -321,6 +327,7 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
         unfinished: unfinished(&session)?,
         upstream: upstream_of(&session, &changes)?,
         partial: session.view.is_lazy()?,
+        not_here: not_here(&session, options)?,
         withheld: status.withheld,
         locks: match options.asking {
             Some((person, now)) => of_others(&session.view, person, now)?,
@@ -338,6 +345,14 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
         nested: status.nested,
         special,
     })
+}
+
+/// What of the newest commit is not here, in a clone that leaves content elsewhere.
+fn not_here(session: &Session<'_>, options: &Options) -> Result<Option<NotHere>, AppError> {
+    if !session.view.is_lazy()? {
+        return Ok(None);
+    }
+    NotHere::of(&session.view, session.head_tree()?, &options.paths, options.list_not_here).map(Some)
 }
 
 /// The verb of a change of files that was cut off.

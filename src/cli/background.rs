@@ -1,5 +1,5 @@
-//! Fetches beside a command, now and then, when the settings ask for it. Nobody waits for it: what it brings
-//! shows in the next command.
+//! Fetches beside a command, now and then, and locks what somebody has begun to change, when the settings ask for it.
+//! Nobody waits for it: what it brings shows in the next command.
 
 use crate::cli::context::Context;
 use crate::repo::Repository;
@@ -13,6 +13,10 @@ use std::time::{Duration, SystemTime};
 const SETTING: &str = "fetch.every";
 /// A file beside what is kept about remotes: its age says when it was done last.
 const STAMP: &str = "remotes/.fetched";
+/// The same of locks.
+const LOCKED_STAMP: &str = "remotes/.locked";
+/// How often locks are tried at most.
+const LOCK_EVERY: Duration = Duration::from_secs(60);
 
 /// Begins a fetch when the last one is long enough ago. What fails is tried again the next time.
 pub fn fetch_when_due(context: &Context, repository: &Repository) {
@@ -24,7 +28,15 @@ pub fn fetch_when_due(context: &Context, repository: &Repository) {
     let has_remote =
         repository.view().is_ok_and(|view| remote_records(&view).is_ok_and(|all| !all.is_empty()));
     if has_remote && is_due(&repository.pent_dir().join(STAMP), every) {
-        begin(repository.root());
+        begin(repository.root(), &["fetch"]);
+    }
+}
+
+/// Begins to lock what is changed here and not locked, unless that was tried a moment ago. A key that asks for a
+/// passphrase is left alone: nobody is there to answer.
+pub fn lock_when_due(repository: &Repository) {
+    if is_due(&repository.pent_dir().join(LOCKED_STAMP), LOCK_EVERY) {
+        begin(repository.root(), &["lock", "--changed"]);
     }
 }
 
@@ -53,10 +65,12 @@ fn is_due(stamp: &Path, every: Duration) -> bool {
     fs::create_dir_all(folder).and_then(|()| fs::write(stamp, b"")).is_ok()
 }
 
-fn begin(root: &Path) {
+fn begin(root: &Path, arguments: &[&str]) {
     let Ok(program) = std::env::current_exe() else { return };
     let mut command = Command::new(program);
-    command.arg("-C").arg(root).args(["--quiet", "--no-progress", "fetch"]);
+    command.arg("-C").arg(root).args(["--quiet", "--no-progress"]).args(arguments);
+    // Whoever is asked for a passphrase says nothing.
+    command.env("SSH_ASKPASS", "false").env("SSH_ASKPASS_REQUIRE", "force");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     #[cfg(unix)]
     {

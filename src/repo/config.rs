@@ -159,7 +159,7 @@ pub const KEYS: &[Key] = &[
         reach: Reach::Repository,
         home: Scope::Repository,
         default: Some("false"),
-        about: "Let `pent commit` lock what should be locked, and leave those files writable.",
+        about: "Lock what should be locked once `pent status` or `pent commit` sees it changed, and leave those files writable.",
     },
     Key {
         name: "lock.patterns",

@@ -161,7 +161,7 @@ fn kept_seeds() -> Vec<Vec<u8>> {
 
 fn keep_seeds() -> Vec<Vec<u8>> {
     let commits = [crate::base::id::CommitId::from_bytes([7; 32])].into();
-    let record = KeepRecord { clone: "0a".repeat(16), commits };
+    let record = KeepRecord { clone: "0a".repeat(16), place: "b1".repeat(16), commits };
     vec![serde_json::to_vec(&record).unwrap_or_default(), b"{\"clone\":\"\",\"commits\":[]}".to_vec()]
 }
 

@@ -11,8 +11,8 @@ use crate::repo::shared_log::LogHead;
 use crate::repo::{Edit, View};
 use crate::store::Space;
 
-const SEEN_PREFIX: &str = "trust/seen/";
-const SEEN_AT_PREFIX: &str = "trust/seen-at/";
+pub const SEEN_PREFIX: &str = "trust/seen/";
+pub const SEEN_AT_PREFIX: &str = "trust/seen-at/";
 const EXPECTED_KEY: &[u8] = b"trust/expected";
 const REFUSED_PREFIX: &[u8] = b"trust/refused/";
 const CONFIRMED_KEY: &[u8] = b"trust/confirmed";

@@ -19,13 +19,16 @@ use std::error::Error;
 /// Key in the settings kept by the repository: there when content may be elsewhere.
 const PARTIAL_KEY: &[u8] = b"partial";
 /// Prefix of the records of what was told to each remote, in the same settings.
-const KEEP_PREFIX: &str = "keep/";
+pub const KEEP_PREFIX: &str = "keep/";
 
 /// What a remote was told that this clone relies on there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeepRecord {
     /// Names this clone there: 32 hexadecimal digits.
     pub clone: String,
+    /// Tells the folder that said so from a copy of it: a hash of its path and of what the file system calls it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub place: String,
     /// The commits.
     pub commits: BTreeSet<CommitId>,
 }

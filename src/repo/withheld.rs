@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
 /// Prefix of the records, in the settings kept by the repository.
-const PREFIX: &str = "withheld/";
+pub const WITHHELD_PREFIX: &str = "withheld/";
 
 /// What one remote withholds, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,14 +62,14 @@ impl From<Vec<Pattern>> for Withheld {
 impl View {
     /// The patterns under which a remote withheld content when it was fetched from last.
     pub fn withheld_by(&self, remote: &str) -> Result<Vec<Pattern>, RepoError> {
-        let bytes = self.snapshot().get(Space::Settings, format!("{PREFIX}{remote}").as_bytes())?;
+        let bytes = self.snapshot().get(Space::Settings, format!("{WITHHELD_PREFIX}{remote}").as_bytes())?;
         bytes.map_or_else(|| Ok(Vec::new()), |bytes| read(&bytes)?.patterns())
     }
 
     /// The paths whose content one remote or another withholds.
     pub fn withheld(&self) -> Result<Withheld, RepoError> {
         let mut patterns = Vec::new();
-        for row in self.snapshot().scan_prefix(Space::Settings, PREFIX.as_bytes())? {
+        for row in self.snapshot().scan_prefix(Space::Settings, WITHHELD_PREFIX.as_bytes())? {
             let (_, bytes) = row?;
             patterns.extend(read(&bytes)?.patterns()?);
         }
@@ -112,7 +112,7 @@ impl Edit {
     /// Gives how many there are of these.
     pub fn set_withheld(&mut self, view: &View, remote: &str, hidden: &[Pattern]) -> Result<u64, RepoError> {
         let before = self.withheld_now()?;
-        let key = format!("{PREFIX}{remote}");
+        let key = format!("{WITHHELD_PREFIX}{remote}");
         if hidden.is_empty() {
             self.transaction().delete(Space::Settings, key.as_bytes())?;
         } else {
@@ -130,7 +130,7 @@ impl Edit {
 
     fn withheld_now(&mut self) -> Result<Withheld, RepoError> {
         let mut patterns = Vec::new();
-        for (_, bytes) in self.transaction().scan_prefix(Space::Settings, PREFIX.as_bytes())? {
+        for (_, bytes) in self.transaction().scan_prefix(Space::Settings, WITHHELD_PREFIX.as_bytes())? {
             patterns.extend(read(&bytes)?.patterns()?);
         }
         Ok(Withheld(patterns))

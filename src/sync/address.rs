@@ -33,6 +33,9 @@ pub enum AddressError {
     /// A path with `..` or other parts that lead elsewhere.
     #[error("{path:?} is no path for a remote")]
     Path { path: String },
+    /// A path in the home folder of somebody who has to be asked for.
+    #[error("{path:?} is in somebody's home folder, and which that is only a shell there knows")]
+    HomeOfOther { path: String },
     /// A bucket that is none.
     #[error("{bucket:?} is no name of a bucket")]
     Bucket { bucket: String },
@@ -89,7 +92,11 @@ impl Address {
                 let (authority, path) = split_authority(rest);
                 let (user, host) = parse_user(authority)?;
                 let (host, port) = parse_host(host)?;
-                let path = if path.is_empty() { "/" } else { path };
+                let path = match path.strip_prefix('/') {
+                    Some(home) if home.starts_with('~') => home,
+                    _ if path.is_empty() => "/",
+                    _ => path,
+                };
                 Ok(Self::Ssh { user, host, port, path: parse_remote_path(path)? })
             }
             "s3" => parse_bucket(rest).map(|(bucket, prefix)| Self::S3 { bucket, prefix }),
@@ -170,8 +177,18 @@ fn parse_host(authority: &str) -> Result<(String, Option<u16>), AddressError> {
 }
 
 /// A path at the other end of ssh. It becomes an argument of a program, so it may not look like an
-/// option; quoting is for whoever runs it.
+/// option; quoting is for whoever runs it. Programs begin in the home folder there, so `~/` says nothing, and
+/// no shell has to read it.
 fn parse_remote_path(path: &str) -> Result<String, AddressError> {
+    let path = match path.strip_prefix('~') {
+        Some("" | "/") => ".",
+        Some(rest) => match rest.strip_prefix('/') {
+            Some(home) if home.trim_start_matches('/').is_empty() => ".",
+            Some(home) => home.trim_start_matches('/'),
+            None => return Err(AddressError::HomeOfOther { path: path.to_owned() }),
+        },
+        None => path,
+    };
     if path.starts_with('-') || path.split('/').any(|part| part == "..") {
         return Err(AddressError::Path { path: path.to_owned() });
     }
@@ -227,7 +244,7 @@ impl fmt::Display for Address {
             }
             Self::Ssh { user, host, port, path } => {
                 let user = user.as_ref().map_or_else(String::new, |user| format!("{user}@"));
-                let slash = if path.starts_with('/') { "" } else { "/" };
+                let slash = if path.starts_with('/') { "" } else { "/~/" };
                 write!(f, "ssh://{user}{}{slash}{path}", place(host, port))
             }
             Self::S3 { bucket, prefix } => write_bucket(f, "s3", bucket, prefix),
@@ -280,6 +297,11 @@ mod tests {
             ("https://assets.example.org:8443/", "https://assets.example.org:8443/"),
             ("ssh://anna@host.example:22/srv/brand", "ssh://anna@host.example:22/srv/brand"),
             ("anna@host.example:brand", "anna@host.example:brand"),
+            ("host.example:~/brand", "host.example:brand"),
+            ("anna@host.example:~", "anna@host.example:."),
+            ("ssh://host.example/~/brand", "host.example:brand"),
+            ("ssh://anna@host.example:22/~/brand", "ssh://anna@host.example:22/~/brand"),
+            ("ssh://host.example/srv/~/brand", "ssh://host.example/srv/~/brand"),
             ("s3://studio-assets/brand", "s3://studio-assets/brand"),
             ("az://studio/brand", "az://studio/brand"),
         ] {
@@ -298,6 +320,10 @@ mod tests {
             "ssh://-oProxyCommand=x@host/x",
             "-oProxyCommand=x:path",
             "host:-path",
+            "host:~/-path",
+            "host:~/../x",
+            "host:~anna/x",
+            "ssh://host/~anna/x",
             "host:a/../../etc",
             "ssh://host:0/x",
             "ssh://host:99999/x",

@@ -17,6 +17,9 @@ pub enum SyncError {
     /// Text that is no address.
     #[error(transparent)]
     Address(#[from] AddressError),
+    /// Text that cannot be the name of a remote.
+    #[error("{name:?} cannot be the name of a remote")]
+    RemoteName { name: String },
     /// There is no repository at that place.
     #[error("there is no repository at {address}")]
     Nothing { address: String },
@@ -86,6 +89,12 @@ pub enum SyncError {
     /// The other end cannot be reached now, or the line broke.
     #[error("{address} cannot be reached: {detail}")]
     Unreachable { address: String, detail: String },
+    /// A folder in which a remote was is not there, or empty.
+    #[error("nothing is at {address} now, where a remote was")]
+    NotMounted { address: String },
+    /// A clone was to be made in the folder of a remote.
+    #[error("{} is where the remote keeps its own files", path.display())]
+    InsideRemote { path: std::path::PathBuf },
     /// There is no way to the other end.
     #[error("there is no way to {address}: {detail}")]
     NoWay { address: String, detail: String },

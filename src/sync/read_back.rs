@@ -119,7 +119,7 @@ impl ReadBack<'_> {
         self.monitor.phase(Phase { name, files_total: Some(found.files.len() as u64), bytes_total: None });
         let mut asking = Asking { back: self, verified, lacking: Vec::new() };
         let (mut chunks, mut objects) = (Vec::new(), Vec::new());
-        let mut seen = HashSet::new();
+        let (mut seen, mut left_out) = (HashSet::new(), None);
         let of_logs = needed_of_logs(&view, &self.description.logs, &mut asking.verified.complete)?;
         for step in Candidates::new(&view, &found).with_logs(&of_logs) {
             match step? {
@@ -128,6 +128,8 @@ impl ReadBack<'_> {
                     if candidate.key.kind == Kind::Tombstone || !is_certain(candidate.key.kind) => {}
                 Step::Candidate(candidate) if !reading.draws(&candidate.key.id) => {
                     asking.verified.objects_left_out += 1;
+                    let others = left_out.into_iter().chain([candidate.key]);
+                    left_out = reading.one_of(others, |key| &key.id);
                 }
                 Step::Candidate(candidate) if candidate.key.kind == Kind::Chunk => {
                     chunks.extend(seen.insert(candidate.key.id).then_some(candidate.key));
@@ -140,6 +142,11 @@ impl ReadBack<'_> {
         }
         asking.ask(&chunks)?;
         asking.ask(&objects)?;
+        if let Some(key) = left_out.filter(|_| asking.has_asked_nothing() && reading.percent > 0.0) {
+            // Of few objects a small sample draws none, and a sample of nothing says nothing.
+            asking.verified.objects_left_out -= 1;
+            asking.ask(&[key])?;
+        }
         let Asking { mut verified, mut lacking, .. } = asking;
         lacking.sort_unstable();
         lacking.dedup();
@@ -156,6 +163,10 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
+    fn has_asked_nothing(&self) -> bool {
+        self.verified.objects_read == 0 && self.lacking.is_empty()
+    }
+
     fn ask_when_many(&mut self, chunks: &mut Vec<ObjectKey>, objects: &mut Vec<ObjectKey>) -> SyncResult<()> {
         let limits = &self.back.description.limits;
         for (keys, most) in [(chunks, limits.chunks()), (objects, limits.keys())] {

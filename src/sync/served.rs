@@ -40,9 +40,11 @@ use crate::sync::walk::find_new;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-/// How much is taken at a time.
+/// How much is asked for at a time. Parcels are taken apart: four that are under way come to one pack.
 const LIMITS: Limits =
-    Limits { keys_max: 1 << 16, chunks_max: 1 << 12, parcel_bytes_max: 32 << 20, connections: 4 };
+    Limits { keys_max: 1 << 16, chunks_max: 1 << 12, parcel_bytes_max: 8 << 20, connections: 4 };
+/// Longest parcel that is taken all the same, in bytes.
+const PARCEL_BYTES_MAX: u64 = 32 << 20;
 /// Raw length at which an answer is sent on, in bytes.
 const ANSWER_BYTES: usize = 8 << 20;
 /// Entries of the shared log that come along with the one that is asked for.
@@ -504,7 +506,7 @@ impl Remote for ServedRemote<'_> {
     }
 
     fn put(&self, parcel: &Parcel) -> SyncResult<()> {
-        if parcel.bytes.len() as u64 > LIMITS.parcel_bytes_max {
+        if parcel.bytes.len() as u64 > PARCEL_BYTES_MAX {
             let detail = format!("it has {} bytes", parcel.bytes.len());
             return Err(SyncError::Invalid { what: "a parcel", detail });
         }

@@ -1,5 +1,9 @@
 //! What a repository remembers of its remotes: their names and addresses, and how far each was seen.
 
+use crate::repo::log_memory::{SEEN_AT_PREFIX, SEEN_PREFIX};
+use crate::repo::partial::KEEP_PREFIX;
+use crate::repo::refs::RefName;
+use crate::repo::withheld::WITHHELD_PREFIX;
 use crate::repo::{Edit, RepoError, View};
 use crate::store::Space;
 use crate::sync::address::Address;
@@ -43,11 +47,7 @@ pub fn check_remote_name(name: &str) -> SyncResult<()> {
     if fits {
         return Ok(());
     }
-    let reason = "letters, digits, '-' and '_' make the name of a remote".to_owned();
-    Err(SyncError::Repo(RepoError::RefName(crate::repo::refs::RefNameError {
-        name: name.to_owned(),
-        reason,
-    })))
+    Err(SyncError::RemoteName { name: name.to_owned() })
 }
 
 /// The remote of that name, if there is one.
@@ -79,6 +79,27 @@ pub fn put_remote_record(edit: &mut Edit, name: &str, record: Option<&RemoteReco
         None => {
             edit.transaction().delete(Space::Settings, key.as_bytes())?;
         }
+    }
+    Ok(())
+}
+
+/// Calls a remote otherwise: all that is remembered of it goes along, and where its branches were.
+pub fn rename_remote(edit: &mut Edit, view: &View, from: &str, to: &str) -> SyncResult<()> {
+    for prefix in [PREFIX, KEEP_PREFIX, WITHHELD_PREFIX, SEEN_PREFIX, SEEN_AT_PREFIX] {
+        let (old, new) = (format!("{prefix}{from}"), format!("{prefix}{to}"));
+        let bytes = view.snapshot().get(Space::Settings, old.as_bytes())?;
+        edit.transaction().delete(Space::Settings, old.as_bytes())?;
+        match bytes {
+            Some(bytes) => edit.transaction().put(Space::Settings, new.as_bytes(), &bytes)?,
+            // What an earlier remote of that name left behind is not this one's.
+            None => drop(edit.transaction().delete(Space::Settings, new.as_bytes())?),
+        }
+    }
+    for (name, target) in view.references()? {
+        let Some((_, branch)) = name.remote_parts().filter(|(remote, _)| *remote == from) else { continue };
+        let renamed = RefName::remote(to, &RefName::branch(branch)?)?;
+        edit.set_reference(&name, Some(target.commit), None)?;
+        edit.set_reference(&renamed, None, Some(target))?;
     }
     Ok(())
 }

@@ -104,6 +104,7 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("remote-set", "remote", "app/remote", "ChangeReport"),
     ("remote-home", "remote", "app/remote", "ChangeReport"),
     ("remote-remove", "remote", "app/remote", "ChangeReport"),
+    ("remote-rename", "remote", "app/remote", "ChangeReport"),
     ("remote-check", "remote", "app/remote", "CheckReport"),
     ("remote-verify", "remote", "app/remote_care", "VerifyReport"),
     ("remote-repair", "remote", "app/remote_care", "VerifyReport"),
@@ -392,7 +393,8 @@ fn share(story: &mut Story) {
     story.tell(&["remote", "gc"]);
     story.tell(&["backup", "../safe"]);
     story.tell(&["mirror", "../second"]);
-    story.tell(&["remote", "remove", "origin"]);
+    story.tell(&["remote", "rename", "origin", "nas"]);
+    story.tell(&["remote", "remove", "nas"]);
 }
 
 fn serve(story: &mut Story) {

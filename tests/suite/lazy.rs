@@ -93,7 +93,15 @@ fn a_lazy_clone_has_history_now_and_content_when_it_is_asked_for() {
     assert!(!folder.join("notes.txt").exists());
     let status = world.json(&lazy(&["status"]));
     assert_eq!((&status["partial"], &status["sparse"]), (&true.into(), &serde_json::json!([])));
-    assert!(world.ok(&lazy(&["status"])).contains("comes from the remote when you ask"));
+    let said = world.ok(&lazy(&["status"]));
+    assert!(
+        said.contains("The content of 4 files (5.70 MB) is not here: it comes from the remote"),
+        "{said}"
+    );
+    assert_eq!(
+        status["not_here"],
+        serde_json::json!({"files": 4, "bytes": 5_700_000 + LINES.len(), "whole": true})
+    );
     assert!(world.ok(&lazy(&["log"])).contains("Begin"));
     assert!(cat(&world, &["cat", PHOTO.0]) == bytes(PHOTO));
     offline(&world, || {
@@ -325,4 +333,91 @@ fn content_that_was_never_pushed_and_is_lost_counts_as_damage_in_a_lazy_clone_to
     }
     let checked = world.pent(&lazy(&["fsck"]));
     assert_eq!(checked.code, 5, "{}{}", checked.stdout, checked.stderr);
+}
+
+#[test]
+fn status_says_how_much_is_not_here_and_names_it_when_asked() {
+    let world = with_lazy_clone();
+    world.ok(&lazy(&["fetch", "--content", "photos"]));
+    let status = world.json(&lazy(&["status", "--not-here"]));
+    assert_eq!(status["not_here"]["paths"], serde_json::json!(["film/cut.mov", "notes.txt"]), "{status}");
+    assert_eq!(status["not_here"]["files"], 2);
+    assert!(world.ok(&lazy(&["status", "--not-here"])).contains("  film/cut.mov\n"));
+    let photos = world.json(&lazy(&["status", "photos"]));
+    assert_eq!((&photos["not_here"]["files"], &photos["not_here"]["bytes"]), (&0.into(), &0.into()));
+    world.ok(&lazy(&["fetch", "--content", "film", "notes.txt"]));
+    assert!(world.ok(&lazy(&["status"])).contains("Everything of this branch is here"));
+    world.ok(&lazy(&["fetch", "--content"]));
+    assert!(world.json(&lazy(&["status"]))["not_here"].is_null(), "a clone that has everything says nothing");
+}
+
+#[test]
+fn a_remote_that_alone_holds_content_is_not_forgotten_unawares() {
+    let world = studio();
+    world.ok(&["mirror", "../second"]);
+    assert_eq!(world.pent(&["free", "no/such"]).code, 3);
+    assert_eq!(world.pent(&["free", "photos", "no/such", "--dry-run"]).code, 3);
+    world.ok(&["free", "film/cut.mov"]);
+    for arguments in [["remote", "remove", "origin"].as_slice(), &["remote", "set", "origin", "../empty"]] {
+        let run = world.pent(arguments);
+        assert_eq!(run.code, 4, "{arguments:?}: {}{}", run.stdout, run.stderr);
+        assert!(run.stderr.contains("1 file (5.00 MB)"), "{}", run.stderr);
+        assert!(run.stderr.contains("pent fetch --content"), "{}", run.stderr);
+    }
+    assert!(read(&world, "film/cut.mov") == bytes(FILM), "the file that people work on stays");
+    let film = |world: &World| world.command(&["cat", "film/cut.mov"]).output().expect("it starts").stdout;
+    assert!(film(&world) == bytes(FILM), "it comes from where it is");
+    // Another place that has all of it takes the first one's place, and is told what this clone relies on.
+    world.ok(&["free", "film/cut.mov"]);
+    world.ok(&["remote", "set", "origin", "../second"]);
+    assert_eq!(fs::read_dir(world.studio().join("../second/keeps")).expect("keeps").count(), 1);
+    fs::remove_dir_all(remote_folder(&world)).expect("the first goes");
+    assert!(film(&world) == bytes(FILM));
+    world.ok(&["free", "film/cut.mov"]);
+    // With another that is known to hold it, one may go.
+    world.ok(&["remote", "add", "third", "../second"]);
+    assert_eq!(world.pent(&["remote", "remove", "origin"]).code, 4, "nobody asked the third yet");
+    world.ok(&["fetch", "third"]);
+    world.ok(&["remote", "remove", "origin"]);
+    assert!(film(&world) == bytes(FILM));
+    world.ok(&["free", "film/cut.mov"]);
+    world.ok(&["remote", "remove", "third", "--force"]);
+    assert_eq!(world.pent(&["cat", "film/cut.mov"]).code, 7);
+}
+
+#[test]
+fn a_remote_that_is_called_otherwise_is_the_same_one() {
+    let world = studio();
+    world.ok(&["free", "film/cut.mov"]);
+    assert_eq!(world.pent(&["remote", "rename", "origin", "-x"]).code, 2);
+    assert_eq!(world.pent(&["remote", "rename", "nothing", "else"]).code, 3);
+    world.ok(&["remote", "rename", "origin", "nas"]);
+    let listed = world.json(&["remote"]);
+    assert_eq!(listed["remotes"].as_array().map(Vec::len), Some(1));
+    assert_eq!(listed["remotes"][0]["name"], "nas");
+    assert_eq!(world.json(&["push"])["names"], serde_json::json!([]));
+    world.ok(&["diff", "main", "nas/main"]);
+    assert_eq!(world.pent(&["diff", "main", "origin/main"]).code, 3);
+    // What it relies on there is told under the same name as before.
+    world.ok(&["fetch"]);
+    assert_eq!(fs::read_dir(remote_folder(&world).join("keeps")).expect("keeps").count(), 1);
+    assert_eq!(world.pent(&["remote", "remove", "nas"]).code, 4);
+    assert_eq!(world.command(&["cat", "film/cut.mov"]).output().expect("it starts").stdout, bytes(FILM));
+}
+
+#[test]
+fn a_copy_of_a_lazy_clone_says_for_itself_what_it_relies_on() {
+    let world = with_lazy_clone();
+    let keeps = || fs::read_dir(remote_folder(&world).join("keeps")).expect("keeps").count();
+    assert_eq!(keeps(), 1);
+    world.ok(&lazy(&["fetch"]));
+    assert_eq!(keeps(), 1, "the same clone speaks under the same name");
+    let mut copy = std::process::Command::new("cp");
+    copy.args(["-a", "lazy", "copy"]).current_dir(world.studio().join(".."));
+    assert!(copy.status().expect("cp runs").success());
+    world.ok(&["-C", "../copy", "fetch"]);
+    assert_eq!(keeps(), 2);
+    world.ok(&lazy(&["fetch"]));
+    world.ok(&["-C", "../copy", "fetch"]);
+    assert_eq!(keeps(), 2);
 }

@@ -124,6 +124,115 @@ fn a_remote_that_was_emptied_does_not_empty_its_mirror() {
     assert_eq!(names_at(&world, "../second"), before);
 }
 
+#[test]
+fn a_clone_that_lags_behind_takes_no_work_from_a_backup() {
+    let world = studio();
+    world.ok(&["backup", "../safe"]);
+    write(&world, "notes.txt", "newer");
+    world.ok(&["commit", "-m", "Newer"]);
+    world.ok(&["tag", "sent"]);
+    world.ok(&["backup", "../safe"]);
+    let before = names_at(&world, "../safe");
+    // Ben, who has seen nothing of it, backs up to the same place, and asks for it to be exactly like his.
+    for arguments in
+        [["-C", "../ben", "backup", "../safe"].as_slice(), &["-C", "../ben", "backup", "../safe", "--exact"]]
+    {
+        let run = world.pent(arguments);
+        assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+        assert!(run.stdout.contains("main stays at"), "{}", run.stdout);
+        assert!(run.stdout.contains("work there that is not in this clone"), "{}", run.stdout);
+        assert_eq!(names_at(&world, "../safe"), before);
+    }
+    // What he has seen and does not build on stays as well; what he builds on moves.
+    world.ok(&["push", "--all"]);
+    world.ok(&["-C", "../ben", "fetch"]);
+    let run = world.pent(&["-C", "../ben", "backup", "../safe"]);
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("would take their place"), "{}", run.stdout);
+    world.ok(&["-C", "../ben", "pull"]);
+    write(&world, "../ben/notes.txt", "newest");
+    world.ok(&["-C", "../ben", "commit", "-m", "Newest"]);
+    world.ok(&["-C", "../ben", "backup", "../safe"]);
+    // And now Anna's is behind.
+    assert_eq!(world.pent(&["backup", "../safe"]).code, 1);
+    world.ok(&["-C", "../ben", "fsck"]);
+}
+
+#[test]
+fn a_backup_follows_its_own_repository_back() {
+    let world = studio();
+    write(&world, "notes.txt", "one");
+    world.ok(&["commit", "-m", "One"]);
+    world.ok(&["tag", "draft-cut"]);
+    world.ok(&["backup", "../safe"]);
+    world.ok(&["undo"]);
+    world.ok(&["undo"]);
+    write(&world, "notes.txt", "two");
+    world.ok(&["commit", "-m", "Two"]);
+    // Only this clone put anything there: nobody else's work is in the way.
+    let report = world.json(&["backup", "../safe", "--exact"]);
+    assert_eq!((&report["names"], &report["kept"]), (&1.into(), &serde_json::json!([])), "{report}");
+    assert_eq!(names_at(&world, "../safe").len(), 1);
+    world.ok(&["clone", "../safe", "../back"]);
+    assert_eq!(fs::read_to_string(world.studio().join("../back/notes.txt")).expect("a file"), "two");
+}
+
+#[test]
+fn what_others_put_into_a_mirror_stays_there_and_is_named() {
+    let world = studio();
+    world.ok(&["mirror", "../second"]);
+    world.ok(&["-C", "../ben", "remote", "add", "second", "../second"]);
+    world.ok(&["-C", "../ben", "switch", "-c", "own"]);
+    write(&world, "../ben/own.txt", "Ben's");
+    world.ok(&["-C", "../ben", "commit", "-m", "Ben's own"]);
+    world.ok(&["-C", "../ben", "push", "--to", "second"]);
+    world.ok(&["-C", "../ben", "switch", "main"]);
+    write(&world, "../ben/notes.txt", "Ben's");
+    world.ok(&["-C", "../ben", "commit", "-m", "Ben's notes"]);
+    world.ok(&["-C", "../ben", "push", "--to", "second"]);
+    let before = names_at(&world, "../second");
+    write(&world, "other.txt", "Anna's");
+    world.ok(&["commit", "-m", "Anna's"]);
+    world.ok(&["push"]);
+    let run = world.pent(&["--json", "mirror", "../second"]);
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("a report");
+    let kept: Vec<&str> =
+        report["kept"].as_array().expect("names").iter().filter_map(|kept| kept["name"].as_str()).collect();
+    assert_eq!((kept, &report["removed"]), (vec!["branch/main", "branch/draft/own"], &0.into()), "{report}");
+    assert_eq!(names_at(&world, "../second"), before);
+    // Once it is in the first remote it goes on as before.
+    world.ok(&["-C", "../ben", "pull"]);
+    world.ok(&["-C", "../ben", "push", "--all"]);
+    world.ok(&["mirror", "../second"]);
+    assert_eq!(names_at(&world, "../second"), names_at(&world, "../nas"));
+}
+
+#[test]
+fn a_mirror_follows_what_its_first_remote_takes_back_from_whatever_clone() {
+    let world = studio();
+    world.ok(&["-C", "../ben", "draft", "new", "cut"]);
+    write(&world, "../ben/cut.txt", "one");
+    world.ok(&["-C", "../ben", "commit", "-m", "One"]);
+    world.ok(&["-C", "../ben", "push", "cut"]);
+    world.ok(&["clone", "../nas", "../carla"]);
+    world.ok(&["mirror", "../second"]);
+    let take_back = |text: &str| {
+        world.ok(&["-C", "../ben", "undo"]);
+        write(&world, "../ben/cut.txt", text);
+        world.ok(&["-C", "../ben", "commit", "-m", text]);
+        world.ok(&["-C", "../ben", "push", "--force", "cut"]);
+    };
+    take_back("two");
+    world.ok(&["mirror", "../second"]);
+    assert_eq!(names_at(&world, "../second"), names_at(&world, "../nas"));
+    // Carla has never mirrored anything; she saw where the draft was before.
+    world.ok(&["-C", "../carla", "fetch"]);
+    take_back("three");
+    world.ok(&["-C", "../carla", "mirror", "../second"]);
+    assert_eq!(names_at(&world, "../second"), names_at(&world, "../nas"));
+}
+
 fn copy_of(folder: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a folder");
     copy_folder(folder, copy.path());

@@ -103,6 +103,129 @@ fn a_name_is_not_removed_with_work_in_it_that_one_has_never_seen() {
 }
 
 #[test]
+fn removing_names_is_no_way_around_asking_whether_work_is_lost() {
+    let world = studio();
+    write(&world, "a.txt", "one");
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["remote", "add", "origin", "../nas"]);
+    world.ok(&["push"]);
+    write(&world, "a.txt", "two");
+    world.ok(&["commit", "-m", "On"]);
+    world.ok(&["push"]);
+    world.ok(&["undo"]);
+    let before = world.json(&["remote", "check"]);
+    for arguments in
+        [["push", "--delete", "--all"].as_slice(), &["push", "--delete"], &["push", "--all"], &["push"]]
+    {
+        let run = world.pent(arguments);
+        let code = if arguments.contains(&"--delete") { 2 } else { 4 };
+        assert_eq!(run.code, code, "{arguments:?}: {}{}", run.stdout, run.stderr);
+        assert_eq!(world.json(&["remote", "check"]), before);
+    }
+}
+
+#[test]
+fn a_share_that_is_not_mounted_is_said_to_be_and_nothing_is_begun_in_its_place() {
+    let world = studio();
+    write(&world, "a.txt", "one");
+    world.ok(&["commit", "-m", "Begin"]);
+    fs::create_dir(world.studio().join("../mnt")).expect("a place to mount at");
+    world.ok(&["remote", "add", "origin", "../mnt/nas"]);
+    world.ok(&["push"]);
+    world.ok(&["backup", "../mnt/safe"]);
+    world.ok(&["mirror", "../mnt/second"]);
+    write(&world, "a.txt", "two");
+    world.ok(&["commit", "-m", "On"]);
+    fs::rename(world.studio().join("../mnt"), world.studio().join("../away")).expect("unmounted");
+    for is_there in [true, false] {
+        if is_there {
+            fs::create_dir(world.studio().join("../mnt")).expect("an empty folder");
+        } else {
+            fs::remove_dir(world.studio().join("../mnt")).expect("nothing was put there");
+        }
+        for arguments in [
+            ["push"].as_slice(),
+            &["fetch"],
+            &["pull"],
+            &["remote", "check"],
+            &["remote", "verify"],
+            &["backup", "../mnt/safe"],
+        ] {
+            let run = world.pent(arguments);
+            assert_eq!(run.code, 7, "{arguments:?}: {}{}", run.stdout, run.stderr);
+            assert!(run.stderr.contains("see that it is mounted"), "{arguments:?}: {}", run.stderr);
+        }
+        assert_eq!(world.json(&["status"])["changes"].as_array().map(Vec::len), Some(0));
+    }
+    fs::rename(world.studio().join("../away"), world.studio().join("../mnt")).expect("mounted");
+    world.ok(&["push"]);
+    world.ok(&["backup", "../mnt/safe"]);
+    world.ok(&["mirror", "../mnt/second"]);
+    // A place that was never any is none now.
+    let run = world.pent(&["clone", "../nowhere", "../x"]);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+}
+
+#[test]
+fn a_remote_is_not_begun_where_the_next_commit_would_take_it_in() {
+    let world = studio();
+    write(&world, "a.txt", "one");
+    world.ok(&["commit", "-m", "Begin"]);
+    std::os::unix::fs::symlink(world.studio(), world.studio().join("../desk")).expect("a link");
+    for address in ["nas", "deep/nas", ".", ".pent/nas", "../desk/nas"] {
+        for arguments in [["remote", "add", "origin", address].as_slice(), &["backup", address]] {
+            let run = world.pent(arguments);
+            assert_eq!(run.code, 4, "{arguments:?}: {}{}", run.stdout, run.stderr);
+            assert!(run.stderr.contains("the next commit would take it in"), "{}", run.stderr);
+        }
+    }
+    world.ok(&["remote", "add", "origin", "../nas"]);
+    let inside = world.pent(&["clone", "../nas", "../nas/copy"]);
+    assert_eq!(inside.code, 4, "{}", inside.stderr);
+    assert!(inside.stderr.contains("where the remote keeps its own files"), "{}", inside.stderr);
+    assert_eq!(world.pent(&["remote", "set", "origin", "nas"]).code, 4);
+    assert_eq!(world.json(&["status"])["changes"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn what_is_begun_is_locked_beside_a_look_when_the_settings_ask_for_it() {
+    // Locks go by the clock of the shared place.
+    let world = World::new().with("PENT_DATE", &jiff::Timestamp::now().to_string());
+    world.ok(&["init"]);
+    world.ok(&["config", "user.name", "Anna Lind"]);
+    write(&world, "logo.psd", "one");
+    write(&world, "notes.txt", "one");
+    world.ok(&["identity", "new", "anna", "--no-passphrase"]);
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["policy", "init"]);
+    world.ok(&["remote", "add", "origin", "../nas"]);
+    world.ok(&["push"]);
+    world.ok(&["config", "lock.patterns", "*.psd"]);
+    assert_eq!(world.json(&["lock", "--changed"])["locks"], serde_json::json!([]));
+    world.ok(&["config", "lock.auto", "true"]);
+    write(&world, "notes.txt", "two");
+    assert!(!world.pent(&["status"]).stderr.contains("not locked"), "notes need no lock");
+    write(&world, "logo.psd", "two");
+    let run = world.pent(&["status"]);
+    assert!(run.stderr.contains("1 changed file is not locked by you yet"), "{}{}", run.stdout, run.stderr);
+    let mut looks = 0;
+    while world.json(&["locks"])["locks"].as_array().is_none_or(Vec::is_empty) {
+        looks += 1;
+        assert!(looks < 2000, "it is never locked");
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    let locks = world.json(&["locks"])["locks"].clone();
+    assert_eq!((&locks[0]["path"], &locks[0]["mine"]), (&"logo.psd".into(), &true.into()), "{locks}");
+    assert!(!world.pent(&["status"]).stderr.contains("not locked"));
+    // Everything may be named at once, and given back.
+    assert_eq!(world.json(&["lock", "."])["locks"].as_array().map(Vec::len), Some(2));
+    world.ok(&["unlock", "notes.txt"]);
+    // The remote has it: others see it.
+    world.ok(&["clone", "../nas", "../ben"]);
+    assert_eq!(world.json(&["-C", "../ben", "locks"])["locks"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
 fn addresses_that_are_none_or_hold_secrets_are_refused() {
     let world = studio();
     for (address, code) in [
@@ -114,7 +237,27 @@ fn addresses_that_are_none_or_hold_secrets_are_refused() {
         assert_eq!(run.code, code, "{address}: {}", run.stderr);
         assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
     }
+    let run = world.pent(&["remote", "add", "bad name", "../nas"]);
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert!(run.stderr.contains("cannot be the name of a remote"), "{}", run.stderr);
     assert_eq!(world.json(&["remote"])["remotes"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn what_is_not_there_is_said_in_the_words_of_what_was_asked() {
+    let world = studio();
+    world.ok(&["remote", "add", "origin", "../nas"]);
+    let said = world.ok(&["remote", "verify"]);
+    assert!(said.contains("There is nothing on origin yet."), "{said}");
+    write(&world, "a.txt", "one");
+    world.ok(&["commit", "-m", "Begin"]);
+    let run = world.pent(&["push", "nosuch"]);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert!(run.stderr.contains("there is no branch, draft or tag called"), "{}", run.stderr);
+    let run = world.pent(&["push", "--delete", "main"]);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert!(run.stderr.contains("origin has no branch, draft or tag called"), "{}", run.stderr);
+    assert!(!run.stderr.contains("did you mean"), "{}", run.stderr);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 fn write(world: &World, name: &str, bytes: impl AsRef<[u8]>) {
@@ -376,6 +376,65 @@ fn passing(number: u64) -> Mishap {
     }
 }
 
+/// Insists that the server has, on its branch, what a push reported as done in some rounds.
+fn assert_has(world: &World, repository: &Path, rounds: &[u64]) {
+    let there = repository.display().to_string();
+    for round in rounds {
+        let name = format!("{round}.bin");
+        let mut command = world.command(&["-C", &there, "cat", &name, "--revision", "main"]);
+        let output = command.output().expect("a program that starts");
+        assert!(
+            output.stdout == noise(*round, 6_000_000),
+            "round {round} was told to be done and is not there: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+/// What a pack has at most, in bytes.
+const PACK: u64 = 32 << 20;
+
+/// Starts a command and kills it as soon as a count is there; insists that it was not done by then.
+fn kill_when(world: &World, arguments: &[&str], count: &AtomicU64, there: u64) {
+    let mut command = world.command(arguments);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let began = Instant::now();
+    while count.load(Ordering::Relaxed) < there {
+        assert!(child.try_wait().expect("a child").is_none(), "{arguments:?} ended too soon");
+        assert!(began.elapsed() < Duration::from_secs(300), "{arguments:?} does not get on");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().expect("a kill");
+    assert!(!child.wait().expect("an end").success(), "{arguments:?} was done");
+}
+
+#[test]
+fn whoever_is_killed_sends_and_takes_no_more_than_one_pack_twice() {
+    let world = studio(World::new());
+    list_anna(&world);
+    let total = 84_000_000;
+    write(&world, "film.bin", noise(7, total as usize));
+    world.ok(&["commit", "-m", "Begin"]);
+    let line = Line::new(|_| Mishap::None);
+    let name = line.address.to_string();
+    let serving = Serving::start(&world, &["--listen", "127.0.0.1:0", "--repos", "../srv", "--name", &name]);
+    line.lead_to(serving.address.parse().expect("an address"));
+    let address = format!("http://{name}/brand");
+    world.ok(&["remote", "add", "origin", &address]);
+    let before = line.asked.load(Ordering::Relaxed);
+    kill_when(&world, &["push"], &line.asked, before + 56_000_000);
+    let pushed = world.json(&["push"]);
+    let sent = line.asked.load(Ordering::Relaxed) - before;
+    assert!(sent <= total + PACK + 1_000_000, "{sent} bytes were sent in all, {pushed}");
+    assert!(pushed["bytes_resumed"].as_u64().is_some_and(|bytes| bytes > 20_000_000), "{pushed}");
+    let before = line.answered.load(Ordering::Relaxed);
+    kill_when(&world, &["clone", &address, "../copy"], &line.answered, before + 56_000_000);
+    world.ok(&["clone", &address, "../copy"]);
+    let taken = line.answered.load(Ordering::Relaxed) - before;
+    assert!(taken <= total + PACK + 1_000_000, "{taken} bytes were taken in all");
+    assert!(read(&world, "../copy/film.bin") == noise(7, total as usize));
+}
+
 #[test]
 fn kills_of_either_side_at_any_moment_on_a_bad_line_lose_nothing() {
     let world = studio(World::new());
@@ -398,14 +457,16 @@ fn kills_of_either_side_at_any_moment_on_a_bad_line_lose_nothing() {
     let address = format!("http://{name}/brand");
     world.ok(&["remote", "add", "origin", &address]);
     calm.store(false, Ordering::Relaxed);
-    let mut told_done = 0;
+    let mut told_done = Vec::new();
     for round in 0..rounds() {
         write(&world, &format!("{round}.bin"), noise(round, 6_000_000));
         world.ok(&["commit", "-m", "On"]);
         let time = Duration::from_millis(60 + (round * 137) % 900);
         if round % 2 == 0 {
             // The client goes.
-            told_done += u64::from(within(&world, &["push"], time));
+            if within(&world, &["push"], time) {
+                told_done.push(round);
+            }
         } else {
             // The server goes, and comes back where it was.
             let pushing = std::thread::scope(|scope| {
@@ -416,9 +477,12 @@ fn kills_of_either_side_at_any_moment_on_a_bad_line_lose_nothing() {
                 serving = start(&listen);
                 push.join().expect("a push")
             });
-            told_done += u64::from(pushing);
+            if pushing {
+                told_done.push(round);
+            }
         }
         assert_sound_at(&world, &repository);
+        assert_has(&world, &repository, &told_done);
         let target = world.studio().join("../copy");
         let _ = fs::remove_dir_all(&target);
         within(&world, &["clone", &address, "../copy"], time);
@@ -434,7 +498,7 @@ fn kills_of_either_side_at_any_moment_on_a_bad_line_lose_nothing() {
         assert_eq!(
             read(&world, &format!("../copy/{round}.bin")),
             noise(round, 6_000_000),
-            "{told_done} told"
+            "{told_done:?} were told"
         );
     }
 }

@@ -10,6 +10,7 @@ use crate::sync::keep::CloneId;
 use crate::sync::remote::Description;
 use crate::sync::walk::commits_between;
 use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
 
 /// Commits that no name of the remote leads to any more and that are still told.
 const OLD_MAX: usize = 1000;
@@ -24,7 +25,8 @@ pub fn renew(repository: &Repository, opened: &OpenRemote) -> Result<bool, AppEr
         return Ok(true);
     }
     let before = view.keep_record(&opened.name)?;
-    let clone = clone_id(&before)?;
+    let place = place(repository.pent_dir());
+    let clone = clone_id(&before, &place)?;
     let seen = seen(&view, &opened.name, &opened.remote.describe()?)?;
     let mut commits: BTreeSet<CommitId> = seen.iter().map(|(_, commit)| *commit).collect();
     // What names here lead to and none of those does has to be said apart.
@@ -34,7 +36,7 @@ pub fn renew(repository: &Repository, opened: &OpenRemote) -> Result<bool, AppEr
     commits.extend(before.commits.iter().filter(|commit| beyond.contains(commit)).take(OLD_MAX));
     let told: Vec<CommitId> = commits.iter().copied().collect();
     opened.remote.keep(&clone, &told)?;
-    let after = KeepRecord { clone: PackId::from_bytes(clone).to_string(), commits };
+    let after = KeepRecord { clone: PackId::from_bytes(clone).to_string(), place, commits };
     if after != before {
         let mut edit = repository.edit()?;
         edit.put_keep_record(&opened.name, &after)?;
@@ -67,9 +69,25 @@ fn seen(view: &View, remote: &str, description: &Description) -> Result<Vec<(Ref
     Ok(seen)
 }
 
-fn clone_id(record: &KeepRecord) -> Result<CloneId, AppError> {
+/// What this clone is called there. A copy of its folder gets a name of its own: under one name each would take back
+/// what the other relies on. What was said under the old name counts on until its time has passed.
+fn clone_id(record: &KeepRecord, place: &str) -> Result<CloneId, AppError> {
+    let is_copied = !record.place.is_empty() && record.place != place;
     match record.clone.parse::<PackId>() {
-        Ok(id) => Ok(*id.as_bytes()),
-        Err(_) => new_token(),
+        Ok(id) if !is_copied => Ok(*id.as_bytes()),
+        _ => new_token(),
     }
+}
+
+/// Names a folder so that a copy of it has another name.
+fn place(pent_dir: &Path) -> String {
+    let real = pent_dir.canonicalize().unwrap_or_else(|_| pent_dir.to_owned());
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(real.as_os_str().as_encoded_bytes());
+    #[cfg(unix)]
+    if let Ok(meta) = std::fs::metadata(&real) {
+        use std::os::unix::fs::MetadataExt as _;
+        hasher.update(&meta.ino().to_le_bytes());
+    }
+    hasher.finalize().to_hex()[..32].to_owned()
 }

@@ -106,7 +106,11 @@ pub fn open_remote(
     };
     let record = find_record(&view, &name)?;
     let cache = remote_dir(repository.pent_dir(), &name).join("indexes");
-    let remote = open_address(&record.address, Some(cache), reach)?;
+    let remote: Box<dyn Remote> = match &record.address {
+        // It was there when it was added: a share that is not mounted is no reason to begin another.
+        Address::Folder { .. } => Box::new(open_bucket(&record.address, Some(cache), reach)?.expected()),
+        other => open_address(other, Some(cache), reach)?,
+    };
     Ok(OpenRemote { name, record, remote })
 }
 

@@ -1,6 +1,6 @@
 //! `pent backup`.
 
-use crate::app::second_copy::{self, BackupOptions, BackupReport};
+use crate::app::second_copy::{self, BackupOptions, BackupReport, Kept};
 use crate::base::size::human_bytes;
 use crate::cli::commands::fsck::percent;
 use crate::cli::commands::remote::write_verified;
@@ -14,13 +14,14 @@ use std::io;
 ///
 /// All branches, drafts and tags of this repository with all history, wherever a remote can be. The first time sends
 /// everything, later ones what is new. All of it is read back and compared. `pent clone` makes a repository of it again,
-/// with nothing else. `pent mirror` keeps a second copy of a remote.
+/// with nothing else. A branch that has work there which is not here, or which would lose commits, stays there as it
+/// is and is named. `pent mirror` keeps a second copy of a remote.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Where to: a folder such as /mnt/backup/brand
     #[arg(value_name = "ADDRESS")]
     address: String,
-    /// Also remove branches, drafts and tags there that are gone here
+    /// Also remove branches, drafts and tags there that are gone here, unless they have work that was never here
     #[arg(long)]
     exact: bool,
     /// Of what was there before read back only about so much, chosen anew each time; what is new is always read
@@ -52,11 +53,34 @@ impl Verb for Arguments {
         let (reach, clock, monitor) = (context.reach(), context.clock(), context.monitor());
         let report = second_copy::backup(&repository, &options, &reach, clock, monitor)?;
         context.print("backup", &report, show)?;
-        if report.verified.is_sound() {
+        if !report.verified.is_sound() {
+            return Ok(ExitStatus::Damaged);
+        }
+        if report.kept.is_empty() {
             return Ok(ExitStatus::Done);
         }
-        Ok(ExitStatus::Damaged)
+        hint_kept(context, &report.address.to_string());
+        Ok(ExitStatus::Problems)
     }
+}
+
+/// Says how to get on where names stayed.
+pub(super) fn hint_kept(context: &mut Context, address: &str) {
+    let address = safe(address);
+    context.hint(&format!(
+        "`pent remote add copy {address}` and `pent fetch copy` bring that work here; then `pent push --to copy` moves \
+         or removes names there; or name another, empty place"
+    ));
+}
+
+/// The names that stayed as they are at a copy.
+pub(super) fn write_kept(page: &mut Page<'_>, address: &str, kept: &[Kept]) -> io::Result<()> {
+    for kept in kept {
+        let name = safe(kept.name.split_once('/').map_or(kept.name.as_str(), |(_, name)| name));
+        let (at, why) = (kept.commit.short(), kept.why.words());
+        page.line(format_args!("{name} stays at {at} at {address}: {why}."))?;
+    }
+    Ok(())
 }
 
 fn show(page: &mut Page<'_>, report: &BackupReport) -> io::Result<()> {
@@ -64,5 +88,6 @@ fn show(page: &mut Page<'_>, report: &BackupReport) -> io::Result<()> {
     let names = count(report.names, "branch or tag", "branches and tags");
     let sent = human_bytes(report.moved.bytes_sent);
     page.line(format_args!("{names} at {address}; {sent} sent."))?;
+    write_kept(page, &address, &report.kept)?;
     write_verified(page, &address, &report.verified)
 }

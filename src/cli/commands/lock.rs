@@ -1,5 +1,6 @@
 //! `pent lock`, `pent unlock` and `pent locks`.
 
+use crate::app::auto_lock;
 use crate::app::common::locks::LockLine;
 use crate::app::lock::{self, LEASE_MS, ListReport, Locking, Options, Report};
 use crate::cli::context::Context;
@@ -20,8 +21,11 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct Lock {
     /// Files, or folders with all that is in them
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present = "changed")]
     paths: Vec<PathBuf>,
+    /// What you have changed and have not committed yet, as far as it should be locked: everywhere, or at these paths
+    #[arg(long)]
+    changed: bool,
     /// Why, for others to read
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
@@ -36,6 +40,7 @@ impl Describe for Lock {
     const CHANGES: bool = false;
     const EXAMPLES: &'static [Example] = &[
         Example { line: "pent lock brand/logo.psd", what: "nobody else changes it now" },
+        Example { line: "pent lock --changed", what: "claim what you have begun already" },
         Example {
             line: "pent lock film --for \"2 days\" -m \"colour grading\"",
             what: "a folder, with a reason",
@@ -95,14 +100,17 @@ impl Verb for Lock {
             })
         })?;
         let (reason, lease_ms) = (self.message.unwrap_or_default(), Some(lease));
-        change(context, "lock", &self.paths, |paths| Options { paths, reason, lease_ms, force: false })
+        let which = if self.changed { Which::Changed } else { Which::Named };
+        let options = |paths| Options { paths, reason, lease_ms, force: false };
+        change(context, "lock", (&self.paths, which), options)
     }
 }
 
 impl Verb for Unlock {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let (reason, force) = (self.message.unwrap_or_default(), self.force);
-        change(context, "unlock", &self.paths, |paths| Options { paths, reason, lease_ms: None, force })
+        let options = |paths| Options { paths, reason, lease_ms: None, force };
+        change(context, "unlock", (&self.paths, Which::Named), options)
     }
 }
 
@@ -116,10 +124,19 @@ impl Verb for Locks {
     }
 }
 
+/// Which assets at some paths are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// All of them.
+    Named,
+    /// Those that are changed here and should be locked.
+    Changed,
+}
+
 fn change(
     context: &mut Context,
     verb: &str,
-    paths: &[PathBuf],
+    (paths, which): (&[PathBuf], Which),
     options: impl FnOnce(Vec<crate::base::path::AssetPath>) -> Options,
 ) -> Result<ExitStatus, Failure> {
     let repository = context.repository()?;
@@ -134,8 +151,17 @@ fn change(
             clock: context.clock(),
             monitor: context.monitor(),
         };
-        if verb == "lock" { locking.lock(&options)? } else { locking.unlock(&options)? }
+        match (verb, which, &identity) {
+            ("lock", Which::Changed, Some(identity)) => {
+                auto_lock::changed(&locking, options, identity.id)?.unwrap_or_default()
+            }
+            ("lock", ..) => locking.lock(&options)?,
+            _ => locking.unlock(&options)?,
+        }
     };
+    if which == Which::Changed && report.locks.is_empty() && report.refused.is_empty() {
+        context.hint("nothing of what you changed waits for a lock");
+    }
     let ended = verb != "lock";
     context.print(verb, &report, |page, report| show(page, report, ended))?;
     Ok(if report.refused.is_empty() { ExitStatus::Done } else { ExitStatus::Refused })

@@ -2,6 +2,7 @@
 
 use crate::app::second_copy::{self, MirrorOptions, MirrorReport};
 use crate::base::size::human_bytes;
+use crate::cli::commands::backup::{hint_kept, write_kept};
 use crate::cli::commands::fsck::percent;
 use crate::cli::commands::remote::write_verified;
 use crate::cli::context::Context;
@@ -13,8 +14,9 @@ use std::io;
 /// Keep a second remote exactly like the first
 ///
 /// Takes in what the first remote has, makes the second have the same branches, drafts, tags, reviews and rules, and reads
-/// that back. Only what is new is sent. What the first remote does not have any more goes from the second one too; what
-/// the policy does not allow it is not copied. `pent clone` makes a repository of the mirror, with nothing else.
+/// that back. Only what is new is sent. What came to the mirror this way and the first remote does not have any more goes
+/// from it too. What somebody else put there stays and is named; what the policy does not allow the first remote is not
+/// copied. `pent clone` makes a repository of the mirror, with nothing else.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Where the mirror is: any place that a remote can be at
@@ -59,12 +61,17 @@ impl Verb for Arguments {
         if !report.verified.is_sound() {
             return Ok(ExitStatus::Damaged);
         }
-        if report.refused.is_empty() && report.problem.is_none() {
+        if report.refused.is_empty() && report.problem.is_none() && report.kept.is_empty() {
             return Ok(ExitStatus::Done);
         }
-        context.hint(
-            "`pent fetch` says the same of the first remote; what is refused stays as the mirror had it",
-        );
+        if !report.kept.is_empty() {
+            hint_kept(context, &report.address.to_string());
+        }
+        if !report.refused.is_empty() || report.problem.is_some() {
+            context.hint(
+                "`pent fetch` says the same of the first remote; what is refused stays as the mirror had it",
+            );
+        }
         Ok(ExitStatus::Problems)
     }
 }
@@ -89,5 +96,6 @@ fn show(page: &mut Page<'_>, report: &MirrorReport) -> io::Result<()> {
         let reasons = refused.reasons.join("; ");
         page.line(format_args!("{} was not copied: {}", safe(refused.name.name()), safe(&reasons)))?;
     }
+    write_kept(page, &address, &report.kept)?;
     write_verified(page, &address, &report.verified)
 }

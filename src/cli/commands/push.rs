@@ -27,7 +27,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "names")]
     all: bool,
     /// Remove the named branches, drafts or tags from the remote
-    #[arg(long, requires = "names")]
+    #[arg(long, requires = "names", conflicts_with = "all")]
     delete: bool,
     /// Move the branch even when that takes commits off it, unless somebody moved it since you fetched
     #[arg(long)]

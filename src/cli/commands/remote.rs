@@ -1,5 +1,6 @@
 //! `pent remote`.
 
+use crate::app::common::remotes::Reach;
 use crate::app::remote::{self, ChangeReport, CheckReport, ListReport};
 use crate::app::remote_care::{self, GcOptions, GcReport, VerifyReport};
 use crate::base::size::human_bytes;
@@ -44,12 +45,27 @@ enum Action {
         /// Where it is now
         #[arg(value_name = "ADDRESS")]
         address: String,
+        /// Also when content that is not here is not there either
+        #[arg(long)]
+        force: bool,
+    },
+    /// Call a remote otherwise
+    Rename {
+        /// Which
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// What it is called from now on
+        #[arg(value_name = "NEW-NAME")]
+        new_name: String,
     },
     /// Forget a remote; what is there stays as it is
     Remove {
         /// Which
         #[arg(value_name = "NAME")]
         name: String,
+        /// Also when it alone is known to hold content that is not here
+        #[arg(long)]
+        force: bool,
     },
     /// Say at which remote the shared log is at home: policies, landings and locks hold once they are there
     Home {
@@ -126,13 +142,21 @@ impl Verb for Arguments {
                     context.hint("take in what is there: pent fetch");
                 }
             }
-            Action::Set { name, address } => {
+            Action::Set { name, address, force } => {
                 let address = context.address(&address)?;
-                let report = remote::set(&context.repository()?, &name, &address, &reach)?;
+                let (repository, monitor) = (context.repository()?, context.monitor());
+                let report = remote::set(&repository, (&name, &address), force, &reach, monitor)?;
                 context.print("remote-set", &report, show_added)?;
             }
-            Action::Remove { name } => {
-                let report = remote::remove(&context.repository()?, &name)?;
+            Action::Rename { name, new_name } => {
+                let report = remote::rename(&context.repository()?, &name, &new_name)?;
+                context.print("remote-rename", &report, |page, report| {
+                    page.line(format_args!("{} is called {} now.", safe(&name), safe(&report.remote.name)))
+                })?;
+            }
+            Action::Remove { name, force } => {
+                let (repository, monitor) = (context.repository()?, context.monitor());
+                let report = remote::remove(&repository, &name, force, monitor)?;
                 context.print("remote-remove", &report, |page, report| {
                     page.line(format_args!("{} is forgotten here.", safe(&report.remote.name)))
                 })?;
@@ -143,38 +167,46 @@ impl Verb for Arguments {
                     page.line(format_args!("The shared log is at home at {}.", safe(&report.remote.name)))
                 })?;
             }
-            Action::Verify { name, sample } => {
-                let (repository, monitor) = (context.repository_to_read()?, context.monitor());
-                let report = remote_care::verify(&repository, name.as_deref(), sample, &reach, monitor)?;
-                context.print("remote-verify", &report, show_verified)?;
-                if !report.verified.is_sound() {
-                    context.hint("give it back from this clone: pent remote repair");
-                    return Ok(ExitStatus::Damaged);
-                }
-            }
-            Action::Repair { name } => {
-                let repository = context.repository()?;
-                let report = remote_care::repair(&repository, name.as_deref(), &reach, context.monitor())?;
-                context.print("remote-repair", &report, show_verified)?;
-                if report.verified.repaired < report.verified.objects {
-                    context.hint("try it in other clones: one of them may have the rest");
-                    return Ok(ExitStatus::Damaged);
-                }
-            }
-            Action::Gc { name, dry_run, erased } => {
-                let (repository, clock, monitor) =
-                    (context.repository()?, context.clock(), context.monitor());
-                let options = GcOptions { remote: name, dry_run, erased };
-                let report = remote_care::gc(&repository, &options, &reach, clock, monitor)?;
-                context.print("remote-gc", &report, show_gc)?;
-            }
-            Action::Check { name } => {
-                let report = remote::check(&context.repository()?, name.as_deref(), &reach)?;
-                context.print("remote-check", &report, show_check)?;
-            }
+            care => return take_care(context, care, &reach),
         }
         Ok(ExitStatus::Done)
     }
+}
+
+/// The verbs that look after what is at a remote.
+fn take_care(context: &mut Context, action: Action, reach: &Reach) -> Result<ExitStatus, Failure> {
+    match action {
+        Action::Verify { name, sample } => {
+            let (repository, monitor) = (context.repository_to_read()?, context.monitor());
+            let report = remote_care::verify(&repository, name.as_deref(), sample, reach, monitor)?;
+            context.print("remote-verify", &report, show_verified)?;
+            if !report.verified.is_sound() {
+                context.hint("give it back from this clone: pent remote repair");
+                return Ok(ExitStatus::Damaged);
+            }
+        }
+        Action::Repair { name } => {
+            let repository = context.repository()?;
+            let report = remote_care::repair(&repository, name.as_deref(), reach, context.monitor())?;
+            context.print("remote-repair", &report, show_verified)?;
+            if report.verified.repaired < report.verified.objects {
+                context.hint("try it in other clones: one of them may have the rest");
+                return Ok(ExitStatus::Damaged);
+            }
+        }
+        Action::Gc { name, dry_run, erased } => {
+            let (repository, clock, monitor) = (context.repository()?, context.clock(), context.monitor());
+            let options = GcOptions { remote: name, dry_run, erased };
+            let report = remote_care::gc(&repository, &options, reach, clock, monitor)?;
+            context.print("remote-gc", &report, show_gc)?;
+        }
+        Action::Check { name } => {
+            let report = remote::check(&context.repository()?, name.as_deref(), reach)?;
+            context.print("remote-check", &report, show_check)?;
+        }
+        _ => {}
+    }
+    Ok(ExitStatus::Done)
 }
 
 fn show_list(page: &mut Page<'_>, report: &ListReport) -> io::Result<()> {
@@ -244,6 +276,13 @@ pub(super) fn write_verified(page: &mut Page<'_>, name: &str, verified: &Verifie
     }
     if verified.damaged.is_empty() && !verified.is_sound() {
         return write_repaired(page, verified);
+    }
+    let has_read = verified.parcels + verified.objects_read > 0;
+    if verified.is_sound() && !has_read && verified.left_out() == 0 {
+        return page.line(format_args!("There is nothing on {name} yet."));
+    }
+    if verified.damaged.is_empty() && !has_read && verified.left_out() > 0 {
+        return page.line(format_args!("Nothing on {name} was read: a larger sample says more."));
     }
     if verified.damaged.is_empty() && verified.objects_read > 0 {
         let what = if verified.objects_left_out > 0 { "What was asked for" } else { "Everything" };

@@ -1,10 +1,13 @@
 //! `pent status`.
 
+use crate::app::auto_lock::unlocked;
+use crate::app::common::not_here::NotHere;
 use crate::app::common::upstream::UpstreamLine;
 use crate::app::status::{self, Options, Report, SpecialLine};
+use crate::base::id::PersonId;
 use crate::base::path::AssetPath;
 use crate::base::size::{human_bytes, human_count};
-use crate::cli::background::fetch_when_due;
+use crate::cli::background::{fetch_when_due, lock_when_due};
 use crate::cli::commands::lock::write_locks;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
@@ -12,6 +15,7 @@ use crate::cli::output::changes::{counts_text, write_changes, write_problems, wr
 use crate::cli::output::files::write_paths;
 use crate::cli::output::{ACCENT, BOLD, DIM, Page, count, safe};
 use crate::cli::verb::{Describe, Example, Group, Verb};
+use crate::repo::Repository;
 use crate::worktree::stat::SpecialKind;
 use std::io;
 use std::path::PathBuf;
@@ -28,6 +32,9 @@ pub struct Arguments {
     /// Read all that changed, however large, to say exactly how much of it is new
     #[arg(long)]
     measure: bool,
+    /// In a clone that leaves content on a remote: name every file whose content is not here
+    #[arg(long)]
+    not_here: bool,
 }
 
 impl Describe for Arguments {
@@ -50,11 +57,13 @@ impl Verb for Arguments {
         let options = Options {
             paths: context.asset_paths(&repository, &self.paths)?,
             measure: self.measure,
+            list_not_here: self.not_here,
             asking: Some((person, context.clock().now())),
         };
         fetch_when_due(context, &repository);
         let report = status::run(&repository, &options, context.monitor())?;
         context.print("status", &report, show)?;
+        lock_what_is_begun(context, &repository, &report, person)?;
         if report.merge.as_ref().is_some_and(|merge| !merge.undecided.is_empty()) {
             context.hint("decide with pent resolve --ours, --theirs or --both, and the path");
         } else if report.merge.is_some() {
@@ -70,6 +79,27 @@ impl Verb for Arguments {
     }
 }
 
+/// Under `lock.auto`, has what is changed here and should be locked be locked beside this command, and says so.
+fn lock_what_is_begun(
+    context: &mut Context,
+    repository: &Repository,
+    report: &Report,
+    person: Option<PersonId>,
+) -> Result<(), Failure> {
+    if report.changes.is_empty() || !context.settings()?.truth("lock.auto")? {
+        return Ok(());
+    }
+    let unlocked = unlocked(repository, &report.changes, person)?;
+    if !unlocked.is_empty() {
+        lock_when_due(repository);
+        let files = count(unlocked.len() as u64, "changed file is", "changed files are");
+        context.hint(&format!(
+            "{files} not locked by you yet; that is tried in the background now: `pent locks` says what came of it"
+        ));
+    }
+    Ok(())
+}
+
 fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let branch = page.styles.paint(BOLD, safe(&report.branch));
     let before = if report.commit.is_none() { ", no commits yet" } else { "" };
@@ -78,8 +108,8 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         let shown = count(sparse.len() as u64, "path", "paths");
         page.remark(format_args!("Only a part of everything is here: {shown}."))?;
     }
-    if report.partial {
-        page.remark("Content that is not here comes from the remote when you ask for it.")?;
+    if let Some(not_here) = &report.not_here {
+        write_not_here(page, not_here)?;
     }
     if report.withheld > 0 {
         let withheld = count(report.withheld, "file is", "files are");
@@ -134,6 +164,21 @@ const fn kind_text(kind: SpecialKind) -> &'static str {
         SpecialKind::Device => "a device",
         SpecialKind::Unknown => "no file",
     }
+}
+
+/// Writes what of the newest commit is not here.
+fn write_not_here(page: &mut Page<'_>, not_here: &NotHere) -> io::Result<()> {
+    let more = if not_here.whole { "" } else { "more than " };
+    let files = count(not_here.files, "file", "files");
+    let bytes = human_bytes(not_here.bytes);
+    if not_here.files == 0 && not_here.whole {
+        return page
+            .remark("Everything of this branch is here; what older versions need comes from the remote.");
+    }
+    page.remark(format_args!(
+        "The content of {more}{files} ({bytes}) is not here: it comes from the remote when you ask for it."
+    ))?;
+    write_paths(page, &not_here.paths)
 }
 
 /// Writes how the branch stands to that of the remote.

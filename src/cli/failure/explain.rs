@@ -89,6 +89,7 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::Foreign { .. } | AppError::Submodule { .. } | AppError::NoOriginal { .. } => in_git(error),
         AppError::TargetTaken { .. }
         | AppError::IntoRepository { .. }
+        | AppError::IntoOwnFolder { .. }
         | AppError::StillThere { .. }
         | AppError::NoDraft { .. } => wrong_place(error),
         AppError::Content(error) => content(error),
@@ -109,12 +110,13 @@ pub(super) fn app(error: &AppError) -> Advice {
         AppError::CaresForItself { .. } => sync::cares_for_itself(),
         AppError::RemoteKind { .. } => sync::kind(),
         AppError::NotHere { is_withheld, .. } => sync::not_here(*is_withheld),
-        AppError::Partial { .. } => sync::partial(),
+        AppError::Partial { .. } | AppError::OnlyHolder { .. } => sync::elsewhere(error),
         AppError::RemoteLeftOut { feature, .. } => sync::left_out(feature),
         AppError::OutsideWorktree { .. } => outside(),
         AppError::Setting { .. } | AppError::Path { .. } => Advice::none(ExitStatus::Usage),
         AppError::NameTaken { .. }
         | AppError::NameUnknown { .. }
+        | AppError::NameNotThere { .. }
         | AppError::CurrentBranch { .. }
         | AppError::AlreadyThere { .. } => names(error),
         AppError::NotMerged { .. }
@@ -160,6 +162,7 @@ fn outside() -> Advice {
 fn unknown_name(kind: &str) -> Advice {
     Advice::not_found(match kind {
         "tag" => "`pent tag` lists the tags",
+        "branch, draft or tag" => "`pent draft list` lists drafts and branches, `pent tag` the tags",
         "remote" => "`pent remote` lists the remotes; `pent remote add` adds one",
         "action" => "`pent review DRAFT --json` has the ids of all that was said",
         _ => "`pent draft list` lists drafts and branches",
@@ -184,6 +187,7 @@ fn drawing(error: &AppError) -> Advice {
 fn wrong_place(error: &AppError) -> Advice {
     Advice::refused(&[match error {
         AppError::IntoRepository { .. } => "name a folder outside of .pent",
+        AppError::IntoOwnFolder { .. } => "name a folder beside this one, on another disk or on a share",
         AppError::StillThere { .. } => "remove it first; a copy that goes its own way needs nothing",
         AppError::NoDraft { .. } => "`pent draft` lists the drafts",
         _ => "name a folder that is new or empty",
@@ -199,6 +203,9 @@ fn names(error: &AppError) -> Advice {
     match error {
         AppError::NameTaken { .. } => Advice::refused(&["choose another name, or remove the old one first"]),
         AppError::NameUnknown { kind, .. } => unknown_name(kind),
+        AppError::NameNotThere { .. } => {
+            Advice::not_found("`pent remote check --json` names all that it has")
+        }
         AppError::CurrentBranch { .. } => Advice::refused(&["go to another with `pent switch` first"]),
         _ => Advice::refused(&["`pent draft list` lists where else to go"]),
     }

@@ -1,8 +1,10 @@
 //! A bucket in an object store of a cloud, through the `object_store` crate.
 //!
 //! That crate is asynchronous; here, and nowhere else below the server, it is waited for. Requests of
-//! several threads go on at once. `settings` says where credentials and endpoints come from.
+//! several threads go on at once. `settings` says where credentials and endpoints come from, `client` how it is
+//! spoken to.
 
+mod client;
 mod settings;
 
 pub use settings::Surroundings;
@@ -26,6 +28,7 @@ use tokio::runtime::Runtime;
 
 use super::memory::too_long;
 use super::{Bucket, BucketError, BucketResult, Listed, Version, Write, check_key};
+use client::{LedElsewhere, Straight};
 
 /// Threads that drive requests: they only move bytes.
 const DRIVERS: usize = 2;
@@ -157,7 +160,7 @@ fn retry() -> RetryConfig {
 
 /// How long a request may take is for [`CloudBucket::wait`] to say, which knows how long it is. Plain HTTP
 /// is spoken to whoever was named so.
-fn client(endpoint: Option<&String>) -> ClientOptions {
+fn options(endpoint: Option<&String>) -> ClientOptions {
     let is_plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
     ClientOptions::new().with_timeout_disabled().with_allow_http(is_plain)
 }
@@ -168,7 +171,8 @@ fn last_of<'a, K: PartialEq>(settings: &'a [(K, String)], keys: &[K]) -> Option<
 
 fn open_s3(bucket: &str, settings: Vec<(AmazonS3ConfigKey, String)>) -> Result<Arc<dyn ObjectStore>, Error> {
     let endpoint = last_of(&settings, &[AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint]);
-    let mut builder = AmazonS3Builder::new().with_client_options(client(endpoint));
+    let mut builder =
+        AmazonS3Builder::new().with_client_options(options(endpoint)).with_http_connector(Straight);
     for (key, value) in settings {
         builder = builder.with_config(key, value);
     }
@@ -180,23 +184,34 @@ fn open_azure(
     settings: Vec<(AzureConfigKey, String)>,
 ) -> Result<Arc<dyn ObjectStore>, Error> {
     let endpoint = last_of(&settings, &[AzureConfigKey::Endpoint]);
-    let mut builder = MicrosoftAzureBuilder::new().with_client_options(client(endpoint));
+    let mut builder =
+        MicrosoftAzureBuilder::new().with_client_options(options(endpoint)).with_http_connector(Straight);
     for (key, value) in settings {
         builder = builder.with_config(key, value);
     }
     Ok(Arc::new(builder.with_container_name(container).with_retry(retry()).build()?))
 }
 
-/// Whether no connection came about, so that nothing was asked.
-fn is_unreached(error: &Error) -> bool {
+/// The first cause of an error that is of this kind.
+fn cause<T: std::error::Error + 'static>(error: &Error) -> Option<&T> {
     let mut next = error.source();
     while let Some(cause) = next {
-        if cause.downcast_ref::<HttpError>().is_some_and(|cause| cause.kind() == HttpErrorKind::Connect) {
-            return true;
+        if let Some(found) = cause.downcast_ref::<T>() {
+            return Some(found);
         }
         next = cause.source();
     }
-    false
+    None
+}
+
+/// Whether no connection came about, so that nothing was asked.
+fn is_unreached(error: &Error) -> bool {
+    cause::<HttpError>(error).is_some_and(|cause| cause.kind() == HttpErrorKind::Connect)
+}
+
+/// Whether nothing of what was asked can have happened.
+fn is_in_vain(error: &Error) -> bool {
+    is_unreached(error) || cause::<LedElsewhere>(error).is_some()
 }
 
 /// An error of the store in terms that a caller can act on. Stores name every other failure
@@ -205,6 +220,9 @@ fn told(action: &'static str, key: &str, error: Error) -> BucketError {
     let key = key.to_owned();
     if is_unreached(&error) {
         return BucketError::Unreachable { action, key, source: Box::new(error) };
+    }
+    if let Some(elsewhere) = cause::<LedElsewhere>(&error) {
+        return BucketError::LedElsewhere { action, key, host: elsewhere.host.clone() };
     }
     match error {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => BucketError::Denied { action, key },
@@ -282,7 +300,7 @@ impl Bucket for CloudBucket {
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. }) => {
                 Ok(Write::Conflict)
             }
-            Err(error) if is_unreached(&error) => Err(told("writing", key, error)),
+            Err(error) if is_in_vain(&error) => Err(told("writing", key, error)),
             // The answer may have been lost on its way back.
             Err(Error::Generic { .. } | Error::JoinError { .. }) => Ok(Write::Unknown),
             Err(Error::NotSupported { .. } | Error::NotImplemented { .. }) => {

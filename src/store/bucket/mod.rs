@@ -40,6 +40,11 @@ pub enum BucketError {
     /// No connection came about: nothing was asked.
     #[error("the remote cannot be reached")]
     Unreachable { action: &'static str, key: String, source: Box<dyn std::error::Error + Send + Sync> },
+    /// Whoever answers sends its callers to another host, which nobody named.
+    #[error(
+        "{action} {key} failed: whoever answers there sends its callers to {host}, and that is not followed"
+    )]
+    LedElsewhere { action: &'static str, key: String, host: String },
     /// There is nothing to sign in with where the cloud's own tools look for it.
     #[error("there are no credentials for that service: {reason}")]
     Credentials { reason: String },

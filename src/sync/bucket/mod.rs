@@ -62,6 +62,8 @@ pub struct BucketRemote {
     indexes: Indexes,
     /// Most keys of an index file that is written.
     index_entries_max: u64,
+    /// Whether it was there before: then a place with nothing in it is one that cannot be reached.
+    is_expected: bool,
 }
 
 /// The head as it was read last.
@@ -89,7 +91,21 @@ impl BucketRemote {
     /// Uses a bucket. Index files are kept in `cache`, when given: they never change.
     pub fn new(bucket: Arc<dyn Bucket>, address: String, cache: Option<PathBuf>) -> Self {
         let indexes = Indexes::new(bucket.clone(), cache);
-        Self { bucket, address, seen: Mutex::default(), indexes, index_entries_max: ENTRIES_MAX }
+        Self {
+            bucket,
+            address,
+            seen: Mutex::default(),
+            indexes,
+            index_entries_max: ENTRIES_MAX,
+            is_expected: false,
+        }
+    }
+
+    /// The same, of which it is known that it was there before: where nothing is now, a disk or a share is not
+    /// mounted, or somebody took it away.
+    #[must_use]
+    pub fn expected(self) -> Self {
+        Self { is_expected: true, ..self }
     }
 
     /// The same, with index files of at most so many keys: 2 at least. What others wrote stays as it is.
@@ -139,10 +155,18 @@ impl BucketRemote {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn nothing(&self) -> SyncError {
+        let address = self.address.clone();
+        if self.is_expected {
+            return SyncError::NotMounted { address };
+        }
+        SyncError::Nothing { address }
+    }
+
     /// Reads the head anew.
     fn read_head(&self) -> SyncResult<Seen> {
         let read = patiently(|| self.bucket.read_cell(HEAD_KEY, HEAD_BYTES_MAX))?;
-        let (bytes, version) = read.ok_or_else(|| SyncError::Nothing { address: self.address.clone() })?;
+        let (bytes, version) = read.ok_or_else(|| self.nothing())?;
         let head = Head::decode(&bytes).map_err(|_| SyncError::NotOurs { address: self.address.clone() })?;
         let known = |feature: &&String| !KNOWN_FEATURES.contains(&feature.as_str());
         if let Some(feature) = head.requires.iter().find(known) {

@@ -190,7 +190,7 @@ impl BucketRemote {
         }
         if read.is_none() && !self.has_parcels()? {
             // Nothing was ever here, or the disk is not there.
-            return Err(SyncError::Nothing { address: self.address.clone() });
+            return Err(self.nothing());
         }
         let earlier = patiently(|| self.bucket.earlier_cells(HEAD_KEY, HEAD_BYTES_MAX))?;
         let earlier = earlier.iter().find_map(|bytes| Head::decode(bytes).ok());

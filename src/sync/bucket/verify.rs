@@ -37,6 +37,19 @@ impl Reading {
         pack.generation > self.since || self.draws(pack.id.as_bytes())
     }
 
+    /// The one that is read when a sample draws none: as good as drawn by lot.
+    pub(in crate::sync) fn one_of<T>(
+        &self,
+        all: impl Iterator<Item = T>,
+        name: impl Fn(&T) -> &[u8],
+    ) -> Option<T> {
+        all.min_by_key(|item| {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(&self.nonce).update(name(item));
+            *hasher.finalize().as_bytes()
+        })
+    }
+
     /// Whether something is among what is read, by its name alone.
     pub(in crate::sync) fn draws(&self, name: &[u8]) -> bool {
         if self.percent >= 100.0 {
@@ -80,6 +93,11 @@ pub struct Verified {
 }
 
 impl Verified {
+    /// How much was left out this time: packs, bundles and objects.
+    pub const fn left_out(&self) -> u64 {
+        self.parcels_left_out + self.objects_left_out
+    }
+
     /// Whether nothing is amiss, as far as it was looked at.
     pub fn is_sound(&self) -> bool {
         self.damaged.is_empty() && self.indexes_damaged.is_empty() && self.missing == 0
@@ -131,8 +149,13 @@ impl BucketRemote {
         monitor: &dyn Monitor,
     ) -> SyncResult<Inspection> {
         let packs = self.packs_of(indexes)?;
-        let taken: HashMap<PackId, IndexedPack> =
+        let mut taken: HashMap<PackId, IndexedPack> =
             packs.iter().filter(|(_, pack)| reading.takes(pack)).map(|(id, pack)| (*id, *pack)).collect();
+        if taken.is_empty() && reading.percent > 0.0 {
+            // Of few packs a small sample draws none, and a sample of nothing says nothing.
+            taken
+                .extend(reading.one_of(packs.iter(), |(id, _)| id.as_bytes()).map(|(id, pack)| (*id, *pack)));
+        }
         let bytes_total = Some(taken.values().map(|pack| pack.length).sum());
         monitor.phase(Phase { name: "Checking the remote", files_total: None, bytes_total });
         let mut found = Inspection::default();

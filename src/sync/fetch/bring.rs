@@ -111,12 +111,17 @@ fn receive_group(
             return Err(SyncError::Cancelled);
         }
         let wanted: HashSet<ChunkId> = chunks.iter().copied().collect();
-        remote.fetch_chunks_of(named, chunks, &|block| {
+        let came = remote.fetch_chunks_of(named, chunks, &|block| {
             received.fetch_add(block.len() as u64, Ordering::Relaxed);
             let bytes = receiver.take_block(block, &wanted)?;
             monitor.advance(Advance { bytes, ..Advance::default() });
             Ok(())
-        })?;
+        });
+        if let Err(error) = came {
+            // What came before the line broke need not come again; if that fails too, the first error is told.
+            let _ = receiver.settle();
+            return Err(error);
+        }
     }
     taken.bytes_received += received.into_inner();
     receiver.settle()?;

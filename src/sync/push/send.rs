@@ -22,11 +22,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Keys of objects that go into one bundle.
 const BUNDLE_OBJECTS_MAX: usize = 1 << 14;
-/// Raw length at which a bundle is closed, in bytes.
+/// Raw length at which a bundle is closed, in bytes: half of the longest parcel where that is less.
 const BUNDLE_BYTES: usize = 8 << 20;
 /// Most chunks of one pack.
 const PACK_CHUNKS_MAX: usize = 1 << 16;
-/// What a pack is mostly going to be, in bytes.
+/// What a pack is going to be at most as a rule, in bytes.
 const PACK_BYTES_EXPECTED: usize = 32 << 20;
 /// Chunks that are kept in mind so that none is sent twice.
 const SENT_MAX: usize = 4 << 20;
@@ -333,7 +333,8 @@ impl<'s, 'a> Jobs<'s, 'a> {
         if candidate.key.kind != Kind::Chunk {
             self.keys.push(candidate.key);
             self.key_bytes += object_length(self.sender.view, candidate.key)?;
-            if self.keys.len() >= BUNDLE_OBJECTS_MAX || self.key_bytes >= BUNDLE_BYTES {
+            let bytes_max = BUNDLE_BYTES.min(self.sender.description.limits.parcel_bytes() as usize / 2);
+            if self.keys.len() >= BUNDLE_OBJECTS_MAX || self.key_bytes >= bytes_max {
                 self.close_bundle();
             }
             return Ok(());

@@ -15,7 +15,7 @@ fn how(grace: Duration) -> Collect {
 }
 
 /// Collects with a clone that has everything, as often as others are in the way.
-fn collect(place: &BucketPlace, lab: &Lab, grace: Duration) -> Collected {
+pub fn collect(place: &BucketPlace, lab: &Lab, grace: Duration) -> Collected {
     for _ in 0..200 {
         fetch_from(lab, &*place.open()).expect("a fetch");
         let view = lab.repository.view().expect("a view");
@@ -274,6 +274,23 @@ fn a_sample_reads_a_part_and_always_what_is_new() {
     assert!((15..65).contains(&half.parcels), "{half:?}");
     assert_ne!(half.bytes, read(50.0, u64::MAX, 2).bytes, "another choice each time");
     assert_eq!(read(0.000_001, mark - 3, 1).parcels, 6, "a pack and a bundle of each of the last three");
+}
+
+#[test]
+fn a_sample_of_however_little_reads_something() {
+    let place = BucketPlace::memory();
+    let lab = Lab::new();
+    lab.write("a.bin", noise(1, 200_000));
+    lab.commit("begin");
+    push_to(&lab, &*place.open(), "main").expect("a push");
+    let mut drawn = std::collections::HashSet::new();
+    for nonce in 0..40 {
+        let reading = Reading { percent: 0.000_001, since: u64::MAX, nonce: [nonce; 16] };
+        let verified = place.remote().verify(None, &reading, &SilentMonitor).expect("a reading");
+        assert_eq!((verified.parcels, verified.parcels_left_out), (1, 1), "{verified:?}");
+        drawn.insert(verified.bytes);
+    }
+    assert_eq!(drawn.len(), 2, "the pack and the bundle both have their turn");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! One test for each server, since each takes seconds to start.
 
-use super::{BucketPlace, Place, care, cases, crowd, token};
+use super::{BucketPlace, CASES, care, cases, crowd, token};
 use crate::app_flow::noise;
 use crate::support::World;
 use crate::support::line::{Line, Mishap};
@@ -64,19 +64,7 @@ fn knows_the_time(bucket: &dyn Bucket) {
 
 /// The whole contract, each case at a place of its own.
 fn keeps_the_contract(cloud: Cloud, variables: &Variables) {
-    let all: &[fn(&dyn Place)] = &[
-        cases::what_is_pushed_comes_back_whole,
-        cases::nothing_shows_before_it_is_published,
-        cases::a_name_moves_only_from_where_it_is,
-        cases::a_publication_counts_once_however_often_it_is_told,
-        cases::what_the_remote_has_is_not_sent_again,
-        cases::histories_that_parted_come_back_both,
-        cases::a_question_about_what_is_not_there_is_answered_with_no,
-        cases::a_push_that_was_stopped_goes_on_where_it_was,
-        cases::many_small_files_and_one_large_one,
-        cases::whoever_says_what_time_it_is_never_goes_back,
-    ];
-    for case in all {
+    for case in CASES {
         case(&place(cloud, variables));
     }
 }
@@ -116,6 +104,71 @@ fn s3_keeps_the_contract_with_many_who_push_and_collect_at_once() {
     locks_hold_at(&address, &Reach { variables, ..Reach::default() });
 }
 
+/// Answers every request of a connection in the same way, and hands out what was asked.
+fn answering(answer: String) -> (std::net::SocketAddr, std::sync::mpsc::Receiver<String>) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (asked, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut line in listener.incoming().flatten() {
+            let mut bytes = [0; 4096];
+            let length = line.read(&mut bytes).unwrap_or(0);
+            if asked.send(String::from_utf8_lossy(&bytes[..length]).into_owned()).is_err() {
+                return;
+            }
+            let _ = line.write_all(answer.as_bytes());
+            let _ = line.shutdown(std::net::Shutdown::Write);
+            let _ = line.read_to_end(&mut Vec::new());
+        }
+    });
+    (address, heard)
+}
+
+#[test]
+fn what_signs_in_to_a_cloud_follows_no_redirect_to_another_host() {
+    let nothing = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let (other, at_other) = answering(nothing.to_owned());
+    for status in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
+        let there = format!("http://localhost:{}/elsewhere", other.port());
+        let (asked, at_asked) = answering(format!(
+            "HTTP/1.1 {status}\r\nLocation: {there}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        ));
+        let s3 = [
+            ("AWS_ENDPOINT_URL", format!("http://{asked}")),
+            ("AWS_ACCESS_KEY_ID", "KEY".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "SECRET".to_owned()),
+            ("AWS_SESSION_TOKEN", "SESSIONTOKEN".to_owned()),
+        ];
+        let azure = [
+            ("AZURE_STORAGE_ACCOUNT", AZURE_ACCOUNT.to_owned()),
+            ("AZURE_STORAGE_KEY", AZURE_KEY.to_owned()),
+            ("AZURE_STORAGE_ENDPOINT", format!("http://{asked}/{AZURE_ACCOUNT}")),
+        ];
+        let named = |pairs: &[(&str, String)]| -> Variables {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+        };
+        for (cloud, variables) in [(Cloud::S3, named(&s3)), (Cloud::Azure, named(&azure))] {
+            let bucket = open(cloud, "x", &variables);
+            let errors = [
+                bucket.read_cell("head", 1000).map(drop),
+                bucket.write_cell("head", b"new", None).map(drop),
+                bucket.put("packs/aa/one.pack", b"pack").map(drop),
+                bucket.delete("packs/aa/one.pack"),
+            ];
+            let first = errors[0].as_ref().expect_err("a redirect is no answer");
+            let is_told = matches!(first, BucketError::LedElsewhere { host, .. } if host == "localhost");
+            assert!(is_told, "{cloud:?} {status}: {first:?}");
+            // Of a body that can be sent only once nobody tells where it was to go.
+            for error in errors.iter().filter_map(|outcome| outcome.as_ref().err()) {
+                assert!(!format!("{error:?}").contains("SESSIONTOKEN"));
+            }
+        }
+        assert!(at_asked.try_iter().count() >= 8, "the host that was named is asked");
+    }
+    assert_eq!(at_other.try_iter().next(), None, "nobody else is");
+}
+
 /// What a line does to each of its connections, all of which clients get over.
 fn bad_line(number: u64) -> Mishap {
     let place = [0, 100, 3_000, 200_000, 9_000_000][(number / 5 % 5) as usize];
@@ -149,6 +202,21 @@ fn on_a_bad_line_requests_are_made_again_and_large_objects_arrive_in_parts() {
     let end = large.len() as u64;
     let back = (0..6).find_map(|_| bucket.get("indexes/large.index", end).ok());
     assert!(back.expect("an attempt that got through").expect("an object") == large);
+}
+
+#[test]
+fn on_a_bad_line_to_azure_requests_are_made_again() {
+    let Some(server) = azurite() else { return };
+    make_container(&server);
+    let line = Line::new(bad_line);
+    line.lead_to(server.address());
+    let straight = azure_variables(&server);
+    let mut variables = straight.clone();
+    variables[0].1 = straight[0].1.replace(&server.address().to_string(), &line.address.to_string());
+    assert_ne!(variables, straight);
+    cases::what_is_pushed_comes_back_whole(&place(Cloud::Azure, &variables));
+    cases::many_small_files_and_one_large_one(&place(Cloud::Azure, &variables));
+    cases::a_publication_counts_once_however_often_it_is_told(&place(Cloud::Azure, &variables));
 }
 
 #[test]

@@ -2,16 +2,17 @@
 
 use super::{BucketPlace, Place, clone_of, fetch_from, head, push_to, seen};
 use crate::app_flow::{Lab, noise};
-use pentimento::store::bucket::{Fault, FaultyBucket, MemoryBucket};
+use pentimento::store::bucket::{Bucket, Fault, FaultyBucket, FolderBucket, MemoryBucket};
 use pentimento::sync::SyncError;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A bucket of which a share of the operations fails, before or after they are carried out.
-fn shaky(seed: u64, one_in: u64) -> (Arc<FaultyBucket<MemoryBucket>>, Arc<AtomicU64>, BucketPlace) {
+fn shaky(inner: impl Bucket + 'static, seed: u64, one_in: u64) -> (Arc<AtomicU64>, BucketPlace) {
     let rate = Arc::new(AtomicU64::new(0));
     let asked = rate.clone();
-    let bucket = Arc::new(FaultyBucket::new(MemoryBucket::new(), move |number, _| {
+    let bucket = Arc::new(FaultyBucket::new(inner, move |number, _| {
         let mut random = (number + 1).wrapping_mul(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         random ^= random >> 29;
         random = random.wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,15 +24,29 @@ fn shaky(seed: u64, one_in: u64) -> (Arc<FaultyBucket<MemoryBucket>>, Arc<Atomic
             _ => Fault::None,
         }
     }));
-    let place = BucketPlace::begin(bucket.clone());
+    let place = BucketPlace::begin(bucket);
     rate.store(one_in, Ordering::Relaxed);
-    (bucket, rate, place)
+    (rate, place)
 }
 
 #[test]
 fn work_arrives_once_and_whole_however_shaky_the_line_is() {
-    for seed in 1..=12 {
-        let (_, rate, place) = shaky(seed, 3);
+    arrives_once_and_whole(1..=12, MemoryBucket::new);
+}
+
+#[test]
+fn work_arrives_once_and_whole_in_a_folder_that_fails_now_and_then() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut number = 0;
+    arrives_once_and_whole(20..=25, || {
+        number += 1;
+        FolderBucket::create(&folder.path().join(format!("nas-{number}"))).expect("a folder")
+    });
+}
+
+fn arrives_once_and_whole<B: Bucket + 'static>(seeds: RangeInclusive<u64>, mut begin: impl FnMut() -> B) {
+    for seed in seeds {
+        let (rate, place) = shaky(begin(), seed, 3);
         let lab = Lab::new();
         for round in 0..4u64 {
             lab.write("big.bin", noise(seed * 100 + round, 400_000));

@@ -194,34 +194,56 @@ pub fn clone_of(place: &dyn Place) -> Lab {
     lab
 }
 
-/// Runs every case of the contract against a form.
-macro_rules! contract {
-    ($form:ident, $place:expr) => {
-        mod $form {
-            use super::*;
-
-            contract!(@cases $place;
-                what_is_pushed_comes_back_whole
-                nothing_shows_before_it_is_published
-                a_name_moves_only_from_where_it_is
-                a_publication_counts_once_however_often_it_is_told
-                what_the_remote_has_is_not_sent_again
-                histories_that_parted_come_back_both
-                a_question_about_what_is_not_there_is_answered_with_no
-                a_push_that_was_stopped_goes_on_where_it_was
-                many_small_files_and_one_large_one
-                whoever_says_what_time_it_is_never_goes_back
-                a_tombstone_that_came_first_keeps_no_content_away
-            );
+/// Hands every case of the contract to a macro: the one list of them.
+macro_rules! with_every_case {
+    ($what:ident $($first:tt)*) => {
+        $what! {
+            $($first)*
+            what_is_pushed_comes_back_whole
+            nothing_shows_before_it_is_published
+            a_name_moves_only_from_where_it_is
+            a_publication_counts_once_however_often_it_is_told
+            what_the_remote_has_is_not_sent_again
+            histories_that_parted_come_back_both
+            a_question_about_what_is_not_there_is_answered_with_no
+            a_push_that_was_stopped_goes_on_where_it_was
+            many_small_files_and_one_large_one
+            whoever_says_what_time_it_is_never_goes_back
+            a_tombstone_that_came_first_keeps_no_content_away
         }
     };
-    (@cases $place:expr; $($case:ident)*) => {
+}
+
+/// A test of each case, against a form.
+macro_rules! a_test_each {
+    (($place:expr) $($case:ident)*) => {
         $(
             #[test]
             fn $case() {
                 cases::$case(&$place);
             }
         )*
+    };
+}
+
+/// The cases as a list, for forms that take long to begin.
+#[cfg(feature = "cloud")]
+macro_rules! a_list {
+    ($($case:ident)*) => { &[$(cases::$case),*] };
+}
+
+/// Every case.
+#[cfg(feature = "cloud")]
+pub const CASES: &[fn(&dyn Place)] = with_every_case!(a_list);
+
+/// Runs every case of the contract against a form.
+macro_rules! contract {
+    ($form:ident, $place:expr) => {
+        mod $form {
+            use super::*;
+
+            with_every_case!(a_test_each($place));
+        }
     };
 }
 

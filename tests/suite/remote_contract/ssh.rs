@@ -1,7 +1,9 @@
 //! A remote behind a real sshd on this machine, with keys, settings and a port of its own.
 
-use super::{Place, REPOSITORY};
+use super::{Place, REPOSITORY, assert_sound, fetch_from, head, push_to, seen};
+use crate::app_flow::{Lab, noise};
 use crate::openssh::Workshop;
+use crate::support::line::{Line, Mishap};
 use pentimento::object::chunker::ChunkerParameters;
 use pentimento::sync::SyncError;
 use pentimento::sync::remote::Remote;
@@ -9,7 +11,7 @@ use pentimento::sync::ssh::{SshDial, program_words};
 use pentimento::sync::wire::WireRemote;
 use pentimento::sync::wire::pipe::PipeCarrier;
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -82,14 +84,23 @@ impl Sshd {
 
     /// A remote at a path.
     pub fn remote(&self, path: &str) -> (WireRemote<PipeCarrier<SshDial>>, Arc<Mutex<Vec<String>>>) {
+        self.remote_through(self.port, path)
+    }
+
+    /// The same, through something that listens at another port.
+    fn remote_through(
+        &self,
+        port: u16,
+        path: &str,
+    ) -> (WireRemote<PipeCarrier<SshDial>>, Arc<Mutex<Vec<String>>>) {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let listener = heard.clone();
         let dial = SshDial {
-            address: format!("ssh://127.0.0.1:{}{path}", self.port),
+            address: format!("ssh://127.0.0.1:{port}{path}"),
             program: program_words(Some(&self.ssh_words())),
             user: None,
             host: "127.0.0.1".into(),
-            port: Some(self.port),
+            port: Some(port),
             path: path.into(),
             notice: Arc::new(move |line: &str| listener.lock().expect("a lock").push(line.to_owned())),
         };
@@ -163,6 +174,56 @@ impl Place for SshPlace {
     fn open(&self) -> Box<dyn Remote + '_> {
         Box::new(self.0.remote(&self.path()).0)
     }
+}
+
+/// Breaks at the greetings, among the keys, in the first request and far inside, in both directions.
+fn mishap(number: u64) -> Mishap {
+    let place = [0, 30, 700, 2_500, 4_000, 60_000, 700_000][(number / 3 % 7) as usize];
+    match number % 6 {
+        0 => Mishap::DropAsking(place),
+        2 => Mishap::DropAnswering(place),
+        4 => Mishap::EndAnswering(place),
+        5 => Mishap::Delay(Duration::from_millis(2)),
+        _ => Mishap::None,
+    }
+}
+
+#[test]
+fn work_arrives_once_and_whole_over_ssh_on_a_line_that_breaks() {
+    let place = SshPlace::new();
+    let line = Line::new(mishap);
+    line.lead_to(SocketAddr::from(([127, 0, 0, 1], place.0.port)));
+    let open = || place.0.remote_through(line.address.port(), &place.path()).0;
+    let passing = |error: &SyncError| {
+        let passes = matches!(error, SyncError::Unreachable { .. } | SyncError::NoWay { .. });
+        assert!(passes || matches!(error, SyncError::Moved { .. }), "{error:?}");
+    };
+    let (lab, mut attempts) = (Lab::new(), 0);
+    for round in 0..2 {
+        lab.write("big.bin", noise(round + 1, 1_500_000));
+        lab.write("small.txt", format!("{round}"));
+        lab.commit("on");
+        while let Err(error) = push_to(&lab, &open(), "main") {
+            passing(&error);
+            attempts += 1;
+            assert!(attempts < 300, "a push never gets through");
+            // A publication whose answer was lost has happened all the same.
+            let there = place.open().describe().expect("a description").refs;
+            if there.values().any(|at| at.commit == head(&lab)) {
+                break;
+            }
+        }
+        let other = Lab::new();
+        while let Err(error) = fetch_from(&other, &open()) {
+            passing(&error);
+            attempts += 1;
+            assert!(attempts < 300, "a fetch never gets through");
+        }
+        assert_eq!(seen(&other, "main"), Some(head(&lab)));
+        assert_sound(&other);
+    }
+    assert!(attempts > 0, "the line never broke");
+    assert_eq!(place.open().describe().expect("a description").mark, 2, "every publication counts once");
 }
 
 /// Puts a program of that name before all others at the other end.

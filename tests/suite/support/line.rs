@@ -40,7 +40,9 @@ pub struct Line {
     stop: Arc<AtomicBool>,
     /// Bytes from the client to the server.
     pub asked: Arc<AtomicU64>,
-    /// After so many of them nobody gets through any more.
+    /// Bytes from the server to the client.
+    pub answered: Arc<AtomicU64>,
+    /// After so many bytes from the client nobody gets through any more.
     pub cut_after: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
@@ -52,15 +54,16 @@ impl Line {
         let address = listener.local_addr().expect("an address");
         listener.set_nonblocking(true).expect("a listener that does not wait");
         let (target, stop) = (Arc::new(Mutex::new(None)), Arc::new(AtomicBool::new(false)));
-        let asked = Arc::new(AtomicU64::new(0));
+        let (asked, answered) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let cut_after = Arc::new(AtomicU64::new(u64::MAX));
         let choose: Choose = Box::new(choose);
         let thread = {
             let (target, stop) = (target.clone(), stop.clone());
-            let count = Count { asked: asked.clone(), cut_after: cut_after.clone() };
+            let (asked, answered) = (asked.clone(), answered.clone());
+            let count = Count { asked, answered, cut_after: cut_after.clone() };
             std::thread::spawn(move || accept(&listener, &target, &stop, &choose, &count))
         };
-        Self { address, target, stop, asked, cut_after, thread: Some(thread) }
+        Self { address, target, stop, asked, answered, cut_after, thread: Some(thread) }
     }
 
     /// Says where the server is.
@@ -69,10 +72,11 @@ impl Line {
     }
 }
 
-/// Counts what clients send.
+/// Counts what clients and servers send.
 #[derive(Clone)]
 struct Count {
     asked: Arc<AtomicU64>,
+    answered: Arc<AtomicU64>,
     cut_after: Arc<AtomicU64>,
 }
 
@@ -152,7 +156,9 @@ fn connect(mut client: TcpStream, server: SocketAddr, mishap: Mishap, stop: &Arc
             Mishap::StallAsking(bytes) => Limit::Stall(bytes),
             _ => Limit::None,
         };
-        carry(from_client, to_server, limit, delay(mishap), &stop_asking, Some(&counted));
+        carry((from_client, to_server), limit, delay(mishap), &stop_asking, &counted.asked, &|| {
+            counted.is_cut()
+        });
     });
     let limit = match mishap {
         Mishap::DropAnswering(bytes) => Limit::Drop(bytes),
@@ -160,7 +166,7 @@ fn connect(mut client: TcpStream, server: SocketAddr, mishap: Mishap, stop: &Arc
         Mishap::StallAnswering(bytes) => Limit::Stall(bytes),
         _ => Limit::None,
     };
-    carry(upstream, client, limit, delay(mishap), stop, None);
+    carry((upstream, client), limit, delay(mishap), stop, &count.answered, &|| false);
     let _ = asking.join();
 }
 
@@ -178,12 +184,12 @@ enum Limit {
 
 /// Carries bytes one way until that ends or the limit is met.
 fn carry(
-    mut from: TcpStream,
-    mut to: TcpStream,
+    (mut from, mut to): (TcpStream, TcpStream),
     limit: Limit,
     delay: Duration,
     stop: &AtomicBool,
-    counted: Option<&Count>,
+    counted: &AtomicU64,
+    is_cut: &dyn Fn() -> bool,
 ) {
     let _ = from.set_read_timeout(Some(Duration::from_millis(50)));
     let mut left = match limit {
@@ -207,13 +213,11 @@ fn carry(
         if to.write_all(&buffer[..passed]).is_err() {
             break;
         }
-        if let Some(counted) = counted {
-            counted.add(passed);
-            if counted.is_cut() {
-                let _ = from.shutdown(Shutdown::Both);
-                let _ = to.shutdown(Shutdown::Both);
-                return;
-            }
+        counted.fetch_add(passed as u64, Ordering::Relaxed);
+        if is_cut() {
+            let _ = from.shutdown(Shutdown::Both);
+            let _ = to.shutdown(Shutdown::Both);
+            return;
         }
         left -= passed;
         if left == 0 {

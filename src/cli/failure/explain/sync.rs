@@ -1,6 +1,7 @@
 //! What to try after a failure between two repositories.
 
 use super::{Advice, content, io, repo};
+use crate::app::error::AppError;
 use crate::cli::failure::ExitStatus;
 use crate::store::bucket::BucketError;
 use crate::sync::SyncError;
@@ -11,6 +12,7 @@ pub(super) fn advice(error: &SyncError) -> Advice {
         SyncError::Address(_) => Advice::usage(
             "a folder such as /mnt/nas/brand, https://host/path, ssh://user@host/path, s3://bucket/path or az://container/path; passwords never stand in an address",
         ),
+        SyncError::RemoteName { .. } => Advice::usage("letters, digits, '-' and '_' make one, 64 at most"),
         SyncError::Nothing { .. } => {
             Advice::not_found("`pent remote add` begins a remote at a place where nothing is yet")
         }
@@ -47,6 +49,12 @@ pub(super) fn advice(error: &SyncError) -> Advice {
             Advice::refused(&["fetch the content first, or push from a clone that has it"])
         }
         SyncError::Limit(_) => limit(),
+        SyncError::InsideRemote { .. } => Advice::refused(&["name a folder beside it"]),
+        SyncError::NotMounted { address } => Advice::of(
+            ExitStatus::Unavailable,
+            &["if it is on a disk or a share, see that it is mounted; everything that is here works without it"],
+        )
+        .and(format!("if it is gone for good: `pent remote add again {address}` begins it anew")),
         SyncError::NotAllowed { .. }
         | SyncError::SignIn { .. }
         | SyncError::TurnedDown { .. }
@@ -132,6 +140,9 @@ fn bucket(error: &BucketError) -> Advice {
         BucketError::Unreachable { .. } => {
             Advice::unavailable("see whether you are online; everything that is here works without it")
         }
+        BucketError::LedElsewhere { .. } => Advice::unavailable(
+            "look at the region and the endpoint (AWS_REGION, AWS_ENDPOINT_URL, the profile): credentials go to the host that you named, and to no other",
+        ),
         BucketError::Credentials { .. } => Advice::refused(&[
             "sign in as for the cloud's own tools (`aws configure`, `az login`), or set its variables; nothing of that is ever stored here",
         ]),
@@ -167,8 +178,14 @@ pub(super) fn not_here(is_withheld: bool) -> Advice {
     Advice::unavailable("`pent fetch --content <path>` brings it, when the remote can be reached")
 }
 
-/// Advice on what needs a clone that has everything.
-pub(super) fn partial() -> Advice {
+/// Advice on what cannot be done because content is elsewhere.
+pub(super) fn elsewhere(error: &AppError) -> Advice {
+    if matches!(error, AppError::OnlyHolder { .. }) {
+        return Advice::refused(&[
+            "`pent fetch --content`, without a path, brings it here first",
+            "add --force if that content is gone for good, or comes from elsewhere",
+        ]);
+    }
     Advice::refused(&[
         "`pent fetch --content`, without a path, brings everything",
         "or do it in another clone",
