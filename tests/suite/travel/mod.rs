@@ -28,6 +28,7 @@ macro_rules! untrusted {
 
 mod careless;
 mod hostile;
+mod keeping_up;
 pub mod locks;
 mod logs;
 mod moments;
@@ -250,9 +251,12 @@ pub fn fetch(house: &House) -> fetch::Report {
 }
 
 pub fn pull(house: &House, by: u8) -> pull::Report {
+    try_pull(house, by).expect("a pull")
+}
+
+pub fn try_pull(house: &House, by: u8) -> Result<pull::Report, pull::Failed> {
     let options = pull::Options { remote: None, identity: Some(identity(by)) };
     pull::run(&house.repository, &options, &|| signing(by), &reach(), &house.clock, &SilentMonitor)
-        .expect("a pull")
 }
 
 /// Fetches, and is told that something cannot be trusted.
