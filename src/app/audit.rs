@@ -10,22 +10,76 @@ use crate::base::monitor::{Monitor, Phase};
 use crate::base::time::{Clock, Timestamp};
 use crate::object::log_entry::{LockDeed, LogDeed, LogEntry, Why};
 use crate::object::policy_link::PolicyLink;
+use crate::repo::history::only_in;
 use crate::repo::journal::JournalHead;
 use crate::repo::{Repository, View};
-use crate::trust::chain::{ChainError, VerifiedLog};
+use crate::rules::policy::Policy;
+use crate::trust::chain::ChainError;
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// What to list.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Only this branch or tag, as people say it.
     pub name: Option<String>,
+    /// Only this part.
+    pub range: Option<Range>,
     /// Only from this moment on.
     pub since: Option<Timestamp>,
     /// Only up to this moment.
     pub until: Option<Timestamp>,
     /// Verify from the first entry, whatever was verified before.
     pub anew: bool,
+}
+
+/// A part of what happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Range {
+    /// The entries of the shared log with these numbers, both included.
+    Entries {
+        /// The first.
+        from: u64,
+        /// The last.
+        to: u64,
+    },
+    /// Moves to commits that the second revision has and the first has not.
+    Commits {
+        /// Leave out what this one has.
+        except: String,
+        /// Up to this one.
+        until: String,
+    },
+}
+
+/// The same, looked up.
+enum Part {
+    All,
+    Entries(std::ops::RangeInclusive<u64>),
+    Commits(HashSet<CommitId>),
+}
+
+impl Part {
+    fn of(view: &View, range: Option<&Range>, now: Timestamp) -> Result<Self, AppError> {
+        Ok(match range {
+            None => Self::All,
+            Some(Range::Entries { from, to }) => Self::Entries(*from..=*to),
+            Some(Range::Commits { except, until }) => {
+                let except = view.resolve(except, now)?.commit;
+                let until = view.resolve(until, now)?.commit;
+                let new = only_in(view, [until], Some(except))?;
+                Self::Commits(new.into_iter().map(|(id, _)| id).collect())
+            }
+        })
+    }
+
+    fn has(&self, event: &EventLine) -> bool {
+        match self {
+            Self::All => true,
+            Self::Entries(range) => event.source == Source::SharedLog && range.contains(&event.sequence),
+            Self::Commits(commits) => event.to.is_some_and(|to| commits.contains(&to)),
+        }
+    }
 }
 
 /// What was found.
@@ -78,9 +132,10 @@ pub struct EventLine {
     pub from: Option<CommitId>,
     /// Where it went.
     pub to: Option<CommitId>,
-    /// Who: the handle in the policy, the name, or the id.
+    /// Who: as the policy of that time calls them, else by their key; `this clone` for its journal, which does not
+    /// say who sat before it.
     pub who: String,
-    /// The person's id.
+    /// The person's id; none for the journal.
     pub person: Option<PersonId>,
     /// The key that signed.
     pub key: Option<String>,
@@ -117,9 +172,13 @@ pub fn run(
         None => Vec::new(),
     };
     let mut events = Vec::new();
-    logged(&view, log.as_ref(), &chain, &mut events)?;
+    logged(&view, &chain, &mut events)?;
     journalled(&view, &mut events)?;
-    events.retain(|event| fits(event, options));
+    if let Some(name) = &options.name {
+        refuse_unknown(&view, &events, name)?;
+    }
+    let part = Part::of(&view, options.range.as_ref(), now)?;
+    events.retain(|event| fits(event, options) && part.has(event));
     events.sort_by_key(|event| (event.time.unix_ms, event.source, event.sequence));
     Ok(Report { chain, strays, events })
 }
@@ -132,23 +191,31 @@ fn broken(entries: u64, error: &ChainError) -> ChainLine {
     ChainLine { entries, verified, problem: Some(error.to_string()) }
 }
 
+/// A mistyped name must not pass for one to which nothing happened.
+fn refuse_unknown(view: &View, events: &[EventLine], name: &str) -> Result<(), AppError> {
+    let is_known = events.iter().any(|event| is_called(&event.name, name))
+        || view.references()?.iter().any(|(known, _)| is_called(known.as_str(), name));
+    if is_known {
+        return Ok(());
+    }
+    Err(AppError::NameUnknown { kind: "branch or tag", name: name.to_owned() })
+}
+
+fn is_called(stored: &str, name: &str) -> bool {
+    stored == name || stored.split_once('/').is_some_and(|(_, short)| short == name)
+}
+
 fn fits(event: &EventLine, options: &Options) -> bool {
-    let named = options.name.as_ref().is_none_or(|name| {
-        event.name == *name || event.name.split_once('/').is_some_and(|(_, short)| short == name)
-    });
+    let named = options.name.as_ref().is_none_or(|name| is_called(&event.name, name));
     let at = event.time.unix_ms;
     named
         && options.since.is_none_or(|since| since.unix_ms <= at)
         && options.until.is_none_or(|until| at <= until.unix_ms)
 }
 
-/// Everything that the shared log records.
-fn logged(
-    view: &View,
-    log: Option<&VerifiedLog>,
-    chain: &ChainLine,
-    events: &mut Vec<EventLine>,
-) -> Result<(), AppError> {
+/// Everything that the shared log records. People are called as the policy of that time calls them.
+fn logged(view: &View, chain: &ChainLine, events: &mut Vec<EventLine>) -> Result<(), AppError> {
+    let mut policy: Option<Policy> = None;
     for (index, signed) in view.log_entries(1)?.enumerate() {
         let sequence = index as u64 + 1;
         // What cannot be read is told by the verification, which ends there.
@@ -159,6 +226,12 @@ fn logged(
             _ => (String::new(), None, None),
         };
         let (kind, why) = told(&entry.deed);
+        let brought = match &entry.deed {
+            LogDeed::Policy(taken) => policy_of(&taken.link.statement),
+            _ => None,
+        };
+        let handle = |policy: &Policy| policy.person(entry.actor).map(|(handle, _)| handle.to_string());
+        let who = policy.as_ref().or(brought.as_ref()).and_then(handle);
         events.push(EventLine {
             time: Timestamp::utc(entry.received_ms).into(),
             source: Source::SharedLog,
@@ -167,21 +240,19 @@ fn logged(
             name,
             from,
             to,
-            who: who(view, log, entry.actor)?,
+            who: who.unwrap_or_else(|| entry.key.to_string()),
             person: Some(entry.actor),
             key: Some(entry.key.to_string()),
             why,
             verified: sequence <= chain.verified,
         });
+        policy = brought.or(policy);
     }
     Ok(())
 }
 
-fn who(view: &View, log: Option<&VerifiedLog>, person: PersonId) -> Result<String, AppError> {
-    if let Some(handle) = log.and_then(|log| log.handle(person)) {
-        return Ok(handle.to_string());
-    }
-    Ok(view.person(person)?.map_or_else(|| person.to_string(), |person| person.name))
+fn policy_of(statement: &str) -> Option<Policy> {
+    Policy::parse(&PolicyLink::decode(statement).ok()?.policy).ok()
 }
 
 /// The kind of an entry, and why, in words.
@@ -224,12 +295,6 @@ fn journalled(view: &View, events: &mut Vec<EventLine>) -> Result<(), AppError> 
     for entry in view.journal_heads()? {
         let JournalHead { sequence, time, verb, summary, refs, .. } = entry?;
         for moved in refs {
-            let committer = match moved.after {
-                Some(commit) => crate::object::source::ObjectSource::commit(view, commit).ok(),
-                None => None,
-            };
-            let person = committer.map(|commit| commit.committer.person);
-            let known = person.map(|person| who(view, None, person)).transpose()?;
             events.push(EventLine {
                 time: time.into(),
                 source: Source::Journal,
@@ -238,8 +303,9 @@ fn journalled(view: &View, events: &mut Vec<EventLine>) -> Result<(), AppError> 
                 name: moved.name.as_str().to_owned(),
                 from: moved.before,
                 to: moved.after,
-                who: known.unwrap_or_else(|| "this clone".to_owned()),
-                person,
+                // Whoever made the commit need not be who moved the name: a fetch brings the work of others.
+                who: "this clone".to_owned(),
+                person: None,
                 key: None,
                 why: summary.clone(),
                 verified: false,

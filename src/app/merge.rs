@@ -7,7 +7,7 @@ use crate::app::common::describe::{CommitLine, Describer};
 use crate::app::common::drawn::DrawnTrees;
 use crate::app::common::files_change::{FilesLine, prepare_with, targets_between};
 use crate::app::common::forward::{Forward, refuse_dirty};
-use crate::app::common::guard::{Permit, is_protected, set_reference};
+use crate::app::common::guard::{Permit, is_protected, recorded_at, set_reference};
 use crate::app::common::joining::{Joined, join_commits};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::session::Session;
@@ -108,19 +108,27 @@ pub fn run_as(
     if is_ancestor(&session.view, theirs, ours)? {
         return job.report(&session, Outcome::UpToDate, None, FilesLine::default());
     }
-    if is_ancestor(&session.view, ours, theirs)? && may_forward(&session, ours, theirs)? {
+    let may = || may_forward(&session, (ours, theirs), clock.now(), monitor);
+    if is_ancestor(&session.view, ours, theirs)? && may()? {
         return job.forward(session, clock, monitor);
     }
     job.join(session, clock, monitor)
 }
 
 /// Whether the branch may go straight to a commit that has everything of it: a protected one only by a single
-/// step, so that what lies between does not become a state of it that nobody judged.
-fn may_forward(session: &Session<'_>, ours: CommitId, theirs: CommitId) -> Result<bool, AppError> {
-    if !is_protected(&session.view, &session.state.branch)? {
+/// step, so that what lies between does not become a state of it that nobody judged; or to where the shared log
+/// says that it stands, which was judged step by step.
+fn may_forward(
+    session: &Session<'_>,
+    (ours, theirs): (CommitId, CommitId),
+    now: Timestamp,
+    monitor: &dyn Monitor,
+) -> Result<bool, AppError> {
+    let (view, branch) = (&session.view, &session.state.branch);
+    if !is_protected(view, branch)? || view.commit(theirs)?.parents.first() == Some(&ours) {
         return Ok(true);
     }
-    Ok(session.view.commit(theirs)?.parents.first() == Some(&ours))
+    Ok(recorded_at(session.repository, view, branch, theirs, now, monitor)?.is_some())
 }
 
 /// The commit to merge and the name to call it by.

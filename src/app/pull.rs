@@ -41,9 +41,21 @@ pub struct Report {
     pub files: Option<FilesLine>,
 }
 
+/// A pull that went no further; what was fetched before is here, and is told.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Failed {
+    /// As far as it came; `None` when nothing was fetched.
+    pub report: Option<Box<Report>>,
+    /// Why it went no further.
+    #[source]
+    pub error: AppError,
+}
+
 /// Pulls.
 ///
-/// `signing` is asked for only when entries of the shared log have to be written anew.
+/// `signing` is asked for only when entries of the shared log have to be written anew. A fetch may have seen that a
+/// remote went back or that names were not taken over: that is told even when nothing else can be done.
 pub fn run(
     repository: &Repository,
     options: &Options,
@@ -51,21 +63,38 @@ pub fn run(
     reach: &Reach,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
-) -> Result<Report, AppError> {
-    let fetch = fetch::run(repository, options.remote.as_deref(), reach, clock, monitor)?;
-    let anew = write_anew(repository, signing, clock, monitor)?;
+) -> Result<Report, Failed> {
+    let failed = |report: Option<Report>, error| Failed { report: report.map(Box::new), error };
+    let fetch = fetch::run(repository, options.remote.as_deref(), reach, clock, monitor)
+        .map_err(|error| failed(None, error))?;
+    let mut report = Report { fetch, anew: Anew::default(), merge: None, files: None };
+    match write_anew(repository, signing, clock, monitor) {
+        Ok(anew) => report.anew = anew,
+        Err(error) => return Err(failed(Some(report), error)),
+    }
+    match bring_together(repository, options, &report.fetch, clock, monitor) {
+        Ok((merge, files)) => Ok(Report { merge, files, ..report }),
+        Err(error) => Err(failed(Some(report), error)),
+    }
+}
+
+/// Brings the branch together with the remote's.
+fn bring_together(
+    repository: &Repository,
+    options: &Options,
+    fetch: &fetch::Report,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<(Option<merge::Report>, Option<FilesLine>), AppError> {
     let view = repository.view()?;
     let branch = view.branch()?.clone();
     let upstream = RefName::remote(&fetch.remote, &branch)?;
-    let Some(target) = view.reference(&upstream)? else {
-        return Ok(Report { fetch, anew, merge: None, files: None });
-    };
+    let Some(target) = view.reference(&upstream)? else { return Ok((None, None)) };
     if view.head()?.is_none() {
         let mut session = Session::begin(repository, monitor)?;
         finish_interrupted(&mut session, clock, monitor)?;
         let forward = Forward { to: target.commit, name: upstream.name(), verb: "pull", writer: None };
-        let files = forward.carry_out(&mut session, clock, monitor)?;
-        return Ok(Report { fetch, anew, merge: None, files: Some(files) });
+        return Ok((None, Some(forward.carry_out(&mut session, clock, monitor)?)));
     }
     let merging = merge::Options {
         name: upstream.name().to_owned(),
@@ -75,7 +104,7 @@ pub fn run(
     let merge = merge::run(repository, &merging, clock, monitor)?;
     let files =
         if fetch.fetched.released_paths > 0 { bring_released(repository, clock, monitor)? } else { None };
-    Ok(Report { fetch, anew, merge: Some(merge), files })
+    Ok((Some(merge), files))
 }
 
 /// Brings the files that were withheld until now, where nothing stands in their place.

@@ -1,40 +1,31 @@
 //! `verify`: who made commits, with which keys, and what is missing for them to count.
 
 mod export;
+mod landings;
 
 use crate::app::common::describe::{CommitLine, Describer};
-use crate::app::common::evidence::RepositoryEvidence;
-use crate::app::common::guard::verified_log;
 use crate::app::common::locate::locate_version;
 use crate::app::common::signatures::{SignatureJudge, SignatureLine, SignatureState, keep_findings};
 use crate::app::error::AppError;
-use crate::app::review::log::{recorded_landing, submission_of};
 use crate::app::verify::export::Export;
+use crate::app::verify::landings::Landings;
 use crate::base::id::{CommitId, PersonId};
 use crate::base::local_path::LocalPath;
 use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::object::commit::Commit;
-use crate::object::log_entry::{LogDeed, LogEntry, Why};
 use crate::object::source::ObjectSource;
 use crate::repo::history::Walk;
 use crate::repo::versions::asset_line;
 use crate::repo::{RepoError, Repository, View};
-use crate::rules::approval::{Received, listed};
 use crate::rules::keyring::Keyring;
-use crate::trust::chain::{Evidence as _, VerifiedLog};
-use crate::trust::judge::{Proposal, approvals};
 use rayon::prelude::*;
 use serde::Serialize;
-use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Commits whose signatures are verified at a time, on all cores.
 const BATCH: usize = 4096;
-/// Landings of which it is told who approved them.
-const APPROVERS_MAX: usize = 200;
 
 /// What to verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,16 +93,26 @@ pub struct CommitCheck {
     pub parts: Vec<Part>,
 }
 
+impl CommitCheck {
+    /// Whether a protected branch has it by an entry of the shared log, which was judged.
+    pub fn is_landed(&self) -> bool {
+        self.parts.iter().any(|part| part.entry.is_some() && part.outcome == Outcome::Good)
+    }
+}
+
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Part {
-    /// What: `signature`; `author` when others signed and whoever made it did not; `landing` for what a
-    /// submission brought.
+    /// What: `signature`; `author` when others signed and whoever made it did not; `landing` for how a
+    /// protected branch got it, and who approved that.
     pub topic: &'static str,
     /// How it comes out.
     pub outcome: Outcome,
     /// The same as a sentence without its full stop.
     pub sentence: String,
+    /// The entry of the shared log by which a protected branch got it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<u64>,
 }
 
 /// How something comes out.
@@ -136,7 +137,8 @@ pub fn run(
     let view = repository.view()?;
     let landings = Landings::of(repository, &view, clock, monitor)?;
     let judge = SignatureJudge::new(repository.id(), &options.keyring);
-    let mut describer = Describer::new(&view)?;
+    // Names that come along with commits are signed by nobody: people are called as the policy calls them.
+    let mut describer = Describer::new(&view)?.with_roll(landings.roll());
     let mut report = Report { commits: Vec::new(), totals: Totals::default(), exported: None };
     monitor.phase(Phase { name: "Verifying", files_total: None, bytes_total: None });
     let begin = |folder: &PathBuf| Export::begin(folder, &options.keyring);
@@ -158,7 +160,7 @@ pub fn run(
             fresh.extend(new);
             let line = CommitLine { signatures, ..describer.commit(*id, commit)? };
             let author = author_part(commit, &mut describer)?;
-            report.add(line, author, landings.part(*id, commit, &mut describer)?);
+            report.add(line, author, landing_part(&landings, &options.subject, *id, commit)?);
             if let Some(export) = &mut export {
                 export.commit(&view, *id, commit, &options.keyring)?;
             }
@@ -186,6 +188,26 @@ impl Report {
     }
 }
 
+/// What the shared log says of a commit: of one that was asked for alone, how the branch got it; of an asset, who
+/// approved that.
+fn landing_part(
+    landings: &Landings<'_>,
+    subject: &Subject,
+    id: CommitId,
+    commit: &Commit,
+) -> Result<Option<Part>, AppError> {
+    let said = landings.part(id, commit)?;
+    let asset = match subject {
+        Subject::Range { .. } | Subject::All => return Ok(said),
+        Subject::Commit(_) => None,
+        Subject::Asset(path) | Subject::Version(path, _) => Some(path),
+    };
+    match said {
+        Some(part) if part.outcome != Outcome::Good || asset.is_none() => Ok(Some(part)),
+        said => Ok(landings.arrival(id, asset)?.or(said)),
+    }
+}
+
 /// Whoever made a commit.
 struct Author {
     people: [PersonId; 2],
@@ -208,102 +230,7 @@ impl Author {
             return None;
         }
         let sentence = format!("{}, who made it by what it says, did not sign it", self.name);
-        Some(Part { topic: "author", outcome: Outcome::Missing, sentence })
-    }
-}
-
-/// What the shared log says of landings.
-struct Landings<'a> {
-    view: &'a View,
-    log: VerifiedLog,
-    evidence: RepositoryEvidence<'a>,
-    told: Cell<usize>,
-}
-
-impl<'a> Landings<'a> {
-    fn of(
-        repository: &Repository,
-        view: &'a View,
-        clock: &dyn Clock,
-        monitor: &dyn Monitor,
-    ) -> Result<Self, AppError> {
-        let log = verified_log(repository, view, clock.now(), monitor)?;
-        let evidence = RepositoryEvidence::new(view, repository.id());
-        Ok(Self { view, log, evidence, told: Cell::new(0) })
-    }
-
-    /// Whether a commit that says which submission it brought did so by an entry of the log, and by whose word.
-    fn part(
-        &self,
-        id: CommitId,
-        commit: &Commit,
-        describer: &mut Describer<'_>,
-    ) -> Result<Option<Part>, AppError> {
-        let Some(submission) = submission_of(commit).filter(|_| self.log.head().is_some()) else {
-            return Ok(None);
-        };
-        let recorded = self.log.landing(submission);
-        let landed = recorded.map(|sequence| recorded_landing(self.view, sequence)).transpose()?.flatten();
-        let (outcome, sentence) = match (recorded, landed) {
-            (Some(sequence), Some(landed)) if landed.commit == id => {
-                (Outcome::Good, self.sentence(sequence, describer)?)
-            }
-            (Some(sequence), _) => (
-                Outcome::Wrong,
-                format!(
-                    "it says that it landed submission {}, which entry {sequence} landed",
-                    submission.short()
-                ),
-            ),
-            (None, _) => (
-                Outcome::Good,
-                format!("it landed submission {} where no policy asked for approvals", submission.short()),
-            ),
-        };
-        Ok(Some(Part { topic: "landing", outcome, sentence }))
-    }
-
-    /// Says who approved what an entry landed, as far as it counted then.
-    fn sentence(&self, sequence: u64, describer: &mut Describer<'_>) -> Result<String, AppError> {
-        let told = self.told.replace(self.told.get() + 1);
-        let approvers = if told < APPROVERS_MAX { self.approvers(sequence)? } else { None };
-        let by = match approvers {
-            None => "with the approvals that the policy asked for".to_owned(),
-            Some(people) if people.is_empty() => "for which the policy asked nobody".to_owned(),
-            Some(people) => {
-                let mut names = Vec::new();
-                for person in people {
-                    names.push(describer.person(person)?.name.unwrap_or_else(|| person.short()));
-                }
-                format!("approved by {}", listed(&names))
-            }
-        };
-        Ok(format!("entry {sequence} of the shared log has it, {by}; `pent certificate` proves it"))
-    }
-
-    /// The people whose approvals counted for what an entry landed; `None` when that cannot be told.
-    fn approvers(&self, sequence: u64) -> Result<Option<BTreeSet<PersonId>>, AppError> {
-        let Some(before) = self.log.before(self.view, sequence)? else { return Ok(None) };
-        let Some(signed) = self.view.log_entry(sequence)? else { return Ok(None) };
-        let Ok(entry) = LogEntry::decode(&signed.statement) else { return Ok(None) };
-        let LogDeed::Move(moved) = &entry.deed else { return Ok(None) };
-        let Why::Landing { submission } = moved.why else { return Ok(None) };
-        let received = Received { sequence, unix_ms: entry.received_ms };
-        let Ok(found) = self.evidence.of_move(&before, received, moved) else { return Ok(None) };
-        let counted = approvals(
-            &before,
-            &Proposal {
-                reference: &moved.reference,
-                from: moved.from,
-                to: moved.to,
-                actor: None,
-                at_ms: received.unix_ms,
-                submission: Some(submission),
-                evidence: &found,
-            },
-        );
-        let person = |place: usize| found.votes[place].approval.value().person;
-        Ok(Some(counted.into_iter().flatten().map(person).collect()))
+        Some(Part { topic: "author", outcome: Outcome::Missing, sentence, entry: None })
     }
 }
 
@@ -354,5 +281,5 @@ fn signature_part(signatures: &[SignatureLine]) -> Part {
             (outcome, sentences.join("; "))
         }
     };
-    Part { topic: "signature", outcome, sentence }
+    Part { topic: "signature", outcome, sentence, entry: None }
 }

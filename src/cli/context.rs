@@ -390,6 +390,15 @@ impl Context {
         Ok(out.flush()?)
     }
 
+    /// Shows a person what they are about to be asked about; programs read it by itself.
+    pub fn print_for_people<R: Serialize>(
+        &mut self,
+        report: &R,
+        human: impl FnOnce(&mut Page<'_>, &R) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        if self.globals.json { Ok(()) } else { self.print("", report, human) }
+    }
+
     /// Says on standard output what is going to happen, unless the user wants quiet or a program reads.
     pub fn announce(&self, text: &str) {
         if !self.globals.quiet && !self.globals.json {

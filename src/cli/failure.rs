@@ -204,7 +204,7 @@ impl Failure {
             _ => "Sorry",
         };
         let mut text = format!("{}: {}", styles.paint(ACCENT, lead), self.message);
-        for reason in &self.reasons {
+        for reason in self.reasons.iter().filter(|reason| !self.message.contains(reason.as_str())) {
             text.push_str(&format!("\n  {} {reason}", styles.paint(DIM, "because:")));
         }
         for hint in &self.hints {
@@ -234,7 +234,7 @@ impl From<AppError> for Failure {
         Self {
             status: advice.status,
             message: shown(&error.to_string()),
-            reasons: causes(&error),
+            reasons: reasons(&error),
             hints: advice.hints,
             closed_pipe: is_closed_pipe(&error),
             unknown: explain::unknown(&error),
@@ -272,6 +272,17 @@ fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
         next = error.source();
     }
     false
+}
+
+/// Why: of a move that the policy does not permit each thing that is missing, so that programs need not take the
+/// message apart; of other errors what caused them.
+fn reasons(error: &AppError) -> Vec<String> {
+    match error {
+        AppError::Refused(refusal) => {
+            refusal.missing.iter().map(|missing| shown(&missing.to_string())).collect()
+        }
+        other => causes(other),
+    }
 }
 
 /// What caused an error, outermost first, without what the error says itself.

@@ -1,16 +1,19 @@
-//! What was found out about signatures of commits, kept so that it is not found out again: under the same
-//! known keys the same signature is worth the same.
+//! What was found out about signatures, kept so that it is not found out again: of commits, what one is worth under
+//! the same known keys; of actions of the review log, that the very record was verified.
 //!
 //! Rows are this clone's own and can be dropped at any time.
 
-use crate::base::id::CommitId;
+use crate::base::id::{ActionId, CommitId};
+use crate::object::action::Audience;
 use crate::object::signature::Fingerprint;
 use crate::repo::commit_signatures::row_key;
 use crate::repo::error::RepoError;
 use crate::repo::{Edit, View};
 use crate::store::Space;
+use std::collections::HashMap;
 
 const PREFIX: u8 = b'v';
+const ACTION_PREFIX: u8 = b'V';
 
 fn key(commit: CommitId, print: Fingerprint) -> Vec<u8> {
     [[PREFIX].as_slice(), &row_key(commit, print)].concat()
@@ -23,7 +26,37 @@ pub fn basis(keyring: &[u8; 32], record: &[u8]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
+/// What it rests on that an action was verified: the very record, and the program that did so.
+pub fn action_basis(record: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("pentimento verified action v1");
+    hasher.update(env!("CARGO_PKG_VERSION").as_bytes()).update(&[0]).update(record);
+    *hasher.finalize().as_bytes()
+}
+
+fn action_key(audience: Audience, id: &[u8]) -> Vec<u8> {
+    let letter = match audience {
+        Audience::Team => b't',
+        Audience::Guests => b'g',
+    };
+    [[ACTION_PREFIX, letter].as_slice(), id].concat()
+}
+
 impl View {
+    /// The actions of an audience that were verified, each with what that rests on.
+    pub fn verified_actions(&self, audience: Audience) -> Result<HashMap<ActionId, [u8; 32]>, RepoError> {
+        let prefix = action_key(audience, &[]);
+        let mut found = HashMap::new();
+        for row in self.snapshot().scan_prefix(Space::Sets, &prefix)? {
+            let (key, basis) = row?;
+            let id = ActionId::from_slice(key.get(prefix.len()..).unwrap_or_default());
+            // What cannot be read is verified again.
+            if let (Some(id), Ok(basis)) = (id, basis.as_slice().try_into()) {
+                found.insert(id, basis);
+            }
+        }
+        Ok(found)
+    }
+
     /// What was found about a signature, if it was found on this basis.
     pub fn finding(
         &self,
@@ -37,6 +70,16 @@ impl View {
 }
 
 impl Edit {
+    /// Keeps that an action was verified.
+    pub fn remember_action(
+        &mut self,
+        audience: Audience,
+        id: ActionId,
+        basis: &[u8; 32],
+    ) -> Result<(), RepoError> {
+        Ok(self.transaction().put(Space::Sets, &action_key(audience, id.as_bytes()), basis)?)
+    }
+
     /// Keeps what was found about a signature.
     pub fn put_finding(
         &mut self,

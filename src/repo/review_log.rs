@@ -13,6 +13,7 @@ use crate::object::signature::{Namespace, SIGNATURE_BYTES_MAX, Signature, Signat
 use crate::object::transition::{LIST_BYTES_MAX, TransitionList};
 use crate::object::words_erasure;
 use crate::repo::error::RepoError;
+use crate::repo::findings::action_basis;
 use crate::repo::sets::{LogSet, member_kind, member_of};
 use crate::repo::{Edit, View};
 use crate::store::Space;
@@ -64,6 +65,23 @@ impl ActionRecord {
         } else {
             Err(ActionRecordError::OtherKey)
         }
+    }
+
+    /// Reads the header of an action of which this clone remembers that it verified it: `basis` is what it kept of
+    /// that, and must fit this very record. `None` when it does not: then it is to be verified.
+    pub(crate) fn remembered(&self, basis: &[u8; 32]) -> Option<Verified<Action>> {
+        if self.basis() != *basis {
+            return None;
+        }
+        let signature = Signature::from_bytes(&self.signature).ok()?;
+        let action = Action::decode(&self.statement).ok()?;
+        let key = signature.public_key().clone();
+        (action.key == key.fingerprint()).then(|| Verified::remembered(action, key, Namespace::Action))
+    }
+
+    /// What is kept of the verification of this very record.
+    pub fn basis(&self) -> [u8; 32] {
+        action_basis(&self.encode())
     }
 
     /// The stored bytes.

@@ -20,6 +20,11 @@ impl Entry {
         Ok(Self { id: record.id(), action: record.verified()? })
     }
 
+    /// Takes up a record of which this clone remembers that it verified it; `None` when that was another.
+    pub(crate) fn remembered(record: &ActionRecord, basis: &[u8; 32]) -> Option<Self> {
+        Some(Self { id: record.id(), action: record.remembered(basis)? })
+    }
+
     /// Reads a header that was verified.
     pub fn new(header: Verified<&[u8]>) -> Result<Self, EntryError> {
         if header.namespace() != Namespace::Action {

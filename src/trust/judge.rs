@@ -6,9 +6,11 @@
 //! ([`rules::approval`](crate::rules::approval)); what it is given here is verified.
 
 use crate::base::id::{ActionId, CommitId, LogEntryId, PersonId};
-use crate::rules::approval::{self, Actor, Authorised, Brought, Case, Change, Missing, Refusal, Vote};
+use crate::rules::approval::{
+    self, Actor, Authorised, Brought, Case, Change, Ignored, Missing, Refusal, Vote,
+};
 use crate::trust::chain::{InForce, VerifiedLog};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What speaks for a move: everything that would change, and everybody who said something about it.
 #[derive(Debug, Clone, Default)]
@@ -80,6 +82,14 @@ pub fn approvals(log: &VerifiedLog, proposal: &Proposal<'_>) -> Vec<BTreeSet<usi
     match (log.in_force(), log.head()) {
         (Some(in_force), Some(head)) => approval::approvals(&case_of(log, in_force, head.id, proposal)),
         _ => vec![BTreeSet::new(); proposal.evidence.changes.len()],
+    }
+}
+
+/// The verdicts that would count for no rule of the name, by their places among them, and why.
+pub fn ignored(log: &VerifiedLog, proposal: &Proposal<'_>) -> BTreeMap<usize, Ignored> {
+    match (log.in_force(), log.head()) {
+        (Some(in_force), Some(head)) => approval::ignored(&case_of(log, in_force, head.id, proposal)),
+        _ => BTreeMap::new(),
     }
 }
 

@@ -83,6 +83,7 @@ const RESULTS: &[(&str, &str, &str, &str)] = &[
     ("policy-init", "policy", "app/policy/init", "Report"),
     ("policy-show", "policy", "app/policy/show", "Report"),
     ("policy-propose", "policy", "app/policy/change", "Report"),
+    ("policy-preview", "policy", "app/policy/preview", "Report"),
     ("policy-sign", "policy", "app/policy/change", "Report"),
     ("policy-withdraw", "policy", "app/policy/change", "WithdrawReport"),
     ("policy-trust", "policy", "app/policy", "TrustReport"),

@@ -43,7 +43,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// Types every command that the bundle tells, and checks by hand what a person would look at.
 #[track_caller]
-fn check_as_a_stranger(folder: &Path) -> Result<usize, String> {
+pub fn check_as_a_stranger(folder: &Path) -> Result<usize, String> {
     let commands = fs::read_to_string(folder.join("CHECK.txt")).expect("commands");
     let lines: Vec<&str> =
         commands.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
@@ -63,7 +63,7 @@ fn check_as_a_stranger(folder: &Path) -> Result<usize, String> {
                 }
             }
         }
-        if line.starts_with("b3sum --derive-key") {
+        if line.starts_with("b3sum --derive-key") && line.ends_with("policy-link.json") {
             let id = text(&output.stdout);
             let id = id.split_whitespace().next().expect("an id").to_owned();
             let statement = fs::read_to_string(folder.join("approval-1.json")).expect("a statement");
@@ -85,8 +85,8 @@ fn check_as_a_stranger(folder: &Path) -> Result<usize, String> {
 fn a_stranger_checks_a_certificate_with_b3sum_and_ssh_keygen_alone() {
     let house = landed("poster.txt");
     let report = certify(&house, Subject::Asset(crate::review_kit::path("brand/logo.svg")), "asset");
-    // Two approvals of two commands each, the files, the policy, the shared log.
-    assert_eq!(check_as_a_stranger(&report.folder), Ok(7));
+    // Two approvals of two commands each, the files, the policy, the shared log; the first policy and who signed it.
+    assert_eq!(check_as_a_stranger(&report.folder), Ok(9));
     let page = fs::read_to_string(&report.page).expect("a page");
     assert!(page.contains("brand/logo.svg") && page.contains(">ben<") && page.contains(">cleo<"));
     let data: serde_json::Value =
@@ -105,7 +105,7 @@ fn a_stranger_checks_a_certificate_with_b3sum_and_ssh_keygen_alone() {
 fn whatever_is_changed_in_a_bundle_a_stranger_notices() {
     let house = landed("poster.txt");
     let report = certify(&house, Subject::Revision("main".into()), "changed");
-    assert_eq!(check_as_a_stranger(&report.folder), Ok(7));
+    assert_eq!(check_as_a_stranger(&report.folder), Ok(9));
     let change = |name: &str, from: &str, to: &str| {
         let at = report.folder.join(name);
         let old = fs::read_to_string(&at).expect("a file");
@@ -121,6 +121,8 @@ fn whatever_is_changed_in_a_bundle_a_stranger_notices() {
     change("files/poster.txt", "summer", "winter");
     change("assets.b3", "poster.txt", "brand/logo.svg");
     change("policy-link.json", "2 editor", "1 editor");
+    change("policy-entry-1.json", "2 editor", "1 editor");
+    change("policy-entry-1.signers", "anna ", "eve ");
     change("log-entry.json", "landing", "leading");
     change("allowed_signers", "ben ", "eve ");
     fs::remove_dir_all(&report.folder).expect("removed");
@@ -131,7 +133,7 @@ fn hostile_names_of_assets_stay_names() {
     let name = "poster\n0000  forged </h1><b>\u{202e}gpj.txt";
     let house = landed(name);
     let report = certify(&house, Subject::Revision("main".into()), "hostile");
-    assert_eq!(check_as_a_stranger(&report.folder), Ok(7));
+    assert_eq!(check_as_a_stranger(&report.folder), Ok(9));
     let page = fs::read_to_string(&report.page).expect("a page");
     assert!(!page.contains('\u{202e}') && !page.contains("</h1><b>"), "spelled out");
     let lines = fs::read_to_string(report.folder.join("assets.b3")).expect("a list");
@@ -165,7 +167,7 @@ fn an_archive_has_all_of_it_and_is_checked_with_stock_tools_alone() {
     assert_eq!(names.len(), 1, "nothing is left beside it");
     let unpacked = shell(there.path(), "tar xf spring.tar");
     assert!(unpacked.status.success(), "{}", text(&unpacked.stderr));
-    assert_eq!(check_as_a_stranger(&there.path().join("spring")), Ok(7));
+    assert_eq!(check_as_a_stranger(&there.path().join("spring")), Ok(9));
     let error = certificate::run(&house.repository, &options, &house.keys(), &house.clock, &SilentMonitor);
     assert!(error.is_err(), "what is there is not written over");
 }

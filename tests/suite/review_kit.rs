@@ -261,6 +261,17 @@ impl House {
         self.try_submit_to(by, draft, branch).expect("a submission")
     }
 
+    /// Submits, and asks these people.
+    pub fn submit_asking(&self, by: u8, draft: &str, reviewers: &[&str]) -> Result<submit::Report, AppError> {
+        let options = submit::Options {
+            draft: Some(draft.to_owned()),
+            branch: "main".into(),
+            reviewers: reviewers.iter().map(|name| (*name).to_owned()).collect(),
+            message: "Please look".into(),
+        };
+        self.act(by, |acting| submit::run(acting, &options))
+    }
+
     fn try_submit_to(&self, by: u8, draft: &str, branch: &str) -> Result<submit::Report, AppError> {
         let options = submit::Options {
             draft: Some(draft.to_owned()),
@@ -292,8 +303,19 @@ impl House {
     }
 
     pub fn withdraw(&self, by: u8, draft: &str, verdict: bool) -> Result<withdraw::Report, AppError> {
-        let options =
-            withdraw::Options { submission: Some(draft.to_owned()), verdict, message: String::new() };
+        self.withdraw_of(by, draft, verdict, &[])
+    }
+
+    /// Takes back what somebody said of some paths.
+    pub fn withdraw_of(
+        &self,
+        by: u8,
+        draft: &str,
+        verdict: bool,
+        paths: &[&str],
+    ) -> Result<withdraw::Report, AppError> {
+        let Subject { submission, paths } = subject(draft, paths);
+        let options = withdraw::Options { submission, paths, verdict, message: String::new() };
         self.act(by, |acting| withdraw::run(acting, &options))
     }
 

@@ -286,7 +286,7 @@ fn a_policy_changes_when_enough_people_have_signed() {
         change::propose(&acting(0), &options(trust_kit::policy(trust_kit::TWO_EDITORS))).expect("a proposal");
     assert_eq!(second.outcome, change::Outcome::Waits);
     says(&second.missing[0], "2 of anna, ben, cleo must sign: anna did, ben and cleo could");
-    let waiting = policy::history::run(&desk.repository, &NOW, &SilentMonitor).expect("a list");
+    let waiting = policy::history::run(&desk.repository, false, &NOW, &SilentMonitor).expect("a list");
     assert_eq!((waiting.links.len(), waiting.proposals.len()), (2, 1));
     let stranger = somebody(trust_kit::STRANGER);
     let strange = Acting { writer: stranger.writer(), ..acting(0) };
@@ -294,7 +294,7 @@ fn a_policy_changes_when_enough_people_have_signed() {
     // Dora is known and may sign, but is none of those who count.
     assert_eq!(change::sign(&acting(2), None).expect("a signature").outcome, change::Outcome::Waits);
     assert_eq!(change::sign(&acting(1), None).expect("a signature").outcome, change::Outcome::InForce);
-    let list = policy::history::run(&desk.repository, &NOW, &SilentMonitor).expect("a list");
+    let list = policy::history::run(&desk.repository, false, &NOW, &SilentMonitor).expect("a list");
     assert_eq!((list.links.len(), list.proposals.len()), (3, 0));
     assert!(list.links[0].in_force && list.links[0].number == 3);
 }
@@ -342,8 +342,8 @@ fn an_audit_lists_every_move_and_its_table_is_safe_to_open() {
         assert!(!line.contains("\"=") && !line.contains("\"@") && !line.contains("\"+"), "{line}");
     }
     let only = audit::Options { name: Some("elsewhere".into()), ..audit::Options::default() };
-    let report = audit::run(&desk.repository, &only, &NOW, &SilentMonitor).expect("an audit");
-    assert!(report.events.is_empty());
+    let unknown = audit::run(&desk.repository, &only, &NOW, &SilentMonitor).expect_err("a refusal");
+    says(&unknown.to_string(), "elsewhere");
 }
 
 #[test]

@@ -4,16 +4,20 @@
 use crate::app::common::evidence::{JustJudged, RepositoryEvidence};
 use crate::app::common::forward::Forward;
 use crate::app::common::guard::{remember, trust, verified_log};
+use crate::app::common::members::is_timely;
 use crate::app::common::session::Session;
 use crate::app::common::signing::SigningAs;
 use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
 use crate::base::monitor::Monitor;
 use crate::base::time::{Clock, Timestamp};
-use crate::object::log_entry::{LogDeed, LogEntry, RefMoved, SignedEntry, Why};
+use crate::object::log_entry::{
+    LogDeed, LogEntry, PolicyTaken, RecoveryAnnounced, RefMoved, SignedEntry, Why,
+};
+use crate::object::policy_link::PolicyLink;
 use crate::repo::edit::JournalNote;
 use crate::repo::refs::{RefName, RefTarget};
-use crate::repo::{Edit, Repository, View};
+use crate::repo::{Edit, RepoError, Repository, View};
 use crate::rules::approval::Received;
 use crate::trust::chain::{CLOCK_SKEW_MS_MAX, Evidence as _, VerifiedLog};
 use crate::trust::judge::{Proposal, judge};
@@ -225,6 +229,18 @@ impl Job<'_> {
     }
 
     fn write_deed(&mut self, edit: &mut Edit, deed: &LogDeed) -> Result<Result<(), String>, AppError> {
+        if let LogDeed::Policy(PolicyTaken { link, .. }) | LogDeed::Recovery(RecoveryAnnounced { link }) =
+            deed
+            && !PolicyLink::decode(&link.statement).is_ok_and(|link| is_timely(&self.log, &link))
+        {
+            // Written all the same it would stand beside the other, and stop everybody until that is settled. It
+            // stays here as a proposal that came too late, so that its text can be had again.
+            match edit.put_proposal(link) {
+                Ok(_) | Err(RepoError::TooManyProposals) => {}
+                Err(error) => return Err(error.into()),
+            }
+            return Ok(Err("another policy took effect meanwhile".to_owned()));
+        }
         let entry = self.writer.entry(&self.log, deed.clone(), self.now.unix_ms)?;
         let evidence = RepositoryEvidence::new(self.view, self.repository.id());
         let trust = trust(self.repository, self.view, self.now)?;
@@ -252,8 +268,11 @@ fn words(deed: &LogDeed) -> (String, String) {
                 Why::Direct {} => (format!("a move of {name}"), "do it again".to_owned()),
             }
         }
-        LogDeed::Policy(_) | LogDeed::Recovery(_) => {
-            ("a change of the policy".to_owned(), "pent policy show, then propose it again".to_owned())
+        LogDeed::Policy(PolicyTaken { link, .. }) | LogDeed::Recovery(RecoveryAnnounced { link }) => {
+            let id = PolicyLink::id_of(&link.statement).short();
+            let next =
+                format!("pent policy show {id} has what it said; pent policy edit puts it into the new one");
+            ("a change of the policy".to_owned(), next)
         }
         LogDeed::Lock(_) => ("a change of a lock".to_owned(), "pent locks".to_owned()),
         LogDeed::Erase(_) => ("a permission to erase".to_owned(), "ask for it again".to_owned()),

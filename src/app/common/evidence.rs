@@ -56,12 +56,14 @@ impl Keys for LogKeys<'_> {
 
     fn roll(&self) -> Option<HashMap<PersonId, String>> {
         let people = &self.0.in_force()?.policy.people;
-        let name = |(handle, member): (&Handle, &Member)| {
-            let name = member.name.as_ref().map(|name| format!("{name} ({handle})"));
-            (member.id, name.unwrap_or_else(|| handle.to_string()))
-        };
-        Some(people.iter().map(name).collect())
+        Some(people.iter().map(|(handle, member)| (member.id, called(handle, member))).collect())
     }
+}
+
+/// What to call somebody whom a policy names: `Anna Lind (anna)`.
+pub fn called(handle: &Handle, member: &Member) -> String {
+    let name = member.name.as_ref().map(|name| format!("{name} ({handle})"));
+    name.unwrap_or_else(|| handle.to_string())
 }
 
 /// The review log in its order, by submission; the actions themselves are read when they are asked for.

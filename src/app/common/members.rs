@@ -93,3 +93,12 @@ pub fn has_place(
     let taken = |who: &Handle| waiting.iter().filter(|signers| signers.contains(who)).count();
     signers(proposed).iter().any(|who| taken(who) < PLACES_MAX)
 }
+
+/// Whether a proposed policy follows the one in force, or settles the dispute that is open.
+pub fn is_timely(log: &VerifiedLog, link: &PolicyLink) -> bool {
+    match (log.dispute(), log.in_force()) {
+        (Some(dispute), _) => link.parents == dispute.rivals,
+        (None, Some(in_force)) => link.parents == [in_force.id],
+        (None, None) => false,
+    }
+}

@@ -9,7 +9,7 @@ use crate::app::common::evidence::RepositoryEvidence;
 use crate::app::common::guard::verified_of;
 use crate::app::common::locks::{LockNotes, broken_by};
 use crate::app::common::log_arriving::{Joined, told, told_of_left_out};
-use crate::app::common::members::{has_place, known_people};
+use crate::app::common::members::{has_place, is_timely, known_people};
 use crate::app::common::proof;
 use crate::app::error::AppError;
 use crate::app::policy::fingerprint;
@@ -577,14 +577,5 @@ impl Judge for Rules {
                     && log.in_force().is_some_and(|in_force| has_place(&in_force.policy))
             }
         })
-    }
-}
-
-/// Whether a proposed policy follows the one in force, or settles the dispute that is open.
-fn is_timely(log: &VerifiedLog, link: &PolicyLink) -> bool {
-    match (log.dispute(), log.in_force()) {
-        (Some(dispute), _) => link.parents == dispute.rivals,
-        (None, Some(in_force)) => link.parents == [in_force.id],
-        (None, None) => false,
     }
 }

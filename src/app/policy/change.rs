@@ -3,11 +3,12 @@
 
 use crate::app::common::evidence::RepositoryEvidence;
 use crate::app::common::guard::{remember, trust};
-use crate::app::common::members::has_place;
+use crate::app::common::members::{has_place, is_timely};
 use crate::app::error::AppError;
 use crate::app::policy::init::starts;
 use crate::app::policy::{Acting, PolicyFailure, in_force};
 use crate::base::id::PolicyId;
+use crate::base::time::Timestamp;
 use crate::object::log_entry::{LogDeed, PolicyTaken, RecoveryAnnounced};
 use crate::object::policy_link::{PolicyLink, Signed};
 use crate::object::signature::{Namespace, PublicKey};
@@ -94,18 +95,20 @@ pub fn propose(acting: &Acting<'_>, options: &Options) -> Result<Report, AppErro
 
 /// Signs a proposal that somebody made.
 pub fn sign(acting: &Acting<'_>, name: Option<&str>) -> Result<Report, AppError> {
+    sign_by(acting, name, false)
+}
+
+/// Signs a proposal that somebody made, by the recovery rule where `recovery` says so or it was announced.
+pub fn sign_by(acting: &Acting<'_>, name: Option<&str>, recovery: bool) -> Result<Report, AppError> {
     let view = acting.repository.view()?;
     let log = acting.log(&view)?;
     let (id, signed) = find(&view, name)?;
     let link = PolicyLink::decode(&signed.statement).map_err(PolicyFailure::from)?;
-    let follows = match log.dispute() {
-        Some(dispute) => link.parents == dispute.rivals,
-        None => link.parents == [in_force(&log)?.id],
-    };
-    if !follows {
+    in_force(&log)?;
+    if !is_timely(&log, &link) {
         return Err(PolicyFailure::Outdated { number: link.number }.into());
     }
-    let recovery = log.announced().is_some_and(|announced| announced.link == id);
+    let recovery = recovery || log.announced().is_some_and(|announced| announced.link == id);
     put_forward(acting, &view, &log, &link, signed, recovery)
 }
 
@@ -120,12 +123,16 @@ pub fn withdraw(acting: &Acting<'_>, name: Option<&str>) -> Result<WithdrawRepor
 
 /// The proposal of an id's beginning, or the only one.
 fn find(view: &View, name: Option<&str>) -> Result<(PolicyId, Signed), AppError> {
-    let all = view.policy_proposals()?;
-    let fits = |id: &PolicyId| name.is_none_or(|name| id.to_string().starts_with(name));
-    let mut fitting = all.into_iter().filter(|(id, _)| fits(id));
-    match (fitting.next(), fitting.next()) {
-        (Some(found), None) => Ok(found),
-        _ => Err(PolicyFailure::NoProposal { name: name.unwrap_or_default().to_owned() }.into()),
+    let mut all = view.policy_proposals()?;
+    all.retain(|(id, _)| name.is_none_or(|name| id.to_string().starts_with(name)));
+    let name = name.unwrap_or_default().to_owned();
+    match (all.pop(), all.len()) {
+        (Some(found), 0) => Ok(found),
+        (None, _) => Err(PolicyFailure::NoProposal { name }.into()),
+        (Some((last, _)), _) => {
+            let ids = all.iter().map(|(id, _)| id.short()).chain([last.short()]).collect();
+            Err(PolicyFailure::Ambiguous { ids }.into())
+        }
     }
 }
 
@@ -144,20 +151,17 @@ fn put_forward(
     } else {
         &policy.change
     };
-    let key = acting.writer.signer.public_key();
-    if policy.holder(key).is_none_or(|(_, member, _)| member.id != acting.writer.person) {
-        let reason = format!("the policy in force does not know your key {}", key.fingerprint());
-        return Err(PolicyFailure::Signer { reason }.into());
-    }
-    acting.writer.sign_link(&mut signed)?;
     let id = PolicyLink::id_of(&signed.statement);
+    let at_ms = acting.clock.now().unix_ms.max(log.received_ms());
+    check_signer(acting, policy, log, at_ms)?;
+    refuse_too_soon(log, id, at_ms)?;
+    acting.writer.sign_link(&mut signed)?;
     let keys: Vec<PublicKey> = signed
         .verified(Namespace::Policy)
         .map_err(PolicyFailure::from)?
         .iter()
         .map(|sealed| sealed.key().clone())
         .collect();
-    let at_ms = acting.clock.now().unix_ms.max(log.received_ms());
     let mut report =
         Report { id, number: link.number, outcome: Outcome::Waits, signed: Vec::new(), missing: Vec::new() };
     match check_quorum(policy, requirements, &keys, at_ms, log.revoked()) {
@@ -178,6 +182,41 @@ fn put_forward(
         }
     }
     Ok(report)
+}
+
+/// Refuses a signature that would count for nothing.
+fn check_signer(
+    acting: &Acting<'_>,
+    policy: &Policy,
+    log: &VerifiedLog,
+    at_ms: i64,
+) -> Result<(), PolicyFailure> {
+    let key = acting.writer.signer.public_key();
+    let print = key.fingerprint();
+    let held = policy.holder(key).filter(|(_, member, _)| member.id == acting.writer.person);
+    let reason = match (held, log.revocation(&print)) {
+        (None, _) => format!("the policy in force does not know your key {print}"),
+        (_, Some(revoked)) => {
+            format!("your key {print} was revoked by entry {} of the shared log", revoked.sequence)
+        }
+        (Some((_, _, held)), None) if !held.is_valid_at(at_ms) => {
+            format!("your key {print} does not count at this time")
+        }
+        _ => return Ok(()),
+    };
+    Err(PolicyFailure::Signer { reason })
+}
+
+/// Refuses to let a policy take effect that was announced and whose time has not come.
+fn refuse_too_soon(log: &VerifiedLog, id: PolicyId, at_ms: i64) -> Result<(), PolicyFailure> {
+    let announced = log.announced().filter(|announced| announced.link == id);
+    let recovery = log.in_force().and_then(|in_force| in_force.policy.recovery.as_ref());
+    let (Some(announced), Some(recovery)) = (announced, recovery) else { return Ok(()) };
+    let ripe = announced.received.unix_ms.saturating_add(recovery.after_ms);
+    if at_ms >= ripe {
+        return Ok(());
+    }
+    Err(PolicyFailure::TooSoon { from: Timestamp::utc(ripe).rfc3339() })
 }
 
 /// Writes the entry by which a link is announced or takes effect.

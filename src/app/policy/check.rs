@@ -14,8 +14,8 @@ use crate::object::source::ObjectSource;
 use crate::object::tree::TreeNode;
 use crate::repo::refs::{RefKind, RefName};
 use crate::repo::{Repository, View};
-use crate::rules::approval::{Actor, Case, Missing, Received, judge};
-use crate::rules::policy::Policy;
+use crate::rules::approval::{Actor, Case, Missing, Received, Revocations, judge};
+use crate::rules::policy::{MemberKey, Policy};
 use crate::trust::chain::{Evidence, VerifiedLog};
 use crate::trust::judge::MoveEvidence;
 use serde::Serialize;
@@ -23,6 +23,9 @@ use std::collections::{BTreeMap, HashMap};
 
 /// How far back to look on each branch, unless told otherwise.
 pub const MOVES_MAX: usize = 200;
+
+/// What no verdict was given under.
+const NO_POLICY: PolicyId = PolicyId::from_bytes([0; 32]);
 
 /// What to check.
 #[derive(Debug, Clone)]
@@ -40,6 +43,8 @@ pub struct Report {
     pub moves: usize,
     /// Those that would have been refused, newest first.
     pub refused: Vec<RefusedLine>,
+    /// Those of which this clone cannot tell, because what was said of them is not all here; newest first.
+    pub unknown: Vec<RefusedLine>,
     /// Branches that the policy protects, with how many moves of them were judged.
     pub branches: BTreeMap<String, usize>,
     /// Whether the text is that of the policy in force.
@@ -75,12 +80,18 @@ pub fn run(
         .filter(|(name, _)| name.kind() == RefKind::Branch && policy.protects_branch(name.name()))
         .map(|(name, target)| (name, target.commit))
         .collect();
-    let landings = landings(&view)?;
-    let checker = Checker { view: &view, log: &log, policy: &policy, landings: &landings, monitor };
+    let recorded = recorded(&view)?;
     let evidence = RepositoryEvidence::new(&view, repository.id());
+    let now_ms = clock.now().unix_ms;
+    let checker = Checker { view: &view, log: &log, policy: &policy, recorded, evidence, now_ms, monitor };
     let mut describer = Describer::new(&view)?;
-    let mut report =
-        Report { moves: 0, refused: Vec::new(), branches: BTreeMap::new(), in_force: current == Some(text) };
+    let mut report = Report {
+        moves: 0,
+        refused: Vec::new(),
+        unknown: Vec::new(),
+        branches: BTreeMap::new(),
+        in_force: current == Some(text),
+    };
     monitor.phase(Phase { name: "Judging past moves", files_total: None, bytes_total: None });
     for (name, tip) in names {
         let moves = moves(&view, tip, options.limit)?;
@@ -90,18 +101,28 @@ pub fn run(
                 return Err(AppError::Cancelled);
             }
             report.moves += 1;
-            let because = checker.judge(&name, from, to, &evidence, clock.now().unix_ms)?;
-            if !because.is_empty() {
-                let commit = describer.commit(to, &view.commit(to)?)?;
-                report.refused.push(RefusedLine { branch: name.name().to_owned(), commit, because });
-            }
+            let judged = checker.judge(&name, from, to)?;
+            let (list, because) = match judged {
+                Judged::Permitted => continue,
+                Judged::Refused(because) => (&mut report.refused, because),
+                Judged::Unknown(why) => (&mut report.unknown, vec![why]),
+            };
+            let commit = describer.commit(to, &view.commit(to)?)?;
+            list.push(RefusedLine { branch: name.name().to_owned(), commit, because });
         }
     }
     Ok(report)
 }
 
-/// Landings that the shared log knows, by where they went.
-fn landings(view: &View) -> Result<HashMap<CommitId, (Received, RefMoved)>, AppError> {
+/// A move as the shared log has it.
+struct Recorded {
+    received: Received,
+    by: PersonId,
+    moved: RefMoved,
+}
+
+/// The moves that the shared log knows, by the name that moved and by where it went.
+fn recorded(view: &View) -> Result<HashMap<(String, CommitId), Recorded>, AppError> {
     let mut found = HashMap::new();
     for signed in view.log_entries(1)? {
         let Ok(entry) = LogEntry::decode(&signed?.statement) else { continue };
@@ -109,7 +130,7 @@ fn landings(view: &View) -> Result<HashMap<CommitId, (Received, RefMoved)>, AppE
         if let LogDeed::Move(moved) = entry.deed
             && let Some(to) = moved.to
         {
-            found.insert(to, (received, moved));
+            found.insert((moved.reference.clone(), to), Recorded { received, by: entry.actor, moved });
         }
     }
     Ok(found)
@@ -127,54 +148,57 @@ fn moves(view: &View, tip: CommitId, limit: usize) -> Result<Vec<(Option<CommitI
     Ok(found)
 }
 
+/// What a policy would have said to a past move.
+enum Judged {
+    Permitted,
+    /// Why not, one sentence for each thing that is missing.
+    Refused(Vec<String>),
+    /// Why that cannot be told here.
+    Unknown(String),
+}
+
+/// What speaks for a past move, and by what it was judged then.
+struct Past {
+    evidence: MoveEvidence,
+    /// Verdicts are bound to the policy that was in force when the log received the move.
+    policy: PolicyId,
+    /// Keys that had been revoked by then.
+    revoked: Revocations,
+    at_ms: i64,
+    by: PersonId,
+}
+
 struct Checker<'a> {
     view: &'a View,
     log: &'a VerifiedLog,
     policy: &'a Policy,
-    landings: &'a HashMap<CommitId, (Received, RefMoved)>,
+    recorded: HashMap<(String, CommitId), Recorded>,
+    evidence: RepositoryEvidence<'a>,
+    now_ms: i64,
     monitor: &'a dyn Monitor,
 }
 
 impl Checker<'_> {
-    /// Why the policy would have refused a move; nothing when it would not.
-    fn judge(
-        &self,
-        name: &RefName,
-        from: Option<CommitId>,
-        to: CommitId,
-        evidence: &RepositoryEvidence<'_>,
-        now_ms: i64,
-    ) -> Result<Vec<String>, AppError> {
-        let commit = self.view.commit(to)?;
-        let before = match from {
-            Some(from) => self.view.commit(from)?.tree,
-            None => TreeNode::empty_id(),
-        };
-        let landing = self.landings.get(&to).filter(|(_, moved)| moved.reference == name.as_str());
-        let found: MoveEvidence = match landing {
-            Some((received, moved)) => evidence.of_move(self.log, *received, moved).unwrap_or_default(),
-            None => direct_evidence(self.view, before, commit.tree, self.monitor)?,
+    /// Whether the policy would have refused a move, and why.
+    fn judge(&self, name: &RefName, from: Option<CommitId>, to: CommitId) -> Result<Judged, AppError> {
+        let past = match self.past(name, from, to)? {
+            Ok(past) => past,
+            Err(why) => return Ok(Judged::Unknown(why)),
         };
         let (policy, repository) = (Some(self.policy), self.log.repository());
         let commits = brought(self.view, repository, policy, name.as_str(), from, &[to])?;
-        // Of a landing it is known which keys were revoked by then.
-        let mut revoked = self.log.revoked().clone();
-        if let Some((landed, _)) = landing {
-            revoked.retain(|_, revoked| revoked.sequence < landed.sequence);
-        }
-        let actor = self.actor(commit.committer.person);
-        // Verdicts are bound to the policy under which they were given; here only the rules are new.
-        let given = found.votes.iter().find_map(|vote| vote.approval.value().policy);
+        let actor = self.actor(&past);
+        let found = &past.evidence;
         let judged = judge(&Case {
             policy: self.policy,
-            policy_id: given.unwrap_or(PolicyId::from_bytes([0; 32])),
-            revoked: &revoked,
+            policy_id: past.policy,
+            revoked: &past.revoked,
             log_head: LogEntryId::from_bytes([0; 32]),
             reference: name.as_str(),
             from,
             to: Some(to),
             actor: actor.as_ref(),
-            at_ms: landing.map_or(now_ms, |(received, _)| received.unix_ms),
+            at_ms: past.at_ms,
             submission: None,
             changes: &found.changes,
             votes: &found.votes,
@@ -183,18 +207,53 @@ impl Checker<'_> {
             goes_back: found.goes_back,
             faults: &found.faults,
         });
-        let Err(refusal) = judged else { return Ok(Vec::new()) };
+        let Err(refusal) = judged else { return Ok(Judged::Permitted) };
         let told = refusal.missing.iter().filter(|missing| **missing != Missing::Unsigned);
         let mut because: Vec<String> = told.map(ToString::to_string).collect();
         if actor.is_none() {
             because.push("whoever made it is not in this policy, or has no key".to_owned());
         }
-        Ok(because)
+        Ok(Judged::Refused(because))
     }
 
-    /// Whoever moved it then, with a key that they have in this policy.
-    fn actor(&self, person: PersonId) -> Option<Actor> {
-        let (_, member) = self.policy.person(person)?;
-        Some(Actor { person, key: member.keys.first()?.key.clone() })
+    /// What spoke for a move when it happened, by the people and keys of the policy of that time; or why that
+    /// cannot be told.
+    fn past(
+        &self,
+        name: &RefName,
+        from: Option<CommitId>,
+        to: CommitId,
+    ) -> Result<Result<Past, String>, AppError> {
+        if let Some(Recorded { received, by, moved }) = self.recorded.get(&(name.as_str().to_owned(), to)) {
+            let Some(before) = self.log.before(self.view, received.sequence)? else {
+                return Ok(Err(format!("entry {} of the shared log cannot be read", received.sequence)));
+            };
+            let evidence = match self.evidence.of_move(&before, *received, moved) {
+                Ok(evidence) => evidence,
+                Err(error) => return Ok(Err(error.to_string())),
+            };
+            let policy = before.in_force().map_or(NO_POLICY, |in_force| in_force.id);
+            let (revoked, at_ms) = (before.revoked().clone(), received.unix_ms);
+            return Ok(Ok(Past { evidence, policy, revoked, at_ms, by: *by }));
+        }
+        let commit = self.view.commit(to)?;
+        let before = match from {
+            Some(from) => self.view.commit(from)?.tree,
+            None => TreeNode::empty_id(),
+        };
+        let evidence = direct_evidence(self.view, before, commit.tree, self.monitor)?;
+        let revoked = self.log.revoked().clone();
+        let by = commit.committer.person;
+        Ok(Ok(Past { evidence, policy: NO_POLICY, revoked, at_ms: self.now_ms, by }))
+    }
+
+    /// Whoever moved it then, with a key that they have in this policy: one that counted, if there is any.
+    fn actor(&self, past: &Past) -> Option<Actor> {
+        let (_, member) = self.policy.person(past.by)?;
+        let counts = |held: &&MemberKey| {
+            held.is_valid_at(past.at_ms) && !past.revoked.contains_key(&held.key.fingerprint())
+        };
+        let held = member.keys.iter().find(counts).or(member.keys.first())?;
+        Some(Actor { person: past.by, key: held.key.clone() })
     }
 }

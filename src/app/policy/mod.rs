@@ -6,6 +6,8 @@ pub mod check;
 pub mod history;
 pub mod init;
 pub mod keys;
+pub mod links;
+pub mod preview;
 pub mod show;
 
 use crate::app::common::guard::{remember, verified_log};
@@ -15,6 +17,7 @@ use crate::base::monitor::Monitor;
 use crate::base::time::Clock;
 use crate::object::policy_link::LinkError;
 use crate::repo::{Repository, View};
+use crate::rules::approval::listed;
 use crate::rules::policy::PolicyError;
 use crate::trust::chain::{InForce, VerifiedLog};
 use crate::trust::log_writer::LogWriter;
@@ -37,9 +40,18 @@ pub enum PolicyFailure {
     /// The text is that of the policy in force.
     #[error("this is the policy in force already")]
     Same,
-    /// No proposal is called so.
-    #[error("no proposed policy is called {name:?}")]
+    /// No proposal is called so, or none waits.
+    #[error("{}", no_proposal(name))]
     NoProposal { name: String },
+    /// No policy has that number or id.
+    #[error("no policy has the number or id {name:?}")]
+    NoPolicy { name: String },
+    /// Several policies are meant.
+    #[error("several policies fit: {}", listed(ids))]
+    Ambiguous { ids: Vec<String> },
+    /// It was announced by the recovery rule, and its time has not come.
+    #[error("that policy was announced, and may take effect from {from} on")]
+    TooSoon { from: String },
     /// The proposal follows a policy that is no longer in force.
     #[error("policy {number} was proposed before another one took effect")]
     Outdated { number: u64 },
@@ -55,6 +67,14 @@ pub enum PolicyFailure {
     /// The text is no fingerprint of a policy.
     #[error("{text:?} is no fingerprint: these are 64 letters and digits, 0 to 9 and a to f")]
     Fingerprint { text: String },
+}
+
+fn no_proposal(name: &str) -> String {
+    if name.is_empty() {
+        "no proposed policy waits for signatures".to_owned()
+    } else {
+        format!("no proposed policy is called {name:?}")
+    }
 }
 
 /// Whoever acts on a policy.

@@ -116,6 +116,11 @@ impl Acting<'_> {
         Reading::of(self.repository, self.keys, self.monitor)
     }
 
+    /// Reads the review log again, after something was added.
+    pub fn read_after(&self, before: &Reading) -> Result<Reading, AppError> {
+        before.again_of(self.repository, self.keys, self.monitor)
+    }
+
     /// Signs an action that has seen all of `log`, and keeps it in a change of its own.
     pub fn perform(&self, log: &ReviewLog, doing: Doing<'_>) -> Result<ActionId, AppError> {
         let Doing { deed, words, lists, note } = doing;

@@ -90,7 +90,7 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let note = JournalNote { verb: "comment", summary, ..JournalNote::default() };
     let doing = Doing { deed: Deed::Comment(comment), words, lists: &[], note };
     let action = acting.perform(&reading.log, doing)?;
-    let after = acting.read()?;
+    let after = acting.read_after(&reading)?;
     let (submission, _) = after.again(submission.id)?;
     let said = submission.comments.iter().find(|said| said.action == action);
     let said = said.ok_or_else(|| ReviewError::NoSubmission { name: draft.clone() })?;

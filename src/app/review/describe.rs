@@ -4,6 +4,7 @@ use crate::app::common::content::StoredContent;
 use crate::app::common::describe::{Describer, PersonLine, TimeLine};
 use crate::app::diff::access::StoredAccess;
 use crate::app::error::AppError;
+use crate::app::review::counting::{Counted, NOT_ASKED};
 use crate::app::review::log::{Lists, Reading, Standing, draft_of};
 use crate::base::id::{ActionId, AssetId, BodyId, CommitId, FileId, MetadataId, PersonId};
 use crate::base::monitor::Monitor;
@@ -102,12 +103,24 @@ pub struct AssetLine {
     pub file: Option<FileId>,
     /// Its length in bytes.
     pub bytes: Option<u64>,
-    /// Who approves.
+    /// Who approves, so that it counts.
     pub approved_by: Vec<PersonLine>,
+    /// Who approves, and it does not count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_counted: Vec<NotCounted>,
     /// Who objects.
     pub objections: Vec<Objection>,
     /// Who judged it before it became what it is now.
     pub changed_since: Vec<ChangedSince>,
+}
+
+/// Somebody whose approval does not count.
+#[derive(Debug, Clone, Serialize)]
+pub struct NotCounted {
+    /// Who.
+    pub by: PersonLine,
+    /// Why, as a clause: `it was given under another policy`.
+    pub why: String,
 }
 
 /// Somebody who does not want it so.
@@ -157,6 +170,9 @@ pub struct VerdictLine {
     pub words: Words,
     /// Whether it was taken back.
     pub taken_back: bool,
+    /// Why it counts for nothing, as a clause, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignored: Option<String>,
     /// Whether the policy does not know whoever gave it: then it counts for nothing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stranger: bool,
@@ -164,7 +180,12 @@ pub struct VerdictLine {
 
 impl VerdictLine {
     /// Describes a verdict.
-    pub fn of(view: &View, given: &Given, describer: &mut Describer<'_>) -> Result<Self, AppError> {
+    pub fn of(
+        view: &View,
+        given: &Given,
+        counted: &Counted,
+        describer: &mut Describer<'_>,
+    ) -> Result<Self, AppError> {
         Ok(Self {
             action: given.action,
             by: describer.person(given.by)?,
@@ -174,6 +195,7 @@ impl VerdictLine {
             paths: given.verdict.value().paths.clone(),
             words: Words::of(view, given.body, given.by)?,
             taken_back: !given.taken_back.is_empty(),
+            ignored: counted.ignored(given.action).map(str::to_owned),
             stranger: given.stranger,
         })
     }
@@ -182,8 +204,8 @@ impl VerdictLine {
 /// Describes a submission.
 pub fn line_of(
     reading: &Reading,
-    submission: &Submission,
-    lists: &Lists,
+    (submission, lists): (&Submission, &Lists),
+    counted: &Counted,
     describer: &mut Describer<'_>,
 ) -> Result<SubmissionLine, AppError> {
     let view = &reading.view;
@@ -193,9 +215,13 @@ pub fn line_of(
     let approvals = submission.approvals(lists);
     let (mut approved, mut objected) = (0, 0);
     for transition in transitions_of(submission, lists) {
-        match judge(submission, &approvals, transition)
+        match judge(submission, &approvals, transition, counted)
             .into_iter()
-            .map(|(_, yes)| yes)
+            .filter_map(|(_, word)| match word {
+                Word::Approves => Some(true),
+                Word::Objects => Some(false),
+                Word::ApprovesInVain => None,
+            })
             .reduce(|left, right| left && right)
         {
             Some(true) => approved += 1,
@@ -237,22 +263,45 @@ pub fn transitions_of<'l>(submission: &Submission, lists: &'l Lists) -> &'l [Tra
     list.map(TransitionList::as_slice).unwrap_or_default()
 }
 
-/// Who speaks of a transition, and whether they approve. Where somebody said both without having seen
-/// the other, the objection counts.
+/// What somebody says of a transition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Approves,
+    /// They approve, and it does not count.
+    ApprovesInVain,
+    Objects,
+}
+
+/// Who speaks of a transition, and what they say. Where somebody said both without having seen the other, the
+/// objection counts. Which approvals count says the policy where it has a rule about the transition; elsewhere one
+/// that is about exactly this does.
 fn judge<'a>(
     submission: &Submission,
     approvals: &'a [Verified<Approval>],
     transition: &Transition,
-) -> Vec<(&'a Approval, bool)> {
+    counted: &Counted,
+) -> Vec<(&'a Approval, Word)> {
     let ids = TransitionIds::of(transition);
-    let mut judged: BTreeMap<PersonId, (&Approval, bool)> = BTreeMap::new();
+    let counting = counted.of(transition);
+    let mut judged: BTreeMap<PersonId, (&Approval, Word)> = BTreeMap::new();
     for approval in submission.standing(approvals, &ids, false) {
-        if approval.coverage.covers(&ids, MetadataRule::Voids) {
-            let objects = approval.judgement.objects();
-            let entry = judged.entry(approval.person).or_insert((approval, true));
-            if objects {
-                *entry = (approval, false);
-            }
+        let is_exact = approval.coverage.covers(&ids, MetadataRule::Voids);
+        let counts = counting.map(|counting| counting.contains(&approval.action));
+        let word = match (approval.judgement.objects(), counts) {
+            (true, _) if is_exact => Word::Objects,
+            (false, Some(true)) => Word::Approves,
+            (false, None) if is_exact => Word::Approves,
+            (false, Some(false)) if is_exact => Word::ApprovesInVain,
+            _ => continue,
+        };
+        let entry = judged.entry(approval.person).or_insert((approval, word));
+        let is_worth_more = match (entry.1, word) {
+            (_, Word::Objects) => true,
+            (earlier, Word::Approves) => earlier == Word::ApprovesInVain,
+            (_, Word::ApprovesInVain) => false,
+        };
+        if is_worth_more {
+            *entry = (approval, word);
         }
     }
     judged.into_values().collect()
@@ -262,8 +311,8 @@ fn judge<'a>(
 pub fn asset_lines(
     repository: &Repository,
     view: &View,
-    submission: &Submission,
-    lists: &Lists,
+    (submission, lists): (&Submission, &Lists),
+    counted: &Counted,
     describer: &mut Describer<'_>,
     monitor: &dyn Monitor,
 ) -> Result<Vec<AssetLine>, AppError> {
@@ -271,15 +320,18 @@ pub fn asset_lines(
     let content = StoredContent::new(repository, view, monitor)?;
     let mut lines = Vec::new();
     for transition in transitions_of(submission, lists) {
-        let (mut approved_by, mut objections) = (Vec::new(), Vec::new());
-        let judged = judge(submission, &approvals, transition);
+        let (mut approved_by, mut not_counted, mut objections) = (Vec::new(), Vec::new(), Vec::new());
+        let judged = judge(submission, &approvals, transition, counted);
         let spoke: BTreeSet<PersonId> = judged.iter().map(|(approval, _)| approval.person).collect();
-        for (approval, approves) in judged {
+        for (approval, word) in judged {
             let by = describer.person(approval.person)?;
-            if approves {
-                approved_by.push(by);
-            } else {
-                objections.push(Objection { by, judgement: approval.judgement });
+            match word {
+                Word::Approves => approved_by.push(by),
+                Word::Objects => objections.push(Objection { by, judgement: approval.judgement }),
+                Word::ApprovesInVain => {
+                    let why = counted.ignored(approval.action).unwrap_or(NOT_ASKED).to_owned();
+                    not_counted.push(NotCounted { by, why });
+                }
             }
         }
         let mut changed_since = Vec::new();
@@ -301,6 +353,7 @@ pub fn asset_lines(
             file: after.and_then(|placed| placed.content.file()),
             bytes: after.and_then(|placed| placed.content.size()),
             approved_by,
+            not_counted,
             objections,
             changed_since,
         });

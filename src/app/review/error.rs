@@ -51,6 +51,15 @@ pub enum ReviewError {
     /// There is no verdict to take back.
     #[error("you have given no verdict on {draft}")]
     NoVerdict { draft: String },
+    /// A submission is taken back as a whole.
+    #[error("you have said nothing of these assets; what {draft} submits is taken back as a whole")]
+    WholeOnly { draft: String },
+    /// A verdict on very many assets is not given anew for all but some.
+    #[error("{left} assets of {draft} would be left of what you said: more than one verdict can name")]
+    TooManyLeft { draft: String, left: usize },
+    /// Nobody is called so who could be asked.
+    #[error("the policy names nobody who is called {name:?}")]
+    UnknownReviewer { name: String },
     /// A list of transitions that a submission names is not here.
     #[error("what the submission of {draft} would change is not here")]
     NoList { draft: String },

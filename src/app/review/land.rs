@@ -9,12 +9,14 @@ use crate::app::common::files_change::{FilesLine, prepare, targets_between};
 use crate::app::common::forward::refuse_dirty;
 use crate::app::common::guard::{Permit, Wish, set_reference};
 use crate::app::common::known_files::KnownFiles;
+use crate::app::common::on_demand::have_content;
 use crate::app::common::session::Session;
 use crate::app::common::signing::sign_commit;
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
 use crate::app::review::act::{Acting, Actor};
 use crate::app::review::candidate::Candidate;
+use crate::app::review::counting::Counting;
 use crate::app::review::describe::{SubmissionLine, line_of};
 use crate::app::review::log::{Reading, ReviewLog, draft_of};
 use crate::app::review::prospect::Prospect;
@@ -26,7 +28,7 @@ use crate::base::path::AssetPath;
 use crate::base::time::{Clock, Timestamp};
 use crate::object::action::{Audience, Deed};
 use crate::object::commit::{Commit, Signature};
-use crate::object::transition::Transition;
+use crate::object::transition::{Transition, TransitionList};
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::FilesChange;
 use crate::repo::refs::RefTarget;
@@ -81,6 +83,7 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let candidate = Candidate::of(view, log, submission, &lists)?;
     let mut prospect = candidate.prospect(repository, monitor)?;
     candidate.refuse_other(&prospect, &lists)?;
+    bring_content(acting, view, &prospect.list)?;
     // The branch may have got another schema since it was submitted.
     refuse_breaches(acting, &prospect, draft_of(submission), &candidate.branch)?;
     let message = options.message.clone().unwrap_or_else(|| format!("Land {}", draft_of(submission)));
@@ -94,17 +97,29 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     } else {
         job.carry_out(&mut session, &mut prospect, &commit, permit, clock, monitor)?
     };
-    let after = acting.read()?;
+    let after = acting.read_after(&reading)?;
     let (submission, lists) = after.again(submission.id)?;
     let mut describer = after.log.describer(&after.view)?;
+    let counting = Counting::of(repository, &after.view, clock.now(), monitor)?;
+    let counted = counting.counted(&after.log, submission, &lists)?;
     Ok(Report {
-        submission: line_of(&after, submission, &lists, &mut describer)?,
+        submission: line_of(&after, (submission, &lists), &counted, &mut describer)?,
         commit: if options.dry_run { None } else { Some(describer.commit(commit.id(), &commit)?) },
         protected,
         heads: job.candidate.heads,
         draft_went_on: went_on,
         files,
     })
+}
+
+/// What lands is content that was checked, and no claim: brings what is not here. What is withheld from whoever lands
+/// nobody gives them; for that others vouch, who approved it.
+fn bring_content(acting: &Acting<'_>, view: &View, list: &TransitionList) -> Result<(), AppError> {
+    let withheld = view.withheld()?;
+    let after = list.as_slice().iter().filter_map(|transition| transition.after.as_ref());
+    let seen = after.filter(|placed| !withheld.covers(&placed.path));
+    let files = seen.filter_map(|placed| placed.content.file().zip(placed.content.size()));
+    have_content(acting.repository, view, files, acting.monitor).map(drop)
 }
 
 struct Job<'a> {

@@ -14,6 +14,7 @@ use crate::object::source::ObjectSource as _;
 use crate::object::transition::TransitionList;
 use crate::repo::history::is_ancestor;
 use crate::repo::refs::RefName;
+use crate::repo::review_log::ActionRecord;
 use crate::repo::{RepoError, Repository, View};
 use crate::review::causal::Causal;
 use crate::review::entry::Entry;
@@ -47,6 +48,8 @@ pub struct ReviewLog {
     pub spoilt: Vec<Spoilt>,
     /// Landings that the shared log records, by submission.
     recorded: BTreeMap<ActionId, Landed>,
+    /// What was verified now and not before, each with what that rests on.
+    fresh: Vec<(ActionId, [u8; 32])>,
     roll: Option<HashMap<PersonId, String>>,
 }
 
@@ -63,6 +66,20 @@ impl Reading {
     pub fn of(repository: &Repository, keys: &dyn Keys, monitor: &dyn Monitor) -> Result<Self, AppError> {
         let view = repository.view()?;
         let log = ReviewLog::read(&view, repository.id(), keys, monitor)?;
+        log.keep_verified(repository);
+        Ok(Self { view, log })
+    }
+
+    /// Reads it again, after something was added: what this process verified before is not verified again.
+    pub fn again_of(
+        &self,
+        repository: &Repository,
+        keys: &dyn Keys,
+        monitor: &dyn Monitor,
+    ) -> Result<Self, AppError> {
+        let view = repository.view()?;
+        let log = ReviewLog::read_after(&view, repository.id(), keys, Some(&self.log.causal), monitor)?;
+        log.keep_verified(repository);
         Ok(Self { view, log })
     }
 
@@ -102,6 +119,47 @@ impl Standing {
     }
 }
 
+/// All actions that were verified, now or before.
+struct Known {
+    entries: Vec<Entry>,
+    spoilt: Vec<Spoilt>,
+    fresh: Vec<(ActionId, [u8; 32])>,
+}
+
+impl Known {
+    /// Verifies what was not verified before: by this process, or by this clone as far as it remembers that of the
+    /// very record.
+    fn of(view: &View, known: Option<&Causal>) -> Result<Self, AppError> {
+        let records = view.review_actions(Audience::Team)?;
+        let remembered = view.verified_actions(Audience::Team)?;
+        let verified = |record: &ActionRecord| {
+            let id = record.id();
+            let before = known.and_then(|known| known.get(id)).cloned();
+            let before = before.or_else(|| Entry::remembered(record, remembered.get(&id)?));
+            let spoilt = |reason: String| Spoilt { id, reason };
+            let is_fresh = before.is_none();
+            let entry = before.map_or_else(|| Entry::verify(record), Ok);
+            let entry = entry.map_err(|error| spoilt(error.to_string()))?;
+            if entry.action().audience != Audience::Team {
+                return Err(spoilt("it was signed for another audience".to_owned()));
+            }
+            Ok((entry, is_fresh.then(|| record.basis())))
+        };
+        let all: Vec<Result<(Entry, Option<[u8; 32]>), Spoilt>> = records.par_iter().map(verified).collect();
+        let mut found = Self { entries: Vec::new(), spoilt: Vec::new(), fresh: Vec::new() };
+        for result in all {
+            match result {
+                Ok((entry, basis)) => {
+                    found.fresh.extend(basis.map(|basis| (entry.id(), basis)));
+                    found.entries.push(entry);
+                }
+                Err(bad) => found.spoilt.push(bad),
+            }
+        }
+        Ok(found)
+    }
+}
+
 impl ReviewLog {
     /// Reads and verifies the log of the team.
     pub fn read(
@@ -110,27 +168,20 @@ impl ReviewLog {
         keys: &dyn Keys,
         monitor: &dyn Monitor,
     ) -> Result<Self, AppError> {
-        let records = view.review_actions(Audience::Team)?;
-        let verified: Vec<Result<Entry, Spoilt>> = records
-            .par_iter()
-            .map(|record| {
-                let spoilt = |reason: String| Spoilt { id: record.id(), reason };
-                let entry = Entry::verify(record).map_err(|error| spoilt(error.to_string()))?;
-                if entry.action().audience != Audience::Team {
-                    return Err(spoilt("it was signed for another audience".to_owned()));
-                }
-                Ok(entry)
-            })
-            .collect();
+        Self::read_after(view, repository, keys, None, monitor)
+    }
+
+    /// The same; `known` are actions that this process verified, whose ids are the hashes of what was signed.
+    fn read_after(
+        view: &View,
+        repository: RepositoryId,
+        keys: &dyn Keys,
+        known: Option<&Causal>,
+        monitor: &dyn Monitor,
+    ) -> Result<Self, AppError> {
+        let Known { entries, spoilt, fresh } = Known::of(view, known)?;
         if monitor.is_cancelled() {
             return Err(AppError::Cancelled);
-        }
-        let (mut entries, mut spoilt) = (Vec::new(), Vec::new());
-        for result in verified {
-            match result {
-                Ok(entry) => entries.push(entry),
-                Err(bad) => spoilt.push(bad),
-            }
         }
         let causal = Causal::new(entries);
         let state = fold(repository, &causal, keys);
@@ -142,7 +193,22 @@ impl ReviewLog {
                 recorded.insert(*id, landed);
             }
         }
-        Ok(Self { causal, state, spoilt, recorded, roll: keys.roll() })
+        Ok(Self { causal, state, spoilt, recorded, fresh, roll: keys.roll() })
+    }
+
+    /// Remembers what was verified, so that the next command does not do so again. Where the repository cannot be
+    /// written it just does.
+    fn keep_verified(&self, repository: &Repository) {
+        let keep = || -> Result<(), RepoError> {
+            let mut edit = repository.edit()?;
+            for (id, basis) in &self.fresh {
+                edit.remember_action(Audience::Team, *id, basis)?;
+            }
+            edit.commit()
+        };
+        if !self.fresh.is_empty() {
+            let _ = keep();
+        }
     }
 
     /// Describes people as the policy calls them.

@@ -4,6 +4,7 @@ pub mod act;
 pub mod candidate;
 pub mod certificate;
 pub mod comment;
+pub mod counting;
 pub mod describe;
 pub mod error;
 pub mod keys;

@@ -4,6 +4,7 @@ use crate::app::common::describe::TimeLine;
 use crate::app::error::AppError;
 use crate::app::review::candidate::Candidate;
 use crate::app::review::comment::CommentLine;
+use crate::app::review::counting::Counting;
 use crate::app::review::describe::{
     AssetLine, StateLine, SubmissionLine, VerdictLine, Words, asset_lines, line_of,
 };
@@ -105,6 +106,7 @@ pub fn list(
     let reading = Reading::of(repository, keys, monitor)?;
     let Reading { view, log } = &reading;
     let mut describer = log.describer(view)?;
+    let counting = Counting::of(repository, view, clock.now(), monitor)?;
     let mut submissions = Vec::new();
     for submission in log.state.submissions.values() {
         let open = log.standing(view, submission)?.over().is_none();
@@ -117,8 +119,9 @@ pub fn list(
         } else {
             Waiting::default()
         };
-        submissions
-            .push(ListLine { submission: line_of(&reading, submission, &lists, &mut describer)?, waiting });
+        let counted = counting.counted(log, submission, &lists)?;
+        let submission = line_of(&reading, (submission, &lists), &counted, &mut describer)?;
+        submissions.push(ListLine { submission, waiting });
     }
     submissions.sort_by_key(|line| (line.submission.state != StateLine::Open, line.submission.time.unix_ms));
     Ok(ListReport { submissions })
@@ -147,7 +150,10 @@ pub fn one(
         })
     });
     let rounds = rounds.collect::<Result<_, AppError>>()?;
-    let verdicts = submission.verdicts.iter().map(|given| VerdictLine::of(view, given, &mut describer));
+    let counting = Counting::of(repository, view, clock.now(), monitor)?;
+    let counted = counting.counted(log, submission, &lists)?;
+    let verdicts = submission.verdicts.iter();
+    let verdicts = verdicts.map(|given| VerdictLine::of(view, given, &counted, &mut describer));
     let verdicts = verdicts.collect::<Result<_, AppError>>()?;
     let comments = submission.comments.iter().map(|said| CommentLine::of(view, said, &mut describer));
     let comments = comments.collect::<Result<_, AppError>>()?;
@@ -157,10 +163,10 @@ pub fn one(
         Waiting::default()
     };
     Ok(Report {
-        submission: line_of(&reading, submission, &lists, &mut describer)?,
+        submission: line_of(&reading, (submission, &lists), &counted, &mut describer)?,
         waiting,
         rounds,
-        assets: asset_lines(repository, view, submission, &lists, &mut describer, monitor)?,
+        assets: asset_lines(repository, view, (submission, &lists), &counted, &mut describer, monitor)?,
         verdicts,
         comments,
         draft_went_on: draft_went_on(view, submission)?,

@@ -6,6 +6,7 @@ use crate::app::common::schema;
 use crate::app::draft::find_branch;
 use crate::app::error::AppError;
 use crate::app::review::act::{Acting, Actor};
+use crate::app::review::counting::Counting;
 use crate::app::review::describe::{AssetLine, SubmissionLine, asset_lines, line_of};
 use crate::app::review::error::ReviewError;
 use crate::app::review::log::{Reading, ReviewLog, Standing, draft_of};
@@ -51,17 +52,20 @@ pub struct Report {
 pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let Acting { repository, actor, clock, monitor, .. } = *acting;
     monitor.phase(Phase { name: "Comparing", files_total: None, bytes_total: None });
-    let Reading { view, log } = acting.read()?;
-    let (draft, branch) = names(&view, options)?;
-    let (base, head) = tips(&view, &draft, &branch)?;
-    let prospect = Prospect::of(repository, &view, base, head, monitor)?;
+    let reading = acting.read()?;
+    let Reading { view, log } = &reading;
+    let (draft, branch) = names(view, options)?;
+    let (base, head) = tips(view, &draft, &branch)?;
+    let prospect = Prospect::of(repository, view, base, head, monitor)?;
     refuse_unseen(&prospect, &draft, &branch)?;
     refuse_breaches(acting, &prospect, draft.name(), &branch)?;
-    let before = open_of(&view, &log, actor, &draft, &branch)?;
+    refuse_unknown(acting, &options.reviewers)?;
+    let before = open_of(view, log, actor, &draft, &branch)?;
     let list = ListRef::of(&prospect.list);
     if let Some(round) = before.and_then(Submission::current)
         && round.proposal.list == list
         && round.proposal.head == head
+        && (options.reviewers.is_empty() || options.reviewers == round.proposal.reviewers)
     {
         return Err(ReviewError::NothingNew { draft: draft.name().to_owned() }.into());
     }
@@ -75,7 +79,7 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
         Some(submission) => Deed::Update { submission: submission.id, proposal },
         None => Deed::Submit(proposal),
     };
-    let signed = actor.sign(repository.id(), &log, deed, &options.message, clock)?;
+    let signed = actor.sign(repository.id(), log, deed, &options.message, clock)?;
     let mut edit = repository.edit()?;
     prospect.keep_metadata(&mut edit)?;
     let action = signed.keep(&mut edit, actor.identity, &[&prospect.list])?;
@@ -83,18 +87,21 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let summary = format!("submitted {draft} to {branch}");
     edit.record(JournalNote { verb: "submit", summary, ..JournalNote::default() }, clock.now())?;
     edit.commit()?;
-    report(acting, id)
+    report(acting, &reading, id)
 }
 
-fn report(acting: &Acting<'_>, id: ActionId) -> Result<Report, AppError> {
-    let after = acting.read()?;
+fn report(acting: &Acting<'_>, before: &Reading, id: ActionId) -> Result<Report, AppError> {
+    let after = acting.read_after(before)?;
     let (submission, lists) = after.again(id)?;
     let mut describer = after.log.describer(&after.view)?;
-    let assets =
-        asset_lines(acting.repository, &after.view, submission, &lists, &mut describer, acting.monitor)?;
+    let Acting { repository, clock, monitor, .. } = *acting;
+    let counting = Counting::of(repository, &after.view, clock.now(), monitor)?;
+    let counted = counting.counted(&after.log, submission, &lists)?;
+    let subject = (submission, &lists);
+    let assets = asset_lines(repository, &after.view, subject, &counted, &mut describer, monitor)?;
     let kept = assets.iter().filter(|asset| !asset.approved_by.is_empty()).count() as u64;
     let voided = assets.iter().filter(|asset| !asset.changed_since.is_empty()).count() as u64;
-    let submission = line_of(&after, submission, &lists, &mut describer)?;
+    let submission = line_of(&after, subject, &counted, &mut describer)?;
     Ok(Report { submission, assets, kept, voided })
 }
 
@@ -141,6 +148,26 @@ fn refuse_unseen(prospect: &Prospect<'_>, draft: &RefName, branch: &RefName) -> 
         return Err(ReviewError::NothingToSubmit { draft, branch }.into());
     }
     Ok(())
+}
+
+/// Refuses to ask people whom nobody knows: a mistyped name would wait for ever. Where there is no policy, people are
+/// called as whoever submits calls them.
+fn refuse_unknown(acting: &Acting<'_>, reviewers: &[String]) -> Result<(), AppError> {
+    let log =
+        verified_log(acting.repository, &acting.repository.view()?, acting.clock.now(), acting.monitor)?;
+    let Some(in_force) = log.in_force() else { return Ok(()) };
+    let policy = &in_force.policy;
+    let is_known = |asked: &str| {
+        let person = policy.people.iter().any(|(handle, member)| {
+            let name = member.name.as_deref().unwrap_or_default();
+            handle.as_str() == asked || name.to_lowercase() == asked.to_lowercase()
+        });
+        person || policy.roles.keys().any(|role| role.as_str() == asked)
+    };
+    match reviewers.iter().find(|asked| !is_known(asked)) {
+        Some(name) => Err(ReviewError::UnknownReviewer { name: name.clone() }.into()),
+        None => Ok(()),
+    }
 }
 
 /// Refuses what does not fit the schema of the branch, where its policy asks for that: by what is in the files,

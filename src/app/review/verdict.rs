@@ -1,7 +1,9 @@
 //! `approve`, `request-changes` and `reject`: a verdict on a submission, a folder or single assets.
 
+use crate::app::common::on_demand::have_content;
 use crate::app::error::AppError;
 use crate::app::review::act::{Acting, Doing, Subject};
+use crate::app::review::counting::Counting;
 use crate::app::review::describe::{SubmissionLine, VerdictLine, line_of, transitions_of};
 use crate::app::review::error::ReviewError;
 use crate::app::review::log::{Reading, ReviewLog, draft_of};
@@ -53,6 +55,9 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let (submission, lists) = reading.find(submission.as_deref())?;
     refuse_over(&reading.view, &reading.log, submission)?;
     let list = named(submission, transitions_of(submission, &lists), paths)?;
+    if options.judgement == Judgement::Approve {
+        bring_content(acting, &reading.view, &list)?;
+    }
     let verdict = Verdict {
         submission: submission.id,
         branch: submission.branch().to_owned(),
@@ -68,7 +73,15 @@ pub fn run(acting: &Acting<'_>, options: &Options) -> Result<Report, AppError> {
     let summary = format!("judged {} assets of {}", list.len(), draft_of(submission));
     let note = JournalNote { verb, summary, ..JournalNote::default() };
     let action = acting.perform(&reading.log, Doing { deed, words, lists: &[&list], note })?;
-    report(&acting.read()?, submission.id, action)
+    report(acting, &reading, submission.id, action)
+}
+
+/// Nobody answers for content that they do not have: what a manifest says of it is a claim until it was checked.
+/// Brings what is not here, or refuses.
+fn bring_content(acting: &Acting<'_>, view: &View, list: &TransitionList) -> Result<(), AppError> {
+    let after = list.as_slice().iter().filter_map(|transition| transition.after.as_ref());
+    let files = after.filter_map(|placed| placed.content.file().zip(placed.content.size()));
+    have_content(acting.repository, view, files, acting.monitor).map(drop)
 }
 
 /// Refuses what is about a submission that is over.
@@ -100,16 +113,24 @@ fn named(
     Ok(TransitionList::new(all.iter().cloned()).within(paths))
 }
 
-fn report(after: &Reading, submission: ActionId, action: ActionId) -> Result<Report, AppError> {
+fn report(
+    acting: &Acting<'_>,
+    before: &Reading,
+    submission: ActionId,
+    action: ActionId,
+) -> Result<Report, AppError> {
+    let after = acting.read_after(before)?;
     let (submission, lists) = after.again(submission)?;
+    let counting = Counting::of(acting.repository, &after.view, acting.clock.now(), acting.monitor)?;
+    let counted = counting.counted(&after.log, submission, &lists)?;
     let mut describer = after.log.describer(&after.view)?;
     let given = submission.verdicts.iter().find(|given| given.action == action);
     let given = given.ok_or_else(|| ReviewError::NoVerdict { draft: draft_of(submission).to_owned() })?;
     Ok(Report {
-        verdict: VerdictLine::of(&after.view, given, &mut describer)?,
+        verdict: VerdictLine::of(&after.view, given, &counted, &mut describer)?,
         own: given.by == submission.by,
         draft_went_on: draft_went_on(&after.view, submission)?,
-        submission: line_of(after, submission, &lists, &mut describer)?,
+        submission: line_of(&after, (submission, &lists), &counted, &mut describer)?,
     })
 }
 

@@ -109,7 +109,7 @@ fn give(
     let options = Options { subject, judgement, message, policy: desk.keys.policy() };
     let report = verdict::run(&desk.acting(context), &options)?;
     context.print(verb, &report, show)?;
-    if report.own && judgement == Judgement::Approve {
+    if report.own && judgement == Judgement::Approve && report.verdict.ignored.is_none() {
         context.hint("you submitted it yourself: whether your own word counts is for the policy to say");
     }
     if report.draft_went_on {
@@ -128,6 +128,9 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
             page.line(format_args!("You asked for changes of {assets} of {draft}."))?;
         }
         Judgement::Reject => page.line(format_args!("You rejected {assets} of {draft}."))?,
+    }
+    if let Some(why) = &report.verdict.ignored {
+        page.line(format_args!("It does not count: {why}."))?;
     }
     let line = &report.submission;
     page.remark(format_args!("{} of {} approved by now.", line.approved, assets_text(line.assets)))

@@ -1,6 +1,6 @@
 //! `pent audit`.
 
-use crate::app::audit::{self, EventLine, Options, Report, Source};
+use crate::app::audit::{self, EventLine, Options, Range, Report, Source};
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::output::columns::{Cell, Columns};
@@ -17,9 +17,10 @@ use std::io::{self, Write as _};
 /// elsewhere than it says.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Only this branch or tag
-    #[arg(value_name = "NAME")]
-    name: Option<String>,
+    /// Only this branch or tag; or a part: `12..40` for entries of the shared log, `v1..main` for moves to commits
+    /// that main has and v1 has not
+    #[arg(value_name = "NAME|RANGE")]
+    what: Option<String>,
     /// Only from this day or moment on
     #[arg(long, value_name = "DATE")]
     since: Option<String>,
@@ -47,6 +48,7 @@ impl Describe for Arguments {
             line: "pent audit --since 2026-01-01 --csv > audit.csv",
             what: "this year, for a spreadsheet",
         },
+        Example { line: "pent audit v1..main", what: "what happened since a tag" },
         Example { line: "pent audit --anew", what: "verify the whole history again" },
     ];
 }
@@ -56,8 +58,10 @@ impl Verb for Arguments {
         let repository = context.repository_to_read()?;
         let now = context.clock().now();
         let date = |text: Option<&String>| text.map(|text| parse_date(text, now)).transpose();
+        let range = self.what.as_deref().and_then(range_of);
         let options = Options {
-            name: self.name.clone(),
+            name: self.what.clone().filter(|_| range.is_none()),
+            range,
             since: date(self.since.as_ref())?,
             until: date(self.until.as_ref())?,
             anew: self.anew,
@@ -81,6 +85,20 @@ impl Verb for Arguments {
         let sound = report.chain.problem.is_none() && report.strays.is_empty();
         Ok(if sound { ExitStatus::Done } else { ExitStatus::Damaged })
     }
+}
+
+/// `12..40` are entries, `a..b` are revisions; an end that is left out is the first or last there is.
+fn range_of(text: &str) -> Option<Range> {
+    let (from, to) = text.split_once("..")?;
+    let number = |text: &str, otherwise: u64| match text {
+        "" => Some(otherwise),
+        text => text.parse::<u64>().ok(),
+    };
+    if let (Some(from), Some(to)) = (number(from, 1), number(to, u64::MAX)) {
+        return Some(Range::Entries { from, to });
+    }
+    let until = if to.is_empty() { "@" } else { to };
+    Some(Range::Commits { except: from.to_owned(), until: until.to_owned() })
 }
 
 fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {

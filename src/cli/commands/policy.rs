@@ -4,7 +4,7 @@ mod show;
 
 use crate::app::common::signing::SigningAs;
 use crate::app::error::AppError;
-use crate::app::policy::{self, Acting, PolicyFailure, change, check, history, init, keys};
+use crate::app::policy::{self, Acting, PolicyFailure, change, check, history, init, keys, preview};
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
 use crate::cli::verb::{Describe, Example, Group, Verb};
@@ -35,8 +35,11 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
-    /// Show the policy in force, and who it names
+    /// Show the policy in force, and who it names; or an earlier or proposed one, and what it changes
     Show {
+        /// Its number, or the beginning of its id; the one in force when left out
+        #[arg(value_name = "NUMBER|ID")]
+        policy: Option<String>,
         /// Only its text, as it was signed
         #[arg(long)]
         text: bool,
@@ -60,10 +63,18 @@ enum Command {
         recovery: bool,
     },
     /// Sign a policy that somebody proposed
+    ///
+    /// Shows first what it changes, and which past moves of branches it would have refused, and asks.
     Sign {
-        /// The beginning of its id; the only proposal when left out
+        /// The beginning of its id, or its number; the only proposal when left out
         #[arg(value_name = "ID")]
         id: Option<String>,
+        /// By the recovery rule, because those who may change the policy can no longer sign
+        #[arg(long)]
+        recovery: bool,
+        /// Only show it
+        #[arg(short = 'n', long)]
+        dry_run: bool,
     },
     /// Forget a proposed policy
     Withdraw {
@@ -78,7 +89,11 @@ enum Command {
         fingerprint: Vec<String>,
     },
     /// List the policies so far, and those that wait for signatures
-    Log,
+    Log {
+        /// Say what each of them changes
+        #[arg(long)]
+        diff: bool,
+    },
     /// Say what a policy would have meant for the past, without changing anything
     Check {
         /// A file with the policy; the one in force when left out
@@ -109,6 +124,7 @@ impl Describe for Arguments {
             line: "pent policy edit -m \"Ben becomes an editor\"",
             what: "change it, and sign the change",
         },
+        Example { line: "pent policy show 3", what: "an earlier or a proposed one, and what it changes" },
         Example { line: "pent policy check new-policy.toml", what: "what it would have meant for the past" },
         Example {
             line: "pent policy revoke ben -m \"laptop stolen\"",
@@ -121,19 +137,13 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         match self.command {
             Command::Init { handle, file } => begin(context, handle, file),
-            Command::Show { text } => show_policy(context, text),
+            Command::Show { policy, text } => show_policy(context, policy.as_deref(), text),
             Command::Edit { message } => edit(context, message),
             Command::Propose { file, message, recovery } => {
                 let (text, reason) = (read(context, &file)?, message.unwrap_or_default());
                 propose(context, &change::Options { text, reason, recovery })
             }
-            Command::Sign { id } => {
-                let repository = context.repository()?;
-                let signing = sign_as(context)?;
-                let report = change::sign(&acting(context, &repository, &signing), id.as_deref())?;
-                context.print("policy-sign", &report, show::change)?;
-                Ok(ExitStatus::Done)
-            }
+            Command::Sign { id, recovery, dry_run } => sign(context, id.as_deref(), recovery, dry_run),
             Command::Withdraw { id } => {
                 let repository = context.repository()?;
                 let signing = sign_as(context)?;
@@ -147,9 +157,9 @@ impl Verb for Arguments {
                 context.print("policy-trust", &report, show::trusted)?;
                 Ok(ExitStatus::Done)
             }
-            Command::Log => {
+            Command::Log { diff } => {
                 let repository = context.repository_to_read()?;
-                let report = history::run(&repository, context.clock(), context.monitor())?;
+                let report = history::run(&repository, diff, context.clock(), context.monitor())?;
                 context.print("policy-log", &report, show::history)?;
                 Ok(ExitStatus::Done)
             }
@@ -161,13 +171,7 @@ impl Verb for Arguments {
                 context.print("policy-check", &report, show::check)?;
                 Ok(ExitStatus::Done)
             }
-            Command::Revoke { key, message } => {
-                let repository = context.repository()?;
-                let signing = sign_as(context)?;
-                let report = keys::revoke(&acting(context, &repository, &signing), &key, &message)?;
-                context.print("policy-revoke", &report, show::revoked)?;
-                Ok(ExitStatus::Done)
-            }
+            Command::Revoke { key, message } => revoke(context, &key, &message),
         }
     }
 }
@@ -215,9 +219,45 @@ fn handle_of(name: &str) -> String {
     first.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
-fn show_policy(context: &mut Context, text: bool) -> Result<ExitStatus, Failure> {
+/// Nobody signs what they have not seen.
+fn sign(
+    context: &mut Context,
+    id: Option<&str>,
+    recovery: bool,
+    dry_run: bool,
+) -> Result<ExitStatus, Failure> {
+    let repository = context.repository()?;
+    let seen = preview::run(&repository, id, context.clock(), context.monitor())?;
+    if dry_run {
+        context.print("policy-preview", &seen, show::preview)?;
+        return Ok(ExitStatus::Done);
+    }
+    context.print_for_people(&seen, show::preview)?;
+    context.confirm(&format!("Sign policy {} ({})?", seen.number, seen.id.short()))?;
+    let signing = sign_as(context)?;
+    let id = seen.id.to_string();
+    let report = change::sign_by(&acting(context, &repository, &signing), Some(&id), recovery)?;
+    context.print("policy-sign", &report, show::change)?;
+    Ok(ExitStatus::Done)
+}
+
+fn revoke(context: &mut Context, key: &str, message: &str) -> Result<ExitStatus, Failure> {
+    let repository = context.repository()?;
+    let signing = sign_as(context)?;
+    let foresight = keys::foresee(&acting(context, &repository, &signing), key)?;
+    if !foresight.lost.is_empty() {
+        let (print, who) = (foresight.key, &foresight.person);
+        context.warn(&format!("without the key {print} of {who} {}", foresight.lost.join("; ")));
+        context.confirm(&format!("End the key of {who} all the same?"))?;
+    }
+    let report = keys::revoke(&acting(context, &repository, &signing), key, message)?;
+    context.print("policy-revoke", &report, show::revoked)?;
+    Ok(ExitStatus::Done)
+}
+
+fn show_policy(context: &mut Context, name: Option<&str>, text: bool) -> Result<ExitStatus, Failure> {
     let repository = context.repository_to_read()?;
-    let report = policy::show::run(&repository, context.clock(), context.monitor())?;
+    let report = policy::show::run(&repository, name, context.clock(), context.monitor())?;
     if text {
         std::io::Write::write_all(&mut context.raw_output(), report.policy.as_bytes())?;
     } else {
@@ -228,7 +268,7 @@ fn show_policy(context: &mut Context, text: bool) -> Result<ExitStatus, Failure>
 
 fn edit(context: &mut Context, message: Option<String>) -> Result<ExitStatus, Failure> {
     let repository = context.repository()?;
-    let report = policy::show::run(&repository, context.clock(), context.monitor())?;
+    let report = policy::show::run(&repository, None, context.clock(), context.monitor())?;
     let Some(text) = context.edit_text(&report.policy, "policy.toml")? else {
         return Err(AppError::from(PolicyFailure::Same).into());
     };
@@ -252,7 +292,8 @@ fn propose(context: &mut Context, options: &change::Options) -> Result<ExitStatu
     let report = change::propose(&acting(context, &repository, &signing), options)?;
     context.print("policy-propose", &report, show::change)?;
     if report.outcome == change::Outcome::Waits {
-        context.hint("the others sign it with `pent policy sign`");
+        let recovery = if options.recovery { " --recovery" } else { "" };
+        context.hint(&format!("the others sign it with `pent policy sign{recovery}`"));
     }
     Ok(ExitStatus::Done)
 }

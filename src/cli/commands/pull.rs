@@ -1,7 +1,7 @@
 //! `pent pull`.
 
 use crate::app::merge::Outcome;
-use crate::app::pull::{self, Options, Report};
+use crate::app::pull::{self, Failed, Options, Report};
 use crate::cli::commands::{fetch, merge};
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
@@ -40,10 +40,20 @@ impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         let repository = context.repository()?;
         let options = Options { remote: self.remote, identity: context.identity_or_ask()? };
-        let report = {
+        let pulled = {
             let (reach, clock, monitor) = (context.reach(), context.clock(), context.monitor());
             let signing = context.signing_when_needed(options.identity.as_ref());
-            pull::run(&repository, &options, &signing, &reach, clock, monitor)?
+            pull::run(&repository, &options, &signing, &reach, clock, monitor)
+        };
+        let report = match pulled {
+            Ok(report) => report,
+            Err(Failed { report, error }) => {
+                // What was seen at the remote is told whatever came after it.
+                if let Some(report) = report.as_deref() {
+                    context.print("pull", report, show)?;
+                }
+                return Err(error.into());
+            }
         };
         context.print("pull", &report, show)?;
         if let Some(merge) = &report.merge {

@@ -119,6 +119,9 @@ fn show_said(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         let back = if verdict.taken_back { ", and took it back" } else { "" };
         let (by, assets) = (who(&verdict.by), assets_text(verdict.assets));
         page.line(format_args!("{by} {} ({assets}), {when}{back}", judged(verdict.judgement)))?;
+        if let (Some(why), false) = (&verdict.ignored, verdict.taken_back) {
+            page.line(format_args!("  It does not count: {why}."))?;
+        }
         write_words(page, &verdict.words, "  ")?;
     }
     for comment in &report.comments {

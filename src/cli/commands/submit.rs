@@ -49,7 +49,12 @@ impl Verb for Arguments {
         let options = Options {
             draft: self.draft,
             branch: self.to,
-            reviewers: self.reviewers.into_iter().map(|name| name.trim().to_owned()).collect(),
+            reviewers: self
+                .reviewers
+                .iter()
+                .map(|name| name.trim().to_owned())
+                .filter(|name| !name.is_empty())
+                .collect(),
             message: self.message,
         };
         let report = submit::run(&desk.acting(context), &options)?;

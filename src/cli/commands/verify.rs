@@ -93,6 +93,9 @@ fn show(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     if let [check] = report.commits.as_slice() {
         let verdict = match check.outcome {
             Outcome::Good => "It counts.",
+            Outcome::Missing if check.is_landed() => {
+                "The branch has it as the policy asks; what is missing was not asked for."
+            }
             Outcome::Missing => "It does not count yet.",
             Outcome::Wrong => "Do not trust it.",
         };

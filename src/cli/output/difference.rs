@@ -5,6 +5,8 @@
 
 mod text;
 
+pub use text::write_text;
+
 use crate::app::common::field_value;
 use crate::app::common::problem::ProblemLine;
 use crate::app::diff::{FileDiff, Limit, Summary};
@@ -90,7 +92,7 @@ fn write_file(page: &mut Page<'_>, file: &FileDiff, ranges: bool) -> io::Result<
         page.line(format_args!("    {text}"))?;
     }
     match &file.content {
-        Some(ContentDiff::Text(diff)) => text::write_text(page, diff)?,
+        Some(ContentDiff::Text(diff)) => write_text(page, diff)?,
         Some(ContentDiff::Bytes(diff)) if ranges => {
             for range in &diff.ranges {
                 page.line(format_args!("    {}", range_text(range)))?;

@@ -58,6 +58,10 @@ pub fn write_assets(page: &mut Page<'_>, assets: &[AssetLine]) -> io::Result<()>
             let people: Vec<String> = asset.approved_by.iter().map(who).collect();
             page.line(format_args!("      approved by {}", names(&people)))?;
         }
+        for other in &asset.not_counted {
+            let (by, why) = (who(&other.by), &other.why);
+            page.line(format_args!("      {by} approved, which does not count: {why}"))?;
+        }
         for objection in &asset.objections {
             let by = page.styles.paint(ACCENT, who(&objection.by));
             page.line(format_args!("      {by} {}", judged(objection.judgement)))?;

@@ -64,6 +64,26 @@ pub fn approvals(case: &Case<'_>) -> Vec<BTreeSet<usize>> {
     found
 }
 
+/// The verdicts that count for no rule of the branch, by their places, and why.
+pub fn ignored(case: &Case<'_>) -> BTreeMap<usize, Ignored> {
+    let (mut found, mut counting) = (BTreeMap::new(), BTreeSet::new());
+    let Some(name) = case.reference.strip_prefix(BRANCH) else { return found };
+    for (rule, _) in case.policy.branch_rules(name) {
+        for (place, worth) in RuleCase::new(case, name, rule).worth.iter().enumerate() {
+            match worth.ignored {
+                Some(why) => {
+                    found.entry(place).or_insert(why);
+                }
+                None => {
+                    counting.insert(place);
+                }
+            }
+        }
+    }
+    found.retain(|place, _| !counting.contains(place));
+    found
+}
+
 /// Whoever moves a name must be somebody, with a key that counts now, who may send changes.
 fn check_actor(case: &Case<'_>, actor: &Actor, missing: &mut Vec<Missing>) -> Option<Handle> {
     let key = actor.key.fingerprint();
@@ -177,8 +197,8 @@ struct Worth {
     /// Whose word it is, when its key counts and it was not taken back: it takes the place of what that
     /// person said before, whether or not it counts itself.
     speaks: Option<Handle>,
-    /// Whether it counts.
-    counts: bool,
+    /// Why it does not count; `None` when it does.
+    ignored: Option<Ignored>,
 }
 
 impl<'a> RuleCase<'a> {
@@ -197,7 +217,7 @@ impl<'a> RuleCase<'a> {
                 let who = claimed.unwrap_or_else(|| vote.approval.key().fingerprint().to_string());
                 found.ignored.push((who, *why));
             }
-            found.worth.push(Worth { speaks: who.ok().filter(|_| !is_over), counts: weighed.is_ok() });
+            found.worth.push(Worth { speaks: who.ok().filter(|_| !is_over), ignored: weighed.err() });
         }
         found.ignored.sort();
         found.ignored.dedup();
@@ -249,7 +269,7 @@ impl<'a> RuleCase<'a> {
             let (approval, worth) = (votes[place].approval.value(), &self.worth[place]);
             let exact = approval.judgement.objects();
             let rule = if exact { MetadataRule::default() } else { self.rule.metadata };
-            let handle = worth.speaks.as_ref().filter(|_| worth.counts)?;
+            let handle = worth.speaks.as_ref().filter(|_| worth.ignored.is_none())?;
             approval.coverage.covers(ids, rule).then_some((place, handle))
         });
         counting.collect()
@@ -276,7 +296,7 @@ impl<'a> RuleCase<'a> {
     fn require(&self, approvers: &BTreeSet<Handle>, paths: &Paths, missing: &mut Vec<Missing>) {
         let policy = self.case.policy;
         for (requirement, lacking) in unmet(policy, &self.rule.approvals, approvers, self.rule.share) {
-            let mut able = could(policy, requirement, approvers, self.case.at_ms);
+            let mut able = could(policy, requirement, approvers, (self.case.at_ms, self.case.revoked));
             if !self.rule.own {
                 able.retain(|handle| !is_author(self.case, handle));
             }

@@ -12,8 +12,8 @@ mod judge;
 mod quorum;
 mod sentences;
 
-pub use judge::{approvals, judge, speaker};
-pub use quorum::{check_quorum, unmet};
+pub use judge::{approvals, ignored, judge, speaker};
+pub use quorum::{can_sign, check_quorum, unmet};
 pub use sentences::{asked, listed};
 
 use crate::base::id::{ActionId, CommitId, LogEntryId, PersonId, PolicyId};

@@ -2,7 +2,7 @@
 
 use crate::object::signature::PublicKey;
 use crate::rules::approval::{Missing, Revocations};
-use crate::rules::policy::{Handle, Policy, Requirement};
+use crate::rules::policy::{Handle, MemberKey, Policy, Requirement};
 use std::collections::BTreeSet;
 
 /// What each requirement lacks, given who stands for it.
@@ -105,7 +105,7 @@ pub fn check_quorum(
         requirement: requirement.clone(),
         lacking,
         have: fitting(policy, requirement, &signers),
-        could: could(policy, requirement, &signers, at_ms),
+        could: could(policy, requirement, &signers, (at_ms, revoked)),
     });
     Err(missing.collect())
 }
@@ -120,13 +120,15 @@ pub(super) fn could(
     policy: &Policy,
     requirement: &Requirement,
     already: &BTreeSet<Handle>,
-    at_ms: i64,
+    (at_ms, revoked): (i64, &Revocations),
 ) -> Vec<Handle> {
     let named = policy.people_of(&requirement.of);
-    let able = named.into_iter().filter(|person| {
-        let member = policy.people.get(person);
-        let has_key = member.is_some_and(|member| member.keys.iter().any(|key| key.is_valid_at(at_ms)));
-        has_key && !already.contains(person)
-    });
-    able.collect()
+    let able = named.into_iter().filter(|person| !already.contains(person));
+    able.filter(|person| can_sign(policy, person, at_ms, revoked)).collect()
+}
+
+/// Whether somebody has a key that counts at a moment.
+pub fn can_sign(policy: &Policy, person: &Handle, at_ms: i64, revoked: &Revocations) -> bool {
+    let counts = |held: &MemberKey| held.is_valid_at(at_ms) && !revoked.contains_key(&held.key.fingerprint());
+    policy.people.get(person).is_some_and(|member| member.keys.iter().any(counts))
 }

@@ -115,8 +115,9 @@ fn change_rules(story: &mut Story, ben: &Ben) {
     ];
     propose(story, ben, "Two of us", &two);
     propose(story, ben, "Anybody approves their own", &[("own = true", "own = false")]);
-    story.tell(&["policy", "log"]);
-    story.tell_as("ben", &["policy", "sign"]);
+    story.tell(&["policy", "log", "--diff"]);
+    story.tell_as("ben", &["policy", "sign", "--dry-run"]);
+    story.tell_as("ben", &["policy", "sign", "--yes"]);
     let reason = ["--permission", "../permission.json", "--reason", "Rights ran out"];
     let everywhere = [&["erase", "brand/logo.svg@1", "--everywhere"][..], &reason].concat();
     story.tell(&everywhere);
@@ -125,8 +126,8 @@ fn change_rules(story: &mut Story, ben: &Ben) {
     propose(story, ben, "Not this one", &[("own = false", "own = true")]);
     story.tell(&["policy", "withdraw"]);
     story.tell(&["policy", "log"]);
-    story.tell(&["policy", "revoke", "ben", "-m", "laptop stolen"]);
-    story.tell(&["policy", "show"]);
+    story.tell(&["policy", "revoke", "ben", "-m", "laptop stolen", "--yes"]);
+    story.tell(&["policy", "show", "2"]);
     story.tell(&["audit", "main"]);
 }
 

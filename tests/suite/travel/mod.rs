@@ -28,6 +28,7 @@ macro_rules! untrusted {
 
 mod careless;
 mod hostile;
+mod keeping_up;
 pub mod locks;
 mod logs;
 mod moments;
@@ -201,6 +202,15 @@ pub fn share(house: &House, by: u8, nas: &Nas) {
 }
 
 pub fn try_clone(nas: &Nas, expected: Option<PolicyId>) -> Result<(House, clone::Report), AppError> {
+    clone_as(nas, expected, false)
+}
+
+/// A clone that brings content when it is asked for, without the means to ask.
+pub fn lazy_clone_of(nas: &Nas) -> House {
+    clone_as(nas, None, true).expect("a clone").0
+}
+
+fn clone_as(nas: &Nas, expected: Option<PolicyId>, lazy: bool) -> Result<(House, clone::Report), AppError> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let clock = Seconds::from(1_772_382_000_000);
     let options = clone::Options {
@@ -208,7 +218,7 @@ pub fn try_clone(nas: &Nas, expected: Option<PolicyId>) -> Result<(House, clone:
         folder: folder.path().to_owned(),
         branch: None,
         expected,
-        lazy: false,
+        lazy,
         sparse: Vec::new(),
     };
     let report = clone::run(&options, &reach(), &clock, &SilentMonitor)?;
@@ -250,9 +260,12 @@ pub fn fetch(house: &House) -> fetch::Report {
 }
 
 pub fn pull(house: &House, by: u8) -> pull::Report {
+    try_pull(house, by).expect("a pull")
+}
+
+pub fn try_pull(house: &House, by: u8) -> Result<pull::Report, pull::Failed> {
     let options = pull::Options { remote: None, identity: Some(identity(by)) };
     pull::run(&house.repository, &options, &|| signing(by), &reach(), &house.clock, &SilentMonitor)
-        .expect("a pull")
 }
 
 /// Fetches, and is told that something cannot be trusted.

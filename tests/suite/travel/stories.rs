@@ -29,7 +29,7 @@ everywhere! {
 }
 
 /// Anna's house with a policy, shared; and clones of it.
-fn studio<const N: usize>(form: Form, rules: &str) -> (Nas, House, [House; N]) {
+pub(super) fn studio<const N: usize>(form: Form, rules: &str) -> (Nas, House, [House; N]) {
     let nas = Nas::of(form);
     let house = House::with_policy(rules);
     share(&house, ANNA, &nas);
@@ -37,7 +37,7 @@ fn studio<const N: usize>(form: Form, rules: &str) -> (Nas, House, [House; N]) {
     (nas, house, clones)
 }
 
-fn draft(house: &House, by: u8, name: &str, file: &str, text: &str) {
+pub(super) fn draft(house: &House, by: u8, name: &str, file: &str, text: &str) {
     house.begin(name);
     house.write(file, text);
     house.commit(by, name);

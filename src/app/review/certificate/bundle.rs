@@ -7,7 +7,7 @@ use crate::app::common::target::begin_folder;
 use crate::app::error::AppError;
 use crate::app::review::certificate::find::{Found, FoundApproval, FoundEntry};
 use crate::app::review::certificate::{
-    ApprovalLine, AssetLine, Certificate, Command, Options, PolicyLine, page,
+    ApprovalLine, AssetLine, Certificate, Command, Options, PolicyLine, chain, page,
 };
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
@@ -15,10 +15,10 @@ use crate::base::time::{Clock, Timestamp};
 use crate::object::ObjectKind;
 use crate::object::policy_link::PolicyLink;
 use crate::object::signature::{KeyClass, Namespace, Signature};
-use crate::object::transition::{Held, check_list, check_name};
+use crate::object::transition::{Held, Transition, check_list, check_name};
 use crate::repo::{Repository, View};
 use crate::rules::keyring::allowed_signers;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -31,14 +31,17 @@ const ALLOWED_FILE: &str = "allowed_signers";
 const ASSETS_FILE: &str = "assets.b3";
 const POLICY_FILE: &str = "policy-link.json";
 const LOG_FILE: &str = "log-entry.json";
+/// What a change of labels and fields is called among the kinds of changes.
+const METADATA_KIND: &str = "metadata";
 /// Folder of the certified files.
 const FILES_DIR: &str = "files";
 
 /// A folder that fills.
-struct Folder<'a>(&'a Path);
+pub struct Folder<'a>(&'a Path);
 
 impl Folder<'_> {
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), AppError> {
+    /// Writes a file of it.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), AppError> {
         let path = self.0.join(name);
         fs::write(&path, bytes).map_err(AppError::io("writing", &path))
     }
@@ -63,27 +66,12 @@ pub fn write(
     folder.write(ALLOWED_FILE, allowed_signers(found.keyring.keys()).as_bytes())?;
     write_assets(&folder, found, &mut commands)?;
     let policy = write_policy(&folder, found, &mut commands)?;
+    let chain = chain::write(&folder, &found.chain, &mut commands)?;
     let (landed, landed_by) = write_landing(&folder, view, found, &mut commands)?;
     if options.files {
         write_files(repository, view, found, &options.folder, monitor)?;
     }
-    let assets = found.transitions.as_slice().iter().enumerate().map(|(place, transition)| {
-        let after = transition.after.as_ref();
-        let speaking = found.approvals.iter().zip(&approvals);
-        let speaking = speaking.filter(|(approval, _)| approval.speaks_for.contains(&place));
-        let mut approved_by: Vec<String> = speaking.map(|(_, line)| line.handle.clone()).collect();
-        approved_by.sort();
-        approved_by.dedup();
-        AssetLine {
-            approved_by,
-            path: transition.path().clone(),
-            asset: transition.asset(),
-            kinds: transition.kinds(),
-            file: after.and_then(|placed| placed.content.file()),
-            bytes: after.and_then(|placed| placed.content.size()),
-        }
-    });
-    let assets = assets.collect();
+    let assets = asset_lines(found, &approvals);
     let certificate = Certificate {
         repository: repository.id().to_string(),
         submission: found.submission,
@@ -92,6 +80,7 @@ pub fn write(
         landed_by,
         landed,
         policy,
+        chain,
         assets,
         unapproved: found.unapproved.clone(),
         approvals,
@@ -103,6 +92,38 @@ pub fn write(
     folder.write(CHECK_FILE, check_text(&certificate).as_bytes())?;
     folder.write(PAGE_FILE, page::write(&certificate, pictures, clock.now()).as_bytes())?;
     Ok(certificate)
+}
+
+/// What is certified, asset by asset.
+fn asset_lines(found: &Found, approvals: &[ApprovalLine]) -> Vec<AssetLine> {
+    let exact: Vec<HashSet<&Transition>> =
+        found.approvals.iter().map(|approval| approval.list.as_slice().iter().collect()).collect();
+    let assets = found.transitions.as_slice().iter().enumerate().map(|(place, transition)| {
+        let mut kinds = transition.kinds();
+        // An approval of other labels or fields may stand by the policy; it does not speak for these.
+        let metadata_approved = found
+            .approvals
+            .iter()
+            .zip(&exact)
+            .any(|(approval, list)| approval.speaks_for.contains(&place) && list.contains(transition));
+        kinds.retain(|kind| metadata_approved || *kind != METADATA_KIND);
+        let after = transition.after.as_ref();
+        let speaking = found.approvals.iter().zip(approvals);
+        let speaking = speaking.filter(|(approval, _)| approval.speaks_for.contains(&place));
+        let mut approved_by: Vec<String> = speaking.map(|(_, line)| line.handle.clone()).collect();
+        approved_by.sort();
+        approved_by.dedup();
+        AssetLine {
+            approved_by,
+            path: transition.path().clone(),
+            asset: transition.asset(),
+            kinds,
+            metadata_approved,
+            file: after.and_then(|placed| placed.content.file()),
+            bytes: after.and_then(|placed| placed.content.size()),
+        }
+    });
+    assets.collect()
 }
 
 /// Puts a bundle into an archive that every `tar` reads; the same bundle always gives the same archive.
@@ -184,7 +205,7 @@ fn write_approval(
 }
 
 /// The moment as of which a key is to have counted, for `ssh-keygen`.
-fn verify_time(time: Timestamp) -> String {
+pub fn verify_time(time: Timestamp) -> String {
     let (year, month, day, hour, minute, second) = time.civil();
     format!(" -Overify-time={year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}Z")
 }
@@ -211,9 +232,6 @@ fn write_policy(
     let Some(link) = &found.link else { return Ok(None) };
     let id = PolicyLink::id_of(&link.signed.statement);
     folder.write(POLICY_FILE, link.signed.statement.as_bytes())?;
-    for (number, signature) in link.signed.signatures.iter().enumerate() {
-        folder.write(&format!("{POLICY_FILE}.{}.sig", number + 1), signature.as_bytes())?;
-    }
     commands.push(Command {
         shows: "the policy is the one that every approval names".to_owned(),
         line: format!("b3sum --derive-key \"{}\" {POLICY_FILE}", ObjectKind::PolicyLink.context()),
@@ -284,7 +302,8 @@ fn check_text(certificate: &Certificate) -> String {
          # An approval (.json) names the repository, the submission, the branch, the policy, and by their BLAKE3 the two\n\
          # lists of what was approved; the signature (.sig) is over exactly its bytes.\n\
          # allowed_signers says which keys are whose, by the policy or by whoever made this bundle: compare the keys with\n\
-         # those that the people themselves tell you.\n",
+         # those that the people themselves tell you, and the fingerprint of the first policy as well: from there on each policy is\n\
+         # signed by people of the one before it, up to the one that the approvals name.\n",
     );
     for command in &certificate.commands {
         text.push_str(&format!("\n# {}\n{}\n", command.shows, command.line));

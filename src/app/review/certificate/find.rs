@@ -8,6 +8,7 @@ use crate::app::common::guard::trust;
 use crate::app::common::locate::locate;
 use crate::app::error::AppError;
 use crate::app::review::certificate::Subject;
+use crate::app::review::certificate::chain::{self, FoundLink};
 use crate::app::review::error::ReviewError;
 use crate::app::review::keys::ReviewKeys;
 use crate::app::review::log::{Reading, Standing, submission_of};
@@ -46,6 +47,8 @@ pub struct Found {
     pub unapproved: Vec<AssetPath>,
     pub approvals: Vec<FoundApproval>,
     pub link: Option<FoundPolicy>,
+    /// The policies up to that one.
+    pub chain: Vec<FoundLink>,
     pub entry: Option<FoundEntry>,
     pub keyring: Keyring,
 }
@@ -246,8 +249,16 @@ impl Place<'_> {
 
     fn found(&self, landing: Landing<'_>) -> Result<Found, AppError> {
         let Landing { submission, landed, changes, received, link, entry } = landing;
-        let (approved, others): (Vec<_>, Vec<_>) =
-            changes.into_iter().partition(|(_, approvals)| !approvals.is_empty());
+        let lists = self.reading.log.lists(&self.reading.view, submission)?;
+        let names = |action: &ActionId, transition: &Transition| {
+            let given = submission.verdicts.iter().find(|given| given.action == *action);
+            let list = given.and_then(|given| lists.get(&given.verdict.value().list));
+            list.is_some_and(|list| list.as_slice().contains(transition))
+        };
+        let (approved, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(|(one, approvals)| {
+            // Of a change of labels alone nothing is left to certify when those that landed are others.
+            approvals.iter().any(|action| !one.is_metadata_only() || names(action, one))
+        });
         let unapproved: Vec<AssetPath> = others.iter().map(|(one, _)| one.path().clone()).collect();
         if approved.is_empty() {
             let name = unapproved.first().map_or_else(|| submission.id.short(), ToString::to_string);
@@ -268,9 +279,24 @@ impl Place<'_> {
             Some(found) => self.keys.keyring_of(&policy_of(&found.signed)?),
             None => with_strangers(self.keys.keyring(), &approvals, &self.reading.view)?,
         };
+        let chain = match &entry {
+            Some(found) => chain::links(&self.reading.view, self.keys, found.entry.sequence)?,
+            None => Vec::new(),
+        };
         let branch = submission.branch().to_owned();
         let submission = submission.id;
-        Ok(Found { submission, branch, landed, transitions, unapproved, approvals, link, entry, keyring })
+        Ok(Found {
+            submission,
+            branch,
+            landed,
+            transitions,
+            unapproved,
+            approvals,
+            link,
+            chain,
+            entry,
+            keyring,
+        })
     }
 
     fn approvals(

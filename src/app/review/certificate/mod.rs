@@ -2,6 +2,7 @@
 //! bytes, when and under which policy, and how anybody checks that with `b3sum` and `ssh-keygen`.
 
 mod bundle;
+mod chain;
 mod find;
 mod page;
 mod pictures;
@@ -56,6 +57,9 @@ pub struct Certificate {
     pub landed: String,
     /// The policy in force then.
     pub policy: Option<PolicyLine>,
+    /// The policies up to that one, the first first: each signed by people of the one before it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<ChainLine>,
     /// What was approved.
     pub assets: Vec<AssetLine>,
     /// What landed with it and no approval speaks for, because no rule asked for one: not certified.
@@ -76,6 +80,19 @@ pub struct PolicyLine {
     pub number: u64,
 }
 
+/// One policy on the way from the first to the one in force.
+#[derive(Debug, Clone, Serialize)]
+pub struct ChainLine {
+    /// Its id; of the first one this is the fingerprint that people compare.
+    pub id: PolicyId,
+    /// Its number.
+    pub number: u64,
+    /// The file with the signed bytes; the signatures are beside it, with `.1.sig` and so on.
+    pub file: String,
+    /// Who signed it, as the policy before it calls them.
+    pub signed_by: Vec<String>,
+}
+
 /// One certified asset.
 #[derive(Debug, Clone, Serialize)]
 pub struct AssetLine {
@@ -83,8 +100,11 @@ pub struct AssetLine {
     pub path: AssetPath,
     /// Which asset.
     pub asset: Option<AssetId>,
-    /// What was done to it.
+    /// What was done to it, as far as it was approved.
     pub kinds: Vec<&'static str>,
+    /// Whether somebody approved its labels and fields as they landed. Else these changed after the approval, as the
+    /// policy permits, and are not certified.
+    pub metadata_approved: bool,
     /// Its file id: what `b3sum` prints. `None` for what was removed.
     pub file: Option<FileId>,
     /// Its length in bytes.

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 
 /// Most assets that the page lists; the data has all.
 const ASSETS_MAX: usize = 200;
+/// Most commands that the page lists; `CHECK.txt` has all.
+const COMMANDS_MAX: usize = 40;
 /// Longest name on the page, in characters; the data has all of it.
 const NAME_CHARACTERS_MAX: usize = 160;
 
@@ -43,10 +45,15 @@ pub fn write(certificate: &Certificate, pictures: &BTreeMap<AssetPath, String>, 
     let commands: String = certificate
         .commands
         .iter()
+        .take(COMMANDS_MAX)
         .map(|command| format!("<li>{}<pre>{}</pre></li>", text(&command.shows), markup(&command.line)))
         .collect();
+    let commands = match certificate.commands.len().saturating_sub(COMMANDS_MAX) {
+        0 => commands,
+        more => format!("{commands}<li>and {more} more, in CHECK.txt</li>"),
+    };
     let policy = match &certificate.policy {
-        Some(policy) => format!("policy {} of this repository", policy.number),
+        Some(policy) => format!("policy {} of this repository{}", policy.number, first(certificate)),
         None => "no policy: whoever landed it decided".to_owned(),
     };
     format!(
@@ -82,6 +89,14 @@ pub fn write(certificate: &Certificate, pictures: &BTreeMap<AssetPath, String>, 
     )
 }
 
+/// The first policy, by which everybody knows that it is this repository's.
+fn first(certificate: &Certificate) -> String {
+    match certificate.chain.first() {
+        Some(first) => format!("; its first policy has the fingerprint <code>{}</code>", first.id),
+        None => String::new(),
+    }
+}
+
 /// Everybody who approved, as a sentence begins: `Anna, Ben and Cleo`.
 fn people(approvals: &[ApprovalLine]) -> String {
     let mut names: Vec<String> = Vec::new();
@@ -107,6 +122,11 @@ fn asset(line: &AssetLine, pictures: &BTreeMap<AssetPath, String>) -> String {
     let (kinds, people) = (markup(&line.kinds.join(", ")), text(&line.approved_by.join(", ")));
     let picture = pictures.get(&line.path).map(|data| format!("<img alt=\"\" src=\"{}\">", markup(data)));
     let (name, picture) = (path(&line.path), picture.unwrap_or_default());
+    let kinds = if line.metadata_approved {
+        kinds
+    } else {
+        format!("{kinds}<p class=small>not its labels and fields, which changed after that</p>")
+    };
     format!("<tr><td>{name}{picture}<td>{kinds}<td>{people}<td class=n>{size}</tr>\n")
 }
 
@@ -224,10 +244,12 @@ mod tests {
             landed_by: "dora".into(),
             landed: "2026-03-03T14:02:00+00:00".into(),
             policy: None,
+            chain: vec![],
             assets: vec![AssetLine {
                 path: AssetPath::from_bytes(at).expect("a path"),
                 asset: Some(AssetId::from_bytes([3; 16])),
                 kinds: vec!["content"],
+                metadata_approved: true,
                 file: Some(FileId::from_bytes([4; 32])),
                 bytes: Some(1200),
                 approved_by: vec!["ben".into()],

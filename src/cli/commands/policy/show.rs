@@ -1,8 +1,10 @@
 //! How policies look.
 
 use crate::app::common::describe::TimeLine;
-use crate::app::policy::{change, check, history, init, keys, show};
+use crate::app::policy::links::LinkState;
+use crate::app::policy::{change, check, history, init, keys, preview, show};
 use crate::cli::output::columns::{Cell, Columns};
+use crate::cli::output::difference::write_text;
 use crate::cli::output::words::{moment, subject};
 use crate::cli::output::{ACCENT, BOLD, DIM, Page, count, safe, safe_lines};
 use crate::rules::approval::listed;
@@ -24,9 +26,27 @@ pub(super) fn begun(page: &mut Page<'_>, report: &init::Report) -> io::Result<()
 }
 
 pub(super) fn policy(page: &mut Page<'_>, report: &show::Report) -> io::Result<()> {
-    let since = page.dates.show(moment(&report.since));
-    page.heading(format_args!("Policy {} ({}), since {since}", report.number, report.id.short()))?;
+    let (number, id, since) = (report.number, report.id.short(), page.dates.show(moment(&report.since)));
+    match report.state {
+        LinkState::InForce | LinkState::Disputed => {
+            page.heading(format_args!("Policy {number} ({id}), since {since}"))?;
+        }
+        LinkState::Past => {
+            page.heading(format_args!("Policy {number} ({id}), from {since}, not in force"))?
+        }
+        LinkState::Proposed => page.heading(format_args!("Policy {number} ({id}), proposed {since}"))?,
+        LinkState::Announced => page.heading(format_args!("Policy {number} ({id}), announced"))?,
+        LinkState::Late => page.heading(format_args!("Policy {number} ({id}), proposed too late"))?,
+    }
     page.remark(format_args!("First policy: {}", report.root))?;
+    page.remark(format_args!("Signed by {}", safe(&listed(&report.signed))))?;
+    if !report.reason.is_empty() {
+        page.line(format_args!("  {}", safe_lines(&report.reason)))?;
+    }
+    announced(page, report.announced_until.as_ref())?;
+    for missing in &report.missing {
+        page.line(format_args!("  {}", safe(missing)))?;
+    }
     page.gap()?;
     for line in report.policy.lines() {
         page.line(format_args!("  {}", safe(line)))?;
@@ -44,6 +64,15 @@ pub(super) fn policy(page: &mut Page<'_>, report: &show::Report) -> io::Result<(
         ]);
     }
     columns.write(page)?;
+    if let Some(changes) = &report.changes {
+        page.gap()?;
+        page.line("What it changes:")?;
+        write_text(page, changes)?;
+    }
+    for id in report.waiting.iter().filter(|id| **id != report.id) {
+        let id = id.short();
+        page.line(format_args!("Policy {id} waits for signatures: pent policy show {id}"))?;
+    }
     for stray in &report.strays {
         let place = |commit: Option<crate::base::id::CommitId>| {
             commit.map_or_else(|| "nowhere".to_owned(), |commit| commit.short())
@@ -59,6 +88,35 @@ pub(super) fn policy(page: &mut Page<'_>, report: &show::Report) -> io::Result<(
         page.line(page.styles.paint(ACCENT, text))?;
     }
     Ok(())
+}
+
+/// Says when an announced policy may take effect.
+fn announced(page: &mut Page<'_>, until: Option<&TimeLine>) -> io::Result<()> {
+    match until {
+        Some(until) => {
+            let when = page.dates.show(moment(until));
+            page.line(format_args!(
+                "  announced by the recovery rule: it may take effect from {when} on, by pent policy sign"
+            ))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A proposal, as whoever is to sign it has to see it.
+pub(super) fn preview(page: &mut Page<'_>, report: &preview::Report) -> io::Result<()> {
+    page.heading(format_args!("Policy {} ({})", report.number, report.id.short()))?;
+    page.line(format_args!("  signed by {}", safe(&listed(&report.signed))))?;
+    if !report.reason.is_empty() {
+        page.line(format_args!("  {}", safe_lines(&report.reason)))?;
+    }
+    for missing in &report.missing {
+        page.line(format_args!("  {}", safe(missing)))?;
+    }
+    page.gap()?;
+    write_text(page, &report.changes)?;
+    page.gap()?;
+    check(page, &report.check)
 }
 
 /// A key, what it is and how far it counts: `SHA256:... (laptop, until 2026-12-31)`.
@@ -86,7 +144,7 @@ pub(super) fn change(page: &mut Page<'_>, report: &change::Report) -> io::Result
         change::Outcome::InForce => page
             .line(format_args!("Policy {number} ({id}) is in force, signed by {}.", listed(&report.signed))),
         change::Outcome::Announced => page.line(format_args!(
-            "Policy {number} ({id}) is announced. When its time has come: pent policy sign {id}"
+            "Policy {number} ({id}) is announced; `pent policy log` says when its time has come. Then: pent policy sign {id}"
         )),
         change::Outcome::Waits => {
             page.line(format_args!(
@@ -113,19 +171,37 @@ pub(super) fn withdrawn(page: &mut Page<'_>, report: &change::WithdrawReport) ->
 
 pub(super) fn history(page: &mut Page<'_>, report: &history::Report) -> io::Result<()> {
     for proposal in &report.proposals {
-        let state = if proposal.current { "waits for signatures" } else { "came too late" };
+        let state = match (proposal.current, &proposal.announced_until) {
+            (false, _) => "came too late",
+            (true, Some(_)) => "is announced",
+            (true, None) => "waits for signatures",
+        };
         let (number, id) = (proposal.number, proposal.id.short());
         page.heading(format_args!("Policy {number} ({id}) {state}"))?;
         page.line(format_args!("  signed by {}", safe(&listed(&proposal.signed))))?;
         for missing in &proposal.missing {
             page.line(format_args!("  {}", safe(missing)))?;
         }
+        announced(page, proposal.announced_until.as_ref())?;
         if !proposal.reason.is_empty() {
             page.line(format_args!("  {}", safe_lines(&proposal.reason)))?;
+        }
+        if let Some(changes) = &proposal.changes {
+            write_text(page, changes)?;
         }
     }
     let mut columns = Columns::default();
     for link in &report.links {
+        if let Some(changes) = &link.changes {
+            let when = page.dates.show(moment(&link.time));
+            page.heading(format_args!("Policy {} ({}), {when}", link.number, link.id.short()))?;
+            page.line(format_args!("  signed by {}", safe(&listed(&link.signed))))?;
+            if !link.reason.is_empty() {
+                page.line(format_args!("  {}", safe_lines(&link.reason)))?;
+            }
+            write_text(page, changes)?;
+            continue;
+        }
         let state = match (link.disputed, link.in_force, link.recovery) {
             (true, _, _) => "disputed",
             (_, true, _) => "in force",
@@ -150,7 +226,9 @@ pub(super) fn check(page: &mut Page<'_>, report: &check::Report) -> io::Result<(
     }
     let moves = count(report.moves as u64, "past move", "past moves");
     let names: Vec<String> = report.branches.keys().map(|name| safe(name)).collect();
+    unknown(page, report)?;
     if report.refused.is_empty() {
+        let moves = count((report.moves - report.unknown.len()) as u64, "past move", "past moves");
         return page.line(format_args!(
             "With this policy all {moves} of {} would have been permitted.",
             listed(&names)
@@ -171,6 +249,18 @@ pub(super) fn check(page: &mut Page<'_>, report: &check::Report) -> io::Result<(
         ))?;
         for reason in &line.because {
             page.line(format_args!("  because {}", safe(reason)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Names moves of which this clone cannot tell.
+fn unknown(page: &mut Page<'_>, report: &check::Report) -> io::Result<()> {
+    for line in &report.unknown {
+        let (branch, commit) = (safe(&line.branch), line.commit.id.short());
+        page.line(format_args!("Of the move of {branch} to {commit} this clone cannot tell:"))?;
+        for reason in &line.because {
+            page.line(format_args!("  {}", safe(reason)))?;
         }
     }
     Ok(())

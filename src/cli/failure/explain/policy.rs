@@ -56,6 +56,13 @@ pub(super) fn policy(failure: &PolicyFailure) -> Advice {
         PolicyFailure::NoProposal { .. } => {
             Advice::not_found("`pent policy log` lists what waits for signatures")
         }
+        PolicyFailure::NoPolicy { .. } => Advice::not_found("`pent policy log` lists all of them"),
+        PolicyFailure::Ambiguous { .. } => {
+            Advice::of(ExitStatus::Usage, &["name one by the beginning of its id"])
+        }
+        PolicyFailure::TooSoon { .. } => Advice::refused(&[
+            "whoever may change the policy in the usual way can still do so until then: `pent policy edit`",
+        ]),
         PolicyFailure::Outdated { .. } => Advice::refused(&["propose it again on top of the one in force"]),
         PolicyFailure::Signer { .. } => Advice::refused(&["`pent policy show` lists who has which key"]),
         PolicyFailure::NoRecovery => {

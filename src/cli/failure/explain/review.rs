@@ -38,6 +38,10 @@ pub(super) fn advice(error: &ReviewError) -> Advice {
         ReviewError::NoVerdict { draft } => {
             refused(format!("`pent review {}` lists the verdicts", safe(draft)))
         }
+        ReviewError::WholeOnly { draft } | ReviewError::TooManyLeft { draft, .. } => {
+            in_parts(draft, matches!(error, ReviewError::WholeOnly { .. }))
+        }
+        ReviewError::UnknownReviewer { .. } => Advice::not_found("`pent policy show` lists people and roles"),
         ReviewError::NoList { .. } | ReviewError::Gaps { .. } => Advice {
             status: ExitStatus::Unavailable,
             hints: vec!["fetch again: something is being kept from you, or is on its way".into()],
@@ -67,6 +71,21 @@ pub(super) fn advice(error: &ReviewError) -> Advice {
             refused("`pent identity list` shows the keys that are known".into())
         }
     }
+}
+
+/// How a part is left out: of a submission, or of what somebody said of it.
+fn in_parts(draft: &str, submission: bool) -> Advice {
+    let draft = safe(draft);
+    let hint = if submission {
+        format!(
+            "bring it back in the draft and submit again: pent restore PATH --from main; pent commit; pent submit {draft}"
+        )
+    } else {
+        format!(
+            "take all of it back, then approve folders: pent withdraw {draft} --verdict; pent approve {draft} FOLDER"
+        )
+    };
+    Advice { status: ExitStatus::Refused, hints: vec![hint] }
 }
 
 /// How what the branch has becomes part of what is submitted.
