@@ -19,6 +19,7 @@ use crate::sync::remote::{Description, Kind, ObjectKey, Parcel, ParcelKind, Parc
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Keys of objects that go into one bundle.
 const BUNDLE_OBJECTS_MAX: usize = 1 << 14;
@@ -57,6 +58,8 @@ pub(super) struct Sender<'a> {
     notes: Option<&'a Path>,
     salt: Token,
     monitor: &'a dyn Monitor,
+    /// Memory of packs that were sent, for the next ones: at most as many as are under way at a time.
+    spare: Mutex<Vec<Vec<u8>>>,
 }
 
 impl<'a> Sender<'a> {
@@ -68,7 +71,8 @@ impl<'a> Sender<'a> {
         monitor: &'a dyn Monitor,
     ) -> SyncResult<Self> {
         let reader = push.repository.store().chunk_reader()?;
-        Ok(Self { remote: push.remote, view, reader, description, notes, salt: push.token, monitor })
+        let (remote, salt, spare) = (push.remote, push.token, Mutex::default());
+        Ok(Self { remote, view, reader, description, notes, salt, monitor, spare })
     }
 
     /// Sends what the remote lacks; gives all parcels that are to be published.
@@ -127,7 +131,9 @@ impl<'a> Sender<'a> {
     fn build(&self, job: Job) -> SyncResult<(Parcel, u64)> {
         Ok(match job {
             Job::Pack { chunks, raw_bytes, .. } => {
-                (build_pack(&self.reader, &chunks, &self.salt)?, raw_bytes)
+                let spare = self.spare().pop();
+                let builder = spare.map_or_else(|| PackBuilder::new(PACK_BYTES_EXPECTED), PackBuilder::reusing);
+                (fill_pack(builder, &self.reader, &chunks, &self.salt)?, raw_bytes)
             }
             Job::Bundle { keys, .. } => (build_bundle(self.view, &keys, &self.salt)?, 0),
         })
@@ -142,7 +148,14 @@ impl<'a> Sender<'a> {
             self.remote.put(&parcel)?;
             write_note(notes, &parcel.record)?;
         }
+        if parcel.record.kind == ParcelKind::Pack {
+            self.spare().push(parcel.bytes);
+        }
         Ok(JobDone { record: parcel.record, raw_bytes })
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -161,8 +174,16 @@ pub(in crate::sync) fn build_pack(
     chunks: &[ChunkId],
     salt: &Token,
 ) -> SyncResult<Parcel> {
+    fill_pack(PackBuilder::new(PACK_BYTES_EXPECTED), reader, chunks, salt)
+}
+
+fn fill_pack(
+    mut builder: PackBuilder,
+    reader: &ChunkReader,
+    chunks: &[ChunkId],
+    salt: &Token,
+) -> SyncResult<Parcel> {
     let wanted: HashSet<ChunkId> = chunks.iter().copied().collect();
-    let mut builder = PackBuilder::new(PACK_BYTES_EXPECTED);
     gather_blocks(reader, chunks, &wanted, &mut HashSet::new(), &mut builder, usize::MAX)?;
     Ok(parcel_of(builder.finish(salt)))
 }
