@@ -15,6 +15,7 @@ use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::parallel::for_each;
 use crate::sync::push::Moved;
 use crate::sync::push::survey::{Answers, Estimate};
+use crate::sync::push::under_way::UnderWay;
 use crate::sync::remote::{Description, Kind, ObjectKey, Parcel, ParcelKind, ParcelRecord, Remote};
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
@@ -57,6 +58,7 @@ pub(super) struct Sender<'a> {
     notes: Option<&'a Path>,
     salt: Token,
     monitor: &'a dyn Monitor,
+    under_way: UnderWay,
 }
 
 impl<'a> Sender<'a> {
@@ -68,7 +70,8 @@ impl<'a> Sender<'a> {
         monitor: &'a dyn Monitor,
     ) -> SyncResult<Self> {
         let reader = push.repository.store().chunk_reader()?;
-        Ok(Self { remote: push.remote, view, reader, description, notes, salt: push.token, monitor })
+        let (remote, salt, under_way) = (push.remote, push.token, UnderWay::default());
+        Ok(Self { remote, view, reader, description, notes, salt, monitor, under_way })
     }
 
     /// Sends what the remote lacks; gives all parcels that are to be published.
@@ -139,8 +142,11 @@ impl<'a> Sender<'a> {
         }
         let (parcel, raw_bytes) = self.build(job)?;
         if let Some(notes) = self.notes {
+            // Others are made meanwhile.
+            let travelling = self.under_way.set_out(parcel.record.length);
             self.remote.put(&parcel)?;
             write_note(notes, &parcel.record)?;
+            drop(travelling);
         }
         Ok(JobDone { record: parcel.record, raw_bytes })
     }
