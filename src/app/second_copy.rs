@@ -268,7 +268,7 @@ impl Copying<'_> {
             open_bucket(address, None, reach)?.expected().describe()?;
         }
         let begun = remote::connect(repository, address, reach)?;
-        let there = open_address(address, None, reach)?;
+        let there = open_address(address, Some(notes.join("indexes")), reach)?;
         let description = there.describe()?;
         insist_on_ours(repository, description.repository)?;
         let since = description.mark;

@@ -35,6 +35,7 @@ pub mod remote;
 mod room;
 pub mod served;
 pub mod sign_in;
+mod spill;
 pub mod ssh;
 pub mod tracking;
 pub mod walk;

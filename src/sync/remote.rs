@@ -223,9 +223,10 @@ impl Limits {
         self.chunks_max.clamp(1, 1 << 20)
     }
 
-    /// Bytes of a parcel, likewise: what the longest block takes at least.
+    /// Bytes of a parcel, likewise: what the longest block takes at least, and no more than a pack has as a rule. Several
+    /// are in memory at a time.
     pub fn parcel_bytes(&self) -> u64 {
-        self.parcel_bytes_max.clamp(4 << 20, 1 << 30)
+        self.parcel_bytes_max.clamp(4 << 20, 32 << 20)
     }
 
     /// Requests at a time, likewise.

@@ -3,6 +3,8 @@
 //! It believes nobody: packs and bundles are hashed when they are put, a publication is looked
 //! through until nothing is missing, files are hashed, and the rules are asked, before a name moves.
 
+mod published;
+
 use crate::base::id::{ChunkId, CommitId, FileId, LogEntryId, PackId, PersonId};
 use crate::base::monitor::SilentMonitor;
 use crate::base::time::Timestamp;
@@ -37,6 +39,7 @@ use crate::sync::remote::{
     Published, RefChange, Remote,
 };
 use crate::sync::walk::find_new;
+use published::{MARK_KEY, count, note_publication, published_before};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -49,10 +52,6 @@ const PARCEL_BYTES_MAX: u64 = 32 << 20;
 const ANSWER_BYTES: usize = 8 << 20;
 /// Entries of the shared log that come along with the one that is asked for.
 const ENTRIES_ALONG: u64 = 255;
-/// Prefix of the records of publications in the settings.
-const PUBLISHED_PREFIX: &str = "published/";
-/// Key of the count of publications in the settings.
-const MARK_KEY: &[u8] = b"publications";
 /// Key under which gc counts its sweeps.
 const EPOCH_KEY: &[u8] = b"gc/epoch";
 
@@ -104,13 +103,18 @@ impl<'a> ServedRemote<'a> {
         self.incoming().forget_old();
     }
 
+    fn receiver(&self) -> SyncResult<Receiver<'_>> {
+        let inbox = Inbox::for_publication(&self.repository.pent_dir().join("tmp"));
+        Receiver::new(self.repository, inbox, &SilentMonitor)
+    }
+
     /// Stores the chunks of a pack and gives their ids. Nothing refers to them before they are published.
     fn take_pack(&self, parcel: &Parcel) -> SyncResult<Vec<ChunkId>> {
         let (id, blocks) = pack_blocks(&parcel.bytes)?;
         if id != parcel.record.id {
             return Err(SyncError::Invalid { what: "a pack", detail: "it is another one".to_owned() });
         }
-        let mut receiver = Receiver::new(self.repository, Inbox::for_publication(), &SilentMonitor)?;
+        let mut receiver = self.receiver()?;
         let mut ids = Vec::new();
         for block in blocks {
             let wanted: HashSet<ChunkId> = block.header.records.iter().map(|record| record.id).collect();
@@ -131,7 +135,7 @@ impl<'a> ServedRemote<'a> {
 
     /// Takes in what the parcels have, and insists that nothing is missing or wrong. Gives what came of logs.
     fn receive(&self, proposal: &Proposal) -> SyncResult<Arrived> {
-        let mut receiver = Receiver::new(self.repository, Inbox::for_publication(), &SilentMonitor)?;
+        let mut receiver = self.receiver()?;
         let mut brought = Vec::new();
         for parcel in proposal.parcels.iter().filter(|parcel| parcel.kind == ParcelKind::Bundle) {
             let bytes = self.incoming().bundle(parcel.id);
@@ -199,7 +203,7 @@ impl<'a> ServedRemote<'a> {
         let mut edit = self.repository.edit()?;
         // Whoever begins to write is alone: what was judged has to be what is there now.
         let now = self.repository.view()?;
-        if let Some(published) = published_before(&now, proposal)? {
+        if let Some(published) = published_before(&now, &proposal.token)? {
             return Ok(published);
         }
         if now.log_head()? != view.log_head()? {
@@ -216,8 +220,7 @@ impl<'a> ServedRemote<'a> {
             moved.map_err(|error| refusal(error, &change.name))?;
         }
         let mark = before + 1;
-        edit.transaction().put(Space::Settings, MARK_KEY, &mark.to_le_bytes())?;
-        edit.transaction().put(Space::Settings, &published_key(proposal), &mark.to_le_bytes())?;
+        note_publication(&mut edit, &proposal.token, mark)?;
         edit.commit()?;
         for parcel in &proposal.parcels {
             if arrived.unneeded.contains(&parcel.id) {
@@ -254,24 +257,6 @@ fn insist_on_no_worktree(edit: &Edit, change: &RefChange) -> SyncResult<()> {
     let reason = "it is checked out there, and the files would not fit it any more; push to a draft, or serve a \
                   repository without files of its own (`pent sparse none`, there)";
     Err(SyncError::Refused { name: change.name.clone(), reasons: vec![reason.to_owned()] })
-}
-
-fn count(view: &View, key: &[u8]) -> SyncResult<u64> {
-    let bytes = view.snapshot().get(Space::Settings, key)?;
-    Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes))
-}
-
-/// What became of an earlier attempt at the same publication.
-fn published_before(view: &View, proposal: &Proposal) -> SyncResult<Option<Published>> {
-    let mark: Option<Vec<u8>> = view.snapshot().get(Space::Settings, &published_key(proposal))?;
-    let mark = mark.map(|bytes| bytes.try_into().map_or(0, u64::from_le_bytes));
-    Ok(mark.map(|mark| Published { mark, follows: None }))
-}
-
-fn published_key(proposal: &Proposal) -> Vec<u8> {
-    let mut key = PUBLISHED_PREFIX.as_bytes().to_vec();
-    key.extend_from_slice(&proposal.token);
-    key
 }
 
 fn refusal(error: RepoError, name: &RefName) -> SyncError {
@@ -546,7 +531,7 @@ impl Remote for ServedRemote<'_> {
             let detail = format!("{} is nobody else's to move", change.name);
             return Err(SyncError::Invalid { what: "a proposal", detail });
         }
-        if let Some(published) = published_before(&view, proposal)? {
+        if let Some(published) = published_before(&view, &proposal.token)? {
             return Ok(published);
         }
         if count(&view, EPOCH_KEY)? != proposal.epoch {

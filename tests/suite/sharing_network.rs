@@ -334,7 +334,8 @@ fn content_that_somebody_had_count_as_erased_first_is_kept_and_may_be_freed() {
     assert_eq!(read(&world, "../fresh/film.bin"), noise(36, 2_000_000));
 }
 
-fn rounds() -> u64 {
+/// How often things are killed.
+pub fn rounds() -> u64 {
     if std::env::var("PENT_CI").is_ok_and(|mode| mode == "long") { 150 } else { 4 }
 }
 
@@ -392,10 +393,10 @@ fn assert_has(world: &World, repository: &Path, rounds: &[u64]) {
 }
 
 /// What a pack has at most, in bytes.
-const PACK: u64 = 32 << 20;
+pub const PACK: u64 = 32 << 20;
 
 /// Starts a command and kills it as soon as a count is there; insists that it was not done by then.
-fn kill_when(world: &World, arguments: &[&str], count: &AtomicU64, there: u64) {
+pub fn kill_when(world: &World, arguments: &[&str], count: &AtomicU64, there: u64) {
     let mut command = world.command(arguments);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     let began = Instant::now();

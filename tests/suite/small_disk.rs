@@ -36,26 +36,26 @@ impl SmallDisk {
         done.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
     }
 
-    fn resize(&self, size: &str) {
+    pub fn resize(&self, size: &str) {
         let option = format!("remount,size={size}");
         let done = Command::new("mount").args(["-o", &option]).arg(&self.0).status().expect("mount");
         assert!(done.success());
     }
 
-    fn free_bytes(&self) -> usize {
+    pub fn free_bytes(&self) -> usize {
         let free = rustix::fs::statvfs(&self.0).expect("a disk");
         (free.f_bavail * free.f_frsize) as usize
     }
 
     /// Leaves so many bytes free.
-    fn fill(&self, left: usize) {
+    pub fn fill(&self, left: usize) {
         let most = self.free_bytes().saturating_sub(left);
         let mut file = fs::File::create(self.0.join("filler.tmp")).expect("a file");
         // The last of it may not fit any more.
         let _ = file.write_all(&vec![1; most]);
     }
 
-    fn empty(&self) {
+    pub fn empty(&self) {
         fs::remove_file(self.0.join("filler.tmp")).expect("a removed file");
     }
 }
@@ -67,7 +67,7 @@ impl Drop for SmallDisk {
 }
 
 /// Runs a test on a small disk, itself or in a namespace of its own.
-fn on_small_disk(test: &str, size: &str, body: fn(&World, &SmallDisk)) {
+pub fn on_small_disk(test: &str, size: &str, body: fn(&World, &SmallDisk)) {
     let world = World::new();
     if let Some(disk) = SmallDisk::mount(&world.studio(), size) {
         return body(&world, &disk);

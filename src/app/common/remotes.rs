@@ -216,13 +216,13 @@ pub fn open_bucket(
         Address::Ssh { .. } | Address::Http { .. } => {
             return Err(AppError::CaresForItself { address: address.to_string() });
         }
-        other => open_cloud(other, reach)?,
+        other => open_cloud(other, cache.clone(), reach)?,
     };
     Ok(BucketRemote::new(bucket, address.to_string(), cache))
 }
 
 #[cfg(feature = "cloud")]
-fn open_cloud(address: &Address, reach: &Reach) -> Result<Arc<dyn Bucket>, AppError> {
+fn open_cloud(address: &Address, notes: Option<PathBuf>, reach: &Reach) -> Result<Arc<dyn Bucket>, AppError> {
     use crate::store::bucket::{Cloud, CloudBucket, Surroundings};
     let (cloud, bucket, prefix) = match address {
         Address::S3 { bucket, prefix } => (Cloud::S3, bucket, prefix),
@@ -231,11 +231,15 @@ fn open_cloud(address: &Address, reach: &Reach) -> Result<Arc<dyn Bucket>, AppEr
     };
     let around = Surroundings { variables: &reach.variables, home: reach.home.as_deref() };
     let opened = CloudBucket::open(cloud, bucket, prefix, around);
-    Ok(Arc::new(opened.map_err(crate::sync::SyncError::from)?))
+    let opened = opened.map_err(crate::sync::SyncError::from)?;
+    Ok(Arc::new(match notes {
+        Some(folder) => opened.noting(folder),
+        None => opened,
+    }))
 }
 
 #[cfg(not(feature = "cloud"))]
-fn open_cloud(address: &Address, _: &Reach) -> Result<Arc<dyn Bucket>, AppError> {
+fn open_cloud(address: &Address, _: Option<PathBuf>, _: &Reach) -> Result<Arc<dyn Bucket>, AppError> {
     match address {
         Address::S3 { .. } | Address::Azure { .. } => {
             Err(AppError::RemoteLeftOut { address: address.to_string(), feature: "cloud" })

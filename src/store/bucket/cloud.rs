@@ -2,9 +2,10 @@
 //!
 //! That crate is asynchronous; here, and nowhere else below the server, it is waited for. Requests of
 //! several threads go on at once. `settings` says where credentials and endpoints come from, `client` how it is
-//! spoken to.
+//! spoken to, `parts` how long objects travel.
 
 mod client;
+mod parts;
 mod settings;
 
 pub use settings::Surroundings;
@@ -16,19 +17,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzure, MicrosoftAzureBuilder};
 use object_store::client::{HttpError, HttpErrorKind};
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{
     BackoffConfig, ClientOptions, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
-    RetryConfig, UpdateVersion, WriteMultipart,
+    RetryConfig, UpdateVersion,
 };
 use tokio::runtime::Runtime;
 
 use super::memory::too_long;
 use super::{Bucket, BucketError, BucketResult, Listed, Version, Write, check_key};
 use client::{LedElsewhere, Straight};
+use parts::{Uploads, send_parts};
 
 /// Threads that drive requests: they only move bytes.
 const DRIVERS: usize = 2;
@@ -36,13 +39,9 @@ const DRIVERS: usize = 2;
 const PATIENCE_S: u64 = 60;
 /// The slowest line on which bytes still count as moving, in bytes a second.
 const SLOWEST_BYTES: u64 = 32 << 10;
-/// Length from which on an object is sent in parts. Packs and bundles are shorter: one request for each
-/// costs least and leaves no parts behind when it is cut off. Large index files are longer.
-const PARTS_FROM_BYTES: usize = 64 << 20;
-/// Length of a part. Stores take 10,000 parts of an object.
-const PART_BYTES: usize = 8 << 20;
-/// Parts that are on their way at a time.
-const PARTS_AT_A_TIME: usize = 4;
+/// Length from which on an object is sent in parts. A push has one pack on its way at a time, and its parts use
+/// the line as several packs would; what is shorter costs one request.
+const PARTS_FROM_BYTES: usize = 16 << 20;
 
 /// Which object store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +55,10 @@ pub enum Cloud {
 /// A prefix of a bucket of an object store.
 pub struct CloudBucket {
     store: Arc<dyn ObjectStore>,
+    /// The same, for objects in parts.
+    in_parts: Arc<dyn MultipartStore>,
     prefix: String,
+    uploads: Uploads,
     runtime: Runtime,
 }
 
@@ -76,23 +78,31 @@ impl CloudBucket {
     pub fn open(cloud: Cloud, bucket: &str, prefix: &str, around: Surroundings<'_>) -> BucketResult<Self> {
         // A second provider is refused, and the first one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let store = match cloud {
-            Cloud::S3 => open_s3(bucket, settings::s3(around)?),
-            Cloud::Azure => open_azure(bucket, settings::azure(around)?),
-        };
-        let store = store.map_err(|error| told("opening", bucket, error))?;
-        Self::over(store, prefix)
+        let opening = |error| told("opening", bucket, error);
+        match cloud {
+            Cloud::S3 => Self::over(open_s3(bucket, settings::s3(around)?).map_err(opening)?, prefix),
+            Cloud::Azure => {
+                Self::over(open_azure(bucket, settings::azure(around)?).map_err(opening)?, prefix)
+            }
+        }
     }
 
-    /// Uses any object store.
-    pub fn over(store: Arc<dyn ObjectStore>, prefix: &str) -> BucketResult<Self> {
+    /// Uses any object store that takes objects in parts.
+    pub fn over<S: ObjectStore + MultipartStore>(store: S, prefix: &str) -> BucketResult<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(DRIVERS)
             .enable_all()
             .build()
             .map_err(|error| BucketError::io("opening", prefix, error))?;
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-        Ok(Self { store, prefix, runtime })
+        let store = Arc::new(store);
+        Ok(Self { in_parts: store.clone(), store, prefix, uploads: Uploads::default(), runtime })
+    }
+
+    /// The same, which notes in a folder what it has begun to send in parts: after a kill the next one gives that up.
+    #[must_use]
+    pub fn noting(self, folder: std::path::PathBuf) -> Self {
+        Self { uploads: Uploads::in_folder(folder), ..self }
     }
 
     fn path(&self, key: &str) -> BucketResult<Path> {
@@ -127,18 +137,42 @@ impl CloudBucket {
         Ok(Some((bytes.to_vec(), version)))
     }
 
-    async fn put_in_parts(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        let upload = self.store.put_multipart(path).await?;
-        let mut parts = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
-        for part in bytes.chunks(PART_BYTES) {
-            if let Err(error) = parts.wait_for_capacity(PARTS_AT_A_TIME).await {
-                // What is left behind is removed by the store's own rules for unfinished uploads.
-                let _ = parts.abort().await;
-                return Err(error);
+    /// Sends a long object in parts; what fails leaves none of them behind.
+    fn put_in_parts(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        let upload = self.wait(0, self.in_parts.create_multipart(path))?;
+        let noted = self.uploads.note(path, &upload);
+        let length = bytes.len() as u64;
+        let sent = self.wait(length, async {
+            let parts = send_parts(&*self.in_parts, path, &upload, bytes).await?;
+            self.in_parts.complete_multipart(path, &upload, parts).await
+        });
+        let sent = match sent {
+            Ok(_) => Ok(()),
+            // The answer may have been lost on its way back. Whoever writes this key writes these bytes.
+            Err(_) if self.is_there(path, length) => Ok(()),
+            Err(error) => {
+                let _ = self.wait(0, self.in_parts.abort_multipart(path, &upload));
+                Err(error)
             }
-            parts.write(part);
+        };
+        noted.into_iter().for_each(parts::Noted::done);
+        sent
+    }
+
+    fn is_there(&self, path: &Path, length: u64) -> bool {
+        self.wait(0, self.store.head(path)).is_ok_and(|meta| meta.size == length)
+    }
+
+    /// Gives up what earlier processes began to send in parts and did not finish.
+    fn give_up_what_was_left(&self) {
+        for left in self.uploads.left() {
+            match self.wait(0, self.in_parts.abort_multipart(&left.path, &left.upload)) {
+                // It may have been finished, or given up, before its note was removed.
+                Ok(()) | Err(Error::NotFound { .. }) => left.given_up(),
+                // The next process tries again.
+                Err(_) => {}
+            }
         }
-        parts.finish().await.map(drop)
     }
 
     /// The moment that it is by the store's clock: that of an object written now.
@@ -169,27 +203,24 @@ fn last_of<'a, K: PartialEq>(settings: &'a [(K, String)], keys: &[K]) -> Option<
     settings.iter().rev().find(|(key, _)| keys.contains(key)).map(|(_, value)| value)
 }
 
-fn open_s3(bucket: &str, settings: Vec<(AmazonS3ConfigKey, String)>) -> Result<Arc<dyn ObjectStore>, Error> {
+fn open_s3(bucket: &str, settings: Vec<(AmazonS3ConfigKey, String)>) -> Result<AmazonS3, Error> {
     let endpoint = last_of(&settings, &[AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint]);
     let mut builder =
         AmazonS3Builder::new().with_client_options(options(endpoint)).with_http_connector(Straight);
     for (key, value) in settings {
         builder = builder.with_config(key, value);
     }
-    Ok(Arc::new(builder.with_bucket_name(bucket).with_retry(retry()).build()?))
+    builder.with_bucket_name(bucket).with_retry(retry()).build()
 }
 
-fn open_azure(
-    container: &str,
-    settings: Vec<(AzureConfigKey, String)>,
-) -> Result<Arc<dyn ObjectStore>, Error> {
+fn open_azure(container: &str, settings: Vec<(AzureConfigKey, String)>) -> Result<MicrosoftAzure, Error> {
     let endpoint = last_of(&settings, &[AzureConfigKey::Endpoint]);
     let mut builder =
         MicrosoftAzureBuilder::new().with_client_options(options(endpoint)).with_http_connector(Straight);
     for (key, value) in settings {
         builder = builder.with_config(key, value);
     }
-    Ok(Arc::new(builder.with_container_name(container).with_retry(retry()).build()?))
+    builder.with_container_name(container).with_retry(retry()).build()
 }
 
 /// The first cause of an error that is of this kind.
@@ -236,10 +267,11 @@ fn told(action: &'static str, key: &str, error: Error) -> BucketError {
 impl Bucket for CloudBucket {
     fn put(&self, key: &str, bytes: &[u8]) -> BucketResult<()> {
         let path = self.path(key)?;
-        let length = bytes.len() as u64;
+        self.give_up_what_was_left();
         let put = if bytes.len() >= PARTS_FROM_BYTES {
-            self.wait(length, self.put_in_parts(&path, bytes))
+            self.put_in_parts(&path, bytes)
         } else {
+            let length = bytes.len() as u64;
             self.wait(length, self.store.put(&path, PutPayload::from(bytes.to_vec()))).map(drop)
         };
         put.map_err(|error| told("writing", key, error))

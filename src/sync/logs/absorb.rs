@@ -58,7 +58,7 @@ impl Absorbing<'_> {
         source.ask(&keys, inbox)?;
         let mut arrived = Vec::new();
         for key in keys {
-            match inbox.take(&key) {
+            match inbox.take(&key)? {
                 Some(bytes) => arrived.push(Arrived { kind: key.kind, bytes }),
                 None => note_withheld(fetched, &[key]),
             }
@@ -181,7 +181,7 @@ impl Absorbing<'_> {
                 let mut edit = self.repository.edit()?;
                 for key in keys {
                     let fits = |bytes: &Vec<u8>| !strange.contains(key) || bytes.len() <= LIST_BYTES_MAX;
-                    let came = inbox.take(key).filter(fits);
+                    let came = inbox.take(key)?.filter(fits);
                     let came = came.and_then(|bytes| TransitionList::decode(&bytes).ok());
                     if let Some(list) = came {
                         edit.put_review_list(&list)?;
@@ -234,7 +234,7 @@ impl Absorbing<'_> {
             }
             let body = action.value().body;
             let key = ObjectKey::new(Kind::ActionBody, *body.as_bytes());
-            match inbox.take(&key) {
+            match inbox.take(&key)? {
                 Some(bytes) => keep_body(edit, &bytes)?,
                 None if view.review_bytes(ReviewBytes::Body(body))?.is_none() => {
                     edit.note_missing_words(body, view.review_erasure(body)?.is_none())?;

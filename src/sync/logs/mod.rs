@@ -251,7 +251,7 @@ impl LogExchange<'_> {
         source.ask(&keys, inbox)?;
         let mut edit = self.repository.edit()?;
         for key in &keys {
-            if let Some(bytes) = inbox.take(key) {
+            if let Some(bytes) = inbox.take(key)? {
                 absorb::keep_body(&mut edit, &bytes)?;
             }
         }

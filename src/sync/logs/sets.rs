@@ -52,7 +52,7 @@ pub(super) fn compare(
         source.ask(&keys, inbox)?;
         level = Vec::new();
         for (place, root) in open {
-            match inbox.take(&node_key(root.node)) {
+            match inbox.take(&node_key(root.node))? {
                 None => found.missing.push(node_key(root.node)),
                 Some(bytes) => level.extend(found.open(view, &place, root, &bytes)?),
             }

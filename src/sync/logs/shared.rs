@@ -86,5 +86,5 @@ fn entry_bytes(id: LogEntryId, source: &dyn Objects, inbox: &mut Inbox) -> SyncR
     if !inbox.has(&key) {
         source.ask(&[key], inbox)?;
     }
-    Ok(inbox.take(&key))
+    inbox.take(&key)
 }

@@ -66,9 +66,8 @@ impl Strangers<'_> {
             }
         }
         let is_short = |(record, action): &(&ActionRecord, &Verified<Action>)| {
-            let words = inbox.get(&ObjectKey::new(Kind::ActionBody, *action.value().body.as_bytes()));
-            record.statement.len() <= HEADER_BYTES_MAX
-                && words.is_none_or(|words| words.len() <= WORDS_BYTES_MAX)
+            let words = inbox.length(&ObjectKey::new(Kind::ActionBody, *action.value().body.as_bytes()));
+            record.statement.len() <= HEADER_BYTES_MAX && words.is_none_or(|length| length <= WORDS_BYTES_MAX)
         };
         let mut short: Vec<ActionId> =
             strangers.iter().filter(|action| is_short(action)).map(|(record, _)| record.id()).collect();

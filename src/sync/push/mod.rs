@@ -2,12 +2,13 @@
 //! names moved.
 //!
 //! Every parcel that the remote has taken is noted in a file beside the repository. Whoever is
-//! stopped goes on from there: at most the parcels that were under way are sent twice.
+//! stopped goes on from there: only what was under way is sent twice, and that is one pack at most (`under_way`).
 
 pub(in crate::sync) mod candidates;
 mod records;
 mod send;
 mod survey;
+mod under_way;
 
 use crate::base::id::CommitId;
 use crate::base::monitor::{Monitor, Phase};

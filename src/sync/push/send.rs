@@ -15,6 +15,7 @@ use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::parallel::for_each;
 use crate::sync::push::Moved;
 use crate::sync::push::survey::{Answers, Estimate};
+use crate::sync::push::under_way::UnderWay;
 use crate::sync::remote::{Description, Kind, ObjectKey, Parcel, ParcelKind, ParcelRecord, Remote};
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
@@ -58,7 +59,8 @@ pub(super) struct Sender<'a> {
     notes: Option<&'a Path>,
     salt: Token,
     monitor: &'a dyn Monitor,
-    /// Memory of packs that were sent, for the next ones: at most as many as are under way at a time.
+    under_way: UnderWay,
+    /// Memory of packs that were sent, for the next ones: at most as many as are made at a time.
     spare: Mutex<Vec<Vec<u8>>>,
 }
 
@@ -71,8 +73,9 @@ impl<'a> Sender<'a> {
         monitor: &'a dyn Monitor,
     ) -> SyncResult<Self> {
         let reader = push.repository.store().chunk_reader()?;
-        let (remote, salt, spare) = (push.remote, push.token, Mutex::default());
-        Ok(Self { remote, view, reader, description, notes, salt, monitor, spare })
+        let (remote, salt, under_way) = (push.remote, push.token, UnderWay::default());
+        let spare = Mutex::default();
+        Ok(Self { remote, view, reader, description, notes, salt, monitor, under_way, spare })
     }
 
     /// Sends what the remote lacks; gives all parcels that are to be published.
@@ -132,7 +135,8 @@ impl<'a> Sender<'a> {
         Ok(match job {
             Job::Pack { chunks, raw_bytes, .. } => {
                 let spare = self.spare().pop();
-                let builder = spare.map_or_else(|| PackBuilder::new(PACK_BYTES_EXPECTED), PackBuilder::reusing);
+                let builder =
+                    spare.map_or_else(|| PackBuilder::new(PACK_BYTES_EXPECTED), PackBuilder::reusing);
                 (fill_pack(builder, &self.reader, &chunks, &self.salt)?, raw_bytes)
             }
             Job::Bundle { keys, .. } => (build_bundle(self.view, &keys, &self.salt)?, 0),
@@ -145,8 +149,11 @@ impl<'a> Sender<'a> {
         }
         let (parcel, raw_bytes) = self.build(job)?;
         if let Some(notes) = self.notes {
+            // Others are made meanwhile.
+            let travelling = self.under_way.set_out(parcel.record.length);
             self.remote.put(&parcel)?;
             write_note(notes, &parcel.record)?;
+            drop(travelling);
         }
         if parcel.record.kind == ParcelKind::Pack {
             self.spare().push(parcel.bytes);

@@ -5,11 +5,9 @@ use crate::base::id::CommitId;
 use crate::object::commit::Commit;
 use crate::repo::RepoError;
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::spill::{Spill, Spilled};
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
 
 /// Bytes of commits that are kept in memory.
 const MEMORY_BYTES_MAX: usize = 32 << 20;
@@ -18,27 +16,19 @@ const MEMORY_BYTES_MAX: usize = 32 << 20;
 pub(in crate::sync) struct KeptCommits {
     places: HashMap<CommitId, Place>,
     memory_bytes: usize,
-    folder: PathBuf,
-    spilled: Mutex<Option<Spilled>>,
+    spill: Spill,
 }
 
 #[derive(Debug)]
 enum Place {
     Here(Vec<u8>),
-    InFile { offset: u64, length: usize },
-}
-
-/// The file is gone from its folder as soon as it is open, so that no crash leaves one.
-struct Spilled {
-    file: File,
-    length: u64,
+    InFile(Spilled),
 }
 
 impl KeptCommits {
     /// None yet; those for which there is no room in memory go to a file in a folder.
     pub(super) fn new(folder: &Path) -> Self {
-        let folder = folder.to_owned();
-        Self { places: HashMap::new(), memory_bytes: 0, folder, spilled: Mutex::new(None) }
+        Self { places: HashMap::new(), memory_bytes: 0, spill: Spill::into_folder(folder) }
     }
 
     pub(super) fn contains(&self, id: &CommitId) -> bool {
@@ -55,24 +45,12 @@ impl KeptCommits {
             self.memory_bytes += bytes.len();
             Place::Here(bytes.to_vec())
         } else {
-            let io = |source| SyncError::Io { action: "writing", path: self.folder.clone(), source };
-            Place::InFile { offset: self.spill(bytes).map_err(io)?, length: bytes.len() }
+            let path = || self.spill.folder().to_owned();
+            let io = |source| SyncError::Io { action: "writing", path: path(), source };
+            Place::InFile(self.spill.push(bytes).map_err(io)?)
         };
         self.places.insert(id, place);
         Ok(())
-    }
-
-    fn spill(&self, bytes: &[u8]) -> std::io::Result<u64> {
-        let mut spilled = self.spilled.lock().unwrap_or_else(PoisonError::into_inner);
-        if spilled.is_none() {
-            *spilled = Some(Spilled { file: unnamed_file(&self.folder)?, length: 0 });
-        }
-        let Some(Spilled { file, length }) = spilled.as_mut() else { return Ok(0) };
-        let offset = *length;
-        file.seek(SeekFrom::Start(offset))?;
-        file.write_all(bytes)?;
-        *length += bytes.len() as u64;
-        Ok(offset)
     }
 
     /// The bytes of one; `None` when it is not among them.
@@ -80,22 +58,12 @@ impl KeptCommits {
         match self.places.get(&id) {
             None => Ok(None),
             Some(Place::Here(bytes)) => Ok(Some(bytes.clone())),
-            Some(Place::InFile { offset, length }) => {
-                let io = |source| RepoError::Io { action: "reading", path: self.folder.clone(), source };
-                self.read(*offset, *length).map(Some).map_err(io)
+            Some(Place::InFile(place)) => {
+                let path = || self.spill.folder().to_owned();
+                let io = |source| RepoError::Io { action: "reading", path: path(), source };
+                self.spill.read(*place).map(Some).map_err(io)
             }
         }
-    }
-
-    fn read(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
-        let mut spilled = self.spilled.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Spilled { file, .. }) = spilled.as_mut() else {
-            return Err(std::io::ErrorKind::NotFound.into());
-        };
-        let mut bytes = vec![0; length];
-        file.seek(SeekFrom::Start(offset))?;
-        file.read_exact(&mut bytes)?;
-        Ok(bytes)
     }
 
     /// One of them, read.
@@ -110,16 +78,6 @@ impl KeptCommits {
     }
 }
 
-fn unnamed_file(folder: &Path) -> std::io::Result<File> {
-    std::fs::create_dir_all(folder)?;
-    let mut random = [0u8; 16];
-    getrandom::fill(&mut random).map_err(std::io::Error::other)?;
-    let path = folder.join(format!("commits-{}", u128::from_le_bytes(random)));
-    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,7 +90,7 @@ mod tests {
         for (number, bytes) in long.iter().enumerate() {
             kept.insert(CommitId::from_bytes([number as u8; 32]), bytes).expect("kept");
         }
-        assert!(kept.memory_bytes <= MEMORY_BYTES_MAX && kept.spilled.lock().expect("a lock").is_some());
+        assert!(kept.memory_bytes <= MEMORY_BYTES_MAX && kept.spill.is_used());
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
         for (number, bytes) in long.iter().enumerate() {
             assert!(

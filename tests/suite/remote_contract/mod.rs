@@ -14,6 +14,8 @@ mod mending;
 pub mod pipe;
 mod put_back;
 pub mod ssh;
+#[cfg(feature = "cloud")]
+mod stopped;
 
 use crate::app_flow::Lab;
 use pentimento::base::id::{CommitId, RepositoryId};

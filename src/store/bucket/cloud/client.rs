@@ -3,12 +3,16 @@
 //! person named, and for no other.
 
 use std::fmt;
+use std::pin::Pin;
 use std::time::Duration;
 
-use object_store::client::{ClientConfigKey, HttpClient, HttpConnector};
+use object_store::client::{
+    ClientConfigKey, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
+    HttpService,
+};
 use object_store::{ClientOptions, Error};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, ClientBuilder, NoProxy, Proxy};
+use reqwest::{Certificate, ClientBuilder, NoProxy, Proxy, Url};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -32,11 +36,37 @@ impl std::error::Error for LedElsewhere {}
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Straight;
 
+/// Speaks to one host and takes being sent elsewhere for an error.
+#[derive(Debug)]
+struct Spoken(HttpClient);
+
+type Answering<'a> = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'a>>;
+
+impl HttpService for Spoken {
+    fn call<'s, 'a>(&'s self, request: HttpRequest) -> Answering<'a>
+    where
+        's: 'a,
+        Self: 'a,
+    {
+        Box::pin(async move {
+            let answer = self.0.execute(request).await?;
+            match answer.headers().get("location") {
+                Some(place) if answer.status().is_redirection() => {
+                    let url = place.to_str().ok().and_then(|place| Url::parse(place).ok());
+                    let host = url.as_ref().and_then(Url::host_str).unwrap_or("another place").to_owned();
+                    Err(HttpError::new(HttpErrorKind::Unknown, LedElsewhere { host }))
+                }
+                _ => Ok(answer),
+            }
+        })
+    }
+}
+
 impl HttpConnector for Straight {
     fn connect(&self, options: &ClientOptions) -> Result<HttpClient, Error> {
-        client(options)
-            .map(HttpClient::new)
-            .map_err(|error| Error::Generic { store: "remote", source: Box::new(error) })
+        let client =
+            client(options).map_err(|error| Error::Generic { store: "remote", source: Box::new(error) })?;
+        Ok(HttpClient::new(Spoken(HttpClient::new(client))))
     }
 }
 
@@ -45,10 +75,7 @@ fn client(options: &ClientOptions) -> Result<reqwest::Client, reqwest::Error> {
     let text = |key: ClientConfigKey| options.get_config_value(&key);
     let is_set = |key: ClientConfigKey| text(key).is_some_and(|value| value == "true");
     let mut builder = ClientBuilder::new()
-        .redirect(Policy::custom(|attempt| {
-            let host = attempt.url().host_str().unwrap_or("another place").to_owned();
-            attempt.error(LedElsewhere { host })
-        }))
+        .redirect(Policy::none())
         .user_agent(concat!("pentimento/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
         .https_only(!is_set(ClientConfigKey::AllowHttp))
