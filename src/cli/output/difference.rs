@@ -5,6 +5,8 @@
 
 mod text;
 
+pub use text::write_text;
+
 use crate::app::common::field_value;
 use crate::app::common::problem::ProblemLine;
 use crate::app::diff::{FileDiff, Limit, Summary};
@@ -97,6 +99,10 @@ fn write_file(page: &mut Page<'_>, file: &FileDiff, ranges: bool) -> io::Result<
             }
         }
         Some(ContentDiff::Bytes(_)) | None => {}
+    }
+    if let Some(diff) = &file.text {
+        page.remark("    its text:")?;
+        text::write_text(page, diff)?;
     }
     for limit in &file.limits {
         page.remark(format_args!("    {}", limit_text(*limit, file)))?;

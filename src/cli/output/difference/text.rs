@@ -16,7 +16,7 @@ const LINE_BYTES_MAX: usize = 1000;
 const LEAD_BYTES: usize = 80;
 
 /// Writes all hunks.
-pub(super) fn write_text(page: &mut Page<'_>, diff: &TextDiff) -> io::Result<()> {
+pub fn write_text(page: &mut Page<'_>, diff: &TextDiff) -> io::Result<()> {
     if diff.encoding_before != diff.encoding_after {
         let names = (encoding(diff.encoding_before), encoding(diff.encoding_after));
         page.remark(format_args!("    written as {} now, was {}", names.1, names.0))?;
