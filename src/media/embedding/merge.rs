@@ -67,7 +67,9 @@ fn keep(node: Node<'_, '_>, text: &str, written: &BTreeSet<(String, String)>, in
     };
     let prefix = |attribute: &Attribute<'_, '_>| {
         let space = attribute.namespace();
-        node.namespaces().find(|it| Some(it.uri()) == space && it.name().is_some()).and_then(|it| it.name())
+        node.namespaces()
+            .find(|it| Some(it.uri()) == space && it.name().is_some())
+            .and_then(roxmltree::Namespace::name)
     };
     let mut attributes = String::new();
     for attribute in node.attributes().filter(|it| !is_new(it.namespace(), it.name())) {
