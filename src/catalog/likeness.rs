@@ -195,21 +195,45 @@ impl Prints {
         }
     }
 
-    /// The contents that differ in at most so many bits, the likest first.
+    /// The contents that differ in at most so many bits, the likest first. Of one with several fingerprints the
+    /// likest counts.
     pub fn alike(&self, print: &Fingerprint, most: u32) -> Result<Vec<Alike>, CatalogError> {
-        let mut found = Vec::new();
+        self.alike_to_all(std::slice::from_ref(print), most)
+    }
+
+    /// The contents that look like something with several fingerprints, as a film has one for each of some
+    /// moments: its likest quarter of moments counts, so that a part of it is found, too, and one moment that
+    /// many films share says little.
+    pub fn alike_to_all(&self, prints: &[Fingerprint], most: u32) -> Result<Vec<Alike>, CatalogError> {
+        let mut best: HashMap<FileId, Vec<u32>> = HashMap::new();
         self.read(&mut |records| {
-            let near = records.par_chunks(BATCH).flat_map_iter(|records| {
-                records.iter().filter_map(|record| {
-                    let (file, other) = split(record);
-                    let distance = print.distance(&other);
-                    (distance <= most).then_some(Alike { distance, file })
+            let near: Vec<(FileId, usize, u32)> = records
+                .par_chunks(BATCH)
+                .flat_map_iter(|records| {
+                    records.iter().flat_map(|record| {
+                        let (file, other) = split(record);
+                        let each = prints.iter().enumerate();
+                        each.map(move |(at, print)| (file, at, print.distance(&other)))
+                            .filter(|(_, _, distance)| *distance <= most)
+                    })
                 })
-            });
-            found.par_extend(near);
+                .collect();
+            for (file, at, distance) in near {
+                let distances = best.entry(file).or_insert_with(|| vec![BITS / 2; prints.len()]);
+                distances[at] = distances[at].min(distance);
+            }
         })?;
+        let mut found: Vec<Alike> = best
+            .into_iter()
+            .map(|(file, mut distances)| {
+                distances.sort_unstable();
+                let counted = &distances[..distances.len().div_ceil(4)];
+                let distance = counted.iter().sum::<u32>() / counted.len().max(1) as u32;
+                Alike { distance, file }
+            })
+            .filter(|alike| alike.distance <= most)
+            .collect();
         found.sort_unstable_by_key(|alike| (alike.distance, alike.file));
-        found.dedup();
         Ok(found)
     }
 
@@ -217,7 +241,10 @@ impl Prints {
     pub fn groups(&self, wanted: &dyn Fn(FileId) -> bool) -> Result<Vec<Vec<FileId>>, CatalogError> {
         let mut all: HashMap<FileId, Fingerprint> = HashMap::new();
         self.read(&mut |records| {
-            all.extend(records.iter().map(split).filter(|(file, _)| wanted(*file)));
+            for (file, print) in records.iter().map(split).filter(|(file, _)| wanted(*file)) {
+                // The first stands for the whole, those of single moments of a film come after it.
+                all.entry(file).or_insert(print);
+            }
         })?;
         let mut all: Vec<(FileId, Fingerprint)> = all.into_iter().collect();
         all.sort_unstable_by_key(|(file, _)| *file);
@@ -338,6 +365,27 @@ mod tests {
         expected.sort_unstable();
         assert!(expected.len() > 5);
         assert_eq!(prints.groups(&|_| true).expect("readable"), expected);
+    }
+
+    #[test]
+    fn a_film_is_found_by_a_part_of_it_and_not_by_one_moment() {
+        let mut numbers = Numbers::new(3);
+        let moments: Vec<Fingerprint> = (0..16).map(|_| noise(&mut numbers)).collect();
+        let place = tempfile::tempdir().expect("a folder");
+        let prints = Prints::at(&place.path().join("prints"));
+        let id = |number: u8| FileId::from_bytes([number; 32]);
+        // One has a part of it, another one moment, a third nothing.
+        let mut all: Vec<(FileId, Fingerprint)> =
+            moments[5..10].iter().map(|print| (id(1), *print)).collect();
+        all.push((id(2), moments[0]));
+        all.extend((0..16).map(|_| (id(2), noise(&mut numbers))));
+        all.extend((0..16).map(|_| (id(3), noise(&mut numbers))));
+        prints.add(&all).expect("added");
+        let found = prints.alike_to_all(&moments, ALIKE_BITS).expect("readable");
+        assert_eq!(found, [Alike { distance: 0, file: id(1) }]);
+        // By one picture both are found that have it.
+        assert_eq!(prints.alike(&moments[0], NEAR_BITS).expect("readable")[0].file, id(2));
+        assert_eq!(prints.alike(&moments[7], NEAR_BITS).expect("readable")[0].file, id(1));
     }
 
     #[test]

@@ -36,6 +36,7 @@ const FAMILIES: &[&[Target]] = &[
     crate::media::fuzz::embedded::TARGETS,
     crate::media::fuzz::families::TARGETS,
     crate::media::fuzz::others::TARGETS,
+    crate::media::fuzz::pictures::TARGETS,
     crate::care::fuzz::TARGETS,
     crate::app::fuzz::TARGETS,
     crate::app::serve::fuzz::TARGETS,

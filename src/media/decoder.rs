@@ -3,6 +3,7 @@
 use crate::media::facts::Facts;
 use crate::media::format::Format;
 use crate::media::input::Input;
+use crate::media::light::Light;
 use crate::media::pixels::Pixels;
 
 /// Why a file could not be decoded.
@@ -67,6 +68,16 @@ pub trait Decoder: Sync {
         wanted: Wanted,
     ) -> Result<Option<Pixels>, DecodeError>;
 
+    /// The picture as numbers of light, where the format has values beyond white.
+    fn light(
+        &self,
+        _input: &mut Input<'_>,
+        _format: &'static Format,
+        _wanted: Wanted,
+    ) -> Result<Option<Light>, DecodeError> {
+        Ok(None)
+    }
+
     /// What two files of that format are compared by beyond their pictures, in one word of people.
     fn compares(&self, _format: &'static Format) -> Option<&'static str> {
         None
@@ -125,6 +136,7 @@ const DECODERS: &[&dyn Decoder] = &[
     &super::film::Film,
     &super::film::Played,
     &super::sidecar::Sidecar,
+    &super::writing::Writing,
 ];
 
 /// The decoder of a format.

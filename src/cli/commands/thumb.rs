@@ -25,7 +25,7 @@ pub struct Arguments {
     /// The longest side, in pixels
     #[arg(long, value_name = "PIXELS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=8192))]
     edge: u32,
-    /// How the terminal is given the picture, when it is not known for what it can do
+    /// How the terminal is given the picture, when it is not known for what it can do; also into a pipe
     #[arg(long = "as", value_name = "PROTOCOL")]
     protocol: Option<Protocol>,
 }
@@ -48,8 +48,10 @@ impl Verb for Arguments {
         let repository = context.repository_to_read()?;
         let subject = self.which.options(context, &repository)?;
         let drawn = self.to.is_none() && !context.json();
-        if drawn && !io::stdout().is_terminal() {
-            return Err(Failure::usage("a picture can only be drawn on a terminal").hint("save it with --to"));
+        // Who names a protocol knows what stands at the other end.
+        if drawn && self.protocol.is_none() && !io::stdout().is_terminal() {
+            return Err(Failure::usage("a picture can only be drawn on a terminal")
+                .hint("save it with --to, or say with --as what is to read it"));
         }
         let protocol = self.protocol.unwrap_or_else(|| Protocol::of(context.terminal()));
         let edge = if drawn { protocol.edge() } else { self.edge };
