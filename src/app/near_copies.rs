@@ -184,7 +184,7 @@ impl Known {
                     like.extend(lines.into_iter().map(|(line, _)| line.path).filter(|other| other != path));
                 }
                 Self::Here(here) => {
-                    like.extend(here.get(&alike.file).filter(|other| *other != path).cloned())
+                    like.extend(here.get(&alike.file).filter(|other| *other != path).cloned());
                 }
             }
         }

@@ -105,6 +105,9 @@ pub fn run(
     Ok(Report { subject, file, hits, index: IndexLine::of(&opened, true)? })
 }
 
+/// The place of what is meant, where it has one, the file there, and how it looks.
+type Meant = (Option<AssetPath>, Option<FileId>, Vec<Fingerprint>);
+
 /// The look of the picture that is meant.
 fn prints_of(
     repository: &Repository,
@@ -113,7 +116,7 @@ fn prints_of(
     workers: &Workers,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
-) -> Result<(Option<AssetPath>, Option<FileId>, Vec<Fingerprint>), AppError> {
+) -> Result<Meant, AppError> {
     let (path, id, finding) = match &options.subject {
         Subject::Asset(which) => {
             let Found { path, id, file, .. } = info::open(repository, which, clock, monitor)?;

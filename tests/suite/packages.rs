@@ -199,8 +199,15 @@ fn titles_and_words_of_office_documents_are_read() {
         ("xlsx", Some("Harbour Lights"), Some(2))
     );
     assert_eq!(xlsx.text.as_deref(), Some("Lanterns\ndusk 夜"));
-    // A document without a picture of itself says so.
-    let reason = try_picture(&folder.path().join("a.odt"), 64).expect_err("no picture").to_string();
+    // Without a picture of itself its words stand for it; without either it says so.
+    let page = picture(&folder.path().join("a.odt"), 200);
+    assert_eq!(page.width.max(page.height), 200);
+    assert!(page.bytes.chunks_exact(4).any(|pixel| pixel[0] < 128), "words are drawn");
+    let empty = folder.path().join("empty.odt");
+    let content =
+        b"<office:document-content xmlns:office='urn:oasis:names:tc:opendocument:xmlns:office:1.0'/>";
+    zipped(&empty, &[("mimetype", b"application/vnd.oasis.opendocument.text"), ("content.xml", content)]);
+    let reason = try_picture(&empty, 64).expect_err("no picture").to_string();
     assert!(reason.contains("put no picture"), "{reason}");
 }
 

@@ -145,7 +145,7 @@ impl Known {
             }
             Ok((entry, is_fresh.then(|| record.basis())))
         };
-        let all: Vec<Result<(Entry, Option<[u8; 32]>), Spoilt>> = records.par_iter().map(verified).collect();
+        let all: Vec<Result<_, Spoilt>> = records.par_iter().map(verified).collect();
         let mut found = Self { entries: Vec::new(), spoilt: Vec::new(), fresh: Vec::new() };
         for result in all {
             match result {

@@ -320,7 +320,7 @@ pub fn finding_of(mut file: File, name: &[u8], workers: &Workers) -> Result<Find
             match workers.moments(again(&mut file)?, format, MOMENT_EDGE) {
                 Ok(moments) => finding.moments = moments_of(&moments, finding.print),
                 Err(error @ (WorkerError::Start(_) | WorkerError::Stopped)) => {
-                    note_fault(&mut finding, error)?
+                    note_fault(&mut finding, error)?;
                 }
                 Err(_) => {}
             }

@@ -122,7 +122,7 @@ mod tests {
         let document = Document::parse(&merged).expect("well-formed");
         let dc = "http://purl.org/dc/elements/1.1/";
         let titles: Vec<_> = document.descendants().filter(|it| it.has_tag_name((dc, "title"))).collect();
-        assert_eq!(titles.iter().map(|it| it.text()).collect::<Vec<_>>(), [Some("New")]);
+        assert_eq!(titles.iter().map(roxmltree::Node::text).collect::<Vec<_>>(), [Some("New")]);
         let words = document.descendants().find(|it| it.has_tag_name((RDF, "li"))).and_then(|it| it.text());
         assert_eq!(words, Some("sea"));
         let lens = document.descendants().find_map(|it| it.attribute(("urn:c", "lens")));

@@ -149,7 +149,7 @@ fn blocks(stored: &[u8], (width, height): (usize, usize), channels: usize) -> Ve
             let pixel = &mut out[(y * width + x) * 4..][..3];
             match planes.as_slice() {
                 [red, green, ..] => {
-                    pixel.copy_from_slice(&[red[place], green[place], rest(red[place], green[place])])
+                    pixel.copy_from_slice(&[red[place], green[place], rest(red[place], green[place])]);
                 }
                 [grey] => pixel.fill(grey[place]),
                 [] => {}

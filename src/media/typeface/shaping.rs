@@ -155,7 +155,7 @@ impl Effect {
                 continue;
             }
             self.places += 1;
-            self.hasher.update(line[*from..to].as_bytes());
+            self.hasher.update(&line.as_bytes()[*from..to]);
             for placed in after {
                 self.hasher.update(names.of(placed.glyph).as_bytes());
                 self.hasher.update(&placed.from.to_le_bytes());

@@ -32,7 +32,7 @@ pub(super) fn policy(page: &mut Page<'_>, report: &show::Report) -> io::Result<(
             page.heading(format_args!("Policy {number} ({id}), since {since}"))?;
         }
         LinkState::Past => {
-            page.heading(format_args!("Policy {number} ({id}), from {since}, not in force"))?
+            page.heading(format_args!("Policy {number} ({id}), from {since}, not in force"))?;
         }
         LinkState::Proposed => page.heading(format_args!("Policy {number} ({id}), proposed {since}"))?,
         LinkState::Announced => page.heading(format_args!("Policy {number} ({id}), announced"))?,
