@@ -263,6 +263,11 @@ fn library_format(format: &Format) -> Option<ImageFormat> {
 fn open<'i>(source: &'i mut dyn Source, format: &Format) -> Result<Box<dyn ImageDecoder + 'i>, DecodeError> {
     let library = library_format(format)
         .ok_or_else(|| DecodeError::Unsupported(format!("{} is not read as pixels", format.name)))?;
+    if *format == format::TIFF {
+        let mut input = Input::new(source)?;
+        tiff::refuse_unsound(&mut input)?;
+        input.rewound()?;
+    }
     let mut reader = ImageReader::with_format(BufReader::new(Bytes(source)), library);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MEMORY_MAX);

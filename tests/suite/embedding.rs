@@ -87,11 +87,11 @@ fn studio_of_all_kinds() -> World {
     }
     world.ok(&["commit", "-m", "All kinds"]);
     for name in FILES.iter().chain(&["logo.pdf", "newer.pdf", "logo.svg"]) {
-        let fields = ["title=Quay & <lamps>", "rights=© Harbour 2026", "creator=Anna Lind"];
+        let fields = [("title", "Quay & <lamps>"), ("rights", "© Harbour 2026"), ("creator", "Anna Lind")];
         for field in fields {
-            world.ok(&["meta", "set", name, field]);
+            world.ok(&["meta", "set", field.0, field.1, name]);
         }
-        world.ok(&["label", "add", "approved", name]);
+        world.ok(&["label", "--add", "approved", name]);
     }
     world.ok(&["commit", "-m", "What they are"]);
     world
@@ -158,7 +158,7 @@ fn files_that_cannot_be_edited_stay_as_they_are_and_are_named() {
     fs::write(world.studio().join("cut.pdf"), b"%PDF-1.4\nnothing of it\n%%EOF\n").expect("written");
     world.ok(&["commit", "-m", "Damaged"]);
     for name in ["cut.png", "cut.pdf"] {
-        world.ok(&["meta", "set", name, "title=Quay"]);
+        world.ok(&["meta", "set", "title", "Quay", name]);
     }
     world.ok(&["commit", "-m", "Titles"]);
     let run = world.pent(&["--json", "export", "@", "../home/press", "--embed"]);
@@ -189,7 +189,7 @@ fn other_readers_take_the_documents() {
             "{name}: {output:?}"
         );
         // An update on top of an update.
-        world.ok(&["meta", "set", name, "title=Second"]);
+        world.ok(&["meta", "set", "title", "Second", name]);
     }
     for name in ["logo.pdf", "newer.pdf"] {
         fs::copy(world.home().join("press").join(name), world.studio().join(name)).expect("copied");

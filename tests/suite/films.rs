@@ -464,7 +464,8 @@ fn a_part_of_a_film_and_a_frame_of_it_are_found() {
     arguments.extend(["-filter_complex", "concat=n=4", "-pix_fmt", "yuv420p", &whole]);
     ffmpeg(&arguments);
     ffmpeg(&["-ss", "2.5", "-i", &whole, "-t", "6", "-vf", "scale=160:90", "-b:v", "200k", &part]);
-    ffmpeg(&["-ss", "4.4", "-i", &whole, "-frames:v", "1", &place("../frame.png")]);
+    // Between two of the moments that are looked at. (The second scene is another picture after a tenth of a second.)
+    ffmpeg(&["-ss", "1.4", "-i", &whole, "-frames:v", "1", &place("../frame.png")]);
     ffmpeg(&[
         "-t",
         "3",

@@ -63,19 +63,39 @@ pub(super) fn is_read(input: &mut Input<'_>) -> bool {
     }
 }
 
-/// Finds the tag in the first directory, of both sizes of TIFF files.
-fn colours(input: &mut Input<'_>) -> io::Result<Option<Colours>> {
+/// The first directory of a file.
+struct Directory {
+    /// Where its entries begin.
+    first: u64,
+    /// How long each is.
+    length: usize,
+    /// Where in one its value stands, behind how many there are.
+    value: usize,
+    is_big: bool,
+    entries: Vec<u8>,
+}
+
+impl Directory {
+    /// The number of an entry between two places.
+    fn number(&self, entry: &[u8], from: usize, to: usize) -> u64 {
+        number(entry.get(from..to).unwrap_or_default(), self.is_big)
+    }
+}
+
+fn number(bytes: &[u8], is_big: bool) -> u64 {
+    let fold = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
+    if is_big { bytes.iter().fold(0, fold) } else { bytes.iter().rev().fold(0, fold) }
+}
+
+/// Reads it, of both sizes of TIFF files.
+fn directory(input: &mut Input<'_>) -> io::Result<Option<Directory>> {
     let head = input.read_at(0, 16)?;
     let is_big = match head.get(..2) {
         Some(b"II") => false,
         Some(b"MM") => true,
         _ => return Ok(None),
     };
-    let number = |bytes: &[u8]| -> u64 {
-        let fold = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
-        if is_big { bytes.iter().fold(0, fold) } else { bytes.iter().rev().fold(0, fold) }
-    };
-    let field = |bytes: &[u8], from: usize, to: usize| bytes.get(from..to).map(number);
+    let field = |bytes: &[u8], from: usize, to: usize| bytes.get(from..to).map(|it| number(it, is_big));
     // The larger form has longer numbers everywhere.
     let (start, count_length, length, value) = match field(&head, 2, 4) {
         Some(42) => (field(&head, 4, 8), 2, 12, 8),
@@ -87,13 +107,36 @@ fn colours(input: &mut Input<'_>) -> io::Result<Option<Colours>> {
     let count = field(&count, 0, count_length).unwrap_or(0).min(ENTRIES_MAX);
     let first = start.saturating_add(count_length as u64);
     let entries = input.read_at(first, count as usize * length)?;
-    for (place, entry) in entries.chunks_exact(length).enumerate() {
-        if field(entry, 0, 2) == Some(u64::from(COLOURS)) {
-            let kind = field(entry, value, value + 2).unwrap_or(0) as u16;
-            return Ok(Some(Colours { at: first + (place * length + value) as u64, is_big, kind }));
-        }
+    Ok(Some(Directory { first, length, value, is_big, entries }))
+}
+
+/// Whether no field of the first directory claims to have more values than the file has bytes. The library makes
+/// room for what one claims (up to 256 MiB) before a limit can be set.
+fn is_sound(input: &mut Input<'_>) -> io::Result<bool> {
+    let Some(directory) = directory(input)? else { return Ok(true) };
+    let mut entries = directory.entries.chunks_exact(directory.length);
+    Ok(entries.all(|entry| directory.number(entry, 4, directory.value) <= input.len()))
+}
+
+/// Refuses a file with such a field.
+pub(super) fn refuse_unsound(input: &mut Input<'_>) -> Result<(), DecodeError> {
+    if is_sound(input)? {
+        return Ok(());
     }
-    Ok(None)
+    Err(DecodeError::Damaged("a field of it claims to be longer than the file".to_owned()))
+}
+
+/// Finds the tag in the first directory.
+fn colours(input: &mut Input<'_>) -> io::Result<Option<Colours>> {
+    let Some(directory) = directory(input)? else { return Ok(None) };
+    let Directory { first, length, value, is_big, .. } = directory;
+    let mut entries = directory.entries.chunks_exact(length);
+    let place = entries.position(|entry| directory.number(entry, 0, 2) == u64::from(COLOURS));
+    Ok(place.map(|place| {
+        let entry = &directory.entries[place * length..];
+        let kind = directory.number(entry, value, value + 2) as u16;
+        Colours { at: first + (place * length + value) as u64, is_big, kind }
+    }))
 }
 
 /// The file with another kind of colour in its directory.
@@ -128,6 +171,7 @@ impl Seek for Recoloured<'_> {
 type File<'i> = Decoder<BufReader<Recoloured<'i>>>;
 
 fn opened<'i>(input: &'i mut Input<'_>, colours: &Colours, kind: u16) -> Result<File<'i>, DecodeError> {
+    refuse_unsound(input)?;
     let source: &mut dyn Source = input.rewound()?;
     let bytes = if colours.is_big { kind.to_be_bytes() } else { kind.to_le_bytes() };
     let source = Recoloured { source: Bytes(source), at: colours.at, bytes, position: 0 };

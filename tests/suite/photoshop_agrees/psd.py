@@ -27,6 +27,8 @@ def disc(width, height):
 
 def document(mode, depth, large, packing):
     psd = PSDImage.new(mode, (W, H), depth=depth)
+    if large:
+        psd._record.header.version = 2
     planes = PLANES[mode]
     opaque = numpy.ones((H, W, 1), numpy.float32)
     def layer(parent, name, seed, left, top, width, height, shape=None):
@@ -49,8 +51,6 @@ def document(mode, depth, large, packing):
     clipped.blend_mode = BlendMode.MULTIPLY
     hidden = layer(psd, 'Hidden', 7, 60, 4, 20, 20)
     hidden.visible = False
-    if large:
-        psd._record.header.version = 2
     return psd
 
 
@@ -126,7 +126,7 @@ def read(folder, number, path):
                 walk(layer, depth + 1)
     walk(psd, 0)
     told = {'file': path, 'mode': psd.color_mode.name, 'size': [psd.width, psd.height], 'depth': psd.depth, 'layers': layers}
-    told['stored'] = save(folder, f'{number}.rgba', coloured(psd, psd.numpy('color'), psd.numpy('alpha')))
+    told['stored'] = save(folder, f'{number}.rgba', coloured(psd, psd.numpy('color'), psd.numpy('shape')))
     return told
 
 
