@@ -109,8 +109,8 @@ fn copies_carry_what_is_said_of_them_and_exiftool_reads_it() {
         let tags = tags(&copy);
         assert_eq!(tags["XMP:XMP-dc:Title"], "Quay & <lamps>", "{name}: {tags}");
         assert_eq!(tags["XMP:XMP-dc:Rights"], "© Harbour 2026", "{name}: {tags}");
-        assert_eq!(tags["XMP:XMP-dc:Creator"], json!("Anna Lind"), "{name}: {tags}");
-        assert_eq!(tags["XMP:XMP-dc:Subject"], json!("approved"), "{name}: {tags}");
+        assert_eq!(tags["XMP:XMP-dc:Creator"], json!(["Anna Lind"]), "{name}: {tags}");
+        assert_eq!(tags["XMP:XMP-dc:Subject"], json!(["approved"]), "{name}: {tags}");
         let faults: Vec<&String> = tags
             .as_object()
             .expect("tags")

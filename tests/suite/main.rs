@@ -58,7 +58,6 @@ mod only_copy;
 mod openssh;
 mod packages;
 mod photoshop;
-mod photoshop_agrees;
 mod picture_facts;
 mod policy_told;
 mod promises;
