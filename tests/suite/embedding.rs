@@ -146,7 +146,7 @@ fn copies_carry_what_is_said_of_them_and_exiftool_reads_it() {
     fs::copy(to.join("rgb.jpg"), other.studio().join("photo.jpg")).expect("copied");
     other.ok(&["commit", "-m", "From the press"]);
     other.ok(&["meta", "import", "--embedded"]);
-    let shown = other.ok(&["meta", "show", "photo.jpg"]);
+    let shown = other.ok(&["meta", "get", "photo.jpg"]);
     assert!(shown.contains("Quay & <lamps>") && shown.contains("approved"), "{shown}");
 }
 
