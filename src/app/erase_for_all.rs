@@ -6,7 +6,7 @@ use crate::app::common::guard::{remember, trust, verified_log};
 use crate::app::common::signing::SigningAs;
 use crate::app::erase::{self, Which};
 use crate::app::error::AppError;
-use crate::app::policy::{PolicyFailure, in_force};
+use crate::app::policy::{PolicyFailure, in_force, not_permitted};
 use crate::base::id::FileId;
 use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;
@@ -119,7 +119,8 @@ pub fn permit(
     let deed = LogDeed::Erase(ErasePermitted { erasure: signed });
     let entry = signing.writer().entry(&log, deed, now.unix_ms)?;
     let evidence = RepositoryEvidence::new(&view, repository.id());
-    let after = log.clone().extended(&entry, &trust(repository, &view, now)?, &evidence)?;
+    let after =
+        log.clone().extended(&entry, &trust(repository, &view, now)?, &evidence).map_err(not_permitted)?;
     let mut edit = repository.edit()?;
     let head = edit.append_log(&entry)?;
     remember(&mut edit, &after)?;

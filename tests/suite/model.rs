@@ -111,4 +111,25 @@ fn stories_that_went_wrong_once_go_well() {
         Step::Mv { nth: 189, at: 9 },
         Step::Commit,
     ]);
+    // A switch is taken back while its draft has a file with another mode, and done again.
+    tell(&[
+        Step::Link { at: 95, target: 0 },
+        Step::Commit,
+        Step::Undo,
+        Step::DraftBegin { name: 104 },
+        Step::Mv { nth: 0, at: 144 },
+        Step::TagSet { name: 125, commit: 20 },
+        Step::DraftRename { nth: 74, name: 68 },
+        Step::Write { at: 86, content: 112 },
+        Step::Rename { nth: 7, at: 95 },
+        Step::Switch { nth: 69 },
+        Step::Switch { nth: 14 },
+        Step::Switch { nth: 93 },
+        Step::Undo,
+        Step::Commit,
+        Step::Undo,
+        Step::Mode { nth: 198 },
+        Step::Undo,
+        Step::Redo,
+    ]);
 }

@@ -7,7 +7,7 @@ use crate::trust_kit::{ANNA, BEN, CLEO, DORA, ONE_EDITOR, TWO_EDITORS, policy, s
 use pentimento::app::common::guard::verified_log;
 use pentimento::app::error::AppError;
 use pentimento::app::policy::links::LinkState;
-use pentimento::app::policy::{Acting, change, check, history, keys, preview, show};
+use pentimento::app::policy::{Acting, PolicyFailure, change, check, history, keys, preview, show};
 use pentimento::app::tag;
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::base::time::{Clock as _, FixedClock, Timestamp};
@@ -167,6 +167,10 @@ fn whoever_ends_the_last_key_that_can_change_the_policy_is_told() {
     let house = House::with_policy(ONE_EDITOR);
     let foreseen = |who: &str| act(&house, ANNA, |acting| keys::foresee(acting, who)).expect("a look ahead");
     assert!(foreseen("ben").lost.is_empty());
+    // Whoever may not do it is refused, and nothing is said to be damaged.
+    let error = act(&house, BEN, |acting| keys::revoke(acting, "anna", "lost")).expect_err("a refusal");
+    let permitted = matches!(&error, AppError::Policy(PolicyFailure::NotPermitted { .. }));
+    assert!(permitted && error.to_string() == "ben may not do that", "{error:?}");
     let lost = foreseen("anna").lost.join("; ");
     says(&lost, "nobody could change the policy any more: that takes 1 administrator");
     says(&lost, "the policy has no recovery rule");

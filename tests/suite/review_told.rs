@@ -99,9 +99,11 @@ fn verifying_an_asset_says_who_approved_it_and_by_which_entry_the_branch_has_it(
     // The commit of the draft, which says nothing of a submission itself.
     let work = verified(&house, Subject::Commit(Some("draft/poster".into())));
     says(&landing_words(&work), "approved by cleo");
-    // What was there before the policy no entry brought.
+    // What was there before the policy no entry brought, and nobody judged.
     let old = verified(&house, Subject::Asset(path("brand/type.txt")));
-    assert!(!old.is_landed() && old.parts.iter().all(|part| part.topic != "landing"), "{:?}", old.parts);
+    let before = old.parts.iter().find(|part| part.topic == "landing").expect("a word on it");
+    says(&before.sentence, "main had it before entry 1 of the shared log began to protect it");
+    assert!(!old.is_landed() && before.outcome == Outcome::Missing, "{:?}", old.parts);
 }
 
 fn asset<'r>(review: &'r Review, name: &str) -> &'r pentimento::app::review::describe::AssetLine {

@@ -6,7 +6,7 @@ use crate::app::common::guard::{remember, trust};
 use crate::app::common::members::{has_place, is_timely};
 use crate::app::error::AppError;
 use crate::app::policy::init::starts;
-use crate::app::policy::{Acting, PolicyFailure, in_force};
+use crate::app::policy::{Acting, PolicyFailure, in_force, not_permitted};
 use crate::base::id::PolicyId;
 use crate::base::time::Timestamp;
 use crate::object::log_entry::{LogDeed, PolicyTaken, RecoveryAnnounced};
@@ -238,7 +238,10 @@ fn take(
     };
     let entry = acting.writer.entry(log, deed, now.unix_ms)?;
     let evidence = RepositoryEvidence::new(view, acting.repository.id());
-    let after = log.clone().extended(&entry, &trust(acting.repository, view, now)?, &evidence)?;
+    let after = log
+        .clone()
+        .extended(&entry, &trust(acting.repository, view, now)?, &evidence)
+        .map_err(not_permitted)?;
     let mut edit = acting.repository.edit()?;
     edit.append_log(&entry)?;
     if announces {

@@ -4,7 +4,7 @@ use crate::app::common::evidence::RepositoryEvidence;
 use crate::app::common::guard::{remember, trust};
 use crate::app::error::AppError;
 use crate::app::policy::links::asked_of;
-use crate::app::policy::{Acting, PolicyFailure, in_force};
+use crate::app::policy::{Acting, PolicyFailure, in_force, not_permitted};
 use crate::object::log_entry::{KeyRevoked, LogDeed};
 use crate::object::signature::Fingerprint;
 use crate::repo::edit::JournalNote;
@@ -95,7 +95,10 @@ pub fn revoke(acting: &Acting<'_>, name: &str, reason: &str) -> Result<Report, A
     let deed = LogDeed::Revoke(KeyRevoked { key, reason: reason.to_owned() });
     let entry = acting.writer.entry(&log, deed, now.unix_ms)?;
     let evidence = RepositoryEvidence::new(&view, acting.repository.id());
-    let after = log.clone().extended(&entry, &trust(acting.repository, &view, now)?, &evidence)?;
+    let after = log
+        .clone()
+        .extended(&entry, &trust(acting.repository, &view, now)?, &evidence)
+        .map_err(not_permitted)?;
     let mut edit = acting.repository.edit()?;
     let head = edit.append_log(&entry)?;
     remember(&mut edit, &after)?;

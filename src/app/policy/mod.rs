@@ -19,7 +19,7 @@ use crate::object::policy_link::LinkError;
 use crate::repo::{Repository, View};
 use crate::rules::approval::listed;
 use crate::rules::policy::PolicyError;
-use crate::trust::chain::{InForce, VerifiedLog};
+use crate::trust::chain::{ChainError, InForce, VerifiedLog};
 use crate::trust::log_writer::LogWriter;
 
 /// What can be wrong with a change of the policy.
@@ -61,12 +61,23 @@ pub enum PolicyFailure {
     /// The policy in force has no recovery rule.
     #[error("the policy in force has no recovery rule")]
     NoRecovery,
+    /// The policy does not permit what was about to be written into the shared log.
+    #[error("{reason}")]
+    NotPermitted { reason: String },
     /// There is no key of that name or fingerprint.
     #[error("the policy has no key {name:?}")]
     NoKey { name: String },
     /// The text is no fingerprint of a policy.
     #[error("{text:?} is no fingerprint: these are 64 letters and digits, 0 to 9 and a to f")]
     Fingerprint { text: String },
+}
+
+/// Why an entry of one's own may not be written: what the log had before it verified, so nothing is damaged.
+pub(crate) fn not_permitted(error: ChainError) -> AppError {
+    match error {
+        ChainError::Broken { fault, .. } => PolicyFailure::NotPermitted { reason: fault.to_string() }.into(),
+        error => error.into(),
+    }
 }
 
 fn no_proposal(name: &str) -> String {

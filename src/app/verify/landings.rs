@@ -14,6 +14,7 @@ use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::object::commit::Commit;
 use crate::object::log_entry::{LogDeed, LogEntry, RefMoved, Why};
+use crate::object::policy_link::PolicyLink;
 use crate::repo::history::is_ancestor;
 use crate::repo::{Repository, View};
 use crate::review::fold::Keys as _;
@@ -97,8 +98,14 @@ impl<'a> Landings<'a> {
         let mut names: Vec<&str> = others.map(String::as_str).collect();
         names.sort_by_key(|name| *name != current);
         for name in names {
-            let Some(found) = self.first_with(name, commit)? else { continue };
             let branch = name.strip_prefix("branch/").unwrap_or(name);
+            let Some(found) = self.first_with(name, commit)? else {
+                let Some(sequence) = self.protected_with(name, commit)? else { continue };
+                let sentence = format!(
+                    "{branch} had it before entry {sequence} of the shared log began to protect it, so nobody judged it"
+                );
+                return Ok(Some(Part { topic: "landing", outcome: Outcome::Missing, sentence, entry: None }));
+            };
             let by = match (&found.moved.why, self.approvers(&found, asset)?) {
                 (Why::Direct {}, _) => "directly, as the policy permits".to_owned(),
                 (Why::Landing { .. }, None) => "with the approvals that the policy asked for".to_owned(),
@@ -152,6 +159,21 @@ impl<'a> Landings<'a> {
         }
         let found = moves.swap_remove(with);
         Ok(if has(found.moved.from)? { None } else { Some(found) })
+    }
+
+    /// The entry whose policy began to protect a branch that had a commit already.
+    fn protected_with(&self, name: &str, commit: CommitId) -> Result<Option<u64>, AppError> {
+        for signed in self.view.log_entries(1)? {
+            let Ok(entry) = LogEntry::decode(&signed?.statement) else { continue };
+            let LogDeed::Policy(taken) = entry.deed else { continue };
+            let Ok(link) = PolicyLink::decode(&taken.link.statement) else { continue };
+            if let Some(start) = link.starts.get(name)
+                && is_ancestor(self.view, commit, *start)?
+            {
+                return Ok(Some(entry.sequence));
+            }
+        }
+        Ok(None)
     }
 
     /// Says who approved what an entry landed, as far as it counted then.

@@ -235,8 +235,11 @@ fn show_git(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     }
     let settings = &report.settings;
     if report.commits > 0 && !settings.is_empty() {
-        let rules = count(settings.ignore.len() as u64, "rule", "rules");
-        page.line(format_args!("{rules} of .gitignore hold here, too (.pent/ignore)."))?;
+        match settings.ignore.len() {
+            0 => {}
+            1 => page.line(format_args!("1 rule of .gitignore holds here, too (.pent/ignore)."))?,
+            rules => page.line(format_args!("{rules} rules of .gitignore hold here, too (.pent/ignore)."))?,
+        }
         for (what, patterns) in [("In Git LFS", &settings.lfs), ("To be locked", &settings.lockable)] {
             if !patterns.is_empty() {
                 page.line(format_args!("{what}: {} (see `pent config`).", safe(&patterns.join(" "))))?;
@@ -343,15 +346,17 @@ fn advise(context: &mut Context, report: &Report) {
     advise_on_missing(context, report);
     if report.remote_branches_left_out > 0 {
         let branches = count(report.remote_branches_left_out, "branch", "branches");
-        context.hint(&format!("{branches} of other repositories were left out; --remotes brings them"));
+        let were = if report.remote_branches_left_out == 1 { "was" } else { "were" };
+        context.hint(&format!("{branches} of other repositories {were} left out; --remotes brings them"));
     }
     if !report.names_left_out.is_empty() {
-        let names = count(report.names_left_out.len() as u64, "name", "names");
-        let first = report.names_left_out.first().map_or("", String::as_str);
-        context.hint(&format!(
-            "{names} that are neither branch nor tag, such as {}, were left alone",
-            safe(first)
-        ));
+        let first = safe(report.names_left_out.first().map_or("", String::as_str));
+        context.hint(&match report.names_left_out.len() {
+            1 => format!("{first} is neither branch nor tag and was left alone"),
+            names => {
+                format!("{names} names that are neither branch nor tag, such as {first}, were left alone")
+            }
+        });
     }
     if let Some(first) = report.names_for_names.first() {
         let number = report.names_for_names.len();

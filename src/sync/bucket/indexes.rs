@@ -294,6 +294,20 @@ impl Indexes {
         Ok(file)
     }
 
+    /// Keeps a copy of a file that was written just now, as far as it would be loaded: whoever wrote it need not
+    /// fetch it back.
+    pub(super) fn wrote(&self, id: PackId, bytes: &[u8]) {
+        let length = bytes.len() as u64;
+        if length <= self.whole_bytes_max {
+            return self.remember(id, bytes);
+        }
+        let trailer = &bytes[bytes.len().saturating_sub(TRAILER_BYTES)..];
+        let tail = IndexFile::tail_length(trailer).ok().and_then(|tail| length.checked_sub(tail));
+        if let Some(start) = tail {
+            self.remember(id, &bytes[start as usize..]);
+        }
+    }
+
     /// Removes copies of files that the head does not name any more.
     fn forget_old(&self, records: &[IndexRecord]) {
         let Some(entries) = self.cache.as_ref().and_then(|folder| fs::read_dir(folder).ok()) else { return };
@@ -418,6 +432,25 @@ mod tests {
         let places = indexes.find_most(&head, &[key(FILES - 1, 3), key(2, 2)]).expect("places");
         assert_eq!(places.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
         assert!(bucket.operations() - before <= LARGE_FILES_ASKED as u64);
+    }
+
+    #[test]
+    fn what_was_written_is_not_fetched_back() {
+        for whole_bytes_max in [0, 1 << 20] {
+            let (bucket, head, mut indexes) = many();
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            indexes.cache = Some(folder.path().to_owned());
+            indexes.whole_bytes_max = whole_bytes_max;
+            for record in &head.indexes {
+                let bytes = bucket.get(&index_file_key(record.id), 1 << 20).expect("an answer");
+                indexes.wrote(record.id, &bytes.expect("an index file"));
+            }
+            let before = bucket.operations();
+            indexes.load(&head.indexes).expect("index files");
+            assert_eq!(bucket.operations(), before);
+            let places = indexes.find(&head, &[key(5, 3)]).expect("places");
+            assert_eq!(places[0].expect("a place").offset, 3);
+        }
     }
 
     #[test]

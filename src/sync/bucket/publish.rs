@@ -91,6 +91,7 @@ impl BucketRemote {
     fn put_index(&self, builder: IndexBuilder) -> SyncResult<IndexRecord> {
         let (id, bytes, entries) = builder.finish();
         patiently(|| self.bucket.put(&index_file_key(id), &bytes))?;
+        self.indexes.wrote(id, &bytes);
         Ok(IndexRecord { id, length: bytes.len() as u64, entries, generations: (0, 0) })
     }
 

@@ -210,6 +210,7 @@ impl Story {
         expected.moment.files.retain(|path, _| !expected.free.contains(path));
         if is_undo {
             self.done.pop();
+            let deed = self.with_what_was_replaced(deed);
             self.undone.push(deed);
         } else {
             self.undone.pop();
@@ -221,6 +222,25 @@ impl Story {
             self.done.push(Deed { before, after: seen, doubtful, ..deed });
         }
         Ok(expected)
+    }
+}
+
+impl Story {
+    /// What somebody had made of files when a deed was taken back, and that took the place of, comes back
+    /// when it is done again.
+    fn with_what_was_replaced(&self, mut deed: Deed) -> Deed {
+        let seen = self.world.observe();
+        for path in differing(&self.now.files, &deed.after.files) {
+            let (here, left) = (self.now.files.get(&path), seen.files.get(&path));
+            if left == here || left != deed.before.files.get(&path) {
+                continue;
+            }
+            match here {
+                Some(here) => drop(deed.after.files.insert(path, here.clone())),
+                None => drop(deed.doubtful.insert(path)),
+            }
+        }
+        deed
     }
 }
 

@@ -65,6 +65,9 @@ pub(super) fn policy(failure: &PolicyFailure) -> Advice {
         ]),
         PolicyFailure::Outdated { .. } => Advice::refused(&["propose it again on top of the one in force"]),
         PolicyFailure::Signer { .. } => Advice::refused(&["`pent policy show` lists who has which key"]),
+        PolicyFailure::NotPermitted { .. } => {
+            Advice::refused(&["`pent policy show` says who may do what, and who could do this"])
+        }
         PolicyFailure::NoRecovery => {
             Advice::refused(&["only those whom `change` names can change this policy"])
         }
