@@ -77,7 +77,7 @@ impl Decoder for Blender {
             }
             at += header as u64 + u64::from(length);
         }
-        Err(DecodeError::Unsupported("the program that wrote it put no picture of it in".to_owned()))
+        Err(DecodeError::without_picture())
     }
 }
 

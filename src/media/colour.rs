@@ -122,6 +122,30 @@ fn text(text: &ProfileText) -> Option<String> {
     })
 }
 
+/// CIE L*a*b* with the white of D50, each in a byte with the colours from 128 on, as sRGB by way of XYZ adapted
+/// to D65 (Bradford).
+pub fn lab([lightness, green_red, blue_yellow]: [u8; 3]) -> [u8; 3] {
+    let fy = (f32::from(lightness) * 100.0 / 255.0 + 16.0) / 116.0;
+    let fx = fy + (f32::from(green_red) - 128.0) / 500.0;
+    let fz = fy - (f32::from(blue_yellow) - 128.0) / 200.0;
+    let cube =
+        |t: f32| if t > 6.0 / 29.0 { t * t * t } else { 3.0 * (6.0f32 / 29.0).powi(2) * (t - 4.0 / 29.0) };
+    let (x, y, z) = (0.9642 * cube(fx), cube(fy), 0.8251 * cube(fz));
+    let light = [
+        3.1339 * x - 1.6169 * y - 0.4906 * z,
+        -0.9785 * x + 1.9160 * y + 0.0333 * z,
+        0.0720 * x - 0.2290 * y + 1.4057 * z,
+    ];
+    light.map(curved)
+}
+
+/// Light from 0 to 1 as a level of sRGB (IEC 61966-2-1); what is darker or brighter is black or white.
+pub fn curved(light: f32) -> u8 {
+    let value = light.clamp(0.0, 1.0);
+    let curved = if value <= 0.003_130_8 { value * 12.92 } else { 1.055 * value.powf(1.0 / 2.4) - 0.055 };
+    (curved * 255.0).round() as u8
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

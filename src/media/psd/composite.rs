@@ -1,6 +1,6 @@
 //! Puts layers together as Photoshop does: groups, masks, clipping, opacity, blend modes.
 //!
-//! Adjustment layers and effects are not drawn; [`Composed::left_out`] names them.
+//! Adjustment and fill layers, masks of curves and effects are not drawn; [`Composed::left_out`] names them.
 
 mod blend;
 mod stack;
@@ -89,6 +89,7 @@ impl Painter<'_, '_, '_> {
         opacity: f32,
         canvas: &mut Canvas,
     ) -> Result<(), PsdError> {
+        self.note_undrawn(record);
         let mask = render_mask(self.input, self.document, record)?;
         if opacity >= 1.0 && mask.is_none() {
             return self.draw_all(children, canvas);
@@ -106,11 +107,19 @@ impl Painter<'_, '_, '_> {
         Ok(())
     }
 
-    /// The pixels of a layer or an isolated group, with its mask applied.
-    fn pixels_of(&mut self, node: &Node, record: &LayerRecord) -> Result<Option<Canvas>, PsdError> {
+    /// Takes note of what of a layer or group is not drawn.
+    fn note_undrawn(&mut self, record: &LayerRecord) {
         if record.effects {
             self.left_out.push((record.name.clone(), "effects"));
         }
+        if record.shape {
+            self.left_out.push((record.name.clone(), "a mask of curves"));
+        }
+    }
+
+    /// The pixels of a layer or an isolated group, with its mask applied.
+    fn pixels_of(&mut self, node: &Node, record: &LayerRecord) -> Result<Option<Canvas>, PsdError> {
+        self.note_undrawn(record);
         let mut canvas = match node {
             Node::Group { children, .. } => {
                 let header = &self.document.header;

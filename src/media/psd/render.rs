@@ -3,6 +3,7 @@
 use super::channel::{Rows, Take, read_rows, to_bytes};
 use super::layer::Bounds;
 use super::{Document, LayerRecord, Mode, PsdError};
+use crate::media::colour::lab;
 use crate::media::input::Input;
 
 /// Most pixels of one canvas: what may be held at once.
@@ -277,24 +278,4 @@ fn finish_colours(canvas: &mut Canvas, fourth: &[u8], mode: Mode, palette: Optio
             }
         }
     }
-}
-
-/// CIE L*a*b* with the white of D50 to sRGB, by way of XYZ adapted to D65 (Bradford).
-fn lab([lightness, green_red, blue_yellow]: [u8; 3]) -> [u8; 3] {
-    let fy = (f32::from(lightness) * 100.0 / 255.0 + 16.0) / 116.0;
-    let fx = fy + (f32::from(green_red) - 128.0) / 500.0;
-    let fz = fy - (f32::from(blue_yellow) - 128.0) / 200.0;
-    let cube =
-        |t: f32| if t > 6.0 / 29.0 { t * t * t } else { 3.0 * (6.0f32 / 29.0).powi(2) * (t - 4.0 / 29.0) };
-    let (x, y, z) = (0.9642 * cube(fx), cube(fy), 0.8251 * cube(fz));
-    let linear = [
-        3.1339 * x - 1.6169 * y - 0.4906 * z,
-        -0.9785 * x + 1.9160 * y + 0.0333 * z,
-        0.0720 * x - 0.2290 * y + 1.4057 * z,
-    ];
-    linear.map(|value| {
-        let value = value.clamp(0.0, 1.0);
-        let curved = if value <= 0.003_130_8 { value * 12.92 } else { 1.055 * value.powf(1.0 / 2.4) - 0.055 };
-        (curved * 255.0).round() as u8
-    })
 }

@@ -120,6 +120,19 @@ function table(title, facts) {
     el('tbody', {}, facts.map((fact) => el('tr', { role: 'row' }, el('th', { scope: 'row', role: 'rowheader' }, fact.name), cell(fact.before, 'was'), cell(fact.after, 'is'))))));
 }
 
+// Lines of running text with what changed in them; signs carry the meaning, colour repeats it.
+function text(lines) {
+  if (!lines.length) return null;
+  const signs = { context: ['', ''], removed: ['−', 'gone: '], added: ['+', 'new: '] };
+  const row = (line) => {
+    if (line.kind === 'gap') return el('li', { class: 'gap', 'aria-hidden': 'true' }, '…');
+    const [shape, words] = signs[line.kind];
+    return el('li', { class: line.kind }, el('span', { class: 'shape', 'aria-hidden': 'true' }, shape), words && el('span', { class: 'unseen' }, words),
+      el('span', {}, line.parts.map(([part, changed]) => (changed ? el('mark', {}, part) : part))));
+  };
+  return section('Text', el('ol', { class: 'text' }, lines.map(row)));
+}
+
 function caption(there, mark) {
   const ids = [there.commit && [el('dt', {}, 'commit'), el('dd', { class: 'id' }, there.commit)],
     there.file && [el('dt', {}, 'b3sum'), el('dd', { class: 'id' }, there.file)], [el('dt', {}, 'path'), el('dd', {}, there.path)]];
@@ -143,6 +156,7 @@ function refreshPanel() {
     whole && found.sound && sound(found.sound),
     whole && layers(found),
     whole && found.picture && areas(found.picture),
+    whole && text(found.text),
     whole && table('Facts', found.facts),
     whole && table('Metadata', found.fields),
     state.a === state.b ? caption(other, '') : [caption(one, 'A'), caption(other, 'B')],
