@@ -111,6 +111,20 @@ fn stories_that_went_wrong_once_go_well() {
         Step::Mv { nth: 189, at: 9 },
         Step::Commit,
     ]);
+    // A file and something that rules leave out lie in a folder whose place a file of another draft takes,
+    // and that is taken back.
+    tell(&[
+        Step::Write { at: 140, content: 176 },
+        Step::DraftCreate { name: 199 },
+        Step::Write { at: 149, content: 154 },
+        Step::Switch { nth: 226 },
+        Step::Write { at: 183, content: 82 },
+        Step::Mv { nth: 131, at: 69 },
+        Step::Switch { nth: 197 },
+        Step::Undo,
+        Step::Redo,
+        Step::Undo,
+    ]);
     // A labelled file is moved by command, the commit of that is taken back, and what is committed comes
     // back to where it was.
     for whole in [true, false] {
