@@ -127,7 +127,7 @@ pub fn letter_file(text: &str) -> Vec<u8> {
     let broad = main.len() as u32;
     main.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
     let mut plan: Vec<u8> = [0, count, count * 2].into_iter().flat_map(u32::to_le_bytes).collect();
-    for place in [narrow * 2 | 0x4000_0000, broad] {
+    for place in [(narrow * 2) | 0x4000_0000, broad] {
         plan.extend([0, 0]);
         plan.extend(place.to_le_bytes());
         plan.extend([0, 0]);
