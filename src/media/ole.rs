@@ -129,5 +129,20 @@ fn wide(bytes: &[u8]) -> String {
     characters(&bytes[..end])
 }
 
+/// The code page of that number, in which texts are that take one byte or two for each character.
+fn encoding(page: Option<u16>) -> &'static encoding_rs::Encoding {
+    let label = match page {
+        Some(65001) => "utf-8".to_owned(),
+        Some(10_000) => "macintosh".to_owned(),
+        Some(932) => "shift_jis".to_owned(),
+        Some(936) => "gbk".to_owned(),
+        Some(949) => "euc-kr".to_owned(),
+        Some(950) => "big5".to_owned(),
+        Some(page) => format!("windows-{page}"),
+        None => "windows-1252".to_owned(),
+    };
+    encoding_rs::Encoding::for_label(label.as_bytes()).unwrap_or(encoding_rs::WINDOWS_1252)
+}
+
 #[cfg(test)]
 mod tests;

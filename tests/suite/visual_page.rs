@@ -483,6 +483,12 @@ fn words_that_changed_stand_on_the_page() {
         browser.value("[...document.querySelectorAll('.text mark')].map((it) => it.textContent).join(' ')"),
         json!("May June")
     );
+    // What is read is told in lines.
+    assert_eq!(browser.value("document.querySelector('.panel .big').textContent"), json!("1 line"));
+    assert_eq!(
+        browser.value("document.querySelector('.heading .quiet').textContent"),
+        json!("1 line changed")
+    );
     browser.screenshot("words");
     browser.assert_quiet();
 }

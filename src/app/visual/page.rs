@@ -122,6 +122,9 @@ pub struct Change {
     layer_pictures: Vec<(usize, [Option<String>; 2])>,
     /// Lines of running text around what differs in it; between places that lie apart, one without words.
     text: Vec<TextLine>,
+    /// How many lines are new and how many are gone, of what is text above all: without a size of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lines: Option<[u64; 2]>,
     facts: Vec<FactChange>,
     fields: Vec<FactChange>,
     notes: Vec<String>,
@@ -264,11 +267,20 @@ impl Change {
             layers: diff.layers.iter().map(layer).collect(),
             layer_pictures,
             text: diff.text.as_ref().map(text_lines).unwrap_or_default(),
+            lines: lines(diff),
             facts: diff.facts.iter().map(safe_fact).collect(),
             fields: diff.fields.iter().map(field).collect(),
             notes: diff.notes.iter().map(|note| safe(note)).collect(),
         })
     }
+}
+
+/// The lines of a text that are new and that are gone; `None` of what has a size in pixels or points, which is looked
+/// at and not read.
+fn lines(diff: &VisualDiff) -> Option<[u64; 2]> {
+    let has_size = [&diff.before, &diff.after].into_iter().flatten().any(|state| state.width.is_some());
+    let text = diff.text.as_ref().filter(|_| !has_size)?;
+    Some([text.lines_added, text.lines_removed])
 }
 
 /// A layer with all texts safe to show.
@@ -522,6 +534,7 @@ mod tests {
             layers: Vec::new(),
             layer_pictures: Vec::new(),
             text: Vec::new(),
+            lines: None,
             facts: vec![fact],
             fields: Vec::new(),
             notes: Vec::new(),

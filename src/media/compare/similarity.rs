@@ -39,9 +39,7 @@ pub(super) fn similarity(before: &Canvas<'_>, after: &Canvas<'_>, extent: Extent
     let whole = (before.width as usize, before.height as usize);
     let parts = PLANES.iter().map(|(weights, middle, share)| {
         let edge = if *middle > 0.0 { EDGE_MAX / 2 } else { EDGE_MAX };
-        let halvings = (0..usize::BITS as usize)
-            .find(|count| whole.0.max(whole.1).div_ceil(1 << count) <= edge)
-            .unwrap_or(0);
+        let halvings = (0..32).find(|count| whole.0.max(whole.1).div_ceil(1 << count) <= edge).unwrap_or(0);
         let part = around(extent, halvings, whole);
         let plane = |canvas: &Canvas<'_>| {
             let mut plane = Plane::of(canvas, part, |[red, green, blue]| {

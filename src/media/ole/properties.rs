@@ -1,6 +1,6 @@
 //! What a document says of itself: sets of numbered properties (\[MS-OLEPS\]).
 
-use super::{long, short, wide};
+use super::{encoding, long, short, wide};
 use crate::base::time::Timestamp;
 use crate::media::facts::{Facts, Field};
 
@@ -78,19 +78,4 @@ fn text(value: &[u8], page: Option<u16>) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// The code page of that number, in which texts are that take one byte or two for each character.
-fn encoding(page: Option<u16>) -> &'static encoding_rs::Encoding {
-    let label = match page {
-        Some(65001) => "utf-8".to_owned(),
-        Some(10_000) => "macintosh".to_owned(),
-        Some(932) => "shift_jis".to_owned(),
-        Some(936) => "gbk".to_owned(),
-        Some(949) => "euc-kr".to_owned(),
-        Some(950) => "big5".to_owned(),
-        Some(page) => format!("windows-{page}"),
-        None => "windows-1252".to_owned(),
-    };
-    encoding_rs::Encoding::for_label(label.as_bytes()).unwrap_or(encoding_rs::WINDOWS_1252)
 }

@@ -1,6 +1,6 @@
 //! Words of Excel workbooks (\[MS-XLS\]): the texts of cells, which stand in one table, or on their own in older ones.
 
-use super::{ENCRYPTED, Told, long, short};
+use super::{ENCRYPTED, Told, encoding, long, short};
 
 /// Longest text that is kept, in bytes.
 const TEXT_MAX: usize = 4 << 20;
@@ -10,7 +10,7 @@ const SHARED_SINCE: u16 = 0x0600;
 /// The words of a workbook, and how many sheets it has.
 pub(super) fn words(book: &[u8]) -> Told {
     let mut told = Told::default();
-    let (mut sheets, mut version) = (0, 0);
+    let (mut sheets, mut version, mut page) = (0, 0, None);
     let mut records = Records { rest: book };
     while let Some((kind, body)) = records.next() {
         match kind {
@@ -20,6 +20,7 @@ pub(super) fn words(book: &[u8]) -> Told {
                 told.notes.push(ENCRYPTED);
                 break;
             }
+            0x0042 => page = short(body, 0),
             0x0085 => sheets += 1,
             0x00fc => {
                 let parts: Vec<&[u8]> = std::iter::once(body).chain(records.continued()).collect();
@@ -27,7 +28,7 @@ pub(super) fn words(book: &[u8]) -> Told {
             }
             // A cell with a text of its own.
             0x0204 => {
-                if let Some(text) = cell(body, version) {
+                if let Some(text) = cell(body, version, page) {
                     push(&text, &mut told.text);
                 }
             }
@@ -80,11 +81,11 @@ fn push(text: &str, into: &mut String) {
 }
 
 /// The text of a cell: behind its row, column and looks.
-fn cell(body: &[u8], version: u16) -> Option<String> {
+fn cell(body: &[u8], version: u16, page: Option<u16>) -> Option<String> {
     let length = usize::from(short(body, 6)?);
     if version < SHARED_SINCE {
         let bytes = body.get(8..8 + length)?;
-        return Some(encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned());
+        return Some(encoding(page).decode_without_bom_handling(bytes).0.into_owned());
     }
     let mut parts = Parts { part: body.get(8..)?, others: &[] };
     let is_wide = parts.byte()? & 1 != 0;

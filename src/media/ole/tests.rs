@@ -32,6 +32,15 @@ fn texts_of_a_workbook_go_on_over_records() {
 }
 
 #[test]
+fn older_workbooks_are_in_a_code_page() {
+    let label = [0, 0, 0, 0, 0, 0, 2, 0, 0xca, 0xe0];
+    let records =
+        [&[0x09, 0x08, 4, 0, 0, 5, 5, 0][..], &[0x42, 0, 2, 0, 0xe3, 4], &[0x04, 0x02, 10, 0], &label];
+    let facts = told(&compound(&[("Book", records.concat())]));
+    assert_eq!(facts.text.as_deref(), Some("Ка"));
+}
+
+#[test]
 fn slides_of_the_last_edit_are_read_and_no_others() {
     let facts = told(&slides_file(&["Spring", "Quay"]));
     assert_eq!(facts.text.as_deref(), Some("Outline\nSpring\nOutline\nQuay"));

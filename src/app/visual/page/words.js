@@ -61,6 +61,11 @@ function heardAs(sound) {
   return sound.spans.length ? `${count(sound.spans.length, 'span', 'spans')} changed` : 'sounds the same';
 }
 
+// Whether it is a typeface of which glyphs changed.
+export function hasGlyphs(change) {
+  return change.layers.length > 0 && change.layers[0].kind === 'glyph';
+}
+
 // What happened to the asset as a whole.
 export function verdict(asset) {
   const change = asset.change;
@@ -71,6 +76,8 @@ export function verdict(asset) {
   const seen = change.film && (change.film.spans.length ? `${count(change.film.spans.length, 'span', 'spans')} changed` : 'looks the same');
   if (seen && heard) return seen === 'looks the same' && heard === 'sounds the same' ? 'looks and sounds the same' : `${seen}, sound: ${heard}`;
   if (seen || heard) return seen || heard;
+  if (change.lines) return `${count(Math.max(...change.lines), 'line', 'lines')} changed`;
+  if (hasGlyphs(change)) return `${count(change.layers.length, 'glyph', 'glyphs')} changed`;
   if (!change.picture) return 'changed';
   if (change.picture.changed_pixels === 0) return 'looks the same';
   return `${percent(change.picture.changed_percent)} changed`;
