@@ -35,6 +35,7 @@ const FAMILIES: &[&[Target]] = &[
     crate::catalog::fuzz::TARGETS,
     crate::media::fuzz::embedded::TARGETS,
     crate::media::fuzz::families::TARGETS,
+    crate::media::fuzz::offices::TARGETS,
     crate::media::fuzz::others::TARGETS,
     crate::media::fuzz::pictures::TARGETS,
     crate::care::fuzz::TARGETS,

@@ -155,7 +155,7 @@ fn kept(input: &mut Input<'_>) -> Result<Pixels, DecodeError> {
         }
         at += head.block as u64 + u64::from(length);
     }
-    Err(DecodeError::Unsupported("the program that wrote it put no picture of it in".to_owned()))
+    Err(DecodeError::without_picture())
 }
 
 /// The picture: two sides, then rows from the lowest up.

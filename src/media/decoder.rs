@@ -23,6 +23,13 @@ pub enum DecodeError {
     Io(#[from] std::io::Error),
 }
 
+impl DecodeError {
+    /// That the picture is missing which programs put into files of this kind.
+    pub fn without_picture() -> Self {
+        Self::Unsupported("the program that wrote it put no picture of it in".to_owned())
+    }
+}
+
 /// A picture that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
@@ -63,10 +70,12 @@ pub trait Decoder: Sync {
     /// A picture of the file; `None` when the family has none to give.
     fn picture(
         &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError>;
+        _input: &mut Input<'_>,
+        _format: &'static Format,
+        _wanted: Wanted,
+    ) -> Result<Option<Pixels>, DecodeError> {
+        Ok(None)
+    }
 
     /// The picture as numbers of light, where the format has values beyond white.
     fn light(
@@ -137,6 +146,7 @@ const DECODERS: &[&dyn Decoder] = &[
     &super::film::Played,
     &super::sidecar::Sidecar,
     &super::writing::Writing,
+    &super::ole::OldOffice,
 ];
 
 /// The decoder of a format.

@@ -2,6 +2,7 @@
 
 pub mod embedded;
 pub mod families;
+pub mod offices;
 pub mod others;
 pub mod pictures;
 

@@ -26,6 +26,7 @@ pub mod jpeg_inside;
 pub mod layer_print;
 pub mod light;
 pub mod mesh;
+pub mod ole;
 pub mod package;
 pub mod pdf;
 pub mod photoshop;

@@ -116,7 +116,7 @@ impl Decoder for Packages {
                 return Ok(Some(page));
             }
         }
-        Err(DecodeError::Unsupported("the program that wrote it put no picture of it in".to_owned()))
+        Err(DecodeError::without_picture())
     }
 
     fn compares(&self, format: &'static Format) -> Option<&'static str> {

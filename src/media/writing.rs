@@ -33,9 +33,7 @@ impl Decoder for Writing {
         }
         if *format == format::RTF {
             let document = rich::read(&bytes);
-            facts.add_fields(
-                document.fields.iter().map(|(name, value)| Field::text("rich text", name, value)),
-            );
+            facts.add_fields(document.fields.iter().map(|(name, value)| Field::text("office", name, value)));
             facts.add_text(&document.text);
             facts.add_fields(counts(&document.text));
             return Ok(());

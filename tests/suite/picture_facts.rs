@@ -261,20 +261,19 @@ fn a_picture_whose_pixels_nobody_decodes_is_told_all_the_same() {
         assert_eq!((picture.colour_space.as_deref(), picture.depth), (Some(colour), Some(depth)), "{name}");
         assert_eq!(picture.orientation, Some(6), "{name}");
     }
-    // A surface packed in a way (BC7) that nothing here unpacks.
-    let mut surface = fs::read(folder().join("rgb.dds")).expect("a surface");
-    surface[80] = 4;
-    surface[84..88].copy_from_slice(b"DX10");
-    surface[128] = 98;
-    let path = place.path().join("packed.dds");
-    fs::write(&path, surface).expect("written");
-    let facts = facts(&path);
-    assert_eq!(facts.picture.as_ref().map(|picture| (picture.width, picture.height)), Some((24, 16)));
-    assert!(
-        facts.notes.iter().any(|note| note.starts_with("no picture can be made of it")),
-        "{:?}",
-        facts.notes
-    );
+    // Surfaces in blocks of light and of colours, and in a form (R9G9B9E5) that nothing here reads.
+    for (form, is_drawn) in [(95u32, true), (98, true), (67, false)] {
+        let mut surface = fs::read(folder().join("rgb.dds")).expect("a surface");
+        surface[80] = 4;
+        surface[84..88].copy_from_slice(b"DX10");
+        surface[128..132].copy_from_slice(&form.to_le_bytes());
+        let path = place.path().join("packed.dds");
+        fs::write(&path, surface).expect("written");
+        let facts = facts(&path);
+        assert_eq!(facts.picture.as_ref().map(|picture| (picture.width, picture.height)), Some((24, 16)));
+        let is_told = facts.notes.iter().any(|note| note.starts_with("no picture can be made of it"));
+        assert_eq!(is_told, !is_drawn, "{form}: {:?}", facts.notes);
+    }
 }
 
 /// Forms that the library of pictures does not take, against the same picture in one that it takes.

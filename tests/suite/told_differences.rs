@@ -163,10 +163,7 @@ fn text_is_told_and_its_first_page_is_drawn() {
     }
     let info = world.json(&["info", "letter.rtf"]);
     assert_eq!(info["facts"]["text"], "Dear harbour\nWe open in May.");
-    assert_eq!(
-        info["facts"]["embedded"][0],
-        json!({ "group": "rich text", "name": "Title", "value": "Quay" })
-    );
+    assert_eq!(info["facts"]["embedded"][0], json!({ "group": "office", "name": "Title", "value": "Quay" }));
 }
 
 #[test]

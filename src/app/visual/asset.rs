@@ -21,8 +21,9 @@ use crate::media::worker::Workers;
 /// Most layers of one document whose own pixels are looked at.
 const LAYERS_LOOKED_AT: usize = 32;
 
-/// The least longest side at which a drawing is looked at, in pixels.
-const DRAWN_EDGE: u64 = 1600;
+/// The least longest side at which a drawing is looked at, in pixels, and that of what states no size: a page of
+/// text, a specimen, a scene. A page is then shown about as large as it is printed.
+const DRAWN_EDGE: u32 = 1600;
 
 /// Compares assets.
 pub(super) struct Comparison<'c, 'a> {
@@ -147,11 +148,15 @@ impl Comparison<'_, '_> {
         let longest = sides.map(|side| side.and_then(Subject::longest));
         let most = longest.iter().flatten().copied().max().unwrap_or(0);
         let drawn = sides.into_iter().flatten().any(Subject::is_drawn);
-        if most <= u64::from(edge) && (most == 0 || !drawn) {
+        if most == 0 {
+            return [edge.min(DRAWN_EDGE); 2];
+        }
+        if most <= u64::from(edge) && !drawn {
             return [edge; 2];
         }
         // What has no pixels of its own is drawn as large as it is looked at.
-        let target = if drawn { u64::from(edge).min((most * 2).max(DRAWN_EDGE)) } else { u64::from(edge) };
+        let target =
+            if drawn { u64::from(edge).min((most * 2).max(DRAWN_EDGE.into())) } else { u64::from(edge) };
         let scale = target as f64 / most as f64;
         if !drawn {
             diff.scale = (scale * 10_000.0).round() / 10_000.0;

@@ -491,6 +491,22 @@ mod tests {
     }
 
     #[test]
+    fn no_key_does_two_things() {
+        let (_, actions) = MODULES.iter().find(|(name, _)| *name == "actions.js").expect("the module");
+        let lists = actions.split("keys: [").skip(1).filter_map(|rest| rest.split(']').next());
+        let mut keys: Vec<&str> = lists
+            .flat_map(|list| list.split(", "))
+            .filter_map(|key| key.strip_prefix('\'')?.strip_suffix('\''))
+            .collect();
+        let count = keys.len();
+        // Those of the modes are numbers, and made.
+        assert!(count > 30 && !keys.iter().any(|key| key.parse::<u8>().is_ok_and(|number| number > 0)));
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), count, "{keys:?}");
+    }
+
+    #[test]
     fn what_people_wrote_is_never_markup() {
         let path = AssetPath::from_bytes("a</script><script>alert(1)</script>.png").expect("a path");
         let mut asset = Asset::new(&path, Vec::new());

@@ -194,11 +194,18 @@ fn surfaces() -> Vec<Vec<u8>> {
         bytes.extend(content);
         bytes
     };
+    // The second header tells how blocks are packed.
+    let second = |packing: u32, block: [u8; 16]| {
+        let head: Vec<u8> = [packing, 3, 0, 1, 0].into_iter().flat_map(u32::to_le_bytes).collect();
+        [&head[..], &block].concat()
+    };
     let masks = [0x00ff_0000, 0xff00, 0xff, 0xff00_0000];
     vec![
         surface(0x41, &[0; 4], 32, masks, &[7; 64]),
         surface(0x4, b"DXT1", 0, [0; 4], &[1, 2, 3, 4, 5, 6, 7, 8]),
         surface(0x4, b"ATI2", 0, [0; 4], &[9, 2, 3, 4, 5, 6, 7, 8, 1, 200, 3, 4, 5, 6, 7, 8]),
+        surface(0x4, b"DX10", 0, [0; 4], &second(95, [3, 2, 3, 4, 5, 6, 7, 8, 1, 200, 3, 4, 5, 6, 7, 8])),
+        surface(0x4, b"DX10", 0, [0; 4], &second(98, [32, 2, 3, 4, 5, 6, 7, 8, 1, 200, 3, 4, 5, 6, 7, 8])),
     ]
 }
 

@@ -1,9 +1,10 @@
-//! DirectDraw surfaces of forms that the library of pictures does not take: without packing, and one or two
-//! channels in blocks (BC4, BC5).
+//! DirectDraw surfaces of forms that the library of pictures does not take: without packing, and in blocks of one or
+//! two channels (BC4, BC5), of light (BC6H) and of colours with opacity (BC7).
 //!
 //! After Microsoft's description of `DDS_HEADER`, `DDS_PIXELFORMAT` and of block compression in Direct3D 11. Only
 //! the first and largest picture is read.
 
+use super::light::level;
 use crate::media::decoder::DecodeError;
 use crate::media::input::Input;
 use crate::media::pixels::{PIXELS_MAX, Pixels};
@@ -23,8 +24,55 @@ const GREY: u32 = 0x2_0000;
 enum Form {
     /// Bytes of one pixel, and the bits of red, green, blue and opacity in it.
     Plain { bytes: usize, masks: [u32; 4] },
-    /// Blocks of four by four pixels with so many channels, of one or two.
-    Blocks { channels: usize },
+    /// Blocks of four by four pixels.
+    Blocks(Packing),
+}
+
+/// What is in a block.
+#[derive(Clone, Copy)]
+enum Packing {
+    /// Grey (BC4).
+    One,
+    /// A direction (BC5).
+    Two,
+    /// Light, of which there may be less than none (BC6H).
+    Light { signed: bool },
+    /// Colours with opacity (BC7).
+    Colours,
+}
+
+impl Packing {
+    /// Bytes of a block.
+    const fn bytes(self) -> usize {
+        match self {
+            Self::One => 8,
+            Self::Two | Self::Light { .. } | Self::Colours => 16,
+        }
+    }
+
+    /// The pixels of a block, row by row.
+    fn pixels(self, block: &[u8]) -> [[u8; 4]; 16] {
+        let part = |at: usize| block.get(at..).and_then(|it| it.first_chunk()).map_or([0; 16], one_channel);
+        match self {
+            Self::One => part(0).map(|grey| [grey, grey, grey, 255]),
+            Self::Two => {
+                let (red, green) = (part(0), part(8));
+                std::array::from_fn(|at| [red[at], green[at], rest(red[at], green[at]), 255])
+            }
+            Self::Light { signed } => {
+                let mut light = [0.0f32; 48];
+                bcdec_rs::bc6h_float(block, &mut light, 12, signed);
+                std::array::from_fn(|at| {
+                    [level(light[at * 3]), level(light[at * 3 + 1]), level(light[at * 3 + 2]), 255]
+                })
+            }
+            Self::Colours => {
+                let mut colours = [0u8; 64];
+                bcdec_rs::bc7(block, &mut colours, 16);
+                std::array::from_fn(|at| std::array::from_fn(|channel| colours[at * 4 + channel]))
+            }
+        }
+    }
 }
 
 struct Surface {
@@ -53,8 +101,8 @@ fn surface(input: &mut Input<'_>) -> Result<Option<Surface>, DecodeError> {
     let plain = |bits: u32, masks| Form::Plain { bytes: bits as usize / 8, masks };
     let form = if flags & PACKED != 0 {
         match head.get(84..88) {
-            Some(b"ATI1" | b"BC4U") => Form::Blocks { channels: 1 },
-            Some(b"ATI2" | b"BC5U") => Form::Blocks { channels: 2 },
+            Some(b"ATI1" | b"BC4U") => Form::Blocks(Packing::One),
+            Some(b"ATI2" | b"BC5U") => Form::Blocks(Packing::Two),
             Some(b"DX10") => {
                 start += SECOND_HEAD as u64;
                 match number(128) {
@@ -63,8 +111,10 @@ fn surface(input: &mut Input<'_>) -> Result<Option<Surface>, DecodeError> {
                     88 | 92 | 93 => plain(32, [0x00ff_0000, 0xff00, 0xff, 0]),
                     60..=64 => plain(8, [0xff, 0xff, 0xff, 0]),
                     85 => plain(16, [0xf800, 0x07e0, 0x001f, 0]),
-                    79 | 80 => Form::Blocks { channels: 1 },
-                    82 | 83 => Form::Blocks { channels: 2 },
+                    79 | 80 => Form::Blocks(Packing::One),
+                    82 | 83 => Form::Blocks(Packing::Two),
+                    number @ 94..=96 => Form::Blocks(Packing::Light { signed: number == 96 }),
+                    97..=99 => Form::Blocks(Packing::Colours),
                     _ => return Ok(None),
                 }
             }
@@ -99,7 +149,7 @@ pub(super) fn picture(input: &mut Input<'_>) -> Result<Option<Pixels>, DecodeErr
     let (across, down) = (width.div_ceil(4) as usize, height.div_ceil(4) as usize);
     let length = match form {
         Form::Plain { bytes, .. } => count as usize * bytes,
-        Form::Blocks { channels } => across * down * 8 * channels,
+        Form::Blocks(packing) => across * down * packing.bytes(),
     };
     // A file that is shorter than it says costs no more than it is long.
     let stored = input.exactly_at(start, length)?;
@@ -107,7 +157,7 @@ pub(super) fn picture(input: &mut Input<'_>) -> Result<Option<Pixels>, DecodeErr
         Form::Plain { bytes, masks } => {
             stored.chunks_exact(bytes).flat_map(|pixel| plain(pixel, masks)).collect()
         }
-        Form::Blocks { channels } => blocks(&stored, (width as usize, height as usize), channels),
+        Form::Blocks(packing) => blocks(&stored, (width as usize, height as usize), packing),
     };
     Pixels::new(width, height, bytes).map(Some)
 }
@@ -133,32 +183,23 @@ fn plain(pixel: &[u8], masks: [u32; 4]) -> [u8; 4] {
     })
 }
 
-/// Blocks of four by four: of each channel two values, and for each pixel one of eight between them. One channel
-/// is grey; of two, which are a direction, the third is what is left of its length.
-fn blocks(stored: &[u8], (width, height): (usize, usize), channels: usize) -> Vec<u8> {
+/// The pixels of blocks; what of these lies beyond the picture is left out.
+fn blocks(stored: &[u8], (width, height): (usize, usize), packing: Packing) -> Vec<u8> {
     let mut out = vec![255; width * height * 4];
     let across = width.div_ceil(4);
-    for (number, block) in stored.chunks_exact(8 * channels).enumerate() {
-        let planes: Vec<[u8; 16]> = block.as_chunks::<8>().0.iter().map(one_channel).collect();
+    for (number, block) in stored.chunks_exact(packing.bytes()).enumerate() {
         let (left, top) = (number % across * 4, number / across * 4);
-        for place in 0..16 {
+        for (place, pixel) in packing.pixels(block).into_iter().enumerate() {
             let (x, y) = (left + place % 4, top + place / 4);
-            if x >= width || y >= height {
-                continue;
-            }
-            let pixel = &mut out[(y * width + x) * 4..][..3];
-            match planes.as_slice() {
-                [red, green, ..] => {
-                    pixel.copy_from_slice(&[red[place], green[place], rest(red[place], green[place])]);
-                }
-                [grey] => pixel.fill(grey[place]),
-                [] => {}
+            if x < width && y < height {
+                out[(y * width + x) * 4..][..4].copy_from_slice(&pixel);
             }
         }
     }
     out
 }
 
+/// One channel of a block: two values, and for each pixel one of eight between them.
 fn one_channel(block: &[u8; 8]) -> [u8; 16] {
     let [first, second, ..] = *block;
     let (one, other) = (u32::from(first), u32::from(second));
@@ -175,7 +216,7 @@ fn one_channel(block: &[u8; 8]) -> [u8; 16] {
     std::array::from_fn(|place| values[(bits >> (3 * place)) as usize & 7])
 }
 
-/// The third part of a direction of length one, of two parts from -1 to 1 as bytes.
+/// The third part of a direction, which is what the two others leave of its length; parts from -1 to 1 are bytes.
 fn rest(red: u8, green: u8) -> u8 {
     let part = |level: u8| f32::from(level) / 127.5 - 1.0;
     let left = (1.0 - part(red).powi(2) - part(green).powi(2)).max(0.0).sqrt();
@@ -192,6 +233,32 @@ mod tests {
         assert_eq!(plain(&[0x1f, 0x00], [0xf800, 0x07e0, 0x001f, 0]), [0, 0, 255, 255]);
         assert_eq!(plain(&[1, 2, 3, 4], [0x00ff_0000, 0xff00, 0xff, 0xff00_0000]), [3, 2, 1, 4]);
         assert_eq!(plain(&[9], [0xff, 0xff, 0xff, 0]), [9, 9, 9, 255]);
+    }
+
+    /// Blocks of one colour, by the tables of Microsoft's description of these formats.
+    #[test]
+    fn blocks_of_light_and_of_colours_are_unpacked() {
+        // The form 5 of BC7: bit 5 of the first byte, two bits of turn, seven bits for each end of each colour,
+        // eight for each of opacity.
+        let mut bits = 1u128 << 5;
+        let mut at = 8;
+        let mut put = |value: u128, count: u32| {
+            bits |= value << at;
+            at += count;
+        };
+        for (colour, count) in [(100, 7), (100, 7), (20, 7), (20, 7), (64, 7), (64, 7), (200, 8), (200, 8)] {
+            put(colour, count);
+        }
+        let wide = |seven: u8| seven << 1 | seven >> 6;
+        let pixels = Packing::Colours.pixels(&bits.to_le_bytes());
+        assert_eq!(pixels, [[wide(100), wide(20), wide(64), 200]; 16]);
+        // The form 3 of BC6H: five bits that tell it, ten for each end of each colour. 0x1f0 stands for the half
+        // float 0x3c1f, a little more than white.
+        let (red, none) = (0x1f0u128, 0u128);
+        let bits = 3 | red << 5 | none << 15 | none << 25 | red << 35;
+        let pixels = Packing::Light { signed: false }.pixels(&bits.to_le_bytes());
+        assert_eq!(pixels, [[255, 0, 0, 255]; 16]);
+        assert_eq!(Packing::Colours.pixels(&[0; 16]), [[0; 4]; 16]);
     }
 
     #[test]
