@@ -12,11 +12,13 @@ from psd_tools.api.utils import get_transparency_index, has_transparency
 from psd_tools.constants import BlendMode, ColorMode, Compression, Tag
 from psd_tools.psd import PSD
 from psd_tools.psd.color_mode_data import ColorModeData
+from psd_tools.psd.descriptor import Descriptor, List
 from psd_tools.psd.header import FileHeader
 from psd_tools.psd.image_data import ImageData
 
 W, H = 96, 64
 FILLS = (Tag.SOLID_COLOR_SHEET_SETTING, Tag.GRADIENT_FILL_SETTING, Tag.PATTERN_FILL_SETTING)
+EFFECTS = (Tag.OBJECT_BASED_EFFECTS_LAYER_INFO, Tag.OBJECT_BASED_EFFECTS_LAYER_INFO_V0, Tag.OBJECT_BASED_EFFECTS_LAYER_INFO_V1)
 ADJUSTMENTS = ('brightnesscontrast', 'curves', 'exposure', 'levels', 'vibrance', 'huesaturation', 'colorbalance', 'blackandwhite',
     'photofilter', 'channelmixer', 'colorlookup', 'posterize', 'threshold', 'selectivecolor', 'gradientmap', 'invert')
 PLANES = {'L': 1, 'RGB': 3, 'CMYK': 4, 'LAB': 3}
@@ -141,6 +143,18 @@ def rectangle(it):
     return [it.left, it.top, it.width, it.height]
 
 
+def has_effects(layer):
+    """Whether effects are switched on, by the descriptor: the list of the reader leaves out those of older documents."""
+    for key in EFFECTS:
+        told = layer.tagged_blocks.get_data(key)
+        if told is None:
+            continue
+        values = [value for of in told.values() for value in (of if isinstance(of, List) else [of]) if isinstance(value, Descriptor)]
+        every = told.get(b'masterFXSwitch')
+        return (every is None or bool(every.value)) and any(b'enab' in value and bool(value[b'enab'].value) for value in values)
+    return layer.effects.enabled
+
+
 def layer_told(psd, layer, depth):
     """What is compared of a layer, and what of it asks for more than pixels."""
     more = []
@@ -150,7 +164,7 @@ def layer_told(psd, layer, depth):
         more.append('fill')
     if layer.has_vector_mask() and not layer.vector_mask.disabled:
         more.append('curves')
-    if layer.effects.enabled and any(effect.enabled for effect in layer.effects):
+    if has_effects(layer):
         more.append('effects')
     mask = layer.mask.data if layer.has_mask() else None
     return {'name': layer.name, 'depth': depth, 'group': layer.is_group(), 'visible': layer.visible, 'opacity': layer.opacity,
