@@ -3,7 +3,7 @@
 //! Photoshop itself that come with two other readers. Our own composite is held against the picture that is stored.
 //!
 //! Where the two differ it stands in a list with the reason, and a difference that is in the list and not found is
-//! one as well. `PENT_TEST_PHOTOSHOP` names a folder of more documents, which are told and not judged by the list.
+//! one as well. `PENT_TEST_PHOTOSHOP` names a folder of more documents, as a clone of `psd-tools` has them.
 
 use crate::support::servers::tool;
 use pentimento::media::decoder;
@@ -380,7 +380,7 @@ fn documents_of_photoshop_are_those_of_psd_tools() {
     }
     if !sum.files.is_empty() {
         println!("{} documents, {} layers, {} composites", sum.files.len(), sum.layers, sum.composites);
-        assert!(sum.files.len() >= 70 && sum.layers >= 150 && sum.pixels >= 100 && sum.composites >= 40);
+        assert!(sum.files.len() >= 70 && sum.layers >= 150 && sum.pixels >= 100 && sum.composites >= 30);
     }
 }
 
