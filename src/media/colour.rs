@@ -122,19 +122,28 @@ fn text(text: &ProfileText) -> Option<String> {
     })
 }
 
-/// CIE L*a*b* with the white of D50, each in a byte with the colours from 128 on, as sRGB by way of XYZ adapted
-/// to D65 (Bradford).
+/// CIE L*a*b* with the white of D50, each in a byte with the colours from 128 on, as [`lab_of`] has it.
 pub fn lab([lightness, green_red, blue_yellow]: [u8; 3]) -> [u8; 3] {
-    let fy = (f32::from(lightness) * 100.0 / 255.0 + 16.0) / 116.0;
-    let fx = fy + (f32::from(green_red) - 128.0) / 500.0;
-    let fz = fy - (f32::from(blue_yellow) - 128.0) / 200.0;
+    lab_of([
+        f32::from(lightness) * 100.0 / 255.0,
+        f32::from(green_red) - 128.0,
+        f32::from(blue_yellow) - 128.0,
+    ])
+}
+
+/// CIE L*a*b* with the white of D50, lightness from 0 to 100 and the colours around 0, as levels of sRGB by way of
+/// XYZ adapted to D65 (Bradford).
+pub fn lab_of([lightness, green_red, blue_yellow]: [f32; 3]) -> [u8; 3] {
+    let fy = (lightness + 16.0) / 116.0;
+    let fx = fy + green_red / 500.0;
+    let fz = fy - blue_yellow / 200.0;
     let cube =
         |t: f32| if t > 6.0 / 29.0 { t * t * t } else { 3.0 * (6.0f32 / 29.0).powi(2) * (t - 4.0 / 29.0) };
-    let (x, y, z) = (0.9642 * cube(fx), cube(fy), 0.8251 * cube(fz));
+    let (x, y, z) = (0.964_22 * cube(fx), cube(fy), 0.825_21 * cube(fz));
     let light = [
-        3.1339 * x - 1.6169 * y - 0.4906 * z,
-        -0.9785 * x + 1.9160 * y + 0.0333 * z,
-        0.0720 * x - 0.2290 * y + 1.4057 * z,
+        3.133_856 * x - 1.616_867 * y - 0.490_615 * z,
+        -0.978_768 * x + 1.916_142 * y + 0.033_454 * z,
+        0.071_945 * x - 0.228_991 * y + 1.405_243 * z,
     ];
     light.map(curved)
 }

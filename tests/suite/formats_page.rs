@@ -24,8 +24,6 @@ and are what `exiftool` 12.57 tells of PNG, JPEG, GIF, WebP, TIFF, BMP, icons, R
 - TIFF: also palettes, L*a*b* (as of D50) and grey in floating point; where grey goes far beyond white its values are taken for measures, and the greatest is white. \
 DirectDraw surfaces: without packing and in blocks of BC1 to BC7.
 - OpenEXR, Radiance HDR and TIFF in floating point are light: they are drawn by the curve of sRGB, and a page of `pent diff --visual` lets their exposure be chosen, with up to 1024 pixels on the longest side.
-- Photoshop documents show the picture that is stored in them. \
-Adjustment and fill layers, masks of curves and layer effects are not drawn. Where the stored picture is partly clear, the white that was mixed into it stays in; of one with 16 or 32 bits a channel, what is clear may be shown as opaque.
 - Texts, rich text, and documents of offices that carry no picture of themselves have their first page set in a typeface of this machine: it is near and not true.
 - Office documents of the old form: words of Word (since 1997, and of before where they were not saved in pieces), texts of the cells of Excel and slides of PowerPoint, with what the document says of itself; numbers in cells, notes on slides, pictures and what is encrypted are not read.
 
@@ -68,6 +66,7 @@ fn page() -> String {
         .expect("written");
     }
     page.push_str(PICTURES);
+    page.push_str(&crate::photoshop_agrees::page());
     page
 }
 

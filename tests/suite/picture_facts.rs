@@ -68,7 +68,7 @@ fn files() -> Vec<String> {
     names
 }
 
-type Told = BTreeMap<&'static str, String>;
+pub type Told = BTreeMap<&'static str, String>;
 
 fn ours(folder: &Path, name: &str) -> Told {
     let facts = facts(&folder.join(name));
@@ -96,7 +96,7 @@ fn theirs(folder: &Path) -> BTreeMap<String, Told> {
     all.iter().map(|one| (one["FileName"].as_str().expect("a name").to_owned(), told_by(one))).collect()
 }
 
-fn told_by(one: &Value) -> Told {
+pub fn told_by(one: &Value) -> Told {
     let number = |key: &str| one[key].as_f64();
     // Of several channels the first.
     let first = |key: &str| match &one[key] {
