@@ -379,7 +379,6 @@ fn documents_of_photoshop_are_those_of_psd_tools() {
         sum.composites += all.composites;
     }
     if !sum.files.is_empty() {
-        println!("{} documents, {} layers, {} composites", sum.files.len(), sum.layers, sum.composites);
         assert!(sum.files.len() >= 70 && sum.layers >= 150 && sum.pixels >= 100 && sum.composites >= 30);
     }
 }

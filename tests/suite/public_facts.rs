@@ -308,7 +308,6 @@ fn facts_of_public_files_are_those_of_exiftool_ffprobe_and_fonttools() {
             compare_all(&mut found, package, &sample(Path::new(&folder), kinds, 4));
         }
     }
-    println!("{} files, {} values", found.files, found.values);
     assert_eq!(found.differences, Vec::<String>::new());
     assert_eq!(found.used.len(), EXCEPTIONS.len(), "every exception is one still: {:?}", found.used);
     assert_eq!(found.without.len(), WITHOUT_PICTURE.len(), "{:?}", found.without);
