@@ -54,7 +54,7 @@ def corpus(folder):
         "JPEG, 24 megapixels": photographs(folder, "large.jpg", "6000:4000", ["-q:v", "3"]),
         "JPEG, 2 megapixels": photographs(folder, "small.jpg", "1732:1155", ["-q:v", "3"]),
         "PNG, 6 megapixels": photographs(folder, "p.png", "3000:2000", []),
-        "TIFF, 6 megapixels": photographs(folder, "t.tif", "3000:2000", ["-compression_algo", "deflate"]),
+        "TIFF, 6 megapixels": photographs(folder, "t.tif", "3000:2000", ["-compression_algo", "deflate", "-pix_fmt", "rgb24"]),
         "WebP, 6 megapixels": photographs(folder, "w.webp", "3000:2000", ["-q:v", "85"]),
         "SVG": copies(folder, STUDIO / "v1/brand/logo.svg", "svg"),
         "PDF": copies(folder, STUDIO / "v1/brand/logo.pdf", "pdf"),
@@ -67,8 +67,7 @@ def programs(options, folder):
     out.mkdir()
 
     def pent(path):
-        target = out / "pent.png"
-        target.unlink(missing_ok=True)
+        target = out / f"{path.name}.pent.png"
         return [options.pent, "-C", str(folder), "thumb", path.name, "--to", str(target), "--edge", edge]
 
     def vips(path):
@@ -86,8 +85,10 @@ def programs(options, folder):
     return known
 
 
-def taken(commands, core):
-    """Processor and wall seconds of commands one after the other on one core."""
+def taken(commands, core, out):
+    """Processor and wall seconds of commands one after the other on one core, into an empty folder."""
+    shutil.rmtree(out)
+    out.mkdir()
     begun, before = time.monotonic(), os.times()
     for command in commands:
         result = subprocess.run(["taskset", "-c", str(core), *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -124,7 +125,7 @@ def main():
             times = {way: [] for way in ways}
             for _ in range(options.rounds):
                 for way, commands in ways.items():
-                    times[way].append(taken(commands, options.core))
+                    times[way].append(taken(commands, options.core, folder / "out"))
             for way, rounds in times.items():
                 if None in rounds:
                     print(f"| {family} | {way} | cannot | |")

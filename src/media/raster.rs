@@ -7,6 +7,7 @@ use std::io::{BufReader, Read, Seek};
 pub(super) mod container;
 mod dds;
 mod light;
+mod scaled;
 mod tiff;
 
 use crate::media::colour::Profile;
@@ -18,6 +19,7 @@ use crate::media::input::{Input, Source};
 use crate::media::light::Light;
 use crate::media::pixels::{PIXELS_MAX, Pixels};
 use container::Container;
+use scaled::scaled_jpeg;
 
 /// Most memory that a decoder of the library may take, in bytes.
 const MEMORY_MAX: u64 = 1 << 30;
@@ -204,42 +206,6 @@ fn take_in(own: &Container, facts: &mut Facts) {
         let frame_rate = own.frames.map(|frames| frames as f64 / seconds);
         facts.timing = Some(Timing { seconds, frame_rate, ..Timing::default() });
     }
-}
-
-/// A JPEG picture that is made small while it is decoded: an eighth of its size takes an eighth of the work
-/// that is left after unpacking. `None` where that saves nothing, or where the library cannot do it; what is
-/// damaged is told by the way that all pictures take.
-fn scaled_jpeg(input: &mut Input<'_>, edge: u32) -> Option<Pixels> {
-    let mut decoder = jpeg_decoder::Decoder::new(BufReader::new(Bytes(input.rewound().ok()?)));
-    decoder.read_info().ok()?;
-    let info = decoder.info()?;
-    // A third more than is wanted, so that what is made smaller at last is still sharp.
-    let wanted = u16::try_from(edge.saturating_mul(4) / 3).ok()?;
-    let is_light =
-        matches!(info.pixel_format, jpeg_decoder::PixelFormat::RGB24 | jpeg_decoder::PixelFormat::L8);
-    if !is_light || info.width.max(info.height) / 2 < wanted {
-        return None;
-    }
-    decoder.set_max_decoding_buffer_size(MEMORY_MAX as usize);
-    // The library scales so that neither side is less than what is asked for.
-    let (wide, high) = (f64::from(info.width), f64::from(info.height));
-    let factor = f64::from(wanted) / wide.max(high);
-    let side = |length: f64| ((length * factor).ceil() as u16).max(1);
-    let (width, height) = decoder.scale(side(wide), side(high)).ok()?;
-    let colours = decoder.decode().ok()?;
-    let bytes: Vec<u8> = match info.pixel_format {
-        jpeg_decoder::PixelFormat::RGB24 => {
-            colours.chunks_exact(3).flat_map(|it| [it[0], it[1], it[2], 255]).collect()
-        }
-        jpeg_decoder::PixelFormat::L8 => colours.iter().flat_map(|it| [*it, *it, *it, 255]).collect(),
-        _ => return None,
-    };
-    let mut pixels = Pixels::new(u32::from(width), u32::from(height), bytes).ok()?.within(edge).ok()?;
-    if let Some(profile) = decoder.icc_profile().as_deref().and_then(Profile::read) {
-        profile.apply(&mut pixels.bytes);
-    }
-    let turn = decoder.exif_data().and_then(Orientation::from_exif_chunk);
-    pixels.turned(turn.unwrap_or(Orientation::NoTransforms).to_exif()).ok()
 }
 
 /// The library's name of a format.

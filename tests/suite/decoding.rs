@@ -76,6 +76,22 @@ fn memory_and_answers_are_bounded() {
     assert!(matches!(short.picture(open(), &format::JPEG, 500), Err(WorkerError::Answer(_))));
 }
 
+#[test]
+fn large_jpeg_pictures_are_made_small_while_they_are_decoded() {
+    use image::{ImageFormat, Rgb, RgbImage};
+    let large = RgbImage::from_fn(6000, 4000, |x, y| Rgb([(x / 24) as u8, (y / 16) as u8, 90]));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("large.jpg");
+    large.save_with_format(&path, ImageFormat::Jpeg).expect("a picture");
+    drop(large);
+    // All its pixels take 72 MB, and 96 as they are shown; an eighth of each side takes little.
+    let poor = workers(Limits { memory: 128 << 20, ..Limits::default() });
+    let open = || File::open(&path).expect("the picture");
+    let small = poor.picture(open(), &format::JPEG, 256).expect("an answer").expect("a picture");
+    assert_eq!((small.width, small.height), (256, 171));
+    assert!(poor.picture(open(), &format::JPEG, 6000).is_err(), "the bound is not what it takes to have all of it");
+}
+
 /// The checksum of PNG chunks (ISO 3309).
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {

@@ -31,11 +31,19 @@ pub fn serve(arguments: &[String], source: &mut dyn Source, out: &mut dyn Write)
     if *request.format == format::SVG || is_set {
         stand_in_fonts::take_in();
     }
+    stay_alone();
     let walls = lock_up(request.memory, request.seconds)?;
     let answer = answer(&request, walls, source);
     out.write_all(&answer.encode())?;
     out.flush()?;
     Ok(true)
+}
+
+/// Lets libraries that share their work out among threads do it on this one: behind the walls no thread can
+/// be begun, and they would fail.
+fn stay_alone() {
+    // Where it cannot be set, only those libraries fail.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
 }
 
 struct Request {
