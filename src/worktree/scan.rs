@@ -25,6 +25,7 @@ use crate::rules::ignore::IgnoreStack;
 use crate::rules::portable::NameHazard;
 use rayon::prelude::*;
 use std::io;
+use std::collections::HashSet;
 use std::sync::Mutex;
 
 /// What to compare.
@@ -39,7 +40,8 @@ pub struct ScanInput<'a> {
     /// Look at these paths and what lies below them only; empty means everything.
     pub within: &'a [AssetPath],
     /// Moves, old place and new place, that were asked for and are not committed: no rule leaves out
-    /// what somebody moved somewhere.
+    /// what somebody moved somewhere. What stands in an old place is always told: it is another asset, even where it
+    /// looks as what is committed there.
     pub moves: &'a [(AssetPath, AssetPath)],
 }
 
@@ -135,7 +137,8 @@ pub fn scan(input: &ScanInput<'_>, monitor: &dyn Monitor) -> Result<Scan> {
     let wanted = PathSet::new(input.within.iter().cloned());
     let moved = PathSet::new(input.moves.iter().map(|(_, to)| to.clone()));
     let moved = (!input.moves.is_empty()).then_some(moved);
-    let walk = Walk { input, monitor, wanted, moved, gathered: Mutex::default(), failure: Mutex::default() };
+    let left = input.moves.iter().map(|(from, _)| from.as_bytes()).collect();
+    let walk = Walk { input, monitor, wanted, moved, left, gathered: Mutex::default(), failure: Mutex::default() };
     let base = input.index.map(Index::root).transpose()?;
     let top = Visit { path: Vec::new(), base, ignore: input.ignore.clone(), depth: 0 };
     rayon::scope(|scope| walk.visit(top, scope));
@@ -163,6 +166,8 @@ struct Walk<'a, 'm> {
     wanted: PathSet,
     /// Where moved files and folders stand that are not committed there, when there are any.
     moved: Option<PathSet>,
+    /// Where moved files stood.
+    left: HashSet<&'a [u8]>,
     gathered: Mutex<Gathered>,
     /// The first failure; once there is one, no more folders are looked into.
     failure: Mutex<Option<WorktreeError>>,

@@ -21,6 +21,7 @@ use super::stat::Node;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::object::tree::TreeNode;
+use crate::object::tree_walk::tree_order;
 use crate::rules::ignore::IgnoreStack;
 use read::{Answer, Reader, Reading};
 use std::collections::HashSet;
@@ -100,9 +101,10 @@ pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor
     let wanted = what_to_read(&scanned.items, input.moves, everything);
     input.probe.expect(read::bytes_of(&scanned.items, &wanted))?;
     reader.announce(&scanned.items, &wanted);
-    let mut gathering = Gathering::new(scanned, !storing);
+    let left = input.moves.iter().map(|(from, _)| from).collect();
+    let mut gathering = Gathering::new(scanned, !storing, left);
     while gathering.take_stretch(&reader, &wanted)? {}
-    let Gathering { mut status, mut remembered, any_new, .. } = gathering;
+    let Gathering { mut status, mut remembered, any_new, standing, .. } = gathering;
     if any_new && !storing {
         if let (Some(seen), false) = (&seen, input.within.is_empty()) {
             keep_others(&mut remembered, seen);
@@ -110,7 +112,8 @@ pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor
         // Where nothing can be written, the next status reads again what this one read.
         let _ = write_seen(&seen_path, base, remembered);
     }
-    moves::find_moves(&mut status.changes, input.moves);
+    let unmoved = moves::find_moves(&mut status.changes, input.moves, &standing);
+    status.take_unchanged(unmoved);
     status.measured = everything;
     Ok(status)
 }
@@ -146,8 +149,25 @@ fn reads_everything(measure: Measure, items: &[ScanItem]) -> bool {
 /// million files never lie in memory at once.
 const STRETCH_ITEMS: usize = 64 * 1024;
 
+impl Status {
+    /// Counts files that turned out as committed.
+    fn take_unchanged(&mut self, unmoved: Vec<Change>) {
+        if unmoved.is_empty() {
+            return;
+        }
+        for Change { path, node, file_id, settled, .. } in unmoved {
+            if let (Some(node), Some(id)) = (node, file_id) {
+                self.tallies.unchanged_files += 1;
+                self.tallies.unchanged_bytes += node.stat.size;
+                self.refreshed.push(Fresh { path, id, stat: node.stat, settled });
+            }
+        }
+        self.refreshed.sort_by(|one, other| tree_order(&one.path, &other.path));
+    }
+}
+
 /// What was scanned on its way to what people are told.
-struct Gathering {
+struct Gathering<'a> {
     items: std::vec::IntoIter<ScanItem>,
     /// How many items were taken.
     taken: usize,
@@ -156,10 +176,14 @@ struct Gathering {
     remembered: Vec<SeenFile>,
     /// Whether anything was read that was not known before.
     any_new: bool,
+    /// The old places of moves by command.
+    left: HashSet<&'a AssetPath>,
+    /// Positions of changes that are none unless an asset was moved away from there.
+    standing: HashSet<usize>,
 }
 
-impl Gathering {
-    fn new(scanned: Scan, remembering: bool) -> Self {
+impl<'a> Gathering<'a> {
+    fn new(scanned: Scan, remembering: bool, left: HashSet<&'a AssetPath>) -> Self {
         let status = Status {
             changes: Vec::with_capacity(scanned.items.len()),
             refreshed: Vec::new(),
@@ -170,7 +194,8 @@ impl Gathering {
             withheld: 0,
         };
         let items = scanned.items.into_iter();
-        Self { items, taken: 0, remembering, status, remembered: Vec::new(), any_new: false }
+        let (remembered, standing) = (Vec::new(), HashSet::new());
+        Self { items, taken: 0, remembering, status, remembered, any_new: false, left, standing }
     }
 
     /// Reads the next items and says what became of them; `false` when there are no more.
@@ -192,12 +217,16 @@ impl Gathering {
         let status = &mut self.status;
         for (item, answer) in items.into_iter().zip(answers) {
             let path = item.path.clone();
-            match model::change(item, answer) {
+            match model::change(item, answer, self.left.contains(&path)) {
                 model::Outcome::Change(change) => status.changes.push(*change),
                 model::Outcome::Unchanged(reading) => {
                     status.tallies.unchanged_files += 1;
                     status.tallies.unchanged_bytes += reading.node.stat.size;
                     status.refreshed.push(fresh(path, &reading));
+                }
+                model::Outcome::Standing(change) => {
+                    self.standing.insert(status.changes.len());
+                    status.changes.push(*change);
                 }
                 model::Outcome::Nothing => {}
             }

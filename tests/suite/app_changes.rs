@@ -850,6 +850,60 @@ fn what_was_moved_by_command_is_the_asset_whatever_takes_its_old_place() {
 }
 
 #[test]
+fn what_was_moved_by_command_is_the_asset_also_when_a_copy_takes_its_old_place() {
+    let lab = Lab::new();
+    let bytes = noise(1, 5_000);
+    lab.write("logo.psd", &bytes);
+    lab.commit("One");
+    let change = meta::Change::Labels { add: vec!["approved".to_owned()], remove: vec![] };
+    meta::change(&lab.repository, &[path("logo.psd")], &[change], &|_| true, &lab.clock, &SilentMonitor)
+        .expect("a label");
+    lab.commit("Labelled");
+    let moved = |from: &str, to: &str| {
+        mv::run(&lab.repository, &path(from), &path(to), &lab.clock, &SilentMonitor).expect("a move");
+    };
+    moved("logo.psd", "old/logo.psd");
+    // The same file under both names: nothing about it has changed since the commit.
+    std::fs::hard_link(lab.folder.path().join("old/logo.psd"), lab.folder.path().join("logo.psd")).expect("a link");
+    let told = ["new logo.psd", "moved logo.psd -> old/logo.psd"];
+    assert_eq!(lab.changes(), told);
+    std::fs::remove_file(lab.folder.path().join("logo.psd")).expect("removed");
+    lab.write("logo.psd", &bytes);
+    assert_eq!(lab.changes(), told);
+    lab.commit("A copy in its place");
+    assert!(lab.changes().is_empty());
+    let report = meta::get(&lab.repository, &[path("logo.psd"), path("old/logo.psd")]).expect("metadata");
+    let labels: Vec<usize> = report.assets.iter().map(|line| line.fields.len()).collect();
+    assert_eq!(labels, [0, 1], "the copy is an asset of its own");
+    lab.undo();
+    assert_eq!(lab.changes(), told);
+    // Without the moved file, what stands in its old place is the asset that it was.
+    std::fs::remove_file(lab.folder.path().join("old/logo.psd")).expect("removed");
+    assert!(lab.changes().is_empty());
+}
+
+#[test]
+fn what_was_moved_by_command_may_be_moved_on_by_hand() {
+    let lab = Lab::new();
+    lab.write("logo.psd", noise(1, 5_000));
+    lab.commit("One");
+    mv::run(&lab.repository, &path("logo.psd"), &path("brand/logo.psd"), &lab.clock, &SilentMonitor)
+        .expect("a move");
+    let change = meta::Change::Labels { add: vec!["approved".to_owned()], remove: vec![] };
+    meta::change(&lab.repository, &[path("brand/logo.psd")], &[change], &|_| true, &lab.clock, &SilentMonitor)
+        .expect("a label");
+    let at = |name: &str| lab.folder.path().join(name);
+    std::fs::rename(at("brand/logo.psd"), at("brand/mark.psd")).expect("moved by hand");
+    assert_eq!(lab.changes(), ["moved logo.psd -> brand/mark.psd"]);
+    lab.commit("Where it is now");
+    assert!(lab.changes().is_empty());
+    let report = meta::get(&lab.repository, &[path("brand/mark.psd")]).expect("metadata");
+    let labels: Vec<&str> =
+        report.assets.iter().flat_map(|line| line.fields.values()).map(|field| field.text.as_str()).collect();
+    assert_eq!(labels, ["approved"], "what was said of it on the way is said of it still");
+}
+
+#[test]
 fn what_was_moved_by_command_is_kept_whatever_rules_say_of_its_new_name() {
     let lab = Lab::new();
     lab.write(".pentignore", "*.tmp\ncache/\n");

@@ -17,6 +17,7 @@ pub mod things;
 mod user;
 pub mod world;
 
+use pentimento::app::resolve::Decision;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use steps::{Step, step};
 use story::Story;
@@ -163,5 +164,82 @@ fn stories_that_went_wrong_once_go_well() {
         Step::Mode { nth: 198 },
         Step::Undo,
         Step::Redo,
+    ]);
+    // A file is moved by command, removed by hand, and the place where it went is committed.
+    tell(&[
+        Step::Write { at: 193, content: 148 },
+        Step::Commit,
+        Step::Mv { nth: 37, at: 142 },
+        Step::Write { at: 245, content: 144 },
+        Step::CommitPath { at: 206 },
+    ]);
+    // What was moved by command is written once more at its old place, with the same bytes.
+    tell(&[
+        Step::Write { at: 98, content: 24 },
+        Step::Title { nth: 185, value: Some(3) },
+        Step::Commit,
+        Step::Mode { nth: 145 },
+        Step::Commit,
+        Step::Write { at: 210, content: 186 },
+        Step::Commit,
+        Step::Copy { nth: 52, at: 42 },
+        Step::Link { at: 171, target: 114 },
+        Step::Rename { nth: 41, at: 182 },
+        Step::Write { at: 236, content: 200 },
+        Step::Write { at: 122, content: 133 },
+        Step::Restore { commit: 185, at: None, exact: true },
+        Step::Commit,
+        Step::Mv { nth: 85, at: 245 },
+        Step::Write { at: 194, content: 96 },
+    ]);
+    // Two conflicts of a merge have one path, and both are decided at once.
+    tell(&[
+        Step::DraftBegin { name: 86 },
+        Step::Write { at: 70, content: 74 },
+        Step::Write { at: 83, content: 97 },
+        Step::Rename { nth: 131, at: 75 },
+        Step::Write { at: 49, content: 183 },
+        Step::Write { at: 111, content: 175 },
+        Step::Write { at: 205, content: 226 },
+        Step::Commit,
+        Step::RenameFolder { nth: 150, at: 25 },
+        Step::Switch { nth: 19 },
+        Step::Copy { nth: 222, at: 46 },
+        Step::Write { at: 84, content: 90 },
+        Step::Commit,
+        Step::Undo,
+        Step::Merge { nth: 196 },
+        Step::Restore { commit: 39, at: None, exact: true },
+        Step::Write { at: 9, content: 235 },
+        Step::Write { at: 92, content: 59 },
+        Step::Remove { nth: 207 },
+        Step::Copy { nth: 129, at: 114 },
+        Step::Switch { nth: 108 },
+        Step::Link { at: 41, target: 97 },
+        Step::Write { at: 210, content: 217 },
+        Step::Commit,
+        Step::Switch { nth: 103 },
+        Step::Commit,
+        Step::Merge { nth: 222 },
+        Step::Resolve { nth: Some(24), decision: Decision::Theirs },
+    ]);
+    // What was moved by command while a merge waits has something else in its old place.
+    tell(&[
+        Step::DraftCreate { name: 200 },
+        Step::Link { at: 254, target: 15 },
+        Step::Write { at: 67, content: 111 },
+        Step::Switch { nth: 244 },
+        Step::Copy { nth: 13, at: 116 },
+        Step::Link { at: 129, target: 132 },
+        Step::Switch { nth: 25 },
+        Step::Copy { nth: 100, at: 250 },
+        Step::Write { at: 48, content: 71 },
+        Step::Write { at: 184, content: 80 },
+        Step::Commit,
+        Step::Switch { nth: 162 },
+        Step::Commit,
+        Step::Merge { nth: 45 },
+        Step::Mv { nth: 220, at: 231 },
+        Step::Rename { nth: 32, at: 148 },
     ]);
 }

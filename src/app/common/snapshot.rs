@@ -56,6 +56,7 @@ pub fn take(
 ) -> Result<Snapshot, AppError> {
     let mut asked = with_other_ends(&session.state.pending, within);
     asked.extend(origins::new_places(session, &asked, monitor)?);
+    let asked = with_other_ends(&session.state.pending, &asked);
     let within = &asked;
     let writer = session.repository.store().chunk_writer(monitor)?;
     let parameters = session.repository.store().settings().chunker;
@@ -221,6 +222,7 @@ fn differences(
     let any_described = !pending.metadata.is_empty() || !pending.assets.is_empty();
     let mut touched: HashSet<&AssetPath> = HashSet::new();
     let taken = taken_old_places(changes);
+    let moved_on = moved_on(session, changes, &pending)?;
     for change in changes.iter().filter(|change| change.is_committable()) {
         if any_described {
             touched.insert(&change.path);
@@ -230,6 +232,9 @@ fn differences(
             (What::Removed, Some(base), _) => differences.removed.push((change.path.clone(), base)),
             (What::Moved { from, .. }, Some(base), Some(content)) => {
                 touched.insert(from);
+                if let Some(between) = moved_on.get(from) {
+                    follow_move(&mut pending, between, &change.path);
+                }
                 // What waits to be said of the old place is said of what stands there now.
                 if !taken.contains(from) {
                     follow_move(&mut pending, from, &change.path);
@@ -276,6 +281,31 @@ fn taken_old_places(changes: &[Change]) -> HashSet<&AssetPath> {
     }
     let came = changes.iter().filter(|change| matches!(change.what, What::New | What::Moved { .. }));
     came.map(|change| &change.path).filter(|path| left.contains(path)).collect()
+}
+
+/// Where assets, by their committed places, were moved by command and are no longer: somebody has moved them on by
+/// hand.
+fn moved_on(
+    session: &Session<'_>,
+    changes: &[Change],
+    pending: &PendingEdits,
+) -> Result<HashMap<AssetPath, AssetPath>, AppError> {
+    let mut between = HashMap::new();
+    if pending.moves.is_empty() {
+        return Ok(between);
+    }
+    let changed: HashMap<&AssetPath, &What> =
+        changes.iter().map(|change| (&change.path, &change.what)).collect();
+    for (to, from) in &pending.moves {
+        let is_gone = match changed.get(to) {
+            Some(what) => **what == What::Removed,
+            None => session.base_entry(to)?.is_none(),
+        };
+        if is_gone {
+            between.insert(from.clone(), to.clone());
+        }
+    }
+    Ok(between)
 }
 
 /// Lets what waits to be said of an asset go with it to its new place.

@@ -106,13 +106,13 @@ fn lay(
     });
     match &change.what {
         What::Moved { from, .. } => {
-            held.entry(from.clone()).or_insert(Held { head: base, now: None });
+            // Something new may stand where it was moved away from.
+            held.entry(from.clone()).or_insert(Held { head: None, now: None }).head = base;
             let head = value_at(view, head, &change.path)?;
             held.insert(change.path.clone(), Held { head, now });
         }
-        _ => {
-            held.insert(change.path.clone(), Held { head: base, now });
-        }
+        What::New => held.entry(change.path.clone()).or_insert(Held { head: None, now: None }).now = now,
+        _ => drop(held.insert(change.path.clone(), Held { head: base, now })),
     }
     Ok(())
 }

@@ -303,7 +303,7 @@ impl<'a> Task<'_, 'a, '_> {
     }
 
     fn tracked_file(&mut self, node: Node, record: &Record<'a>) -> Result<()> {
-        if record.is_unchanged(&node) {
+        if record.is_unchanged(&node) && !self.walk.left.contains(self.path.as_slice()) {
             self.part.tallies.unchanged_files += 1;
             self.part.tallies.unchanged_bytes += node.stat.size;
             return Ok(());

@@ -123,12 +123,17 @@ pub fn size_of(content: &Content) -> Option<u64> {
 pub enum Outcome {
     Change(Box<Change>),
     Unchanged(Reading),
+    /// It is as committed, yet stands where an asset was moved away from: something else when the asset is where it
+    /// was moved, else unchanged.
+    Standing(Box<Change>),
     /// It came and went while we looked.
     Nothing,
 }
 
 /// Says what became of an item, given what reading it told.
-pub fn change(item: ScanItem, answer: Option<Answer>) -> Outcome {
+///
+/// `is_left`: whether an asset was moved away from there by command.
+pub fn change(item: ScanItem, answer: Option<Answer>, is_left: bool) -> Outcome {
     let mut change = Change {
         path: item.path,
         what: What::New,
@@ -149,7 +154,12 @@ pub fn change(item: ScanItem, answer: Option<Answer>) -> Outcome {
             if let Some(Answer::Read(reading)) = answer
                 && is_unchanged(&base.content, &reading)
             {
-                return Outcome::Unchanged(reading);
+                if !is_left {
+                    return Outcome::Unchanged(reading);
+                }
+                (change.what, change.base) = (What::Changed, Some(base));
+                apply(&mut change, answer);
+                return Outcome::Standing(Box::new(change));
             }
             change.what = suspect(&base.content, &node, answer);
             change.node = Some(node);

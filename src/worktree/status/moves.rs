@@ -12,23 +12,21 @@ use std::collections::{HashMap, HashSet};
 /// with the same content. Where something else stands by now in the old place of a move by command, that is
 /// new: the asset is where it was moved. Among several candidates the one with the same name wins, then the one in
 /// the same folder, then the first. Empty files are too alike to tell.
-pub fn find_moves(changes: &mut Vec<Change>, commanded: &[(AssetPath, AssetPath)]) {
-    let mut pairs: Vec<(usize, usize)> = Vec::new();
-    let positions = || changes.iter().enumerate().map(|(at, change)| (&change.path, at));
-    let position: HashMap<&AssetPath, usize> =
-        if commanded.is_empty() { HashMap::new() } else { positions().collect() };
-    let places = |path: &AssetPath| position.get(path).copied();
-    let left: HashSet<usize> = commanded.iter().filter_map(|(from, _)| places(from)).collect();
-    for (from, to) in commanded {
-        if let (Some(from), Some(to)) = (places(from), places(to))
-            && (changes[from].what == What::Removed || is_in_place_of(&changes[from]))
-            && (changes[to].what == What::New || left.contains(&to) && is_in_place_of(&changes[to]))
-        {
-            pairs.push((from, to));
-        }
-    }
+///
+/// What is at the positions `standing` looks as committed. It is new, too, where an asset was moved away from there; the
+/// others are taken out and returned.
+pub fn find_moves(
+    changes: &mut Vec<Change>,
+    commanded: &[(AssetPath, AssetPath)],
+    standing: &HashSet<usize>,
+) -> Vec<Change> {
+    let mut pairs = by_command(changes, commanded);
     let moved = same_content(changes, &pairs);
     pairs.extend(moved);
+    let unmoved: HashSet<usize> = {
+        let left: HashSet<usize> = pairs.iter().map(|(from, _)| *from).collect();
+        standing.difference(&left).copied().collect()
+    };
     // All are taken before one is put: assets may have changed places.
     let bases: Vec<_> = pairs.iter().map(|(from, _)| changes[*from].base.take()).collect();
     for (from, _) in &pairs {
@@ -41,13 +39,48 @@ pub fn find_moves(changes: &mut Vec<Change>, commanded: &[(AssetPath, AssetPath)
         changes[*to].what = What::Moved { from: changes[*from].path.clone(), edited };
         changes[*to].base = base;
     }
-    // What was removed without a base left has been told as moved.
-    changes.retain(|change| change.what != What::Removed || change.base.is_some());
+    let mut as_committed = Vec::new();
+    let mut at = 0;
+    changes.retain(|change| {
+        let is_unmoved = unmoved.contains(&at);
+        at += 1;
+        if is_unmoved {
+            as_committed.push(change.clone());
+        }
+        // What was removed without a base left has been told as moved.
+        !is_unmoved && (change.what != What::Removed || change.base.is_some())
+    });
+    as_committed
+}
+
+/// Pairs of an old place and a new one that were made by command and hold: the asset is no longer in its old place, and
+/// its new one was free before, or another asset was moved away from there.
+fn by_command(changes: &[Change], commanded: &[(AssetPath, AssetPath)]) -> Vec<(usize, usize)> {
+    if commanded.is_empty() {
+        return Vec::new();
+    }
+    let position: HashMap<&AssetPath, usize> =
+        changes.iter().enumerate().map(|(at, change)| (&change.path, at)).collect();
+    let places = |path: &AssetPath| position.get(path).copied();
+    let mut pairs: Vec<(usize, usize)> =
+        commanded.iter().filter_map(|(from, to)| Some((places(from)?, places(to)?))).collect();
+    pairs.retain(|(from, _)| changes[*from].what == What::Removed || is_in_place_of(&changes[*from]));
+    loop {
+        let left: HashSet<usize> = pairs.iter().map(|(from, _)| *from).collect();
+        let before = pairs.len();
+        pairs.retain(|(_, to)| {
+            changes[*to].what == What::New || (left.contains(to) && is_in_place_of(&changes[*to]))
+        });
+        // One that does not hold may have freed the place of another.
+        if pairs.len() == before {
+            return pairs;
+        }
+    }
 }
 
 /// Whether something else than what is committed stands there.
 fn is_in_place_of(change: &Change) -> bool {
-    change.base.is_some() && matches!(change.what, What::Changed | What::KindChanged)
+    change.base.is_some() && matches!(change.what, What::Changed | What::KindChanged | What::ModeChanged)
 }
 
 /// Pairs of removed and new with the same content.

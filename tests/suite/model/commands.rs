@@ -84,11 +84,12 @@ impl Story {
         };
         assert!(report.problems.is_empty(), "{:?}", report.problems);
         let mut wanted: BTreeSet<String> = differing(&head, &seen);
-        let moves: Vec<(String, String)> = report
-            .changes
-            .iter()
-            .filter_map(|line| Some((text(line.from.as_ref()?), text(&line.path))))
-            .collect();
+        let told = report.changes.iter();
+        let told = told.filter_map(|line| Some((text(line.from.as_ref()?), text(&line.path))));
+        let moves: Vec<(String, String)> = told.collect();
+        // Also of what was moved by command and is gone since.
+        let commanded = pending.moves.iter().map(|(to, from)| (text(from), text(to)));
+        let all_moves: Vec<(String, String)> = moves.iter().cloned().chain(commanded).collect();
         let whole = within.is_none();
         // A file that made room for a folder goes with whatever is committed in that folder.
         let root = self.world.lab.folder.path().to_owned();
@@ -98,8 +99,8 @@ impl Story {
         };
         wanted.retain(|path| {
             // A move is committed whole: one end of it alone would leave one asset at two places.
-            let ends = moves.iter().find(|(from, to)| from == path || to == path);
-            is_asked(path) || ends.is_some_and(|(from, to)| is_asked(from) || is_asked(to))
+            let mut ends = all_moves.iter().filter(|(from, to)| from == path || to == path);
+            is_asked(path) || ends.any(|(from, to)| is_asked(from) || is_asked(to))
         });
         let mut moment = self.now.clone();
         let Some(line) = report.commit else {
@@ -117,7 +118,10 @@ impl Story {
         for (from, to) in moves.iter().filter(|(_, to)| wanted.contains(to)) {
             // What `mv` moved has its labels already; what was moved by hand brings them now.
             let is_commanded = pending.moves.get(&path(to)) == Some(&path(from));
-            if let (false, Some(labels)) = (is_commanded, self.now.labels.get(from)) {
+            // It may have been moved by command first, and by hand from there.
+            let on = pending.moves.iter().find(|(to, origin)| text(origin) == *from && !seen.contains_key(&text(to)));
+            let place = on.map_or_else(|| from.clone(), |(to, _)| text(to));
+            if let (false, Some(labels)) = (is_commanded, self.now.labels.get(&place)) {
                 moment.labels.insert(to.clone(), labels.clone());
             }
             if !files.contains_key(from) {

@@ -155,6 +155,11 @@ impl Story {
                 let id = side.content.file_id().expect("an id");
                 assert!(at_hand.contains(id.as_bytes()), "{:?} of {conflict:?} is not there", decision);
             }
+            // What else was decided about may stand there now.
+            let other = |side: &&PendingConflict| side.path == conflict.path && *side != *conflict;
+            if decided.iter().copied().any(|it| other(&it)) {
+                continue;
+            }
             if decision == Decision::Ours && conflict.ours.is_none() {
                 assert!(!seen.contains_key(&text(&conflict.path)), "ours had removed {}", conflict.path);
             }
