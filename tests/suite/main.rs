@@ -48,6 +48,7 @@ mod interrupted;
 mod journal_weight;
 mod json_shapes;
 mod kills;
+mod kills_folders;
 mod lazy;
 mod licences;
 mod login;
