@@ -26,7 +26,7 @@ use crate::repo::state::{MergeState, PendingConflict, PendingEdits, WorktreeStat
 use crate::repo::{RepoError, Repository};
 use decide::Deciding;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How to decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -156,16 +156,18 @@ impl Work {
         Ok(perform(session, underway, &plan.into(), "resolve", clock, monitor)?.line)
     }
 
-    /// Files that are certain to be as decided afterwards and were removed or edited by hand: what
-    /// stood there before is nothing that a tree has.
+    /// Files that are decided about and were removed by hand, or that are certain to be as decided afterwards and were
+    /// edited by hand: what stood there before is nothing that a tree has.
     fn edited_by_hand(&self, session: &Session<'_>, stands: TreeId) -> Result<Vec<TreeEdit>, AppError> {
         let mut gone = BTreeMap::new();
-        for path in &self.certain {
+        let certain: BTreeSet<&AssetPath> = self.certain.iter().collect();
+        for path in self.edits.keys().chain(certain.iter().copied()) {
             let entry = entry_at(&session.view, stands, path).map_err(RepoError::from)?;
             let found = session.worktree.look(path).ok().flatten();
             let record = session.index.as_ref().map(|index| index.find(path)).transpose()?.flatten();
             let is_as_made = found.zip(record).is_some_and(|(node, record)| record.is_unchanged(&node));
-            if entry.is_some_and(|entry| !entry.content.is_directory()) && !is_as_made {
+            let is_by_hand = found.is_none() || (certain.contains(path) && !is_as_made);
+            if entry.is_some_and(|entry| !entry.content.is_directory()) && is_by_hand {
                 gone.insert(path.clone(), None);
             }
         }

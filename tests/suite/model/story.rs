@@ -256,7 +256,9 @@ fn reversed(now: &Files, from: &Moment, to: &Moment, deed: &Deed) -> Expected {
     for path in &all {
         let (here, then, wanted) = (now.get(*path), from.files.get(*path), to.files.get(*path));
         let is_entangled = !changed.is_empty() && all.iter().any(|other| collide(other, path));
-        let chosen = if is_entangled || deed.doubtful.contains(*path) {
+        // What may come back may need the room of it.
+        let is_doubtful = deed.doubtful.iter().any(|other| other == *path || collide(other, path));
+        let chosen = if is_entangled || is_doubtful {
             None
         } else if here == then {
             Some(wanted)

@@ -2,6 +2,7 @@
 
 use super::things::{Files, Thing, differing, read_folder};
 use crate::app_flow::{Lab, path};
+use pentimento::app::status::ChangeLine;
 use pentimento::app::{meta, status};
 use pentimento::base::id::{AssetId, CommitId, TreeId};
 use pentimento::base::monitor::SilentMonitor;
@@ -227,7 +228,14 @@ impl World {
         let mut told = BTreeSet::new();
         let left: BTreeSet<String> =
             report.changes.iter().filter_map(|line| line.from.as_ref().map(text)).collect();
-        for line in report.changes.iter().filter(|line| line.what != "metadata") {
+        // While a merge waits, assets are compared: one may have been moved to where another was removed.
+        let moved = report.changes.iter().filter(|line| line.from.is_some()).map(|line| &line.path);
+        let moved: BTreeSet<&AssetPath> = moved.filter(|_| moment.undecided.is_some()).collect();
+        let is_replaced = |line: &&ChangeLine| line.what == "removed" && moved.contains(&line.path);
+        let replaced: BTreeSet<&AssetPath> =
+            report.changes.iter().filter(is_replaced).map(|line| &line.path).collect();
+        let lines = report.changes.iter().filter(|line| line.what != "metadata");
+        for line in lines.filter(|line| !is_replaced(line)) {
             let at = text(&line.path);
             let from = line.from.as_ref().map(text);
             if line.what == "moved" {
@@ -235,7 +243,8 @@ impl World {
                 assert_eq!(seen[&at].bytes(), head[from].bytes(), "{from} -> {at} was edited too");
             }
             // Something new may stand where an asset went away from.
-            let shape = (head.contains_key(&at) && !left.contains(&at), seen.contains_key(&at));
+            let was_there = head.contains_key(&at) && !left.contains(&at) && !replaced.contains(&line.path);
+            let shape = (was_there, seen.contains_key(&at));
             let wanted = match line.what {
                 "new" | "moved" | "moved-and-changed" => (false, true),
                 "removed" => (true, false),
