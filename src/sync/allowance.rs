@@ -7,10 +7,12 @@ use crate::repo::{RepoError, View};
 use crate::sync::content::{Parts, new_parts};
 use crate::sync::error::SyncResult;
 use crate::sync::incoming::Incoming;
+use crate::sync::listed::{Listed, Record};
 use crate::sync::receive::manifest_nodes;
 use crate::sync::remote::{Kind, ObjectKey, ParcelKind, Proposal};
 use crate::sync::walk::{Found, NewFile};
 use std::collections::HashSet;
+use std::hash::Hash;
 
 /// A bundle and what it had, with lengths in bytes.
 pub(super) type Brought = (PackId, Vec<(ObjectKey, u64)>);
@@ -19,7 +21,7 @@ pub(super) type Brought = (PackId, Vec<(ObjectKey, u64)>);
 pub(super) fn unneeded(
     view: &View,
     incoming: &Incoming,
-    (found, files): (&Found, &[NewFile]),
+    (found, files): (&Found, &Listed<NewFile>),
     (proposal, brought): (&Proposal, &[Brought]),
 ) -> SyncResult<HashSet<PackId>> {
     let need = Need::of(view, found, files)?;
@@ -50,22 +52,21 @@ struct Content {
 
 impl Need {
     /// What commits that were found and their files need, as far as it is new.
-    fn of(view: &View, found: &Found, files: &[NewFile]) -> SyncResult<Self> {
-        let mut content = Content::default();
-        for file in files {
-            content.chunks.insert(file.id.into());
-            if let Some(manifest) = view.manifest(file.id)? {
-                let before = file.before.map(|before| view.manifest(before)).transpose()?.flatten();
-                new_parts(&manifest_nodes(view), &manifest, before.as_ref(), &mut content)?;
+    fn of(view: &View, found: &Found, files: &Listed<NewFile>) -> SyncResult<Self> {
+        let (mut content, mut ids) = (Content::default(), HashSet::new());
+        for block in files.blocks() {
+            for file in block?.iter() {
+                ids.insert(file.id);
+                content.chunks.insert(file.id.into());
+                if let Some(manifest) = view.manifest(file.id)? {
+                    let before = file.before.map(|before| view.manifest(before)).transpose()?.flatten();
+                    new_parts(&manifest_nodes(view), &manifest, before.as_ref(), &mut content)?;
+                }
             }
         }
-        Ok(Self {
-            commits: found.commits.iter().copied().collect(),
-            trees: found.trees.iter().copied().collect(),
-            metadata: found.metadata.iter().copied().collect(),
-            files: files.iter().map(|file| file.id).collect(),
-            content,
-        })
+        let commits = found.commits.iter().copied().collect();
+        let (trees, metadata) = (all(&found.trees)?, all(&found.metadata)?);
+        Ok(Self { commits, trees, metadata, files: ids, content })
     }
 
     /// Whether half of a bundle at least, by length, is needed. Logs keep what counts in them and have limits
@@ -93,6 +94,14 @@ impl Need {
             _ => !self.commits.is_empty(),
         }
     }
+}
+
+fn all<T: Record + Eq + Hash>(list: &Listed<T>) -> SyncResult<HashSet<T>> {
+    let mut found = HashSet::new();
+    for block in list.blocks() {
+        found.extend(block?.iter().copied());
+    }
+    Ok(found)
 }
 
 impl Parts<RepoError> for Content {

@@ -26,6 +26,7 @@ use crate::rules::pattern::Pattern;
 use crate::store::Space;
 use crate::sync::accept::{Case, Decision, Judge, is_forward, move_name};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::listed::Listed;
 use crate::sync::logs::{Inbox, LogExchange, LogFound, LogsFetched};
 use crate::sync::paths::{each_file, is_hidden};
 use crate::sync::receive::Receiver;
@@ -224,24 +225,15 @@ impl Fetch<'_> {
         })?;
         let found = self.complete(&mut receiver, &wants, description, &mut received, monitor)?;
         receiver.keep_only(&found.commits);
-        receiver.check_sizes(&found.files)?;
+        for files in found.files.blocks() {
+            receiver.check_sizes(&files?)?;
+        }
         let tied = receiver.tied_files(&found)?;
         fetched.commits = found.commits.len() as u64;
         fetched.assets = found.files.len() as u64;
-        fetched.bytes = found.files.iter().map(|file| file.size).sum();
+        fetched.bytes = found.file_bytes;
         if self.content {
-            let sizes = (found.files.len() as u64, fetched.bytes);
-            let files = readable_files(&receiver, &found, &description.hidden)?;
-            fetched.withheld = (found.files.len() - files.len()) as u64;
-            // Group by group, so that what is to be asked for fits into memory however much is new.
-            for group in groups(&files) {
-                monitor.phase(phase("Receiving", sizes));
-                let taken = receive_content(self.remote, &mut receiver, group, description, monitor)?;
-                fetched.bytes_shared += taken.bytes_shared;
-                received += taken.bytes_received;
-                monitor.phase(phase("Checking", sizes));
-                insist_on_content(self.remote, &mut receiver, group)?;
-            }
+            received += self.receive_files(&mut receiver, &found, description, fetched, monitor)?;
         } else {
             fetched.bytes_left = fetched.bytes;
         }
@@ -267,6 +259,34 @@ impl Fetch<'_> {
         edit.set_withheld(view, self.name, &withheld)?;
         edit.commit()?;
         Ok(receiver.into_inbox())
+    }
+
+    /// Brings the content of new files, as far as one may read it there. Gives how many bytes came.
+    fn receive_files(
+        &self,
+        receiver: &mut Receiver<'_>,
+        found: &Found,
+        description: &Description,
+        fetched: &mut Fetched,
+        monitor: &dyn Monitor,
+    ) -> SyncResult<u64> {
+        let mut received = 0;
+        let sizes = (found.files.len() as u64, fetched.bytes);
+        let readable = readable_files(receiver, found, &description.hidden, self.repository)?;
+        let files = readable.as_ref().unwrap_or(&found.files);
+        fetched.withheld = (found.files.len() - files.len()) as u64;
+        // Group by group, so that what is to be asked for fits into memory however much is new.
+        for block in files.blocks() {
+            for group in groups(&block?) {
+                monitor.phase(phase("Receiving", sizes));
+                let taken = receive_content(self.remote, receiver, group, description, monitor)?;
+                fetched.bytes_shared += taken.bytes_shared;
+                received += taken.bytes_received;
+                monitor.phase(phase("Checking", sizes));
+                insist_on_content(self.remote, receiver, group)?;
+            }
+        }
+        Ok(received)
     }
 
     /// Brings what the remote does not withhold any more, and remembers what it does.
@@ -490,10 +510,15 @@ fn released(view: &View, before: Vec<Pattern>, now: &[Pattern]) -> SyncResult<Ve
     Ok(files)
 }
 
-/// The new files without those that stand only at paths whose content is withheld.
-fn readable_files(receiver: &Receiver<'_>, found: &Found, hidden: &[Pattern]) -> SyncResult<Vec<NewFile>> {
+/// The new files without those that stand only at paths whose content is withheld; `None` where nothing is.
+fn readable_files(
+    receiver: &Receiver<'_>,
+    found: &Found,
+    hidden: &[Pattern],
+    repository: &Repository,
+) -> SyncResult<Option<Listed<NewFile>>> {
     if hidden.is_empty() {
-        return Ok(found.files.clone());
+        return Ok(None);
     }
     let (mut shown, mut withheld) = (HashSet::new(), HashSet::new());
     for id in &found.commits {
@@ -503,6 +528,10 @@ fn readable_files(receiver: &Receiver<'_>, found: &Found, hidden: &[Pattern]) ->
             Ok(())
         })?;
     }
-    let is_readable = |file: &&NewFile| shown.contains(&file.id) || !withheld.contains(&file.id);
-    Ok(found.files.iter().filter(is_readable).copied().collect())
+    let mut files = Listed::new(Some(&repository.pent_dir().join("tmp")));
+    for block in found.files.blocks() {
+        let is_readable = |file: &&NewFile| shown.contains(&file.id) || !withheld.contains(&file.id);
+        block?.iter().filter(is_readable).for_each(|file| files.push(*file));
+    }
+    Ok(Some(files))
 }

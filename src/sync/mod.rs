@@ -15,6 +15,7 @@ mod allowance;
 pub mod bucket;
 pub mod bundle;
 pub mod content;
+pub mod entries;
 pub mod error;
 pub mod fetch;
 #[cfg(any(test, fuzzing))]
@@ -22,6 +23,7 @@ pub mod fuzz;
 pub mod http;
 mod incoming;
 pub mod keep;
+pub mod listed;
 pub mod logs;
 pub mod origins;
 mod parallel;

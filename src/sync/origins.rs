@@ -200,9 +200,11 @@ pub fn keys_for(view: &View, found: &Found) -> SyncResult<Vec<ObjectKey>> {
             collector.git_objects(vec![*id])?;
         }
     }
-    for file in &found.files {
-        if view.lfs_digest(file.id)?.is_some() {
-            collector.keys.push(ObjectKey::new(Kind::LfsDigest, *file.id.as_bytes()));
+    for block in found.files.blocks() {
+        for file in block?.iter() {
+            if view.lfs_digest(file.id)?.is_some() {
+                collector.keys.push(ObjectKey::new(Kind::LfsDigest, *file.id.as_bytes()));
+            }
         }
     }
     Ok(collector.keys)

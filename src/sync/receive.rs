@@ -329,12 +329,17 @@ impl<'a> Receiver<'a> {
                 haves.push(*want);
             }
         }
-        let mut found = find_new(&source, wants, &haves, &|| self.monitor.is_cancelled())?;
-        for id in &found.metadata {
-            if !self.view.snapshot().contains(Space::Metadata, id.as_bytes())? {
-                found.missing.push(ObjectKey::new(Kind::Metadata, *id.as_bytes()));
+        let folder = self.repository.pent_dir().join("tmp");
+        let mut found = find_new(&source, wants, &haves, Some(&folder), &|| self.monitor.is_cancelled())?;
+        let mut missing = Vec::new();
+        for block in found.metadata.blocks() {
+            for id in block?.iter() {
+                if !self.view.snapshot().contains(Space::Metadata, id.as_bytes())? {
+                    missing.push(ObjectKey::new(Kind::Metadata, *id.as_bytes()));
+                }
             }
         }
+        found.missing.extend(missing);
         Ok(found)
     }
 

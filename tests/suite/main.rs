@@ -72,6 +72,7 @@ mod review_flow;
 mod review_kit;
 mod review_told;
 mod scale;
+mod scale_sharing;
 mod schemas;
 mod searching;
 mod searching_files;

@@ -35,28 +35,28 @@ pub(in crate::sync) enum Step {
     NotHere(NewFile),
 }
 
+/// What comes next. Long lists are gone through block by block.
+enum Part {
+    Beginning,
+    Trees(usize),
+    Metadata(usize),
+    Others,
+    Files { block: usize, left: std::vec::IntoIter<NewFile> },
+    Foreign(usize),
+}
+
 /// Goes through what was found.
 pub(in crate::sync) struct Candidates<'a> {
     view: &'a View,
     found: &'a Found,
-    objects_done: bool,
-    next_file: usize,
-    next_foreign: usize,
+    next: Part,
     waiting: VecDeque<Step>,
     of_logs: &'a [ObjectKey],
 }
 
 impl<'a> Candidates<'a> {
     pub(in crate::sync) fn new(view: &'a View, found: &'a Found) -> Self {
-        Self {
-            view,
-            found,
-            objects_done: false,
-            next_file: 0,
-            next_foreign: 0,
-            waiting: VecDeque::new(),
-            of_logs: &[],
-        }
+        Self { view, found, next: Part::Beginning, waiting: VecDeque::new(), of_logs: &[] }
     }
 
     /// The same, and these objects of logs before all others.
@@ -68,12 +68,53 @@ impl<'a> Candidates<'a> {
         self.waiting.push_back(Step::Candidate(Candidate { key, chunk_bytes: 0 }));
     }
 
-    fn add_objects(&mut self) -> SyncResult<()> {
+    /// Adds what comes next; `None` when nothing does.
+    fn add_next(&mut self) -> SyncResult<Option<Part>> {
         let found = self.found;
-        self.of_logs.iter().for_each(|key| self.add(*key));
-        found.commits.iter().for_each(|id| self.add(ObjectKey::new(Kind::Commit, *id.as_bytes())));
-        found.trees.iter().for_each(|id| self.add(ObjectKey::new(Kind::Tree, *id.as_bytes())));
-        found.metadata.iter().for_each(|id| self.add(ObjectKey::new(Kind::Metadata, *id.as_bytes())));
+        Ok(Some(match std::mem::replace(&mut self.next, Part::Foreign(usize::MAX)) {
+            Part::Beginning => {
+                self.of_logs.iter().for_each(|key| self.add(*key));
+                found.commits.iter().for_each(|id| self.add(ObjectKey::new(Kind::Commit, *id.as_bytes())));
+                Part::Trees(0)
+            }
+            Part::Trees(number) => match found.trees.block(number)? {
+                Some(block) => {
+                    block.iter().for_each(|id| self.add(ObjectKey::new(Kind::Tree, *id.as_bytes())));
+                    Part::Trees(number + 1)
+                }
+                None => Part::Metadata(0),
+            },
+            Part::Metadata(number) => match found.metadata.block(number)? {
+                Some(block) => {
+                    block.iter().for_each(|id| self.add(ObjectKey::new(Kind::Metadata, *id.as_bytes())));
+                    Part::Metadata(number + 1)
+                }
+                None => Part::Others,
+            },
+            Part::Others => {
+                self.add_others()?;
+                Part::Files { block: 0, left: Vec::new().into_iter() }
+            }
+            Part::Files { block, mut left } => match left.next() {
+                Some(file) => {
+                    self.add_file(file)?;
+                    Part::Files { block, left }
+                }
+                None => match found.files.block(block)? {
+                    Some(files) => Part::Files { block: block + 1, left: files.into_owned().into_iter() },
+                    None => Part::Foreign(0),
+                },
+            },
+            Part::Foreign(number) => {
+                let Some((algorithm, digest)) = found.foreign.get(number) else { return Ok(None) };
+                self.add_tied(*algorithm, digest)?;
+                Part::Foreign(number + 1)
+            }
+        }))
+    }
+
+    fn add_others(&mut self) -> SyncResult<()> {
+        let found = self.found;
         for key in origins::keys_for(self.view, found)? {
             self.add(key);
         }
@@ -162,21 +203,10 @@ impl Iterator for Candidates<'_> {
             if let Some(step) = self.waiting.pop_front() {
                 return Some(Ok(step));
             }
-            let done = if self.objects_done {
-                if let Some(file) = self.found.files.get(self.next_file).copied() {
-                    self.next_file += 1;
-                    self.add_file(file)
-                } else {
-                    let (algorithm, digest) = self.found.foreign.get(self.next_foreign)?;
-                    self.next_foreign += 1;
-                    self.add_tied(*algorithm, digest)
-                }
-            } else {
-                self.objects_done = true;
-                self.add_objects()
-            };
-            if let Err(error) = done {
-                return Some(Err(error));
+            match self.add_next() {
+                Ok(Some(next)) => self.next = next,
+                Ok(None) => return None,
+                Err(error) => return Some(Err(error)),
             }
         }
     }
