@@ -8,9 +8,11 @@
 pub(crate) mod access;
 mod changes;
 mod compare;
+mod documents;
 mod sides;
 pub(crate) mod worktree;
 
+pub use documents::add_texts;
 pub use sides::{Point, Side};
 
 use crate::app::common::content::StoredContent;
@@ -27,6 +29,7 @@ use crate::base::time::Clock;
 use crate::diff::bytes::{ByteDiff, diff_bytes};
 use crate::diff::metadata::FieldChange;
 use crate::diff::model::ContentDiff;
+use crate::diff::text::TextDiff;
 use crate::diff::tree::{Change, ChangeKinds};
 use crate::object::tree::Content;
 use crate::repo::extract::Extractor;
@@ -125,6 +128,9 @@ pub struct FileDiff {
     /// The change of content itself, when asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<ContentDiff>,
+    /// The text that people read in it, line by line, of a document that is no text itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextDiff>,
     /// The metadata fields that differ, by name.
     pub fields: Vec<FieldChange>,
     /// Limits that were met, so that not everything is told.

@@ -27,7 +27,7 @@ pub const GROUPS_MAX: usize = 1_000;
 /// What to look for.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Pictures that look the same, and not only what has the same bytes.
+    /// Pictures and films that look the same, and not only what has the same bytes.
     pub near: bool,
     /// What the asker may see.
     pub visibility: Visibility,
@@ -38,7 +38,7 @@ pub struct Options {
 pub struct Report {
     /// Groups of the same bytes, the largest first.
     pub exact: Vec<GroupLine>,
-    /// Groups of pictures that look the same.
+    /// Groups of pictures and films that look the same.
     pub near: Vec<GroupLine>,
     /// Groups that are not told, of both kinds.
     pub more: u64,
@@ -126,7 +126,7 @@ fn hash(id: FileId) -> u64 {
     hasher.finish()
 }
 
-/// Pictures of all branches that look the same and are not; those of one asset alone are its versions.
+/// Pictures and films of all branches that look the same and are not; those of one asset alone are its versions.
 fn near_groups(
     repository: &Repository,
     opened: &Opened,

@@ -14,6 +14,7 @@ use crate::catalog::query::QueryError;
 use crate::diff::DiffError;
 use crate::import::ImportError;
 use crate::import::git::lfs::Hex;
+use crate::media::worker::WorkerError;
 use crate::object::tree::ForeignAlgorithm;
 use crate::repo::RepoError;
 use crate::repo::config::ConfigError;
@@ -62,7 +63,7 @@ pub enum AppError {
     Decoder {
         path: AssetPath,
         #[source]
-        source: crate::media::worker::WorkerError,
+        source: WorkerError,
     },
     /// A file of which no picture can be made, and why.
     #[error("there is no picture of {path}: {reason}")]
@@ -70,8 +71,8 @@ pub enum AppError {
     /// One picture was asked for of several assets.
     #[error("{count} assets differ, and one picture shows one")]
     SeveralPictures { count: usize },
-    /// Sidecars were asked for beside files of an archive.
-    #[error("sidecars stand beside files, and an archive has none on disk")]
+    /// Sidecars, or fields in copies, were asked for of an archive.
+    #[error("fields are written beside files or into them, and an archive has none on disk")]
     SidecarsInArchive,
     /// A picture or a page could not be put together.
     #[error("it cannot be drawn: {reason}")]
@@ -289,6 +290,16 @@ impl AppError {
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
+    }
+
+    /// What a decoder says against a file, as a reason; that it could not be run, or was stopped by the person,
+    /// is an error.
+    pub fn of_decoder(path: &AssetPath, error: WorkerError) -> Result<String, Self> {
+        match error {
+            WorkerError::Start(_) => Err(Self::Decoder { path: path.clone(), source: error }),
+            WorkerError::Stopped => Err(Self::Cancelled),
+            other => Ok(other.to_string()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::app::common::content::{CheckoutContent, StoredContent};
 use crate::app::common::on_demand::{file_of, view_with};
 use crate::app::common::problem::ProblemLine;
 use crate::app::common::target::{begin_folder, refuse_repository};
+use crate::app::embed_copies;
 use crate::app::error::AppError;
 use crate::app::sidecars;
 use crate::base::id::CommitId;
@@ -11,6 +12,7 @@ use crate::base::local_path::LocalPath;
 use crate::base::monitor::{Advance, Monitor, Phase, Problem};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
+use crate::media::worker::Workers;
 use crate::object::source::ObjectSource;
 use crate::object::tree::{Content, TreeEntry};
 use crate::object::tree_walk::TreeWalk;
@@ -38,6 +40,8 @@ pub struct Options {
     pub paths: Vec<AssetPath>,
     /// Write what is said of each file beside it, as an XMP sidecar; into a folder only.
     pub sidecars: bool,
+    /// Write what is said of each file into its copy, by decoders that are run so; into a folder only.
+    pub embed: Option<Workers>,
 }
 
 /// What was exported.
@@ -53,6 +57,10 @@ pub struct Report {
     pub bytes: u64,
     /// How many sidecars stand beside them.
     pub sidecars: u64,
+    /// How many copies have what is said of them in them; these are not the committed files any more.
+    pub embedded: u64,
+    /// How many files, of which something is said, are of kinds that take nothing in.
+    pub not_embedded: u64,
     /// Paths that could not be exported.
     pub problems: Vec<ProblemLine>,
 }
@@ -85,9 +93,11 @@ pub fn run(
         files: 0,
         bytes: 0,
         sidecars: 0,
+        embedded: 0,
+        not_embedded: 0,
         problems: Vec::new(),
     };
-    if options.sidecars && archive_kind(&options.target).is_some() {
+    if (options.sidecars || options.embed.is_some()) && archive_kind(&options.target).is_some() {
         return Err(AppError::SidecarsInArchive);
     }
     match archive_kind(&options.target) {
@@ -111,6 +121,12 @@ pub fn run(
                 )?;
                 report.sidecars = written.written.len() as u64;
                 report.problems.extend(written.problems);
+            }
+            if let Some(workers) = &options.embed {
+                let (paths, target) = (&options.paths, &options.target);
+                let done = embed_copies::embed(repository, commit.tree, paths, target, workers, monitor)?;
+                (report.embedded, report.not_embedded) = (done.written, done.left);
+                report.problems.extend(done.problems);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! `info`: what a file is, by its content.
 
 use crate::app::common::locate::{Located, Word, locate, locate_version};
+use crate::app::common::needed::missing;
 use crate::app::common::on_demand::view_with;
 use crate::app::common::seekable::stored_file;
 use crate::app::error::AppError;
@@ -12,7 +13,7 @@ use crate::media::facts::{Facts, Field};
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
 use crate::media::sniff::sniff;
-use crate::media::worker::{WorkerError, Workers};
+use crate::media::worker::Workers;
 use crate::object::tree::Content;
 use crate::object::tree_walk::entry_at;
 use crate::repo::{RepoError, Repository};
@@ -42,6 +43,8 @@ pub struct Report {
     pub file: Option<FileId>,
     /// The facts.
     pub facts: Facts,
+    /// Which of the files that it needs are not where it looks for them.
+    pub missing: Vec<String>,
     /// Why the decoder could not tell more than the format.
     pub fault: Option<String>,
     /// What XMP sidecars beside it say of it: `photo.xmp` and `photo.jpg.xmp` of `photo.jpg`.
@@ -85,10 +88,9 @@ pub fn run(
 ) -> Result<Report, AppError> {
     let opened = open(repository, options, clock, monitor)?;
     let sidecars = sidecars(repository, &opened, workers, monitor)?;
-    let Opened { path, id, size, file, format, .. } = opened;
+    let Opened { path, id, size, file, format, tree } = opened;
     let (facts, fault) = match workers.facts(file, format) {
         Ok(facts) => (facts, None),
-        Err(error @ WorkerError::Start(_)) => return Err(AppError::Decoder { path, source: error }),
         // A file that its decoder does not like is still a file of its format.
         Err(error) => (
             Facts {
@@ -98,10 +100,14 @@ pub fn run(
                 mime: format.mime.to_owned(),
                 ..Facts::default()
             },
-            Some(error.to_string()),
+            Some(AppError::of_decoder(&path, error)?),
         ),
     };
-    Ok(Report { path, size, file: id, facts, fault, sidecars })
+    let missing = match facts.needs.as_slice() {
+        [] => Vec::new(),
+        needs => missing(repository, &repository.view()?, (tree, &path), needs)?,
+    };
+    Ok(Report { path, size, file: id, facts, missing, fault, sidecars })
 }
 
 /// Reads the sidecars of a file, from where the file itself is from.
@@ -123,8 +129,7 @@ fn sidecars(
         let Some(opened) = opened.filter(|opened| *opened.format == format::XMP) else { continue };
         let (fields, fault) = match workers.facts(opened.file, opened.format) {
             Ok(facts) => (facts.embedded, None),
-            Err(error @ WorkerError::Start(_)) => return Err(AppError::Decoder { path, source: error }),
-            Err(error) => (Vec::new(), Some(error.to_string())),
+            Err(error) => (Vec::new(), Some(AppError::of_decoder(&path, error)?)),
         };
         found.push(Sidecar { path, fields, fault });
     }

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod diff;
 pub mod draft;
 pub mod duplicates;
+pub mod embed_copies;
 pub mod erase;
 pub mod erase_for_all;
 pub mod erase_words;

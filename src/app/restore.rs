@@ -11,7 +11,7 @@ use crate::app::common::session::Session;
 use crate::app::common::target::refuse_repository;
 use crate::app::common::underway::{announce, finish_interrupted, perform};
 use crate::app::error::AppError;
-use crate::base::id::CommitId;
+use crate::base::id::{AssetId, CommitId};
 use crate::base::local_path::LocalPath;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
@@ -24,7 +24,7 @@ use crate::object::tree_walk::{TreeWalk, entry_at, tree_order};
 use crate::repo::at_hand::AtHand;
 use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, StateChange};
-use crate::repo::state::{Underway, WorktreeState};
+use crate::repo::state::{PendingEdits, Underway, WorktreeState};
 use crate::repo::{RepoError, Repository, View};
 use crate::worktree::checkout::{
     self, Action, CheckoutPlan, LinkPolicy, PlanInput, Replaces, Step, execute, plan,
@@ -312,20 +312,64 @@ fn here(
 /// as the asset that it was.
 fn pending_after(session: &Session<'_>, wanted: &[Wanted]) -> Result<WorktreeState, AppError> {
     let mut state = session.state.clone();
+    let moves = session.state.pending.moves.iter();
+    let away: HashMap<&AssetPath, &AssetPath> = moves.map(|(to, from)| (from, to)).collect();
     for Wanted { path, value } in wanted {
         let Some(value) = value else { continue };
-        let base = session.base_entry(path)?;
-        let base_metadata = base.as_ref().and_then(|entry| entry.metadata);
-        if value.metadata == base_metadata {
+        let committed = settle_moves(session, &mut state.pending, &away, path, value)?;
+        let committed_metadata = committed.as_ref().and_then(|entry| entry.metadata);
+        if value.metadata == committed_metadata {
             state.pending.metadata.remove(path);
         } else {
             state.pending.metadata.insert(path.clone(), value.metadata);
         }
-        if let (None, Some(asset)) = (&base, value.asset) {
+        if let (None, Some(asset)) = (&committed, value.asset) {
             state.pending.assets.insert(path.clone(), asset);
         }
     }
     Ok(state)
+}
+
+/// Lets moves that wait end where a restored file ends them, and says what the commit has of the asset
+/// at its path. An asset that is brought back to where it was moved away from is at home again; what
+/// stands where it was moved to keeps what is said of it, as a file of its own.
+fn settle_moves(
+    session: &Session<'_>,
+    pending: &mut PendingEdits,
+    away: &HashMap<&AssetPath, &AssetPath>,
+    path: &AssetPath,
+    value: &EntryValue,
+) -> Result<Option<EntryValue>, AppError> {
+    let base = session.base_entry(path)?;
+    let mut is_away = false;
+    if let Some(to) = away.get(path).copied().filter(|to| pending.moves.contains_key(*to)) {
+        let asset = base.as_ref().and_then(|entry| entry.asset);
+        is_away = asset != value.asset;
+        if !is_away {
+            end_move(pending, to, asset);
+            let said = base.as_ref().and_then(|entry| entry.metadata);
+            if said.is_some() {
+                pending.metadata.entry(to.clone()).or_insert(said);
+            }
+        }
+    }
+    if let Some(origin) = pending.moves.get(path) {
+        let moved = session.base_entry(origin)?;
+        let asset = moved.as_ref().and_then(|entry| entry.asset);
+        if asset == value.asset {
+            return Ok(moved);
+        }
+        end_move(pending, path, asset);
+    }
+    Ok(base.filter(|_| !is_away))
+}
+
+/// Forgets that something was moved to a path.
+fn end_move(pending: &mut PendingEdits, to: &AssetPath, asset: Option<AssetId>) {
+    pending.moves.remove(to);
+    if pending.assets.get(to).copied() == asset {
+        pending.assets.remove(to);
+    }
 }
 
 /// Paths of which something was said that nobody has committed, and that is not said any more.

@@ -212,6 +212,37 @@ pub fn export_commit(
     Ok(write_all(subjects, schema.as_ref(), to, true))
 }
 
+/// What is said of a file, as a packet of XMP.
+pub struct Said {
+    /// The file.
+    pub path: AssetPath,
+    /// Its copy.
+    pub place: PathBuf,
+    /// The packet.
+    pub packet: String,
+}
+
+/// What a commit says of files by its own schema, each with its place below a folder; of those of which it says
+/// something.
+pub fn said_of_commit(
+    repository: &Repository,
+    tree: TreeId,
+    paths: &[AssetPath],
+    to: &Path,
+    monitor: &dyn Monitor,
+) -> Result<Vec<Said>, AppError> {
+    let view = repository.view()?;
+    let subjects = subjects_of(&view, tree, &BTreeMap::new(), paths, monitor)?;
+    let schema = schema::in_tree(repository, &view, tree, monitor)?;
+    let words = ProjectWords(schema.as_ref());
+    let said = subjects.into_iter().filter(|(_, metadata)| !metadata.is_empty());
+    Ok(said
+        .filter_map(|(path, metadata)| {
+            Some(Said { place: local(to, &path)?, packet: xmp::write(&metadata.fields, &words), path })
+        })
+        .collect())
+}
+
 fn write_all(
     subjects: Vec<(AssetPath, Metadata)>,
     schema: Option<&Schema>,
@@ -317,6 +348,7 @@ pub fn import(
                     });
                 }
                 Ok(None) => {}
+                Err(ReadFault::Program(WorkerError::Stopped)) => return Err(AppError::Cancelled),
                 Err(ReadFault::Program(error)) => return Err(AppError::Decoder { path, source: error }),
                 Err(ReadFault::File(message)) => {
                     report.problems.push(ProblemLine { path: path.clone(), message });
@@ -394,7 +426,7 @@ fn properties_of(
     };
     let facts = match workers.facts(file, format) {
         Ok(facts) => facts,
-        Err(error @ WorkerError::Start(_)) => return Err(ReadFault::Program(error)),
+        Err(error @ (WorkerError::Start(_) | WorkerError::Stopped)) => return Err(ReadFault::Program(error)),
         Err(error) => return Err(ReadFault::File(error.to_string())),
     };
     let mut properties: BTreeMap<String, Vec<String>> = BTreeMap::new();

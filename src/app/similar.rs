@@ -1,4 +1,4 @@
-//! `similar`: which pictures look like one.
+//! `similar`: which pictures and films look like one.
 
 use crate::app::common::describe::EntryLine;
 use crate::app::common::locate::Word;
@@ -23,6 +23,7 @@ use crate::repo::{RepoError, Repository};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Seek as _;
 use std::path::PathBuf;
 
 /// What to look for.
@@ -52,7 +53,7 @@ pub enum Subject {
 pub struct Report {
     /// What was looked for.
     pub subject: String,
-    /// The id of its content, when it is committed.
+    /// The id of its content.
     pub file: Option<FileId>,
     /// What looks like it, the likest first.
     pub hits: Vec<AlikeLine>,
@@ -84,9 +85,9 @@ pub fn run(
 ) -> Result<Report, AppError> {
     let upkeep = Upkeep { workers, budget: Budget::SEARCH, anew: false, now: clock.now(), monitor };
     let opened = open(repository, upkeep)?;
-    let (path, file, print) = print_of(repository, options, &opened, workers, clock, monitor)?;
+    let (path, file, prints) = prints_of(repository, options, &opened, workers, clock, monitor)?;
     let subject = path.as_ref().map_or_else(|| options.subject.to_string(), ToString::to_string);
-    let alike = CatalogPlace::of(repository).prints().alike(&print, distance_of(options.likeness))?;
+    let alike = CatalogPlace::of(repository).prints().alike_to_all(&prints, distance_of(options.likeness))?;
     let mut hits = Vec::new();
     for one in alike {
         if hits.len() >= options.limit {
@@ -104,18 +105,22 @@ pub fn run(
     Ok(Report { subject, file, hits, index: IndexLine::of(&opened, true)? })
 }
 
+/// The place of what is meant, where it has one, the file there, and how it looks.
+type Meant = (Option<AssetPath>, Option<FileId>, Vec<Fingerprint>);
+
 /// The look of the picture that is meant.
-fn print_of(
+fn prints_of(
     repository: &Repository,
     options: &Options,
     opened: &Opened,
     workers: &Workers,
     clock: &dyn Clock,
     monitor: &dyn Monitor,
-) -> Result<(Option<AssetPath>, Option<FileId>, Fingerprint), AppError> {
+) -> Result<Meant, AppError> {
     let (path, id, finding) = match &options.subject {
         Subject::Asset(which) => {
             let Found { path, id, file, .. } = info::open(repository, which, clock, monitor)?;
+            let (id, file) = with_id(path.to_string().into(), id, file)?;
             let known = match (&opened.findings, id) {
                 (Some(findings), Some(id)) => findings.get(key_of(id, path.name()))?,
                 _ => None,
@@ -126,16 +131,33 @@ fn print_of(
         Subject::File(path) => {
             let file = File::open(path).map_err(AppError::io("reading", path))?;
             let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-            (None, None, finding_of(file, name, workers)?)
+            let (id, file) = with_id(path.clone(), None, file)?;
+            (None, id, finding_of(file, name, workers)?)
         }
     };
-    match (finding.print, finding.fault) {
-        (Some(print), _) => Ok((path, id, print)),
-        (None, Some(reason)) if path.is_some() => {
+    // Of a film its moments say more than the one that stands for it.
+    let prints = match finding.moments {
+        moments if moments.is_empty() => finding.print.into_iter().collect(),
+        moments => moments,
+    };
+    match (prints.is_empty(), finding.fault) {
+        (false, _) => Ok((path, id, prints)),
+        (true, Some(reason)) if path.is_some() => {
             Err(AppError::NoPicture { path: path.unwrap_or_default(), reason })
         }
-        (None, _) => Err(AppError::NoLikeness { name: options.subject.to_string() }),
+        (true, _) => Err(AppError::NoLikeness { name: options.subject.to_string() }),
     }
+}
+
+/// The id of a file's content, which is found out where it is not known; the file stands at its beginning.
+fn with_id(path: PathBuf, id: Option<FileId>, mut file: File) -> Result<(Option<FileId>, File), AppError> {
+    if id.is_some() {
+        return Ok((id, file));
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(&mut file).map_err(AppError::io("reading", &path))?;
+    file.rewind().map_err(AppError::io("reading", &path))?;
+    Ok((Some(FileId::from_bytes(*hasher.finalize().as_bytes())), file))
 }
 
 impl std::fmt::Display for Subject {

@@ -8,7 +8,7 @@ use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::media::format::Family;
 use crate::media::pixels::Pixels;
-use crate::media::worker::{WorkerError, Workers};
+use crate::media::worker::Workers;
 use crate::repo::Repository;
 use serde::Serialize;
 
@@ -69,8 +69,10 @@ pub fn run(
             let reason = format!("no picture is made of this kind of file ({})", format.name);
             return Err(AppError::NoPicture { path, reason });
         }
-        Err(error @ WorkerError::Start(_)) => return Err(AppError::Decoder { path, source: error }),
-        Err(error) => return Err(AppError::NoPicture { path, reason: error.to_string() }),
+        Err(error) => {
+            let reason = AppError::of_decoder(&path, error)?;
+            return Err(AppError::NoPicture { path, reason });
+        }
     };
     Ok(Report { path, file: id, width: pixels.width, height: pixels.height, pixels })
 }

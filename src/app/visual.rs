@@ -23,6 +23,7 @@ use crate::base::monitor::{Advance, Monitor, Phase};
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::diff::metadata::FieldChange;
+use crate::diff::text::TextDiff;
 use crate::diff::tree::ChangeKinds;
 use crate::media::compare::facts::FactChange;
 use crate::media::compare::film::FilmDiff;
@@ -91,7 +92,7 @@ pub struct Report {
     pub after: Side,
     /// One entry for each asset that differs and can be looked at.
     pub files: Vec<VisualDiff>,
-    /// Assets that differ and of which nothing here makes a picture, each with the reason.
+    /// Assets that differ and of which there is neither a picture nor anything to tell, each with the reason.
     pub without_picture: Vec<ProblemLine>,
     /// The page or folder that was written.
     pub written: Option<Written>,
@@ -124,6 +125,8 @@ pub struct VisualDiff {
     pub film: Option<FilmDiff>,
     /// The layers, pages, elements or glyphs that differ, of a file that has such.
     pub layers: Vec<LayerChange>,
+    /// The running text that people read in it, line by line, when that differs.
+    pub text: Option<TextDiff>,
     /// What is known of the files and differs.
     pub facts: Vec<FactChange>,
     /// The metadata fields that differ, by name.

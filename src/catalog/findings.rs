@@ -16,7 +16,7 @@ use tantivy::schema::{BytesOptions, Field, IndexRecordOption, Schema, Value as _
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 
 /// Version of what is looked for in files. What an earlier one found is looked for again.
-pub const RECIPE: u32 = 4;
+pub const RECIPE: u32 = 5;
 /// Longest text of one file that is kept, in bytes.
 pub const TEXT_BYTES_MAX: usize = 128 * 1024;
 /// Most names of layers, of fonts and of fields that are kept of one file.
@@ -69,6 +69,9 @@ pub struct Finding {
     /// What it looks like.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub print: Option<Fingerprint>,
+    /// What some moments of it look like, of a film.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moments: Vec<Fingerprint>,
     /// Why the decoder could not tell more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,

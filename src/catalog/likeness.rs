@@ -9,7 +9,7 @@ use crate::base::id::{FileId, write_hex};
 use crate::catalog::error::CatalogError;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -27,6 +27,8 @@ const RECORD: usize = 64;
 const BATCH: usize = 16 * 1024;
 /// Bits of one band: pictures within [`NEAR_BITS`] agree in one of sixteen bands but for one bit.
 const BANDS: usize = 16;
+/// Most others that one moment of a film is compared with in one band.
+const MOMENT_PAIRS_MAX: usize = 64;
 
 /// What a picture looks like.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -195,32 +197,55 @@ impl Prints {
         }
     }
 
-    /// The contents that differ in at most so many bits, the likest first.
+    /// The contents that differ in at most so many bits, the likest first. Of one with several fingerprints the
+    /// likest counts.
     pub fn alike(&self, print: &Fingerprint, most: u32) -> Result<Vec<Alike>, CatalogError> {
-        let mut found = Vec::new();
+        self.alike_to_all(std::slice::from_ref(print), most)
+    }
+
+    /// The contents that look like something with several fingerprints, as a film has one for each of some
+    /// moments: its likest quarter of moments counts, so that a part of it is found, too, and one moment that
+    /// many films share says little.
+    pub fn alike_to_all(&self, prints: &[Fingerprint], most: u32) -> Result<Vec<Alike>, CatalogError> {
+        let mut best: HashMap<FileId, Vec<u32>> = HashMap::new();
         self.read(&mut |records| {
-            let near = records.par_chunks(BATCH).flat_map_iter(|records| {
-                records.iter().filter_map(|record| {
-                    let (file, other) = split(record);
-                    let distance = print.distance(&other);
-                    (distance <= most).then_some(Alike { distance, file })
+            let near: Vec<(FileId, usize, u32)> = records
+                .par_chunks(BATCH)
+                .flat_map_iter(|records| {
+                    records.iter().flat_map(|record| {
+                        let (file, other) = split(record);
+                        let each = prints.iter().enumerate();
+                        each.map(move |(at, print)| (file, at, print.distance(&other)))
+                            .filter(|(_, _, distance)| *distance <= most)
+                    })
                 })
-            });
-            found.par_extend(near);
+                .collect();
+            for (file, at, distance) in near {
+                let distances = best.entry(file).or_insert_with(|| vec![BITS / 2; prints.len()]);
+                distances[at] = distances[at].min(distance);
+            }
         })?;
+        let mut found: Vec<Alike> = best
+            .into_iter()
+            .map(|(file, mut distances)| {
+                distances.sort_unstable();
+                let counted = &distances[..distances.len().div_ceil(4)];
+                let distance = counted.iter().sum::<u32>() / counted.len().max(1) as u32;
+                Alike { distance, file }
+            })
+            .filter(|alike| alike.distance <= most)
+            .collect();
         found.sort_unstable_by_key(|alike| (alike.distance, alike.file));
-        found.dedup();
         Ok(found)
     }
 
-    /// Groups of contents among `wanted` that are near each other; every group has two at least.
+    /// Groups of contents among `wanted` that are near each other; every group has two at least. Of films, which have
+    /// a fingerprint for each of some moments, half of the moments of the longer one have to be in the other.
     pub fn groups(&self, wanted: &dyn Fn(FileId) -> bool) -> Result<Vec<Vec<FileId>>, CatalogError> {
-        let mut all: HashMap<FileId, Fingerprint> = HashMap::new();
-        self.read(&mut |records| {
-            all.extend(records.iter().map(split).filter(|(file, _)| wanted(*file)));
-        })?;
-        let mut all: Vec<(FileId, Fingerprint)> = all.into_iter().collect();
-        all.sort_unstable_by_key(|(file, _)| *file);
+        let mut all: Vec<(FileId, Fingerprint)> = Vec::new();
+        self.read(&mut |records| all.extend(records.iter().map(split).filter(|(file, _)| wanted(*file))))?;
+        all.sort_by_key(|(file, _)| *file);
+        all.dedup();
         Ok(group(&all))
     }
 }
@@ -232,39 +257,73 @@ fn split(record: &[u8; RECORD]) -> (FileId, Fingerprint) {
     (FileId::from_bytes(file), Fingerprint::from_bytes(&print))
 }
 
-/// Puts together what is near each other, directly or by way of others.
+/// Puts together what is near each other, directly or by way of others. Fingerprints of one content stand together.
 fn group(all: &[(FileId, Fingerprint)]) -> Vec<Vec<FileId>> {
-    let mut parents: Vec<usize> = (0..all.len()).collect();
-    for band in 0..BANDS {
-        let mut by_band: HashMap<u16, Vec<usize>> = HashMap::new();
-        for (index, (_, print)) in all.iter().enumerate() {
-            by_band.entry(print.band(band)).or_default().push(index);
+    let (mut files, mut counts, mut owners) = (Vec::new(), Vec::new(), Vec::with_capacity(all.len()));
+    for (file, _) in all {
+        if files.last() != Some(file) {
+            files.push(*file);
+            counts.push(0usize);
         }
-        let near: Vec<(usize, usize)> = all
-            .par_iter()
-            .enumerate()
-            .flat_map_iter(|(index, (_, print))| {
-                let value = print.band(band);
-                let probes = std::iter::once(value).chain((0..16).map(move |bit| value ^ (1 << bit)));
-                let others = probes.filter_map(|probe| by_band.get(&probe)).flatten();
-                others
-                    .filter(move |other| **other < index)
-                    .filter(|other| print.distance(&all[**other].1) <= NEAR_BITS)
-                    .map(move |other| (index, *other))
-            })
-            .collect();
-        for (left, right) in near {
-            let (left, right) = (root(&mut parents, left), root(&mut parents, right));
-            parents[left.max(right)] = left.min(right);
+        counts[files.len() - 1] += 1;
+        owners.push(files.len() - 1);
+    }
+    let mut parents: Vec<usize> = (0..files.len()).collect();
+    let mut join = |one: usize, other: usize| {
+        let (one, other) = (root(&mut parents, one), root(&mut parents, other));
+        parents[one.max(other)] = one.min(other);
+    };
+    // Of two contents with several fingerprints: which of these are near each other.
+    let mut shared: HashMap<(usize, usize), HashSet<(usize, usize)>> = HashMap::new();
+    for band in 0..BANDS {
+        for (left, right) in near_in_band(all, band, |index| counts[owners[index]] > 1) {
+            let (one, other) = (owners[left], owners[right]);
+            if counts[one].max(counts[other]) == 1 {
+                join(one, other);
+            } else if one != other {
+                shared.entry((one, other)).or_default().insert((left, right));
+            }
+        }
+    }
+    for ((one, other), pairs) in shared {
+        let ones: HashSet<usize> = pairs.iter().map(|pair| pair.0).collect();
+        let others: HashSet<usize> = pairs.iter().map(|pair| pair.1).collect();
+        if ones.len().min(others.len()) * 2 >= counts[one].max(counts[other]) {
+            join(one, other);
         }
     }
     let mut groups: HashMap<usize, Vec<FileId>> = HashMap::new();
-    for (index, (file, _)) in all.iter().enumerate() {
+    for (index, file) in files.iter().enumerate() {
         groups.entry(root(&mut parents, index)).or_default().push(*file);
     }
     let mut groups: Vec<Vec<FileId>> = groups.into_values().filter(|group| group.len() > 1).collect();
     groups.sort_unstable();
     groups
+}
+
+/// Pairs that are near each other and agree in a band but for one bit. A moment of a film that many share, as the
+/// sign of a studio, says little: of its pairs there are some only.
+fn near_in_band(
+    all: &[(FileId, Fingerprint)],
+    band: usize,
+    is_moment: impl Fn(usize) -> bool + Sync,
+) -> Vec<(usize, usize)> {
+    let mut by_band: HashMap<u16, Vec<usize>> = HashMap::new();
+    for (index, (_, print)) in all.iter().enumerate() {
+        by_band.entry(print.band(band)).or_default().push(index);
+    }
+    let pairs = all.par_iter().enumerate().flat_map_iter(|(index, (_, print))| {
+        let value = print.band(band);
+        let probes = std::iter::once(value).chain((0..16).map(move |bit| value ^ (1 << bit)));
+        let others = probes.filter_map(|probe| by_band.get(&probe)).flatten();
+        let most = if is_moment(index) { MOMENT_PAIRS_MAX } else { usize::MAX };
+        others
+            .filter(move |other| **other < index)
+            .filter(|other| print.distance(&all[**other].1) <= NEAR_BITS)
+            .map(move |other| (index, *other))
+            .take(most)
+    });
+    pairs.collect()
 }
 
 fn root(parents: &mut [usize], mut index: usize) -> usize {
@@ -338,6 +397,50 @@ mod tests {
         expected.sort_unstable();
         assert!(expected.len() > 5);
         assert_eq!(prints.groups(&|_| true).expect("readable"), expected);
+    }
+
+    #[test]
+    fn a_film_is_found_by_a_part_of_it_and_not_by_one_moment() {
+        let mut numbers = Numbers::new(3);
+        let moments: Vec<Fingerprint> = (0..16).map(|_| noise(&mut numbers)).collect();
+        let place = tempfile::tempdir().expect("a folder");
+        let prints = Prints::at(&place.path().join("prints"));
+        let id = |number: u8| FileId::from_bytes([number; 32]);
+        // One has a part of it, another one moment, a third nothing.
+        let mut all: Vec<(FileId, Fingerprint)> =
+            moments[5..10].iter().map(|print| (id(1), *print)).collect();
+        all.push((id(2), moments[0]));
+        all.extend((0..16).map(|_| (id(2), noise(&mut numbers))));
+        all.extend((0..16).map(|_| (id(3), noise(&mut numbers))));
+        prints.add(&all).expect("added");
+        let found = prints.alike_to_all(&moments, ALIKE_BITS).expect("readable");
+        assert_eq!(found, [Alike { distance: 0, file: id(1) }]);
+        // By one picture both are found that have it.
+        assert_eq!(prints.alike(&moments[0], NEAR_BITS).expect("readable")[0].file, id(2));
+        assert_eq!(prints.alike(&moments[7], NEAR_BITS).expect("readable")[0].file, id(1));
+    }
+
+    #[test]
+    fn films_are_near_when_half_of_the_longer_one_is_in_the_other() {
+        let mut numbers = Numbers::new(11);
+        let moments: Vec<Fingerprint> = (0..16).map(|_| noise(&mut numbers)).collect();
+        let id = |number: u8| FileId::from_bytes([number; 32]);
+        let mut all: Vec<(FileId, Fingerprint)> = moments.iter().map(|print| (id(1), *print)).collect();
+        // Packed anew, and without its beginning; a part of it; one moment and other ones; a still of it.
+        all.extend(moments[4..].iter().map(|print| (id(2), with_bits_flipped(*print, 6, &mut numbers))));
+        all.extend(moments[..6].iter().map(|print| (id(3), *print)));
+        all.push((id(4), moments[0]));
+        all.extend((0..3).map(|_| (id(4), noise(&mut numbers))));
+        all.push((id(5), moments[9]));
+        // Two stills.
+        let still = noise(&mut numbers);
+        all.extend([(id(6), still), (id(7), with_bits_flipped(still, 20, &mut numbers))]);
+        let place = tempfile::tempdir().expect("a folder");
+        let prints = Prints::at(&place.path().join("prints"));
+        prints.add(&all).expect("added");
+        let found = prints.groups(&|_| true).expect("readable");
+        assert_eq!(found, [vec![id(1), id(2)], vec![id(6), id(7)]]);
+        assert!(prints.groups(&|file| file != id(2) && file != id(6)).expect("readable").is_empty());
     }
 
     #[test]

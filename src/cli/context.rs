@@ -186,7 +186,8 @@ impl Context {
     pub fn workers(&self) -> Result<Workers, Failure> {
         let path = self.environment.path.clone().unwrap_or_default();
         let programs = FilmPrograms::find(std::env::split_paths(&path));
-        Ok(Workers::new(std::env::current_exe()?, Limits::default()).with_films(programs))
+        let workers = Workers::new(std::env::current_exe()?, Limits::default());
+        Ok(workers.with_films(programs).stopped_by(interrupt::is_requested))
     }
 
     /// A path that the user typed, from the top of the repository.

@@ -6,6 +6,7 @@ use crate::base::local_path::LocalPath;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::output::columns::{Cell, Columns};
+use crate::cli::output::difference::write_text;
 use crate::cli::output::{BOLD, DIM, Page, count, safe};
 use crate::media::compare::film::{FilmDiff, FilmSpan};
 use crate::media::compare::layers::{LayerChange, LayerEdit};
@@ -88,7 +89,10 @@ pub fn write_files(page: &mut Page<'_>, files: &[VisualDiff]) -> io::Result<()> 
         page.line(format_args!("{}  {}", page.styles.paint(BOLD, &file.path), what(file)))?;
         let mut columns = Columns::indented(2);
         for difference in file.sound.iter().flat_map(|sound| &sound.spans).take(SPANS_SHOWN) {
-            let (time, what) = span(difference);
+            let (time, mut what) = span(difference);
+            if file.film.is_some() {
+                what = format!("sound: {what}");
+            }
             columns.row([Cell::new(time), Cell::new(what).styled(DIM)]);
         }
         for difference in file.film.iter().flat_map(|film| &film.spans).take(SPANS_SHOWN) {
@@ -105,6 +109,10 @@ pub fn write_files(page: &mut Page<'_>, files: &[VisualDiff]) -> io::Result<()> 
             columns.row([Cell::new(safe(&fact.name)), Cell::new(change).styled(DIM)]);
         }
         columns.write(page)?;
+        if let Some(text) = &file.text {
+            page.remark("  its text:")?;
+            write_text(page, text)?;
+        }
         for note in &file.notes {
             page.remark(format_args!("  {}", safe(note)))?;
         }
@@ -113,11 +121,13 @@ pub fn write_files(page: &mut Page<'_>, files: &[VisualDiff]) -> io::Result<()> 
 }
 
 fn what(file: &VisualDiff) -> String {
-    if let Some(sound) = &file.sound {
-        return what_is_heard(sound);
-    }
-    if let Some(film) = &file.film {
-        return what_is_seen(film);
+    match (&file.film, &file.sound) {
+        (Some(film), Some(sound)) => {
+            return format!("{}; its sound: {}", what_is_seen(film), what_is_heard(sound));
+        }
+        (Some(film), None) => return what_is_seen(film),
+        (None, Some(sound)) => return what_is_heard(sound),
+        (None, None) => {}
     }
     let Some(picture) = &file.picture else {
         return match (file.kinds.added, file.kinds.removed) {
@@ -190,12 +200,12 @@ fn clock(seconds: f64) -> String {
     format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
 }
 
-fn span(span: &SoundSpan) -> (String, &'static str) {
+fn span(span: &SoundSpan) -> (String, String) {
     let time = |(from, to): (f64, f64)| format!("{} to {}", clock(from), clock(to));
     match span.kind {
-        SpanKind::Added => (time(span.after), "new"),
-        SpanKind::Removed => (time(span.before), "gone (as it was before)"),
-        SpanKind::Changed => (time(span.after), "sounds otherwise"),
+        SpanKind::Added => (time(span.after), "new".to_owned()),
+        SpanKind::Removed => (time(span.before), "gone (as it was before)".to_owned()),
+        SpanKind::Changed => (time(span.after), "sounds otherwise".to_owned()),
     }
 }
 

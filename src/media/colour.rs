@@ -122,6 +122,39 @@ fn text(text: &ProfileText) -> Option<String> {
     })
 }
 
+/// CIE L*a*b* with the white of D50, each in a byte with the colours from 128 on, as [`lab_of`] has it.
+pub fn lab([lightness, green_red, blue_yellow]: [u8; 3]) -> [u8; 3] {
+    lab_of([
+        f32::from(lightness) * 100.0 / 255.0,
+        f32::from(green_red) - 128.0,
+        f32::from(blue_yellow) - 128.0,
+    ])
+}
+
+/// CIE L*a*b* with the white of D50, lightness from 0 to 100 and the colours around 0, as levels of sRGB by way of
+/// XYZ adapted to D65 (Bradford).
+pub fn lab_of([lightness, green_red, blue_yellow]: [f32; 3]) -> [u8; 3] {
+    let fy = (lightness + 16.0) / 116.0;
+    let fx = fy + green_red / 500.0;
+    let fz = fy - blue_yellow / 200.0;
+    let cube =
+        |t: f32| if t > 6.0 / 29.0 { t * t * t } else { 3.0 * (6.0f32 / 29.0).powi(2) * (t - 4.0 / 29.0) };
+    let (x, y, z) = (0.964_22 * cube(fx), cube(fy), 0.825_21 * cube(fz));
+    let light = [
+        3.133_856 * x - 1.616_867 * y - 0.490_615 * z,
+        -0.978_768 * x + 1.916_142 * y + 0.033_454 * z,
+        0.071_945 * x - 0.228_991 * y + 1.405_243 * z,
+    ];
+    light.map(curved)
+}
+
+/// Light from 0 to 1 as a level of sRGB (IEC 61966-2-1); what is darker or brighter is black or white.
+pub fn curved(light: f32) -> u8 {
+    let value = light.clamp(0.0, 1.0);
+    let curved = if value <= 0.003_130_8 { value * 12.92 } else { 1.055 * value.powf(1.0 / 2.4) - 0.055 };
+    (curved * 255.0).round() as u8
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

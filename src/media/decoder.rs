@@ -3,6 +3,7 @@
 use crate::media::facts::Facts;
 use crate::media::format::Format;
 use crate::media::input::Input;
+use crate::media::light::Light;
 use crate::media::pixels::Pixels;
 
 /// Why a file could not be decoded.
@@ -20,6 +21,13 @@ pub enum DecodeError {
     /// The bytes could not be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl DecodeError {
+    /// That the picture is missing which programs put into files of this kind.
+    pub fn without_picture() -> Self {
+        Self::Unsupported("the program that wrote it put no picture of it in".to_owned())
+    }
 }
 
 /// A picture that is wanted.
@@ -62,10 +70,22 @@ pub trait Decoder: Sync {
     /// A picture of the file; `None` when the family has none to give.
     fn picture(
         &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError>;
+        _input: &mut Input<'_>,
+        _format: &'static Format,
+        _wanted: Wanted,
+    ) -> Result<Option<Pixels>, DecodeError> {
+        Ok(None)
+    }
+
+    /// The picture as numbers of light, where the format has values beyond white.
+    fn light(
+        &self,
+        _input: &mut Input<'_>,
+        _format: &'static Format,
+        _wanted: Wanted,
+    ) -> Result<Option<Light>, DecodeError> {
+        Ok(None)
+    }
 
     /// What two files of that format are compared by beyond their pictures, in one word of people.
     fn compares(&self, _format: &'static Format) -> Option<&'static str> {
@@ -125,6 +145,8 @@ const DECODERS: &[&dyn Decoder] = &[
     &super::film::Film,
     &super::film::Played,
     &super::sidecar::Sidecar,
+    &super::writing::Writing,
+    &super::ole::OldOffice,
 ];
 
 /// The decoder of a format.

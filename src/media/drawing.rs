@@ -77,6 +77,11 @@ impl Decoder for Drawing {
     }
 }
 
+/// Draws markup that was made here, with its longest side of exactly `edge` pixels.
+pub fn drawn(markup: &str, edge: u32) -> Result<Pixels, DecodeError> {
+    draw(&parse(markup)?, edge)
+}
+
 /// Draws a document with its longest side of exactly `edge` pixels.
 fn draw(document: &Document<'_>, edge: u32) -> Result<Pixels, DecodeError> {
     let tree = tree_of(document)?;

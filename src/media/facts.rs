@@ -272,6 +272,12 @@ pub struct Face {
     /// Tags of layout features.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<String>,
+    /// What each feature does to a sample of letters, when that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<FeatureEffect>,
+    /// Pairs of letters that are set closer or wider, when that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kerning: Vec<Kerning>,
     /// How far letters reach above the line, in units.
     pub ascent: f64,
     /// How far they reach below it, in units, less than 0.
@@ -289,6 +295,28 @@ pub struct Face {
     /// Weight, from 1 to 1000: 400 is regular, 700 bold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<u32>,
+}
+
+/// What one layout feature does to a sample of letters.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FeatureEffect {
+    /// Its tag.
+    pub tag: String,
+    /// How many pairs of letters it changes.
+    pub places: u64,
+    /// BLAKE3 of what it does to them, in hexadecimal digits.
+    pub hash: String,
+}
+
+/// A pair of letters that stands closer or wider than the letters alone would.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kerning {
+    /// The two letters.
+    pub pair: String,
+    /// By how many units: less than 0 is closer.
+    pub units: i32,
 }
 
 /// One axis of a variable font.

@@ -7,11 +7,10 @@ use flate2::read::ZlibDecoder;
 use std::io::Read as _;
 
 use crate::media::boxes::BODY_MAX;
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder};
 use crate::media::facts::{Contained, Facts, LIST_MAX, Scene, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
-use crate::media::pixels::Pixels;
 
 /// Most records that are passed.
 const RECORDS_MAX: usize = 1_000_000;
@@ -50,15 +49,6 @@ impl Decoder for Fbx {
         }
         facts.scene = Some(scene);
         Ok(())
-    }
-
-    fn picture(
-        &self,
-        _: &mut Input<'_>,
-        _: &'static Format,
-        _: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
-        Ok(None)
     }
 }
 

@@ -42,7 +42,7 @@ impl Decoder for Film {
     }
 
     fn compares(&self, _: &'static Format) -> Option<&'static str> {
-        Some("frames")
+        Some("frames and sound")
     }
 
     fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
@@ -91,7 +91,7 @@ impl Decoder for Played {
     }
 
     fn compares(&self, _: &'static Format) -> Option<&'static str> {
-        Some("frames")
+        Some("frames and sound")
     }
 
     fn facts(&self, _: &mut Input<'_>, format: &'static Format, _: &mut Facts) -> Result<(), DecodeError> {

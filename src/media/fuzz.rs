@@ -2,7 +2,9 @@
 
 pub mod embedded;
 pub mod families;
+pub mod offices;
 pub mod others;
+pub mod pictures;
 
 use crate::base::fuzz::{Target, Verdict};
 use crate::media::colour::Profile;
@@ -132,6 +134,8 @@ fn answer_seeds() -> Vec<Vec<u8>> {
         b"\x01{\"format\":\"png\",\"picture\":{\"width\":3,\"height\":4}}".to_vec(),
         b"\x02\x01\0\0\0\x01\0\0\0abcd".to_vec(),
         b"\x03".to_vec(),
+        [&b"\x06"[..], &[7; 16], b"\x02\0\0\0ab"].concat(),
+        b"\x05\x01\0\0\0\x01\0\0\0abcdefgh".to_vec(),
         b"\x04it is cut".to_vec(),
     ]
 }

@@ -30,6 +30,11 @@ impl<'a> Input<'a> {
         self.len == 0
     }
 
+    /// The same without its last bytes, as far as it is read through this.
+    pub fn shortened(self, by: u64) -> Self {
+        Self { len: self.len.saturating_sub(by), ..self }
+    }
+
     /// At most `most` bytes from `offset` on; fewer where the file ends.
     pub fn read_at(&mut self, offset: u64, most: usize) -> io::Result<Vec<u8>> {
         let there = self.len.saturating_sub(offset);

@@ -18,7 +18,7 @@ const TRIANGLES_MAX: usize = 20_000_000;
 /// Scenes and objects.
 pub struct Meshes;
 
-/// A triangle where it stands in the scene, up being the second axis.
+/// A triangle where it stands in the scene, in the axes of its file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Triangle {
     points: [[f32; 3]; 3],
@@ -40,6 +40,8 @@ struct Model {
     /// How materials look, in words.
     materials: Vec<(String, String)>,
     needs: Vec<String>,
+    /// Whether up is the third axis, and not the second.
+    third_up: bool,
     notes: Vec<String>,
 }
 
@@ -72,7 +74,7 @@ impl Decoder for Meshes {
         format: &'static Format,
         wanted: Wanted,
     ) -> Result<Option<Pixels>, DecodeError> {
-        let model = read(input, format)?;
+        let model = read(input, format)?.upright();
         let Some(bounds) = bounds(&model.pieces) else {
             return Err(DecodeError::Unsupported("there is nothing in it that can be drawn".to_owned()));
         };
@@ -102,11 +104,25 @@ impl Decoder for Meshes {
         layer: usize,
         wanted: Wanted,
     ) -> Result<Option<Pixels>, DecodeError> {
-        let model = read(input, format)?;
+        let model = read(input, format)?.upright();
         let (Some(piece), Some(bounds)) = (model.pieces.get(layer), bounds(&model.pieces)) else {
             return Ok(None);
         };
         view::draw(piece.triangles.iter(), bounds, wanted.edge).map(Some)
+    }
+}
+
+impl Model {
+    /// The same as it is looked at: up is the second axis.
+    fn upright(mut self) -> Self {
+        if self.third_up {
+            let triangles = self.pieces.iter_mut().flat_map(|piece| &mut piece.triangles);
+            for [x, y, z] in triangles.flat_map(|triangle| &mut triangle.points) {
+                (*x, *y, *z) = (*x, *z, -*y);
+            }
+            self.third_up = false;
+        }
+        self
     }
 }
 

@@ -15,10 +15,11 @@ use zip::ZipArchive;
 
 use crate::media::decoder::{DecodeError, Decoder, Wanted};
 use crate::media::facts::{Contained, Facts, LIST_MAX, Picture, cut};
-use crate::media::format::{self, Format};
+use crate::media::format::{self, Family, Format};
 use crate::media::input::{Input, Source};
 use crate::media::pixels::{PIXELS_MAX, Pixels};
 use crate::media::usd;
+use crate::media::writing::{Hand, first_page};
 
 /// Most members of one file.
 const MEMBERS_MAX: usize = 200_000;
@@ -105,11 +106,25 @@ impl Decoder for Packages {
                 return picture(&bytes)?.within(wanted.edge).map(Some);
             }
         }
-        Err(DecodeError::Unsupported("the program that wrote it put no picture of it in".to_owned()))
+        // Without a picture of it, its words stand for it.
+        if format.family == Family::Document {
+            let mut facts = Facts::default();
+            office::facts(&mut package, format, &mut facts)?;
+            if let Some(page) =
+                first_page(facts.text.as_deref().unwrap_or_default(), Hand::Even, wanted.edge)?
+            {
+                return Ok(Some(page));
+            }
+        }
+        Err(DecodeError::without_picture())
     }
 
     fn compares(&self, format: &'static Format) -> Option<&'static str> {
-        [&format::KRA, &format::ORA].contains(&format).then_some("layers")
+        match format.family {
+            _ if [&format::KRA, &format::ORA].contains(&format) => Some("layers"),
+            Family::Document => Some("text"),
+            _ => None,
+        }
     }
 
     fn prints(

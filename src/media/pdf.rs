@@ -80,7 +80,7 @@ impl Decoder for Document {
     }
 
     fn compares(&self, _: &'static Format) -> Option<&'static str> {
-        Some("pages")
+        Some("pages and text")
     }
 
     fn prints(
@@ -271,10 +271,48 @@ fn fonts(pdf: &Pdf) -> Vec<FontUse> {
 /// The document's XMP packet.
 fn packets(pdf: &Pdf) -> Packets {
     let mut packets = Packets::default();
-    let catalog = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id());
-    let stream = catalog.and_then(|catalog| catalog.get::<Stream<'_>>("Metadata"));
-    packets.xmp.extend(stream.and_then(|stream| stream.decoded().ok()).map(std::borrow::Cow::into_owned));
+    packets.xmp.extend(packet(pdf));
     packets
+}
+
+fn packet(pdf: &Pdf) -> Option<Vec<u8>> {
+    let catalog = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id())?;
+    let stream = catalog.get::<Stream<'_>>("Metadata")?;
+    stream.decoded().ok().map(std::borrow::Cow::into_owned)
+}
+
+/// The XMP packet of a document.
+pub fn xmp_packet(input: &mut Input<'_>) -> Result<Option<Vec<u8>>, DecodeError> {
+    Ok(packet(&open(input)?))
+}
+
+/// The object that leads to all others of a document.
+pub struct Catalog {
+    /// Its number.
+    pub number: u64,
+    /// Its generation.
+    pub generation: u64,
+    /// What it says, as written.
+    pub dictionary: Vec<u8>,
+    /// Number and generation of the object that its XMP packet is.
+    pub metadata: Option<(u64, u64)>,
+}
+
+/// Finds it.
+pub fn catalog(input: &mut Input<'_>) -> Result<Catalog, DecodeError> {
+    let pdf = open(input)?;
+    let id = pdf.xref().root_id();
+    let found = pdf.xref().get::<Dict<'_>>(id);
+    let found = found.ok_or_else(|| DecodeError::Damaged("it has no catalog".to_owned()))?;
+    let generation = |value: i32| u64::try_from(value).unwrap_or(0);
+    let metadata = found.get_ref("Metadata");
+    let metadata = metadata.map(|it| (u64::from(it.obj_number), generation(it.gen_number)));
+    Ok(Catalog {
+        number: u64::from(id.obj_number),
+        generation: generation(id.gen_number),
+        dictionary: found.data().to_vec(),
+        metadata,
+    })
 }
 
 /// The document's own fields.

@@ -10,6 +10,10 @@ use crate::media::layer_print;
 use crate::media::pixels::Pixels;
 use crate::media::psd::{self, Canvas, Document, LayerRecord, PsdError, Section};
 
+/// What is said of a document that was saved without its picture.
+const UNMERGED: &str = "the document was saved without its merged picture; the picture shown is put together from its \
+    layers, without adjustments, effects and fills that have no pixels";
+
 /// Photoshop documents.
 pub struct Photoshop;
 
@@ -35,6 +39,9 @@ impl Decoder for Photoshop {
             ..Picture::default()
         });
         facts.layers = layers(&document);
+        if document.is_unmerged() {
+            facts.note(UNMERGED);
+        }
         let resources = document.resources;
         let mut packets = Packets { iptc: resources.iptc, ..Packets::default() };
         packets.xmp.extend(resources.xmp);
@@ -50,8 +57,12 @@ impl Decoder for Photoshop {
         wanted: Wanted,
     ) -> Result<Option<Pixels>, DecodeError> {
         let document = Document::read(input)?;
-        // Twice the size, so that the last step down is a good one.
-        let canvas = psd::merged(input, &document, wanted.edge.saturating_mul(2))?;
+        let canvas = if document.is_unmerged() {
+            psd::compose(input, &document)?.canvas
+        } else {
+            // Twice the size, so that the last step down is a good one.
+            psd::merged(input, &document, wanted.edge.saturating_mul(2))?
+        };
         pixels_of(canvas, &document, wanted).map(Some)
     }
 
@@ -159,7 +170,7 @@ fn layer(record: &LayerRecord, depth: u32) -> Layer {
         _ if record.text.is_some() => LayerKind::Text,
         _ if record.placed => LayerKind::Placed,
         _ if record.shape => LayerKind::Shape,
-        _ if record.adjustment.is_some() => LayerKind::Adjustment,
+        _ if record.adjustment.is_some() || record.fill_of.is_some() => LayerKind::Adjustment,
         _ => LayerKind::Pixels,
     };
     let bounds = &record.bounds;

@@ -76,9 +76,7 @@ impl Decoder for PostScript {
         }
         match xmp_picture::find(&embedded::find(input, format)?, wanted.edge)? {
             Some(pixels) => Ok(Some(pixels)),
-            None => {
-                Err(DecodeError::Unsupported("the program that wrote it put no picture of it in".to_owned()))
-            }
+            None => Err(DecodeError::without_picture()),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod channel;
 mod composite;
 mod layer;
+mod planes;
 mod reader;
 mod render;
 mod resource;
@@ -166,6 +167,13 @@ impl Document {
             merged_alpha: found.merged_alpha,
             merged_at: layers_end,
         })
+    }
+}
+
+impl Document {
+    /// Whether it was saved without its merged picture, and has layers to make one of.
+    pub fn is_unmerged(&self) -> bool {
+        self.resources.unmerged && !self.layers.is_empty()
     }
 }
 

@@ -5,6 +5,9 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use std::io::{BufReader, Read, Seek};
 
 pub(super) mod container;
+mod dds;
+mod light;
+mod tiff;
 
 use crate::media::colour::Profile;
 use crate::media::decoder::{DecodeError, Decoder, Wanted};
@@ -12,6 +15,7 @@ use crate::media::embedded;
 use crate::media::facts::{Facts, Picture, Timing, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::{Input, Source};
+use crate::media::light::Light;
 use crate::media::pixels::{PIXELS_MAX, Pixels};
 use container::Container;
 
@@ -50,6 +54,11 @@ impl Decoder for Raster {
                 facts.picture = Some(picture);
                 false
             }
+            // Of some forms the library makes nothing, and this program does.
+            (Err(_), Some((width, height))) if is_read_otherwise(input, format) => {
+                facts.picture = Some(Picture { width, height, ..Picture::default() });
+                true
+            }
             // What stands in the file beside its pixels can be read without them.
             (Err(error), Some((width, height))) => {
                 facts.note(format!("no picture can be made of it: {error}"));
@@ -77,6 +86,12 @@ impl Decoder for Raster {
         {
             return Ok(Some(pixels));
         }
+        if matches!(format.id, "tiff" | "dds")
+            && open(input.rewound()?, format).is_err()
+            && let Some(pixels) = otherwise(input, format)?
+        {
+            return pixels.within(wanted.edge).map(Some);
+        }
         let mut decoder = open(input.rewound()?, format)?;
         let (width, height) = decoder.dimensions();
         if u64::from(width) * u64::from(height) > PIXELS_MAX {
@@ -86,7 +101,11 @@ impl Decoder for Raster {
         }
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let profile = decoder.icc_profile().ok().flatten();
-        let pixels = DynamicImage::from_decoder(decoder).map_err(fault)?.into_rgba8();
+        let image = DynamicImage::from_decoder(decoder).map_err(fault)?;
+        if let Some(pixels) = light::developed(&image, format) {
+            return pixels?.within(wanted.edge)?.turned(orientation.to_exif()).map(Some);
+        }
+        let pixels = image.into_rgba8();
         // Turning fewer pixels is cheaper, and a turn changes no pixel's value.
         let mut pixels =
             Pixels::new(pixels.width(), pixels.height(), pixels.into_raw())?.within(wanted.edge)?;
@@ -94,6 +113,33 @@ impl Decoder for Raster {
             profile.apply(&mut pixels.bytes);
         }
         pixels.turned(orientation.to_exif()).map(Some)
+    }
+
+    fn light(
+        &self,
+        input: &mut Input<'_>,
+        format: &'static Format,
+        wanted: Wanted,
+    ) -> Result<Option<Light>, DecodeError> {
+        light::light(input, format, wanted.edge)
+    }
+}
+
+/// Whether a picture of a form that the library does not take is read here.
+fn is_read_otherwise(input: &mut Input<'_>, format: &Format) -> bool {
+    match format.id {
+        "tiff" => tiff::is_read(input),
+        "dds" => dds::is_read(input),
+        _ => false,
+    }
+}
+
+/// A picture of a form that the library does not take; `None` when nothing here reads it either.
+fn otherwise(input: &mut Input<'_>, format: &Format) -> Result<Option<Pixels>, DecodeError> {
+    match format.id {
+        "tiff" => tiff::picture(input),
+        "dds" => dds::picture(input),
+        _ => Ok(None),
     }
 }
 
@@ -217,6 +263,11 @@ fn library_format(format: &Format) -> Option<ImageFormat> {
 fn open<'i>(source: &'i mut dyn Source, format: &Format) -> Result<Box<dyn ImageDecoder + 'i>, DecodeError> {
     let library = library_format(format)
         .ok_or_else(|| DecodeError::Unsupported(format!("{} is not read as pixels", format.name)))?;
+    if *format == format::TIFF {
+        let mut input = Input::new(source)?;
+        tiff::refuse_unsound(&mut input)?;
+        input.rewound()?;
+    }
     let mut reader = ImageReader::with_format(BufReader::new(Bytes(source)), library);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MEMORY_MAX);

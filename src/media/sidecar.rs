@@ -1,11 +1,10 @@
 //! XMP sidecars: fields about another file, in a file of their own.
 
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder};
 use crate::media::embedded::xmp;
 use crate::media::facts::Facts;
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
-use crate::media::pixels::Pixels;
 
 /// XMP sidecars.
 pub struct Sidecar;
@@ -27,14 +26,5 @@ impl Decoder for Sidecar {
         let fields = xmp::read(&bytes);
         facts.add_fields(fields.ok_or_else(|| DecodeError::Damaged("it is not well-formed".to_owned()))?);
         Ok(())
-    }
-
-    fn picture(
-        &self,
-        _: &mut Input<'_>,
-        _: &'static Format,
-        _: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
-        Ok(None)
     }
 }

@@ -102,6 +102,35 @@ impl Decoder for Hearing {
     }
 }
 
+/// Hears samples that another program decoded: how loud they are, and what their parts sound like.
+#[derive(Default)]
+pub struct Listener {
+    loudness: Loudness,
+    prints: Prints,
+}
+
+impl Listener {
+    /// Takes samples of all channels, one after the other, at so many a second.
+    pub fn hear(&mut self, samples: &mut [f32], channels: usize, rate: u32) {
+        sane(samples);
+        self.loudness.hear(samples, channels, rate);
+        self.prints.hear(samples, channels, rate);
+    }
+
+    /// What it sounded like; `None` when there was nothing to hear.
+    pub fn finish(self) -> Option<Sound> {
+        let (loudness, range, peak) = self.loudness.measured();
+        self.prints.finish().map(|print| Sound { loudness, range, peak, print: Some(print) })
+    }
+}
+
+/// What is not a number is silence, and nothing is louder than anything can be.
+fn sane(samples: &mut [f32]) {
+    for sample in samples {
+        *sample = if sample.is_finite() { sample.clamp(-16.0, 16.0) } else { 0.0 };
+    }
+}
+
 /// Why nothing is heard.
 enum Unheard {
     Codec,
@@ -319,9 +348,6 @@ fn hear(
         return Ok(None);
     }
     buffer.copy_to_vec_interleaved(samples);
-    // What is not a number is silence, and nothing is louder than anything can be.
-    for sample in samples.iter_mut() {
-        *sample = if sample.is_finite() { sample.clamp(-16.0, 16.0) } else { 0.0 };
-    }
+    sane(samples);
     Ok(Some((channels, rate)))
 }

@@ -4,6 +4,7 @@
 //! its name.
 
 mod draw;
+mod shaping;
 
 use skrifa::instance::{LocationRef, Size};
 use skrifa::raw::{FileRef, TableProvider as _};
@@ -75,7 +76,7 @@ impl Decoder for Typeface {
     }
 
     fn compares(&self, _: &'static Format) -> Option<&'static str> {
-        Some("glyphs")
+        Some("glyphs and features")
     }
 
     fn prints(
@@ -90,6 +91,9 @@ impl Decoder for Typeface {
         facts.layers = glyphs(font).into_iter().map(|(glyph, name)| layer(font, glyph, name)).collect();
         if font.glyph_names().num_glyphs() as usize > LIST_MAX {
             facts.note(format!("of its glyphs the first {LIST_MAX} were compared"));
+        }
+        if let Some(face) = facts.faces.first_mut() {
+            (face.effects, face.kerning) = shaping::effects(&bytes, font, &face.features);
         }
         if fonts.len() > 1 {
             facts.note("of its typefaces the glyphs of the first were compared");
@@ -186,6 +190,8 @@ fn face(font: &FontRef<'_>) -> Face {
             })
             .collect(),
         features: tags.into_iter().collect(),
+        effects: Vec::new(),
+        kerning: Vec::new(),
         ascent: f64::from(metrics.ascent),
         descent: f64::from(metrics.descent),
         line_gap: f64::from(metrics.leading),

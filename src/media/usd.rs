@@ -1,11 +1,10 @@
 //! USD scenes in their text form (USDA): what they contain, told by the lines that begin things. The binary form
 //! (USDC) is named and not read; neither is drawn.
 
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder};
 use crate::media::facts::{Facts, LIST_MAX, Scene, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
-use crate::media::pixels::Pixels;
 
 /// How much of a scene is read, in bytes.
 const READ_MAX: usize = 64 << 20;
@@ -26,15 +25,6 @@ impl Decoder for Usd {
         let bytes = input.read_at(0, READ_MAX)?;
         tell(&bytes, facts);
         Ok(())
-    }
-
-    fn picture(
-        &self,
-        _: &mut Input<'_>,
-        _: &'static Format,
-        _: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
-        Ok(None)
     }
 }
 

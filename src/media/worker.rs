@@ -7,9 +7,11 @@
 //! stranger's bytes. A file that breaks its decoder costs its own preview and nothing else.
 
 mod answer;
+mod audible;
 mod child;
 mod films;
 mod jail;
+mod moments;
 mod player;
 
 use std::fs::File;
@@ -19,8 +21,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::media::decoder::Way;
+use crate::media::embedding::{Edit, are_sound};
 use crate::media::facts::Facts;
 use crate::media::format::Format;
+use crate::media::light::Light;
 use crate::media::pixels::Pixels;
 use crate::media::{decoder, film};
 pub use answer::{Answer, AnswerError};
@@ -37,6 +41,10 @@ pub enum Job {
     Layers,
     /// A picture with this longest side, in pixels.
     Picture { edge: u32 },
+    /// The picture as numbers of light, with this longest side, in pixels.
+    Light { edge: u32 },
+    /// How to put a packet into the file, which has so many bytes of it behind its own end.
+    Embed { packet: u64 },
     /// A picture of one layer alone, by its place in the list of facts.
     Layer { layer: usize, edge: u32 },
 }
@@ -76,6 +84,9 @@ pub enum WorkerError {
     /// It read the file and found fault with it.
     #[error("{reason}")]
     File { reason: String },
+    /// The person asked to stop, and the decoder was ended.
+    #[error("it was stopped")]
+    Stopped,
     /// The programs that films are read with are missing.
     #[error(
         "this kind of file is looked at with ffmpeg and ffprobe, which are not installed here: install FFmpeg, then \
@@ -90,12 +101,24 @@ pub struct Workers {
     program: PathBuf,
     limits: Limits,
     films: Option<FilmPrograms>,
+    stop: fn() -> bool,
 }
+
+/// How long a decoder may go on after somebody asked to stop.
+const STOP_EVERY: Duration = Duration::from_millis(50);
 
 impl Workers {
     /// Decoders are run by `program`, which must be this program.
     pub fn new(program: PathBuf, limits: Limits) -> Self {
-        Self { program, limits, films: None }
+        Self { program, limits, films: None, stop: || false }
+    }
+
+    /// The same, ended as soon as `stop` says so: what was asked of them then fails with
+    /// [`WorkerError::Stopped`].
+    #[must_use]
+    pub fn stopped_by(mut self, stop: fn() -> bool) -> Self {
+        self.stop = stop;
+        self
     }
 
     /// The same with less time for each file: at most so many seconds.
@@ -134,7 +157,9 @@ impl Workers {
     fn told(&self, job: Job, file: File, format: &'static Format) -> Result<Facts, WorkerError> {
         match self.run(job, file, format)? {
             Answer::Facts(facts) => Ok(*facts),
-            Answer::Picture(_) | Answer::NoPicture => Err(AnswerError::Kind.into()),
+            Answer::Picture(_) | Answer::Light(_) | Answer::Edits(_) | Answer::NoPicture => {
+                Err(AnswerError::Kind.into())
+            }
             Answer::Fault(reason) => Err(WorkerError::File { reason }),
         }
     }
@@ -168,8 +193,39 @@ impl Workers {
         match self.run(job, file, format)? {
             Answer::Picture(pixels) => Ok(Some(pixels)),
             Answer::NoPicture => Ok(None),
-            Answer::Facts(_) => Err(AnswerError::Kind.into()),
+            Answer::Facts(_) | Answer::Light(_) | Answer::Edits(_) => Err(AnswerError::Kind.into()),
             Answer::Fault(reason) => Err(WorkerError::File { reason }),
+        }
+    }
+
+    /// A picture as numbers of light; `None` when its values do not go beyond white.
+    pub fn light(
+        &self,
+        file: File,
+        format: &'static Format,
+        edge: u32,
+    ) -> Result<Option<Light>, WorkerError> {
+        match self.run(Job::Light { edge }, file, format)? {
+            Answer::Light(light) => Ok(Some(light)),
+            Answer::NoPicture => Ok(None),
+            Answer::Facts(_) | Answer::Picture(_) | Answer::Edits(_) => Err(AnswerError::Kind.into()),
+            Answer::Fault(reason) => Err(WorkerError::File { reason }),
+        }
+    }
+
+    /// How to put an XMP packet into a file: `file` has so many bytes of the packet behind its own end, and the
+    /// edits are of the file without them.
+    pub fn embedding(
+        &self,
+        file: File,
+        format: &'static Format,
+        packet: u64,
+    ) -> Result<Vec<Edit>, WorkerError> {
+        let len = file.metadata().map_err(WorkerError::Start)?.len().saturating_sub(packet);
+        match self.run(Job::Embed { packet }, file, format)? {
+            Answer::Edits(edits) if are_sound(&edits, len) => Ok(edits),
+            Answer::Fault(reason) => Err(WorkerError::File { reason }),
+            _ => Err(AnswerError::Kind.into()),
         }
     }
 
@@ -181,6 +237,8 @@ impl Workers {
             Job::Facts => command.arg("facts"),
             Job::Layers => command.arg("layers"),
             Job::Picture { edge } => command.arg("picture").arg(edge.to_string()),
+            Job::Embed { packet } => command.arg("embed").arg(packet.to_string()),
+            Job::Light { edge } => command.arg("light").arg(edge.to_string()),
             Job::Layer { layer, edge } => command.arg("layer").arg(layer.to_string()).arg(edge.to_string()),
         };
         // No variable of the environment reaches it, so that nothing secret does.
@@ -193,6 +251,9 @@ impl Workers {
         let status = child.wait().map_err(WorkerError::Start)?;
         let bytes = answer?;
         if bytes.is_empty() {
+            if (self.stop)() {
+                return Err(WorkerError::Stopped);
+            }
             return Err(WorkerError::Broke { how: status.to_string() });
         }
         Ok(Answer::decode(&bytes)?)
@@ -209,16 +270,53 @@ impl Workers {
             let _ = sender.send(read.map(|_| bytes));
         });
         let deadline = Instant::now() + Duration::from_secs(self.limits.seconds);
-        let bytes = match receiver.recv_deadline(deadline) {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(error)) => return Err(WorkerError::Broke { how: error.to_string() }),
-            Err(_) => {
-                let _ = child.kill();
-                let _ = reader.join();
-                return Err(WorkerError::TooLong { seconds: self.limits.seconds });
+        let end = |child: &mut Child, reader: std::thread::JoinHandle<()>, why| {
+            let _ = child.kill();
+            let _ = reader.join();
+            Err(why)
+        };
+        let bytes = loop {
+            if (self.stop)() {
+                return end(child, reader, WorkerError::Stopped);
+            }
+            match receiver.recv_deadline(deadline.min(Instant::now() + STOP_EVERY)) {
+                Ok(Ok(bytes)) => break bytes,
+                // A key that ends this program ends its decoders with it.
+                Ok(Err(error)) => return Err(WorkerError::Broke { how: error.to_string() }),
+                Err(_) if Instant::now() < deadline => {}
+                Err(_) => {
+                    return end(child, reader, WorkerError::TooLong { seconds: self.limits.seconds });
+                }
             }
         };
         let _ = reader.join();
         if bytes.len() as u64 > most { Err(AnswerError::TooLong.into()) } else { Ok(bytes) }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    static STOP: AtomicBool = AtomicBool::new(false);
+
+    #[test]
+    fn who_asks_to_stop_does_not_wait_for_a_decoder() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let slow = folder.path().join("slow");
+        std::fs::write(&slow, "#!/bin/sh\nexec sleep 20\n").expect("written");
+        std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o755)).expect("made executable");
+        let workers =
+            Workers::new(slow.clone(), Limits::default()).stopped_by(|| STOP.load(Ordering::Relaxed));
+        let begun = Instant::now();
+        std::thread::spawn(|| {
+            std::thread::sleep(Duration::from_millis(200));
+            STOP.store(true, Ordering::Relaxed);
+        });
+        let answer = workers.facts(File::open(&slow).expect("a file"), &crate::media::format::PNG);
+        assert!(matches!(answer, Err(WorkerError::Stopped)), "{answer:?}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     }
 }

@@ -123,11 +123,12 @@ pub struct Key {
 pub const KEYS: &[Key] = &[
     Key {
         name: "commit.likeness",
-        kind: Kind::Truth,
+        kind: Kind::Choice(&["terminal", "true", "false"]),
         reach: Reach::Both,
         home: Scope::Repository,
-        default: Some("false"),
-        about: "Tell before a commit which new pictures look like others, and ask; takes up to some seconds.",
+        default: Some("terminal"),
+        about: "Tell before a commit which new pictures look like others: on a terminal, in a second at most; always \
+                (true), in some seconds, and ask; or never (false).",
     },
     Key {
         name: "commit.sign",

@@ -154,6 +154,22 @@ struct RealLock(#[expect(dead_code, reason = "the lock lives as long as the open
 
 impl DiskLock for RealLock {}
 
+/// Asks the kernel to write a part of a file to the disk now, without waiting: a later sync has less to do.
+#[cfg(target_os = "linux")]
+pub(crate) fn start_writeback(file: &File, offset: u64, length: u64) {
+    use std::os::fd::AsRawFd;
+    let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(length)) else { return };
+    // SAFETY: the call takes no pointers, and the descriptor is open as long as `file`.
+    // A failure means only that the sync has more to do, so its answer does not matter.
+    unsafe {
+        libc::sync_file_range(file.as_raw_fd(), offset, length, libc::SYNC_FILE_RANGE_WRITE);
+    }
+}
+
+/// Elsewhere the sync does it all.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn start_writeback(_: &File, _: u64, _: u64) {}
+
 /// Tries a whole-file lock that belongs to this open file.
 fn try_flock(file: &File, kind: LockKind) -> io::Result<bool> {
     let taken = match kind {
@@ -303,13 +319,7 @@ impl DiskFile for RealFile {
 
     #[cfg(target_os = "linux")]
     fn start_writeback(&self, offset: u64, length: u64) {
-        use std::os::fd::AsRawFd;
-        let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(length)) else { return };
-        // SAFETY: the call takes no pointers, and the descriptor is open as long as `self`.
-        // A failure means only that the sync has more to do, so its answer does not matter.
-        unsafe {
-            libc::sync_file_range(self.0.as_raw_fd(), offset, length, libc::SYNC_FILE_RANGE_WRITE);
-        }
+        start_writeback(&self.0, offset, length);
     }
 
     fn try_lock_exclusive(&self) -> io::Result<bool> {

@@ -39,7 +39,12 @@ pub struct PackBuilder {
 impl PackBuilder {
     /// An empty pack; `bytes_expected` is how long it will probably become.
     pub fn new(bytes_expected: usize) -> Self {
-        let mut bytes = Vec::with_capacity(bytes_expected + HEADER_BYTES);
+        Self::reusing(Vec::with_capacity(bytes_expected + HEADER_BYTES))
+    }
+
+    /// An empty pack in the memory of an earlier one: fresh memory costs as much time as what is put into it.
+    pub fn reusing(mut bytes: Vec<u8>) -> Self {
+        bytes.clear();
         bytes.resize(HEADER_BYTES, 0);
         Self { bytes, blocks: Vec::new(), small: Vec::new(), small_records: Vec::new() }
     }
@@ -80,6 +85,12 @@ impl PackBuilder {
         let codec = compress::pack(&raw, Effort::Full, &mut packed);
         let payload = if codec == Codec::Raw { &raw } else { &packed };
         self.push_block(BlockHeader { codec, stored_length: payload.len() as u32, records }, payload);
+    }
+
+    /// The blocks alone, for an answer that is no pack: where each lies in the bytes.
+    pub fn into_blocks(mut self) -> (Vec<u8>, Vec<BlockEntry>) {
+        self.close_group();
+        (self.bytes, self.blocks)
     }
 
     /// Seals the pack. Its id follows from what is in it and from `salt`: built again with the same one

@@ -5,17 +5,16 @@
 //! come: nothing refers to them yet. Commits are kept back until all that they reach is here, so a
 //! commit that is in the repository is whole. Names move last.
 
+mod confirm;
 mod erased;
 mod foreign;
 mod kept;
 
 use crate::base::id::{ChunkId, CommitId, FileId, GitId, ManifestNodeId, MetadataId, PersonId, TreeId};
-use crate::base::monitor::{Advance, Monitor};
+use crate::base::monitor::Monitor;
 use crate::object::chunker::CHUNK_BYTES_MAX;
 use crate::object::commit::Commit;
-use crate::object::file_hash::FileHasher;
 use crate::object::manifest::{Manifest, claim_key, verified_key};
-use crate::object::manifest_read::{ChunkCursor, ManifestError, check};
 use crate::object::metadata::Metadata;
 use crate::object::source::ObjectSource;
 use crate::object::tree::{ForeignAlgorithm, TreeNode};
@@ -26,7 +25,7 @@ use crate::repo::shared_log::commits_judged_by;
 use crate::repo::tombstone::Tombstone;
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::store::parcel::OpenBlock;
-use crate::store::{ChunkReader, ChunkWriter, Space, StoreError};
+use crate::store::{ChunkWriter, Space};
 use crate::sync::bundle::{Received, decode_person, open_bundle};
 use crate::sync::content::{NodesOf, Parts, new_parts};
 use crate::sync::error::{SyncError, SyncResult};
@@ -38,7 +37,6 @@ use crate::sync::walk::{Found, NewFile, find_new};
 use erased::Tombstones;
 use foreign::foreign_digest;
 use kept::KeptCommits;
-use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -399,54 +397,6 @@ impl<'a> Receiver<'a> {
         Ok(claims)
     }
 
-    /// Hashes files whose content is here and makes their manifests count. Gives those of which no
-    /// claim holds.
-    pub fn confirm(&self, files: &[NewFile]) -> SyncResult<Vec<NewFile>> {
-        let reader = self.repository.store().chunk_reader()?;
-        let judged: Vec<SyncResult<Option<Confirmed>>> =
-            files.par_iter().map(|file| self.confirm_one(file, &reader)).collect();
-        let mut wrong = Vec::new();
-        let (mut confirmed, mut excused) = (Vec::new(), Vec::new());
-        for (file, outcome) in files.iter().zip(judged) {
-            let Some(manifest) = outcome? else {
-                wrong.push(*file);
-                continue;
-            };
-            if self.view.snapshot().contains(Space::Tombstones, &Tombstone::excuse_key(file.id))? {
-                excused.push(file.id);
-            }
-            confirmed.push((file.id, manifest));
-        }
-        let mut edit = self.repository.edit()?;
-        edit.drop_excuses(&excused)?;
-        for (file, manifest) in confirmed {
-            let Confirmed::By(manifest) = manifest else { continue };
-            let bytes = manifest.encode();
-            edit.transaction().put(Space::Manifests, &verified_key(file), &bytes)?;
-            let claims = edit.transaction().scan_prefix(Space::Manifests, file.as_bytes())?;
-            for (key, _) in claims.into_iter().filter(|(key, _)| key.len() > FileId::SIZE) {
-                edit.transaction().delete(Space::Manifests, &key)?;
-            }
-        }
-        edit.commit()?;
-        Ok(wrong)
-    }
-
-    fn confirm_one(&self, file: &NewFile, reader: &ChunkReader) -> SyncResult<Option<Confirmed>> {
-        if file.size == 0 || self.view.is_erased(file.id)? || self.view.manifest(file.id)?.is_some() {
-            return Ok(Some(Confirmed::Already));
-        }
-        if let Some(place) = self.view.snapshot().chunk_location(file.id.into())? {
-            return Ok((u64::from(place.length) == file.size).then_some(Confirmed::Already));
-        }
-        for claim in self.fitting_claims(file)? {
-            if is_true(&self.view, reader, &claim, self.monitor)? {
-                return Ok(Some(Confirmed::By(Box::new(claim))));
-            }
-        }
-        Ok(None)
-    }
-
     /// Stores the commits that were kept back, and the people who are not known here. Whatever the
     /// commits reach must be here.
     pub fn store_commits(&self, edit: &mut Edit) -> SyncResult<()> {
@@ -503,14 +453,6 @@ impl<'a> Receiver<'a> {
     }
 }
 
-/// How a file was confirmed.
-enum Confirmed {
-    /// It is its one chunk, or was confirmed before.
-    Already,
-    /// By this manifest.
-    By(Box<Manifest>),
-}
-
 /// Collects the parts of a manifest that are not here.
 struct Lacking<'a> {
     view: &'a View,
@@ -539,41 +481,6 @@ impl Parts<RepoError> for Lacking<'_> {
         self.needed.objects.push(ObjectKey::new(Kind::ManifestNode, *id.as_bytes()));
         Ok(())
     }
-}
-
-/// Whether a manifest is that of its file: everything about it fits, and the chunks that it lists
-/// hash to the file's id.
-fn is_true(
-    view: &View,
-    reader: &ChunkReader,
-    manifest: &Manifest,
-    monitor: &dyn Monitor,
-) -> SyncResult<bool> {
-    match check(manifest, view) {
-        Ok(()) => {}
-        Err(ManifestError::Source { source, .. }) if !matches!(source, RepoError::Missing { .. }) => {
-            return Err(source.into());
-        }
-        Err(_) => return Ok(false),
-    }
-    let mut hasher = FileHasher::new();
-    for span in ChunkCursor::new(manifest, view) {
-        let Ok(span) = span else { return Ok(false) };
-        if monitor.is_cancelled() {
-            return Err(SyncError::Cancelled);
-        }
-        let fits = reader.with(span.id, |bytes| {
-            hasher.update(bytes, |_| {});
-            bytes.len() == span.length as usize
-        });
-        match fits {
-            Ok(true) => {}
-            Ok(false) | Err(StoreError::MissingChunk { .. }) => return Ok(false),
-            Err(error) => return Err(error.into()),
-        }
-        monitor.advance(Advance { bytes: u64::from(span.length), ..Advance::default() });
-    }
-    Ok(hasher.finish(|_| {}) == manifest.file)
 }
 
 /// Manifest nodes as a view has them; named so that others need not know how missing ones show.

@@ -42,7 +42,7 @@ use std::sync::Arc;
 
 /// How much is asked for at a time. Parcels are taken apart: four that are under way come to one pack.
 const LIMITS: Limits =
-    Limits { keys_max: 1 << 16, chunks_max: 1 << 12, parcel_bytes_max: 8 << 20, connections: 4 };
+    Limits { keys_max: 1 << 16, chunks_max: 1 << 14, parcel_bytes_max: 8 << 20, connections: 4 };
 /// Longest parcel that is taken all the same, in bytes.
 const PARCEL_BYTES_MAX: u64 = 32 << 20;
 /// Raw length at which an answer is sent on, in bytes.
@@ -372,15 +372,17 @@ impl Remote for ServedRemote<'_> {
         let wanted: HashSet<ChunkId> = known.iter().copied().collect();
         let mut done = HashSet::new();
         let mut rest = known.as_slice();
+        let mut memory = Vec::new();
         while !rest.is_empty() {
-            let mut builder = PackBuilder::new(ANSWER_BYTES);
+            let mut builder = PackBuilder::reusing(memory);
             let taken = gather_blocks(&reader, rest, &wanted, &mut done, &mut builder, ANSWER_BYTES)?;
             rest = &rest[taken..];
-            let pack = builder.finish(&[0; 16]);
-            for block in &pack.blocks {
+            let (bytes, blocks) = builder.into_blocks();
+            for block in &blocks {
                 let start = block.offset as usize;
-                sink(&pack.bytes[start..start + block.header.block_length() as usize])?;
+                sink(&bytes[start..start + block.header.block_length() as usize])?;
             }
+            memory = bytes;
         }
         Ok(())
     }

@@ -5,6 +5,8 @@ use crate::app_flow::{Lab, anna, lines, noise, path};
 use pentimento::app::{draft, log, merge, meta, mv, resolve, restore, switch, undo};
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::base::path::AssetPath;
+use pentimento::object::source::ObjectSource as _;
+use pentimento::object::tree_walk::entry_at;
 use std::fs;
 
 impl Lab {
@@ -557,6 +559,39 @@ fn labels_of_a_moved_asset_are_seen_and_added_to_at_its_new_place() {
     lab.commit("Moved");
     let line = meta::get(&lab.repository, &[path("b.psd")]).expect("metadata");
     assert_eq!(line.assets[0].fields.values().next().expect("labels").text, "approved, spring");
+}
+
+#[test]
+fn a_moved_asset_that_is_restored_to_its_old_place_is_at_home_there_with_its_labels() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.commit("Base");
+    let change = meta::Change::Labels { add: vec!["approved".into()], remove: vec![] };
+    meta::change(&lab.repository, &[path("a.psd")], &[change], &|_| true, &lab.clock, &SilentMonitor)
+        .expect("a label");
+    lab.commit("Approved");
+    let asset_at = |at: &str| {
+        let view = lab.repository.view().expect("a view");
+        let tree = view.commit(view.head().expect("a head").expect("a commit")).expect("a commit").tree;
+        entry_at(&view, tree, &path(at)).expect("an entry").expect("an entry").asset.expect("an asset")
+    };
+    let asset = asset_at("a.psd");
+    mv::run(&lab.repository, &path("a.psd"), &path("b.psd"), &lab.clock, &SilentMonitor).expect("a move");
+    lab.restore(Some("@"), &["a.psd"]);
+    let labels = |at: &str| {
+        let line = meta::get(&lab.repository, &[path(at)]).expect("metadata");
+        line.assets[0].fields.values().next().map(|labels| labels.text.clone())
+    };
+    for at in ["a.psd", "b.psd"] {
+        assert_eq!(labels(at).as_deref(), Some("approved"), "{at} as it waits");
+    }
+    assert_eq!(lab.changes(), ["new b.psd"]);
+    lab.commit("Both");
+    for at in ["a.psd", "b.psd"] {
+        assert_eq!(labels(at).as_deref(), Some("approved"), "{at} as it is committed");
+    }
+    assert_eq!(asset_at("a.psd"), asset, "the asset is where it was brought back to");
+    assert_ne!(asset_at("b.psd"), asset);
 }
 
 #[test]

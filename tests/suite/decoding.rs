@@ -51,7 +51,7 @@ fn facts_and_pictures_come_out_of_a_closed_process() {
     let small = workers.picture(open(), &format::PNG, 100).expect("decoded").expect("a picture");
     assert_eq!((small.width, small.height), (77, 100));
     let text = File::open(studio("v1/brief.md")).expect("the fixture");
-    assert_eq!(workers.picture(text, &format::TEXT, 100).expect("answered"), None);
+    assert_eq!(workers.picture(text, &format::OPAQUE, 100).expect("answered"), None);
 }
 
 #[test]

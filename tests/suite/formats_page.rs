@@ -19,6 +19,16 @@ and are what `exiftool` 12.57 tells of PNG, JPEG, GIF, WebP, TIFF, BMP, icons, R
 - Targa and DirectDraw surfaces, which `exiftool` does not read. DirectDraw surfaces that are packed in blocks have no bits per channel.
 - JPEG of four channels is CMYK, whether it stores inks or YCCK. YCbCr is told as RGB. A palette is `indexed`, and its bits are those of its numbers.
 
+## What pictures are made of
+
+- TIFF: also palettes, L*a*b* (as of D50) and grey in floating point; where grey goes far beyond white its values are taken for measures, and the greatest is white. \
+DirectDraw surfaces: without packing and in blocks of BC1 to BC7.
+- OpenEXR, Radiance HDR and TIFF in floating point are light: they are drawn by the curve of sRGB, and a page of `pent diff --visual` lets their exposure be chosen, with up to 1024 pixels on the longest side.
+- Texts, rich text, and documents of offices that carry no picture of themselves have their first page set in a typeface of this machine: it is near and not true.
+- Office documents of the old form: words of Word (since 1997, and of before where they were not saved in pieces), texts of the cells of Excel and slides of PowerPoint, with what the document says of itself; numbers in cells, notes on slides, pictures and what is encrypted are not read.
+
+## What is told of sound
+
 Lengths of AAC and MP3 are those of all that is decoded; a player that leaves out what the coder put in front plays some hundredths of a second less (3.523 for 3.500 seconds). \
 Opus is told and not decoded.
 ";
@@ -26,7 +36,7 @@ Opus is told and not decoded.
 fn page() -> String {
     let mut page = String::from(
         "# Formats\n\nWhat is known by its content, and for which of these facts are told and pictures made: of sound a waveform, of a \
-         typeface a specimen, of a document its first page, of a film a frame and a sheet of frames. *Compared* says what `pent diff --visual` looks at beyond the picture. Files of every \
+         typeface a specimen, of a document and a text its first page, of a film a frame and a sheet of frames. *Compared* says what `pent diff --visual` looks at beyond the picture. Files of every \
          other kind are versioned as bytes like all the rest. *With FFmpeg* means that the programs `ffmpeg` and `ffprobe` are \
          asked, where they are installed (decision 1106); which still pictures they can draw depends on their version.\n\nA format is one row of `src/media/format.rs`, its signature one of \
          `src/media/sniff/`; what reads it is one file that implements `Decoder`, with a line in the registry of \
@@ -56,6 +66,7 @@ fn page() -> String {
         .expect("written");
     }
     page.push_str(PICTURES);
+    page.push_str(&crate::photoshop_agrees::page());
     page
 }
 

@@ -111,6 +111,38 @@ fn stories_that_went_wrong_once_go_well() {
         Step::Mv { nth: 189, at: 9 },
         Step::Commit,
     ]);
+    // A file and something that rules leave out lie in a folder whose place a file of another draft takes,
+    // and that is taken back.
+    tell(&[
+        Step::Write { at: 140, content: 176 },
+        Step::DraftCreate { name: 199 },
+        Step::Write { at: 149, content: 154 },
+        Step::Switch { nth: 226 },
+        Step::Write { at: 183, content: 82 },
+        Step::Mv { nth: 131, at: 69 },
+        Step::Switch { nth: 197 },
+        Step::Undo,
+        Step::Redo,
+        Step::Undo,
+    ]);
+    // A labelled file is moved by command, the commit of that is taken back, and what is committed comes
+    // back to where it was.
+    for whole in [true, false] {
+        let at = (!whole).then_some(0);
+        tell(&[
+            Step::Write { at: 1, content: 0 },
+            Step::Label { nth: 0, word: 1, remove: false },
+            Step::Commit,
+            Step::Mv { nth: 0, at: 10 },
+            Step::Commit,
+            Step::Undo,
+            Step::Restore { commit: 1, at, exact: whole },
+            Step::Commit,
+            Step::Undo,
+            Step::Undo,
+            Step::Redo,
+        ]);
+    }
     // A switch is taken back while its draft has a file with another mode, and done again.
     tell(&[
         Step::Link { at: 95, target: 0 },

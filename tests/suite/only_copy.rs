@@ -239,6 +239,7 @@ fn an_archive_goes_on_past_what_cannot_be_had() {
                 target: place.path().join(name),
                 paths: ["a.txt", "gone.raw", "z.txt"].map(path).to_vec(),
                 sidecars: false,
+                embed: None,
             };
             let monitor = CollectingMonitor::default();
             let report = export::run(&lab.repository, &options, &lab.clock, &monitor).expect("an archive");

@@ -179,6 +179,25 @@ book.active['A1'] = 'Lanterns'
 book.create_sheet('Second')['B2'] = 'dusk \u591c'
 book.save(folder + '/a.xlsx')";
 
+/// A workbook that another program wrote: most of its texts go on over the ends of records.
+#[test]
+fn a_workbook_of_the_old_form_is_read() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/offices/plan.xls");
+    let book = facts(&path);
+    assert_eq!((book.format.as_str(), book.format_name.as_str()), ("ole", "Excel workbook of the old form"));
+    assert_eq!(book.pages, Some(2));
+    let mut expected: Vec<String> = Vec::new();
+    for row in 0..600 {
+        expected.push(format!("Lantern {row} at quay {}", row % 7));
+        expected.push(format!("{}Größe {row}", if row % 5 == 0 { "Привет, " } else { "" }));
+    }
+    expected.push("We open in May.".to_owned());
+    assert_eq!(book.text.expect("words").lines().collect::<Vec<_>>(), expected);
+    let page = picture(&path, 400);
+    assert_eq!(page.width.max(page.height), 400);
+    assert!(page.bytes.chunks_exact(4).filter(|pixel| pixel[0] < 200).count() > 200);
+}
+
 #[test]
 fn titles_and_words_of_office_documents_are_read() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -199,8 +218,15 @@ fn titles_and_words_of_office_documents_are_read() {
         ("xlsx", Some("Harbour Lights"), Some(2))
     );
     assert_eq!(xlsx.text.as_deref(), Some("Lanterns\ndusk 夜"));
-    // A document without a picture of itself says so.
-    let reason = try_picture(&folder.path().join("a.odt"), 64).expect_err("no picture").to_string();
+    // Without a picture of itself its words stand for it; without either it says so.
+    let page = picture(&folder.path().join("a.odt"), 400);
+    assert_eq!(page.width.max(page.height), 400);
+    assert!(page.bytes.chunks_exact(4).any(|pixel| pixel[0] < 200), "words are drawn");
+    let empty = folder.path().join("empty.odt");
+    let content =
+        b"<office:document-content xmlns:office='urn:oasis:names:tc:opendocument:xmlns:office:1.0'/>";
+    zipped(&empty, &[("mimetype", b"application/vnd.oasis.opendocument.text"), ("content.xml", content)]);
+    let reason = try_picture(&empty, 64).expect_err("no picture").to_string();
     assert!(reason.contains("put no picture"), "{reason}");
 }
 

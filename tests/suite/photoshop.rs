@@ -61,6 +61,46 @@ fn our_own_composite_is_the_merged_picture_where_nothing_blends() {
     }
 }
 
+/// Photoshop writes white where a picture would stand, and says so, unless it is told to keep one.
+#[test]
+fn a_document_without_its_picture_is_put_together_from_its_layers() {
+    let mut bytes = std::fs::read(fixture("v1/web/banner.psd")).expect("the fixture");
+    let mut source = std::io::Cursor::new(bytes.clone());
+    let document = Document::read(&mut Input::new(&mut source).expect("measured")).expect("a document");
+    let merged_at = document.merged_at as usize;
+    let (width, height) = (document.header.width as usize, document.header.height as usize);
+    bytes.truncate(merged_at);
+    bytes.extend([0, 0]);
+    bytes.resize(bytes.len() + width * height * usize::from(document.header.channels), 255);
+    // The resource of the version, without a picture, before all others.
+    let length_at = 26 + 4;
+    let length = u32::from_be_bytes([
+        bytes[length_at],
+        bytes[length_at + 1],
+        bytes[length_at + 2],
+        bytes[length_at + 3],
+    ]);
+    let version = b"8BIM\x04\x21\0\0\0\0\0\x06\0\0\0\x01\0\0";
+    bytes.splice(length_at + 4..length_at + 4, version.iter().copied());
+    bytes[length_at..length_at + 4].copy_from_slice(&(length + version.len() as u32).to_be_bytes());
+    let shown = |bytes: &[u8]| {
+        let mut source = std::io::Cursor::new(bytes.to_vec());
+        let mut input = Input::new(&mut source).expect("measured");
+        let decoder = decoder::decoder(&format::PSD).expect("known");
+        let picture = decoder.picture(&mut input, &format::PSD, Wanted { edge: 4096 });
+        let notes = decoder::facts(&mut input, &format::PSD).expect("facts").notes;
+        (picture.expect("decoded").expect("a picture"), notes)
+    };
+    let (picture, notes) = shown(&bytes);
+    assert!(notes[0].contains("without its merged picture"), "{notes:?}");
+    let mut source = std::io::Cursor::new(bytes.clone());
+    let mut input = Input::new(&mut source).expect("measured");
+    let document = Document::read(&mut input).expect("a document");
+    let composed = psd::compose(&mut input, &document).expect("composed");
+    assert_eq!(picture.bytes, composed.canvas.pixels);
+    assert!(picture.bytes.chunks_exact(4).any(|pixel| pixel[0] < 100), "it is not white");
+}
+
 #[test]
 fn a_smaller_picture_costs_no_more_than_itself() {
     let mut file = File::open(fixture("v1/web/banner.psd")).expect("the fixture");

@@ -1,6 +1,8 @@
 //! What is told of pictures - size, colour space, depth, frames, length - is what exiftool tells, format by
 //! format; where the two differ it stands in a list with the reason.
 
+use crate::seeing_support::{open, picture, workers};
+use crate::support::servers::tool;
 use pentimento::media::decoder;
 use pentimento::media::facts::Facts;
 use pentimento::media::input::Input;
@@ -66,10 +68,10 @@ fn files() -> Vec<String> {
     names
 }
 
-type Told = BTreeMap<&'static str, String>;
+pub type Told = BTreeMap<&'static str, String>;
 
-fn ours(name: &str) -> Told {
-    let facts = facts(&folder().join(name));
+fn ours(folder: &Path, name: &str) -> Told {
+    let facts = facts(&folder.join(name));
     let picture = facts.picture.expect(name);
     let seconds = facts.timing.map(|timing| rounded(timing.seconds));
     let told = [
@@ -87,14 +89,14 @@ fn rounded(seconds: f64) -> String {
 }
 
 /// exiftool's words, as numbers, in the words of this program.
-fn theirs() -> BTreeMap<String, Told> {
-    let output = Command::new("exiftool").args(["-n", "-j", "-r", "."]).current_dir(folder()).output();
+fn theirs(folder: &Path) -> BTreeMap<String, Told> {
+    let output = Command::new("exiftool").args(["-n", "-j", "-r", "."]).current_dir(folder).output();
     let output = output.expect("exiftool is installed");
     let all: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
     all.iter().map(|one| (one["FileName"].as_str().expect("a name").to_owned(), told_by(one))).collect()
 }
 
-fn told_by(one: &Value) -> Told {
+pub fn told_by(one: &Value) -> Told {
     let number = |key: &str| one[key].as_f64();
     // Of several channels the first.
     let first = |key: &str| match &one[key] {
@@ -151,11 +153,11 @@ fn told_by(one: &Value) -> Told {
 
 #[test]
 fn size_colours_depth_frames_and_length_are_what_exiftool_tells() {
-    let theirs = theirs();
+    let theirs = theirs(&folder());
     let nothing = Told::new();
     let (mut used, mut compared) = (BTreeSet::new(), 0);
     for name in files() {
-        let (ours, theirs) = (ours(&name), theirs.get(&name).unwrap_or(&nothing));
+        let (ours, theirs) = (ours(&folder(), &name), theirs.get(&name).unwrap_or(&nothing));
         for field in FIELDS {
             let exception = EXCEPTIONS.iter().find(|(file, which, ..)| *file == name && *which == field);
             let (ours, theirs) = (ours.get(field), theirs.get(field));
@@ -174,6 +176,30 @@ fn size_colours_depth_frames_and_length_are_what_exiftool_tells() {
     }
     assert_eq!(used.len(), EXCEPTIONS.len(), "every exception is of a file that is there");
     assert!(compared > 90, "{compared} values were compared");
+}
+
+/// Where exiftool says nothing or something else of public pictures, likewise.
+const PUBLIC_EXCEPTIONS: &[(&str, &str, &str, &str)] = &[];
+
+/// Pictures of a public package (PyPI's scikit-image), in all that is compared.
+#[test]
+fn public_pictures_are_told_as_exiftool_tells_them() {
+    let Some(folder) = tool("public-pictures") else { return };
+    let folder = PathBuf::from(folder);
+    let is_picture = |name: &&String| [".png", ".jpg", ".tif", ".gif"].iter().any(|end| name.ends_with(end));
+    let theirs = theirs(&folder);
+    let mut compared = 0;
+    for name in theirs.keys().filter(is_picture) {
+        let (ours, theirs) = (ours(&folder, name), &theirs[name]);
+        for field in FIELDS {
+            let exception =
+                PUBLIC_EXCEPTIONS.iter().find(|(file, which, ..)| file == name && *which == field);
+            let expected = exception.map(|(.., value, _)| (*value).to_owned()).or(theirs.get(field).cloned());
+            assert_eq!(ours.get(field), expected.as_ref(), "{name}: {field}");
+            compared += usize::from(expected.is_some());
+        }
+    }
+    assert!(compared > 75, "{compared} values were compared");
 }
 
 #[test]
@@ -235,10 +261,84 @@ fn a_picture_whose_pixels_nobody_decodes_is_told_all_the_same() {
         assert_eq!((picture.colour_space.as_deref(), picture.depth), (Some(colour), Some(depth)), "{name}");
         assert_eq!(picture.orientation, Some(6), "{name}");
     }
-    let facts = facts(&folder().join("lab.tif"));
-    assert!(
-        facts.notes.iter().any(|note| note.starts_with("no picture can be made of it")),
-        "{:?}",
-        facts.notes
-    );
+    // Surfaces in blocks of light and of colours, and in a form (R9G9B9E5) that nothing here reads.
+    for (form, is_drawn) in [(95u32, true), (98, true), (67, false)] {
+        let mut surface = fs::read(folder().join("rgb.dds")).expect("a surface");
+        surface[80] = 4;
+        surface[84..88].copy_from_slice(b"DX10");
+        surface[128..132].copy_from_slice(&form.to_le_bytes());
+        let path = place.path().join("packed.dds");
+        fs::write(&path, surface).expect("written");
+        let facts = facts(&path);
+        assert_eq!(facts.picture.as_ref().map(|picture| (picture.width, picture.height)), Some((24, 16)));
+        let is_told = facts.notes.iter().any(|note| note.starts_with("no picture can be made of it"));
+        assert_eq!(is_told, !is_drawn, "{form}: {:?}", facts.notes);
+    }
+}
+
+/// Forms that the library of pictures does not take, against the same picture in one that it takes.
+#[test]
+fn palettes_floats_inks_of_light_and_plain_surfaces_are_drawn() {
+    let drawn = |name: &str| {
+        let facts = facts(&folder().join(name));
+        assert!(facts.notes.is_empty(), "{name}: {:?}", facts.notes);
+        picture(&folder().join(name), 100)
+    };
+    for (name, same) in [("palette.tif", "palette.png"), ("rgb.dds", "rgb.png")] {
+        assert_eq!(drawn(name), drawn(same), "{name}");
+    }
+    let (surface, whole) = (drawn("rgba.dds"), drawn("rgba.png"));
+    for (one, other) in surface.bytes.chunks_exact(4).zip(whole.bytes.chunks_exact(4)) {
+        assert!(one == other || (one[3] == 0 && other[3] == 0), "{one:?} {other:?}");
+    }
+    // Measures from 0 to far beyond white: the greatest is white.
+    let (measured, grey) = (drawn("float.tif"), drawn("gray.png"));
+    let greatest = grey.bytes.chunks_exact(4).map(|pixel| pixel[0]).max().expect("pixels");
+    for (one, other) in measured.bytes.chunks_exact(4).zip(grey.bytes.chunks_exact(4)) {
+        let expected = f64::from(other[0]) / f64::from(greatest) * 255.0;
+        assert!((f64::from(one[0]) - expected).abs() <= 1.5, "{one:?} {expected}");
+    }
+    // Colours in L*a*b* of D50 as a byte holds them (both colours with a sign), and in sRGB as Little CMS 2 turns
+    // them without shortening its way.
+    let known: [([i16; 3], [u8; 3]); 5] = [
+        ([136, 0, 0], [127, 127, 127]),
+        ([128, 40, 30], [188, 88, 71]),
+        ([180, -40, 40], [110, 191, 95]),
+        ([100, 20, -50], [83, 83, 175]),
+        ([230, -5, 60], [244, 228, 107]),
+    ];
+    let place = tempfile::tempdir().expect("a folder");
+    let path = place.path().join("known.tif");
+    let mut bytes = fs::read(folder().join("lab.tif")).expect("the fixture");
+    let strip = bytes.len() - 24 * 16 * 3;
+    for (at, (levels, _)) in known.iter().enumerate() {
+        bytes[strip + at * 3..][..3].copy_from_slice(&levels.map(|level| level as u8));
+    }
+    fs::write(&path, bytes).expect("written");
+    let pixels = picture(&path, 100);
+    for (pixel, (_, expected)) in pixels.bytes.chunks_exact(4).zip(known) {
+        let far = pixel.iter().zip(expected).map(|(one, other)| one.abs_diff(other)).max();
+        assert!(far <= Some(1), "{pixel:?} {expected:?}");
+    }
+}
+
+/// Light is drawn as light: half of white is level 188, not 128; and its numbers are handed on.
+#[test]
+fn pictures_of_light_are_drawn_by_the_curve_of_srgb() {
+    let place = tempfile::tempdir().expect("a folder");
+    let values = image::Rgb32FImage::from_fn(8, 4, |x, _| image::Rgb([0.5, 0.0, x as f32]));
+    for name in ["light.exr", "light.hdr"] {
+        let path = place.path().join(name);
+        image::DynamicImage::from(values.clone()).save(&path).expect("written");
+        let drawn = picture(&path, 100);
+        assert!(drawn.bytes[0].abs_diff(188) <= 1, "{name}: {:?}", &drawn.bytes[..4]);
+        let (file, format) = open(&path);
+        let light = workers().light(file, format, 100).expect("read").expect("light");
+        assert_eq!((light.width, light.height), (8, 4), "{name}");
+        let blue = u16::from_le_bytes([light.bytes[7 * 8 + 4], light.bytes[7 * 8 + 5]]);
+        // 7 in half precision; Radiance rounds to a part of the greatest of three.
+        assert!(blue.abs_diff(0x4700) <= 8, "{name}: {blue:04x}");
+    }
+    let (file, format) = open(&folder().join("rgb.png"));
+    assert_eq!(workers().light(file, format, 100).expect("read"), None);
 }

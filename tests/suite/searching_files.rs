@@ -3,6 +3,7 @@
 
 use crate::kills::{studio, write};
 use crate::searching::{NOW, fixture, found_set, harbour, set};
+use crate::support::terminal::Terminal;
 use pentimento::app::search::open::{Upkeep, open};
 use pentimento::app::search::read::Budget;
 use pentimento::base::monitor::{Advance, Monitor, Phase, Problem, SilentMonitor};
@@ -80,6 +81,25 @@ fn a_commit_tells_near_copies_when_it_is_asked_to() {
     fs::copy(world.studio().join("../dusk.png"), world.studio().join("dusk-a.png")).expect("copied");
     let told = world.pent(&["commit", "-m", "Again"]);
     assert!(!told.stderr.contains("looks like dusk-a.png"), "{}", told.stderr);
+}
+
+#[test]
+fn a_commit_on_a_terminal_tells_near_copies_by_itself() {
+    let world = studio();
+    let commit = |message: &str| {
+        let (code, shown) = Terminal::pent(&world, 120, &["commit", "-m", message]).end();
+        assert_eq!(code, 0, "{shown}");
+        shown
+    };
+    write(&world, "photo/lantern.png", fixture("v1/photo/lantern.png"));
+    assert!(!commit("A lantern").contains("looks like"));
+    // Nobody has searched: what was looked at for the first commit is remembered.
+    world.ok(&["thumb", "photo/lantern.png", "--to", "small.png", "--edge", "200"]);
+    let shown = commit("A small one");
+    assert!(shown.contains("small.png looks like photo/lantern.png"), "{shown}");
+    world.ok(&["thumb", "photo/lantern.png", "--to", "smaller.png", "--edge", "180"]);
+    world.ok(&["config", "commit.likeness", "false"]);
+    assert!(!commit("Another").contains("looks like"));
 }
 
 /// Asks to stop when so many files were looked into.

@@ -302,10 +302,10 @@ fn another_size_is_said_and_compared_all_the_same() {
 fn the_difference_is_saved_and_what_has_no_picture_is_named() {
     let world = world();
     write(&world, "photo.png", &png(&RgbaImage::from_pixel(40, 30, Rgba([10, 10, 10, 255]))));
-    write(&world, "notes.txt", b"one\n");
+    write(&world, "notes.bin", b"\0one");
     world.ok(&["commit", "-m", "Before"]);
     write(&world, "photo.png", &png(&RgbaImage::from_pixel(40, 30, Rgba([200, 10, 10, 255]))));
-    write(&world, "notes.txt", b"two\n");
+    write(&world, "notes.bin", b"\0two");
     world.ok(&["commit", "-m", "After"]);
     let several = world.pent(&["diff", "--visual", "@~1", "@", "--png", "d.png"]);
     assert_eq!(several.code, 2, "{several:?}");
@@ -315,7 +315,7 @@ fn the_difference_is_saved_and_what_has_no_picture_is_named() {
     let again = world.pent(&["diff", "--visual", "@~1", "@", "photo.png", "--png", "d.png"]);
     assert_ne!(again.code, 0, "nothing is written over");
     let report = world.json(&["diff", "--visual", "@~1", "@"]);
-    assert_eq!(report["without_picture"][0]["path"], json!("notes.txt"));
+    assert_eq!(report["without_picture"][0]["path"], json!("notes.bin"));
     assert_eq!(report["files"][0]["before"]["version"], json!(1));
     assert_eq!(report["files"][0]["after"]["version"], json!(2));
     assert_eq!(report["written"], Value::Null);

@@ -417,3 +417,78 @@ fn films_are_looked_at_in_step_along_a_line_of_time() {
     browser.screenshot("film-phone");
     browser.assert_quiet();
 }
+
+/// A picture of light of one value everywhere.
+fn light(value: f32) -> Vec<u8> {
+    let picture = image::Rgb32FImage::from_pixel(60, 40, image::Rgb([value; 3]));
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image::DynamicImage::from(picture).write_to(&mut bytes, image::ImageFormat::OpenExr).expect("a file");
+    bytes.into_inner()
+}
+
+#[test]
+fn the_exposure_of_light_is_chosen_by_slider_key_and_address() {
+    let world = world();
+    write(&world, "sky.exr", &light(0.25));
+    world.ok(&["commit", "-m", "Dusk"]);
+    write(&world, "sky.exr", &light(4.0));
+    world.ok(&["commit", "-m", "Noon"]);
+    let page = page(&world, &["diff", "--visual", "sky.exr@1", "sky.exr@2"]);
+    let mut browser = Browser::start();
+    browser.open(&page, "", DESK);
+    // A quarter of white, and what is beyond white.
+    browser.shows(0.25, 0.5, [137; 3]);
+    browser.shows(0.75, 0.5, [255; 3]);
+    for _ in 0..4 {
+        browser.key("b");
+    }
+    browser.until("location.hash.includes('exposure=2')");
+    browser.shows(0.25, 0.5, [255; 3]);
+    browser.open(&page, "#exposure=-4", DESK);
+    browser.until("document.querySelector('.stage').dataset.exposure === '-4'");
+    browser.shows(0.75, 0.5, [137; 3]);
+    browser.key("d");
+    browser.until("location.hash.includes('exposure=-4.5')");
+    let slider = "document.querySelector('input[aria-label=\"Exposure\"]')";
+    assert_eq!(browser.value(&format!("{slider}.closest('label').hidden")), json!(false));
+    browser.value(&format!("{slider}.value = 1, {slider}.dispatchEvent(new Event('input'))"));
+    browser.until("location.hash.includes('exposure=1')");
+    browser.screenshot("exposure");
+    browser.assert_quiet();
+    // Pictures that end at white have none to choose.
+    let (_world, page) = red_and_blue();
+    browser.open(&page, "#exposure=5", DESK);
+    browser.shows(0.25, 0.5, RED);
+    assert_eq!(browser.value(&format!("{slider}.closest('label').hidden")), json!(true));
+    browser.assert_quiet();
+}
+
+#[test]
+fn words_that_changed_stand_on_the_page() {
+    let world = world();
+    write(&world, "brief.rtf", br"{\rtf1 We open in May.\par Bring <b>lamps</b>.\par}");
+    world.ok(&["commit", "-m", "May"]);
+    write(&world, "brief.rtf", br"{\rtf1 We open in June.\par Bring <b>lamps</b>.\par}");
+    world.ok(&["commit", "-m", "June"]);
+    let page = page(&world, &["diff", "--visual", "brief.rtf@1", "brief.rtf@2"]);
+    let mut browser = Browser::start();
+    browser.open(&page, "", DESK);
+    browser.until("document.querySelector('.panel .text')");
+    let lines = "[...document.querySelectorAll('.panel .text li')].map((it) => it.className + ': ' + it.lastChild.textContent)";
+    assert_eq!(
+        browser.value(lines),
+        json!(["removed: We open in May.", "added: We open in June.", "context: Bring <b>lamps</b>."])
+    );
+    assert_eq!(
+        browser.value("[...document.querySelectorAll('.text mark')].map((it) => it.textContent).join(' ')"),
+        json!("May June")
+    );
+    // What is read is told in lines.
+    assert_eq!(browser.value("document.querySelector('.panel .big').textContent"), json!("1 line"));
+    assert_eq!(
+        browser.value("document.querySelector('.heading .quiet').textContent"),
+        json!("1 line changed")
+    );
+    browser.screenshot("words");
+    browser.assert_quiet();
+}

@@ -48,6 +48,20 @@ pub struct FilesLine {
     pub left: u64,
 }
 
+impl FilesLine {
+    /// Adds what was done after it.
+    pub fn add(&mut self, more: Self) {
+        self.written += more.written;
+        self.bytes += more.bytes;
+        self.removed += more.removed;
+        self.set_aside.extend(more.set_aside);
+        self.set_aside_as = more.set_aside_as.or(self.set_aside_as.take());
+        self.withheld += more.withheld;
+        self.problems.extend(more.problems);
+        self.left += more.left;
+    }
+}
+
 /// What must be written and removed to come from one tree to another, as far as the worktree shows it.
 ///
 /// What is hidden counts where it stands on disk all the same, brought back to be looked at or left since

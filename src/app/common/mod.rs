@@ -24,6 +24,7 @@ pub mod locks;
 pub mod log_arriving;
 pub mod logs_out;
 pub mod members;
+pub mod needed;
 pub mod not_here;
 pub mod on_demand;
 pub mod origins;

@@ -69,11 +69,13 @@ pub struct Task {
     pub plan: CheckoutPlan,
     /// What comes back to its place after that.
     pub back: Option<DisplacedSet>,
+    /// Files below folders that come back: written last, where the folder does not bring them.
+    beneath: Vec<Wanted>,
 }
 
 impl From<CheckoutPlan> for Task {
     fn from(plan: CheckoutPlan) -> Self {
-        Self { plan, back: None }
+        Self { plan, back: None, beneath: Vec::new() }
     }
 }
 
@@ -108,6 +110,15 @@ pub fn perform(
             note_cleared(session, &underway)?;
         }
         bring_back(session, set, &mut done)?;
+    }
+    let lacking = if done.line.left == 0 { lacking(&session.worktree, &task.beneath) } else { Vec::new() };
+    if !lacking.is_empty() {
+        let known = KnownFiles::by_reading(session, &lacking, &|target| vec![target.content.clone()]);
+        let plan = prepare(session, &lacking, &known, monitor)?;
+        let more = carry_out(session, underway.set_aside.clone(), &plan, verb, clock, monitor)?;
+        done.line.add(more.line);
+        fresh.extend(more.fresh);
+        outcome.add(more.outcome);
     }
     settle(session, &underway, outcome, &mut done.line, monitor)?;
     if done.line.left > 0 {
@@ -176,6 +187,12 @@ fn bring_back(session: &Session<'_>, set: &DisplacedSet, done: &mut Performed) -
     Ok(())
 }
 
+/// The files that are to stand somewhere and where nothing stands.
+fn lacking(worktree: &Worktree, wanted: &[Wanted]) -> Vec<Wanted> {
+    let is_free = |target: &&Wanted| matches!(worktree.look(&target.path), Ok(None));
+    wanted.iter().filter(is_free).cloned().collect()
+}
+
 /// Takes note that the files are as the state says, and of what was set aside on the way. While
 /// something is left to do, the note stays that a change is under way.
 fn settle(
@@ -226,16 +243,18 @@ pub fn finish_interrupted(
     monitor.phase(Phase { name: "Finishing what was cut off", files_total: None, bytes_total: None });
     let back = set_to_bring_back(session, underway.brings_back.as_deref());
     let mut folders = BTreeSet::new();
+    let (targets, beneath) = targets(session, (underway.files, session.base), back.as_ref(), monitor)?;
     let task = if underway.is_cleared {
-        Task { plan: CheckoutPlan::default(), back }
+        // The folders that come back may have done so already: then what is below them is like the rest.
+        let rest = targets.into_iter().filter(|target| target.content.is_some());
+        Task { plan: CheckoutPlan::default(), back, beneath: beneath.into_iter().chain(rest).collect() }
     } else {
-        let targets = targets(session, (underway.files, session.base), back.as_ref(), monitor)?;
         folders.extend(targets.iter().filter_map(|target| target.path.parent()));
         // What was written before the stop is there already.
         let there: Vec<bool> = targets.par_iter().map(|target| is_there(&session.worktree, target)).collect();
         let open = targets.into_iter().zip(there).filter(|(_, is_there)| !is_there);
         let open = open.map(|(target, _)| target).collect();
-        task(session, underway.files, open, back, monitor)
+        task(session, underway.files, (open, beneath), back, monitor)
             .map_err(|error| no_room(session, &underway, error))?
     };
     let done = perform(session, underway, &task, "recovery", clock, monitor)?;
@@ -280,25 +299,29 @@ pub fn plan_return(
     task(session, files, targets, back, monitor)
 }
 
+/// What is to be made true, and apart from it the files below folders that come back.
 fn targets(
     session: &Session<'_>,
     (files, ground): (FilesChange, TreeId),
     back: Option<&DisplacedSet>,
     monitor: &dyn Monitor,
-) -> Result<Vec<Wanted>, AppError> {
+) -> Result<(Vec<Wanted>, Vec<Wanted>), AppError> {
     let coming = ComingBack::of(back);
-    let mut targets = targets_between(session, &session.view, files, ground, monitor)?;
-    targets.retain(|target| !coming.settles(target));
+    let all = targets_between(session, &session.view, files, ground, monitor)?;
+    let (settled, mut targets): (Vec<Wanted>, Vec<Wanted>) =
+        all.into_iter().partition(|target| coming.settles(target));
+    let beneath =
+        settled.into_iter().filter(|target| target.content.is_some() && coming.is_in_folder(target));
     // The place of what comes back is cleared like any other: what stands there may be new.
     targets.extend(coming.places.keys().map(|path| Wanted { path: (*path).clone(), content: None }));
-    Ok(targets)
+    Ok((targets, beneath.collect()))
 }
 
 /// Plans to make targets true, knowing what a command had put at their places before.
 pub fn task(
     session: &Session<'_>,
     files: FilesChange,
-    targets: Vec<Wanted>,
+    (targets, beneath): (Vec<Wanted>, Vec<Wanted>),
     back: Option<DisplacedSet>,
     monitor: &dyn Monitor,
 ) -> Result<Task, AppError> {
@@ -309,7 +332,7 @@ pub fn task(
         vec![put(&target.path).map(|entry| entry.content), target.content.clone()]
     });
     let plan = prepare(session, &targets, &known, monitor)?;
-    Ok(Task { plan, back })
+    Ok(Task { plan, back, beneath })
 }
 
 /// Whether a target is true already, by reading the file.
@@ -355,13 +378,21 @@ impl<'a> ComingBack<'a> {
     }
 
     /// Whether what comes back settles what becomes of a target: it is that path, or a folder that
-    /// brings all that was in it, or no folder, so that nothing can stand below it.
+    /// brings what was in it, or no folder, so that nothing can stand below it.
     fn settles(&self, target: &Wanted) -> bool {
-        let mut above = std::iter::successors(target.path.parent(), AssetPath::parent);
         self.places.contains_key(&target.path)
-            || above.any(|folder| {
-                let is_folder = self.places.get(&folder);
-                is_folder.is_some_and(|is_folder| *is_folder || target.content.is_some())
-            })
+            || self.above(target).any(|is_folder| is_folder || target.content.is_some())
+    }
+
+    /// Whether all that comes back above a target is folders. What was a file of the repository may
+    /// have gone before its folder was set aside, and does not come back with it.
+    fn is_in_folder(&self, target: &Wanted) -> bool {
+        !self.places.contains_key(&target.path) && self.above(target).all(|is_folder| is_folder)
+    }
+
+    /// What comes back above a target: whether each is a folder.
+    fn above(&self, target: &Wanted) -> impl Iterator<Item = bool> {
+        std::iter::successors(target.path.parent(), AssetPath::parent)
+            .filter_map(|folder| self.places.get(&folder).copied())
     }
 }

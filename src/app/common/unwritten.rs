@@ -28,6 +28,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Adds what another plan came to, which was carried out after this one.
+    pub fn add(&mut self, more: Self) {
+        self.dealt_with.extend(more.dealt_with);
+        self.left.extend(more.left);
+    }
+
     /// Looks at what a plan came to, while the index still says what the files were before.
     pub fn of(session: &Session<'_>, plan: &CheckoutPlan, done: &CheckoutReport) -> Self {
         let refused = plan.refused.iter().map(|(path, _)| path);

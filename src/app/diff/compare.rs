@@ -187,6 +187,7 @@ impl<'a> Comparer<'a> {
             version_after: None,
             summary: None,
             content: None,
+            text: None,
             fields: self.fields(change)?,
             limits: Vec::new(),
             problem: None,

@@ -54,6 +54,19 @@ impl CatalogPlace {
         Prints::at(&self.folder.join("prints"))
     }
 
+    /// The same without waiting: `None`, too, while somebody else writes.
+    pub fn try_lock(&self) -> Result<Option<CatalogLock>, AppError> {
+        let path = self.folder.join("lock");
+        let opened = std::fs::create_dir_all(&self.folder).and_then(|()| {
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)
+        });
+        match opened {
+            Ok(file) => Ok(file.try_lock().is_ok().then_some(CatalogLock { _file: file })),
+            Err(error) if may_not(&error) => Ok(None),
+            Err(source) => Err(CatalogError::Io { action: "locking", path, source }.into()),
+        }
+    }
+
     /// Waits until nobody else writes. `None` where nothing may be written.
     pub fn lock(&self, monitor: &dyn Monitor) -> Result<Option<CatalogLock>, AppError> {
         let path = self.folder.join("lock");

@@ -12,13 +12,14 @@ use crate::base::monitor::{Advance, Phase};
 use crate::base::path::AssetPath;
 use crate::catalog::findings::{Finding, FindingKey, Findings, NAMES_MAX, RECIPE, TEXT_BYTES_MAX};
 use crate::catalog::index::{Catalog, Standing};
-use crate::catalog::likeness::Fingerprint;
+use crate::catalog::likeness::{Fingerprint, NEAR_BITS};
 use crate::catalog::record::UNREAD;
 use crate::media::decoder::{decoder, draws};
 use crate::media::facts::Facts;
 use crate::media::fingerprint::{EDGE, fingerprint};
-use crate::media::format::{Family, Format};
+use crate::media::format::{self, Family, Format};
 use crate::media::input::Input;
+use crate::media::pixels::Pixels;
 use crate::media::sniff::{hint, sniff};
 use crate::media::worker::{WorkerError, Workers};
 use crate::object::tree::Content;
@@ -33,6 +34,8 @@ use std::time::{Duration, Instant};
 
 /// Most files that are read before what was found is noted.
 const BATCH: usize = 128;
+/// The longest side of the frames by which a film is recognised, in pixels.
+const MOMENT_EDGE: u32 = 256;
 /// How long files are taken up before what was found is noted: with the files that are being read then,
 /// what a power loss may cost. A stop costs no more than those.
 const NOTE_EVERY: Duration = Duration::from_secs(2);
@@ -294,7 +297,8 @@ pub fn finding_of(mut file: File, name: &[u8], workers: &Workers) -> Result<Find
         family: family_name(format.family),
         ..Finding::default()
     };
-    if decoder(format).is_some() {
+    // What is text already costs no decoder.
+    if decoder(format).is_some() && (format.family != Family::Text || *format == format::XMP) {
         let again = |file: &mut File| -> Result<File, AppError> {
             file.seek(SeekFrom::Start(0)).map_err(fault)?;
             file.try_clone().map_err(fault)
@@ -311,6 +315,16 @@ pub fn finding_of(mut file: File, name: &[u8], workers: &Workers) -> Result<Find
                 Err(error) => note_fault(&mut finding, error)?,
             }
         }
+        if format.family == Family::Video && finding.fault.is_none() {
+            // One that is not read to its end has fewer.
+            match workers.moments(again(&mut file)?, format, MOMENT_EDGE) {
+                Ok(moments) => finding.moments = moments_of(&moments, finding.print),
+                Err(error @ (WorkerError::Start(_) | WorkerError::Stopped)) => {
+                    note_fault(&mut finding, error)?;
+                }
+                Err(_) => {}
+            }
+        }
     }
     if finding.text.is_empty() && is_text(format) {
         file.seek(SeekFrom::Start(0)).map_err(fault)?;
@@ -322,6 +336,22 @@ pub fn finding_of(mut file: File, name: &[u8], workers: &Workers) -> Result<Find
     Ok(finding)
 }
 
+/// Fingerprints of moments, each of which looks other than the one before it.
+fn moments_of(moments: &[Pixels], poster: Option<Fingerprint>) -> Vec<Fingerprint> {
+    let mut prints: Vec<Fingerprint> = Vec::new();
+    for print in moments.iter().filter_map(fingerprint).map(Fingerprint) {
+        let is_known = |other: &Fingerprint| other.distance(&print) <= NEAR_BITS;
+        if !prints.last().is_some_and(is_known) {
+            prints.push(print);
+        }
+    }
+    // A film that stands still looks like its poster.
+    if prints.len() == 1 && poster.is_some_and(|poster| poster.distance(&prints[0]) <= NEAR_BITS) {
+        prints.clear();
+    }
+    prints
+}
+
 fn note_fault(finding: &mut Finding, error: WorkerError) -> Result<(), AppError> {
     match error {
         WorkerError::Start(source) => Err(AppError::Io {
@@ -329,6 +359,7 @@ fn note_fault(finding: &mut Finding, error: WorkerError) -> Result<(), AppError>
             path: "files of the repository".into(),
             source,
         }),
+        WorkerError::Stopped => Err(AppError::Cancelled),
         // It can be looked into where they are installed; nothing is wrong with the file.
         WorkerError::NoFilmPrograms => Ok(()),
         other => {
@@ -488,7 +519,10 @@ fn note(
     read: &[(FindingKey, Finding)],
 ) -> Result<(), AppError> {
     findings.keep(read.iter().map(|(key, finding)| (*key, finding)))?;
-    let prints = read.iter().filter_map(|(key, finding)| Some((key.file, finding.print?)));
+    let all =
+        |finding: &Finding| finding.print.into_iter().chain(finding.moments.clone()).collect::<Vec<_>>();
+    let prints =
+        read.iter().flat_map(|(key, finding)| all(finding).into_iter().map(|print| (key.file, print)));
     Ok(place.prints().add(&prints.collect::<Vec<(FileId, Fingerprint)>>())?)
 }
 

@@ -8,19 +8,22 @@ use crate::app::diff::{FileDiff, Side};
 use crate::app::error::AppError;
 use crate::base::id::CommitId;
 use crate::base::path::AssetPath;
+use crate::diff::text::{Encoding, Text, TextDiff, TextLimits, diff_text};
 use crate::media::compare::facts::compare_facts;
 use crate::media::compare::layers::{LayerChange, LayerEdit, compare_layers};
 use crate::media::compare::sound::compare_sounds;
 use crate::media::compare::{DifferenceMap, PictureDiff, align, compare};
 use crate::media::decoder::DecodeError;
+use crate::media::light::Light;
 use crate::media::pixels::Pixels;
 use crate::media::worker::Workers;
 
 /// Most layers of one document whose own pixels are looked at.
 const LAYERS_LOOKED_AT: usize = 32;
 
-/// The least longest side at which a drawing is looked at, in pixels.
-const DRAWN_EDGE: u64 = 1600;
+/// The least longest side at which a drawing is looked at, in pixels, and that of what states no size: a page of
+/// text, a specimen, a scene. A page is then shown about as large as it is printed.
+const DRAWN_EDGE: u32 = 1600;
 
 /// Compares assets.
 pub(super) struct Comparison<'c, 'a> {
@@ -34,6 +37,8 @@ pub(super) struct Comparison<'c, 'a> {
 pub(super) struct Looked {
     pub diff: VisualDiff,
     pictures: [Option<Pixels>; 2],
+    /// The same as numbers of light, where a page is made and they go beyond white.
+    lights: [Option<Light>; 2],
     /// Pictures of layers: the place in `diff.layers`, before and after.
     layers: Vec<(usize, [Option<Pixels>; 2])>,
     /// Pairs of frames of a film.
@@ -44,14 +49,17 @@ pub(super) struct Looked {
 impl Comparison<'_, '_> {
     /// Compares one asset. The reason is told when it cannot be looked at.
     pub fn of(mut self, file: &FileDiff) -> Result<Result<Looked, String>, AppError> {
-        let before = match self.before(file)?.transpose() {
+        let mut before = match self.before(file)?.transpose() {
             Ok(before) => before,
             Err(reason) => return Ok(Err(reason)),
         };
-        let after = match self.after(file)?.transpose() {
+        let mut after = match self.after(file)?.transpose() {
             Ok(after) => after,
             Err(reason) => return Ok(Err(reason)),
         };
+        if let (Some(before), Some(after)) = (&mut before, &mut after) {
+            hear_films(before, after, self.workers)?;
+        }
         let mut diff = VisualDiff {
             path: file.path.clone(),
             kinds: file.kinds,
@@ -64,6 +72,7 @@ impl Comparison<'_, '_> {
             sound: None,
             film: None,
             layers: Vec::new(),
+            text: None,
             facts: Vec::new(),
             fields: file.fields.clone(),
             notes: Vec::new(),
@@ -77,14 +86,19 @@ impl Comparison<'_, '_> {
             side.and_then(|side| side.map_err(|why| diff.notes.push(format!("{which}: {why}"))).ok())
         };
         let pictures = [drawn(old?, "before"), drawn(new?, "after")];
-        if pictures.iter().all(Option::is_none) {
-            return Ok(Err(diff.notes.join("; ")));
-        }
-        let mut looked = Looked { diff, pictures, layers: Vec::new(), moments: Vec::new(), map: None };
+        let has_picture = pictures.iter().any(Option::is_some);
+        let lights = match self.options.page {
+            Some(_) => [self.light(before.as_ref())?, self.light(after.as_ref())?],
+            None => [None, None],
+        };
+        let mut looked =
+            Looked { diff, pictures, lights, layers: Vec::new(), moments: Vec::new(), map: None };
         if let (Some(before), Some(after)) = (&before, &after) {
             looked.diff.facts = compare_facts(&before.facts, &after.facts);
             looked.diff.layers = compare_layers(&before.facts.layers, &after.facts.layers);
             looked.diff.sound = compare_sounds(&before.facts, &after.facts);
+            looked.diff.text = compare_texts(before, after);
+            self.opener.compare_needs(before, after, &mut looked.diff)?;
             if before.is_film() && after.is_film() {
                 looked.compare_films(before, after, self.workers, self.options)?;
             } else if !before.is_heard() && !after.is_heard() {
@@ -92,11 +106,18 @@ impl Comparison<'_, '_> {
             }
             self.look_at_layers(&mut looked, before, after, edges)?;
         }
+        if !has_picture && !looked.tells_something() {
+            return Ok(Err(looked.diff.notes.join("; ")));
+        }
         for subject in [&before, &after].into_iter().flatten() {
             looked.diff.notes.extend(subject.facts.notes.iter().cloned());
         }
         looked.diff.notes.dedup();
         Ok(Ok(looked))
+    }
+
+    fn light(&self, side: Option<&Subject>) -> Result<Option<Light>, AppError> {
+        side.map_or(Ok(None), |side| side.light(self.workers))
     }
 
     fn before(&mut self, file: &FileDiff) -> Result<Option<Result<Subject, String>>, AppError> {
@@ -127,11 +148,15 @@ impl Comparison<'_, '_> {
         let longest = sides.map(|side| side.and_then(Subject::longest));
         let most = longest.iter().flatten().copied().max().unwrap_or(0);
         let drawn = sides.into_iter().flatten().any(Subject::is_drawn);
-        if most <= u64::from(edge) && (most == 0 || !drawn) {
+        if most == 0 {
+            return [edge.min(DRAWN_EDGE); 2];
+        }
+        if most <= u64::from(edge) && !drawn {
             return [edge; 2];
         }
         // What has no pixels of its own is drawn as large as it is looked at.
-        let target = if drawn { u64::from(edge).min((most * 2).max(DRAWN_EDGE)) } else { u64::from(edge) };
+        let target =
+            if drawn { u64::from(edge).min((most * 2).max(DRAWN_EDGE.into())) } else { u64::from(edge) };
         let scale = target as f64 / most as f64;
         if !drawn {
             diff.scale = (scale * 10_000.0).round() / 10_000.0;
@@ -204,7 +229,33 @@ fn commit_of(side: &Side) -> Option<CommitId> {
     }
 }
 
+/// Hears both sides where they are films.
+fn hear_films(before: &mut Subject, after: &mut Subject, workers: &Workers) -> Result<(), AppError> {
+    if before.is_film() && after.is_film() {
+        let (old, new) = rayon::join(|| before.hear(workers), || after.hear(workers));
+        old.and(new)?;
+    }
+    Ok(())
+}
+
+/// How the running text of two states differs; `None` when it does not, or there is none.
+fn compare_texts(before: &Subject, after: &Subject) -> Option<TextDiff> {
+    let text = |side: &Subject| Text {
+        encoding: Encoding::Utf8,
+        text: side.facts.text.clone().map(|text| text + "\n").unwrap_or_default(),
+    };
+    let (before, after) = (text(before), text(after));
+    (before != after).then(|| diff_text(&before, &after, TextLimits::default()))
+}
+
 impl Looked {
+    /// Whether there is anything to say without a picture.
+    fn tells_something(&self) -> bool {
+        let VisualDiff { sound, film, layers, text, facts, fields, .. } = &self.diff;
+        let lists = layers.is_empty() && facts.is_empty() && fields.is_empty();
+        sound.is_some() || film.is_some() || text.is_some() || !lists
+    }
+
     fn compare(&mut self, options: &Options) -> Result<(), AppError> {
         let [Some(before), Some(after)] = &self.pictures else { return Ok(()) };
         let (aligned, picture, map) = differ(before.clone(), after.clone(), options)?;
@@ -275,9 +326,11 @@ impl Looked {
     pub fn page(&self) -> Result<page::Asset, AppError> {
         let diff = &self.diff;
         let mut states = Vec::new();
-        for (line, picture) in [&diff.before, &diff.after].into_iter().zip(&self.pictures) {
+        let pictures = self.pictures.iter().zip(&self.lights);
+        for (line, (picture, light)) in [&diff.before, &diff.after].into_iter().zip(pictures) {
             if let Some(line) = line {
-                states.push(page::State::new(line, picture.as_ref()).map_err(undrawn)?);
+                let state = page::State::new(line, picture.as_ref()).map_err(undrawn)?;
+                states.push(state.with_light(light.as_ref()).map_err(undrawn)?);
             }
         }
         let mut asset = page::Asset::new(&diff.path, states);

@@ -8,7 +8,7 @@ use crate::media::compare::{DifferenceMap, PictureDiff, align, compare};
 use crate::media::film::sheet::{pixels, size_within};
 use crate::media::pixels::Pixels;
 use crate::media::worker::{FramePlan, WorkerError, Workers};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 /// Seconds on the clock that reading a film from end to end may take.
 const SECONDS_MAX: u64 = 900;
@@ -20,6 +20,9 @@ const MOMENT_EDGE: u32 = 640;
 const QUALITY: u8 = 88;
 /// Entries around the ends of a span that are shown in any case.
 const AROUND: usize = 1;
+
+/// By how much an area is made larger on each side before others are held against it, as part of width and height.
+const AREA_MARGIN: f64 = 0.01;
 
 /// What was found.
 pub(super) struct FilmLook {
@@ -69,6 +72,12 @@ pub(super) fn look_at_films(
     Ok(Ok(look))
 }
 
+/// Where a range begins and how long it is, as far as it lies in another.
+fn within(range: Range<u32>, limits: &Range<u32>) -> (u32, u32) {
+    let (from, to) = (range.start.max(limits.start), range.end.min(limits.end));
+    (from, to.saturating_sub(from))
+}
+
 /// All frames of a film, small.
 fn small(
     side: &Subject,
@@ -115,17 +124,20 @@ fn chosen(diff: &FilmDiff) -> Vec<usize> {
 }
 
 impl FilmLook {
-    /// Leaves out areas that lie outside of where the span differs: there only the packing does.
+    /// Leaves out what of areas lies outside of where the span differs: there only the packing does.
     fn keep_to_span(&self, entry: usize, found: &mut PictureDiff) {
         let mut spans = self.diff.spans.iter();
         let span = spans.find(|span| (span.entries.0..span.entries.1).contains(&entry));
         let Some([left, top, width, height]) = span.and_then(|span| span.area) else { return };
-        let (across, down) = (f64::from(found.width), f64::from(found.height));
-        found.regions.retain(|region| {
-            let (x, y) = (f64::from(region.x) / across, f64::from(region.y) / down);
-            let (right, bottom) = (x + f64::from(region.width) / across, y + f64::from(region.height) / down);
-            x < left + width && right > left && y < top + height && bottom > top
-        });
+        let (across, down) = (found.width, found.height);
+        let pixels = |part: f64, side: u32| (part.clamp(0.0, 1.0) * f64::from(side)).round() as u32;
+        let columns = pixels(left - AREA_MARGIN, across)..pixels(left + width + AREA_MARGIN, across);
+        let rows = pixels(top - AREA_MARGIN, down)..pixels(top + height + AREA_MARGIN, down);
+        for region in &mut found.regions {
+            (region.x, region.width) = within(region.x..region.x + region.width, &columns);
+            (region.y, region.height) = within(region.y..region.y + region.height, &rows);
+        }
+        found.regions.retain(|region| region.width > 0 && region.height > 0);
     }
 
     /// Gets the chosen pairs large enough to be looked at, and compares those that differ pixel by pixel.
@@ -247,6 +259,13 @@ mod tests {
             spans: spans.iter().map(span).collect(),
             frames: (0..count).map(frame).collect(),
         }
+    }
+
+    #[test]
+    fn areas_end_where_the_span_does() {
+        assert_eq!(within(10..50, &(20..40)), (20, 20));
+        assert_eq!(within(10..15, &(20..40)).1, 0);
+        assert_eq!(within(25..30, &(20..40)), (25, 5));
     }
 
     #[test]

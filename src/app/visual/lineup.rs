@@ -57,6 +57,9 @@ pub struct Lineup {
     pub written: Option<Written>,
 }
 
+/// Most states of one page whose exposure can be chosen.
+const LIGHTS_MAX: usize = 6;
+
 /// Puts states side by side.
 pub fn lineup(
     repository: &Repository,
@@ -76,6 +79,7 @@ pub fn lineup(
     let files_total = Some(found.len() as u64);
     monitor.phase(Phase { name: "Looking", files_total, bytes_total: None });
     let mut states = Vec::new();
+    let with_light = options.page.is_some() && found.len() <= LIGHTS_MAX;
     for (path, opened, made) in found {
         if monitor.is_cancelled() {
             return Err(AppError::Cancelled);
@@ -91,7 +95,9 @@ pub fn lineup(
         match drawn {
             Ok((subject, picture)) => {
                 if options.page.is_some() {
+                    let light = if with_light { subject.light(workers)? } else { None };
                     let state = page::State::new(&subject.line, Some(&picture));
+                    let state = state.and_then(|state| state.with_light(light.as_ref()));
                     states.push(state.map_err(|error| AppError::NotDrawn { reason: error.to_string() })?);
                 }
                 line.states.push(subject.line);

@@ -12,20 +12,28 @@ use crate::base::escape;
 use crate::base::path::AssetPath;
 use crate::base::size::human_bytes;
 use crate::diff::metadata::{FieldChange, FieldChangeKind};
+use crate::diff::text::{Line, LineKind, TextDiff};
 use crate::media::compare::facts::FactChange;
 use crate::media::compare::film::FilmDiff;
 use crate::media::compare::layers::{LayerChange, LayerEdit};
 use crate::media::compare::sound::SoundDiff;
 use crate::media::compare::{Alignment, PictureDiff};
 use crate::media::decoder::DecodeError;
+use crate::media::light::Light;
 use crate::media::pixels::Pixels;
 use base64ct::{Base64, Encoding as _};
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use std::io::Write as _;
 use std::sync::OnceLock;
 
 /// Longest side of a small picture, in pixels.
 const THUMB_EDGE: u32 = 480;
+
+/// Most lines of running text of one asset that a page has, as whole places.
+const TEXT_LINES_MAX: usize = 2000;
 
 /// The script's modules, each after those that it imports.
 const MODULES: &[(&str, &str)] = &[
@@ -78,8 +86,20 @@ pub struct State {
     picture: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thumb: Option<String>,
+    /// The picture as numbers of light, where they go beyond white.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    light: Option<LightOnPage>,
     /// The average colour: what stands there before the picture does.
     colour: [u8; 3],
+}
+
+/// A picture as numbers of light.
+#[derive(Debug, Clone, Serialize)]
+struct LightOnPage {
+    width: u32,
+    height: u32,
+    /// Red, green, blue and opacity in half precision, packed (DEFLATE), in Base64.
+    halves: String,
 }
 
 /// What happened between two states.
@@ -100,9 +120,33 @@ pub struct Change {
     layers: Vec<LayerChange>,
     /// Pictures of layers: the place in `layers`, before and after, as PNG files in Base64.
     layer_pictures: Vec<(usize, [Option<String>; 2])>,
+    /// Lines of running text around what differs in it; between places that lie apart, one without words.
+    text: Vec<TextLine>,
+    /// How many lines are new and how many are gone, of what is text above all: without a size of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lines: Option<[u64; 2]>,
     facts: Vec<FactChange>,
     fields: Vec<FactChange>,
     notes: Vec<String>,
+}
+
+/// A line of running text.
+#[derive(Debug, Clone, Serialize)]
+struct TextLine {
+    /// `context`, `removed`, `added` or `gap`.
+    kind: LineKindOnPage,
+    /// Its parts in order, each with whether it is what changed.
+    parts: Vec<(String, bool)>,
+}
+
+/// What a line of running text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum LineKindOnPage {
+    Context,
+    Removed,
+    Added,
+    Gap,
 }
 
 /// A pair of frames of a film, of which one may be missing.
@@ -134,8 +178,9 @@ impl Asset {
 
     /// The same for an index: small pictures only, and the address of the page that has the others.
     pub fn entry(&self, href: String) -> Self {
-        let without = |state: &State| State { picture: None, ..state.clone() };
-        let small = |change| Change { layer_pictures: Vec::new(), moments: Vec::new(), ..change };
+        let without = |state: &State| State { picture: None, light: None, ..state.clone() };
+        let small =
+            |change| Change { layer_pictures: Vec::new(), moments: Vec::new(), text: Vec::new(), ..change };
         let change = self.change.clone().map(small);
         Self {
             name: self.name.clone(),
@@ -176,9 +221,25 @@ impl State {
             file: line.file.map(|id| id.to_string()),
             colour: thumb.as_ref().map_or([128; 3], Pixels::mean_colour),
             picture: picture.map(encoded).transpose()?,
+            light: None,
             thumb: thumb.as_ref().map(encoded).transpose()?,
         })
     }
+}
+
+impl State {
+    /// The same with its picture as numbers of light, of which a person chooses the exposure.
+    pub fn with_light(mut self, light: Option<&Light>) -> Result<Self, DecodeError> {
+        self.light = light.map(packed).transpose()?;
+        Ok(self)
+    }
+}
+
+fn packed(light: &Light) -> Result<LightOnPage, DecodeError> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&light.bytes)?;
+    let halves = Base64::encode_string(&encoder.finish()?);
+    Ok(LightOnPage { width: light.width, height: light.height, halves })
 }
 
 impl Change {
@@ -205,11 +266,21 @@ impl Change {
             scale: diff.scale,
             layers: diff.layers.iter().map(layer).collect(),
             layer_pictures,
+            text: diff.text.as_ref().map(text_lines).unwrap_or_default(),
+            lines: lines(diff),
             facts: diff.facts.iter().map(safe_fact).collect(),
             fields: diff.fields.iter().map(field).collect(),
             notes: diff.notes.iter().map(|note| safe(note)).collect(),
         })
     }
+}
+
+/// The lines of a text that are new and that are gone; `None` of what has a size in pixels or points, which is looked
+/// at and not read.
+fn lines(diff: &VisualDiff) -> Option<[u64; 2]> {
+    let has_size = [&diff.before, &diff.after].into_iter().flatten().any(|state| state.width.is_some());
+    let text = diff.text.as_ref().filter(|_| !has_size)?;
+    Some([text.lines_added, text.lines_removed])
 }
 
 /// A layer with all texts safe to show.
@@ -230,6 +301,41 @@ fn layer(change: &LayerChange) -> LayerChange {
         edits: edits.collect(),
         ..change.clone()
     }
+}
+
+/// A difference of texts as lines that are safe to show, as many as a page takes.
+fn text_lines(diff: &TextDiff) -> Vec<TextLine> {
+    let gap = || TextLine { kind: LineKindOnPage::Gap, parts: Vec::new() };
+    let mut lines = Vec::new();
+    for hunk in &diff.hunks {
+        if lines.len() >= TEXT_LINES_MAX {
+            lines.push(gap());
+            break;
+        }
+        if !lines.is_empty() {
+            lines.push(gap());
+        }
+        lines.extend(hunk.lines.iter().map(text_line));
+    }
+    lines
+}
+
+fn text_line(line: &Line) -> TextLine {
+    let kind = match line.kind {
+        LineKind::Context => LineKindOnPage::Context,
+        LineKind::Removed => LineKindOnPage::Removed,
+        LineKind::Added => LineKindOnPage::Added,
+    };
+    let part = |range: std::ops::Range<usize>| line.text.get(range).map(safe).unwrap_or_default();
+    let (mut parts, mut at) = (Vec::new(), 0);
+    for changed in &line.emphasis {
+        parts.push((part(at..changed.start), false));
+        parts.push((part(changed.clone()), true));
+        at = changed.end;
+    }
+    parts.push((part(at..line.text.len()), false));
+    parts.retain(|(text, _)| !text.is_empty());
+    TextLine { kind, parts }
 }
 
 /// A metadata field as texts before and after.
@@ -397,6 +503,22 @@ mod tests {
     }
 
     #[test]
+    fn no_key_does_two_things() {
+        let (_, actions) = MODULES.iter().find(|(name, _)| *name == "actions.js").expect("the module");
+        let lists = actions.split("keys: [").skip(1).filter_map(|rest| rest.split(']').next());
+        let mut keys: Vec<&str> = lists
+            .flat_map(|list| list.split(", "))
+            .filter_map(|key| key.strip_prefix('\'')?.strip_suffix('\''))
+            .collect();
+        let count = keys.len();
+        // Those of the modes are numbers, and made.
+        assert!(count > 30 && !keys.iter().any(|key| key.parse::<u8>().is_ok_and(|number| number > 0)));
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), count, "{keys:?}");
+    }
+
+    #[test]
     fn what_people_wrote_is_never_markup() {
         let path = AssetPath::from_bytes("a</script><script>alert(1)</script>.png").expect("a path");
         let mut asset = Asset::new(&path, Vec::new());
@@ -411,6 +533,8 @@ mod tests {
             scale: 1.0,
             layers: Vec::new(),
             layer_pictures: Vec::new(),
+            text: Vec::new(),
+            lines: None,
             facts: vec![fact],
             fields: Vec::new(),
             notes: Vec::new(),

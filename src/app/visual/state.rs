@@ -1,16 +1,21 @@
 //! One state of an asset: its bytes, open for a decoder, and the words of its caption.
 
+use super::VisualDiff;
 use crate::app::common::describe::{CommitLine, Describer, EntryLine};
+use crate::app::common::needed::missing;
 use crate::app::common::seekable::stored_file;
 use crate::app::error::AppError;
 use crate::app::info::{Opened, open_in_worktree, opened};
+use crate::app::search::heads::tree_of;
 use crate::base::escape;
 use crate::base::id::{CommitId, FileId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
-use crate::media::decoder::{Way, draws, way_of_pictures};
+use crate::media::compare::facts::FactChange;
+use crate::media::decoder::{Way, decoder, draws, way_of_facts};
 use crate::media::facts::Facts;
 use crate::media::format::{Family, Format};
+use crate::media::light::{EDGE_MAX, Light};
 use crate::media::pixels::Pixels;
 use crate::media::worker::{WorkerError, Workers};
 use crate::repo::versions::{AssetChange, asset_line};
@@ -19,6 +24,9 @@ use serde::Serialize;
 
 /// Most captions for which an asset's history is walked.
 const CAPTIONS_MAX: usize = 400;
+
+/// Seconds on the clock that hearing the sound of a film may take.
+const SOUND_SECONDS_MAX: u64 = 300;
 
 /// One state of an asset, as captions say it.
 #[derive(Debug, Clone, Serialize)]
@@ -73,9 +81,31 @@ impl<'a> Opener<'a> {
         let (Some(id), Some(size), "file") = (line.file, line.size, line.kind) else {
             return Ok(Err(format!("it is a {}", line.kind)));
         };
-        let _ = commit;
         let file = stored_file(self.repository, self.view, id, size, self.monitor)?;
-        opened(line.path.clone(), Some(id), file).map(Ok)
+        let opened = opened(line.path.clone(), Some(id), file)?;
+        Ok(Ok(Opened { tree: Some(tree_of(self.view, commit)?), ..opened }))
+    }
+
+    /// Says which of the files that are needed are not there.
+    pub fn compare_needs(
+        &self,
+        before: &Subject,
+        after: &Subject,
+        diff: &mut VisualDiff,
+    ) -> Result<(), AppError> {
+        let missing = |side: &Subject| {
+            let place = (side.opened.tree, &side.line.path);
+            missing(self.repository, self.view, place, &side.facts.needs)
+        };
+        let (before, after) = (missing(before)?, missing(after)?);
+        let listed = |names: &[String]| Some(names.join(", ")).filter(|names| !names.is_empty());
+        if before != after {
+            let (before, after) = (listed(&before), listed(&after));
+            diff.facts.push(FactChange { name: "missing files".to_owned(), before, after });
+        } else if let Some(names) = listed(&after) {
+            diff.notes.push(format!("it needs files that are not there: {names}"));
+        }
+        Ok(())
     }
 
     /// Opens a file on disk.
@@ -125,10 +155,10 @@ impl Subject {
         (version, commit): (Option<u64>, Option<CommitLine>),
         workers: &Workers,
     ) -> Result<Result<Self, String>, AppError> {
-        if !draws(opened.format) {
-            return Ok(Err(format!("no picture is made of this kind of file ({})", opened.format.name)));
+        if decoder(opened.format).is_none() {
+            return Ok(Err(no_picture(opened.format)));
         }
-        if way_of_pictures(opened.format) == Way::Player && !workers.has_film_programs() {
+        if way_of_facts(opened.format) == Way::Player && !workers.has_film_programs() {
             return Ok(Err(WorkerError::NoFilmPrograms.to_string()));
         }
         let facts = match opened.format.family {
@@ -171,6 +201,22 @@ impl Subject {
         self.opened.format.family == Family::Audio
     }
 
+    /// Hears the sound of a film, where it has any; what keeps it from being compared is noted.
+    pub fn hear(&mut self, workers: &Workers) -> Result<(), AppError> {
+        let mut tracks = self.facts.timing.iter().flat_map(|timing| &timing.tracks);
+        if !tracks.any(|it| it.kind == "audio") || !workers.has_film_programs() {
+            return Ok(());
+        }
+        match self.ask(|file, format| workers.film_sound(file, format, SOUND_SECONDS_MAX))? {
+            Ok(Some(sound)) => self.facts.sound = Some(sound),
+            Ok(None) => {
+                self.facts.note("its sound could not be heard to its end, and was not compared");
+            }
+            Err(reason) => self.facts.note(format!("its sound was not compared: {reason}")),
+        }
+        Ok(())
+    }
+
     /// Whether it moves.
     pub fn is_film(&self) -> bool {
         self.opened.format.family == Family::Video
@@ -192,9 +238,27 @@ impl Subject {
 
     /// Its picture, or why there is none.
     pub fn picture(&self, workers: &Workers, edge: u32) -> Result<Result<Pixels, String>, AppError> {
+        let nothing = || no_picture(self.opened.format);
+        if !draws(self.opened.format) {
+            return Ok(Err(nothing()));
+        }
         let drawn = ask(&self.opened, |file| workers.picture(file, self.opened.format, edge))?;
-        let nothing = || format!("no picture is made of this kind of file ({})", self.opened.format.name);
         Ok(drawn.and_then(|pixels| pixels.ok_or_else(nothing)))
+    }
+
+    /// Its picture as numbers of light, when these go beyond white and can be read.
+    pub fn light(&self, workers: &Workers) -> Result<Option<Light>, AppError> {
+        let is_float = self.facts.picture.as_ref().and_then(|picture| picture.depth) >= Some(16);
+        let is_light = match self.opened.format.id {
+            "exr" | "hdr" => true,
+            "tiff" => is_float,
+            _ => false,
+        };
+        if !is_light {
+            return Ok(None);
+        }
+        let drawn = ask(&self.opened, |file| workers.light(file, self.opened.format, EDGE_MAX))?;
+        Ok(drawn.ok().flatten())
     }
 
     /// The picture of one of its layers, when it has pixels that can be read.
@@ -202,6 +266,10 @@ impl Subject {
         let drawn = ask(&self.opened, |file| workers.layer(file, self.opened.format, layer, edge))?;
         Ok(drawn.ok().flatten())
     }
+}
+
+fn no_picture(format: &Format) -> String {
+    format!("no picture is made of this kind of file ({})", format.name)
 }
 
 /// Asks a decoder. What it says against the file is a reason; that it cannot be run is an error.
@@ -212,10 +280,7 @@ fn ask<T>(
     let fault = |source| AppError::Io { action: "reading", path: opened.path.to_string().into(), source };
     match asked(opened.file.try_clone().map_err(fault)?) {
         Ok(answer) => Ok(Ok(answer)),
-        Err(error @ WorkerError::Start(_)) => {
-            Err(AppError::Decoder { path: opened.path.clone(), source: error })
-        }
-        Err(error) => Ok(Err(error.to_string())),
+        Err(error) => AppError::of_decoder(&opened.path, error).map(Err),
     }
 }
 

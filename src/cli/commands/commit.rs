@@ -6,11 +6,12 @@ use crate::app::common::author;
 use crate::app::common::signing::SigningAs;
 use crate::app::error::AppError;
 use crate::app::lock::{LEASE_MS, Locking};
-use crate::app::near_copies;
+use crate::app::near_copies::{self, Budget};
 use crate::app::status;
 use crate::base::id::PersonId;
 use crate::base::path::AssetPath;
 use crate::base::size::{human_bytes, human_share};
+use crate::catalog::likeness::Fingerprint;
 use crate::cli::background::fetch_when_due;
 use crate::cli::commands::schema::write_breaches;
 use crate::cli::context::Context;
@@ -77,9 +78,13 @@ impl Verb for Arguments {
         fetch_when_due(context, &repository);
         let paths = context.asset_paths(&repository, &self.paths)?;
         commit::refuse_unknown(&repository, &paths)?;
-        if context.settings()?.truth("commit.likeness")? {
-            tell_near_copies(context, &repository, &paths)?;
-        }
+        let looks = match context.settings()?.text("commit.likeness")?.as_deref() {
+            Some("true") => tell_near_copies(context, &repository, &paths, Asked::Yes)?,
+            Some("terminal") if context.can_ask() => {
+                tell_near_copies(context, &repository, &paths, Asked::No)?
+            }
+            _ => Vec::new(),
+        };
         let identity = context.identity_or_ask()?;
         let author = self.author.as_deref().map(|text| named_author(&repository, text)).transpose()?;
         let now = context.clock().now();
@@ -101,6 +106,8 @@ impl Verb for Arguments {
         let writer = authority.as_ref().map(SigningAs::writer);
         let options = Options { message, paths, identity, author, date, signing };
         let report = commit::run_as(&repository, &options, writer, context.clock(), context.monitor())?;
+        // Without it, later copies are told after the next search only.
+        let _ = near_copies::remember(&repository, &looks);
         context.print("commit", &report, show)?;
         Ok(if report.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems })
     }
@@ -137,19 +144,31 @@ fn lock_first(
     Ok(())
 }
 
-/// Under `commit.likeness`, says before anything is stored which new pictures look like others, and asks where
-/// somebody can answer. What keeps it from looking is told and keeps nobody from committing.
+/// Whether somebody asked to be told of near copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Yes,
+    No,
+}
+
+/// Under `commit.likeness`, says before anything is stored which new pictures look like others, and where that
+/// was asked for and somebody can answer, asks. What keeps it from looking keeps nobody from committing. Gives what
+/// the pictures look like.
 fn tell_near_copies(
     context: &mut Context,
     repository: &Repository,
     paths: &[AssetPath],
-) -> Result<(), Failure> {
-    let found = match near_copies::before_commit(repository, paths, &context.workers()?, context.monitor()) {
+    asked: Asked,
+) -> Result<Vec<(AssetPath, Fingerprint)>, Failure> {
+    let budget = if asked == Asked::Yes { Budget::ASKED } else { Budget::UNASKED };
+    let workers = context.workers()?;
+    let found = match near_copies::before_commit(repository, paths, budget, &workers, context.monitor()) {
         Ok(found) => found,
         Err(AppError::Cancelled) => return Err(AppError::Cancelled.into()),
+        Err(_) if asked == Asked::No => return Ok(Vec::new()),
         Err(error) => {
             context.warn(&format!("nobody looked whether new pictures look like others: {error}"));
-            return Ok(());
+            return Ok(Vec::new());
         }
     };
     for copy in found.copies.iter().take(SHOWN_MAX) {
@@ -159,16 +178,16 @@ fn tell_near_copies(
     if found.copies.len() > SHOWN_MAX {
         context.warn(&format!("{} more look like others", found.copies.len() - SHOWN_MAX));
     }
-    if found.left > 0 {
+    if found.left > 0 && asked == Asked::Yes {
         let left = count(found.left, "new picture was", "new pictures were");
         context.warn(&format!(
             "{left} not looked at for lack of time; `pent duplicates --near` finds copies later"
         ));
     }
-    if found.copies.is_empty() || !context.can_ask() {
-        return Ok(());
+    if !found.copies.is_empty() && asked == Asked::Yes && context.can_ask() {
+        context.confirm("Keep them all the same?")?;
     }
-    context.confirm("Keep them all the same?")
+    Ok(found.prints)
 }
 
 fn named_author(repository: &Repository, text: &str) -> Result<Identity, Failure> {

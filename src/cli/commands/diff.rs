@@ -115,7 +115,11 @@ impl Verb for Arguments {
         if self.page.visual {
             return self.visual(context, &repository, options);
         }
-        let report = diff::run(&repository, &options, context.clock(), context.monitor())?;
+        let mut report = diff::run(&repository, &options, context.clock(), context.monitor())?;
+        if options.detail == Detail::Content {
+            let workers = context.workers()?;
+            diff::add_texts(&repository, &mut report, options.context_lines, &workers, context.monitor())?;
+        }
         let ranges = if self.ranges { Ranges::Listed } else { Ranges::Counted };
         context.print("diff", &report, |page, report| show(page, report, options.detail, ranges))?;
         Ok(match (report.problems.is_empty(), report.files.is_empty()) {
@@ -213,7 +217,7 @@ fn show_pictures(page: &mut Page<'_>, report: &visual::Report) -> io::Result<()>
     write_pictures(page, &report.files)?;
     if !report.without_picture.is_empty() {
         page.gap()?;
-        page.heading("Without a picture; `pent diff` says how these differ")?;
+        page.heading("Nothing to see; `pent diff` says how these differ")?;
         for line in &report.without_picture {
             page.remark(format_args!("  {}: {}", line.path, safe(&line.message)))?;
         }

@@ -13,10 +13,10 @@ use std::io;
 /// List what is there more than once
 ///
 /// Files with the same bytes cost nothing twice, for content is stored once; but which of them is the one that counts?
-/// With --near also pictures that only look the same.
+/// With --near also pictures and films that only look the same.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Also pictures that look the same in another size, format or compression
+    /// Also pictures and films that look the same in another size, format or compression
     #[arg(long)]
     near: bool,
 }
@@ -27,7 +27,7 @@ impl Describe for Arguments {
     const CHANGES: bool = true;
     const EXAMPLES: &'static [Example] = &[
         Example { line: "pent duplicates", what: "files with the same bytes" },
-        Example { line: "pent duplicates --near", what: "and pictures that look the same" },
+        Example { line: "pent duplicates --near", what: "and pictures and films that look the same" },
     ];
 }
 

@@ -35,6 +35,9 @@ pub struct Arguments {
     /// Write labels and fields of each file beside it, for other programs (photo.jpg.xmp)
     #[arg(long)]
     sidecars: bool,
+    /// Write labels and fields into the copies themselves: JPEG, PNG, WebP, TIFF and PDF files
+    #[arg(long)]
+    embed: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -88,6 +91,10 @@ impl Describe for Arguments {
             what: "for another program, with what is said of each file",
         },
         Example {
+            line: "pent export v2 ~/press --embed",
+            what: "for others, with rights and titles in the files",
+        },
+        Example {
             line: "pent export git ../harbour.git --lfs-above 10MB",
             what: "all history as a Git repository, large files in Git LFS",
         },
@@ -106,7 +113,8 @@ impl Verb for Arguments {
                 to_git(context, &folder, ExportWish { names: branches, lfs })
             }
             (None, Some(revision), Some(target)) => {
-                let options = Options { revision, target, paths: Vec::new(), sidecars: self.sidecars };
+                let embed = self.embed.then(|| context.workers()).transpose()?;
+                let options = Options { revision, target, paths: Vec::new(), sidecars: self.sidecars, embed };
                 to_folder(context, options, &self.paths)
             }
             (None, ..) => Err(Failure::usage("name a revision and where to put it")),
@@ -123,12 +131,21 @@ fn to_folder(context: &mut Context, options: Options, paths: &[PathBuf]) -> Resu
     context.print("export", &report, |page, report| {
         let files = count(report.files, "file", "files");
         page.line(format_args!("{files}, {}, are in {}.", human_bytes(report.bytes), place(&target)))?;
-        match report.sidecars {
-            0 => Ok(()),
-            written => {
-                page.line(format_args!("{} beside them.", count(written, "sidecar stands", "sidecars stand")))
-            }
+        if report.sidecars > 0 {
+            let stand = count(report.sidecars, "sidecar stands", "sidecars stand");
+            page.line(format_args!("{stand} beside them."))?;
         }
+        if report.embedded > 0 {
+            let have = count(report.embedded, "copy has", "copies have");
+            page.line(format_args!(
+                "{have} labels and fields inside: the bytes are not those of the commit."
+            ))?;
+        }
+        if report.not_embedded > 0 {
+            let take = count(report.not_embedded, "file takes", "files take");
+            page.line(format_args!("{take} no fields in; --sidecars writes them beside it."))?;
+        }
+        Ok(())
     })?;
     Ok(if report.problems.is_empty() { ExitStatus::Done } else { ExitStatus::Problems })
 }

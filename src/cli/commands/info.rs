@@ -106,6 +106,9 @@ fn write_report(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         picture_rows(picture, what, &mut row);
     }
     family::rows(facts, &mut row);
+    if !report.missing.is_empty() {
+        row("not there", family::several(report.missing.iter().map(|name| safe(name))));
+    }
     row("media type", safe(&facts.mime));
     if let Some(id) = report.file {
         row("b3sum", id.to_string());

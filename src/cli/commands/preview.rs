@@ -1,14 +1,10 @@
 //! `pent preview`.
 
-use crate::app::thumb::{self, Kind, Options};
-use crate::cli::commands::info::Which;
-use crate::cli::commands::thumb::{save, write_report};
+use crate::app::thumb::Kind;
+use crate::cli::commands::thumb::Drawing;
 use crate::cli::context::Context;
 use crate::cli::failure::{ExitStatus, Failure};
-use crate::cli::output::terminal_picture::Protocol;
 use crate::cli::verb::{Describe, Example, Group, Verb};
-use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
 
 /// See a large picture of a file, or save it
 ///
@@ -18,16 +14,10 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
-    which: Which,
-    /// Save it here, as a file that is not there yet
-    #[arg(long, value_name = "FILE")]
-    to: Option<PathBuf>,
+    drawing: Drawing,
     /// The longest side, in pixels
     #[arg(long, value_name = "PIXELS", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..=16384))]
     edge: u32,
-    /// How the terminal is given the picture, when it is not known for what it can do
-    #[arg(long = "as", value_name = "PROTOCOL")]
-    protocol: Option<Protocol>,
 }
 
 impl Describe for Arguments {
@@ -43,23 +33,6 @@ impl Describe for Arguments {
 
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
-        let repository = context.repository_to_read()?;
-        let subject = self.which.options(context, &repository)?;
-        let drawn = self.to.is_none() && !context.json();
-        if drawn && !io::stdout().is_terminal() {
-            return Err(Failure::usage("a picture can only be drawn on a terminal").hint("save it with --to"));
-        }
-        let protocol = self.protocol.unwrap_or_else(|| Protocol::of(context.terminal()));
-        let edge = if drawn { protocol.edge().saturating_mul(2).min(self.edge) } else { self.edge };
-        let options = Options { subject, edge, kind: Kind::Preview };
-        let report =
-            thumb::run(&repository, &options, &context.workers()?, context.clock(), context.monitor())?;
-        if let Some(to) = &self.to {
-            save(&report, &context.folder().join(to))?;
-        }
-        context.print("preview", &report, |page, report| {
-            write_report(page, report, self.to.as_deref(), protocol)
-        })?;
-        Ok(ExitStatus::Done)
+        self.drawing.run(context, Self::NAME, Kind::Preview, self.edge)
     }
 }

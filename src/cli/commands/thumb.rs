@@ -18,14 +18,21 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
+    drawing: Drawing,
+    /// The longest side, in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=8192))]
+    edge: u32,
+}
+
+/// What is drawn, and where it goes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Drawing {
+    #[command(flatten)]
     which: Which,
     /// Save it here, as a file that is not there yet
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
-    /// The longest side, in pixels
-    #[arg(long, value_name = "PIXELS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=8192))]
-    edge: u32,
-    /// How the terminal is given the picture, when it is not known for what it can do
+    /// How the terminal is given the picture, when it is not known for what it can do; also into a pipe
     #[arg(long = "as", value_name = "PROTOCOL")]
     protocol: Option<Protocol>,
 }
@@ -45,23 +52,41 @@ impl Describe for Arguments {
 
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
+        self.drawing.run(context, Self::NAME, Kind::Thumb, self.edge)
+    }
+}
+
+impl Drawing {
+    /// Draws on the terminal, or saves with a longest side of `edge` pixels.
+    pub(super) fn run(
+        self,
+        context: &mut Context,
+        verb: &'static str,
+        kind: Kind,
+        edge: u32,
+    ) -> Result<ExitStatus, Failure> {
         let repository = context.repository_to_read()?;
         let subject = self.which.options(context, &repository)?;
         let drawn = self.to.is_none() && !context.json();
-        if drawn && !io::stdout().is_terminal() {
-            return Err(Failure::usage("a picture can only be drawn on a terminal").hint("save it with --to"));
+        // Who names a protocol knows what stands at the other end.
+        if drawn && self.protocol.is_none() && !io::stdout().is_terminal() {
+            return Err(Failure::usage("a picture can only be drawn on a terminal")
+                .hint("save it with --to, or say with --as what is to read it"));
         }
         let protocol = self.protocol.unwrap_or_else(|| Protocol::of(context.terminal()));
-        let edge = if drawn { protocol.edge() } else { self.edge };
-        let options = Options { subject, edge, kind: Kind::Thumb };
+        let edge = match kind {
+            _ if !drawn => edge,
+            Kind::Thumb => protocol.edge(),
+            Kind::Preview => protocol.edge().saturating_mul(2).min(edge),
+        };
+        let options = Options { subject, edge, kind };
         let report =
             thumb::run(&repository, &options, &context.workers()?, context.clock(), context.monitor())?;
         if let Some(to) = &self.to {
             save(&report, &context.folder().join(to))?;
         }
-        context.print("thumb", &report, |page, report| {
-            write_report(page, report, self.to.as_deref(), protocol)
-        })?;
+        context
+            .print(verb, &report, |page, report| write_report(page, report, self.to.as_deref(), protocol))?;
         Ok(ExitStatus::Done)
     }
 }
@@ -70,7 +95,7 @@ impl Verb for Arguments {
 const QUALITY: u8 = 90;
 
 /// Saves a picture in a file that is not there yet, in the form that its name asks for.
-pub(super) fn save(report: &Report, to: &Path) -> Result<(), Failure> {
+fn save(report: &Report, to: &Path) -> Result<(), Failure> {
     let extension = to.extension().map(|it| it.to_string_lossy().to_ascii_lowercase());
     let bytes = match extension.as_deref() {
         Some("jpg" | "jpeg") => report.pixels.jpeg(QUALITY),
@@ -81,7 +106,7 @@ pub(super) fn save(report: &Report, to: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn write_report(
+fn write_report(
     page: &mut Page<'_>,
     report: &Report,
     to: Option<&Path>,

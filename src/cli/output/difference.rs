@@ -100,6 +100,10 @@ fn write_file(page: &mut Page<'_>, file: &FileDiff, ranges: bool) -> io::Result<
         }
         Some(ContentDiff::Bytes(_)) | None => {}
     }
+    if let Some(diff) = &file.text {
+        page.remark("    its text:")?;
+        text::write_text(page, diff)?;
+    }
     for limit in &file.limits {
         page.remark(format_args!("    {}", limit_text(*limit, file)))?;
     }

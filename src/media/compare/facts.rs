@@ -1,8 +1,10 @@
 //! What is known of two files, fact by fact.
 
-use crate::media::facts::{Face, Facts, Field, Layer, LayerKind, Picture};
+use crate::media::facts::{Face, Facts, Field, Layer, LayerKind, Picture, Scene, cut};
+use crate::media::format::Family;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Embedded fields that programs rewrite on every save, without a change of the work itself.
 const REWRITTEN: &[&str] = &[
@@ -18,6 +20,11 @@ const REWRITTEN: &[&str] = &[
     "ThumbnailImage",
 ];
 
+/// Most pairs of letters of one typeface that are told one by one.
+const PAIRS_MAX: usize = 40;
+/// Most files inside another that are told one by one.
+const CONTAINED_MAX: usize = 100;
+
 /// A fact that is not as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FactChange {
@@ -31,7 +38,18 @@ pub struct FactChange {
 
 /// Finds the facts that differ.
 pub fn compare_facts(before: &Facts, after: &Facts) -> Vec<FactChange> {
-    let (mut old, mut new) = (told(before), told(after));
+    let (old, new) = (told(before), told(after));
+    let mut changes = differences(old, new);
+    changes.sort_by(|one, other| (one.0, &one.1.name).cmp(&(other.0, &other.1.name)));
+    let mut changes: Vec<FactChange> = changes.into_iter().map(|(_, change)| change).collect();
+    changes.extend(kerning_changes(before, after));
+    changes.extend(contained_changes(before, after));
+    changes
+}
+
+type Told = BTreeMap<(usize, String), String>;
+
+fn differences(mut old: Told, mut new: Told) -> Vec<(usize, FactChange)> {
     let names: Vec<(usize, String)> = old.keys().chain(new.keys()).cloned().collect();
     let mut changes = Vec::new();
     for name in names {
@@ -40,12 +58,11 @@ pub fn compare_facts(before: &Facts, after: &Facts) -> Vec<FactChange> {
             changes.push((name.0, FactChange { name: name.1, before, after }));
         }
     }
-    changes.sort_by(|one, other| (one.0, &one.1.name).cmp(&(other.0, &other.1.name)));
-    changes.into_iter().map(|(_, change)| change).collect()
+    changes
 }
 
 /// Facts as texts, by their place in the list and their name.
-fn told(facts: &Facts) -> BTreeMap<(usize, String), String> {
+fn told(facts: &Facts) -> Told {
     let mut told = Vec::new();
     told.push(("format".to_owned(), Some(facts.format_name.clone())));
     if let Some(picture) = &facts.picture {
@@ -66,7 +83,12 @@ fn told(facts: &Facts) -> BTreeMap<(usize, String), String> {
     told.push(("time code".to_owned(), timing.and_then(|it| it.timecode.clone())));
     told.extend(facts.faces.iter().flat_map(face_facts));
     let fonts: Vec<&str> = facts.fonts_used.iter().map(|font| font.name.as_str()).collect();
-    told.push(("fonts used".to_owned(), Some(fonts.join(", ")).filter(|fonts| !fonts.is_empty())));
+    told.push(("fonts used".to_owned(), listed(&fonts)));
+    let carried: Vec<&str> =
+        facts.fonts_used.iter().filter(|font| font.embedded).map(|font| font.name.as_str()).collect();
+    told.push(("fonts carried".to_owned(), listed(&carried)));
+    told.extend(facts.scene.iter().flat_map(scene_facts));
+    told.push(("needed files".to_owned(), listed(&facts.needs)));
     if let Some(sound) = &facts.sound {
         let unit = |value: Option<f64>, unit: &str| value.map(|value| format!("{value:.1} {unit}"));
         told.push(("loudness".to_owned(), unit(sound.loudness, "LUFS")));
@@ -91,11 +113,94 @@ fn told(facts: &Facts) -> BTreeMap<(usize, String), String> {
     told.into_iter().filter_map(|(name, value)| Some(((order(&name), name), value?))).collect()
 }
 
+/// Names in a row; `None` when there are none.
+fn listed<T: AsRef<str>>(names: &[T]) -> Option<String> {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    Some(cut(&names.join(", "))).filter(|names| !names.is_empty())
+}
+
+fn scene_facts(scene: &Scene) -> Vec<(String, Option<String>)> {
+    let count = |name: &str, count: u64| (name.to_owned(), Some(count.to_string()));
+    let rounded = |value: f64| (value * 1000.0).round() / 1000.0;
+    let point = |[x, y, z]: [f64; 3]| format!("{}, {}, {}", rounded(x), rounded(y), rounded(z));
+    let bounds = scene.bounds.map(|(least, most)| {
+        let side = |axis: usize| rounded(most[axis] - least[axis]);
+        let size = format!("{} × {} × {}", side(0), side(1), side(2));
+        format!("{size}, from {} to {}", point(least), point(most))
+    });
+    vec![
+        count("meshes", scene.meshes),
+        count("faces", scene.faces),
+        count("vertices", scene.vertices),
+        count("nodes", scene.nodes),
+        ("materials".to_owned(), listed(&scene.materials)),
+        ("textures".to_owned(), listed(&scene.textures)),
+        ("animations".to_owned(), listed(&scene.animations)),
+        ("extent".to_owned(), bounds),
+    ]
+}
+
+/// Pairs of letters that stand closer or wider than before: the greatest changes one by one, the rest counted.
+fn kerning_changes(before: &Facts, after: &Facts) -> Vec<FactChange> {
+    let (Some(old), Some(new)) = (before.faces.first(), after.faces.first()) else { return Vec::new() };
+    // Where nobody asked what features do, nothing is known of pairs.
+    if old.effects.is_empty() && new.effects.is_empty() {
+        return Vec::new();
+    }
+    let pairs = |face: &Face| -> BTreeMap<String, i32> {
+        face.kerning.iter().map(|it| (it.pair.clone(), it.units)).collect()
+    };
+    let (old, new) = (pairs(old), pairs(new));
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let units = |pairs: &BTreeMap<String, i32>, name: &String| pairs.get(name).copied().unwrap_or(0);
+    let mut changed: Vec<(&String, i32, i32)> = names
+        .into_iter()
+        .map(|name| (name, units(&old, name), units(&new, name)))
+        .filter(|(_, old, new)| old != new)
+        .collect();
+    changed.sort_by_key(|(name, old, new)| (Reverse(old.abs_diff(*new)), *name));
+    let change = |name: String, before: String, after: String| FactChange {
+        name,
+        before: Some(before),
+        after: Some(after),
+    };
+    let mut told: Vec<FactChange> = changed
+        .iter()
+        .take(PAIRS_MAX)
+        .map(|(name, old, new)| change(format!("kerning of {name}"), old.to_string(), new.to_string()))
+        .collect();
+    if changed.len() > PAIRS_MAX {
+        let rest = changed.len() - PAIRS_MAX;
+        told.push(FactChange {
+            name: "kerning of other pairs".to_owned(),
+            before: None,
+            after: Some(format!("{rest} more changed")),
+        });
+    }
+    told
+}
+
+/// Files inside of scenes and archives that came, went or have another size.
+fn contained_changes(before: &Facts, after: &Facts) -> Vec<FactChange> {
+    let counted = |facts: &Facts| matches!(facts.family, Some(Family::Mesh | Family::Archive));
+    if !counted(before) || !counted(after) {
+        return Vec::new();
+    }
+    let files = |facts: &Facts| -> Told {
+        let files = facts.contains.iter().map(|file| (file.name.clone(), file.size));
+        files.map(|(name, size)| ((0, name), format!("{size} bytes"))).collect()
+    };
+    let mut changes = differences(files(before), files(after));
+    changes.sort_by(|one, other| one.1.name.cmp(&other.1.name));
+    let named = |change: FactChange| FactChange { name: format!("holds {}", change.name), ..change };
+    changes.into_iter().take(CONTAINED_MAX).map(|(_, change)| named(change)).collect()
+}
+
 fn face_facts(face: &Face) -> Vec<(String, Option<String>)> {
     let name = format!("{} {}", face.family, face.style);
     let fact = |what: &str, value: String| (format!("{name}: {what}"), Some(value));
     let axes = face.axes.iter().map(|axis| format!("{} {}..{}", axis.tag, axis.least, axis.greatest));
-    vec![
+    let mut told = vec![
         fact("version", face.version.clone()),
         fact("glyphs", face.glyphs.to_string()),
         fact("characters", face.characters.to_string()),
@@ -103,7 +208,12 @@ fn face_facts(face: &Face) -> Vec<(String, Option<String>)> {
         fact("line metrics", format!("{} / {} / {}", face.ascent, face.descent, face.line_gap)),
         fact("features", face.features.join(" ")),
         fact("axes", axes.collect::<Vec<_>>().join(", ")),
-    ]
+    ];
+    told.extend(face.effects.iter().map(|effect| {
+        let hash = effect.hash.get(..8).unwrap_or_default();
+        (format!("{name}: what {} does", effect.tag), Some(format!("{} pairs, {hash}", effect.places)))
+    }));
+    told
 }
 
 /// The plain facts come in the order in which people ask for them, the others by name.
@@ -129,6 +239,7 @@ fn picture_facts(picture: &Picture) -> Vec<(String, Option<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::facts::{FeatureEffect, Kerning};
 
     #[test]
     fn only_what_differs_is_told_and_save_noise_is_not() {
@@ -148,5 +259,38 @@ mod tests {
             ]
         );
         assert_eq!(compare_facts(&before, &before), []);
+    }
+
+    #[test]
+    fn scenes_needs_and_pairs_of_letters_are_told() {
+        let scene = |least: f64, textures: &[&str]| {
+            let textures = textures.iter().map(|name| (*name).to_owned()).collect();
+            Scene { meshes: 1, textures, bounds: Some(([least; 3], [1.0; 3])), ..Scene::default() }
+        };
+        let names = |before: &Facts, after: &Facts| -> Vec<String> {
+            let told = compare_facts(before, after).into_iter();
+            told.map(|it| format!("{}: {:?} -> {:?}", it.name, it.before, it.after)).collect()
+        };
+        let mut before = Facts { scene: Some(scene(0.0, &["wood.png"])), ..Facts::default() };
+        let mut after = Facts { scene: Some(scene(-4.0, &[])), ..Facts::default() };
+        before.needs = vec!["wood.png".to_owned()];
+        assert_eq!(
+            names(&before, &after),
+            [
+                r#"extent: Some("1 × 1 × 1, from 0, 0, 0 to 1, 1, 1") -> Some("5 × 5 × 5, from -4, -4, -4 to 1, 1, 1")"#,
+                r#"needed files: Some("wood.png") -> None"#,
+                r#"textures: Some("wood.png") -> None"#,
+            ]
+        );
+        let face = |units: i32| Face {
+            effects: vec![FeatureEffect { tag: "kern".into(), places: 1, hash: format!("{units:08}") }],
+            kerning: vec![Kerning { pair: "AV".into(), units }],
+            ..Face::default()
+        };
+        (before, after) = (Facts::default(), Facts::default());
+        (before.faces, after.faces) = (vec![face(-50)], vec![face(-250)]);
+        let told = names(&before, &after);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert_eq!(told[1], r#"kerning of AV: Some("-50") -> Some("-250")"#);
     }
 }

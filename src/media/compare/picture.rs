@@ -83,31 +83,83 @@ pub struct PictureDiff {
     pub regions: Vec<Region>,
 }
 
+/// Where two pictures of one size may differ: outside of it, all bytes are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extent {
+    pub left: usize,
+    pub top: usize,
+    /// The first column behind it.
+    pub right: usize,
+    /// The first row below it.
+    pub bottom: usize,
+}
+
+impl Extent {
+    /// `None` when they do not differ at all.
+    pub fn of(before: &Pixels, after: &Pixels) -> Option<Self> {
+        let length = before.width as usize * 4;
+        let rows = || before.bytes.chunks_exact(length).zip(after.bytes.chunks_exact(length)).enumerate();
+        let (top, _) = rows().find(|(_, (one, other))| one != other)?;
+        let (mut left, mut right, mut bottom) = (length, 0, top + 1);
+        for (number, (one, other)) in rows().skip(top).filter(|(_, (one, other))| one != other) {
+            bottom = number + 1;
+            // Only what would make it wider is looked at.
+            if one[..left] != other[..left] {
+                left = first_other(&one[..left], &other[..left]);
+            }
+            if one[right..] != other[right..] {
+                right += last_other(&one[right..], &other[right..]) + 1;
+            }
+        }
+        Some(Self { left: left / 4, top, right: right.div_ceil(4), bottom })
+    }
+}
+
+fn first_other(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).position(|(one, other)| one != other).unwrap_or(one.len())
+}
+
+fn last_other(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).rposition(|(one, other)| one != other).unwrap_or(0)
+}
+
 /// Pixels with what is often asked of them.
 pub(super) struct Canvas<'p> {
     pub width: u32,
     pub height: u32,
     pub bytes: &'p [u8],
-    /// Brightness on white, from 0 to 255.
-    pub lumas: Vec<f32>,
+    /// The first row of which brightness is known.
+    top: u32,
+    /// Brightness on white, from 0 to 255, of the rows that may differ and those beside them.
+    lumas: Vec<f32>,
 }
 
 impl<'p> Canvas<'p> {
-    fn new(pixels: &'p Pixels) -> Self {
-        let lumas = pixels.bytes.par_chunks_exact(4).map(|pixel| {
+    pub fn new(pixels: &'p Pixels, extent: Option<Extent>) -> Self {
+        let length = pixels.width as usize * 4;
+        let rows = extent.map_or(0..0, |it| {
+            it.top.saturating_sub(1) * length..(it.bottom * length + length).min(pixels.bytes.len())
+        });
+        let top = (rows.start / length) as u32;
+        let lumas = pixels.bytes[rows].par_chunks_exact(4).map(|pixel| {
             let [red, green, blue] = on_ground(pixel, 255.0);
             0.298_895_3 * red + 0.586_622_5 * green + 0.114_482_2 * blue
         });
         let (width, height) = (pixels.width, pixels.height);
-        Self { width, height, bytes: &pixels.bytes, lumas: lumas.collect() }
+        Self { width, height, bytes: &pixels.bytes, top, lumas: lumas.collect() }
     }
 
     fn at(&self, x: u32, y: u32) -> usize {
         y as usize * self.width as usize + x as usize
     }
 
+    /// Brightness of a pixel in a row that may differ, or beside one.
     pub fn luma(&self, x: u32, y: u32) -> f32 {
-        self.lumas[self.at(x, y)]
+        self.lumas[self.at(x, y - self.top)]
+    }
+
+    fn row(&self, y: u32) -> &[u8] {
+        &self.bytes[self.at(0, y) * 4..self.at(0, y + 1) * 4]
     }
 
     pub fn pixel(&self, x: u32, y: u32) -> &[u8] {
@@ -119,9 +171,13 @@ impl<'p> Canvas<'p> {
 /// Compares two pictures of one size.
 pub fn compare(before: &Pixels, after: &Pixels, sensitivity: Sensitivity) -> (PictureDiff, DifferenceMap) {
     let (width, height) = (before.width.min(after.width), before.height.min(after.height));
-    let (old, new) = (Canvas::new(before), Canvas::new(after));
+    let extent = Extent::of(before, after);
+    let (old, new) = (Canvas::new(before, extent), Canvas::new(after, extent));
     let least = DISTANCE_MAX * (sensitivity.threshold * sensitivity.threshold) as f32;
     let rows = (0..height).into_par_iter().map(|y| {
+        if old.row(y) == new.row(y) {
+            return Row { verdicts: vec![Verdict::Same; width as usize], ..Row::default() };
+        }
         let mut row = Row { verdicts: Vec::with_capacity(width as usize), ..Row::default() };
         for x in 0..width {
             let (one, other) = (old.pixel(x, y), new.pixel(x, y));
@@ -160,7 +216,7 @@ pub fn compare(before: &Pixels, after: &Pixels, sensitivity: Sensitivity) -> (Pi
         faint_pixels: count(Verdict::Faint),
         edge_pixels: count(Verdict::Edge),
         greatest_distance: rounded(f64::from((greatest / DISTANCE_MAX).sqrt()), 1.0),
-        similarity: rounded(similarity(&old, &new), 1.0),
+        similarity: rounded(extent.map_or(1.0, |extent| similarity(&old, &new, extent)), 1.0),
         alpha_changed,
         regions: regions(&map),
     };
@@ -195,6 +251,9 @@ fn rounded(value: f64, whole: f64) -> f64 {
 
 /// A pixel's colour on a grey ground.
 pub(super) fn on_ground(pixel: &[u8], ground: f32) -> [f32; 3] {
+    if pixel[3] == 255 {
+        return [f32::from(pixel[0]), f32::from(pixel[1]), f32::from(pixel[2])];
+    }
     let alpha = f32::from(pixel[3]) / 255.0;
     [pixel[0], pixel[1], pixel[2]].map(|value| ground + (f32::from(value) - ground) * alpha)
 }

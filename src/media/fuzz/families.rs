@@ -54,6 +54,13 @@ pub const TARGETS: &[Target] = &[
         |bytes| look(bytes, &format::KRA),
     )
     .with_memory(64 << 20),
+    Target::new(
+        "media: Photoshop document",
+        &["media/psd/layer.rs", "media/psd/channel.rs", "media/psd/planes.rs", "media/psd/resource.rs"],
+        || vec![photoshop_seed()],
+        |bytes| look(bytes, &format::PSD),
+    )
+    .with_memory(64 << 20),
 ];
 
 /// Facts, prints of layers and a small picture, as the closed process makes them.
@@ -267,4 +274,24 @@ fn film_seeds() -> Vec<Vec<u8>> {
     .concat();
     let movie = [part(b"mvhd", &times), part(b"trak", &part(b"mdia", &media))].concat();
     vec![[part(b"ftyp", b"isom\0\0\0\0isom"), part(b"moov", &movie)].concat()]
+}
+
+/// A document of 4 by 4 pixels with one layer, which has a mask with parameters, ranges of levels and a name in
+/// Unicode (Adobe Photoshop File Formats Specification, "Layer and Mask Information Section").
+fn photoshop_seed() -> Vec<u8> {
+    let bounds = [0u32, 0, 4, 4].map(u32::to_be_bytes).concat();
+    let mask = [&bounds[..], &[0, 1 << 4, 3, 128], &1.5f64.to_be_bytes(), &[0; 2]].concat();
+    let ranges = [0, 0, 255, 255].repeat(8);
+    let name = [&2u32.to_be_bytes()[..], &[0, b'A', 0, b'B']].concat();
+    let sized = |part: &[u8]| [&(part.len() as u32).to_be_bytes()[..], part].concat();
+    let extra =
+        [sized(&mask), sized(&ranges), b"\x03Art".to_vec(), b"8BIMluni".to_vec(), sized(&name)].concat();
+    let channels = [0i16, 1, 2, -2].map(|id| [&id.to_be_bytes()[..], &18u32.to_be_bytes()].concat()).concat();
+    let record = [&bounds[..], &[0, 4], &channels, b"8BIMnorm", &[200, 0, 8, 0], &sized(&extra)].concat();
+    let plane = [&[0, 0][..], &[7; 16]].concat();
+    let mut layers = [&1i16.to_be_bytes()[..], &record, &plane.repeat(4)].concat();
+    layers.resize(layers.len().next_multiple_of(4), 0);
+    let head = [&b"8BPS\0\x01\0\0\0\0\0\0\0\x03"[..], &bounds[8..], &[0, 8, 0, 3]].concat();
+    let both = [sized(&layers), vec![0; 4]].concat();
+    [head, vec![0; 8], sized(&both), vec![0, 0], vec![9; 48]].concat()
 }

@@ -82,7 +82,7 @@ pub(super) fn stl(bytes: &[u8]) -> Result<Model, DecodeError> {
         let vertices = text.lines().filter_map(|line| line.trim_start().strip_prefix("vertex"));
         let point = |line: &str| {
             let mut words = line.split_whitespace().map(str::parse::<f32>);
-            Some(upright([words.next()?.ok()?, words.next()?.ok()?, words.next()?.ok()?]))
+            Some([words.next()?.ok()?, words.next()?.ok()?, words.next()?.ok()?])
         };
         vertices.take(TRIANGLES_MAX * 3).filter_map(point).collect()
     };
@@ -94,7 +94,7 @@ pub(super) fn stl(bytes: &[u8]) -> Result<Model, DecodeError> {
     if piece.triangles.is_empty() {
         return Err(DecodeError::Damaged("there is no triangle in it".to_owned()));
     }
-    let mut model = Model::default();
+    let mut model = Model { third_up: true, ..Model::default() };
     let distinct: BTreeSet<[u32; 3]> = points.iter().map(|point| point.map(f32::to_bits)).collect();
     model.scene.meshes = 1;
     model.scene.faces = piece.triangles.len() as u64;
@@ -111,9 +111,5 @@ fn facet(bytes: &[u8]) -> [[f32; 3]; 3] {
             .and_then(|rest| rest.first_chunk::<4>())
             .map_or(0.0, |number| f32::from_le_bytes(*number))
     };
-    std::array::from_fn(|corner| upright(std::array::from_fn(|axis| number(12 + corner * 12 + axis * 4))))
-}
-
-fn upright([x, y, z]: [f32; 3]) -> [f32; 3] {
-    [x, z, -y]
+    std::array::from_fn(|corner| std::array::from_fn(|axis| number(12 + corner * 12 + axis * 4)))
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 
 use super::PsdError;
 use super::reader::Reader;
+use crate::media::colour::curved;
 use crate::media::input::Input;
 
 /// Longest row, in bytes: the longest side in the deepest form.
@@ -223,27 +224,57 @@ impl Read for Range<'_, '_> {
     }
 }
 
+/// What a channel's numbers stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// Colour: with 32 bits it is light, and what is shown has the curve of sRGB (IEC 61966-2-1).
+    Colour,
+    /// A share, as of opacity: there is no curve in any depth.
+    Share,
+}
+
 /// A row's samples as numbers from 0 to 255; more than 8 bits are rounded, and values beyond 1 of 32
 /// bits are cut.
-pub(super) fn to_bytes(row: &[u8], depth: u16, width: usize, out: &mut Vec<u8>) {
+pub(super) fn to_bytes(row: &[u8], depth: u16, width: usize, meaning: Meaning, out: &mut Vec<u8>) {
     out.clear();
     match depth {
-        1 => out.extend((0..width).map(|at| if row[at / 8] >> (7 - at % 8) & 1 == 1 { 0 } else { 255 })),
-        16 => out.extend(row.chunks_exact(2).map(|pair| {
-            let value = u32::from(u16::from_be_bytes([pair[0], pair[1]]));
-            ((value * 255 + 32_767) / 65_535) as u8
-        })),
-        32 => out.extend(row.chunks_exact(4).map(|pixel| {
-            let value = f32::from_be_bytes([pixel[0], pixel[1], pixel[2], pixel[3]]);
-            // Deep documents are linear; what is shown has the curve of sRGB (IEC 61966-2-1).
-            (srgb(if value.is_finite() { value.clamp(0.0, 1.0) } else { 0.0 }) * 255.0).round() as u8
+        1 => out.extend((0..width).map(|at| if bit(row, at) { 0 } else { 255 })),
+        16 => out.extend(row.as_chunks::<2>().0.iter().map(|pair| to_byte(u16::from_be_bytes(*pair)))),
+        32 => out.extend(row.as_chunks::<4>().0.iter().map(|value| match meaning {
+            Meaning::Colour => curved(unit(*value)),
+            Meaning::Share => (unit(*value) * 255.0).round() as u8,
         })),
         _ => out.extend_from_slice(row),
     }
 }
 
-fn srgb(linear: f32) -> f32 {
-    if linear <= 0.003_130_8 { linear * 12.92 } else { 1.055 * linear.powf(1.0 / 2.4) - 0.055 }
+/// A row's samples as numbers from 0 to 65,535, without a curve: light stays light.
+pub(super) fn to_words(row: &[u8], depth: u16, width: usize, out: &mut Vec<u16>) {
+    out.clear();
+    match depth {
+        1 => out.extend((0..width).map(|at| if bit(row, at) { 0 } else { u16::MAX })),
+        16 => out.extend(row.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair))),
+        32 => out.extend(
+            row.as_chunks::<4>().0.iter().map(|value| (unit(*value) * f32::from(u16::MAX)).round() as u16),
+        ),
+        _ => out.extend(row.iter().map(|value| u16::from(*value) * 257)),
+    }
+}
+
+/// A number of 16 bits as one of 8.
+pub(super) fn to_byte(value: u16) -> u8 {
+    ((u32::from(value) * 255 + 32_767) / 65_535) as u8
+}
+
+/// A bit that is set is ink.
+fn bit(row: &[u8], at: usize) -> bool {
+    row[at / 8] >> (7 - at % 8) & 1 == 1
+}
+
+/// A sample of 32 bits, from 0 to 1; what is no number is dark.
+fn unit(bytes: [u8; 4]) -> f32 {
+    let value = f32::from_be_bytes(bytes);
+    if value.is_finite() { value.clamp(0.0, 1.0) } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -302,11 +333,23 @@ mod tests {
     #[test]
     fn depths_become_bytes() {
         let mut out = Vec::new();
-        to_bytes(&[0b1010_0000], 1, 3, &mut out);
+        let colour = Meaning::Colour;
+        to_bytes(&[0b1010_0000], 1, 3, colour, &mut out);
         assert_eq!(out, [0, 255, 0]);
-        to_bytes(&[0xff, 0xff, 0x80, 0x80], 16, 2, &mut out);
+        to_bytes(&[0xff, 0xff, 0x80, 0x80], 16, 2, colour, &mut out);
         assert_eq!(out, [255, 128]);
-        to_bytes(&[f32::NAN.to_be_bytes(), 7f32.to_be_bytes()].concat(), 32, 2, &mut out);
+        to_bytes(&[f32::NAN.to_be_bytes(), 7f32.to_be_bytes()].concat(), 32, 2, colour, &mut out);
         assert_eq!(out, [0, 255]);
+        // A quarter of the light is the level of half the lightness; a quarter of opacity is a quarter.
+        let quarter = 0.25f32.to_be_bytes();
+        to_bytes(&quarter, 32, 1, colour, &mut out);
+        assert_eq!(out, [137]);
+        to_bytes(&quarter, 32, 1, Meaning::Share, &mut out);
+        assert_eq!(out, [64]);
+        let mut words = Vec::new();
+        to_words(&quarter, 32, 1, &mut words);
+        assert_eq!(words, [16_384]);
+        to_words(&[0x80, 0xff], 8, 2, &mut words);
+        assert_eq!(words, [0x8080, 0xffff]);
     }
 }

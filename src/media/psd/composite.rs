@@ -1,13 +1,14 @@
 //! Puts layers together as Photoshop does: groups, masks, clipping, opacity, blend modes.
 //!
-//! Adjustment layers and effects are not drawn; [`Composed::left_out`] names them.
+//! Adjustments, fills and curves that have no pixels in the document, and effects are not drawn, and colours are
+//! mixed as red, green and blue are in sRGB; [`Composed::left_out`] names what of a document is other than that.
 
 mod blend;
 mod stack;
 
 use super::layer::Bounds;
 use super::render::{Canvas, render_layer, render_mask};
-use super::{Document, LayerRecord, PsdError};
+use super::{Document, LayerRecord, Mode, PsdError, Section};
 use crate::media::input::Input;
 use blend::Blend;
 pub use blend::name as blend_name;
@@ -18,7 +19,8 @@ use stack::{Node, stack};
 pub struct Composed {
     /// The picture, as large as the document.
     pub canvas: Canvas,
-    /// What was not drawn: the layer's name and why.
+    /// What was not drawn, or in another way than Photoshop does: the layer's name, empty for the whole document,
+    /// and why.
     pub left_out: Vec<(String, &'static str)>,
 }
 
@@ -26,9 +28,22 @@ pub struct Composed {
 pub fn compose(input: &mut Input<'_>, document: &Document) -> Result<Composed, PsdError> {
     let header = &document.header;
     let mut painter = Painter { input, document, left_out: Vec::new() };
+    if let Some(why) = mixed_otherwise(document) {
+        painter.left_out.push((String::new(), why));
+    }
     let mut canvas = Canvas::new(0, 0, header.width, header.height)?;
     painter.draw_all(&stack(&document.layers), &mut canvas)?;
     Ok(Composed { canvas, left_out: painter.left_out })
+}
+
+/// Why colours of this document would be mixed in another space.
+fn mixed_otherwise(document: &Document) -> Option<&'static str> {
+    match document.header.mode {
+        _ if document.header.depth == 32 => Some("mixing of light"),
+        Mode::Cmyk => Some("mixing of inks"),
+        Mode::Lab => Some("mixing of L*a*b*"),
+        _ => None,
+    }
 }
 
 struct Painter<'p, 'i, 'd> {
@@ -89,13 +104,14 @@ impl Painter<'_, '_, '_> {
         opacity: f32,
         canvas: &mut Canvas,
     ) -> Result<(), PsdError> {
+        self.note_undrawn(record);
         let mask = render_mask(self.input, self.document, record)?;
         if opacity >= 1.0 && mask.is_none() {
             return self.draw_all(children, canvas);
         }
         let mut above = canvas.clone();
         self.draw_all(children, &mut above)?;
-        let outside = record.mask.map_or(255, |mask| mask.outside);
+        let outside = record.mask.map_or(255, |mask| mask.dense(mask.outside));
         let width = canvas.width as usize;
         let pairs = canvas.pixels.chunks_exact_mut(4).zip(above.pixels.chunks_exact(4));
         for (at, (below, above)) in pairs.enumerate() {
@@ -106,11 +122,37 @@ impl Painter<'_, '_, '_> {
         Ok(())
     }
 
+    /// Takes note of what of a layer or group is not drawn.
+    fn note_undrawn(&mut self, record: &LayerRecord) {
+        let mut why = record.undrawn.clone();
+        if record.effects {
+            why.push("effects");
+        }
+        let is_layer = record.section == Section::Layer;
+        // A mask of curves is in the pixels, or in the mask of pixels.
+        if record.shape && record.mask.is_none() && !(is_layer && record.has_pixels()) {
+            why.push("a mask of curves");
+        }
+        if record.adjustment.is_some() {
+            why.push("an adjustment of the layers below");
+        } else if record.fill_of.is_some() && !record.has_pixels() {
+            why.push("a fill");
+        }
+        if record.text.is_some() {
+            why.push("the curve by which the edges of text are mixed");
+        }
+        if record.blend == *b"diss" && (record.opacity < 255 || record.fill < 255 || is_layer) {
+            why.push("dissolving");
+        }
+        if record.fill < 255 && Blend::of(record.blend).fills_otherwise() {
+            why.push("the fill opacity of its blend mode");
+        }
+        self.left_out.extend(why.into_iter().map(|why| (record.name.clone(), why)));
+    }
+
     /// The pixels of a layer or an isolated group, with its mask applied.
     fn pixels_of(&mut self, node: &Node, record: &LayerRecord) -> Result<Option<Canvas>, PsdError> {
-        if record.effects {
-            self.left_out.push((record.name.clone(), "effects"));
-        }
+        self.note_undrawn(record);
         let mut canvas = match node {
             Node::Group { children, .. } => {
                 let header = &self.document.header;
@@ -119,15 +161,14 @@ impl Painter<'_, '_, '_> {
                 canvas
             }
             Node::Layer(_) => {
-                if record.adjustment.is_some() {
-                    self.left_out.push((record.name.clone(), "an adjustment of the layers below"));
+                if record.adjustment.is_some() || !record.has_pixels() {
                     return Ok(None);
                 }
                 render_layer(self.input, self.document, record)?
             }
         };
         if let Some(mask) = render_mask(self.input, self.document, record)? {
-            let outside = record.mask.map_or(255, |mask| mask.outside);
+            let outside = record.mask.map_or(255, |mask| mask.dense(mask.outside));
             let (width, left, top) = (canvas.width as usize, canvas.left, canvas.top);
             for (at, pixel) in canvas.pixels.chunks_exact_mut(4).enumerate() {
                 let (x, y) = (left + (at % width) as i64, top + (at / width) as i64);

@@ -60,6 +60,16 @@ pub struct Mask {
     pub outside: u8,
     /// Whether it is switched off.
     pub disabled: bool,
+    /// How much of it counts, from 0 to 255: with less it hides less.
+    pub density: u8,
+}
+
+impl Mask {
+    /// A level of the mask as its density lets it count.
+    pub fn dense(&self, level: u8) -> u8 {
+        let hidden = u32::from(255 - level) * u32::from(self.density);
+        255 - ((hidden + 127) / 255) as u8
+    }
 }
 
 /// One record.
@@ -95,8 +105,22 @@ pub struct LayerRecord {
     pub shape: bool,
     /// The block that makes it an adjustment of what is below.
     pub adjustment: Option<[u8; 4]>,
-    /// Whether it has effects.
+    /// The block that makes it a fill of one colour, a gradient or a pattern.
+    pub fill_of: Option<[u8; 4]>,
+    /// Whether it has effects that are switched on.
     pub effects: bool,
+    /// Whether the newer words for effects were there.
+    pub(super) effects_told: bool,
+    /// What else of it our own composite does not draw.
+    pub undrawn: Vec<&'static str>,
+}
+
+impl LayerRecord {
+    /// Whether there are pixels in it; curves and fills are in them already.
+    pub fn has_pixels(&self) -> bool {
+        let has_colour = self.channels.iter().any(|channel| channel.id >= 0 && channel.length > 2);
+        has_colour && self.bounds.width() > 0 && self.bounds.height() > 0
+    }
 }
 
 /// What the layer section holds.
@@ -129,9 +153,16 @@ pub(super) fn read_section(
     reader.skip(masks)?;
     while reader.at() + 12 <= end {
         let Some(block) = read_block_head(reader, header)? else { break };
-        if matches!(&block.key, b"Lr16" | b"Lr32" | b"Layr") && found.layers.is_empty() {
-            let end = reader.at() + block.length;
-            found = read_layers(reader, header, end)?;
+        match &block.key {
+            b"Lr16" | b"Lr32" | b"Layr" if found.layers.is_empty() => {
+                let end = reader.at() + block.length;
+                let deep = read_layers(reader, header, end)?;
+                found.merged_alpha |= deep.merged_alpha;
+                found.layers = deep.layers;
+            }
+            // They say by being there that the merged picture's first further channel is its transparency.
+            b"Mtrn" | b"Mt16" | b"Mt32" => found.merged_alpha = true,
+            _ => {}
         }
         // Blocks of the tail are padded to four bytes.
         let next = block.at + block.length + (4 - block.length % 4) % 4;
@@ -196,9 +227,8 @@ fn read_record(reader: &mut Reader<'_, '_>, header: &Header) -> Result<LayerReco
     reader.skip(1)?;
     let extra = u64::from(reader.u32()?);
     let end = reader.at() + extra;
-    record.mask = read_mask(reader)?;
-    let ranges = u64::from(reader.u32()?);
-    reader.skip(ranges)?;
+    record.mask = read_mask(reader, &mut record.undrawn)?;
+    read_ranges(reader, &mut record.undrawn)?;
     record.name = text::mac_roman(&reader.pascal(4)?);
     while reader.at() + 12 <= end {
         let Some(block) = read_block_head(reader, header)? else { break };
@@ -212,18 +242,52 @@ fn read_record(reader: &mut Reader<'_, '_>, header: &Header) -> Result<LayerReco
     Ok(record)
 }
 
-fn read_mask(reader: &mut Reader<'_, '_>) -> Result<Option<Mask>, PsdError> {
+/// Which flag of a mask says that there are further numbers, and which of those are there.
+const HAS_PARAMETERS: u8 = 1 << 4;
+const USER_DENSITY: u8 = 1;
+const USER_FEATHER: u8 = 1 << 1;
+
+fn read_mask(reader: &mut Reader<'_, '_>, undrawn: &mut Vec<&'static str>) -> Result<Option<Mask>, PsdError> {
     let size = u64::from(reader.u32()?);
     let end = reader.at() + size;
-    let mask = if size >= 18 {
+    let mut mask = None;
+    if size >= 18 {
         let bounds = read_bounds(reader)?;
-        let outside = reader.u8()?;
-        Some(Mask { bounds, outside, disabled: reader.u8()? & 2 != 0 })
-    } else {
-        None
-    };
+        let (outside, flags) = (reader.u8()?, reader.u8()?);
+        let mut density = 255;
+        if flags & HAS_PARAMETERS != 0 && reader.at() < end {
+            let which = reader.u8()?;
+            if which & USER_DENSITY != 0 && reader.at() < end {
+                density = reader.u8()?;
+            }
+            if which & USER_FEATHER != 0
+                && reader.at() + 8 <= end
+                && f64::from_be_bytes(reader.array()?) > 0.0
+            {
+                undrawn.push("the feather of a mask");
+            }
+            if which & !(USER_DENSITY | USER_FEATHER) != 0 {
+                undrawn.push("the density or feather of a mask of curves");
+            }
+        }
+        mask = Some(Mask { bounds, outside, disabled: flags & 2 != 0, density });
+    }
     reader.go_to(end)?;
     Ok(mask)
+}
+
+/// Blending by ranges of levels: two pairs of numbers for each channel, black and white where it is not used.
+fn read_ranges(reader: &mut Reader<'_, '_>, undrawn: &mut Vec<&'static str>) -> Result<(), PsdError> {
+    let size = u64::from(reader.u32()?);
+    let end = reader.at().checked_add(size).ok_or(PsdError::Short)?;
+    let most = (usize::from(CHANNELS_MAX) + 1) * 8;
+    if size <= most as u64 {
+        let all = reader.bytes(size, most)?;
+        if all.as_chunks::<4>().0.iter().any(|range| *range != [0, 0, 255, 255]) {
+            undrawn.push("blending by ranges of levels");
+        }
+    }
+    reader.go_to(end)
 }
 
 /// The beginning of one tagged block.
@@ -267,15 +331,39 @@ fn read_block(reader: &mut Reader<'_, '_>, block: &Block, record: &mut LayerReco
         }
         b"SoLd" | b"SoLE" | b"PlLd" | b"plLd" => record.placed = true,
         b"vmsk" | b"vsms" | b"vscg" | b"vogk" => record.shape = true,
-        b"lfx2" | b"lrFX" | b"lmfx" | b"lfxs" => record.effects = true,
+        b"lfx2" | b"lmfx" | b"lfxs" if block.length <= BLOCK_MAX => {
+            let bytes = reader.bytes(block.length, BLOCK_MAX as usize)?;
+            record.effects = has_effects(&bytes);
+            record.effects_told = true;
+        }
+        // Of these, the older words for the same, each document has some beside the newer ones.
+        b"lrFX" if !record.effects_told => record.effects = true,
+        b"SoCo" | b"GdFl" | b"PtFl" => record.fill_of = Some(block.key),
+        b"knko" if block.length >= 1 && reader.u8()? != 0 => record.undrawn.push("a knockout"),
+        b"clbl" if block.length >= 1 && reader.u8()? == 0 => {
+            record.undrawn.push("clipped layers that blend by themselves");
+        }
+        b"tsly" if block.length >= 1 && reader.u8()? == 0 => {
+            record.undrawn.push("effects beyond the layer's shape");
+        }
+        b"brst" if block.length > 0 => record.undrawn.push("channels that it does not blend into"),
+        b"artb" | b"artd" | b"abdd" => record.undrawn.push("the ground and edges of an artboard"),
         b"levl" | b"curv" | b"brit" | b"hue " | b"hue2" | b"blnc" | b"blwh" | b"phfl" | b"mixr" | b"clrL"
-        | b"nvrt" | b"post" | b"thrs" | b"selc" | b"grdm" | b"expA" | b"vibA" | b"SoCo" | b"GdFl"
-        | b"PtFl" => {
+        | b"nvrt" | b"post" | b"thrs" | b"selc" | b"grdm" | b"expA" | b"vibA" => {
             record.adjustment = Some(block.key);
         }
         _ => {}
     }
     Ok(())
+}
+
+/// Whether effects are switched on, all together and at least one of them: both are items of a descriptor, whose other
+/// items need not be known.
+fn has_effects(bytes: &[u8]) -> bool {
+    const ALL: &[u8] = b"masterFXSwitchbool\0";
+    const ONE: &[u8] = b"enabbool\x01";
+    let has = |item: &[u8]| bytes.windows(item.len()).any(|window| window == item);
+    !has(ALL) && has(ONE)
 }
 
 fn read_divider(

@@ -1,8 +1,9 @@
 //! Pixels of one layer, and of the merged picture.
 
-use super::channel::{Rows, Take, read_rows, to_bytes};
+use super::channel::{Meaning, Rows, Take, read_rows, to_bytes, to_words};
 use super::layer::Bounds;
-use super::{Document, LayerRecord, Mode, PsdError};
+use super::planes::{Mixed, Planes, Slot};
+use super::{Document, Header, LayerRecord, Mode, PsdError};
 use crate::media::input::Input;
 
 /// Most pixels of one canvas: what may be held at once.
@@ -70,7 +71,7 @@ pub fn mask_hash(
     layer: &LayerRecord,
 ) -> Result<Option<String>, PsdError> {
     let Some((bounds, opacity)) = render_mask(input, document, layer)? else { return Ok(None) };
-    let outside = layer.mask.map_or(255, |mask| mask.outside);
+    let outside = layer.mask.map_or(255, |mask| mask.dense(mask.outside));
     // Rows and columns that say what the outside says in any case are written by some programs only.
     let width = bounds.width() as usize;
     let counts = |value: &u8| *value != outside;
@@ -94,30 +95,24 @@ pub fn render_layer(
 ) -> Result<Canvas, PsdError> {
     let Bounds { left, top, .. } = layer.bounds;
     let (width, height) = (layer.bounds.width(), layer.bounds.height());
-    let mut canvas = Canvas::new(i64::from(left), i64::from(top), width, height)?;
-    let mode = document.header.mode;
-    let has_alpha = layer.channels.iter().any(|channel| channel.id == -1);
-    if !has_alpha {
-        canvas.pixels.chunks_exact_mut(4).for_each(|pixel| pixel[3] = 255);
-    }
-    let mut fourth = if mode == Mode::Cmyk { vec![255; canvas.pixels.len() / 4] } else { Vec::new() };
-    let rows = Rows { width, height, depth: document.header.depth, large: document.header.large };
+    let canvas = Canvas::new(i64::from(left), i64::from(top), width, height)?;
+    let Header { mode, depth, large, .. } = document.header;
+    let has_opacity = layer.channels.iter().any(|channel| channel.id == -1);
+    let mut planes = Planes::of_layer(canvas, mode, depth, document.palette.as_deref(), has_opacity);
+    let rows = Rows { width, height, depth, large };
     for channel in &layer.channels {
         let slot = match usize::try_from(channel.id) {
-            Ok(colour) if colour < mode.colours() => colour,
-            Err(_) if channel.id == -1 => 4,
+            Ok(colour) if colour < mode.colours() => Slot::Colour(colour),
+            Err(_) if channel.id == -1 => Slot::Opacity,
             _ => continue,
         };
         let range = (channel.at, channel.at.saturating_add(channel.length));
-        let mut line = Vec::new();
         read_rows(input, range, rows, 1, &mut |_, row, bytes| {
-            to_bytes(bytes, rows.depth, width as usize, &mut line);
-            put(&mut canvas, &mut fourth, mode, slot, row, &line);
+            planes.put(slot, row, bytes);
             Ok(())
         })?;
     }
-    finish_colours(&mut canvas, &fourth, mode, document.palette.as_deref());
-    Ok(canvas)
+    planes.finish(Mixed::No)
 }
 
 /// A layer's mask as opacity, on the mask's own bounds; `None` when it has none that counts.
@@ -130,14 +125,15 @@ pub(super) fn render_mask(
     let Some(channel) = layer.channels.iter().find(|channel| channel.id == -2) else { return Ok(None) };
     let (width, height) = (mask.bounds.width(), mask.bounds.height());
     let canvas = Canvas::new(0, 0, width, height)?;
-    let mut opacity = vec![mask.outside; canvas.pixels.len() / 4];
+    let mut opacity = vec![mask.dense(mask.outside); canvas.pixels.len() / 4];
     let rows = Rows { width, height, depth: document.header.depth, large: document.header.large };
     let mut line = Vec::new();
     let range = (channel.at, channel.at.saturating_add(channel.length));
     read_rows(input, range, rows, 1, &mut |_, row, bytes| {
-        to_bytes(bytes, rows.depth, width as usize, &mut line);
+        to_bytes(bytes, rows.depth, width as usize, Meaning::Share, &mut line);
         let at = row as usize * width as usize;
-        opacity[at..at + line.len()].copy_from_slice(&line);
+        let places = opacity[at..].iter_mut();
+        places.zip(&line).for_each(|(place, level)| *place = mask.dense(*level));
         Ok(())
     })?;
     Ok(Some((mask.bounds, opacity)))
@@ -146,36 +142,41 @@ pub(super) fn render_mask(
 /// The merged picture, made smaller by a whole factor so that no side is longer than `edge`, by
 /// averaging. Memory follows what comes out, not the document's size.
 pub fn merged(input: &mut Input<'_>, document: &Document, edge: u32) -> Result<Canvas, PsdError> {
-    let header = &document.header;
-    let factor = header.width.max(header.height).div_ceil(edge.max(1)).max(1);
-    let (width, height) = (header.width.div_ceil(factor), header.height.div_ceil(factor));
-    let mut canvas = Canvas::new(0, 0, width, height)?;
-    let mut fourth = if header.mode == Mode::Cmyk { vec![255; canvas.pixels.len() / 4] } else { Vec::new() };
-    let alpha_plane = (document.merged_alpha && usize::from(header.channels) > header.mode.colours())
-        .then_some(header.mode.colours() as u32);
-    if alpha_plane.is_none() {
-        canvas.pixels.chunks_exact_mut(4).for_each(|pixel| pixel[3] = 255);
-    }
-    let colours = header.mode.colours().min(usize::from(header.channels)) as u32;
+    let Header { mode, depth, large, channels, width: wide, height: high } = document.header;
+    let factor = wide.max(high).div_ceil(edge.max(1)).max(1);
+    let (width, height) = (wide.div_ceil(factor), high.div_ceil(factor));
+    let canvas = Canvas::new(0, 0, width, height)?;
+    let opacity =
+        (document.merged_alpha && usize::from(channels) > mode.colours()).then_some(mode.colours() as u32);
+    let mut made = Planes::of_merged(canvas, mode, depth, document.palette.as_deref(), opacity.is_some());
+    let colours = mode.colours().min(usize::from(channels)) as u32;
     // An average of palette numbers means nothing: there the first pixel of each square is taken.
-    let averaged = !matches!(header.mode, Mode::Indexed);
+    let averaged = mode != Mode::Indexed;
     let mut sums = Sums { factor, width, count: 0, sums: vec![0; width as usize], averaged };
-    let rows = Rows { width: header.width, height: header.height, depth: header.depth, large: header.large };
-    let mut line = Vec::new();
-    let planes = alpha_plane.map_or(colours, |plane| plane + 1);
+    let rows = Rows { width: wide, height: high, depth, large };
+    let (mut bytes_line, mut words_line) = (Vec::new(), Vec::new());
+    let planes = opacity.map_or(colours, |plane| plane + 1);
     let range = (document.merged_at, input.len());
-    read_planes(input, range, rows, (planes, u32::from(header.channels)), &mut |plane, row, bytes| {
-        let slot = if Some(plane) == alpha_plane { 4 } else { plane as usize };
-        to_bytes(bytes, rows.depth, rows.width as usize, &mut line);
-        sums.add(&line);
-        if (row + 1) % factor == 0 || row + 1 == rows.height {
-            let smaller = sums.take(rows.width);
-            put(&mut canvas, &mut fourth, header.mode, slot, row / factor, &smaller);
+    let is_deep = made.is_deep();
+    read_planes(input, range, rows, (planes, u32::from(channels)), &mut |plane, row, bytes| {
+        let slot = if Some(plane) == opacity { Slot::Opacity } else { Slot::Colour(plane as usize) };
+        if is_deep {
+            to_words(bytes, depth, wide as usize, &mut words_line);
+            sums.add(&words_line);
+        } else {
+            to_bytes(bytes, depth, wide as usize, Meaning::Colour, &mut bytes_line);
+            sums.add(&bytes_line);
+        }
+        if (row + 1) % factor == 0 || row + 1 == high {
+            if is_deep {
+                made.put_words(slot, row / factor, &sums.take(wide, |average| average as u16));
+            } else {
+                made.put_bytes(slot, row / factor, &sums.take(wide, |average| average as u8));
+            }
         }
         Ok(())
     })?;
-    finish_colours(&mut canvas, &fourth, header.mode, document.palette.as_deref());
-    Ok(canvas)
+    made.finish(Mixed::WithWhite)
 }
 
 /// Reads the first `wanted` of `all` planes that stand one after the other.
@@ -209,92 +210,30 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, line: &[u8]) {
+    fn add<T: Copy + Into<u64>>(&mut self, line: &[T]) {
         if self.averaged || self.count == 0 {
             let factor = self.factor as usize;
             for (sum, square) in self.sums.iter_mut().zip(line.chunks(factor)) {
                 *sum += if self.averaged {
-                    square.iter().map(|value| u64::from(*value)).sum::<u64>()
+                    square.iter().map(|value| (*value).into()).sum::<u64>()
                 } else {
-                    u64::from(square[0])
+                    square[0].into()
                 };
             }
         }
         self.count += 1;
     }
 
-    fn take(&mut self, line_width: u32) -> Vec<u8> {
+    fn take<T>(&mut self, line_width: u32, narrow: impl Fn(u64) -> T) -> Vec<T> {
         let (factor, width, count) = (self.factor, self.width, self.count.max(1));
         let smaller = self.sums.iter().enumerate().map(|(at, sum)| {
             let across = if at as u32 + 1 == width { line_width - at as u32 * factor } else { factor };
             let pixels = if self.averaged { u64::from(across) * u64::from(count) } else { 1 };
-            ((sum + pixels / 2) / pixels) as u8
+            narrow((sum + pixels / 2) / pixels)
         });
         let smaller = smaller.collect();
         self.sums.fill(0);
         self.count = 0;
         smaller
     }
-}
-
-/// Puts one row of one channel into its place. Slot 4 is opacity.
-fn put(canvas: &mut Canvas, fourth: &mut [u8], mode: Mode, slot: usize, row: u32, line: &[u8]) {
-    let at = row as usize * canvas.width as usize;
-    if mode == Mode::Cmyk && slot == 3 {
-        fourth[at..at + line.len()].copy_from_slice(line);
-        return;
-    }
-    let channel = if slot == 4 { 3 } else { slot };
-    let pixels = canvas.pixels[at * 4..].chunks_exact_mut(4);
-    pixels.zip(line).for_each(|(pixel, value)| pixel[channel] = *value);
-}
-
-/// Turns what was read into red, green and blue.
-fn finish_colours(canvas: &mut Canvas, fourth: &[u8], mode: Mode, palette: Option<&[u8]>) {
-    for (at, pixel) in canvas.pixels.chunks_exact_mut(4).enumerate() {
-        match mode {
-            Mode::Rgb => {}
-            Mode::Bitmap | Mode::Gray | Mode::Duotone | Mode::Multichannel => {
-                (pixel[1], pixel[2]) = (pixel[0], pixel[0]);
-            }
-            Mode::Indexed => {
-                let number = usize::from(pixel[0]);
-                let colour = |plane: usize| palette.and_then(|all| all.get(plane * 256 + number)).copied();
-                for (plane, value) in pixel[..3].iter_mut().enumerate() {
-                    *value = colour(plane).unwrap_or(0);
-                }
-            }
-            // Ink is written as what it leaves of the paper's white.
-            Mode::Cmyk => {
-                let black = u32::from(fourth[at]);
-                for value in &mut pixel[..3] {
-                    *value = ((u32::from(*value) * black + 127) / 255) as u8;
-                }
-            }
-            Mode::Lab => {
-                let [red, green, blue] = lab([pixel[0], pixel[1], pixel[2]]);
-                pixel[..3].copy_from_slice(&[red, green, blue]);
-            }
-        }
-    }
-}
-
-/// CIE L*a*b* with the white of D50 to sRGB, by way of XYZ adapted to D65 (Bradford).
-fn lab([lightness, green_red, blue_yellow]: [u8; 3]) -> [u8; 3] {
-    let fy = (f32::from(lightness) * 100.0 / 255.0 + 16.0) / 116.0;
-    let fx = fy + (f32::from(green_red) - 128.0) / 500.0;
-    let fz = fy - (f32::from(blue_yellow) - 128.0) / 200.0;
-    let cube =
-        |t: f32| if t > 6.0 / 29.0 { t * t * t } else { 3.0 * (6.0f32 / 29.0).powi(2) * (t - 4.0 / 29.0) };
-    let (x, y, z) = (0.9642 * cube(fx), cube(fy), 0.8251 * cube(fz));
-    let linear = [
-        3.1339 * x - 1.6169 * y - 0.4906 * z,
-        -0.9785 * x + 1.9160 * y + 0.0333 * z,
-        0.0720 * x - 0.2290 * y + 1.4057 * z,
-    ];
-    linear.map(|value| {
-        let value = value.clamp(0.0, 1.0);
-        let curved = if value <= 0.003_130_8 { value * 12.92 } else { 1.055 * value.powf(1.0 / 2.4) - 0.055 };
-        (curved * 255.0).round() as u8
-    })
 }

@@ -21,6 +21,9 @@ pub struct Resources {
     pub xmp: Option<Vec<u8>>,
     /// A small JPEG picture of the document.
     pub thumbnail: Option<Vec<u8>>,
+    /// Whether the document says that the picture stored in it is none: it was saved without one, and white stands
+    /// in its place.
+    pub unmerged: bool,
     /// How many resources there are in all.
     pub count: u64,
 }
@@ -58,6 +61,8 @@ fn keep(found: &mut Resources, id: u16, size: u64, reader: &mut Reader<'_, '_>) 
         // Format, width, height, bytes per row, sizes, depth, planes: 28 bytes before the JPEG.
         1036 if size > 28 => found.thumbnail = Some(take()?.split_off(28)),
         1039 => found.profile = Some(take()?),
+        // A version of four bytes, and whether there is a merged picture.
+        1057 if size >= 5 => found.unmerged = take()?.get(4) == Some(&0),
         1058 => found.exif = Some(take()?),
         1060 => found.xmp = Some(take()?),
         _ => {}

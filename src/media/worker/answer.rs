@@ -1,7 +1,9 @@
 //! What a child says, byte by byte: a tag, and what belongs to it up to the end.
 
+use crate::media::embedding::{EDITS_MAX, Edit};
 use crate::media::facts::Facts;
 use crate::media::format;
+use crate::media::light::Light;
 use crate::media::pixels::Pixels;
 
 /// Longest reason of a fault, in bytes.
@@ -14,6 +16,10 @@ pub enum Answer {
     Facts(Box<Facts>),
     /// A picture.
     Picture(Pixels),
+    /// A picture as numbers of light.
+    Light(Light),
+    /// How to put a packet into the file.
+    Edits(Vec<Edit>),
     /// The format has no picture to give.
     NoPicture,
     /// The file is at fault, and why.
@@ -44,12 +50,16 @@ impl Answer {
                 bytes.extend(serde_json::to_vec(facts).unwrap_or_default());
                 bytes
             }
-            Self::Picture(pixels) => {
-                let mut bytes = Vec::with_capacity(9 + pixels.bytes.len());
-                bytes.push(2);
-                bytes.extend(pixels.width.to_le_bytes());
-                bytes.extend(pixels.height.to_le_bytes());
-                bytes.extend(&pixels.bytes);
+            Self::Picture(pixels) => sized(2, (pixels.width, pixels.height), &pixels.bytes),
+            Self::Light(light) => sized(5, (light.width, light.height), &light.bytes),
+            Self::Edits(edits) => {
+                let mut bytes = vec![6];
+                for edit in edits {
+                    bytes.extend(edit.at.to_le_bytes());
+                    bytes.extend(edit.removed.to_le_bytes());
+                    bytes.extend((edit.inserted.len() as u32).to_le_bytes());
+                    bytes.extend(&edit.inserted);
+                }
                 bytes
             }
             Self::NoPicture => vec![3],
@@ -73,12 +83,15 @@ impl Answer {
                 }
                 Ok(Self::Facts(Box::new(facts)))
             }
+            5 => {
+                let (width, height, rest) = size(rest)?;
+                Light::new(width, height, rest.to_vec()).map(Self::Light).map_err(|_| AnswerError::Form)
+            }
             2 => {
-                let (width, rest) = rest.split_first_chunk::<4>().ok_or(AnswerError::Form)?;
-                let (height, rest) = rest.split_first_chunk::<4>().ok_or(AnswerError::Form)?;
-                let (width, height) = (u32::from_le_bytes(*width), u32::from_le_bytes(*height));
+                let (width, height, rest) = size(rest)?;
                 Pixels::new(width, height, rest.to_vec()).map(Self::Picture).map_err(|_| AnswerError::Form)
             }
+            6 => edits(rest).map(Self::Edits).ok_or(AnswerError::Form),
             3 if rest.is_empty() => Ok(Self::NoPicture),
             4 if rest.len() <= REASON_MAX => {
                 Ok(Self::Fault(std::str::from_utf8(rest).map_err(|_| AnswerError::Form)?.to_owned()))
@@ -86,6 +99,43 @@ impl Answer {
             _ => Err(AnswerError::Form),
         }
     }
+}
+
+/// A tag, a size, and what has it.
+fn sized(tag: u8, (width, height): (u32, u32), content: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(9 + content.len());
+    bytes.push(tag);
+    bytes.extend(width.to_le_bytes());
+    bytes.extend(height.to_le_bytes());
+    bytes.extend(content);
+    bytes
+}
+
+/// Edits one after the other, as many as a file may have.
+fn edits(mut bytes: &[u8]) -> Option<Vec<Edit>> {
+    let mut edits = Vec::new();
+    while !bytes.is_empty() {
+        let (at, rest) = bytes.split_first_chunk::<8>()?;
+        let (removed, rest) = rest.split_first_chunk::<8>()?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        let (inserted, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        if edits.len() >= EDITS_MAX {
+            return None;
+        }
+        edits.push(Edit {
+            at: u64::from_le_bytes(*at),
+            removed: u64::from_le_bytes(*removed),
+            inserted: inserted.to_vec(),
+        });
+        bytes = rest;
+    }
+    Some(edits)
+}
+
+fn size(bytes: &[u8]) -> Result<(u32, u32, &[u8]), AnswerError> {
+    let (width, rest) = bytes.split_first_chunk::<4>().ok_or(AnswerError::Form)?;
+    let (height, rest) = rest.split_first_chunk::<4>().ok_or(AnswerError::Form)?;
+    Ok((u32::from_le_bytes(*width), u32::from_le_bytes(*height), rest))
 }
 
 #[cfg(test)]
@@ -99,6 +149,8 @@ mod tests {
         for answer in [
             Answer::Facts(Box::new(facts)),
             Answer::Picture(pixels),
+            Answer::Light(Light::new(2, 1, vec![5; 16]).expect("light")),
+            Answer::Edits(vec![Edit { at: 7, removed: 1, inserted: vec![1, 2] }; 2]),
             Answer::NoPicture,
             Answer::Fault("it is cut".into()),
         ] {
@@ -111,6 +163,8 @@ mod tests {
             b"\x02\x01\0\0\0\xff\xff\xff\xff",
             b"\x03x",
             b"\x04\xff",
+            b"\x05\xff\xff\xff\xff\x01\0\0\0",
+            b"\x06\x01",
             b"\x09",
         ] {
             assert!(Answer::decode(bytes).is_err(), "{bytes:?}");

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use super::jail::{Walls, lock_up};
 use super::{Answer, Job, player};
 use crate::media::decoder::{self, DecodeError, Wanted};
-use crate::media::format::{self, Format};
+use crate::media::embedding;
+use crate::media::format::{self, Family, Format};
 use crate::media::input::{Input, Source};
 use crate::media::stand_in_fonts;
 
@@ -25,7 +26,9 @@ pub fn serve(arguments: &[String], source: &mut dyn Source, out: &mut dyn Write)
         return player::become_program(arguments).map(|()| true);
     }
     let Some(request) = Request::parse(arguments) else { return Ok(false) };
-    if *request.format == format::SVG {
+    let is_set = matches!(request.format.family, Family::Text | Family::Document)
+        && matches!(request.job, Job::Picture { .. });
+    if *request.format == format::SVG || is_set {
         stand_in_fonts::take_in();
     }
     let walls = lock_up(request.memory, request.seconds)?;
@@ -52,6 +55,8 @@ impl Request {
             [job] if job == "facts" => Job::Facts,
             [job] if job == "layers" => Job::Layers,
             [job, edge] if job == "picture" => Job::Picture { edge: edge.parse().ok()? },
+            [job, packet] if job == "embed" => Job::Embed { packet: packet.parse().ok()? },
+            [job, edge] if job == "light" => Job::Light { edge: edge.parse().ok()? },
             [job, layer, edge] if job == "layer" => {
                 Job::Layer { layer: layer.parse().ok()?, edge: edge.parse().ok()? }
             }
@@ -74,6 +79,8 @@ fn answer(request: &Request, walls: Walls, source: &mut dyn Source) -> Answer {
     let result = match request.job {
         Job::Facts | Job::Layers => facts(&mut input, request, walls),
         Job::Picture { edge } => picture(&mut input, request.format, None, edge),
+        Job::Embed { packet } => embed(input, request.format, packet),
+        Job::Light { edge } => light(&mut input, request.format, edge),
         Job::Layer { layer, edge } => picture(&mut input, request.format, Some(layer), edge),
     };
     result.unwrap_or_else(|error| Answer::Fault(error.to_string()))
@@ -88,6 +95,20 @@ fn facts(input: &mut Input<'_>, request: &Request, walls: Walls) -> Result<Answe
         facts.note(missing);
     }
     Ok(Answer::Facts(Box::new(facts)))
+}
+
+fn embed(mut input: Input<'_>, format: &'static Format, packet: u64) -> Result<Answer, DecodeError> {
+    let start = input.len().saturating_sub(packet);
+    let packet = input.exactly_at(start, usize::try_from(packet).unwrap_or(0).min(embedding::PACKET_MAX))?;
+    let text =
+        std::str::from_utf8(&packet).map_err(|_| DecodeError::Damaged("the packet is no text".to_owned()))?;
+    let mut input = input.shortened(packet.len() as u64);
+    embedding::edits(&mut input, format, text).map(Answer::Edits)
+}
+
+fn light(input: &mut Input<'_>, format: &'static Format, edge: u32) -> Result<Answer, DecodeError> {
+    let Some(decoder) = decoder::decoder(format) else { return Ok(Answer::NoPicture) };
+    Ok(decoder.light(input, format, Wanted { edge })?.map_or(Answer::NoPicture, Answer::Light))
 }
 
 fn picture(

@@ -28,7 +28,7 @@ const POSTER_AT: (f64, f64) = (0.1, 30.0);
 /// The programs that films are read with.
 #[derive(Debug, Clone)]
 pub struct FilmPrograms {
-    ffmpeg: PathBuf,
+    pub(super) ffmpeg: PathBuf,
     ffprobe: PathBuf,
 }
 
@@ -84,7 +84,7 @@ impl Workers {
         self.films.is_some()
     }
 
-    fn film_programs(&self) -> Result<&FilmPrograms, WorkerError> {
+    pub(super) fn film_programs(&self) -> Result<&FilmPrograms, WorkerError> {
         self.films.as_ref().ok_or(WorkerError::NoFilmPrograms)
     }
 
@@ -129,7 +129,8 @@ impl Workers {
             let most = plan.most.min(1 << 40).to_string();
             command.args(["-frames:v", &most, "-f", "rawvideo", "pipe:1"]);
         })?;
-        let played = watch(&mut child, length as usize, plan, each);
+        let bounds = (plan.seconds, plan.most);
+        let played = watch(&mut child, (length as usize, false), bounds, self.stop, each);
         let _ = child.kill();
         let _ = child.wait();
         played
@@ -202,7 +203,7 @@ impl Workers {
     }
 
     /// Starts a program in a child that closes itself in first.
-    fn player(
+    pub(super) fn player(
         &self,
         program: &Path,
         file: File,
@@ -221,7 +222,7 @@ impl Workers {
 
 /// The reader of the container, which is told and never guessed: what only says that it is a film is
 /// not taken for a list of other files. None of these opens another file unless it is asked to.
-fn demuxer(format: &Format) -> Result<&'static [&'static str], WorkerError> {
+pub(super) fn demuxer(format: &Format) -> Result<&'static [&'static str], WorkerError> {
     Ok(match format.id {
         "mp4" | "mov" | "avif" | "heic" => &["-f", "mov", "-enable_drefs", "0"],
         "mkv" | "webm" => &["-f", "matroska"],
@@ -256,35 +257,44 @@ fn seconds_of(facts: &Facts) -> f64 {
     facts.timing.as_ref().map_or(0.0, |timing| timing.seconds).clamp(0.0, 1e7)
 }
 
-fn size_of(facts: &Facts, edge: u32) -> Result<(u32, u32), WorkerError> {
+pub(super) fn size_of(facts: &Facts, edge: u32) -> Result<(u32, u32), WorkerError> {
     let picture = facts.picture.as_ref();
     let size = picture.and_then(|it| sheet::size_within((it.width, it.height), edge));
     size.ok_or_else(|| WorkerError::File { reason: "there is no picture in it".to_owned() })
 }
 
-/// Takes frames as they come, until there are enough, time runs out or the program ends.
-fn watch(
+/// Takes pieces of one length as they come, until there are enough, time runs out or the program ends. Where
+/// `is_cut`, the last may be shorter: else one that is not whole is none.
+pub(super) fn watch(
     child: &mut Child,
-    length: usize,
-    plan: &FramePlan,
+    (length, is_cut): (usize, bool),
+    (seconds, most): (u64, u64),
+    stop: fn() -> bool,
     each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
 ) -> Result<Played, WorkerError> {
     let pipe = child.stdout.take().ok_or_else(|| WorkerError::Broke { how: "no pipe".into() })?;
     let (sender, receiver) = crossbeam_channel::bounded(AHEAD);
-    let reader = std::thread::spawn(move || read_frames(pipe, length, &sender));
-    let deadline = Instant::now() + Duration::from_secs(plan.seconds);
+    let reader = std::thread::spawn(move || read_frames(pipe, length, is_cut, &sender));
+    let deadline = Instant::now() + Duration::from_secs(seconds);
     let (mut frames, mut whole) = (0, true);
     loop {
         // What has come already is given out even when time is over.
         let is_over = frames > 0 && Instant::now() >= deadline;
-        match receiver.recv_deadline(deadline) {
+        if stop() {
+            drop(receiver);
+            let _ = child.kill();
+            let _ = reader.join();
+            return Err(WorkerError::Stopped);
+        }
+        match receiver.recv_deadline(deadline.min(Instant::now() + super::STOP_EVERY)) {
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
             Ok(_) if is_over => {
                 whole = false;
                 break;
             }
             Ok(frame) => {
                 frames += 1;
-                if each(&frame).is_break() || frames >= plan.most {
+                if each(&frame).is_break() || frames >= most {
                     whole = false;
                     break;
                 }
@@ -292,7 +302,7 @@ fn watch(
             Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
             Err(crossbeam_channel::RecvTimeoutError::Timeout) if frames == 0 => {
                 let _ = child.kill();
-                return Err(WorkerError::TooLong { seconds: plan.seconds });
+                return Err(WorkerError::TooLong { seconds });
             }
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
                 whole = false;
@@ -307,10 +317,17 @@ fn watch(
     Ok(Played { frames, whole })
 }
 
-fn read_frames(mut pipe: ChildStdout, length: usize, sender: &crossbeam_channel::Sender<Vec<u8>>) {
+fn read_frames(
+    mut pipe: ChildStdout,
+    length: usize,
+    is_cut: bool,
+    sender: &crossbeam_channel::Sender<Vec<u8>>,
+) {
     loop {
-        let mut frame = vec![0; length];
-        if pipe.read_exact(&mut frame).is_err() || sender.send(frame).is_err() {
+        let mut frame = Vec::with_capacity(length);
+        let read = pipe.by_ref().take(length as u64).read_to_end(&mut frame);
+        let is_enough = frame.len() == length || (is_cut && !frame.is_empty());
+        if read.is_err() || !is_enough || sender.send(frame).is_err() {
             return;
         }
     }

@@ -20,11 +20,14 @@ use std::time::Duration;
 
 use super::memory::too_long;
 use super::{Bucket, BucketError, BucketResult, Listed, Version, Write, check_key};
+use crate::store::disk::start_writeback;
 
 /// Versions of a cell that are never removed.
 const VERSIONS_KEPT: u64 = 32;
 /// Folder of files on their way to their names.
 const TEMPORARY: &str = "tmp";
+/// Bytes after which the disk begins to write while the rest of a file is still on its way there.
+const WRITEBACK_BYTES: usize = 4 << 20;
 /// Digits of a version's number.
 const DIGITS: usize = 20;
 
@@ -68,7 +71,7 @@ impl FolderBucket {
         let path = folder.join(crate::base::id::PackId::from_bytes(name).to_string());
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         share_file(&self.root, &file);
-        let written = file.write_all(bytes).and_then(|()| file.sync_all());
+        let written = write_synced(&mut file, bytes);
         if written.is_err() {
             // The first error is the one to tell.
             let _ = fs::remove_file(&path);
@@ -249,6 +252,17 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// Writes and syncs; what is long reaches the disk while the rest is still being written.
+fn write_synced(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    let mut offset = 0;
+    for piece in bytes.chunks(WRITEBACK_BYTES) {
+        file.write_all(piece)?;
+        start_writeback(file, offset, piece.len() as u64);
+        offset += piece.len() as u64;
+    }
+    file.sync_all()
 }
 
 fn sync_dir(folder: &Path) -> io::Result<()> {

@@ -45,9 +45,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How much is asked of a bucket at a time.
+/// How much is asked of a bucket at a time. A question for chunks costs nothing by itself: with all that is
+/// wanted in one, neighbours come in one piece, and a block that many files share comes once.
 const LIMITS: Limits =
-    Limits { keys_max: 1 << 16, chunks_max: 1 << 12, parcel_bytes_max: 32 << 20, connections: 4 };
+    Limits { keys_max: 1 << 16, chunks_max: 1 << 16, parcel_bytes_max: 32 << 20, connections: 4 };
 
 /// Features that this program knows of buckets.
 const KNOWN_FEATURES: &[&str] = &[];

@@ -14,8 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Longest gap between two wanted blocks that is read along with them, in bytes: what another
 /// request would cost in time.
 const GAP_BYTES_MAX: u64 = 64 << 10;
-/// Longest run that one request reads, in bytes.
-const RUN_BYTES_MAX: u64 = 8 << 20;
+/// Longest run that one request reads, in bytes. All that is on its way and what has come since it was last made
+/// durable are together no more than one pack: that much a kill costs.
+const RUN_BYTES_MAX: u64 = 4 << 20;
 /// Longest block or frame, in bytes: an index that says more lies.
 const PART_BYTES_MAX: u32 = 80 << 20;
 /// Longest bundle that is read at once, in bytes.

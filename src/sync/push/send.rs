@@ -21,6 +21,7 @@ use crate::sync::remote::{Description, Kind, ObjectKey, Parcel, ParcelKind, Parc
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Keys of objects that go into one bundle.
 const BUNDLE_OBJECTS_MAX: usize = 1 << 14;
@@ -60,6 +61,8 @@ pub(super) struct Sender<'a> {
     salt: Token,
     monitor: &'a dyn Monitor,
     under_way: UnderWay,
+    /// Memory of packs that were sent, for the next ones: at most as many as are made at a time.
+    spare: Mutex<Vec<Vec<u8>>>,
 }
 
 impl<'a> Sender<'a> {
@@ -72,7 +75,8 @@ impl<'a> Sender<'a> {
     ) -> SyncResult<Self> {
         let reader = push.repository.store().chunk_reader()?;
         let (remote, salt, under_way) = (push.remote, push.token, UnderWay::default());
-        Ok(Self { remote, view, reader, description, notes, salt, monitor, under_way })
+        let spare = Mutex::default();
+        Ok(Self { remote, view, reader, description, notes, salt, monitor, under_way, spare })
     }
 
     /// Sends what the remote lacks; gives all parcels that are to be published.
@@ -131,7 +135,10 @@ impl<'a> Sender<'a> {
     fn build(&self, job: Job) -> SyncResult<(Parcel, u64)> {
         Ok(match job {
             Job::Pack { chunks, raw_bytes, .. } => {
-                (build_pack(&self.reader, &chunks, &self.salt)?, raw_bytes)
+                let spare = self.spare().pop();
+                let builder =
+                    spare.map_or_else(|| PackBuilder::new(PACK_BYTES_EXPECTED), PackBuilder::reusing);
+                (fill_pack(builder, &self.reader, &chunks, &self.salt)?, raw_bytes)
             }
             Job::Bundle { keys, .. } => (build_bundle(self.view, &keys, &self.salt)?, 0),
         })
@@ -152,7 +159,14 @@ impl<'a> Sender<'a> {
             }
             drop(travelling);
         }
+        if parcel.record.kind == ParcelKind::Pack {
+            self.spare().push(parcel.bytes);
+        }
         Ok(JobDone { record: parcel.record, raw_bytes })
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -171,8 +185,16 @@ pub(in crate::sync) fn build_pack(
     chunks: &[ChunkId],
     salt: &Token,
 ) -> SyncResult<Parcel> {
+    fill_pack(PackBuilder::new(PACK_BYTES_EXPECTED), reader, chunks, salt)
+}
+
+fn fill_pack(
+    mut builder: PackBuilder,
+    reader: &ChunkReader,
+    chunks: &[ChunkId],
+    salt: &Token,
+) -> SyncResult<Parcel> {
     let wanted: HashSet<ChunkId> = chunks.iter().copied().collect();
-    let mut builder = PackBuilder::new(PACK_BYTES_EXPECTED);
     gather_blocks(reader, chunks, &wanted, &mut HashSet::new(), &mut builder, usize::MAX)?;
     Ok(parcel_of(builder.finish(salt)))
 }

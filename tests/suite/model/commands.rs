@@ -356,8 +356,10 @@ impl Story {
         };
         assert!(report.files.problems.is_empty(), "{:?}", report.files.problems);
         let is_folder = !source.contains_key(folder);
-        let gone: Vec<String> = self
-            .head_files()
+        // While a merge waits, what it has brought is as good as committed.
+        let merged = self.world.merged_files();
+        let ground = if merged.is_empty() { self.head_files() } else { merged };
+        let gone: Vec<String> = ground
             .into_keys()
             .filter(|path| exact && is_folder && is_within(path, folder) && !wanted.contains_key(path))
             .collect();

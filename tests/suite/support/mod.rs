@@ -6,6 +6,7 @@ pub mod blake3_reference;
 pub mod discarding;
 pub mod line;
 pub mod memory;
+pub mod packages;
 #[cfg(feature = "cloud")]
 pub mod servers;
 pub mod terminal;

@@ -87,7 +87,7 @@ fn free_port() -> u16 {
 }
 
 /// Where a program is; `None` when it is not there and nothing may be fetched.
-fn tool(name: &str) -> Option<String> {
+pub fn tool(name: &str) -> Option<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools");
     let output = Command::new(script).arg(name).output().expect("tests/tools runs");
     if output.status.code() == Some(3) {

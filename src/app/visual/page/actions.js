@@ -1,7 +1,7 @@
 // Everything that can be done: each has a name and a key; the help and the palette are made from it.
 import { el, fill, data, app, say } from './dom.js'
 import { verdict } from './words.js'
-import { state, change, asset, opened, film, foundNow, MODES, CHANNELS } from './state.js'
+import { state, change, asset, opened, film, foundNow, isLight, MODES, CHANNELS } from './state.js'
 import { stepMoment, nextSpan, playOrStop } from './timeline.js'
 import { zoomBy, panBy, actualPixels, showArea, look, flip, stage, pointAtMiddle } from './viewer.js'
 
@@ -44,6 +44,12 @@ function slide(step) {
   else change({ at: state.at + step * 0.05 });
 }
 
+function expose(step) {
+  if (!isLight()) return;
+  change({ exposure: state.exposure + step });
+  say(`Exposure ${state.exposure}`);
+}
+
 export function toGallery() {
   if (state.layer >= 0) change({ layer: -1 });
   else if (data.home) location.href = data.home;
@@ -72,6 +78,8 @@ export const ACTIONS = [
   { name: 'Divider, blend or threshold down', keys: ['['], run: () => slide(-1) },
   { name: 'Divider, blend or threshold up', keys: [']'], run: () => slide(1) },
   { name: 'Amplify the difference', keys: ['a'], run: () => change({ mode: 'difference', amplify: state.amplify >= 32 ? 0 : Math.max(1, state.amplify * 2) }) },
+  { name: 'Brighter, of pictures of light', keys: ['b'], run: () => expose(0.5) },
+  { name: 'Darker, of pictures of light', keys: ['d'], run: () => expose(-0.5) },
   { name: 'Count softened edges as changes', keys: ['e'], run: () => change({ antialias: !state.antialias }) },
   { name: 'Next channel', keys: ['c'], run: () => { change({ channel: cycle(CHANNELS, state.channel) }); say(CHANNEL_NAMES[state.channel]); } },
   { name: 'Outlines of what changed', keys: ['o'], run: () => change({ areas: !state.areas }) },

@@ -1,7 +1,7 @@
 // Puts the page together.
 import { el, fill, data, app, voice } from './dom.js'
 import { verdict } from './words.js'
-import { state, change, asset, heard, begin, MODES, CHANNELS } from './state.js'
+import { state, change, asset, heard, begin, isLight, MODES, CHANNELS } from './state.js'
 import { stage, readoutOf, scale, setUpViewer } from './viewer.js'
 import { timeline, setUpTimeline } from './timeline.js'
 import { gallery, strip, setUpGallery } from './gallery.js'
@@ -33,6 +33,8 @@ wipe.classList.add('lone');
 blend.classList.add('lone');
 const threshold = slider('Threshold', 'threshold', 0, 0.3, 0.005, (value) => value.toFixed(3));
 const amplify = slider('Amplify', 'amplify', 0, 32, 1, (value) => (value ? `× ${value}` : 'marks'));
+const stops = (value) => `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(value)}`;
+const exposure = slider('Exposure', 'exposure', -12, 12, 0.25, stops);
 const counted = el('label', { class: 'check' }, edges, 'Softened edges');
 const rows = slider('Size', 'size', 80, 480, 10, () => '');
 
@@ -43,7 +45,7 @@ const what = button('What changed', () => change({ panels: !state.panels }), { c
 const zoomed = button('', () => change({ zoom: 0 }), { title: 'Fit the picture' });
 const head = el('header', { class: 'head' }, back, el('div', { class: 'heading' }, title, figure), el('span', { class: 'space' }), rows,
   what, button('Find', palette, { class: 'plain wide', title: 'Ctrl K' }), button('Keys', help, { class: 'plain wide', title: '?' }));
-const foot = el('footer', { class: 'foot' }, modes, el('div', { class: 'settings' }, wipe, blend, threshold, amplify, counted),
+const foot = el('footer', { class: 'foot' }, modes, el('div', { class: 'settings' }, wipe, blend, threshold, amplify, counted, exposure),
   el('span', { class: 'space' }), readoutOf(), channels, zoomed);
 const work = el('main', { class: 'work' }, stage, panel);
 
@@ -72,6 +74,7 @@ function refresh() {
   wipe.hidden = !pair || state.mode !== 'swipe';
   blend.hidden = !pair || state.mode !== 'onion';
   threshold.hidden = amplify.hidden = counted.hidden = !pair || state.mode !== 'difference';
+  exposure.hidden = !isLight();
   edges.checked = !state.antialias;
   channels.value = state.channel;
   heading();

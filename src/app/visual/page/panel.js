@@ -1,6 +1,6 @@
 // What changed, in figures and words, beside the picture.
 import { el, fill, svg } from './dom.js'
-import { version, byline, measure, percent, count, edit, clock, louder } from './words.js'
+import { version, byline, measure, percent, count, edit, clock, louder, hasGlyphs } from './words.js'
 import { state, change, asset, heard, momentOf } from './state.js'
 import { showArea } from './viewer.js'
 
@@ -10,20 +10,38 @@ function section(title, ...children) {
   return el('section', {}, title && el('h2', {}, title), children);
 }
 
-function figures(found) {
+function figures(found, page) {
   const words = [];
   if (found.changed_pixels === 0) {
     words.push(found.faint_pixels + found.edge_pixels > 0 ? 'Only faint differences that are hard to see.' : 'Every pixel that can be seen is the same.');
   } else {
     words.push(`${count(found.changed_pixels, 'pixel', 'pixels')} in ${count(found.regions.length, 'area', 'areas')}`);
   }
+  const likeness = el('dl', {},
+    el('dt', {}, 'Likeness'), el('dd', {}, found.similarity.toFixed(found.similarity > 0.999 ? 4 : 3)),
+    el('dt', {}, 'Greatest distance'), el('dd', {}, found.greatest_distance.toFixed(2)),
+    found.alpha_changed && [el('dt', {}, 'Transparency'), el('dd', {}, 'changed')]);
+  // Of what is read, and of typefaces, the picture is that of one page.
+  if (page) return section(page, el('p', {}, `${percent(found.changed_percent)} changed. ${words[0]}`), likeness);
   return section(null,
     el('p', { class: 'big' }, percent(found.changed_percent)),
     el('p', {}, `of the picture changed. ${words[0]}`),
-    el('dl', {},
-      el('dt', {}, 'Likeness'), el('dd', {}, found.similarity.toFixed(found.similarity > 0.999 ? 4 : 3)),
-      el('dt', {}, 'Greatest distance'), el('dd', {}, found.greatest_distance.toFixed(2)),
-      found.alpha_changed && [el('dt', {}, 'Transparency'), el('dd', {}, 'changed')]));
+    likeness);
+}
+
+function worded([added, removed]) {
+  return section(null,
+    el('p', { class: 'big' }, count(Math.max(added, removed), 'line', 'lines')),
+    el('p', {}, `of the text changed: ${added.toLocaleString('en')} new, ${removed.toLocaleString('en')} gone.`));
+}
+
+function glyphs(found) {
+  const kinds = { added: 'new', removed: 'gone', pixels: 'redrawn' };
+  const counts = Object.entries(kinds).map(([kind, words]) => [found.layers.filter((layer) => layer.edits.some((it) => it.edit === kind)).length, words]);
+  const told = counts.filter(([number]) => number > 0).map(([number, words]) => `${number.toLocaleString('en')} ${words}`);
+  return section(null,
+    el('p', { class: 'big' }, count(found.layers.length, 'glyph', 'glyphs')),
+    el('p', {}, told.length ? `changed: ${told.join(', ')}.` : 'changed.'));
 }
 
 function areas(found) {
@@ -38,9 +56,14 @@ function areas(found) {
     rest.length > 0 && el('details', {}, el('summary', {}, `${rest.length} more`), el('ol', { class: 'rows' }, rest)));
 }
 
+function lengths(found) {
+  const [before, after] = [clock(found.seconds_before), clock(found.seconds_after)];
+  return before === after ? after : `${before} → ${after}`;
+}
+
 // Where two sounds differ: two lines of time, one above the other, with what changed on them, and the list.
 function sound(found) {
-  const told = { added: ['+', 'new'], removed: ['−', 'gone'], changed: ['▦', 'other'] };
+  const told = { added: ['+', 'new'], removed: ['−', 'gone'], changed: ['▦', 'changed'] };
   const whole = Math.max(found.seconds_before, found.seconds_after, 0.001);
   const words = found.same_samples ? 'Every sample is the same: only the packing changed.'
     : found.only_loudness ? 'The same sound, only its loudness changed.'
@@ -63,7 +86,7 @@ function sound(found) {
     el('p', {}, words),
     lane('before', 'before', found.seconds_before), lane('after', 'after', found.seconds_after),
     el('dl', {},
-      el('dt', {}, 'Length'), el('dd', {}, `${clock(found.seconds_before)} → ${clock(found.seconds_after)}`),
+      el('dt', {}, 'Length'), el('dd', {}, lengths(found)),
       found.louder !== null && [el('dt', {}, 'Loudness'), el('dd', {}, louder(found.louder))]),
     found.spans.length > 0 && el('ol', { class: 'rows' }, found.spans.slice(0, 40).map(row)));
 }
@@ -71,7 +94,7 @@ function sound(found) {
 // Where two films differ: how many frames, and each span with where it is.
 function filmed(found) {
   const { film } = found;
-  const told = { added: ['+', 'new'], removed: ['−', 'gone'], changed: ['▦', 'other'] };
+  const told = { added: ['+', 'new'], removed: ['−', 'gone'], changed: ['▦', 'changed'] };
   const part = (value) => `${Math.round(value * 100)}%`;
   const row = (span) => {
     const [shape, kind] = told[span.kind];
@@ -89,7 +112,7 @@ function filmed(found) {
     el('p', {}, film.changed_frames === 0 ? 'Every frame looks as before.' : `of ${film.frames.length.toLocaleString('en')} changed, in ${count(film.spans.length, 'span', 'spans')}.`),
     film.spans.length > 0 && el('ol', { class: 'rows' }, film.spans.slice(0, 60).map(row)),
     el('dl', {},
-      el('dt', {}, 'Length'), el('dd', {}, film.seconds_before === film.seconds_after ? clock(film.seconds_after) : `${clock(film.seconds_before)} → ${clock(film.seconds_after)}`),
+      el('dt', {}, 'Length'), el('dd', {}, lengths(film)),
       el('dt', {}, 'Compared at'), el('dd', {}, `${film.rate} frames a second`)));
 }
 
@@ -120,6 +143,19 @@ function table(title, facts) {
     el('tbody', {}, facts.map((fact) => el('tr', { role: 'row' }, el('th', { scope: 'row', role: 'rowheader' }, fact.name), cell(fact.before, 'was'), cell(fact.after, 'is'))))));
 }
 
+// Lines of running text with what changed in them; signs carry the meaning, colour repeats it.
+function text(lines) {
+  if (!lines.length) return null;
+  const signs = { context: ['', ''], removed: ['−', 'gone: '], added: ['+', 'new: '] };
+  const row = (line) => {
+    if (line.kind === 'gap') return el('li', { class: 'gap', 'aria-hidden': 'true' }, '…');
+    const [shape, words] = signs[line.kind];
+    return el('li', { class: line.kind }, el('span', { class: 'shape', 'aria-hidden': 'true' }, shape), words && el('span', { class: 'unseen' }, words),
+      el('span', {}, line.parts.map(([part, changed]) => (changed ? el('mark', {}, part) : part))));
+  };
+  return section('Text', el('ol', { class: 'text' }, lines.map(row)));
+}
+
 function caption(there, mark) {
   const ids = [there.commit && [el('dt', {}, 'commit'), el('dd', { class: 'id' }, there.commit)],
     there.file && [el('dt', {}, 'b3sum'), el('dd', { class: 'id' }, there.file)], [el('dt', {}, 'path'), el('dd', {}, there.path)]];
@@ -137,11 +173,15 @@ function refreshPanel() {
   const found = there.change;
   const whole = found && state.a === 0 && state.b === there.states.length - 1;
   const [one, other] = [there.states[state.a], there.states[state.b]];
+  const drawnGlyphs = found && hasGlyphs(found);
   fill(panel,
-    whole && found.picture && figures(found.picture),
+    whole && found.lines && [worded(found.lines), text(found.text)],
+    whole && drawnGlyphs && [glyphs(found), layers(found)],
+    whole && found.picture && figures(found.picture, found.lines ? 'First page' : drawnGlyphs ? 'Specimen' : ''),
     whole && found.film && filmed(found),
     whole && found.sound && sound(found.sound),
-    whole && layers(found),
+    whole && !drawnGlyphs && layers(found),
+    whole && !found.lines && text(found.text),
     whole && found.picture && areas(found.picture),
     whole && table('Facts', found.facts),
     whole && table('Metadata', found.fields),

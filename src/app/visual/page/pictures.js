@@ -44,6 +44,57 @@ export async function picture(asset, number, layer) {
   return text ? decode(`${asset}/${number}`, text) : null;
 }
 
+let halves = null;
+
+// The number that half precision (IEEE 754 binary16) writes as `bits`, for all of them.
+function numbers() {
+  if (!halves) {
+    halves = new Float32Array(65536);
+    for (let bits = 0; bits < 65536; bits += 1) {
+      const [power, rest] = [(bits >> 10) & 31, bits & 1023];
+      const size = power === 0 ? rest * 2 ** -24 : power === 31 ? 65504 : (1 + rest / 1024) * 2 ** (power - 15);
+      halves[bits] = bits & 32768 ? -size : size;
+    }
+  }
+  return halves;
+}
+
+async function unpack(text) {
+  const stream = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
+  return new Uint16Array(await new Response(stream).arrayBuffer());
+}
+
+const lights = new Map();
+
+// The picture of one state with light brightened by so many stops; null when it has no numbers of light.
+export async function exposed(asset, number, stops) {
+  const there = data.assets[asset].states[number];
+  if (!there || !there.light) return null;
+  const key = `${asset}/${number}`;
+  if (!lights.has(key)) {
+    lights.set(key, unpack(there.light.halves));
+    if (lights.size > 4) lights.delete(lights.keys().next().value);
+  }
+  const light = await lights.get(key);
+  const all = numbers();
+  const factor = 2 ** stops;
+  const level = new Uint8ClampedArray(65536);
+  for (let bits = 0; bits < 65536; bits += 1) {
+    const value = Math.min(1, Math.max(0, all[bits] * factor));
+    level[bits] = Math.round(255 * (value <= 0.0031308 ? value * 12.92 : 1.055 * value ** (1 / 2.4) - 0.055));
+  }
+  const [made, context] = canvas(there.light.width, there.light.height);
+  const image = context.createImageData(made.width, made.height);
+  for (let at = 0; at < image.data.length; at += 4) {
+    image.data[at] = level[light[at]];
+    image.data[at + 1] = level[light[at + 1]];
+    image.data[at + 2] = level[light[at + 2]];
+    image.data[at + 3] = Math.round(255 * Math.min(1, Math.max(0, all[light[at + 3]])));
+  }
+  context.putImageData(image, 0, 0);
+  return made;
+}
+
 export function thumb(state, label) {
   if (!state || !state.thumb) return null;
   return el('img', { src: `data:image/png;base64,${state.thumb}`, alt: label || '', draggable: 'false', decoding: 'async' });

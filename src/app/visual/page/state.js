@@ -6,13 +6,13 @@ export const CHANNELS = ['colour', 'red', 'green', 'blue', 'alpha', 'luminance']
 
 export const state = {
   asset: -1, a: 0, b: 1, layer: -1, moment: 0,
-  mode: 'side', channel: 'colour', at: 0.5, threshold: 0.03, amplify: 0, antialias: true, areas: true,
+  mode: 'side', channel: 'colour', at: 0.5, threshold: 0.03, amplify: 0, antialias: true, areas: true, exposure: 0,
   zoom: 0, x: 0.5, y: 0.5, panels: true, theme: '', size: 240,
 };
 
 const SAVED = {
   asset: 'asset', a: 'a', b: 'b', layer: 'layer', moment: 'moment', mode: 'mode', channel: 'channel', at: 'at', threshold: 'threshold',
-  amplify: 'amplify', antialias: 'antialias', areas: 'areas', zoom: 'zoom', x: 'x', y: 'y', panels: 'panels', theme: 'theme',
+  amplify: 'amplify', exposure: 'exposure', antialias: 'antialias', areas: 'areas', zoom: 'zoom', x: 'x', y: 'y', panels: 'panels', theme: 'theme',
 };
 const start = {};
 const hearers = [];
@@ -38,6 +38,12 @@ export function film() {
   const there = asset();
   const found = there && there.change && there.change.film && there.change.moments.length ? there.change : null;
   return found && state.a === 0 && state.b === there.states.length - 1 ? found : null;
+}
+
+// Whether what is shown has values beyond white, so that there is an exposure to choose.
+export function isLight() {
+  const there = asset();
+  return Boolean(there) && state.layer < 0 && [state.a, state.b].some((number) => there.states[number].light);
 }
 
 // What was found on the pair of pictures that is shown: of a film, on the pair of frames.
@@ -79,6 +85,7 @@ function normalise() {
   state.at = clamp(state.at, 0, 1);
   state.threshold = clamp(state.threshold, 0, 0.5);
   state.amplify = clamp(Math.round(state.amplify), 0, 32);
+  state.exposure = clamp(state.exposure, -12, 12);
   state.zoom = state.zoom <= 0 ? 0 : clamp(state.zoom, 0.02, 64);
   state.x = clamp(state.x, -0.2, 1.2);
   state.y = clamp(state.y, -0.2, 1.2);

@@ -8,7 +8,7 @@ const HEIGHT = 40;
 const WIDTH = 1000;
 // What lies further apart in time is shown this long.
 const STILL_MS = 240;
-const KINDS = { added: 'new', removed: 'gone', changed: 'other' };
+const KINDS = { added: 'new', removed: 'gone', changed: 'changed' };
 
 const play = el('button', { class: 'plain play', type: 'button', onclick: () => playOrStop() });
 const line = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' });

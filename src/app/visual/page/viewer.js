@@ -1,8 +1,8 @@
 // The stage: two pictures by one transform, in all the ways of comparing.
 import { el, fill, say, calm, data } from './dom.js'
 import { version, byline, percent } from './words.js'
-import { state, change, asset, heard, film, foundNow } from './state.js'
-import { picture, frameOf, channel, canvas, colour, hex, distance } from './pictures.js'
+import { state, change, asset, heard, film, foundNow, isLight } from './state.js'
+import { picture, frameOf, exposed, channel, canvas, colour, hex, distance } from './pictures.js'
 import { differ } from './difference.js'
 
 const MARGIN = 20;
@@ -51,19 +51,21 @@ async function fetchPictures() {
   const there = asset();
   if (!there) return;
   const played = Boolean(film());
-  const key = [state.asset, state.a, state.b, state.layer, played ? state.moment : ''].join('/');
+  const stops = isLight() ? state.exposure : 0;
+  const key = [state.asset, state.a, state.b, state.layer, played ? state.moment : '', stops].join('/');
   const [one, other] = statesOf();
   if (held.key !== key) {
     wish += 1;
     const mine = wish;
     const wanted = played ? [0, 1].map((which) => frameOf(state.asset, which, state.moment))
-      : [picture(state.asset, state.a, state.layer), picture(state.asset, state.b, state.layer)];
+      : [state.a, state.b].map(async (number) => (stops && await exposed(state.asset, number, stops)) || picture(state.asset, number, state.layer));
     const [a, b] = await Promise.all(wanted.map((promise) => promise.catch(() => null)));
     if (mine !== wish) return;
     const stretched = proportional(one, other);
     const size = (part) => Math.max(one[part], other[part], 1);
     held = { key, a, b, width: size('width'), height: size('height'), stretched };
   }
+  stage.dataset.exposure = String(stops);
   stage.dataset.moment = played ? String(state.moment) : '';
   held.shownA = channel(held.a, state.channel);
   held.shownB = held.b === held.a ? held.shownA : channel(held.b, state.channel);
@@ -507,7 +509,7 @@ function gestures() {
   }, { passive: false });
 }
 
-const PICTURED = ['asset', 'a', 'b', 'layer', 'moment', 'channel'];
+const PICTURED = ['asset', 'a', 'b', 'layer', 'moment', 'channel', 'exposure'];
 let before = '';
 
 export function setUpViewer() {

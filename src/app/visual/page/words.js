@@ -55,18 +55,29 @@ export function louder(value) {
   return `${Math.abs(value).toFixed(1)} LU ${value > 0 ? 'louder' : 'quieter'}`;
 }
 
+function heardAs(sound) {
+  if (sound.same_samples) return 'sounds the same';
+  if (sound.only_loudness) return louder(sound.louder);
+  return sound.spans.length ? `${count(sound.spans.length, 'span', 'spans')} changed` : 'sounds the same';
+}
+
+// Whether it is a typeface of which glyphs changed.
+export function hasGlyphs(change) {
+  return change.layers.length > 0 && change.layers[0].kind === 'glyph';
+}
+
 // What happened to the asset as a whole.
 export function verdict(asset) {
   const change = asset.change;
   if (!change) return several ? count(asset.states.length, 'picture', 'pictures') : count(asset.states.length, 'version', 'versions');
   if (change.kinds.includes('added')) return 'new';
   if (change.kinds.includes('removed')) return 'removed';
-  if (change.sound) {
-    if (change.sound.same_samples) return 'sounds the same';
-    if (change.sound.only_loudness) return louder(change.sound.louder);
-    return change.sound.spans.length ? `${count(change.sound.spans.length, 'span', 'spans')} changed` : 'sounds the same';
-  }
-  if (change.film) return change.film.spans.length ? `${count(change.film.spans.length, 'span', 'spans')} changed` : 'looks the same';
+  const heard = change.sound && heardAs(change.sound);
+  const seen = change.film && (change.film.spans.length ? `${count(change.film.spans.length, 'span', 'spans')} changed` : 'looks the same');
+  if (seen && heard) return seen === 'looks the same' && heard === 'sounds the same' ? 'looks and sounds the same' : `${seen}, sound: ${heard}`;
+  if (seen || heard) return seen || heard;
+  if (change.lines) return `${count(Math.max(...change.lines), 'line', 'lines')} changed`;
+  if (hasGlyphs(change)) return `${count(change.layers.length, 'glyph', 'glyphs')} changed`;
   if (!change.picture) return 'changed';
   if (change.picture.changed_pixels === 0) return 'looks the same';
   return `${percent(change.picture.changed_percent)} changed`;

@@ -145,7 +145,7 @@ fn scene_rows(scene: &Scene, row: &mut dyn FnMut(&str, String)) {
 }
 
 /// Names in a row, and how many there are beyond.
-fn several(names: impl ExactSizeIterator<Item = String>) -> String {
+pub(super) fn several(names: impl ExactSizeIterator<Item = String>) -> String {
     let more = names.len().saturating_sub(NAMES_SHOWN);
     let mut shown: Vec<String> = names.take(NAMES_SHOWN).collect();
     if more > 0 {

@@ -70,6 +70,25 @@ impl Blend {
         MODES.iter().find(|row| *row.0 == letters).map_or(Self::Normal, |row| row.1)
     }
 
+    /// Whether the opacity of a layer's fill is another thing than its opacity in this mode: in eight of them it
+    /// changes the colour before it is mixed.
+    pub fn fills_otherwise(self) -> bool {
+        use Blend::{
+            ColourBurn, ColourDodge, Difference, HardMix, LinearBurn, LinearDodge, LinearLight, VividLight,
+        };
+        matches!(
+            self,
+            ColourBurn
+                | LinearBurn
+                | ColourDodge
+                | LinearDodge
+                | VividLight
+                | LinearLight
+                | HardMix
+                | Difference
+        )
+    }
+
     /// Mixes two colours, each from 0 to 1.
     pub fn apply(self, back: [f32; 3], front: [f32; 3]) -> [f32; 3] {
         match self {
@@ -108,11 +127,8 @@ impl Blend {
             Self::Exclusion => back + front - 2.0 * back * front,
             Self::Subtract => (back - front).max(0.0),
             Self::Divide => {
-                if front <= 0.0 {
-                    1.0
-                } else {
-                    (back / front).min(1.0)
-                }
+                // Photoshop makes 0 of 0 / 0.
+                if front > 0.0 { (back / front).min(1.0) } else { f32::from(u8::from(back > 0.0)) }
             }
             Self::Normal
             | Self::DarkerColour

@@ -1,0 +1,77 @@
+//! Pictures in floating point: light, of which 1 is white.
+
+use image::{DynamicImage, ImageDecoder as _};
+
+use super::{fault, open, tiff};
+use crate::media::colour::curved;
+use crate::media::decoder::DecodeError;
+use crate::media::format::{self, Format};
+use crate::media::input::Input;
+use crate::media::light::{Light, sane};
+use crate::media::pixels::{PIXELS_MAX, Pixels};
+
+/// Where the greatest value of a grey TIFF picture lies beyond this, its values are measures and no light.
+pub(super) const WHITE_MAX: f32 = 16.0;
+
+/// Light as a level of sRGB.
+pub(super) fn level(value: f32) -> u8 {
+    curved(sane(value))
+}
+
+/// A picture of light as it is shown without a choice of exposure; `None` when it is another kind of picture.
+pub(super) fn developed(image: &DynamicImage, format: &Format) -> Option<Result<Pixels, DecodeError>> {
+    let (width, height) = (image.width(), image.height());
+    let values = values(image, format)?;
+    let pixel = |pixel: &[f32]| {
+        let opacity = (sane(pixel[3]).clamp(0.0, 1.0) * 255.0).round() as u8;
+        [level(pixel[0]), level(pixel[1]), level(pixel[2]), opacity]
+    };
+    Some(Pixels::new(width, height, values.chunks_exact(4).flat_map(pixel).collect()))
+}
+
+/// Red, green, blue and opacity, not multiplied.
+fn values(image: &DynamicImage, format: &Format) -> Option<Vec<f32>> {
+    let mut values: Vec<f32> = match image {
+        DynamicImage::ImageRgb32F(light) => {
+            light.pixels().flat_map(|pixel| [pixel.0[0], pixel.0[1], pixel.0[2], 1.0]).collect()
+        }
+        DynamicImage::ImageRgba32F(light) => light.as_raw().clone(),
+        _ => return None,
+    };
+    // OpenEXR keeps colours that are multiplied with their opacity.
+    if *format == format::EXR {
+        for pixel in values.chunks_exact_mut(4).filter(|pixel| pixel[3] > 0.0 && pixel[3] < 1.0) {
+            let opacity = pixel[3];
+            pixel[..3].iter_mut().for_each(|value| *value /= opacity);
+        }
+    }
+    Some(values)
+}
+
+/// A picture of light as numbers; `None` when it is another kind of picture.
+pub(super) fn light(
+    input: &mut Input<'_>,
+    format: &'static Format,
+    edge: u32,
+) -> Result<Option<Light>, DecodeError> {
+    if *format == format::TIFF
+        && let Some((width, height, greys)) = tiff::grey_values(input)?
+    {
+        let values: Vec<f32> = greys.iter().flat_map(|grey| [*grey, *grey, *grey, 1.0]).collect();
+        return Light::of(width, height, &values, edge).map(Some);
+    }
+    if ![format::EXR, format::HDR, format::TIFF].contains(format) {
+        return Ok(None);
+    }
+    let decoder = open(input.rewound()?, format)?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > PIXELS_MAX {
+        return Err(DecodeError::TooLarge(format!("{width} x {height} pixels are too many for a preview")));
+    }
+    if !decoder.color_type().has_color() || decoder.color_type().bytes_per_pixel() < 12 {
+        return Ok(None);
+    }
+    let image = DynamicImage::from_decoder(decoder).map_err(fault)?;
+    let Some(values) = values(&image, format) else { return Ok(None) };
+    Light::of(width, height, &values, edge).map(Some)
+}
