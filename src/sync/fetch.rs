@@ -12,7 +12,7 @@ mod bring;
 
 pub use bring::{Taken, fetch_content, receive_content};
 
-use crate::base::id::CommitId;
+use crate::base::id::{CommitId, FileId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::time::Timestamp;
 use crate::repo::edit::JournalNote;
@@ -40,6 +40,9 @@ use std::collections::HashSet;
 /// How often what is missing is asked for before the remote counts as incomplete: the deepest tree,
 /// and then some.
 const ROUNDS_MAX: usize = 600;
+
+/// Files of which is kept in mind at a time whether one may read them.
+const FILES_AT_A_TIME: usize = 4 << 20;
 
 /// Why a name stays where it was seen last.
 const PUT_BACK: &str = "the remote was put back to an earlier state, or begun anew: what it had is kept here, and \
@@ -272,7 +275,7 @@ impl Fetch<'_> {
     ) -> SyncResult<u64> {
         let mut received = 0;
         let sizes = (found.files.len() as u64, fetched.bytes);
-        let readable = readable_files(receiver, found, &description.hidden, self.repository)?;
+        let readable = readable_files(receiver, found, &description.hidden, monitor)?;
         let files = readable.as_ref().unwrap_or(&found.files);
         fetched.withheld = (found.files.len() - files.len()) as u64;
         // Group by group, so that what is to be asked for fits into memory however much is new.
@@ -341,8 +344,10 @@ impl Fetch<'_> {
         monitor: &dyn Monitor,
     ) -> SyncResult<Found> {
         monitor.phase(Phase { name: "Looking for what is new", files_total: None, bytes_total: None });
+        // What was asked for last: whatever came before that is here, or was missing then.
         let mut asked: HashSet<ObjectKey> = HashSet::new();
-        for _ in 0..ROUNDS_MAX {
+        let mut rounds = 0;
+        while rounds < ROUNDS_MAX {
             receiver.settle()?;
             let found = receiver.find_new(wants)?;
             if found.missing.is_empty() {
@@ -351,7 +356,10 @@ impl Fetch<'_> {
             if let Some(key) = found.missing.iter().find(|key| asked.contains(key)) {
                 return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
             }
+            asked.clear();
             asked.extend(found.missing.iter().copied());
+            // Of very much that is missing only a part is told, and what is not will be in the next round.
+            rounds += usize::from(!found.is_cut_short());
             for keys in found.missing.chunks(description.limits.keys()) {
                 self.remote.fetch_objects(keys, &mut |bundle| {
                     *received += bundle.len() as u64;
@@ -511,27 +519,47 @@ fn released(view: &View, before: Vec<Pattern>, now: &[Pattern]) -> SyncResult<Ve
 }
 
 /// The new files without those that stand only at paths whose content is withheld; `None` where nothing is.
+///
+/// Of very many files, the folders are gone through once for each part of them, so that memory does not grow.
 fn readable_files(
     receiver: &Receiver<'_>,
     found: &Found,
     hidden: &[Pattern],
-    repository: &Repository,
+    monitor: &dyn Monitor,
 ) -> SyncResult<Option<Listed<NewFile>>> {
     if hidden.is_empty() {
         return Ok(None);
     }
-    let (mut shown, mut withheld) = (HashSet::new(), HashSet::new());
-    for id in &found.commits {
-        each_file(&receiver.source(), *id, &mut |placed| {
-            let group = if is_hidden(hidden, &placed.path) { &mut withheld } else { &mut shown };
-            group.insert(placed.file);
-            Ok(())
-        })?;
-    }
-    let mut files = Listed::new(Some(&repository.pent_dir().join("tmp")));
-    for block in found.files.blocks() {
-        let is_readable = |file: &&NewFile| shown.contains(&file.id) || !withheld.contains(&file.id);
-        block?.iter().filter(is_readable).for_each(|file| files.push(*file));
+    let mut files = found.files.beside();
+    let parts = found.files.len().div_ceil(FILES_AT_A_TIME).max(1) as u64;
+    for part in 0..parts {
+        let is_of_part = |id: &FileId| in_part(id, parts) == part;
+        let (mut shown, mut withheld) = (HashSet::new(), HashSet::new());
+        let stop = || if monitor.is_cancelled() { Err(SyncError::Cancelled) } else { Ok(()) };
+        for id in &found.commits {
+            each_file(&receiver.source(), *id, &mut || stop(), &mut |placed| {
+                if is_of_part(&placed.file) {
+                    let group = if is_hidden(hidden, &placed.path) { &mut withheld } else { &mut shown };
+                    group.insert(placed.file);
+                }
+                Ok(())
+            })?;
+        }
+        for block in found.files.blocks() {
+            let is_readable = |file: &&NewFile| shown.contains(&file.id) || !withheld.contains(&file.id);
+            let of_part = block?;
+            of_part
+                .iter()
+                .filter(|file| is_of_part(&file.id))
+                .filter(is_readable)
+                .for_each(|file| files.push(*file));
+        }
     }
     Ok(Some(files))
+}
+
+/// The part, of so many, that a file is in.
+fn in_part(id: &FileId, parts: u64) -> u64 {
+    let [first, second, ..] = *id.as_bytes();
+    (u64::from(first) << 8 | u64::from(second)) % parts
 }

@@ -1,6 +1,6 @@
 //! Lists that may be longer than memory has room for: all but their ends lie in a file.
 
-use crate::base::id::{FileId, MetadataId, TreeId};
+use crate::base::id::{ChunkId, FileId, MetadataId, TreeId};
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::spill::{Spill, Spilled};
 use crate::sync::walk::NewFile;
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 /// Records of one block.
-const BLOCK_RECORDS: usize = 1 << 14;
+pub(super) const BLOCK_RECORDS: usize = 1 << 14;
 
 /// What such a list is made of: records of one length.
 pub trait Record: Copy {
@@ -40,6 +40,11 @@ impl<T: Record> Listed<T> {
         Self { blocks: Vec::new(), open: Vec::new(), spill: folder.map(Spill::into_folder) }
     }
 
+    /// An empty one of something else, whose file would be in the same folder.
+    pub fn beside<U: Record>(&self) -> Listed<U> {
+        Listed::new(self.spill.as_ref().map(Spill::folder))
+    }
+
     /// Adds a record.
     pub fn push(&mut self, record: T) {
         self.open.push(record);
@@ -69,24 +74,59 @@ impl<T: Record> Listed<T> {
         (0..).map_while(|number| self.block(number).transpose())
     }
 
+    /// The records in their order, so many at a time; the last group may be smaller.
+    pub fn groups(&self, size: usize) -> impl Iterator<Item = SyncResult<Vec<T>>> {
+        let (mut number, mut left) = (0, Vec::new());
+        std::iter::from_fn(move || {
+            while left.len() < size.max(1) {
+                match self.block(number) {
+                    Ok(Some(block)) => left.extend_from_slice(&block),
+                    Ok(None) => break,
+                    Err(error) => return Some(Err(error)),
+                }
+                number += 1;
+            }
+            let rest = left.split_off(size.max(1).min(left.len()));
+            let group = std::mem::replace(&mut left, rest);
+            (!group.is_empty()).then_some(Ok(group))
+        })
+    }
+
     /// The records of one block; `None` after the last.
     pub fn block(&self, number: usize) -> SyncResult<Option<Cow<'_, [T]>>> {
+        let is_there = number < self.blocks.len() || number == self.blocks.len() && !self.open.is_empty();
+        if is_there { self.part(number, 0, BLOCK_RECORDS).map(Some) } else { Ok(None) }
+    }
+
+    /// Some records of one block, of which fewer may be there.
+    pub fn part(&self, number: usize, start: usize, count: usize) -> SyncResult<Cow<'_, [T]>> {
+        let of = |block: &'_ [T]| start.min(block.len())..start.saturating_add(count).min(block.len());
         let place = match self.blocks.get(number) {
-            None if number == self.blocks.len() && !self.open.is_empty() => {
-                return Ok(Some(Cow::Borrowed(&self.open)));
-            }
-            None => return Ok(None),
-            Some(Block::Here(block)) => return Ok(Some(Cow::Borrowed(block))),
-            Some(Block::InFile(place)) => *place,
+            None if number == self.blocks.len() => return Ok(Cow::Borrowed(&self.open[of(&self.open)])),
+            None => return Ok(Cow::Borrowed(&[])),
+            Some(Block::Here(block)) => return Ok(Cow::Borrowed(&block[of(block)])),
+            Some(Block::InFile(place)) => place.part(start * T::BYTES, count.saturating_mul(T::BYTES)),
         };
-        let Some(spill) = &self.spill else { return Ok(None) };
+        let Some(spill) = &self.spill else { return Ok(Cow::Borrowed(&[])) };
         let io = |source| SyncError::Io { action: "reading", path: spill.folder().to_owned(), source };
         let bytes = spill.read(place).map_err(io)?;
-        Ok(Some(Cow::Owned(bytes.chunks_exact(T::BYTES).filter_map(T::read).collect())))
+        Ok(Cow::Owned(bytes.chunks_exact(T::BYTES).filter_map(T::read).collect()))
     }
 }
 
 impl Record for TreeId {
+    const BYTES: usize = Self::SIZE;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        Self::from_slice(bytes)
+    }
+}
+
+impl Record for ChunkId {
     const BYTES: usize = Self::SIZE;
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -160,6 +200,11 @@ mod tests {
             }
         }
         assert_eq!(number, count);
+        for size in [1000, BLOCK_RECORDS, BLOCK_RECORDS + 7] {
+            let groups: Vec<Vec<NewFile>> = list.groups(size).map(|group| group.expect("a group")).collect();
+            assert!(groups.iter().rev().skip(1).all(|group| group.len() == size));
+            assert!(groups.concat().iter().copied().eq((0..count).map(file)), "{size}");
+        }
     }
 
     #[test]

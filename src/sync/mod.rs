@@ -37,6 +37,7 @@ pub mod remote;
 mod room;
 pub mod served;
 pub mod sign_in;
+mod sorted;
 mod spill;
 pub mod ssh;
 pub mod tracking;

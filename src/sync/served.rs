@@ -131,14 +131,14 @@ impl<'a> ServedRemote<'a> {
     /// Takes in what the parcels have, and insists that nothing is missing or wrong. Gives what came of logs.
     fn receive(&self, proposal: &Proposal) -> SyncResult<Arrived> {
         let mut receiver = self.receiver()?;
-        let mut brought = Vec::new();
-        for parcel in proposal.parcels.iter().filter(|parcel| parcel.kind == ParcelKind::Bundle) {
-            let bytes = self.incoming().bundle(parcel.id);
-            receiver.brought = Some(Vec::new());
-            // One that is gone has to be sent again, and so has what relied on it.
-            receiver.take_bundle(&bytes.map_err(|_| SyncError::Outdated)?)?;
-            brought.push((parcel.id, receiver.brought.take().unwrap_or_default()));
+        for (number, parcel) in (0..).zip(&proposal.parcels) {
+            if parcel.kind == ParcelKind::Bundle {
+                // One that is gone has to be sent again, and so has what relied on it.
+                let bytes = self.incoming().bundle(parcel.id).map_err(|_| SyncError::Outdated)?;
+                receiver.take_parcel(number, &bytes)?;
+            }
         }
+        let brought = receiver.take_brought();
         receiver.settle()?;
         let named = proposal.changes.iter().filter_map(|change| Some(change.target.as_ref()?.commit));
         let wants: Vec<CommitId> = named.chain(receiver.judged_commits()).collect();
@@ -195,7 +195,7 @@ impl<'a> ServedRemote<'a> {
             if let Some(key) = needed.objects.first() {
                 return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
             }
-            if let Some(chunk) = needed.chunks.first() {
+            if let Some(chunk) = needed.chunks.block(0)?.and_then(|chunks| chunks.first().copied()) {
                 return Err(SyncError::Missing { kind: "chunk", id: chunk.to_string() });
             }
             if let Some(file) = receiver.confirm(&files)?.first() {

@@ -50,9 +50,12 @@ pub struct Found {
     pub file_bytes: u64,
     /// Content that is known only by another system's hash, each once.
     pub foreign: Vec<(ForeignAlgorithm, Vec<u8>)>,
-    /// Objects that are not here; what they reach was not looked at.
+    /// Objects that are not here; what they reach was not looked at. Of very many, only some.
     pub missing: Vec<ObjectKey>,
 }
+
+/// Missing objects that are told at a time.
+const MISSING_MAX: usize = 1 << 20;
 
 impl Found {
     fn new(missing: Vec<ObjectKey>, folder: Option<&Path>) -> Self {
@@ -67,10 +70,22 @@ impl Found {
             missing,
         }
     }
+
+    /// Takes note of something that is missing.
+    pub fn lacks(&mut self, key: ObjectKey) {
+        if self.missing.len() < MISSING_MAX {
+            self.missing.push(key);
+        }
+    }
+
+    /// Whether more may be missing than is told.
+    pub fn is_cut_short(&self) -> bool {
+        self.missing.len() >= MISSING_MAX
+    }
 }
 
 /// Takes note of something; tells whether it was not met before, as far as that is kept in mind.
-fn is_first<T: Eq + Hash>(seen: &mut HashSet<T>, met: T) -> bool {
+pub(super) fn is_first<T: Eq + Hash>(seen: &mut HashSet<T>, met: T) -> bool {
     if seen.len() >= SEEN_MAX {
         seen.clear();
     }
@@ -258,8 +273,11 @@ impl<S: ObjectSource<Error = RepoError>> Finder<'_, S> {
                 Ok(())
             }
             Err(WalkError::Source(RepoError::Missing { .. })) => {
-                self.absent.insert(id);
-                self.found.missing.push(ObjectKey::new(Kind::Tree, *id.as_bytes()));
+                cursor.take_item();
+                if !self.found.is_cut_short() {
+                    self.absent.insert(id);
+                }
+                self.found.lacks(ObjectKey::new(Kind::Tree, *id.as_bytes()));
                 Ok(())
             }
             Err(error) => Err(error.into()),

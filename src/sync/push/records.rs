@@ -6,7 +6,8 @@ use crate::base::id::PackId;
 use crate::sync::entries::{Entries, Entry};
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::remote::{Kind, ObjectKey, ParcelKind, ParcelRecord, Remote};
-use std::collections::{HashMap, HashSet};
+use crate::sync::sorted::{ShortKey, Sorted, Sorter};
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,9 +22,6 @@ const AGE_MAX: Duration = Duration::from_secs(3 * 24 * 3600);
 /// By how much a note may be younger than now.
 const CLOCKS_APART: Duration = Duration::from_secs(60);
 
-/// Half of a hash of a key: nobody finds two of them, and tens of millions are in memory at a time.
-type ShortKey = [u8; 16];
-
 fn short(key: &ObjectKey) -> ShortKey {
     let mut bytes = [key.kind.number(); 33];
     bytes[1..].copy_from_slice(&key.id);
@@ -37,7 +35,7 @@ fn short(key: &ObjectKey) -> ShortKey {
 pub(super) struct SentParcels {
     folder: PathBuf,
     parcels: Vec<ParcelRecord>,
-    places: HashMap<ShortKey, u32>,
+    places: Sorted,
     used: HashSet<usize>,
 }
 
@@ -59,21 +57,22 @@ impl SentParcels {
             let mut held = held.into_iter();
             parcels.retain(|_| held.next().unwrap_or(false));
         }
-        let mut places = HashMap::new();
-        for (position, parcel) in parcels.iter().enumerate() {
+        let mut places = Sorter::new(folder);
+        for (position, parcel) in (0..).zip(&parcels) {
             // What another push has published meanwhile is no note any more.
             let Ok(entries) = parcel.entries.load() else { continue };
-            places.extend(entries.iter().map(|(key, _, _)| (short(key), position as u32)));
+            entries.iter().for_each(|(key, _, _)| places.push(short(key), position));
         }
-        Ok(Self { folder: folder.to_owned(), parcels, places, used: HashSet::new() })
+        Ok(Self { folder: folder.to_owned(), parcels, places: places.finish()?, used: HashSet::new() })
     }
 
     /// Whether an object is in one of them, which then has to be published. Gives the parcel's length
     /// when it is the first object that needs it.
-    pub(super) fn use_object(&mut self, key: &ObjectKey) -> Option<u64> {
-        let position = *self.places.get(&short(key))? as usize;
+    pub(super) fn use_object(&mut self, key: &ObjectKey) -> SyncResult<Option<u64>> {
+        let Some(position) = self.places.find(&short(key))? else { return Ok(None) };
+        let position = position as usize;
         let is_first = self.used.insert(position);
-        Some(if is_first { self.parcels[position].length } else { 0 })
+        Ok(Some(if is_first { self.parcels[position].length } else { 0 }))
     }
 
     /// Forgets which of them are needed.

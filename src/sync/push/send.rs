@@ -337,7 +337,7 @@ impl<'s, 'a> Jobs<'s, 'a> {
     fn ask(&mut self, asked: &[Candidate]) -> SyncResult<()> {
         let mut open = Vec::new();
         for candidate in asked {
-            match self.sent.use_object(&candidate.key) {
+            match self.sent.use_object(&candidate.key)? {
                 Some(bytes) => {
                     self.moved.bytes_resumed += bytes;
                     self.note_shared(0, u64::from(candidate.chunk_bytes));
