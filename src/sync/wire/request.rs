@@ -20,7 +20,7 @@ pub const COMMITS_MAX: usize = 1 << 16;
 /// Most names that move at once.
 pub const CHANGES_MAX: usize = 1 << 14;
 /// Most parcels of one publication.
-pub const PARCELS_MAX: usize = 1 << 18;
+pub const PARCELS_MAX: usize = 1 << 20;
 /// Longest name of a branch or tag as it is stored, in bytes.
 pub const NAME_BYTES_MAX: usize = 512;
 /// Longest place that a name points to, with the words of a tag, in bytes.
@@ -126,7 +126,7 @@ impl Verb {
             }
             Self::Keep => 64 + keep::COMMITS_MAX * 32,
             Self::Put => PARCEL_BYTES_MAX + 64,
-            Self::Publish => 16 << 20,
+            Self::Publish => 32 << 20,
         }
     }
 }
