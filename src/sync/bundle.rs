@@ -114,7 +114,7 @@ impl BundleBuilder {
             id: salted_id("pentimento bundle name v1", &self.bytes, salt),
             kind: ParcelKind::Bundle,
             length: self.bytes.len() as u64,
-            entries: self.entries,
+            entries: self.entries.into(),
         };
         Ok(Parcel { record, bytes: self.bytes })
     }
@@ -361,7 +361,7 @@ mod tests {
             Ok(())
         })
         .expect("a sound bundle");
-        assert_eq!(found, parcel.record.entries);
+        assert_eq!(found, *parcel.record.entries.load().expect("entries"));
     }
 
     #[test]

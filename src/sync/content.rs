@@ -94,14 +94,18 @@ impl Level {
         }
     }
 
-    /// The level below: what the nodes of this one list.
+    /// The level below: what the nodes of this one list. A node that is listed often, as of a file of which much is
+    /// alike, or of one that was made to take up memory, is looked into once.
     fn lower<E>(self, source: &dyn Nodes<E>, entered: &mut Entered<'_, E>) -> Result<Self, E> {
         let mut below = Self { level: self.level - 1, nodes: Vec::new(), chunks: Vec::new() };
+        let mut met = HashSet::new();
         for child in &self.nodes {
             let node = source.node(child.id)?;
             entered((child.id, node.is_some()))?;
             match node {
-                Some(ManifestNode::ChunkNodes { children, .. }) => below.nodes.extend(children),
+                Some(ManifestNode::ChunkNodes { children, .. }) => {
+                    below.nodes.extend(children.into_iter().filter(|child| met.insert(child.id)));
+                }
                 Some(ManifestNode::Chunks(entries)) if below.chunks.len() < CHUNKS_KEPT_MAX => {
                     below.chunks.extend(entries);
                 }
@@ -156,7 +160,7 @@ fn value_parts<E>(
         each_value_node(source, *before, &mut |id, _| Ok(known.insert(id)))?;
     }
     each_value_node(source, root, &mut |id, is_here| {
-        if known.contains(&id) {
+        if !known.insert(id) {
             return Ok(false);
         }
         if is_here {
@@ -201,5 +205,90 @@ impl<S: ManifestSource, F: Fn(&S::Error) -> bool> Nodes<S::Error> for NodesOf<'_
             Err(error) if (self.is_missing)(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::FileId;
+    use crate::object::chunker::ChunkerParameters;
+    use crate::object::file_hash::ChainingValue;
+    use crate::object::manifest::ValueChild;
+    use std::collections::HashMap;
+    use std::convert::Infallible;
+
+    #[derive(Default)]
+    struct Stored(HashMap<ManifestNodeId, ManifestNode>);
+
+    impl Stored {
+        fn put(&mut self, node: ManifestNode) -> ManifestNodeId {
+            let id = ManifestNode::id_of(&node.encode());
+            self.0.insert(id, node);
+            id
+        }
+    }
+
+    impl Nodes<Infallible> for Stored {
+        fn node(&self, id: ManifestNodeId) -> Result<Option<ManifestNode>, Infallible> {
+            Ok(self.0.get(&id).cloned())
+        }
+    }
+
+    #[derive(Default)]
+    struct Counted {
+        nodes: Vec<ManifestNodeId>,
+        chunks: usize,
+    }
+
+    impl Parts<Infallible> for Counted {
+        fn node(&mut self, id: ManifestNodeId) -> Result<(), Infallible> {
+            self.nodes.push(id);
+            Ok(())
+        }
+
+        fn chunk(&mut self, _: ChunkEntry) -> Result<(), Infallible> {
+            self.chunks += 1;
+            Ok(())
+        }
+
+        fn absent(&mut self, id: ManifestNodeId) -> Result<(), Infallible> {
+            unreachable!("{id} is there")
+        }
+    }
+
+    /// A manifest of a few kilobytes that says it lists 1000^7 chunks.
+    fn bomb(stored: &mut Stored) -> Manifest {
+        let entry = ChunkEntry { id: ChunkId::of(b"again"), length: 16 };
+        let mut chunks = stored.put(ManifestNode::Chunks(vec![entry; 1000]));
+        let value = ChainingValue::from_bytes([7; 32]);
+        let mut values = stored.put(ManifestNode::Values(vec![value; 1000]));
+        for level in 1..=6 {
+            let child = ChunkChild { id: chunks, bytes: 16_000, chunks: 1000 };
+            chunks = stored.put(ManifestNode::ChunkNodes { level, children: vec![child; 1000] });
+            let child = ValueChild { id: values, value };
+            values = stored.put(ManifestNode::ValueNodes { level, children: vec![child; 1000] });
+        }
+        Manifest {
+            file: FileId::of(b"a bomb"),
+            size: 16_000 << 40,
+            chunker: ChunkerParameters::default().id(),
+            chunks: ChunkList::InNodes { root: chunks, level: 6, chunks: 1000 << 40 },
+            values: ValueList::InNodes { root: values },
+        }
+    }
+
+    #[test]
+    fn a_manifest_that_lists_the_same_nodes_without_end_is_gone_through_once() {
+        let mut stored = Stored::default();
+        let bomb = bomb(&mut stored);
+        let mut counted = Counted::default();
+        new_parts(&stored, &bomb, None, &mut counted).unwrap_or_else(|never| match never {});
+        let distinct: HashSet<ManifestNodeId> = counted.nodes.iter().copied().collect();
+        assert_eq!((distinct.len(), counted.nodes.len(), counted.chunks), (14, 14, 1000));
+        // Beside itself there is nothing new in it.
+        let mut again = Counted::default();
+        new_parts(&stored, &bomb, Some(&bomb), &mut again).unwrap_or_else(|never| match never {});
+        assert_eq!((again.nodes.len(), again.chunks), (0, 0));
     }
 }

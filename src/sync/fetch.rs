@@ -12,7 +12,7 @@ mod bring;
 
 pub use bring::{Taken, fetch_content, receive_content};
 
-use crate::base::id::CommitId;
+use crate::base::id::{CommitId, FileId};
 use crate::base::monitor::{Monitor, Phase};
 use crate::base::time::Timestamp;
 use crate::repo::edit::JournalNote;
@@ -26,6 +26,7 @@ use crate::rules::pattern::Pattern;
 use crate::store::Space;
 use crate::sync::accept::{Case, Decision, Judge, is_forward, move_name};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::listed::Listed;
 use crate::sync::logs::{Inbox, LogExchange, LogFound, LogsFetched};
 use crate::sync::paths::{each_file, is_hidden};
 use crate::sync::receive::Receiver;
@@ -39,6 +40,9 @@ use std::collections::HashSet;
 /// How often what is missing is asked for before the remote counts as incomplete: the deepest tree,
 /// and then some.
 const ROUNDS_MAX: usize = 600;
+
+/// Files of which is kept in mind at a time whether one may read them.
+const FILES_AT_A_TIME: usize = 4 << 20;
 
 /// Why a name stays where it was seen last.
 const PUT_BACK: &str = "the remote was put back to an earlier state, or begun anew: what it had is kept here, and \
@@ -224,24 +228,15 @@ impl Fetch<'_> {
         })?;
         let found = self.complete(&mut receiver, &wants, description, &mut received, monitor)?;
         receiver.keep_only(&found.commits);
-        receiver.check_sizes(&found.files)?;
+        for files in found.files.blocks() {
+            receiver.check_sizes(&files?)?;
+        }
         let tied = receiver.tied_files(&found)?;
         fetched.commits = found.commits.len() as u64;
         fetched.assets = found.files.len() as u64;
-        fetched.bytes = found.files.iter().map(|file| file.size).sum();
+        fetched.bytes = found.file_bytes;
         if self.content {
-            let sizes = (found.files.len() as u64, fetched.bytes);
-            let files = readable_files(&receiver, &found, &description.hidden)?;
-            fetched.withheld = (found.files.len() - files.len()) as u64;
-            // Group by group, so that what is to be asked for fits into memory however much is new.
-            for group in groups(&files) {
-                monitor.phase(phase("Receiving", sizes));
-                let taken = receive_content(self.remote, &mut receiver, group, description, monitor)?;
-                fetched.bytes_shared += taken.bytes_shared;
-                received += taken.bytes_received;
-                monitor.phase(phase("Checking", sizes));
-                insist_on_content(self.remote, &mut receiver, group)?;
-            }
+            received += self.receive_files(&mut receiver, &found, description, fetched, monitor)?;
         } else {
             fetched.bytes_left = fetched.bytes;
         }
@@ -267,6 +262,34 @@ impl Fetch<'_> {
         edit.set_withheld(view, self.name, &withheld)?;
         edit.commit()?;
         Ok(receiver.into_inbox())
+    }
+
+    /// Brings the content of new files, as far as one may read it there. Gives how many bytes came.
+    fn receive_files(
+        &self,
+        receiver: &mut Receiver<'_>,
+        found: &Found,
+        description: &Description,
+        fetched: &mut Fetched,
+        monitor: &dyn Monitor,
+    ) -> SyncResult<u64> {
+        let mut received = 0;
+        let sizes = (found.files.len() as u64, fetched.bytes);
+        let readable = readable_files(receiver, found, &description.hidden, monitor)?;
+        let files = readable.as_ref().unwrap_or(&found.files);
+        fetched.withheld = (found.files.len() - files.len()) as u64;
+        // Group by group, so that what is to be asked for fits into memory however much is new.
+        for block in files.blocks() {
+            for group in groups(&block?) {
+                monitor.phase(phase("Receiving", sizes));
+                let taken = receive_content(self.remote, receiver, group, description, monitor)?;
+                fetched.bytes_shared += taken.bytes_shared;
+                received += taken.bytes_received;
+                monitor.phase(phase("Checking", sizes));
+                insist_on_content(self.remote, receiver, group)?;
+            }
+        }
+        Ok(received)
     }
 
     /// Brings what the remote does not withhold any more, and remembers what it does.
@@ -321,8 +344,10 @@ impl Fetch<'_> {
         monitor: &dyn Monitor,
     ) -> SyncResult<Found> {
         monitor.phase(Phase { name: "Looking for what is new", files_total: None, bytes_total: None });
+        // What was asked for last: whatever came before that is here, or was missing then.
         let mut asked: HashSet<ObjectKey> = HashSet::new();
-        for _ in 0..ROUNDS_MAX {
+        let mut rounds = 0;
+        while rounds < ROUNDS_MAX {
             receiver.settle()?;
             let found = receiver.find_new(wants)?;
             if found.missing.is_empty() {
@@ -331,7 +356,10 @@ impl Fetch<'_> {
             if let Some(key) = found.missing.iter().find(|key| asked.contains(key)) {
                 return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
             }
+            asked.clear();
             asked.extend(found.missing.iter().copied());
+            // Of very much that is missing only a part is told, and what is not will be in the next round.
+            rounds += usize::from(!found.is_cut_short());
             for keys in found.missing.chunks(description.limits.keys()) {
                 self.remote.fetch_objects(keys, &mut |bundle| {
                     *received += bundle.len() as u64;
@@ -490,19 +518,48 @@ fn released(view: &View, before: Vec<Pattern>, now: &[Pattern]) -> SyncResult<Ve
     Ok(files)
 }
 
-/// The new files without those that stand only at paths whose content is withheld.
-fn readable_files(receiver: &Receiver<'_>, found: &Found, hidden: &[Pattern]) -> SyncResult<Vec<NewFile>> {
+/// The new files without those that stand only at paths whose content is withheld; `None` where nothing is.
+///
+/// Of very many files, the folders are gone through once for each part of them, so that memory does not grow.
+fn readable_files(
+    receiver: &Receiver<'_>,
+    found: &Found,
+    hidden: &[Pattern],
+    monitor: &dyn Monitor,
+) -> SyncResult<Option<Listed<NewFile>>> {
     if hidden.is_empty() {
-        return Ok(found.files.clone());
+        return Ok(None);
     }
-    let (mut shown, mut withheld) = (HashSet::new(), HashSet::new());
-    for id in &found.commits {
-        each_file(&receiver.source(), *id, &mut |placed| {
-            let group = if is_hidden(hidden, &placed.path) { &mut withheld } else { &mut shown };
-            group.insert(placed.file);
-            Ok(())
-        })?;
+    let mut files = found.files.beside();
+    let parts = found.files.len().div_ceil(FILES_AT_A_TIME).max(1) as u64;
+    for part in 0..parts {
+        let is_of_part = |id: &FileId| in_part(id, parts) == part;
+        let (mut shown, mut withheld) = (HashSet::new(), HashSet::new());
+        let stop = || if monitor.is_cancelled() { Err(SyncError::Cancelled) } else { Ok(()) };
+        for id in &found.commits {
+            each_file(&receiver.source(), *id, &mut || stop(), &mut |placed| {
+                if is_of_part(&placed.file) {
+                    let group = if is_hidden(hidden, &placed.path) { &mut withheld } else { &mut shown };
+                    group.insert(placed.file);
+                }
+                Ok(())
+            })?;
+        }
+        for block in found.files.blocks() {
+            let is_readable = |file: &&NewFile| shown.contains(&file.id) || !withheld.contains(&file.id);
+            let of_part = block?;
+            of_part
+                .iter()
+                .filter(|file| is_of_part(&file.id))
+                .filter(is_readable)
+                .for_each(|file| files.push(*file));
+        }
     }
-    let is_readable = |file: &&NewFile| shown.contains(&file.id) || !withheld.contains(&file.id);
-    Ok(found.files.iter().filter(is_readable).copied().collect())
+    Ok(Some(files))
+}
+
+/// The part, of so many, that a file is in.
+fn in_part(id: &FileId, parts: u64) -> u64 {
+    let [first, second, ..] = *id.as_bytes();
+    (u64::from(first) << 8 | u64::from(second)) % parts
 }

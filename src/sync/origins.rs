@@ -167,11 +167,18 @@ pub fn object(view: &View, key: &ObjectKey) -> SyncResult<Option<Vec<u8>>> {
     })
 }
 
-/// What imports left of the commits and files that were found, and of tags that lead to them.
+/// Whether imports left anything at all.
+pub fn are_there(view: &View) -> SyncResult<bool> {
+    Ok(view.snapshot().scan_prefix(Space::Origins, b"")?.next().is_some())
+}
+
+/// What imports left of a file.
+pub fn key_of_file(view: &View, file: FileId) -> SyncResult<Option<ObjectKey>> {
+    Ok(view.lfs_digest(file)?.map(|_| ObjectKey::new(Kind::LfsDigest, *file.as_bytes())))
+}
+
+/// What imports left of the commits that were found, and of tags that lead to them.
 pub fn keys_for(view: &View, found: &Found) -> SyncResult<Vec<ObjectKey>> {
-    if view.snapshot().scan_prefix(Space::Origins, b"")?.next().is_none() {
-        return Ok(Vec::new());
-    }
     let mut collector = Collector { view, keys: Vec::new(), seen: HashSet::new() };
     for id in &found.commits {
         let commit = crate::object::source::ObjectSource::commit(view, *id)?;
@@ -198,11 +205,6 @@ pub fn keys_for(view: &View, found: &Found) -> SyncResult<Vec<ObjectKey>> {
             && let Some(id) = tags.get(&git_name)
         {
             collector.git_objects(vec![*id])?;
-        }
-    }
-    for file in &found.files {
-        if view.lfs_digest(file.id)?.is_some() {
-            collector.keys.push(ObjectKey::new(Kind::LfsDigest, *file.id.as_bytes()));
         }
     }
     Ok(collector.keys)

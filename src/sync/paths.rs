@@ -32,9 +32,12 @@ pub fn is_hidden(hidden: &[Pattern], path: &AssetPath) -> bool {
 }
 
 /// Visits the files that a commit brings: those that stand at their path in none of its parents.
+///
+/// A few small folders can stand at more paths than anybody can visit: `enter` is asked before each.
 pub fn each_file<S: ObjectSource<Error = RepoError>>(
     source: &S,
     id: CommitId,
+    enter: &mut dyn FnMut() -> SyncResult<()>,
     visit: &mut dyn FnMut(PlacedFile) -> SyncResult<()>,
 ) -> SyncResult<()> {
     let commit = source.commit(id)?;
@@ -53,6 +56,7 @@ pub fn each_file<S: ObjectSource<Error = RepoError>>(
         if before == Some(after) {
             continue;
         }
+        enter()?;
         let mut walk = Walk { source, others, folder, waiting: &mut waiting, visit: &mut *visit };
         walk.directory(after, before)?;
     }

@@ -11,7 +11,14 @@ use crate::sync::paths::{PlacedFile, each_file};
 use crate::sync::readable::{Readable, chunks_of, manifest_chunks};
 use crate::sync::receive::Receiver;
 use crate::sync::walk::Found;
+use std::cell::Cell;
 use std::collections::HashSet;
+
+/// Folders and files, as often as they stand somewhere, that one publication may bring of those who may not read
+/// everything: each file is kept in mind, and a few small folders can stand at more paths than anybody can visit.
+const PLACES_MAX: u64 = 2 << 20;
+/// Files that wait for one that is said to have stood at their path before.
+const WAITING_MAX: usize = 1 << 16;
 
 /// Insists that everything that new commits bring is the caller's to bring.
 pub fn insist_on_possession(
@@ -20,30 +27,56 @@ pub fn insist_on_possession(
     sent: &HashSet<ChunkId>,
     readable: &Readable,
 ) -> SyncResult<()> {
-    let mut brought = Vec::new();
+    let mut check = Check { view: receiver.view(), sent, readable, accepted: HashSet::new() };
+    let mut waiting = Vec::new();
+    let places = Places::default();
     for id in &found.commits {
-        each_file(&receiver.source(), *id, &mut |placed| {
-            brought.push(placed);
+        each_file(&receiver.source(), *id, &mut || places.count(), &mut |placed| {
+            places.count()?;
+            if check.is_theirs(&placed)? {
+                check.accepted.insert(placed.file);
+            } else if waiting.len() < WAITING_MAX {
+                waiting.push(placed);
+            } else {
+                return Err(refusal(&placed));
+            }
             Ok(())
         })?;
     }
-    let mut check = Check { view: receiver.view(), sent, readable, accepted: HashSet::new() };
     // What stood there before may be new itself, whatever the order of the clocks.
-    loop {
-        let waiting = brought.len();
+    while let Some(first) = waiting.first() {
+        let (before, refused) = (waiting.len(), refusal(first));
         let mut left = Vec::new();
-        for placed in brought {
+        for placed in waiting {
             if check.is_theirs(&placed)? {
                 check.accepted.insert(placed.file);
             } else {
                 left.push(placed);
             }
         }
-        match left.first() {
-            None => return Ok(()),
-            Some(first) if left.len() == waiting => return Err(refusal(first)),
-            Some(_) => brought = left,
+        if left.len() == before {
+            return Err(refused);
         }
+        waiting = left;
+    }
+    Ok(())
+}
+
+/// Counts what was visited.
+#[derive(Default)]
+struct Places(Cell<u64>);
+
+impl Places {
+    fn count(&self) -> SyncResult<()> {
+        self.0.set(self.0.get() + 1);
+        if self.0.get() <= PLACES_MAX {
+            return Ok(());
+        }
+        let detail = format!(
+            "it brings files to more than {PLACES_MAX} places, which is more than may come at once of whoever may not \
+             read everything there; push fewer commits at a time"
+        );
+        Err(SyncError::TurnedDown { what: "the push".to_owned(), detail })
     }
 }
 

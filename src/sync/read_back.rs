@@ -113,7 +113,8 @@ impl ReadBack<'_> {
                 verified.complete = false;
             }
         }
-        let found = find_new(&view, &tips, &[], &|| self.monitor.is_cancelled())?;
+        let folder = self.repository.pent_dir().join("tmp");
+        let found = find_new(&view, &tips, &[], Some(&folder), &|| self.monitor.is_cancelled())?;
         verified.complete &= found.missing.is_empty();
         let name = "Reading what is there";
         self.monitor.phase(Phase { name, files_total: Some(found.files.len() as u64), bytes_total: None });

@@ -57,7 +57,7 @@ impl Readable {
         }
         let (commits, _) = commits_between(view, &tips, &known.tips)?;
         for id in commits {
-            each_file(view, id, &mut |placed| {
+            each_file(view, id, &mut || Ok(()), &mut |placed| {
                 if !is_hidden(&self.hidden, &placed.path) {
                     known.files.insert(placed.file);
                 }

@@ -26,17 +26,20 @@ use crate::repo::tombstone::Tombstone;
 use crate::repo::{Edit, RepoError, Repository, View};
 use crate::store::parcel::OpenBlock;
 use crate::store::{ChunkWriter, Space};
+use crate::sync::allowance::Brought;
 use crate::sync::bundle::{Received, decode_person, open_bundle};
 use crate::sync::content::{NodesOf, Parts, new_parts};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::listed::Listed;
 use crate::sync::logs::Inbox;
 use crate::sync::origins::{Tie, identify as identify_origin, split_commit, split_digest, split_form};
 use crate::sync::remote::{Kind, ObjectKey};
 use crate::sync::room::{Held, Room};
-use crate::sync::walk::{Found, NewFile, find_new};
+use crate::sync::walk::{Found, NewFile, find_new, is_first};
 use erased::Tombstones;
 use foreign::foreign_digest;
 use kept::KeptCommits;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -72,8 +75,8 @@ pub struct Receiver<'a> {
     unpublished_bytes: AtomicU64,
     objects: u64,
     held: Held,
-    /// What the bundles had, where somebody wants to know.
-    pub(in crate::sync) brought: Option<Vec<(ObjectKey, u64)>>,
+    /// What the bundles had, where somebody wants to know, and which of them is being taken.
+    brought: Option<(u32, Listed<Brought>)>,
     inbox: Inbox,
     room: Room,
 }
@@ -101,10 +104,10 @@ impl ObjectSource for Beside<'_> {
 }
 
 /// What is needed of files and not here.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Needed {
-    /// Chunks, each once, in the order of the files.
-    pub chunks: Vec<ChunkId>,
+    /// Chunks in the order of the files, each once unless they are a great many. One long file has millions of them.
+    pub chunks: Listed<ChunkId>,
     /// Bytes of them.
     pub chunk_bytes: u64,
     /// Bytes of the files that are here already.
@@ -151,11 +154,25 @@ impl<'a> Receiver<'a> {
             return Err(SyncError::Cancelled);
         }
         open_bundle(bytes, &mut |received, _, _| {
-            if let Some(brought) = &mut self.brought {
-                brought.push((received.key, received.bytes.len() as u64));
+            if let Some((parcel, brought)) = &mut self.brought {
+                let length = received.bytes.len() as u32;
+                brought.push(Brought { parcel: *parcel, key: received.key, length });
             }
             self.take_object(&received)
         })
+    }
+
+    /// Takes the bundle at a position among the parcels of a publication, and notes what it brings.
+    pub(in crate::sync) fn take_parcel(&mut self, parcel: u32, bytes: &[u8]) -> SyncResult<()> {
+        let folder = || self.repository.pent_dir().join("tmp");
+        let (_, brought) = self.brought.take().unwrap_or_else(|| (parcel, Listed::new(Some(&folder()))));
+        self.brought = Some((parcel, brought));
+        self.take_bundle(bytes)
+    }
+
+    /// What the parcels brought.
+    pub(in crate::sync) fn take_brought(&mut self) -> Listed<Brought> {
+        self.brought.take().map_or_else(|| Listed::new(None), |(_, brought)| brought)
     }
 
     fn take_object(&mut self, received: &Received<'_>) -> SyncResult<()> {
@@ -327,10 +344,14 @@ impl<'a> Receiver<'a> {
                 haves.push(*want);
             }
         }
-        let mut found = find_new(&source, wants, &haves, &|| self.monitor.is_cancelled())?;
-        for id in &found.metadata {
-            if !self.view.snapshot().contains(Space::Metadata, id.as_bytes())? {
-                found.missing.push(ObjectKey::new(Kind::Metadata, *id.as_bytes()));
+        let folder = self.repository.pent_dir().join("tmp");
+        let mut found = find_new(&source, wants, &haves, Some(&folder), &|| self.monitor.is_cancelled())?;
+        for number in 0.. {
+            let Some(block) = found.metadata.block(number)?.map(Cow::into_owned) else { break };
+            for id in block {
+                if !self.view.snapshot().contains(Space::Metadata, id.as_bytes())? {
+                    found.lacks(ObjectKey::new(Kind::Metadata, *id.as_bytes()));
+                }
             }
         }
         Ok(found)
@@ -338,7 +359,8 @@ impl<'a> Receiver<'a> {
 
     /// What of files is not here. The manifest nodes that are not come first: with them, ask again.
     pub fn needed(&self, files: &[NewFile]) -> SyncResult<Needed> {
-        let mut needed = Needed::default();
+        let chunks = Listed::new(Some(&self.repository.pent_dir().join("tmp")));
+        let mut needed = Needed { chunks, chunk_bytes: 0, shared_bytes: 0, objects: Vec::new() };
         let mut seen = HashSet::new();
         for file in files {
             if self.monitor.is_cancelled() {
@@ -364,7 +386,7 @@ impl<'a> Receiver<'a> {
                 needed.objects.push(ObjectKey::new(Kind::Manifest, *file.id.as_bytes()));
             }
             // What was cut by other parameters may be one chunk all the same.
-            if file.size <= CHUNK_BYTES_MAX as u64 && seen.insert(file.id.into()) {
+            if file.size <= CHUNK_BYTES_MAX as u64 && is_first(seen, file.id.into()) {
                 needed.chunks.push(file.id.into());
                 needed.chunk_bytes += file.size;
             }
@@ -464,7 +486,7 @@ impl Parts<RepoError> for Lacking<'_> {
     fn chunk(&mut self, entry: crate::object::manifest::ChunkEntry) -> Result<(), RepoError> {
         if !self.view.snapshot().has_chunk(entry.id)? {
             self.bytes += u64::from(entry.length);
-            if self.seen.insert(entry.id) {
+            if is_first(self.seen, entry.id) {
                 self.needed.chunks.push(entry.id);
                 self.needed.chunk_bytes += u64::from(entry.length);
             }

@@ -26,6 +26,7 @@ use crate::repo::sets::member_kind;
 use crate::rules::pattern::Pattern;
 use crate::store::bucket::head::Token;
 use crate::store::bucket::index::IndexKey;
+use crate::sync::entries::Entries;
 use crate::sync::error::SyncResult;
 use crate::sync::keep::CloneId;
 use std::collections::BTreeMap;
@@ -314,8 +315,8 @@ pub struct ParcelRecord {
     pub kind: ParcelKind,
     /// Its length in bytes.
     pub length: u64,
-    /// Its objects: key, offset and length of the block or frame that has it.
-    pub entries: Vec<(ObjectKey, u32, u32)>,
+    /// Its objects.
+    pub entries: Entries,
 }
 
 /// A parcel on its way.

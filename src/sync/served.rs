@@ -3,43 +3,40 @@
 //! It believes nobody: packs and bundles are hashed when they are put, a publication is looked
 //! through until nothing is missing, files are hashed, and the rules are asked, before a name moves.
 
+mod answers;
 mod published;
 
-use crate::base::id::{ChunkId, CommitId, FileId, LogEntryId, PackId, PersonId};
+use crate::base::id::{ChunkId, CommitId, FileId, LogEntryId, PackId};
 use crate::base::monitor::SilentMonitor;
 use crate::base::time::Timestamp;
-use crate::object::action::Action;
-use crate::object::manifest::verified_key;
 use crate::object::set_node::Member;
 use crate::repo::partial::KeptRecord;
 use crate::repo::refs::{RefKind, RefName, RefTarget};
-use crate::repo::review_log::ActionRecord;
 use crate::repo::sets::{LogSet, SHARED_LOG};
-use crate::repo::shared_log::LogHead;
-use crate::repo::{Edit, RepoError, Repository, View};
+use crate::repo::{Edit, RepoError, Repository};
 use crate::store::Space;
 use crate::store::parcel::{PackBuilder, pack_blocks};
 use crate::sync::accept::{Case, Judge, insist, move_name};
 use crate::sync::allowance::unneeded;
-use crate::sync::bundle::{BundleBuilder, open_counted};
+use crate::sync::bundle::open_counted;
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::incoming::Incoming;
 use crate::sync::keep::CloneId;
-use crate::sync::logs::{
-    Inbox, LogFound, Nowhere, all_of_set, find_log, log_object_bytes, person_key, take_later, take_sets,
-};
-use crate::sync::origins::{is_origin, object};
+use crate::sync::listed::Listed;
+use crate::sync::logs::{Inbox, LogFound, Nowhere, find_log, take_later, take_sets};
 use crate::sync::possession::insist_on_possession;
-use crate::sync::push::candidates::{Candidates, Step, object_bytes};
+use crate::sync::push::candidates::{Candidates, Step};
 use crate::sync::push::gather_blocks;
-use crate::sync::readable::{Readable, chunks_of};
-use crate::sync::receive::{Receiver, space_of};
+use crate::sync::readable::Readable;
+use crate::sync::receive::Receiver;
 use crate::sync::remote::{
     BlockSink, BundleSink, Description, HistoryWants, Kind, Limits, ObjectKey, Parcel, ParcelKind, Proposal,
     Published, RefChange, Remote,
 };
-use crate::sync::walk::find_new;
+use crate::sync::walk::{Found, NewFile, find_new};
+use answers::{Answer, add_actor, add_entries_before, add_logs, has, have_of, readable_chunks};
 use published::{MARK_KEY, count, note_publication, published_before};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -50,8 +47,6 @@ const LIMITS: Limits =
 const PARCEL_BYTES_MAX: u64 = 32 << 20;
 /// Raw length at which an answer is sent on, in bytes.
 const ANSWER_BYTES: usize = 8 << 20;
-/// Entries of the shared log that come along with the one that is asked for.
-const ENTRIES_ALONG: u64 = 255;
 /// Key under which gc counts its sweeps.
 const EPOCH_KEY: &[u8] = b"gc/epoch";
 
@@ -136,14 +131,14 @@ impl<'a> ServedRemote<'a> {
     /// Takes in what the parcels have, and insists that nothing is missing or wrong. Gives what came of logs.
     fn receive(&self, proposal: &Proposal) -> SyncResult<Arrived> {
         let mut receiver = self.receiver()?;
-        let mut brought = Vec::new();
-        for parcel in proposal.parcels.iter().filter(|parcel| parcel.kind == ParcelKind::Bundle) {
-            let bytes = self.incoming().bundle(parcel.id);
-            receiver.brought = Some(Vec::new());
-            // One that is gone has to be sent again, and so has what relied on it.
-            receiver.take_bundle(&bytes.map_err(|_| SyncError::Outdated)?)?;
-            brought.push((parcel.id, receiver.brought.take().unwrap_or_default()));
+        for (number, parcel) in (0..).zip(&proposal.parcels) {
+            if parcel.kind == ParcelKind::Bundle {
+                // One that is gone has to be sent again, and so has what relied on it.
+                let bytes = self.incoming().bundle(parcel.id).map_err(|_| SyncError::Outdated)?;
+                receiver.take_parcel(number, &bytes)?;
+            }
         }
+        let brought = receiver.take_brought();
         receiver.settle()?;
         let named = proposal.changes.iter().filter_map(|change| Some(change.target.as_ref()?.commit));
         let wants: Vec<CommitId> = named.chain(receiver.judged_commits()).collect();
@@ -154,24 +149,7 @@ impl<'a> ServedRemote<'a> {
         if let Some(readable) = &self.caller.readable {
             insist_on_possession(&receiver, &found, &self.sent_chunks(proposal), readable)?;
         }
-        let mut files = found.files.clone();
-        files.extend(receiver.tied_files(&found)?);
-        receiver.check_sizes(&files)?;
-        receiver.insist_on_unerased(&files, &|| self.sent_chunks(proposal))?;
-        let erased = receiver.erased_elsewhere(&files)?;
-        receiver.excuse(erased)?;
-        receiver.leave_out_excused(&mut files)?;
-        let needed = receiver.needed(&files)?;
-        if let Some(key) = needed.objects.first() {
-            return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
-        }
-        if let Some(chunk) = needed.chunks.first() {
-            return Err(SyncError::Missing { kind: "chunk", id: chunk.to_string() });
-        }
-        if let Some(file) = receiver.confirm(&files)?.first() {
-            let detail = format!("its chunks are not file {}", file.id);
-            return Err(SyncError::Invalid { what: "a manifest", detail });
-        }
+        let files = self.take_files(&mut receiver, &found, proposal)?;
         let view = self.repository.view()?;
         let unneeded = unneeded(&view, &self.incoming(), (&found, &files), (proposal, &brought))?;
         receiver.keep_only(&found.commits);
@@ -189,6 +167,44 @@ impl<'a> ServedRemote<'a> {
         let sets = (proposal.logs.as_slice(), known.as_ref());
         let later = take_sets(self.repository, self.judge, sets, &mut inbox)?;
         Ok(Arrived { log, later, inbox, unneeded })
+    }
+
+    /// Insists that the files of what was found are here and are what they are said to be; gives those whose content
+    /// is. What is new is gone through block by block.
+    fn take_files(
+        &self,
+        receiver: &mut Receiver<'_>,
+        found: &Found,
+        proposal: &Proposal,
+    ) -> SyncResult<Listed<NewFile>> {
+        let tied = receiver.tied_files(found)?;
+        let blocks = || found.files.blocks().chain([Ok(Cow::Borrowed(tied.as_slice()))]);
+        let mut erased = Vec::new();
+        for files in blocks() {
+            let files = files?;
+            receiver.check_sizes(&files)?;
+            receiver.insist_on_unerased(&files, &|| self.sent_chunks(proposal))?;
+            erased.extend(receiver.erased_elsewhere(&files)?);
+        }
+        receiver.excuse(erased)?;
+        let mut taken = Listed::new(Some(&self.repository.pent_dir().join("tmp")));
+        for files in blocks() {
+            let mut files = files?.into_owned();
+            receiver.leave_out_excused(&mut files)?;
+            let needed = receiver.needed(&files)?;
+            if let Some(key) = needed.objects.first() {
+                return Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() });
+            }
+            if let Some(chunk) = needed.chunks.block(0)?.and_then(|chunks| chunks.first().copied()) {
+                return Err(SyncError::Missing { kind: "chunk", id: chunk.to_string() });
+            }
+            if let Some(file) = receiver.confirm(&files)?.first() {
+                let detail = format!("its chunks are not file {}", file.id);
+                return Err(SyncError::Invalid { what: "a manifest", detail });
+            }
+            files.into_iter().for_each(|file| taken.push(file));
+        }
+        Ok(taken)
     }
 
     fn move_names(&self, proposal: &Proposal, arrived: &Arrived) -> SyncResult<Published> {
@@ -276,128 +292,6 @@ fn log_moved(error: RepoError) -> SyncError {
     }
 }
 
-/// Whether a repository has an object.
-fn has(view: &View, key: &ObjectKey) -> SyncResult<bool> {
-    Ok(match key.kind {
-        Kind::Chunk => view.snapshot().has_chunk(ChunkId::from_bytes(key.id))?,
-        kind if is_origin(kind) => object(view, key)?.is_some(),
-        Kind::Tombstone => view.tombstone_or_excuse(FileId::from_bytes(key.id))?.is_some(),
-        Kind::Manifest => {
-            view.snapshot().contains(Space::Manifests, &verified_key(FileId::from_bytes(key.id)))?
-        }
-        Kind::Person => {
-            let id = PersonId::from_slice(&key.id[..PersonId::SIZE]);
-            let known = id.map(|id| view.person(id)).transpose()?.flatten();
-            known.is_some() && object_bytes(view, *key).is_ok()
-        }
-        kind if kind.is_of_logs() => log_object_bytes(view, *key)?.is_some(),
-        kind => match space_of(kind) {
-            Some(space) => view.snapshot().contains(space, &key.id)?,
-            None => false,
-        },
-    })
-}
-
-/// The same for somebody from whom content is withheld: of content, what they may read is there. The
-/// chunks of a file that is asked about along with them count too.
-fn have_of(view: &View, keys: &[ObjectKey], readable: &Readable) -> SyncResult<Vec<bool>> {
-    let files = keys.iter().filter(|key| key.kind == Kind::Manifest).map(|key| FileId::from_bytes(key.id));
-    let files: Vec<FileId> = files.collect();
-    let ids = keys.iter().filter(|key| key.kind == Kind::Chunk).map(|key| ChunkId::from_bytes(key.id));
-    let chunks = readable_chunks(view, &files, &ids.collect::<Vec<_>>(), readable)?;
-    let files = readable.of(view, files)?;
-    let answer = |key: &ObjectKey| {
-        let may = match key.kind {
-            Kind::Chunk => chunks.contains(&ChunkId::from_bytes(key.id)),
-            Kind::Manifest => files.contains(&FileId::from_bytes(key.id)),
-            // Parts of a manifest say no more than that it is here.
-            Kind::ManifestNode => false,
-            _ => true,
-        };
-        Ok(may && has(view, key)?)
-    };
-    keys.iter().map(answer).collect()
-}
-
-/// Of these chunks, and of the chunks of these files, what may be read.
-fn readable_chunks(
-    view: &View,
-    files: &[FileId],
-    chunks: &[ChunkId],
-    readable: &Readable,
-) -> SyncResult<HashSet<ChunkId>> {
-    let alone = readable.of(view, chunks.iter().map(|id| FileId::from_bytes(*id.as_bytes())))?;
-    let mut found: HashSet<ChunkId> = alone.into_iter().map(ChunkId::from).collect();
-    let asked: HashSet<ChunkId> = chunks.iter().copied().collect();
-    for file in readable.of(view, files.iter().copied())? {
-        found.extend(chunks_of(view, file, &asked)?);
-    }
-    Ok(found)
-}
-
-/// Puts objects into bundles and sends these on.
-struct Answer<'s, 'b> {
-    view: &'s View,
-    builder: BundleBuilder,
-    sink: &'s mut BundleSink<'b>,
-}
-
-impl Answer<'_, '_> {
-    fn add(&mut self, key: ObjectKey) -> SyncResult<()> {
-        self.builder.push(key, &object_bytes(self.view, key)?)?;
-        if self.builder.len() >= ANSWER_BYTES { self.send() } else { Ok(()) }
-    }
-
-    fn send(&mut self) -> SyncResult<()> {
-        let builder = std::mem::take(&mut self.builder);
-        if builder.is_empty() { Ok(()) } else { (self.sink)(&builder.finish(&[0; 16])?.bytes) }
-    }
-}
-
-/// With an action goes the record of whoever acted.
-fn add_actor(view: &View, key: ObjectKey, answer: &mut Answer<'_, '_>) -> SyncResult<()> {
-    if key.kind != Kind::Action {
-        return Ok(());
-    }
-    let record = log_object_bytes(view, key)?.and_then(|bytes| ActionRecord::decode(&bytes).ok());
-    let action = record.and_then(|record| Action::decode(&record.statement).ok());
-    let person = action.map(|action| person_key(view, action.actor)).transpose()?.flatten();
-    person.map_or(Ok(()), |person| answer.add(person))
-}
-
-/// What the caller lacks of logs: entries of the shared log after those that it has, and of a set
-/// of which it has nothing all that there is.
-fn add_logs(view: &View, wants: &HistoryWants, answer: &mut Answer<'_, '_>) -> SyncResult<()> {
-    let theirs = wants.logs.get(SHARED_LOG).and_then(|bytes| LogHead::decode(bytes).ok());
-    let had = match theirs {
-        Some(head) => view.log_entry(head.sequence)?.filter(|entry| entry.id() == head.id).map(|_| head),
-        None => None,
-    };
-    // Whoever has another log asks for its entries one by one.
-    if theirs.is_none() || had.is_some() {
-        for entry in view.log_entries(had.map_or(1, |head| head.sequence + 1))? {
-            answer.add(ObjectKey::new(Kind::LogEntry, *entry?.id().as_bytes()))?;
-        }
-    }
-    for set in LogSet::ALL.into_iter().filter(|set| !wants.logs.contains_key(set.name())) {
-        for key in all_of_set(view, set)? {
-            answer.add(key)?;
-        }
-    }
-    Ok(())
-}
-
-/// Entries are asked for from the newest back: those before one come along.
-fn add_entries_before(view: &View, id: LogEntryId, answer: &mut Answer<'_, '_>) -> SyncResult<()> {
-    let Some(sequence) = view.log_sequence(id)? else { return Ok(()) };
-    for before in sequence.saturating_sub(ENTRIES_ALONG).max(1)..sequence {
-        if let Some(entry) = view.log_entry(before)? {
-            answer.add(ObjectKey::new(Kind::LogEntry, *entry.id().as_bytes()))?;
-        }
-    }
-    Ok(())
-}
-
 impl Remote for ServedRemote<'_> {
     fn describe(&self) -> SyncResult<Description> {
         self.repository.settle_sets()?;
@@ -429,8 +323,9 @@ impl Remote for ServedRemote<'_> {
 
     fn fetch_history(&self, wants: &HistoryWants, sink: &mut BundleSink<'_>) -> SyncResult<()> {
         let view = self.repository.view()?;
-        let found = find_new(&view, &wants.wants, &wants.haves, &|| false)?;
-        let mut answer = Answer { view: &view, builder: BundleBuilder::default(), sink };
+        let folder = self.repository.pent_dir().join("tmp");
+        let found = find_new(&view, &wants.wants, &wants.haves, Some(&folder), &|| false)?;
+        let mut answer = Answer::new(&view, sink);
         for step in Candidates::new(&view, &found) {
             if let Step::Candidate(candidate) = step?
                 && candidate.key.kind != Kind::Chunk
@@ -444,7 +339,7 @@ impl Remote for ServedRemote<'_> {
 
     fn fetch_objects(&self, keys: &[ObjectKey], sink: &mut BundleSink<'_>) -> SyncResult<()> {
         let view = self.repository.view()?;
-        let mut answer = Answer { view: &view, builder: BundleBuilder::default(), sink };
+        let mut answer = Answer::new(&view, sink);
         for key in keys.iter().filter(|key| key.kind != Kind::Chunk) {
             if has(&view, key)? {
                 answer.add(*key)?;

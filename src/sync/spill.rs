@@ -31,6 +31,12 @@ impl Spilled {
     pub(super) const fn len(self) -> usize {
         self.length
     }
+
+    /// Some of them; fewer where it ends before.
+    pub(super) fn part(self, start: usize, length: usize) -> Self {
+        let start = start.min(self.length);
+        Self { offset: self.offset + start as u64, length: length.min(self.length - start) }
+    }
 }
 
 impl Spill {

@@ -10,9 +10,16 @@ use crate::object::tree::{Content, ForeignAlgorithm, TreeEntry};
 use crate::object::tree_walk::{CursorItem, DirectoryCursor, WalkError};
 use crate::repo::RepoError;
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::listed::Listed;
 use crate::sync::remote::{Kind, ObjectKey};
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::hash::Hash;
+use std::path::Path;
+
+/// Files, and metadata objects, that are kept in mind so that each is found once. Of more of them some are found again,
+/// which costs a question.
+const SEEN_MAX: usize = 1 << 20;
 
 /// A file that a commit brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,23 +32,64 @@ pub struct NewFile {
     pub before: Option<FileId>,
 }
 
-/// What was found. Every object is there once.
-#[derive(Debug, Default)]
+/// What was found. Tree nodes are there once, and so are files and metadata objects unless they are a great many. What
+/// is long lies in files, so that memory does not grow with what is new.
+#[derive(Debug)]
 pub struct Found {
     /// Commits, parents before children as far as clocks tell.
     pub commits: Vec<CommitId>,
     /// People who made them.
     pub people: HashSet<crate::base::id::PersonId>,
     /// Tree nodes.
-    pub trees: Vec<TreeId>,
+    pub trees: Listed<TreeId>,
     /// Metadata objects.
-    pub metadata: Vec<MetadataId>,
+    pub metadata: Listed<MetadataId>,
     /// Files.
-    pub files: Vec<NewFile>,
+    pub files: Listed<NewFile>,
+    /// Their bytes.
+    pub file_bytes: u64,
     /// Content that is known only by another system's hash, each once.
     pub foreign: Vec<(ForeignAlgorithm, Vec<u8>)>,
-    /// Objects that are not here; what they reach was not looked at.
+    /// Objects that are not here; what they reach was not looked at. Of very many, only some.
     pub missing: Vec<ObjectKey>,
+}
+
+/// Missing objects that are told at a time.
+const MISSING_MAX: usize = 1 << 20;
+
+impl Found {
+    fn new(missing: Vec<ObjectKey>, folder: Option<&Path>) -> Self {
+        Self {
+            commits: Vec::new(),
+            people: HashSet::new(),
+            trees: Listed::new(folder),
+            metadata: Listed::new(folder),
+            files: Listed::new(folder),
+            file_bytes: 0,
+            foreign: Vec::new(),
+            missing,
+        }
+    }
+
+    /// Takes note of something that is missing.
+    pub fn lacks(&mut self, key: ObjectKey) {
+        if self.missing.len() < MISSING_MAX {
+            self.missing.push(key);
+        }
+    }
+
+    /// Whether more may be missing than is told.
+    pub fn is_cut_short(&self) -> bool {
+        self.missing.len() >= MISSING_MAX
+    }
+}
+
+/// Takes note of something; tells whether it was not met before, as far as that is kept in mind.
+pub(super) fn is_first<T: Eq + Hash>(seen: &mut HashSet<T>, met: T) -> bool {
+    if seen.len() >= SEEN_MAX {
+        seen.clear();
+    }
+    seen.insert(met)
 }
 
 /// The commits that `wants` reach and `haves` do not, parents first as far as clocks tell. Of `haves`,
@@ -113,18 +161,19 @@ impl<S: ObjectSource<Error = RepoError>> Painting<'_, S> {
 
 /// Finds everything that `wants` bring beyond `haves`.
 ///
-/// `is_cancelled` is asked now and then.
+/// Long lists go to files in `folder`. `is_cancelled` is asked now and then.
 pub fn find_new<S: ObjectSource<Error = RepoError>>(
     source: &S,
     wants: &[CommitId],
     haves: &[CommitId],
+    folder: Option<&Path>,
     is_cancelled: &dyn Fn() -> bool,
 ) -> SyncResult<Found> {
     let (commits, missing) = commits_between(source, wants, haves)?;
     let mut finder = Finder {
         source,
         is_cancelled,
-        found: Found { missing, ..Found::default() },
+        found: Found::new(missing, folder),
         trees: HashSet::new(),
         metadata: HashSet::new(),
         files: HashSet::new(),
@@ -224,8 +273,11 @@ impl<S: ObjectSource<Error = RepoError>> Finder<'_, S> {
                 Ok(())
             }
             Err(WalkError::Source(RepoError::Missing { .. })) => {
-                self.absent.insert(id);
-                self.found.missing.push(ObjectKey::new(Kind::Tree, *id.as_bytes()));
+                cursor.take_item();
+                if !self.found.is_cut_short() {
+                    self.absent.insert(id);
+                }
+                self.found.lacks(ObjectKey::new(Kind::Tree, *id.as_bytes()));
                 Ok(())
             }
             Err(error) => Err(error.into()),
@@ -241,7 +293,7 @@ impl<S: ObjectSource<Error = RepoError>> Finder<'_, S> {
         let old_metadata = before.and_then(|before| before.metadata);
         if let Some(id) = entry.metadata
             && old_metadata != Some(id)
-            && self.metadata.insert(id)
+            && is_first(&mut self.metadata, id)
         {
             self.found.metadata.push(id);
         }
@@ -254,8 +306,9 @@ impl<S: ObjectSource<Error = RepoError>> Finder<'_, S> {
             (Content::File { id, size, .. } | Content::Symlink { id, size }, old) => {
                 let before = old.and_then(file_and_size);
                 // What is said of the length is looked at with every length that is said.
-                if before != Some((*id, *size)) && self.files.insert((*id, *size)) {
+                if before != Some((*id, *size)) && is_first(&mut self.files, (*id, *size)) {
                     let before = before.map(|(before, _)| before).filter(|before| before != id);
+                    self.found.file_bytes = self.found.file_bytes.saturating_add(*size);
                     self.found.files.push(NewFile { id: *id, size: *size, before });
                 }
             }

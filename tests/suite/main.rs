@@ -77,6 +77,7 @@ mod review_kit;
 mod review_told;
 mod saved_again;
 mod scale;
+mod scale_sharing;
 mod schemas;
 mod searching;
 mod searching_files;

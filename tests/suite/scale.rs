@@ -31,15 +31,15 @@ const MEMORY_MAX_MIB: u64 = 256;
 /// Longest that opening may take.
 const OPEN_MAX: Duration = Duration::from_millis(10);
 
-fn is_long() -> bool {
+pub fn is_long() -> bool {
     std::env::var("PENT_CI").as_deref() == Ok("long")
 }
 
-fn settings() -> StoreSettings {
+pub fn settings() -> StoreSettings {
     StoreSettings::new(RepositoryId::from_bytes([7; 16]))
 }
 
-fn commit_tree(repository: &Repository, edit: &mut Edit, edits: Vec<TreeEdit>) {
+pub fn commit_tree(repository: &Repository, edit: &mut Edit, edits: Vec<TreeEdit>) {
     let view = repository.view().expect("a view");
     let main = RefName::branch("main").expect("a name");
     let head = view.head().expect("a state");
@@ -59,7 +59,7 @@ fn commit_tree(repository: &Repository, edit: &mut Edit, edits: Vec<TreeEdit>) {
     edit.set_reference(&main, head, Some(RefTarget::plain(id))).expect("a moved branch");
 }
 
-fn file(path: &str, id: FileId, size: u64) -> TreeEdit {
+pub fn file(path: &str, id: FileId, size: u64) -> TreeEdit {
     let content = Content::File { id, size, executable: false };
     let value = EntryValue { asset: Some(AssetId::from_bytes([2; 16])), metadata: None, content };
     TreeEdit { path: AssetPath::from_bytes(path).expect("a path"), value: Some(value) }

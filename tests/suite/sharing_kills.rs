@@ -1,10 +1,12 @@
 //! Second copies, and bytes that go for everybody, are killed at random moments: what was there stays there, nobody
 //! is told what is not so, and the same command again brings it to its end.
 //!
-//! `PENT_KILLS` says how often each command is killed.
+//! `PENT_KILLS` says how often each command is killed; with `PENT_CI=long` work is shared in 150 rounds.
 
 use crate::app_flow::noise;
 use crate::kills::{Dice, kill, kills, measured};
+use crate::sharing_network::{rounds, within};
+use crate::small_disk_sharing::stand_in;
 use crate::support::World;
 use std::fs;
 use std::time::Duration;
@@ -146,4 +148,99 @@ fn bytes_that_go_for_everybody_go_though_every_step_is_killed() {
     for round in 0..rounds {
         assert!(!world.studio().join(format!("../late/{round}.raw")).exists());
     }
+}
+
+/// Ends whatever answers at the other end at this moment.
+type EndOther<'a> = &'a (dyn Fn() + Sync);
+
+/// Work is shared at an address while either side is killed at any moment. `is_sound` looks at the other end.
+fn kill_while_sharing(world: &World, address: &str, end_other: Option<EndOther<'_>>, is_sound: &dyn Fn()) {
+    let content = |round: u64| noise(3000 + round, 1_500_000);
+    write(world, "0.bin", content(0));
+    world.ok(&["commit", "-m", "Begin"]);
+    world.ok(&["remote", "add", "origin", address]);
+    world.ok(&["push"]);
+    world.ok(&["clone", address, "../copy"]);
+    let mut told_done = vec![0];
+    for round in 1..rounds() {
+        write(world, &format!("{round}.bin"), content(round));
+        world.ok(&["commit", "-m", "On"]);
+        let time = Duration::from_millis(20 + (round * 137) % 500);
+        let is_done = match end_other {
+            Some(end_other) if round % 2 == 1 => std::thread::scope(|scope| {
+                let push = scope.spawn(|| world.pent(&["push"]).code == 0);
+                std::thread::sleep(time);
+                end_other();
+                push.join().expect("a push")
+            }),
+            _ => within(world, &["push"], time),
+        };
+        told_done.extend(is_done.then_some(round));
+        assert_eq!(world.json(&["fsck"])["sound"], true, "round {round}");
+        is_sound();
+        within(world, &["-C", "../copy", "pull"], time);
+        assert_eq!(world.json(&["-C", "../copy", "fsck"])["sound"], true, "round {round}");
+        if round % 10 == 3 {
+            let _ = fs::remove_dir_all(world.studio().join("../fresh"));
+            world.ok(&["clone", address, "../fresh"]);
+            for told in &told_done {
+                let there = fs::read(world.studio().join(format!("../fresh/{told}.bin")));
+                assert!(there.ok() == Some(content(*told)), "{told} was told to be done, and is not there");
+            }
+        }
+    }
+    world.ok(&["push"]);
+    is_sound();
+    let _ = fs::remove_dir_all(world.studio().join("../fresh"));
+    world.ok(&["clone", address, "../fresh"]);
+    world.ok(&["-C", "../copy", "pull"]);
+    for home in ["../fresh", "../copy"] {
+        assert_eq!(world.json(&["-C", home, "fsck"])["sound"], true);
+        for round in 0..rounds() {
+            let there = fs::read(world.studio().join(home).join(format!("{round}.bin")));
+            assert!(there.ok() == Some(content(round)), "{home} {round}");
+        }
+    }
+}
+
+#[test]
+fn kills_at_any_moment_lose_nothing_in_a_folder() {
+    let world = World::new();
+    world.ok(&["init"]);
+    world.ok(&["config", "user.name", "Anna Lind"]);
+    kill_while_sharing(&world, "../nas", None, &|| {
+        let verified = world.json(&["remote", "verify"]);
+        assert_eq!((&verified["damaged"], &verified["complete"]), (&serde_json::json!([]), &true.into()));
+    });
+}
+
+#[test]
+fn kills_of_either_side_at_any_moment_lose_nothing_over_ssh() {
+    let world = World::new();
+    let running = world.home().join("running");
+    fs::create_dir(&running).expect("a folder");
+    let ssh = stand_in(&world, &format!("echo $$ > '{}'/$$\n", running.display()));
+    let world = world.with("PENT_SSH", &ssh).with("PATH", "/usr/bin:/bin");
+    world.ok(&["init"]);
+    world.ok(&["config", "user.name", "Anna Lind"]);
+    let there = world.home().join("brand");
+    let end_other = || {
+        for note in fs::read_dir(&running).expect("a folder").flatten() {
+            let pid =
+                note.file_name().to_string_lossy().parse().ok().and_then(rustix::process::Pid::from_raw);
+            // Of those that have ended by themselves nothing is there any more.
+            let is_ours = pid.is_some_and(|pid| {
+                let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
+                line.is_ok_and(|line| line.windows(7).any(|part| part == b"--stdio"))
+            });
+            if let (Some(pid), true) = (pid, is_ours) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+            let _ = fs::remove_file(note.path());
+        }
+    };
+    let address = format!("ssh://nas{}", there.display());
+    kill_while_sharing(&world, &address, Some(&end_other), &|| {
+        assert_eq!(world.json(&["-C", &there.display().to_string(), "fsck"])["sound"], true);
+    });
 }

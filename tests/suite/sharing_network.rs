@@ -334,13 +334,16 @@ fn content_that_somebody_had_count_as_erased_first_is_kept_and_may_be_freed() {
     assert_eq!(read(&world, "../fresh/film.bin"), noise(36, 2_000_000));
 }
 
-/// How often things are killed.
+/// How often things are killed: `PENT_ROUNDS` says it otherwise.
 pub fn rounds() -> u64 {
+    if let Some(rounds) = std::env::var("PENT_ROUNDS").ok().and_then(|text| text.parse().ok()) {
+        return rounds;
+    }
     if std::env::var("PENT_CI").is_ok_and(|mode| mode == "long") { 150 } else { 4 }
 }
 
 /// Starts a command and gives it so much time; tells whether it ended well by itself.
-fn within(world: &World, arguments: &[&str], time: Duration) -> bool {
+pub fn within(world: &World, arguments: &[&str], time: Duration) -> bool {
     let mut command = world.command(arguments);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     let began = Instant::now();

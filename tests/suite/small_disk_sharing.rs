@@ -8,11 +8,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Something in place of `ssh` that runs on this machine what it is to run at the other end.
-fn stand_in(world: &World) -> String {
+/// Something in place of `ssh` that runs on this machine what it is to run at the other end, after some lines of its own.
+pub fn stand_in(world: &World, before: &str) -> String {
     let path = world.home().join("stand-in");
     let program = Path::new(env!("CARGO_BIN_EXE_pent")).parent().expect("a folder").display();
-    let text = format!("#!/bin/sh\nfor last; do :; done\nPATH='{program}':\"$PATH\" exec sh -c \"$last\"\n");
+    let text = format!(
+        "#!/bin/sh\n{before}for last; do :; done\nPATH='{program}':\"$PATH\" exec sh -c \"exec $last\"\n"
+    );
     fs::write(&path, text).expect("a script");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a program");
     path.display().to_string()
@@ -64,7 +66,7 @@ fn refused_for_room(run: &Run) {
 fn a_push_over_ssh_to_a_full_disk_is_refused_and_goes_through_with_room() {
     let name = "small_disk_sharing::a_push_over_ssh_to_a_full_disk_is_refused_and_goes_through_with_room";
     on_small_disk(name, "200m", |world, disk| {
-        let ssh = stand_in(world);
+        let ssh = stand_in(world, "");
         let work = begun(world, "work", &ssh);
         let there = world.studio().join("brand");
         let address = format!("ssh://nas{}", there.display());

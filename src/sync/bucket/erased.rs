@@ -102,8 +102,13 @@ impl BucketRemote {
         let parcel = parcel_of(builder.finish(salt));
         self.put(&parcel)?;
         let (new, length) = (parcel.record.id, parcel.record.length);
-        let places: HashMap<ObjectKey, (u32, u32)> =
-            parcel.record.entries.iter().map(|(key, offset, length)| (*key, (*offset, *length))).collect();
+        let places: HashMap<ObjectKey, (u32, u32)> = parcel
+            .record
+            .entries
+            .load()?
+            .iter()
+            .map(|(key, offset, length)| (*key, (*offset, *length)))
+            .collect();
         let place = |(key, before): &(IndexKey, IndexPlace)| {
             let key = ObjectKey::chunk(ChunkId::from_bytes(key.id));
             let (offset, block_length) = places.get(&key).copied().ok_or_else(damaged)?;

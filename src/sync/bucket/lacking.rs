@@ -47,7 +47,7 @@ impl BucketRemote {
                 lacking.complete = false;
             }
         }
-        let found = find_new(view, &tips, &[], &|| monitor.is_cancelled())?;
+        let found = find_new(view, &tips, &[], None, &|| monitor.is_cancelled())?;
         lacking.complete &= found.missing.is_empty();
         let known = Head { indexes: indexes.to_vec(), ..head.clone() };
         let of_logs = needed_of_logs(view, &head.logs, &mut lacking.complete)?;

@@ -81,7 +81,7 @@ impl BucketRemote {
                 length: parcel.length,
                 generation: 0,
             };
-            for (key, offset, length) in &parcel.entries {
+            for (key, offset, length) in parcel.entries.load()?.iter() {
                 writer.push(key.index_key(), IndexPlace { pack, offset: *offset, length: *length })?;
             }
         }

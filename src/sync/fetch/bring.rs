@@ -106,12 +106,13 @@ fn receive_group(
     let shared = needed.shared_bytes;
     monitor.advance(Advance { files: 0, bytes: shared, bytes_shared: shared });
     let received = AtomicU64::new(0);
-    for chunks in needed.chunks.chunks(description.limits.chunks()) {
+    for chunks in needed.chunks.groups(description.limits.chunks()) {
         if monitor.is_cancelled() {
             return Err(SyncError::Cancelled);
         }
+        let chunks = chunks?;
         let wanted: HashSet<ChunkId> = chunks.iter().copied().collect();
-        let came = remote.fetch_chunks_of(named, chunks, &|block| {
+        let came = remote.fetch_chunks_of(named, &chunks, &|block| {
             received.fetch_add(block.len() as u64, Ordering::Relaxed);
             let bytes = receiver.take_block(block, &wanted)?;
             monitor.advance(Advance { bytes, ..Advance::default() });

@@ -9,6 +9,7 @@ use crate::store::Space;
 use crate::sync::bundle::{encode_person, identify};
 use crate::sync::content::{Parts, new_parts};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::listed::{Listed, Record};
 use crate::sync::logs::log_object_bytes;
 use crate::sync::origins;
 use crate::sync::receive::{manifest_nodes, space_of};
@@ -35,28 +36,58 @@ pub(in crate::sync) enum Step {
     NotHere(NewFile),
 }
 
+/// What comes next. Long lists are gone through block by block.
+enum Part {
+    Beginning,
+    Trees(usize),
+    Metadata(usize),
+    Others,
+    Files { block: usize, left: std::vec::IntoIter<NewFile> },
+    Foreign(usize),
+}
+
 /// Goes through what was found.
 pub(in crate::sync) struct Candidates<'a> {
     view: &'a View,
     found: &'a Found,
-    objects_done: bool,
-    next_file: usize,
-    next_foreign: usize,
+    next: Part,
     waiting: VecDeque<Step>,
+    /// What a file is put together from, and comes when nothing waits. Of one long file that may be millions.
+    parts: Option<FileParts>,
+    /// Whether imports left anything here.
+    has_origins: bool,
     of_logs: &'a [ObjectKey],
+}
+
+/// What one file is put together from, as far as it is new.
+struct FileParts {
+    all: Listed<Candidate>,
+    next_block: usize,
+    shared_bytes: u64,
+}
+
+impl Record for Candidate {
+    const BYTES: usize = 1 + 32 + 4;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.key.kind.number());
+        out.extend_from_slice(&self.key.id);
+        out.extend_from_slice(&self.chunk_bytes.to_le_bytes());
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (kind, rest) = bytes.split_first()?;
+        let (id, length) = rest.split_first_chunk::<32>()?;
+        let key = ObjectKey::new(Kind::from_number(*kind)?, *id);
+        Some(Self { key, chunk_bytes: u32::from_le_bytes(length.try_into().ok()?) })
+    }
 }
 
 impl<'a> Candidates<'a> {
     pub(in crate::sync) fn new(view: &'a View, found: &'a Found) -> Self {
-        Self {
-            view,
-            found,
-            objects_done: false,
-            next_file: 0,
-            next_foreign: 0,
-            waiting: VecDeque::new(),
-            of_logs: &[],
-        }
+        let next = Part::Beginning;
+        let waiting = VecDeque::new();
+        Self { view, found, next, waiting, parts: None, has_origins: false, of_logs: &[] }
     }
 
     /// The same, and these objects of logs before all others.
@@ -68,14 +99,63 @@ impl<'a> Candidates<'a> {
         self.waiting.push_back(Step::Candidate(Candidate { key, chunk_bytes: 0 }));
     }
 
-    fn add_objects(&mut self) -> SyncResult<()> {
+    /// Adds what comes next; `None` when nothing does.
+    fn add_next(&mut self) -> SyncResult<Option<Part>> {
         let found = self.found;
-        self.of_logs.iter().for_each(|key| self.add(*key));
-        found.commits.iter().for_each(|id| self.add(ObjectKey::new(Kind::Commit, *id.as_bytes())));
-        found.trees.iter().for_each(|id| self.add(ObjectKey::new(Kind::Tree, *id.as_bytes())));
-        found.metadata.iter().for_each(|id| self.add(ObjectKey::new(Kind::Metadata, *id.as_bytes())));
-        for key in origins::keys_for(self.view, found)? {
-            self.add(key);
+        Ok(Some(match std::mem::replace(&mut self.next, Part::Foreign(usize::MAX)) {
+            Part::Beginning => {
+                self.of_logs.iter().for_each(|key| self.add(*key));
+                found.commits.iter().for_each(|id| self.add(ObjectKey::new(Kind::Commit, *id.as_bytes())));
+                Part::Trees(0)
+            }
+            Part::Trees(number) => match found.trees.block(number)? {
+                Some(block) => {
+                    block.iter().for_each(|id| self.add(ObjectKey::new(Kind::Tree, *id.as_bytes())));
+                    Part::Trees(number + 1)
+                }
+                None => Part::Metadata(0),
+            },
+            Part::Metadata(number) => match found.metadata.block(number)? {
+                Some(block) => {
+                    block.iter().for_each(|id| self.add(ObjectKey::new(Kind::Metadata, *id.as_bytes())));
+                    Part::Metadata(number + 1)
+                }
+                None => Part::Others,
+            },
+            Part::Others => {
+                self.add_others()?;
+                Part::Files { block: 0, left: Vec::new().into_iter() }
+            }
+            Part::Files { block, mut left } => match left.next() {
+                Some(file) => {
+                    if self.has_origins
+                        && let Some(key) = origins::key_of_file(self.view, file.id)?
+                    {
+                        self.add(key);
+                    }
+                    self.add_file(file)?;
+                    Part::Files { block, left }
+                }
+                None => match found.files.block(block)? {
+                    Some(files) => Part::Files { block: block + 1, left: files.into_owned().into_iter() },
+                    None => Part::Foreign(0),
+                },
+            },
+            Part::Foreign(number) => {
+                let Some((algorithm, digest)) = found.foreign.get(number) else { return Ok(None) };
+                self.add_tied(*algorithm, digest)?;
+                Part::Foreign(number + 1)
+            }
+        }))
+    }
+
+    fn add_others(&mut self) -> SyncResult<()> {
+        let found = self.found;
+        self.has_origins = origins::are_there(self.view)?;
+        if self.has_origins {
+            for key in origins::keys_for(self.view, found)? {
+                self.add(key);
+            }
         }
         for key in origins::tie_keys(self.view, &found.foreign)? {
             self.add(key);
@@ -122,30 +202,43 @@ impl<'a> Candidates<'a> {
             None => None,
         };
         self.add(ObjectKey::new(Kind::Manifest, *file.id.as_bytes()));
-        let mut parts = Collecting { waiting: &mut self.waiting, bytes: 0 };
+        let mut parts = Collecting { all: self.found.files.beside(), bytes: 0 };
         new_parts(&manifest_nodes(self.view), &manifest, before.as_ref(), &mut parts)?;
         let shared_bytes = file.size.saturating_sub(parts.bytes);
-        self.waiting.push_back(Step::FileDone { shared_bytes });
+        self.parts = Some(FileParts { all: parts.all, next_block: 0, shared_bytes });
         Ok(())
+    }
+
+    /// Lets more of the parts of a file wait; tells whether there were any.
+    fn add_parts(&mut self) -> SyncResult<bool> {
+        let Some(mut parts) = self.parts.take() else { return Ok(false) };
+        match parts.all.block(parts.next_block)? {
+            Some(block) => {
+                self.waiting.extend(block.iter().copied().map(Step::Candidate));
+                parts.next_block += 1;
+                self.parts = Some(parts);
+            }
+            None => self.waiting.push_back(Step::FileDone { shared_bytes: parts.shared_bytes }),
+        }
+        Ok(true)
     }
 }
 
-struct Collecting<'a> {
-    waiting: &'a mut VecDeque<Step>,
+struct Collecting {
+    all: Listed<Candidate>,
     bytes: u64,
 }
 
-impl Parts<RepoError> for Collecting<'_> {
+impl Parts<RepoError> for Collecting {
     fn node(&mut self, id: ManifestNodeId) -> Result<(), RepoError> {
         let key = ObjectKey::new(Kind::ManifestNode, *id.as_bytes());
-        self.waiting.push_back(Step::Candidate(Candidate { key, chunk_bytes: 0 }));
+        self.all.push(Candidate { key, chunk_bytes: 0 });
         Ok(())
     }
 
     fn chunk(&mut self, entry: ChunkEntry) -> Result<(), RepoError> {
         self.bytes += u64::from(entry.length);
-        let key = ObjectKey::chunk(entry.id);
-        self.waiting.push_back(Step::Candidate(Candidate { key, chunk_bytes: entry.length }));
+        self.all.push(Candidate { key: ObjectKey::chunk(entry.id), chunk_bytes: entry.length });
         Ok(())
     }
 
@@ -162,21 +255,15 @@ impl Iterator for Candidates<'_> {
             if let Some(step) = self.waiting.pop_front() {
                 return Some(Ok(step));
             }
-            let done = if self.objects_done {
-                if let Some(file) = self.found.files.get(self.next_file).copied() {
-                    self.next_file += 1;
-                    self.add_file(file)
-                } else {
-                    let (algorithm, digest) = self.found.foreign.get(self.next_foreign)?;
-                    self.next_foreign += 1;
-                    self.add_tied(*algorithm, digest)
-                }
-            } else {
-                self.objects_done = true;
-                self.add_objects()
-            };
-            if let Err(error) = done {
-                return Some(Err(error));
+            match self.add_parts() {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => return Some(Err(error)),
+            }
+            match self.add_next() {
+                Ok(Some(next)) => self.next = next,
+                Ok(None) => return None,
+                Err(error) => return Some(Err(error)),
             }
         }
     }

@@ -19,6 +19,7 @@ use crate::sync::remote::{Description, LogChange, ObjectKey, Proposal, Published
 use crate::sync::walk::{Found, find_new};
 use candidates::Candidates;
 use records::SentParcels;
+pub(in crate::sync) use records::noted_entries;
 #[cfg(any(test, fuzzing))]
 pub use records::{fuzz_run, fuzz_seeds};
 use send::Sender;
@@ -167,7 +168,8 @@ impl Push<'_> {
         let wants: Vec<CommitId> = named.chain(self.also.iter().copied()).collect();
         let mut haves: Vec<CommitId> = description.refs.values().map(|target| target.commit).collect();
         haves.extend(self.still_there(description, &haves)?);
-        let found = find_new(view, &wants, &haves, &|| monitor.is_cancelled())?;
+        let folder = self.repository.pent_dir().join("tmp");
+        let found = find_new(view, &wants, &haves, Some(&folder), &|| monitor.is_cancelled())?;
         match found.missing.first() {
             Some(key) => Err(SyncError::Missing { kind: key.kind.name(), id: key.id_text() }),
             None => Ok(found),
@@ -192,7 +194,7 @@ fn moved_of(found: &Found) -> Moved {
     Moved {
         commits: found.commits.len() as u64,
         assets: found.files.len() as u64,
-        bytes: found.files.iter().map(|file| file.size).sum(),
+        bytes: found.file_bytes,
         ..Moved::default()
     }
 }

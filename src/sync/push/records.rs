@@ -3,9 +3,11 @@
 
 use crate::base::codec::{DecodeError, DecodeErrorKind, Decoder, Encoder};
 use crate::base::id::PackId;
+use crate::sync::entries::{Entries, Entry};
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::remote::{Kind, ObjectKey, ParcelKind, ParcelRecord, Remote};
-use std::collections::{HashMap, HashSet};
+use crate::sync::sorted::{ShortKey, Sorted, Sorter};
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,22 +22,30 @@ const AGE_MAX: Duration = Duration::from_secs(3 * 24 * 3600);
 /// By how much a note may be younger than now.
 const CLOCKS_APART: Duration = Duration::from_secs(60);
 
+fn short(key: &ObjectKey) -> ShortKey {
+    let mut bytes = [key.kind.number(); 33];
+    bytes[1..].copy_from_slice(&key.id);
+    let mut short = [0; 16];
+    short.copy_from_slice(&blake3::hash(&bytes).as_bytes()[..16]);
+    short
+}
+
 /// The parcels of earlier attempts that the remote still has.
 #[derive(Debug)]
 pub(super) struct SentParcels {
     folder: PathBuf,
     parcels: Vec<ParcelRecord>,
-    places: HashMap<ObjectKey, usize>,
+    places: Sorted,
     used: HashSet<usize>,
 }
 
 impl SentParcels {
     /// Reads the notes, and asks the remote which of the parcels it still has.
     pub(super) fn open(folder: &Path, remote: &dyn Remote) -> SyncResult<Self> {
-        let mut parcels = Vec::new();
+        let mut parcels: Vec<ParcelRecord> = Vec::new();
         for path in note_files(folder) {
             match read_note(&path) {
-                Some(record) => parcels.push(record),
+                Some(record) => parcels.push(ParcelRecord { entries: Entries::Noted(path), ..record }),
                 // A note that was cut short, or is too old, notes nothing.
                 None => drop(fs::remove_file(&path)),
             }
@@ -47,19 +57,22 @@ impl SentParcels {
             let mut held = held.into_iter();
             parcels.retain(|_| held.next().unwrap_or(false));
         }
-        let mut places = HashMap::new();
-        for (position, parcel) in parcels.iter().enumerate() {
-            places.extend(parcel.entries.iter().map(|(key, _, _)| (*key, position)));
+        let mut places = Sorter::new(folder);
+        for (position, parcel) in (0..).zip(&parcels) {
+            // What another push has published meanwhile is no note any more.
+            let Ok(entries) = parcel.entries.load() else { continue };
+            entries.iter().for_each(|(key, _, _)| places.push(short(key), position));
         }
-        Ok(Self { folder: folder.to_owned(), parcels, places, used: HashSet::new() })
+        Ok(Self { folder: folder.to_owned(), parcels, places: places.finish()?, used: HashSet::new() })
     }
 
     /// Whether an object is in one of them, which then has to be published. Gives the parcel's length
     /// when it is the first object that needs it.
-    pub(super) fn use_object(&mut self, key: &ObjectKey) -> Option<u64> {
-        let position = *self.places.get(key)?;
+    pub(super) fn use_object(&mut self, key: &ObjectKey) -> SyncResult<Option<u64>> {
+        let Some(position) = self.places.find(&short(key))? else { return Ok(None) };
+        let position = position as usize;
         let is_first = self.used.insert(position);
-        Some(if is_first { self.parcels[position].length } else { 0 })
+        Ok(Some(if is_first { self.parcels[position].length } else { 0 }))
     }
 
     /// Forgets which of them are needed.
@@ -107,24 +120,52 @@ fn read_note(path: &Path) -> Option<ParcelRecord> {
     decode(&fs::read(path).ok()?).ok()
 }
 
-/// Notes that a remote has taken a parcel.
-pub(super) fn write_note(folder: &Path, record: &ParcelRecord) -> SyncResult<()> {
+/// What a note says that is in its parcel.
+pub(in crate::sync) fn noted_entries(path: &Path) -> SyncResult<Vec<Entry>> {
+    let read = || -> std::io::Result<Vec<Entry>> {
+        let record = decode(&fs::read(path)?).map_err(std::io::Error::other)?;
+        match record.entries {
+            Entries::Here(entries) => Ok(entries),
+            Entries::Noted(_) => Ok(Vec::new()),
+        }
+    };
+    read().map_err(|source| match source.kind() {
+        // Another push of this clone has published it: the remote has it, so ask again.
+        std::io::ErrorKind::NotFound => SyncError::Outdated,
+        _ => SyncError::Io { action: "reading", path: path.to_owned(), source },
+    })
+}
+
+/// Notes that a remote has taken a parcel; gives where.
+pub(super) fn write_note(folder: &Path, record: &ParcelRecord) -> SyncResult<PathBuf> {
+    let bytes = encode(record)?;
     let path = note_path(folder, record.id);
     let temporary = folder.join(format!("{}.{}.new", record.id, std::process::id()));
     let write = || -> std::io::Result<()> {
         fs::create_dir_all(folder)?;
         let mut file = fs::File::create(&temporary)?;
-        file.write_all(&encode(record))?;
+        file.write_all(&bytes)?;
         fs::rename(&temporary, &path)
     };
-    write().map_err(|source| SyncError::Io { action: "writing", path: path.clone(), source })
+    match write() {
+        Ok(()) => Ok(path),
+        Err(source) => {
+            let _ = fs::remove_file(&temporary);
+            Err(SyncError::Io { action: "writing", path, source })
+        }
+    }
 }
 
-fn encode(record: &ParcelRecord) -> Vec<u8> {
+fn encode(record: &ParcelRecord) -> SyncResult<Vec<u8>> {
+    let entries = record.entries.load()?;
+    Ok(encode_with(record, &entries))
+}
+
+fn encode_with(record: &ParcelRecord, entries: &[Entry]) -> Vec<u8> {
     let mut out = Encoder::with_version(VERSION);
     out.raw(record.id.as_bytes()).u8(record.kind.number()).uint(record.length);
-    out.uint(record.entries.len() as u64);
-    for (key, offset, length) in &record.entries {
+    out.uint(entries.len() as u64);
+    for (key, offset, length) in entries {
         out.u8(key.kind.number()).raw(&key.id).uint(u64::from(*offset)).uint(u64::from(*length));
     }
     let sum = blake3::hash(&out.clone().finish());
@@ -151,7 +192,7 @@ fn decode(bytes: &[u8]) -> Result<ParcelRecord, DecodeError> {
         entries.push((key, place(input.uint()?)?, place(input.uint()?)?));
     }
     input.finish()?;
-    Ok(ParcelRecord { id, kind, length, entries })
+    Ok(ParcelRecord { id, kind, length, entries: entries.into() })
 }
 
 /// Notes for the fuzz target.
@@ -162,15 +203,18 @@ pub fn fuzz_seeds() -> Vec<Vec<u8>> {
         id: PackId::from_bytes([1; 16]),
         kind: ParcelKind::Bundle,
         length: 99,
-        entries: vec![(key, 8, 20), (key, 28, 300)],
+        entries: Entries::default(),
     };
-    vec![encode(&record)]
+    vec![encode_with(&record, &[(key, 8, 20), (key, 28, 300)])]
 }
 
 /// Reads a note and writes it again.
 #[cfg(any(test, fuzzing))]
 pub fn fuzz_run(bytes: &[u8]) -> crate::base::fuzz::Verdict {
-    crate::base::fuzz::canonical(decode(bytes), encode)
+    crate::base::fuzz::canonical(decode(bytes), |record| match &record.entries {
+        Entries::Here(entries) => encode_with(record, entries),
+        Entries::Noted(_) => Vec::new(),
+    })
 }
 
 #[cfg(test)]
@@ -184,7 +228,7 @@ mod tests {
             id: PackId::from_bytes([9; 16]),
             kind: ParcelKind::Bundle,
             length: 300,
-            entries: vec![(ObjectKey::new(Kind::Tree, [1; 32]), 16, 200)],
+            entries: vec![(ObjectKey::new(Kind::Tree, [1; 32]), 16, 200)].into(),
         };
         write_note(folder.path(), &record).expect("a note");
         let path = note_files(folder.path()).pop().expect("one note");

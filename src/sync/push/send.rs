@@ -11,6 +11,7 @@ use crate::store::ChunkReader;
 use crate::store::bucket::head::Token;
 use crate::store::parcel::{BuiltPack, OpenBlock, PackBuilder};
 use crate::sync::bundle::{BundleBuilder, open_bundle};
+use crate::sync::entries::Entries;
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::parallel::for_each;
 use crate::sync::push::Moved;
@@ -147,12 +148,15 @@ impl<'a> Sender<'a> {
         if self.monitor.is_cancelled() {
             return Err(SyncError::Cancelled);
         }
-        let (parcel, raw_bytes) = self.build(job)?;
+        let (mut parcel, raw_bytes) = self.build(job)?;
         if let Some(notes) = self.notes {
             // Others are made meanwhile.
             let travelling = self.under_way.set_out(parcel.record.length);
             self.remote.put(&parcel)?;
-            write_note(notes, &parcel.record)?;
+            // Where there is no room for a note, what it would have told is kept in mind, and a kill costs more.
+            if let Ok(path) = write_note(notes, &parcel.record) {
+                parcel.record.entries = Entries::Noted(path);
+            }
             drop(travelling);
         }
         if parcel.record.kind == ParcelKind::Pack {
@@ -204,7 +208,7 @@ pub(in crate::sync) fn parcel_of(pack: BuiltPack) -> Parcel {
         entries.extend(records.map(|record| (ObjectKey::chunk(record.id), block.offset as u32, length)));
     }
     let length = pack.bytes.len() as u64;
-    let record = ParcelRecord { id: pack.id, kind: ParcelKind::Pack, length, entries };
+    let record = ParcelRecord { id: pack.id, kind: ParcelKind::Pack, length, entries: entries.into() };
     Parcel { record, bytes: pack.bytes }
 }
 
@@ -333,7 +337,7 @@ impl<'s, 'a> Jobs<'s, 'a> {
     fn ask(&mut self, asked: &[Candidate]) -> SyncResult<()> {
         let mut open = Vec::new();
         for candidate in asked {
-            match self.sent.use_object(&candidate.key) {
+            match self.sent.use_object(&candidate.key)? {
                 Some(bytes) => {
                     self.moved.bytes_resumed += bytes;
                     self.note_shared(0, u64::from(candidate.chunk_bytes));

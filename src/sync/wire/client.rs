@@ -13,7 +13,7 @@ use crate::sync::wire::answer::Answer;
 use crate::sync::wire::fault::Fault;
 use crate::sync::wire::frame::{self, Frame, FrameError, FrameKind};
 use crate::sync::wire::request::{
-    Request, Verb, WireKey, encode_chunks, encode_keep, encode_publish, encode_put,
+    PARCELS_MAX, Request, Verb, WireKey, encode_chunks, encode_keep, encode_publish, encode_put,
 };
 use std::io::Read;
 
@@ -209,6 +209,7 @@ impl<C: Carrier> Remote for WireRemote<C> {
     }
 
     fn publish(&self, proposal: &Proposal) -> SyncResult<Published> {
+        insist_on_few(proposal.parcels.len())?;
         match self.value(Verb::Publish, &encode_publish(proposal))? {
             Answer::Published(published) => Ok(published),
             _ => Err(other_answer()),
@@ -217,5 +218,42 @@ impl<C: Carrier> Remote for WireRemote<C> {
 
     fn keep(&self, clone: &CloneId, commits: &[CommitId]) -> SyncResult<()> {
         self.ask(Verb::Keep, &encode_keep(clone, commits), &mut |_| Err(other_answer()))
+    }
+}
+
+/// Refuses to publish more parcels than a program at the other end takes at once, in words that help.
+fn insist_on_few(parcels: usize) -> SyncResult<()> {
+    if parcels <= PARCELS_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "it has {parcels} parcels, and {PARCELS_MAX} are taken at once; begin a draft at an older commit and push that \
+         first: what was sent is not sent again"
+    );
+    Err(SyncError::TurnedDown { what: "the push".to_owned(), detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::remote::ParcelRecord;
+
+    #[test]
+    fn as_much_as_is_taken_at_once_fits_into_a_request_and_more_is_told_before() {
+        let parcel = ParcelRecord {
+            id: PackId::from_bytes([255; 16]),
+            kind: ParcelKind::Pack,
+            length: 33 << 20,
+            entries: Default::default(),
+        };
+        let parcels = vec![parcel; PARCELS_MAX];
+        let proposal = Proposal { epoch: 1, token: [0; 16], parcels, changes: Vec::new(), logs: Vec::new() };
+        assert!(
+            encode_publish(&proposal).len() < Verb::Publish.bytes_max() - (8 << 20),
+            "names have room too"
+        );
+        assert!(insist_on_few(PARCELS_MAX).is_ok());
+        let refused = insist_on_few(PARCELS_MAX + 1).expect_err("too many").to_string();
+        assert!(refused.contains("older commit"), "{refused}");
     }
 }

@@ -5,6 +5,7 @@ use crate::base::id::{ChunkId, CommitId, FileId, PackId, RepositoryId};
 use crate::object::chunker::ChunkerParameters;
 use crate::repo::refs::{RefName, RefTarget};
 use crate::rules::pattern::Pattern;
+use crate::sync::entries::Entries;
 use crate::sync::remote::{
     Description, HistoryWants, Limits, LogChange, ParcelKind, ParcelRecord, Proposal, Published, RefChange,
 };
@@ -88,7 +89,7 @@ fn request_seeds() -> Vec<Vec<u8>> {
         target: Some(RefTarget::plain(commits[1])),
     };
     let pack = PackId::from_bytes(numbers.array());
-    let parcel = ParcelRecord { id: pack, kind: ParcelKind::Pack, length: 300, entries: Vec::new() };
+    let parcel = ParcelRecord { id: pack, kind: ParcelKind::Pack, length: 300, entries: Entries::default() };
     let proposal = Proposal {
         epoch: 3,
         token: numbers.array(),

@@ -5,6 +5,7 @@ use crate::base::id::{ChunkId, CommitId, FileId, PackId, RepositoryId};
 use crate::object::chunker::{ChunkerId, ChunkerParameters};
 use crate::repo::refs::{RefKind, RefName, RefTarget};
 use crate::store::bucket::head::Token;
+use crate::sync::entries::Entries;
 use crate::sync::keep::{self, CloneId};
 use crate::sync::remote::{
     HistoryWants, Kind, LogChange, ObjectKey, Parcel, ParcelKind, ParcelRecord, Proposal, RefChange,
@@ -19,7 +20,7 @@ pub const COMMITS_MAX: usize = 1 << 16;
 /// Most names that move at once.
 pub const CHANGES_MAX: usize = 1 << 14;
 /// Most parcels of one publication.
-pub const PARCELS_MAX: usize = 1 << 18;
+pub const PARCELS_MAX: usize = 1 << 20;
 /// Longest name of a branch or tag as it is stored, in bytes.
 pub const NAME_BYTES_MAX: usize = 512;
 /// Longest place that a name points to, with the words of a tag, in bytes.
@@ -125,7 +126,7 @@ impl Verb {
             }
             Self::Keep => 64 + keep::COMMITS_MAX * 32,
             Self::Put => PARCEL_BYTES_MAX + 64,
-            Self::Publish => 16 << 20,
+            Self::Publish => 32 << 20,
         }
     }
 }
@@ -441,7 +442,7 @@ fn decode_publish(input: &mut Decoder<'_>) -> Result<Proposal, DecodeError> {
     for _ in 0..input.count(PARCELS_MAX)? {
         let id = PackId::from_bytes(input.array()?);
         let kind = parcel_kind(input)?;
-        parcels.push(ParcelRecord { id, kind, length: input.uint()?, entries: Vec::new() });
+        parcels.push(ParcelRecord { id, kind, length: input.uint()?, entries: Entries::default() });
     }
     let mut changes = Vec::new();
     for _ in 0..input.count(CHANGES_MAX)? {
@@ -496,7 +497,7 @@ fn parcel_kind(input: &mut Decoder<'_>) -> Result<ParcelKind, DecodeError> {
 /// A parcel as it came: what is in it is for the receiver to find out.
 pub fn parcel_of(kind: ParcelKind, id: PackId, bytes: Vec<u8>) -> Parcel {
     let length = bytes.len() as u64;
-    Parcel { record: ParcelRecord { id, kind, length, entries: Vec::new() }, bytes }
+    Parcel { record: ParcelRecord { id, kind, length, entries: Entries::default() }, bytes }
 }
 
 #[cfg(test)]

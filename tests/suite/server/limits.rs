@@ -77,7 +77,7 @@ fn parcels_that_lie_or_burst_are_not_taken() {
     let remote = server.with_token(PLACE, &server.begin(PLACE));
     let put = |kind, bytes: Vec<u8>| {
         let id = PackId::from_bytes([5; 16]);
-        let record = ParcelRecord { id, kind, length: bytes.len() as u64, entries: vec![] };
+        let record = ParcelRecord { id, kind, length: bytes.len() as u64, entries: vec![].into() };
         remote.put(&Parcel { record, bytes })
     };
     // A frame of a bundle that unpacks to more than it says.
@@ -134,7 +134,7 @@ fn what_is_sent_and_not_published_has_a_limit_for_each_caller() {
 
 /// A parcel of bytes that are what they say.
 fn parcel(kind: ParcelKind, id: PackId, bytes: Vec<u8>) -> Parcel {
-    let record = ParcelRecord { id, kind, length: bytes.len() as u64, entries: vec![] };
+    let record = ParcelRecord { id, kind, length: bytes.len() as u64, entries: vec![].into() };
     Parcel { record, bytes }
 }
 

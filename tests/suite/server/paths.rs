@@ -9,7 +9,7 @@ use crate::trust_kit::{ANNA, CLEO, DORA, somebody};
 use pentimento::base::id::{ChunkId, CommitId, FileId};
 use pentimento::object::commit::{Commit, Signature};
 use pentimento::object::source::ObjectSource as _;
-use pentimento::object::tree::Content;
+use pentimento::object::tree::{Content, TreeEntry, TreeNode};
 use pentimento::object::tree_edit::{EntryValue, TreeEdit, edit_tree};
 use pentimento::object::tree_walk::entry_at;
 use pentimento::repo::refs::{RefName, RefTarget};
@@ -257,4 +257,61 @@ fn a_clone_has_the_files_that_one_may_read() {
     let status = pentimento::app::status::run(&copy, &pentimento::app::status::Options::default(), monitor)
         .expect("a status");
     assert!(status.changes.is_empty(), "{:?}", status.changes);
+}
+
+/// Writes folders that stand at more places than there are grains of sand, each of which has a file, and gives the
+/// commit.
+fn commit_bomb(lab: &Lab) -> CommitId {
+    let mut edit = lab.repository.edit().expect("an edit");
+    let asset = Some(pentimento::base::id::AssetId::from_bytes([9; 16]));
+    let entry =
+        |name: String, content| TreeEntry { name: name.into_bytes(), asset: None, metadata: None, content };
+    let id = FileId::of(b"hers");
+    let content = Content::File { id, size: 4, executable: false };
+    let mut entries = vec![TreeEntry { asset, ..entry("hers.txt".to_owned(), content) }];
+    for _ in 0..12 {
+        let bytes = TreeNode::Leaf(entries).encode();
+        let id = TreeNode::id_of(&bytes);
+        edit.put_tree_node(id, &bytes).expect("a folder");
+        entries = (0..40).map(|number| entry(format!("{number:02}"), Content::Directory { id })).collect();
+    }
+    let bytes = TreeNode::Leaf(entries).encode();
+    let tree = TreeNode::id_of(&bytes);
+    edit.put_tree_node(tree, &bytes).expect("a folder");
+    let by = Signature {
+        person: somebody(DORA).id,
+        time: pentimento::base::time::Timestamp::utc(1_772_400_000_000),
+    };
+    let commit = Commit {
+        tree,
+        parents: vec![seen_main(lab)],
+        author: by,
+        committer: by,
+        message: "Everywhere".into(),
+        notes: vec![],
+        extensions: vec![],
+    };
+    let id = edit.put_commit(&commit).expect("a commit");
+    edit.set_reference(&RefName::branch("main").expect("a name"), None, Some(RefTarget::plain(id)))
+        .expect("set");
+    edit.commit().expect("kept");
+    id
+}
+
+#[test]
+fn folders_that_stand_everywhere_cost_the_server_a_moment_and_no_more() {
+    let stage = Stage::new();
+    let dora = clone_to_be();
+    fetch_from(&dora, &stage.as_person(DORA)).expect("a fetch");
+    dora.write("hers.txt", "hers");
+    dora.commit("Hers");
+    push_from(&dora, &stage.as_person(DORA), "draft/hers", None).expect("a push");
+    let dora = clone_to_be();
+    fetch_from(&dora, &stage.as_person(DORA)).expect("a fetch");
+    commit_bomb(&dora);
+    let outcome = push_from(&dora, &stage.as_person(DORA), "draft/everywhere", None);
+    let Err(SyncError::TurnedDown { detail, .. }) = outcome else { panic!("{outcome:?}") };
+    assert!(detail.contains("fewer commits"), "{detail}");
+    let refs = stage.as_person(DORA).describe().expect("a description").refs;
+    assert!(!refs.contains_key(&RefName::draft("everywhere").expect("a name")));
 }

@@ -175,7 +175,7 @@ impl Remote for Heap {
     }
 
     fn put(&self, parcel: &Parcel) -> SyncResult<()> {
-        let record = ParcelRecord { entries: entries(parcel)?, ..parcel.record.clone() };
+        let record = ParcelRecord { entries: entries(parcel)?.into(), ..parcel.record.clone() };
         self.records.lock().expect("a lock").insert(record.id, record.clone());
         self.remote().put(&Parcel { record, bytes: parcel.bytes.clone() })
     }
