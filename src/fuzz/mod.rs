@@ -9,6 +9,8 @@
 //! A new decoder gets a [`Target`] in the `fuzz.rs` of its family; a new family a line in
 //! [`FAMILIES`]. A test finds source files with decoders that no target names.
 
+#[cfg(test)]
+mod hostile;
 mod mutate;
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,18 @@
-//! Blender scenes: which Blender wrote it, and the small picture that it keeps.
+//! Blender scenes: which Blender wrote it, what it contains, and the small picture that it keeps.
 //!
 //! Source: "The mystery of the blend" (J. Hess), and Blender's own reader of small pictures
 //! (`source/blender/blendthumb`). A scene may be packed as a whole: with gzip before Blender 3.0, with Zstandard since.
 
-use std::io::{Cursor, Read};
+mod contents;
+
+use std::io::{Cursor, Read, SeekFrom};
 
 use crate::media::decoder::{DecodeError, Decoder, Wanted};
 use crate::media::facts::Facts;
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
 use crate::media::pixels::Pixels;
+use contents::Stream;
 
 /// Most blocks that are passed to find the picture, which is among the first.
 const BLOCKS_MAX: usize = 64;
@@ -19,8 +22,9 @@ const SIDE_MAX: u32 = 1024;
 /// Blender scenes.
 pub struct Blender;
 
-/// Most bytes that are unpacked to find the picture.
+/// Most bytes that are unpacked to find the picture, and of which.
 const UNPACKED_MAX: u64 = 8 << 20;
+const PACKED_MAX: u64 = 32 << 20;
 /// Most memory that a packed scene may ask for, as a power of two of bytes.
 const WINDOW_LOG_MAX: u32 = 27;
 
@@ -29,8 +33,11 @@ struct Head {
     length: u64,
     /// Bytes of a block's head.
     block: usize,
-    /// Where a block's length stands in its head.
+    /// Where a block's length stands in its head, and which structure it is of.
     length_at: usize,
+    structure_at: usize,
+    /// Bytes of a pointer.
+    pointer: usize,
     big_endian: bool,
     version: String,
 }
@@ -54,6 +61,8 @@ impl Head {
                 length: 17,
                 block: 32,
                 length_at: 16,
+                structure_at: 4,
+                pointer: 8,
                 big_endian: false,
                 version: version(&number, 2),
             });
@@ -64,6 +73,8 @@ impl Head {
             length: 12,
             block: if width == b'-' { 24 } else { 20 },
             length_at: 4,
+            structure_at: if width == b'-' { 16 } else { 12 },
+            pointer: if width == b'-' { 8 } else { 4 },
             big_endian: order == b'V',
             version: version(&number, 1),
         })
@@ -90,7 +101,7 @@ fn version(digits: &str, before: usize) -> String {
 /// The beginning of a scene that is packed as a whole; `None` for one that is not.
 fn unpacked(input: &mut Input<'_>) -> Result<Option<Vec<u8>>, DecodeError> {
     let signature = input.read_at(0, 4)?;
-    let source = input.rewound()?;
+    let source = input.rewound()?.take(PACKED_MAX);
     let mut bytes = Vec::new();
     let read = if signature.starts_with(b"\x1f\x8b") {
         flate2::read::MultiGzDecoder::new(source).take(UNPACKED_MAX).read_to_end(&mut bytes)
@@ -106,6 +117,24 @@ fn unpacked(input: &mut Input<'_>) -> Result<Option<Vec<u8>>, DecodeError> {
         return Err(DecodeError::Damaged("the scene cannot be unpacked".to_owned()));
     }
     Ok(Some(bytes))
+}
+
+/// The bytes of a scene behind its head, unpacked where it is packed.
+fn stream<'i>(input: &'i mut Input<'_>, head: u64) -> Result<Stream<'i>, DecodeError> {
+    let signature = input.read_at(0, 4)?;
+    let source = input.rewound()?;
+    let mut packed: Box<dyn Read + 'i> = if signature.starts_with(b"\x1f\x8b") {
+        Box::new(flate2::read::MultiGzDecoder::new(source))
+    } else if signature == *b"\x28\xb5\x2f\xfd" {
+        let mut decoder = zstd::stream::read::Decoder::new(source)?;
+        decoder.window_log_max(WINDOW_LOG_MAX)?;
+        Box::new(decoder)
+    } else {
+        source.seek(SeekFrom::Start(head))?;
+        return Ok(Stream::Plain(source));
+    };
+    std::io::copy(&mut (&mut packed).take(head), &mut std::io::sink())?;
+    Ok(Stream::Packed(packed))
 }
 
 /// Calls `read` with the scene as it is when it is not packed.
@@ -127,6 +156,7 @@ impl Decoder for Blender {
     fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
         let head = plain(input, Head::read)?;
         facts.add_field("blender", "Version", &head.version);
+        contents::tell(&head, &mut stream(input, head.length)?, facts);
         Ok(())
     }
 

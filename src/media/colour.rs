@@ -82,6 +82,41 @@ impl Profile {
     }
 }
 
+/// What a profile of four inks says of them.
+pub struct Inks {
+    transform: Arc<dyn TransformExecutor<u8> + Send + Sync>,
+}
+
+impl std::fmt::Debug for Inks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Inks")
+    }
+}
+
+impl Inks {
+    /// Reads a profile; `None` when it is damaged, too long, or of something else.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() > PROFILE_BYTES_MAX {
+            return None;
+        }
+        let profile = ColorProfile::new_from_slice(bytes).ok()?;
+        if profile.color_space != DataColorSpace::Cmyk {
+            return None;
+        }
+        let options = TransformOptions::default();
+        let srgb = ColorProfile::new_srgb();
+        let transform = profile.create_transform_8bit(Layout::Rgba, &srgb, Layout::Rgb, options).ok()?;
+        Some(Self { transform })
+    }
+
+    /// Cyan, magenta, yellow and black, of which 0 is no ink, as red, green and blue of sRGB.
+    pub fn apply(&self, inks: &[u8]) -> Option<Vec<u8>> {
+        let mut light = vec![0; inks.len() / 4 * 3];
+        self.transform.transform(&inks[..inks.len() / 4 * 4], &mut light).ok()?;
+        Some(light)
+    }
+}
+
 /// Whether a transform leaves a ladder of colours where they are; `None` when it does not work.
 fn is_same(transform: &dyn TransformExecutor<u8>, grey: bool) -> Option<bool> {
     let steps: Vec<u8> = (0..=15).map(|step| step * 17).collect();

@@ -9,6 +9,7 @@ mod iptc;
 mod tiff;
 pub mod xmp;
 
+use std::collections::HashSet;
 use std::io;
 
 use crate::media::facts::{Facts, Field};
@@ -70,13 +71,13 @@ pub fn add(packets: Packets, facts: &mut Facts) {
         facts.add_fields(iptc::read(&iptc));
     }
     let mut seen: Vec<Field> = Vec::new();
+    let mut names: HashSet<String> = HashSet::new();
     for packet in xmp {
         match xmp::read(&packet) {
             Some(fields) => {
-                let new: Vec<Field> = fields
-                    .into_iter()
-                    .filter(|field| !seen.iter().any(|other| other.name == field.name))
-                    .collect();
+                let new: Vec<Field> =
+                    fields.into_iter().filter(|field| !names.contains(&field.name)).collect();
+                names.extend(new.iter().map(|field| field.name.clone()));
                 facts.content_credentials |= new
                     .iter()
                     .any(|field| field.name == "dcterms:provenance" && field.value.contains("c2pa"));

@@ -4,9 +4,8 @@
 //! values and records within.
 
 use flate2::read::ZlibDecoder;
-use std::io::Read as _;
+use std::io::Read;
 
-use crate::media::boxes::BODY_MAX;
 use crate::media::decoder::{DecodeError, Decoder};
 use crate::media::facts::{Contained, Facts, LIST_MAX, Scene, cut};
 use crate::media::format::{self, Format};
@@ -14,8 +13,11 @@ use crate::media::input::Input;
 
 /// Most records that are passed.
 const RECORDS_MAX: usize = 1_000_000;
-/// Longest array that is unpacked, in bytes.
+/// Longest array that is read, packed, and most bytes that are unpacked of all arrays.
 const ARRAY_MAX: u64 = 256 << 20;
+const UNPACKED_MAX: u64 = 512 << 20;
+/// Longest text that is read, in bytes.
+const TEXT_MAX: u64 = 64 << 10;
 
 /// FBX scenes.
 pub struct Fbx;
@@ -37,15 +39,26 @@ impl Decoder for Fbx {
         }
         let version = u32::from_le_bytes([head[23], head[24], head[25], head[26]]);
         facts.add_field("fbx", "Version", &format!("{}.{}", version / 1000, version / 100 % 10));
-        let mut reading = Reading { input, wide: version >= 7500, left: RECORDS_MAX };
+        let mut reading =
+            Reading { input, wide: version >= 7500, left: RECORDS_MAX, unpacked: 0, uncounted: false };
         let mut scene = Scene::default();
         let end = reading.input.len();
-        for record in reading.records(27, end)? {
-            match record.name.as_str() {
-                "Creator" => facts.add_field("fbx", "Creator", &reading.text(&record, 0)?),
+        let mut creator = None;
+        for record in reading.records(27..end, &["Creator", "Objects"])? {
+            match record.name {
+                "Creator" if creator.is_none() => creator = Some(reading.text(&record, 0)?),
                 "Objects" => reading.objects(&record, &mut scene, facts)?,
                 _ => {}
             }
+        }
+        if let Some(creator) = creator {
+            facts.add_field("fbx", "Creator", &creator);
+        }
+        if reading.left == 0 {
+            facts.note("it holds more than is read of a scene: what follows is not counted");
+        }
+        if reading.uncounted {
+            facts.note("its faces take more than is unpacked of a scene: not all of them are counted");
         }
         facts.scene = Some(scene);
         Ok(())
@@ -54,7 +67,7 @@ impl Decoder for Fbx {
 
 /// A record: its name, where its values lie, and where the records within it do.
 struct Record {
-    name: String,
+    name: &'static str,
     values: std::ops::Range<u64>,
     within: std::ops::Range<u64>,
 }
@@ -65,16 +78,26 @@ struct Reading<'r, 'i> {
     wide: bool,
     /// Records that may still be passed.
     left: usize,
+    /// Bytes that were unpacked.
+    unpacked: u64,
+    /// Whether an array was too long to be counted.
+    uncounted: bool,
 }
 
 impl Reading<'_, '_> {
-    /// The records that lie one after the other in a range. One that claims more than there is ends there.
-    fn records(&mut self, mut at: u64, end: u64) -> Result<Vec<Record>, DecodeError> {
+    /// Those of some names among the records that lie one after the other in a range. One that claims more than
+    /// there is, or less than itself, ends them.
+    fn records(
+        &mut self,
+        range: std::ops::Range<u64>,
+        wanted: &'static [&'static str],
+    ) -> Result<Vec<Record>, DecodeError> {
         let (width, header) = if self.wide { (8, 25) } else { (4, 13) };
+        let (mut at, end) = (range.start, range.end);
         let mut records = Vec::new();
         while at + header <= end && self.left > 0 {
             self.left -= 1;
-            let head = self.input.read_at(at, header as usize)?;
+            let head = self.input.read_at(at, header as usize + usize::from(u8::MAX))?;
             if head.len() < header as usize {
                 break;
             }
@@ -82,27 +105,28 @@ impl Reading<'_, '_> {
                 let bytes = &head[place * width..][..width];
                 bytes.iter().rev().fold(0u64, |sum, byte| (sum << 8) | u64::from(*byte))
             };
-            let (next, values, name) = (number(0), number(2), u64::from(head[header as usize - 1]));
+            let (next, values, name) = (number(0), number(2), usize::from(head[header as usize - 1]));
+            let from = at + header + name as u64;
             // An empty one ends the list.
-            if next <= at || next > end {
+            if next < from || next > end {
                 break;
             }
-            let start = at + header;
-            let from = (start + name).min(next);
-            let to = from.saturating_add(values).min(next);
-            let name = self.input.read_at(start, name as usize)?;
-            records.push(Record {
-                name: String::from_utf8_lossy(&name).into_owned(),
-                values: from..to,
-                within: to..next,
-            });
+            let name = head.get(header as usize..header as usize + name).unwrap_or_default();
+            if let Some(name) = wanted.iter().find(|wanted| wanted.as_bytes() == name) {
+                let to = from.saturating_add(values).min(next);
+                records.push(Record { name, values: from..to, within: to..next });
+            }
             at = next;
         }
         Ok(records)
     }
 
-    fn within(&mut self, record: &Record) -> Result<Vec<Record>, DecodeError> {
-        self.records(record.within.start, record.within.end)
+    fn within(
+        &mut self,
+        record: &Record,
+        wanted: &'static [&'static str],
+    ) -> Result<Vec<Record>, DecodeError> {
+        self.records(record.within.clone(), wanted)
     }
 
     /// The text at a place among a record's values; empty when there is none.
@@ -128,7 +152,8 @@ impl Reading<'_, '_> {
                 if *kind != b'S' {
                     break;
                 }
-                let text = self.input.read_at(at + 5, long(1).min(64 << 10) as usize)?;
+                let room = record.values.end.saturating_sub(at + 5);
+                let text = self.input.read_at(at + 5, long(1).min(TEXT_MAX).min(room) as usize)?;
                 // A name and its class, with a mark between.
                 let text = String::from_utf8_lossy(&text).into_owned();
                 return Ok(cut(text.split('\0').next().unwrap_or_default()));
@@ -139,30 +164,38 @@ impl Reading<'_, '_> {
     }
 
     fn objects(&mut self, objects: &Record, scene: &mut Scene, facts: &mut Facts) -> Result<(), DecodeError> {
-        for record in self.within(objects)? {
-            match record.name.as_str() {
+        const KINDS: &[&str] = &["Model", "Geometry", "Material", "AnimationStack", "Texture", "Video"];
+        for record in self.within(objects, KINDS)? {
+            match record.name {
                 "Model" => scene.nodes += 1,
                 "Geometry" => self.geometry(&record, scene)?,
-                "Material" => push(&mut scene.materials, self.text(&record, 1)?),
-                "AnimationStack" => push(&mut scene.animations, self.text(&record, 1)?),
-                "Texture" => push(&mut scene.textures, self.text(&record, 1)?),
-                "Video" => self.video(&record, facts)?,
-                _ => {}
+                "Material" => self.name(&record, &mut scene.materials)?,
+                "AnimationStack" => self.name(&record, &mut scene.animations)?,
+                "Texture" => self.name(&record, &mut scene.textures)?,
+                _ => self.video(&record, facts)?,
             }
+        }
+        Ok(())
+    }
+
+    /// Adds the name of an object, which is its second value.
+    fn name(&mut self, record: &Record, names: &mut Vec<String>) -> Result<(), DecodeError> {
+        if names.len() < LIST_MAX {
+            names.extend(Some(self.text(record, 1)?).filter(|name| !name.is_empty()));
         }
         Ok(())
     }
 
     fn geometry(&mut self, geometry: &Record, scene: &mut Scene) -> Result<(), DecodeError> {
         scene.meshes += 1;
-        for record in self.within(geometry)? {
-            let head = self.input.read_at(record.values.start, 13)?;
+        for record in self.within(geometry, &["Vertices", "PolygonVertexIndex"])? {
+            let room = record.values.end - record.values.start;
+            let head = self.input.read_at(record.values.start, room.min(13) as usize)?;
             let count =
                 head.get(1..5).map_or(0, |it| u64::from(u32::from_le_bytes([it[0], it[1], it[2], it[3]])));
-            match record.name.as_str() {
+            match record.name {
                 "Vertices" => scene.vertices += count / 3,
-                "PolygonVertexIndex" => scene.faces += self.polygons(&record, &head, count)?,
-                _ => {}
+                _ => scene.faces += self.polygons(&record, &head, count)?,
             }
         }
         Ok(())
@@ -171,28 +204,30 @@ impl Reading<'_, '_> {
     /// How many polygons a list of corners has: the last corner of each is less than 0.
     fn polygons(&mut self, record: &Record, head: &[u8], count: u64) -> Result<u64, DecodeError> {
         let length = record.values.end.saturating_sub(record.values.start + 13);
-        if head.first() != Some(&b'i') || count * 4 > ARRAY_MAX || length > BODY_MAX * 4 {
+        if head.first() != Some(&b'i') {
+            return Ok(0);
+        }
+        if self.unpacked + count * 4 > UNPACKED_MAX || length > ARRAY_MAX {
+            self.uncounted = true;
             return Ok(0);
         }
         let packed = self.input.read_at(record.values.start + 13, length as usize)?;
-        let mut corners = Vec::new();
-        let read = match head.get(5) {
-            Some(1) => ZlibDecoder::new(&packed[..]).take(count * 4).read_to_end(&mut corners),
-            _ => (&packed[..]).take(count * 4).read_to_end(&mut corners),
+        let corners: &mut dyn Read = match head.get(5) {
+            Some(1) => &mut ZlibDecoder::new(&packed[..]),
+            _ => &mut &packed[..],
         };
-        // What is damaged is counted as far as it goes.
-        drop(read);
-        Ok(corners.chunks_exact(4).filter(|corner| corner[3] & 0x80 != 0).count() as u64)
+        let (faces, unpacked) = below_zero(&mut corners.take(count * 4));
+        self.unpacked += unpacked;
+        Ok(faces)
     }
 
     /// A picture or film that the scene uses: in it, or beside it.
     fn video(&mut self, video: &Record, facts: &mut Facts) -> Result<(), DecodeError> {
         let (mut name, mut size) = (String::new(), 0);
-        for record in self.within(video)? {
-            match record.name.as_str() {
+        for record in self.within(video, &["RelativeFilename", "Content"])? {
+            match record.name {
                 "RelativeFilename" => name = self.text(&record, 0)?,
-                "Content" => size = (record.values.end - record.values.start).saturating_sub(5),
-                _ => {}
+                _ => size = (record.values.end - record.values.start).saturating_sub(5),
             }
         }
         if name.is_empty() || facts.needs.len() + facts.contains.len() >= LIST_MAX {
@@ -206,8 +241,17 @@ impl Reading<'_, '_> {
     }
 }
 
-fn push(names: &mut Vec<String>, name: String) {
-    if !name.is_empty() && names.len() < LIST_MAX {
-        names.push(name);
+/// How many numbers of four bytes are less than 0, and how many bytes there were. What is damaged is counted as far
+/// as it goes.
+fn below_zero(numbers: &mut dyn Read) -> (u64, u64) {
+    let mut part = vec![0; 64 << 10];
+    let (mut below, mut bytes) = (0, 0u64);
+    while let Ok(length @ 1..) = numbers.read(&mut part) {
+        // The last byte of each has its sign.
+        let first = (3 - bytes % 4) as usize;
+        below +=
+            part[..length].iter().skip(first).step_by(4).filter(|byte| **byte & 0x80 != 0).count() as u64;
+        bytes += length as u64;
     }
+    (below, bytes)
 }

@@ -106,7 +106,8 @@ fn document_seeds() -> Vec<Vec<u8>> {
 fn run_document(bytes: &[u8]) -> Verdict {
     let mut source = Cursor::new(bytes);
     let Ok(mut input) = Input::new(&mut source) else { return Verdict::Refused };
-    let Ok(document) = Document::read(&mut input) else { return Verdict::Refused };
+    let Ok(mut document) = Document::read(&mut input) else { return Verdict::Refused };
+    document.manage_inks();
     let pixels = u64::from(document.header.width) * u64::from(document.header.height);
     // What a large document takes is bounded by its process; here only small ones are drawn.
     if pixels <= 1 << 16 {

@@ -96,9 +96,29 @@ fn half(value: f32) -> u16 {
     sign | (whole + u32::from(up)).min(0x7bff) as u16
 }
 
+/// What a number in half precision is in full precision.
+pub fn full(half: u16) -> f32 {
+    let (exponent, fraction) = (i32::from(half >> 10 & 31), f32::from(half & 0x3ff));
+    let size = match exponent {
+        0 => fraction * 2f32.powi(-24),
+        31 if fraction > 0.0 => f32::NAN,
+        31 => f32::INFINITY,
+        _ => (1024.0 + fraction) * 2f32.powi(exponent - 25),
+    };
+    if half & 0x8000 == 0 { size } else { -size }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_in_half_precision_are_the_same_in_full() {
+        for bits in (0..0x7c00u16).flat_map(|bits| [bits, bits | 0x8000]) {
+            assert_eq!(half(full(bits)), bits & if full(bits) == 0.0 { 0x8000 } else { 0xffff }, "{bits:x}");
+        }
+        assert!(full(0x7c00).is_infinite() && full(0x7e00).is_nan());
+    }
 
     #[test]
     fn numbers_are_those_of_half_precision() {

@@ -10,6 +10,7 @@ mod openraster;
 
 use image::ImageFormat;
 use roxmltree::{Document, ParsingOptions};
+use std::collections::HashSet;
 use std::io::Read as _;
 use zip::ZipArchive;
 
@@ -160,12 +161,16 @@ impl Decoder for Packages {
 fn scene(package: &mut Package<'_>, facts: &mut Facts) -> Result<(), DecodeError> {
     facts.contains = package.contents();
     let root = facts.contains.first().map(|root| root.name.clone()).unwrap_or_default();
-    if let Some(bytes) = package.member(&root, MARKUP_MAX)? {
-        usd::tell(&bytes, facts);
+    match package.member(&root, MARKUP_MAX) {
+        Ok(Some(bytes)) => usd::tell(&bytes, facts),
+        Ok(None) => facts.note("there is no scene in it"),
+        Err(DecodeError::Io(error)) => return Err(error.into()),
+        // What it holds is known all the same.
+        Err(error) => facts.note(format!("its scene cannot be read: {error}")),
     }
     // What it names is in it.
-    let contains = &facts.contains;
-    facts.needs.retain(|name| !contains.iter().any(|file| file.name == name.trim_start_matches("./")));
+    let contains: HashSet<&str> = facts.contains.iter().map(|file| file.name.as_str()).collect();
+    facts.needs.retain(|name| !contains.contains(name.trim_start_matches("./")));
     Ok(())
 }
 

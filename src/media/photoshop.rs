@@ -35,7 +35,7 @@ impl Decoder for Photoshop {
             depth: Some(u32::from(header.depth)),
             alpha: Some(document.merged_alpha),
             resolution: document.resources.resolution,
-            profile: profile(&document).and_then(|profile| profile.name).as_deref().map(cut),
+            profile: document.resources.profile.as_deref().and_then(profile_name).as_deref().map(cut),
             ..Picture::default()
         });
         facts.layers = layers(&document);
@@ -56,7 +56,8 @@ impl Decoder for Photoshop {
         _: &'static Format,
         wanted: Wanted,
     ) -> Result<Option<Pixels>, DecodeError> {
-        let document = Document::read(input)?;
+        let mut document = Document::read(input)?;
+        document.manage_inks();
         let canvas = if document.is_unmerged() {
             psd::compose(input, &document)?.canvas
         } else {
@@ -95,7 +96,8 @@ impl Decoder for Photoshop {
         layer: usize,
         wanted: Wanted,
     ) -> Result<Option<Pixels>, DecodeError> {
-        let document = Document::read(input)?;
+        let mut document = Document::read(input)?;
+        document.manage_inks();
         let Some(record) = shown(&document).nth(layer).filter(|record| record.section == Section::Layer)
         else {
             return Ok(None);
@@ -117,6 +119,11 @@ fn pixels_of(canvas: Canvas, document: &Document, wanted: Wanted) -> Result<Pixe
         profile.apply(&mut pixels.bytes);
     }
     Ok(pixels)
+}
+
+/// What a profile is called.
+fn profile_name(bytes: &[u8]) -> Option<String> {
+    Profile::read(bytes)?.name
 }
 
 /// The document's profile, when its pixels are written in it.

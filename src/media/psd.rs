@@ -15,6 +15,7 @@ mod text;
 
 use std::io;
 
+use crate::media::colour::Inks;
 use crate::media::input::Input;
 pub use composite::{Composed, blend_name, compose};
 pub use layer::{ChannelPlace, LayerRecord, Mask, Section};
@@ -135,6 +136,8 @@ pub struct Document {
     pub merged_alpha: bool,
     /// Where the merged picture begins.
     pub merged_at: u64,
+    /// What its profile says of its inks, once it was asked ([`Document::manage_inks`]).
+    pub inks: Option<Inks>,
 }
 
 impl Document {
@@ -166,7 +169,15 @@ impl Document {
             layers: found.layers,
             merged_alpha: found.merged_alpha,
             merged_at: layers_end,
+            inks: None,
         })
+    }
+
+    /// From here on inks are drawn as its profile says, where it has one of them, and not as if each took away one
+    /// colour of light.
+    pub fn manage_inks(&mut self) {
+        let profile = self.resources.profile.as_deref().filter(|_| self.header.mode == Mode::Cmyk);
+        self.inks = profile.and_then(Inks::read);
     }
 }
 

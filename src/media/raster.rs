@@ -6,6 +6,7 @@ use std::io::{BufReader, Read, Seek};
 
 pub(super) mod container;
 mod dds;
+mod inks;
 mod light;
 mod scaled;
 mod tiff;
@@ -94,6 +95,9 @@ impl Decoder for Raster {
         {
             return pixels.within(wanted.edge).map(Some);
         }
+        if let Some(pixels) = inks::picture(input, format, wanted.edge)? {
+            return Ok(Some(pixels));
+        }
         let mut decoder = open(input.rewound()?, format)?;
         let (width, height) = decoder.dimensions();
         if u64::from(width) * u64::from(height) > PIXELS_MAX {
@@ -164,7 +168,10 @@ fn pixels_say(
         Some(None) => {
             facts.note("its colour profile cannot be read: its colours are taken for those of sRGB");
         }
-        Some(Some(profile)) if profile.is_not_applied() => {
+        Some(Some(found))
+            if found.is_not_applied()
+                && !inks::are_managed(format, depth, profile.as_deref().unwrap_or_default()) =>
+        {
             facts.note("its colour profile is not one of light: its colours are only near");
         }
         _ => {}

@@ -1,6 +1,8 @@
 //! USD scenes in their text form (USDA): what they contain, told by the lines that begin things. The binary form
 //! (USDC) is named and not read; neither is drawn.
 
+use std::collections::HashSet;
+
 use crate::media::decoder::{DecodeError, Decoder};
 use crate::media::facts::{Facts, LIST_MAX, Scene, cut};
 use crate::media::format::{self, Format};
@@ -35,6 +37,7 @@ pub fn tell(bytes: &[u8], facts: &mut Facts) {
         return;
     }
     let mut scene = Scene::default();
+    let (mut names, mut axis) = (Names::default(), None);
     for line in bytes.split(|byte| *byte == b'\n') {
         let line = String::from_utf8_lossy(line);
         let line = line.trim();
@@ -54,11 +57,16 @@ pub fn tell(bytes: &[u8], facts: &mut Facts) {
                 _ => scene.faces += count,
             }
         } else if let Some((_, rest)) = line.split_once("= @") {
-            named(line, rest, &mut scene, facts);
+            names.add(line, rest);
         } else if let Some((_, value)) = line.split_once("upAxis = ") {
-            facts.add_field("usd", "upAxis", value.trim_matches('"'));
+            axis = axis.or_else(|| Some(cut(value.trim_matches('"'))));
         }
     }
+    if let Some(axis) = axis {
+        facts.add_field("usd", "upAxis", &axis);
+    }
+    scene.textures = names.textures.list;
+    facts.needs = names.all.list;
     facts.scene = Some(scene);
 }
 
@@ -74,15 +82,37 @@ fn counted(line: &str) -> Option<(&'static str, u64)> {
     ))
 }
 
-/// A file that is named between two signs.
-fn named(line: &str, rest: &str, scene: &mut Scene, facts: &mut Facts) {
-    let Some((name, _)) = rest.split_once('@').filter(|(name, _)| !name.is_empty()) else { return };
-    let name = cut(name);
-    if line.contains("inputs:file") && scene.textures.len() < LIST_MAX && !scene.textures.contains(&name) {
-        scene.textures.push(name.clone());
+/// Names in the order in which they come, each once.
+#[derive(Default)]
+struct Once {
+    list: Vec<String>,
+    known: HashSet<String>,
+}
+
+impl Once {
+    fn add(&mut self, name: &str) {
+        if self.list.len() < LIST_MAX && self.known.insert(name.to_owned()) {
+            self.list.push(name.to_owned());
+        }
     }
-    if facts.needs.len() < LIST_MAX && !facts.needs.contains(&name) {
-        facts.needs.push(name);
+}
+
+/// Files that a scene names.
+#[derive(Default)]
+struct Names {
+    all: Once,
+    textures: Once,
+}
+
+impl Names {
+    /// A file that is named between two signs.
+    fn add(&mut self, line: &str, rest: &str) {
+        let Some((name, _)) = rest.split_once('@').filter(|(name, _)| !name.is_empty()) else { return };
+        let name = cut(name);
+        if line.contains("inputs:file") {
+            self.textures.add(&name);
+        }
+        self.all.add(&name);
     }
 }
 

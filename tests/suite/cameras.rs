@@ -206,3 +206,27 @@ fn pictures_that_move_are_told_as_exiftool_tells_them() {
     let still = facts(&make("still.gif", &["-frames:v", "1"]));
     assert_eq!(still.picture.map(|picture| (picture.frames, picture.alpha)), Some((None, Some(false))));
 }
+
+/// What blender says of the same scenes stands in `fixtures/README.md`.
+#[test]
+fn scenes_of_blender_contain_what_blender_counts() {
+    let again = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/again").join(name);
+    for (name, meshes, vertices, faces) in [
+        ("lantern-1.blend", 10, 2604, 2800),
+        ("lantern-2.blend", 10, 2604, 2800),
+        ("lantern-3.blend", 11, 2612, 2806),
+    ] {
+        let told = facts(&again(name));
+        let scene = told.scene.expect("a scene");
+        assert_eq!((scene.meshes, scene.nodes), (meshes, meshes), "{name}");
+        assert_eq!((scene.vertices, scene.faces), (vertices, faces), "{name}");
+        let mut materials = scene.materials.clone();
+        materials.sort_unstable();
+        let all = ["Rust", "enamel", "flame", "glass", "wire"];
+        assert_eq!(materials, all[usize::from(meshes == 10)..], "{name}");
+        let is_edited = meshes == 11;
+        assert_eq!(scene.textures, if is_edited { vec!["Salt"] } else { Vec::new() }, "{name}");
+        assert_eq!(told.needs, if is_edited { vec!["textures/salt.png"] } else { Vec::new() }, "{name}");
+        assert_eq!(told.notes, Vec::<String>::new(), "{name}");
+    }
+}

@@ -523,3 +523,50 @@ fn facts_of_public_films_are_those_of_ffprobe() {
     }
     assert_eq!(compared, 4);
 }
+
+/// Films of broadcasters that end too early, whose lengths and tables lie, or of which bytes are wrong: told as far
+/// as it goes or refused, and nobody waits for it.
+#[test]
+fn broadcast_films_that_lie_or_end_are_told_or_refused_in_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = film(folder.path(), "own.mxf", &["-c:v", "mpeg2video", "-c:a", "pcm_s16le", "-ar", "48000"]);
+    let whole = fs::read(&path).expect("read");
+    // Keys of the parts of such a file (SMPTE ST 336); the length of each stands behind its key.
+    let keys: Vec<usize> = memchr::memmem::find_iter(&whole, b"\x06\x0e\x2b\x34").collect();
+    assert!(keys.len() > 20, "{}", keys.len());
+    let mut files: Vec<Vec<u8>> = (1..6).map(|part| whole[..whole.len() * part / 6].to_vec()).collect();
+    files.extend([whole[..20].to_vec(), whole[..keys[1] + 17].to_vec()]);
+    for key in keys.iter().step_by((keys.len() / 5).max(1)) {
+        // As long as nine bytes can say, without a length, and longer than the file.
+        for length in [&b"\x88\x7f\xff\xff\xff\xff\xff\xff\xff"[..], b"\x80", b"\x84\xff\xff\xff\xff"] {
+            let mut bytes = whole.clone();
+            if let Some(place) = bytes.get_mut(key + 16..key + 16 + length.len()) {
+                place.copy_from_slice(length);
+                files.push(bytes);
+            }
+        }
+    }
+    // A table of places of which each says that there are as many as can be (ST 377-1, 11.2).
+    let mut tables = whole.clone();
+    for at in memchr::memmem::find_iter(&whole, b"\x3f\x0a").take(8) {
+        tables[at + 4..at + 8].copy_from_slice(&[0xff; 4]);
+    }
+    files.push(tables);
+    let hurried = workers().within(20);
+    let (mut told, mut refused) = (0, 0);
+    for (number, bytes) in files.iter().enumerate() {
+        let path = folder.path().join("lies.mxf");
+        fs::write(&path, bytes).expect("written");
+        let open = || File::open(&path).expect("the film");
+        for answer in
+            [hurried.facts(open(), &format::MXF).err(), hurried.picture(open(), &format::MXF, 64).err()]
+        {
+            match answer {
+                None => told += 1,
+                Some(WorkerError::TooLong { .. } | WorkerError::Start(_)) => panic!("{number}: {answer:?}"),
+                Some(_) => refused += 1,
+            }
+        }
+    }
+    assert!(told > 5 && refused > 5, "{told} told, {refused} refused");
+}

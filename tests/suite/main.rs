@@ -44,6 +44,7 @@ mod import_names;
 mod import_random;
 mod import_travels;
 mod import_whole;
+mod inks;
 mod interrupted;
 mod journal_weight;
 mod json_shapes;

@@ -51,6 +51,10 @@ const NOT_DRAWN: &[(&str, &str)] = &[
     ("the curve by which the edges of text are mixed", "a setting of Photoshop, which no document has"),
     ("dissolving", "its noise is Photoshop's own"),
     ("the fill opacity of its blend mode", "in eight modes it changes the colour before it is mixed"),
+    (
+        "the fill opacity of a group that lets through",
+        "where layers in it have a mode of their own: how Photoshop mixes these is not known, and `psd-tools` differs from it too",
+    ),
     ("mixing of inks", "in CMYK, where colours are mixed as those of sRGB instead"),
     ("mixing of L*a*b*", "likewise"),
     ("mixing of light", "of 32 bits, likewise"),
@@ -63,6 +67,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "group-clipping.psd",
         "layer clipping",
         "a group that is clipped, of which `psd-tools` does not tell it",
+    ),
+    (
+        "cactus_top.psd",
+        "composite",
+        "its stored picture, by another program, is not what its layers make; `psd-tools` makes the same of these",
     ),
 ];
 

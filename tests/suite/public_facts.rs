@@ -3,7 +3,8 @@
 //!
 //! Of every package some files of each kind are taken, evenly over its list. Where the other tells something else it
 //! stands in a list with the reason, and an exception that nothing needs is a failure. `PENT_CI=long` takes all
-//! packages and more of their files; `PENT_OFFLINE=1` leaves all of it out.
+//! packages and more of their files, `PENT_TEST_PUBLIC` says how many of each kind; `PENT_OFFLINE=1` leaves all of
+//! it out.
 
 use crate::picture_facts::told_by;
 use crate::seeing_support::said;
@@ -288,6 +289,12 @@ fn is_long() -> bool {
     std::env::var("PENT_CI").as_deref() == Ok("long")
 }
 
+/// How many files of each kind are taken of a package.
+fn most() -> usize {
+    let asked = std::env::var("PENT_TEST_PUBLIC").ok().and_then(|number| number.parse().ok());
+    asked.unwrap_or(if is_long() { 16 } else { 6 })
+}
+
 #[test]
 fn facts_of_public_files_are_those_of_exiftool_ffprobe_and_fonttools() {
     if std::env::var("PENT_OFFLINE").as_deref() == Ok("1") {
@@ -298,7 +305,7 @@ fn facts_of_public_files_are_those_of_exiftool_ffprobe_and_fonttools() {
     for package in SMALL.iter().chain(if is_long() { LARGE } else { &[] }) {
         let folder = tempfile::tempdir().expect("a folder");
         unpack(package.name, &package.source, folder.path());
-        let files = sample(folder.path(), package.kinds, if is_long() { 16 } else { 6 });
+        let files = sample(folder.path(), package.kinds, most());
         compare_all(&mut found, package.name, &files);
     }
     for (package, kinds) in

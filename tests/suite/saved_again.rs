@@ -1,23 +1,28 @@
-//! The studio's files in two revisions, saved one from the other by the programs that people use - gimp and inkscape
-//! here, others in the tests of their formats - with edits that are known
-//! (`fixtures/README.md`): they are found, and nothing else is
+//! The studio's files in two revisions, saved one from the other by the programs that people use - gimp, inkscape,
+//! krita and blender here, others in the tests of their formats - with edits that are known
+//! (`fixtures/README.md`), or without any: edits are found, and nothing else is
 //! reported, although each program writes much anew.
 
 use crate::support::World;
 use serde_json::{Value, json};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// What a visual comparison says of both revisions of a file.
+/// What a visual comparison says of both revisions of a file of the studio.
 fn looked(path: &str) -> Value {
+    let studio = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/studio");
+    looked_at(path, &studio.join("v1").join(path), &studio.join("v2").join(path))
+}
+
+/// What it says of two files that are versions of the same asset.
+fn looked_at(path: &str, before: &Path, after: &Path) -> Value {
     let world = World::new().with("PATH", "/usr/local/bin:/usr/bin:/bin");
     world.ok(&["init"]);
     world.ok(&["config", "user.name", "Anna Lind"]);
     let place = world.studio().join(path);
     fs::create_dir_all(place.parent().expect("a folder")).expect("a folder");
-    let studio = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/studio");
-    for (version, message) in [("v1", "First"), ("v2", "Second")] {
-        fs::copy(studio.join(version).join(path), &place).expect("copied");
+    for (file, message) in [(before, "First"), (after, "Second")] {
+        fs::copy(file, &place).expect("copied");
         world.ok(&["commit", "-m", message]);
     }
     let report = world.json(&["diff", "--visual", "@~1", "@", path]);
@@ -113,4 +118,34 @@ fn what_gimp_moved_showed_and_lit_in_a_poster_is_found() {
     let areas = [[480, 150, 580, 250], [400, 430, 580, 480], [36, 812, 650, 862]];
     assert_eq!(beyond(&file, &areas), 0, "{file}");
     assert_nothing_else(&file);
+}
+
+/// A file that a program saved again, or with an edit.
+fn again(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/again").join(name)
+}
+
+/// Krita packs all layers anew, renames their files and writes when it was.
+#[test]
+fn a_document_that_krita_only_saved_again_has_not_changed() {
+    let before = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/studio/v1/social/card.kra");
+    assert_ne!(fs::read(&before).expect("read"), fs::read(again("card.kra")).expect("read"));
+    let file = looked_at("card.kra", &before, &again("card.kra"));
+    assert_eq!(edits(&file), Vec::<String>::new(), "{file}");
+    assert_eq!(regions(&file), Vec::<[u64; 5]>::new());
+    assert_nothing_else(&file);
+}
+
+/// Blender writes the whole scene as it lies in memory, with other places in every save.
+#[test]
+fn a_scene_that_blender_only_saved_again_has_not_changed_and_an_edited_one_has() {
+    let file = looked_at("lantern.blend", &again("lantern-1.blend"), &again("lantern-2.blend"));
+    assert_eq!((&file["facts"], &file["fields"]), (&json!([]), &json!([])), "{file}");
+    let file = looked_at("lantern.blend", &again("lantern-1.blend"), &again("lantern-3.blend"));
+    let facts = file["facts"].as_array().expect("facts").iter();
+    let mut names: Vec<&str> = facts.filter_map(|fact| fact["name"].as_str()).collect();
+    names.sort_unstable();
+    let changed =
+        ["faces", "materials", "meshes", "missing files", "needed files", "nodes", "textures", "vertices"];
+    assert_eq!(names, changed, "{file}");
 }

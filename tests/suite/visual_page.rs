@@ -344,6 +344,48 @@ fn a_history_is_a_film_strip() {
     browser.assert_quiet();
 }
 
+/// Several assets stand beside each other in step, and any two of them are compared like two versions.
+#[test]
+fn several_assets_stand_side_by_side_and_any_two_are_compared() {
+    let world = world();
+    let green = [20, 200, 20];
+    for (name, colour) in [("one.png", RED), ("two.png", green), ("three.png", BLUE), ("four.png", green)] {
+        write(&world, name, &plain(colour));
+    }
+    let names = ["one.png", "two.png", "three.png", "four.png"];
+    let page = page(&world, &[&["diff", "--visual", "--together"][..], &names].concat());
+    let mut browser = Browser::start();
+    browser.open(&page, "", DESK);
+    // Two rows of two.
+    for (x, y, colour) in [(0.25, 0.25, RED), (0.75, 0.25, green), (0.25, 0.75, BLUE), (0.75, 0.75, green)] {
+        browser.shows(x, y, colour);
+    }
+    let labels =
+        "[...document.querySelectorAll('.stage .label:not([hidden]) .title')].map((it) => it.textContent)";
+    browser.until(&format!("{labels}.length === 4"));
+    assert_eq!(browser.value(labels), json!(names));
+    browser.screenshot("together");
+    browser.key("+");
+    browser.until("location.hash.includes('zoom=')");
+    browser.shows(0.25, 0.75, BLUE);
+    // The address brings a pair back.
+    browser.open(&page, "#mode=swipe&a=0&b=2", DESK);
+    browser.shows(0.4, 0.5, RED);
+    browser.shows(0.6, 0.5, BLUE);
+    browser.until("document.querySelectorAll('.still').length === 4");
+    browser.key("7");
+    browser.until("location.hash === '' || !location.hash.includes('swipe')");
+    browser.shows(0.75, 0.25, green);
+    browser.open(&page, "", View { dark: false, ..PHONE });
+    browser.screenshot("together-phone");
+    browser.assert_quiet();
+    // A history has the same, where somebody asks for it, and a pair has not.
+    let (_world, page) = red_and_blue();
+    browser.open(&page, "#mode=all", DESK);
+    browser.shows(0.25, 0.5, RED);
+    assert_eq!(browser.value("document.querySelector('[data-mode=all]').hidden"), json!(true));
+}
+
 /// Two films of twelve frames: in the second one a box stands in four of them, and two frames are gone.
 #[test]
 fn films_are_looked_at_in_step_along_a_line_of_time() {
@@ -460,6 +502,37 @@ fn the_exposure_of_light_is_chosen_by_slider_key_and_address() {
     browser.open(&page, "#exposure=5", DESK);
     browser.shows(0.25, 0.5, RED);
     assert_eq!(browser.value(&format!("{slider}.closest('label').hidden")), json!(true));
+    browser.assert_quiet();
+}
+
+/// A surface of 64 by 40 pixels in blocks of BC6H, in the form of one number of ten bits for each end of a colour.
+fn surface(number: u128) -> Vec<u8> {
+    let mut bytes = b"DDS \x7c\0\0\0\x07\x10\0\0\x28\0\0\0\x40\0\0\0".to_vec();
+    bytes.resize(76, 0);
+    bytes.extend(b"\x20\0\0\0\x04\0\0\0DX10");
+    bytes.resize(128, 0);
+    bytes.extend([95u32, 3, 0, 1, 0].into_iter().flat_map(u32::to_le_bytes));
+    let block = (0..6).fold(3u128, |block, end| block | number << (5 + 10 * end));
+    bytes.extend(block.to_le_bytes().repeat(160));
+    bytes
+}
+
+#[test]
+fn surfaces_in_blocks_of_light_have_an_exposure_too() {
+    let world = world();
+    // Numbers that stand for a quarter of white and for four times as much as white.
+    write(&world, "probe.dds", &surface(429));
+    world.ok(&["commit", "-m", "Dusk"]);
+    write(&world, "probe.dds", &surface(561));
+    world.ok(&["commit", "-m", "Noon"]);
+    let page = page(&world, &["diff", "--visual", "probe.dds@1", "probe.dds@2"]);
+    let mut browser = Browser::start();
+    browser.open(&page, "", DESK);
+    browser.shows(0.25, 0.5, [137; 3]);
+    browser.shows(0.75, 0.5, [255; 3]);
+    browser.open(&page, "#exposure=-4", DESK);
+    browser.until("document.querySelector('.stage').dataset.exposure === '-4'");
+    browser.shows(0.75, 0.5, [137; 3]);
     browser.assert_quiet();
 }
 

@@ -248,10 +248,12 @@ impl Subject {
 
     /// Its picture as numbers of light, when these go beyond white and can be read.
     pub fn light(&self, workers: &Workers) -> Result<Option<Light>, AppError> {
-        let is_float = self.facts.picture.as_ref().and_then(|picture| picture.depth) >= Some(16);
+        let depth = self.facts.picture.as_ref().and_then(|picture| picture.depth);
         let is_light = match self.opened.format.id {
             "exr" | "hdr" => true,
-            "tiff" => is_float,
+            "tiff" => depth >= Some(16),
+            // Blocks have no bits of their own.
+            "dds" => depth.is_none_or(|depth| depth >= 16),
             _ => false,
         };
         if !is_light {

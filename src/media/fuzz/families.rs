@@ -18,9 +18,12 @@ pub const TARGETS: &[Target] = &[
         |bytes| look(bytes, &format::STL),
     )
     .with_memory(64 << 20),
-    Target::new("media: Blender scene", &["media/blend.rs"], blender_seeds, |bytes| {
-        look(bytes, &format::BLEND)
-    })
+    Target::new(
+        "media: Blender scene",
+        &["media/blend.rs", "media/blend/contents.rs"],
+        blender_seeds,
+        |bytes| look(bytes, &format::BLEND),
+    )
     .with_memory(16 << 20),
     Target::new("media: film", &["media/film.rs", "media/film/timecode.rs"], film_seeds, |bytes| {
         look(bytes, &format::MP4)
@@ -249,8 +252,33 @@ fn blender_seeds() -> Vec<Vec<u8>> {
     bytes.extend(
         [&24u32.to_le_bytes()[..], &[0; 16], &2u32.to_le_bytes(), &2u32.to_le_bytes(), &[9; 16]].concat(),
     );
-    bytes.extend(b"ENDB");
-    vec![bytes]
+    let picture = [&bytes[..], b"ENDB"].concat();
+    // A mesh with its name and how many corners it has, and the table that says where these stand.
+    let block = |kind: &[u8; 4], structure: u32, content: &[u8]| {
+        let length = (content.len() as u32).to_le_bytes();
+        [&kind[..], &length, &[0; 8], &structure.to_le_bytes(), &[1, 0, 0, 0], content].concat()
+    };
+    let padded = |mut part: Vec<u8>| {
+        part.resize(part.len().next_multiple_of(4), 0);
+        part
+    };
+    let words = |mark: &[u8], words: &[&str]| {
+        let text: Vec<u8> = words.iter().flat_map(|word| word.bytes().chain([0])).collect();
+        padded([mark, &(words.len() as u32).to_le_bytes(), &text].concat())
+    };
+    let numbers = |numbers: &[u16]| padded(numbers.iter().flat_map(|it| it.to_le_bytes()).collect());
+    let table = [
+        b"SDNA".to_vec(),
+        words(b"NAME", &["name[66]", "id", "totvert"]),
+        words(b"TYPE", &["char", "int", "ID", "Mesh"]),
+        [b"TLEN".to_vec(), numbers(&[1, 4, 66, 70])].concat(),
+        [b"STRC".to_vec(), vec![2, 0, 0, 0], numbers(&[2, 1, 0, 0, 3, 2, 2, 1, 1, 2])].concat(),
+    ];
+    let mut mesh = b"MELantern".to_vec();
+    mesh.resize(66, 0);
+    mesh.extend([8, 0, 0, 0]);
+    bytes.extend([block(b"ME\0\0", 1, &mesh), block(b"DNA1", 0, &table.concat()), b"ENDB".to_vec()].concat());
+    vec![picture, bytes]
 }
 
 /// A second of pictures at four frames.

@@ -37,15 +37,20 @@ pub fn compound(streams: &[(&str, Vec<u8>)]) -> Vec<u8> {
         short_chains.extend(short_chains.len() as u32 + 1..(shared.len() / 64) as u32);
         short_chains.push(END);
     }
-    // Of it one sector of chains, one of short ones, then the directory, the shared stream and the long ones.
+    // The sectors of chains, those of short ones, then the directory, the shared stream and the long ones.
     let directory = sectors((streams.len() + 1) * 128);
-    let mut chains = vec![0xffff_fffd, END];
+    let short_sectors = sectors(short_chains.len() * 4).max(1);
+    let long = streams.iter().filter(|(_, bytes)| !is_short(bytes)).map(|(_, bytes)| sectors(bytes.len()));
+    let others = directory + short_sectors + sectors(shared.len()).max(1) + long.sum::<u32>();
+    let own = (1..=109).find(|own| own * 128 >= own + others).unwrap_or(109);
+    let mut chains = vec![0xffff_fffd; own as usize];
     let mut chain = |count: u32| {
         let start = chains.len() as u32;
         chains.extend(start + 1..start + count);
         chains.push(END);
         start
     };
+    let short_at = chain(short_sectors);
     let directory_at = chain(directory);
     let shared_at = chain(sectors(shared.len()).max(1));
     let mut starts = starts.into_iter();
@@ -66,9 +71,8 @@ pub fn compound(streams: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut head = vec![0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
     head.extend([0; 16]);
     head.extend([0x3e, 0, 3, 0, 0xfe, 0xff, 9, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    for number in [1, directory_at, 0, 4096, 1, 1, END, 0, 0] {
-        head.extend(u32::to_le_bytes(number));
-    }
+    let counts = [own, directory_at, 0, 4096, short_at, short_sectors, END, 0];
+    head.extend(counts.into_iter().chain(0..own).flat_map(u32::to_le_bytes));
     let padded = |mut bytes: Vec<u8>, with: u8, length: usize| {
         bytes.resize(bytes.len().next_multiple_of(length).max(length), with);
         bytes

@@ -67,25 +67,32 @@ fn postscript_seeds() -> Vec<Vec<u8>> {
 }
 
 fn indesign_seeds() -> Vec<Vec<u8>> {
-    let picture = <base64ct::Base64 as base64ct::Encoding>::encode_string(&jpeg());
-    let packet = format!(
+    vec![packet(&<base64ct::Base64 as base64ct::Encoding>::encode_string(&jpeg())).into_bytes()]
+}
+
+/// An XMP packet with a small picture.
+pub fn packet(picture: &str) -> String {
+    format!(
         "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\
          <rdf:Description xmlns:xmp=\"http://ns.adobe.com/xap/1.0/\" xmlns:xmpGImg=\"http://ns.adobe.com/xap/1.0/g/img/\">\
          <xmp:Rating>3</xmp:Rating><xmp:Thumbnails><rdf:Alt><rdf:li rdf:parseType=\"Resource\">\
          <xmpGImg:image>{picture}</xmpGImg:image></rdf:li></rdf:Alt></xmp:Thumbnails></rdf:Description></rdf:RDF></x:xmpmeta>"
-    );
-    vec![packet.into_bytes()]
+    )
+}
+
+/// What an FBX scene of version 7.4 begins with.
+pub const FBX_HEAD: &[u8] = b"Kaydara FBX Binary  \0\x1a\0\xe8\x1c\0\0";
+
+/// A record of an FBX scene that begins at a place.
+pub fn record(at: usize, name: &str, values: &[u8], count: u32, within: &[u8]) -> Vec<u8> {
+    let end = at + 13 + name.len() + values.len() + within.len();
+    let numbers = [end as u32, count, values.len() as u32].map(u32::to_le_bytes).concat();
+    [&numbers[..], &[name.len() as u8], name.as_bytes(), values, within].concat()
 }
 
 /// A scene with one mesh of a triangle and one material.
 fn fbx_seeds() -> Vec<Vec<u8>> {
-    fn record(at: usize, name: &str, values: &[u8], count: u32, within: &[u8]) -> Vec<u8> {
-        let end = at + 13 + name.len() + values.len() + within.len();
-        let numbers = [end as u32, count, values.len() as u32].map(u32::to_le_bytes).concat();
-        [&numbers[..], &[name.len() as u8], name.as_bytes(), values, within].concat()
-    }
-    let mut bytes = b"Kaydara FBX Binary  \0\x1a\0".to_vec();
-    bytes.extend(7400u32.to_le_bytes());
+    let mut bytes = FBX_HEAD.to_vec();
     let text = |text: &[u8]| [&b"S"[..], &(text.len() as u32).to_le_bytes(), text].concat();
     let material = [&b"L\0\0\0\0\0\0\0\0"[..], &text(b"Brass\0\x01Material")].concat();
     let objects = bytes.len() + 13 + "Objects".len();

@@ -21,8 +21,13 @@ pub const TARGETS: &[Target] = &[
         .with_memory(MEMORY),
     Target::new("media: WebP picture", &[], || written(&[ImageFormat::WebP]), |bytes| draw(bytes, &format::WEBP))
         .with_memory(MEMORY),
-    Target::new("media: TIFF picture", &["media/raster/tiff.rs"], tiffs, |bytes| draw(bytes, &format::TIFF))
-        .with_memory(MEMORY),
+    Target::new(
+        "media: TIFF picture",
+        &["media/raster/tiff.rs", "media/raster/inks.rs"],
+        tiffs,
+        |bytes| draw(bytes, &format::TIFF),
+    )
+    .with_memory(MEMORY),
     Target::new("media: BMP picture", &[], || written(&[ImageFormat::Bmp]), |bytes| draw(bytes, &format::BMP))
         .with_memory(MEMORY),
     Target::new("media: Targa picture", &[], || written(&[ImageFormat::Tga]), |bytes| draw(bytes, &format::TGA))
@@ -178,6 +183,7 @@ fn tiffs() -> Vec<Vec<u8>> {
     all.push(tiff(8, &[8, 8, 8], false, &[], &[100, 200, 30].repeat(8)));
     let values: Vec<u8> = (0..8u8).flat_map(|at| (f32::from(at) / 4.0).to_le_bytes()).collect();
     all.push(tiff(1, &[32], true, &[], &values));
+    all.push(tiff(5, &[8, 8, 8, 8], false, &[], &[100, 200, 30, 9].repeat(8)));
     all
 }
 

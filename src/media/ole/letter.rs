@@ -79,20 +79,23 @@ fn pieces(main: &[u8], table: &[u8]) -> Option<String> {
 /// The text as people read it: what fields ask for is left out, and what they show stays.
 fn plain(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
-    // For each open field, whether what it shows has begun.
+    // For each open field, whether what it shows has begun; and how many of them ask yet.
     let mut fields: Vec<bool> = Vec::new();
+    let mut asking = 0usize;
     for letter in raw.chars() {
         match letter {
-            '\u{13}' => fields.push(false),
+            '\u{13}' => {
+                fields.push(false);
+                asking += 1;
+            }
             '\u{14}' => {
-                if let Some(shown) = fields.last_mut() {
+                if let Some(shown) = fields.last_mut().filter(|shown| !**shown) {
                     *shown = true;
+                    asking -= 1;
                 }
             }
-            '\u{15}' => {
-                fields.pop();
-            }
-            _ if fields.contains(&false) => {}
+            '\u{15}' => asking -= usize::from(fields.pop() == Some(false)),
+            _ if asking > 0 => {}
             '\r' | '\u{b}' | '\u{c}' | '\u{e}' => text.push('\n'),
             // Cells end with the same sign as rows.
             '\u{7}' | '\t' => text.push('\t'),

@@ -12,6 +12,10 @@ const OBJECTS_MAX: usize = 100_000;
 const RECORDS_MAX: usize = 1_000_000;
 /// Longest text that is kept, in bytes.
 const TEXT_MAX: usize = 4 << 20;
+/// Most bytes of texts that are looked at: the same one may be on many slides, and may be all blanks.
+const LOOKED_MAX: usize = 16 << 20;
+/// Most entries in all lists of objects: the same list may be that of many edits.
+const ENTRIES_MAX: usize = 4_000_000;
 
 /// Kinds of records.
 const USER_EDIT: u16 = 0x0ff5;
@@ -78,7 +82,7 @@ pub(super) fn words(main: &[u8], user: &[u8]) -> Told {
             lists.push(found.body);
         }
     });
-    let mut deck = Deck { main, objects, text: String::new(), slides: 0, left };
+    let mut deck = Deck { main, objects, text: String::new(), slides: 0, left, looked: LOOKED_MAX };
     for list in lists {
         deck.add_list(list);
     }
@@ -93,6 +97,8 @@ struct Deck<'b> {
     slides: u64,
     /// How many records may be passed yet.
     left: usize,
+    /// How many bytes of texts may be looked at yet.
+    looked: usize,
 }
 
 impl Deck<'_> {
@@ -107,7 +113,7 @@ impl Deck<'_> {
                 last = long(found.body, 0);
                 self.slides += 1;
             } else {
-                add(found, &mut self.text);
+                add(found, &mut self.text, &mut self.looked);
             }
         }
         self.add_slide(last);
@@ -117,21 +123,22 @@ impl Deck<'_> {
     fn add_slide(&mut self, number: Option<u32>) {
         let place = number.and_then(|number| self.objects.get(&number));
         if let Some((slide, _)) = place.and_then(|at| record(self.main, *at)) {
-            let text = &mut self.text;
-            each(slide.body, &mut self.left, |found| add(found, text));
+            let (text, looked) = (&mut self.text, &mut self.looked);
+            each(slide.body, &mut self.left, |found| add(found, text, looked));
         }
     }
 }
 
-fn add(found: Record<'_>, into: &mut String) {
-    if into.len() > TEXT_MAX {
+fn add(found: Record<'_>, into: &mut String, looked: &mut usize) {
+    let is_text = matches!(found.kind, WIDE_TEXT | NARROW_TEXT);
+    if !is_text || into.len() > TEXT_MAX || found.body.len() > *looked {
         return;
     }
-    let text = match found.kind {
+    *looked -= found.body.len();
+    let text: String = match found.kind {
         WIDE_TEXT => characters(found.body),
         // The lower halves of characters.
-        NARROW_TEXT => found.body.iter().map(|byte| char::from(*byte)).collect(),
-        _ => return,
+        _ => found.body.iter().map(|byte| char::from(*byte)).collect(),
     };
     for line in text.split(['\r', '\u{b}', '\n']).map(str::trim).filter(|line| !line.is_empty()) {
         into.extend(line.chars().filter(|letter| !letter.is_control()));
@@ -142,6 +149,7 @@ fn add(found: Record<'_>, into: &mut String) {
 /// Where each object of the last edit lies, and which of them is the document: every edit lists what it wrote.
 fn objects(main: &[u8], last_edit: usize) -> Option<(HashMap<u32, usize>, u32)> {
     let (mut objects, mut document, mut at) = (HashMap::new(), None, last_edit);
+    let mut left = ENTRIES_MAX;
     for _ in 0..EDITS_MAX {
         let (edit, _) = record(main, at)?;
         if edit.kind != USER_EDIT {
@@ -152,6 +160,7 @@ fn objects(main: &[u8], last_edit: usize) -> Option<(HashMap<u32, usize>, u32)> 
         if list.kind != OBJECT_LIST {
             return None;
         }
+        left = left.checked_sub(list.body.len() / 4)?;
         let mut numbers =
             list.body.chunks_exact(4).map(|it| u32::from_le_bytes([it[0], it[1], it[2], it[3]]));
         while let Some(head) = numbers.next() {

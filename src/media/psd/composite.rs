@@ -74,43 +74,66 @@ impl Painter<'_, '_, '_> {
 
     fn draw(&mut self, base: &Node, clipped: &[Node], canvas: &mut Canvas) -> Result<(), PsdError> {
         let record = self.record(base).clone();
-        let opacity = f32::from(record.opacity) / 255.0 * f32::from(record.fill) / 255.0;
+        let opacity = opacity_of(&record);
         if let Node::Group { children, .. } = base
             && record.blend == *b"pass"
-            && clipped.is_empty()
         {
-            return self.draw_through(&record, children, opacity, canvas);
+            return self.draw_through(&record, children, clipped, canvas);
         }
-        let Some(mut drawn) = self.pixels_of(base, &record)? else { return Ok(()) };
-        for node in clipped {
-            let record = self.record(node).clone();
-            if !record.visible {
-                continue;
-            }
-            let Some(upper) = self.pixels_of(node, &record)? else { continue };
-            let opacity = f32::from(record.opacity) / 255.0 * f32::from(record.fill) / 255.0;
-            paint(&mut drawn, &upper, Blend::of(record.blend), opacity, true);
+        let drawn = self.pixels_of(base, &record)?;
+        let uppers = self.clipped_to(clipped)?;
+        let Some(mut drawn) = drawn else { return Ok(()) };
+        for (upper, record) in &uppers {
+            paint(&mut drawn, upper, Blend::of(record.blend), opacity_of(record), true);
         }
         paint(canvas, &drawn, Blend::of(record.blend), opacity, false);
         Ok(())
     }
 
+    /// The pixels of layers that are clipped to another, as far as they are shown.
+    fn clipped_to(&mut self, nodes: &[Node]) -> Result<Vec<(Canvas, LayerRecord)>, PsdError> {
+        let mut uppers = Vec::new();
+        for node in nodes {
+            let record = self.record(node).clone();
+            if record.visible
+                && let Some(upper) = self.pixels_of(node, &record)?
+            {
+                uppers.push((upper, record));
+            }
+        }
+        Ok(uppers)
+    }
+
     /// A group whose layers blend with what lies below it: drawn on a copy, of which the group's
-    /// opacity and mask let through as much as they say.
+    /// opacity and mask let through as much as they say. What is clipped to it blends with what came of that, where
+    /// the group is.
     fn draw_through(
         &mut self,
         record: &LayerRecord,
         children: &[Node],
-        opacity: f32,
+        clipped: &[Node],
         canvas: &mut Canvas,
     ) -> Result<(), PsdError> {
+        let opacity = opacity_of(record);
         self.note_undrawn(record);
+        if record.fill < 255 && self.blends(children) {
+            self.left_out.push((record.name.clone(), "the fill opacity of a group that lets through"));
+        }
         let mask = render_mask(self.input, self.document, record)?;
-        if opacity >= 1.0 && mask.is_none() {
+        let uppers = self.clipped_to(clipped)?;
+        if opacity >= 1.0 && mask.is_none() && uppers.is_empty() {
             return self.draw_all(children, canvas);
         }
         let mut above = canvas.clone();
         self.draw_all(children, &mut above)?;
+        if !uppers.is_empty() {
+            // Where the group is, and how opaque, it says alone.
+            let named = self.left_out.len();
+            let mut alone = Canvas::new(0, 0, canvas.width, canvas.height)?;
+            self.draw_all(children, &mut alone)?;
+            self.left_out.truncate(named);
+            clip_through(&mut above, canvas, &alone, &uppers);
+        }
         let outside = record.mask.map_or(255, |mask| mask.dense(mask.outside));
         let width = canvas.width as usize;
         let pairs = canvas.pixels.chunks_exact_mut(4).zip(above.pixels.chunks_exact(4));
@@ -120,6 +143,14 @@ impl Painter<'_, '_, '_> {
             mix(below, above, share);
         }
         Ok(())
+    }
+
+    /// Whether one of these that are shown, or of what they hold, has another mode than the usual one.
+    fn blends(&self, nodes: &[Node]) -> bool {
+        nodes.iter().filter(|node| self.record(node).visible).any(|node| {
+            let within = matches!(node, Node::Group { children, .. } if self.blends(children));
+            within || !matches!(&self.record(node).blend, b"norm" | b"pass")
+        })
     }
 
     /// Takes note of what of a layer or group is not drawn.
@@ -177,6 +208,44 @@ impl Painter<'_, '_, '_> {
             }
         }
         Ok(Some(canvas))
+    }
+}
+
+fn opacity_of(record: &LayerRecord) -> f32 {
+    f32::from(record.opacity) / 255.0 * f32::from(record.fill) / 255.0
+}
+
+/// Paints what is clipped to a group that lets through: on the colour that the group makes of what is below, as much
+/// as the group is opaque.
+fn clip_through(above: &mut Canvas, below: &Canvas, alone: &Canvas, uppers: &[(Canvas, LayerRecord)]) {
+    let mut colours = above.clone();
+    // What of a pixel is not the group, in multiplied colours, and the group's own share.
+    let under = |below: &[u8], alone: &[u8], channel: usize| {
+        f32::from(below[channel]) * f32::from(below[3]) * (1.0 - f32::from(alone[3]) / 255.0)
+    };
+    let share = |alone: &[u8]| f32::from(alone[3]);
+    let below_and_alone = || below.pixels.chunks_exact(4).zip(alone.pixels.chunks_exact(4));
+    for (colour, (below, alone)) in colours.pixels.chunks_exact_mut(4).zip(below_and_alone()) {
+        if alone[3] > 0 {
+            for channel in 0..3 {
+                let all = f32::from(colour[channel]) * f32::from(colour[3]);
+                let value = (all - under(below, alone, channel)) / share(alone);
+                colour[channel] = value.round().clamp(0.0, 255.0) as u8;
+            }
+            colour[3] = 255;
+        }
+    }
+    for (upper, record) in uppers {
+        paint(&mut colours, upper, Blend::of(record.blend), opacity_of(record), true);
+    }
+    let pixels = above.pixels.chunks_exact_mut(4).zip(colours.pixels.chunks_exact(4));
+    for ((above, colour), (below, alone)) in pixels.zip(below_and_alone()) {
+        if alone[3] > 0 && above[3] > 0 {
+            for channel in 0..3 {
+                let all = under(below, alone, channel) + f32::from(colour[channel]) * share(alone);
+                above[channel] = (all / f32::from(above[3])).round().clamp(0.0, 255.0) as u8;
+            }
+        }
     }
 }
 

@@ -62,6 +62,8 @@ pub struct Mask {
     pub disabled: bool,
     /// How much of it counts, from 0 to 255: with less it hides less.
     pub density: u8,
+    /// Whether it was made of curves, alone or together with a mask of pixels.
+    pub rendered: bool,
 }
 
 impl Mask {
@@ -103,6 +105,8 @@ pub struct LayerRecord {
     pub placed: bool,
     /// Whether it is made of curves.
     pub shape: bool,
+    /// Whether these have a filling and a line of their own.
+    pub stroked: bool,
     /// The block that makes it an adjustment of what is below.
     pub adjustment: Option<[u8; 4]>,
     /// The block that makes it a fill of one colour, a gradient or a pattern.
@@ -116,6 +120,13 @@ pub struct LayerRecord {
 }
 
 impl LayerRecord {
+    /// The mask that its pixels still need: those of a shape are cut out by its curves already.
+    pub fn needed_mask(&self) -> Option<Mask> {
+        let both = self.channels.iter().any(|channel| channel.id == -3);
+        let is_filled = self.fill_of.is_some() || self.stroked;
+        self.mask.filter(|mask| !(mask.rendered && is_filled && !both && self.has_pixels()))
+    }
+
     /// Whether there are pixels in it; curves and fills are in them already.
     pub fn has_pixels(&self) -> bool {
         let has_colour = self.channels.iter().any(|channel| channel.id >= 0 && channel.length > 2);
@@ -242,7 +253,9 @@ fn read_record(reader: &mut Reader<'_, '_>, header: &Header) -> Result<LayerReco
     Ok(record)
 }
 
-/// Which flag of a mask says that there are further numbers, and which of those are there.
+/// Which flag of a mask says that it was made of curves, and which that there are further numbers; and which of those
+/// are there.
+const RENDERED: u8 = 1 << 3;
 const HAS_PARAMETERS: u8 = 1 << 4;
 const USER_DENSITY: u8 = 1;
 const USER_FEATHER: u8 = 1 << 1;
@@ -266,11 +279,12 @@ fn read_mask(reader: &mut Reader<'_, '_>, undrawn: &mut Vec<&'static str>) -> Re
             {
                 undrawn.push("the feather of a mask");
             }
-            if which & !(USER_DENSITY | USER_FEATHER) != 0 {
+            if which & !(USER_DENSITY | USER_FEATHER) != 0 || flags & RENDERED != 0 {
                 undrawn.push("the density or feather of a mask of curves");
             }
         }
-        mask = Some(Mask { bounds, outside, disabled: flags & 2 != 0, density });
+        let (disabled, rendered) = (flags & 2 != 0, flags & RENDERED != 0);
+        mask = Some(Mask { bounds, outside, disabled, density, rendered });
     }
     reader.go_to(end)?;
     Ok(mask)
@@ -330,7 +344,8 @@ fn read_block(reader: &mut Reader<'_, '_>, block: &Block, record: &mut LayerReco
             record.text = Some(text::of_type_tool(&bytes).unwrap_or_default());
         }
         b"SoLd" | b"SoLE" | b"PlLd" | b"plLd" => record.placed = true,
-        b"vmsk" | b"vsms" | b"vscg" | b"vogk" => record.shape = true,
+        b"vscg" => (record.shape, record.stroked) = (true, true),
+        b"vmsk" | b"vsms" | b"vogk" => record.shape = true,
         b"lfx2" | b"lmfx" | b"lfxs" if block.length <= BLOCK_MAX => {
             let bytes = reader.bytes(block.length, BLOCK_MAX as usize)?;
             record.effects = has_effects(&bytes);

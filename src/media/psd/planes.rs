@@ -7,10 +7,12 @@
 use super::channel::{Meaning, to_byte, to_bytes, to_words};
 use super::render::Canvas;
 use super::{Mode, PsdError};
-use crate::media::colour::{curved, lab_of};
+use crate::media::colour::{Inks, curved, lab_of};
 
 /// The greatest sample.
 const WHOLE: f32 = 65_535.0;
+/// Pixels that are turned at a time.
+const STEP: usize = 64 << 10;
 
 /// Which channel a row belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,7 @@ pub(super) struct Planes<'p> {
     mode: Mode,
     depth: u16,
     palette: Option<&'p [u8]>,
+    inks: Option<&'p Inks>,
     /// All colours, then opacity where there is one; empty where bytes go to the canvas at once.
     words: Vec<Vec<u16>>,
     bytes: Vec<u8>,
@@ -73,7 +76,12 @@ impl<'p> Planes<'p> {
         let planes = if deep { mode.colours() + usize::from(opacity) } else { 0 };
         // Inks that are missing leave the paper white.
         let words = vec![vec![if mode == Mode::Cmyk { u16::MAX } else { 0 }; count]; planes];
-        Self { canvas, mode, depth, palette, words, bytes: Vec::new(), line: Vec::new() }
+        Self { canvas, mode, depth, palette, inks: None, words, bytes: Vec::new(), line: Vec::new() }
+    }
+
+    /// The same with what a profile says of inks.
+    pub fn with_inks(self, inks: Option<&'p Inks>) -> Self {
+        Self { inks, ..self }
     }
 
     /// Whether rows are wanted in 16 bits.
@@ -124,26 +132,42 @@ impl<'p> Planes<'p> {
     /// The picture.
     pub fn finish(mut self, mixed: Mixed) -> Result<Canvas, PsdError> {
         if self.is_deep() {
-            let colours = self.mode.colours().min(4);
-            let opacity = self.words.get(self.mode.colours());
-            for (at, pixel) in self.canvas.pixels.chunks_exact_mut(4).enumerate() {
-                let share = opacity.map_or(u16::MAX, |plane| plane[at]);
-                let mut samples = [0u16; 4];
-                for (sample, plane) in samples.iter_mut().zip(&self.words[..colours]) {
-                    *sample = plane[at];
-                }
-                let samples = match mixed {
-                    Mixed::WithWhite if share != u16::MAX => {
-                        unmixed(samples, share, white(self.mode, self.depth))
+            let mut pixels = std::mem::take(&mut self.canvas.pixels);
+            let mut inks = Vec::new();
+            for (step, part) in pixels.chunks_mut(STEP * 4).enumerate() {
+                inks.clear();
+                for (at, pixel) in part.chunks_exact_mut(4).enumerate() {
+                    let (samples, share) = self.samples(step * STEP + at, mixed);
+                    pixel[..3].copy_from_slice(&colour(samples, self.mode, self.depth));
+                    pixel[3] = to_byte(share);
+                    if self.inks.is_some() {
+                        inks.extend(samples.map(|left| 255 - (left / WHOLE * 255.0).round() as u8));
                     }
-                    _ => samples.map(f32::from),
-                };
-                pixel[..3].copy_from_slice(&colour(samples, self.mode, self.depth));
-                pixel[3] = to_byte(share);
+                }
+                if let Some(light) = self.inks.and_then(|profile| profile.apply(&inks)) {
+                    let pairs = part.chunks_exact_mut(4).zip(light.chunks_exact(3));
+                    pairs.for_each(|(pixel, light)| pixel[..3].copy_from_slice(light));
+                }
             }
+            self.canvas.pixels = pixels;
         }
         self.spread();
         Ok(self.canvas)
+    }
+
+    /// The samples of a pixel without white mixed in, and how opaque it is.
+    fn samples(&self, at: usize, mixed: Mixed) -> ([f32; 4], u16) {
+        let colours = self.mode.colours().min(4);
+        let share = self.words.get(self.mode.colours()).map_or(u16::MAX, |plane| plane[at]);
+        let mut samples = [0u16; 4];
+        for (sample, plane) in samples.iter_mut().zip(&self.words[..colours]) {
+            *sample = plane[at];
+        }
+        let samples = match mixed {
+            Mixed::WithWhite if share != u16::MAX => unmixed(samples, share, white(self.mode, self.depth)),
+            _ => samples.map(f32::from),
+        };
+        (samples, share)
     }
 
     /// What one channel of bytes says in all three.

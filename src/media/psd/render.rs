@@ -98,7 +98,8 @@ pub fn render_layer(
     let canvas = Canvas::new(i64::from(left), i64::from(top), width, height)?;
     let Header { mode, depth, large, .. } = document.header;
     let has_opacity = layer.channels.iter().any(|channel| channel.id == -1);
-    let mut planes = Planes::of_layer(canvas, mode, depth, document.palette.as_deref(), has_opacity);
+    let planes = Planes::of_layer(canvas, mode, depth, document.palette.as_deref(), has_opacity);
+    let mut planes = planes.with_inks(document.inks.as_ref());
     let rows = Rows { width, height, depth, large };
     for channel in &layer.channels {
         let slot = match usize::try_from(channel.id) {
@@ -121,7 +122,7 @@ pub(super) fn render_mask(
     document: &Document,
     layer: &LayerRecord,
 ) -> Result<Option<(Bounds, Vec<u8>)>, PsdError> {
-    let Some(mask) = layer.mask.filter(|mask| !mask.disabled) else { return Ok(None) };
+    let Some(mask) = layer.needed_mask().filter(|mask| !mask.disabled) else { return Ok(None) };
     let Some(channel) = layer.channels.iter().find(|channel| channel.id == -2) else { return Ok(None) };
     let (width, height) = (mask.bounds.width(), mask.bounds.height());
     let canvas = Canvas::new(0, 0, width, height)?;
@@ -148,7 +149,8 @@ pub fn merged(input: &mut Input<'_>, document: &Document, edge: u32) -> Result<C
     let canvas = Canvas::new(0, 0, width, height)?;
     let opacity =
         (document.merged_alpha && usize::from(channels) > mode.colours()).then_some(mode.colours() as u32);
-    let mut made = Planes::of_merged(canvas, mode, depth, document.palette.as_deref(), opacity.is_some());
+    let made = Planes::of_merged(canvas, mode, depth, document.palette.as_deref(), opacity.is_some());
+    let mut made = made.with_inks(document.inks.as_ref());
     let colours = mode.colours().min(usize::from(channels)) as u32;
     // An average of palette numbers means nothing: there the first pixel of each square is taken.
     let averaged = mode != Mode::Indexed;

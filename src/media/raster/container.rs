@@ -399,6 +399,15 @@ fn dds(head: &[u8]) -> Option<Container> {
     let size = u32_le(head, 16).zip(u32_le(head, 12));
     let flags = u32_le(head, 80)?;
     let (packed, gray) = (flags & 4 != 0, flags & 0x2_0000 != 0);
+    if let Some(floats) = super::dds::Floats::of(head) {
+        return Some(Container {
+            size,
+            colour: Some(if floats.channels == 1 { "gray" } else { "RGB" }),
+            depth: Some(floats.bits),
+            alpha: Some(floats.channels == 4),
+            ..Container::default()
+        });
+    }
     // The widest of the masks; what is packed in blocks has no bits of its own.
     let masks = (92..108).step_by(4).filter_map(|at| u32_le(head, at)).map(u64::count_ones);
     let depth = masks.max().filter(|depth| !packed && *depth > 0);

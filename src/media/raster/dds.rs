@@ -1,5 +1,5 @@
-//! DirectDraw surfaces of forms that the library of pictures does not take: without packing, and in blocks of one or
-//! two channels (BC4, BC5), of light (BC6H) and of colours with opacity (BC7).
+//! DirectDraw surfaces of forms that the library of pictures does not take: without packing, in numbers or in floating
+//! point, and in blocks of one or two channels (BC4, BC5), of light (BC6H) and of colours with opacity (BC7).
 //!
 //! After Microsoft's description of `DDS_HEADER`, `DDS_PIXELFORMAT` and of block compression in Direct3D 11. Only
 //! the first and largest picture is read.
@@ -7,6 +7,7 @@
 use super::light::level;
 use crate::media::decoder::DecodeError;
 use crate::media::input::Input;
+use crate::media::light::{full, sane};
 use crate::media::pixels::{PIXELS_MAX, Pixels};
 
 /// Bytes of the header with its first four.
@@ -24,8 +25,66 @@ const GREY: u32 = 0x2_0000;
 enum Form {
     /// Bytes of one pixel, and the bits of red, green, blue and opacity in it.
     Plain { bytes: usize, masks: [u32; 4] },
+    /// Light, in floating point.
+    Light(Floats),
     /// Blocks of four by four pixels.
     Blocks(Packing),
+}
+
+/// Pixels in floating point.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Floats {
+    /// How many channels there are: one of grey, three, or four with opacity.
+    pub channels: usize,
+    /// Bits of a channel: 16 or 32.
+    pub bits: u32,
+}
+
+impl Floats {
+    /// Those of the two headers, when pixels are written so (`D3DFORMAT`, `DXGI_FORMAT`).
+    pub fn of(head: &[u8]) -> Option<Self> {
+        let number =
+            |at: usize| head.get(at..).and_then(|rest| rest.first_chunk()).map(|it| u32::from_le_bytes(*it));
+        if number(80)? & PACKED == 0 {
+            return None;
+        }
+        let (channels, bits) = match (head.get(84..88)?, number(84)?) {
+            (b"DX10", _) => match number(128)? {
+                2 => (4, 32),
+                6 => (3, 32),
+                10 => (4, 16),
+                41 => (1, 32),
+                54 => (1, 16),
+                _ => return None,
+            },
+            (_, 111) => (1, 16),
+            (_, 113) => (4, 16),
+            (_, 114) => (1, 32),
+            (_, 116) => (4, 32),
+            _ => return None,
+        };
+        Some(Self { channels, bits })
+    }
+
+    /// Bytes of a pixel.
+    const fn bytes(self) -> usize {
+        self.channels * self.bits as usize / 8
+    }
+
+    /// A pixel as red, green, blue and opacity.
+    fn pixel(self, stored: &[u8]) -> [f32; 4] {
+        let value = |at: usize| match self.bits {
+            16 => {
+                stored.get(at * 2..).and_then(|it| it.first_chunk()).map(|it| full(u16::from_le_bytes(*it)))
+            }
+            _ => stored.get(at * 4..).and_then(|it| it.first_chunk()).map(|it| f32::from_le_bytes(*it)),
+        };
+        std::array::from_fn(|at| match (at, self.channels) {
+            (3, 1 | 3) => 1.0,
+            (_, 1) => value(0).unwrap_or(0.0),
+            _ => value(at).unwrap_or(0.0),
+        })
+    }
 }
 
 /// What is in a block.
@@ -59,13 +118,7 @@ impl Packing {
                 let (red, green) = (part(0), part(8));
                 std::array::from_fn(|at| [red[at], green[at], rest(red[at], green[at]), 255])
             }
-            Self::Light { signed } => {
-                let mut light = [0.0f32; 48];
-                bcdec_rs::bc6h_float(block, &mut light, 12, signed);
-                std::array::from_fn(|at| {
-                    [level(light[at * 3]), level(light[at * 3 + 1]), level(light[at * 3 + 2]), 255]
-                })
-            }
+            Self::Light { signed } => lit(block, signed).map(shown),
             Self::Colours => {
                 let mut colours = [0u8; 64];
                 bcdec_rs::bc7(block, &mut colours, 16);
@@ -73,6 +126,18 @@ impl Packing {
             }
         }
     }
+}
+
+/// The light of a block.
+fn lit(block: &[u8], signed: bool) -> [[f32; 4]; 16] {
+    let mut light = [0.0f32; 48];
+    bcdec_rs::bc6h_float(block, &mut light, 12, signed);
+    std::array::from_fn(|at| [light[at * 3], light[at * 3 + 1], light[at * 3 + 2], 1.0])
+}
+
+/// Light as it is shown without a choice of exposure.
+fn shown([red, green, blue, opacity]: [f32; 4]) -> [u8; 4] {
+    [level(red), level(green), level(blue), (sane(opacity).clamp(0.0, 1.0) * 255.0).round() as u8]
 }
 
 struct Surface {
@@ -99,7 +164,10 @@ fn surface(input: &mut Input<'_>) -> Result<Option<Surface>, DecodeError> {
         masks[3] = 0;
     }
     let plain = |bits: u32, masks| Form::Plain { bytes: bits as usize / 8, masks };
-    let form = if flags & PACKED != 0 {
+    let form = if let Some(floats) = Floats::of(&head) {
+        start += if head.get(84..88) == Some(b"DX10") { SECOND_HEAD as u64 } else { 0 };
+        Form::Light(floats)
+    } else if flags & PACKED != 0 {
         match head.get(84..88) {
             Some(b"ATI1" | b"BC4U") => Form::Blocks(Packing::One),
             Some(b"ATI2" | b"BC5U") => Form::Blocks(Packing::Two),
@@ -139,27 +207,56 @@ pub(super) fn is_read(input: &mut Input<'_>) -> bool {
     matches!(surface(input), Ok(Some(_)))
 }
 
-/// Its first picture; `None` when its form is not read here.
-pub(super) fn picture(input: &mut Input<'_>) -> Result<Option<Pixels>, DecodeError> {
-    let Some(Surface { width, height, form, start }) = surface(input)? else { return Ok(None) };
+/// What is stored of its first picture.
+fn stored(input: &mut Input<'_>, surface: &Surface) -> Result<Vec<u8>, DecodeError> {
+    let Surface { width, height, start, .. } = *surface;
     let count = u64::from(width) * u64::from(height);
     if count > PIXELS_MAX {
         return Err(DecodeError::TooLarge(format!("{width} x {height} pixels are too many for a preview")));
     }
     let (across, down) = (width.div_ceil(4) as usize, height.div_ceil(4) as usize);
-    let length = match form {
+    let length = match surface.form {
         Form::Plain { bytes, .. } => count as usize * bytes,
+        Form::Light(floats) => count as usize * floats.bytes(),
         Form::Blocks(packing) => across * down * packing.bytes(),
     };
     // A file that is shorter than it says costs no more than it is long.
-    let stored = input.exactly_at(start, length)?;
-    let bytes = match form {
+    Ok(input.exactly_at(start, length)?)
+}
+
+/// Its first picture; `None` when its form is not read here.
+pub(super) fn picture(input: &mut Input<'_>) -> Result<Option<Pixels>, DecodeError> {
+    let Some(surface) = surface(input)? else { return Ok(None) };
+    let stored = stored(input, &surface)?;
+    let size = (surface.width as usize, surface.height as usize);
+    let bytes = match surface.form {
         Form::Plain { bytes, masks } => {
             stored.chunks_exact(bytes).flat_map(|pixel| plain(pixel, masks)).collect()
         }
-        Form::Blocks(packing) => blocks(&stored, (width as usize, height as usize), packing),
+        Form::Light(floats) => {
+            stored.chunks_exact(floats.bytes()).flat_map(|pixel| shown(floats.pixel(pixel))).collect()
+        }
+        Form::Blocks(packing) => blocks(&stored, size, packing.bytes(), 255, |block| packing.pixels(block)),
     };
-    Pixels::new(width, height, bytes).map(Some)
+    Pixels::new(surface.width, surface.height, bytes).map(Some)
+}
+
+/// Its first picture as numbers of light: red, green, blue and opacity; `None` where it is none.
+pub(super) fn light(input: &mut Input<'_>) -> Result<Option<(u32, u32, Vec<f32>)>, DecodeError> {
+    let Some(surface) = surface(input)? else { return Ok(None) };
+    let size = (surface.width as usize, surface.height as usize);
+    let values = match surface.form {
+        Form::Light(floats) => {
+            let stored = stored(input, &surface)?;
+            stored.chunks_exact(floats.bytes()).flat_map(|pixel| floats.pixel(pixel)).collect()
+        }
+        Form::Blocks(packing @ Packing::Light { signed }) => {
+            let stored = stored(input, &surface)?;
+            blocks(&stored, size, packing.bytes(), 1.0, |block| lit(block, signed))
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some((surface.width, surface.height, values)))
 }
 
 /// A pixel of which each channel has some of its bits.
@@ -184,12 +281,18 @@ fn plain(pixel: &[u8], masks: [u32; 4]) -> [u8; 4] {
 }
 
 /// The pixels of blocks; what of these lies beyond the picture is left out.
-fn blocks(stored: &[u8], (width, height): (usize, usize), packing: Packing) -> Vec<u8> {
-    let mut out = vec![255; width * height * 4];
+fn blocks<T: Copy>(
+    stored: &[u8],
+    (width, height): (usize, usize),
+    bytes: usize,
+    white: T,
+    pixels: impl Fn(&[u8]) -> [[T; 4]; 16],
+) -> Vec<T> {
+    let mut out = vec![white; width * height * 4];
     let across = width.div_ceil(4);
-    for (number, block) in stored.chunks_exact(packing.bytes()).enumerate() {
+    for (number, block) in stored.chunks_exact(bytes).enumerate() {
         let (left, top) = (number % across * 4, number / across * 4);
-        for (place, pixel) in packing.pixels(block).into_iter().enumerate() {
+        for (place, pixel) in pixels(block).into_iter().enumerate() {
             let (x, y) = (left + place % 4, top + place / 4);
             if x < width && y < height {
                 out[(y * width + x) * 4..][..4].copy_from_slice(&pixel);

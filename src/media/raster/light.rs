@@ -2,7 +2,7 @@
 
 use image::{DynamicImage, ImageDecoder as _};
 
-use super::{fault, open, tiff};
+use super::{dds, fault, open, tiff};
 use crate::media::colour::curved;
 use crate::media::decoder::DecodeError;
 use crate::media::format::{self, Format};
@@ -58,6 +58,10 @@ pub(super) fn light(
         && let Some((width, height, greys)) = tiff::grey_values(input)?
     {
         let values: Vec<f32> = greys.iter().flat_map(|grey| [*grey, *grey, *grey, 1.0]).collect();
+        return Light::of(width, height, &values, edge).map(Some);
+    }
+    if *format == format::DDS {
+        let Some((width, height, values)) = dds::light(input)? else { return Ok(None) };
         return Light::of(width, height, &values, edge).map(Some);
     }
     if ![format::EXR, format::HDR, format::TIFF].contains(format) {

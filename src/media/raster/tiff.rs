@@ -9,6 +9,7 @@ use ::tiff::decoder::{Decoder, DecodingResult, Limits};
 use ::tiff::tags::Tag;
 use ::tiff::{ColorType, TiffError};
 
+use super::inks::Inked;
 use super::{Bytes, MEMORY_MAX, light};
 use crate::media::colour::{Profile, lab};
 use crate::media::decoder::DecodeError;
@@ -20,6 +21,7 @@ const COLOURS: u16 = 262;
 const GREY: u16 = 1;
 const RGB: u16 = 2;
 const PALETTE: u16 = 3;
+const SEPARATED: u16 = 5;
 const CIE_LAB: u16 = 8;
 /// Most entries of a directory that are looked at.
 const ENTRIES_MAX: u64 = 4096;
@@ -269,6 +271,18 @@ fn grey(input: &mut Input<'_>) -> Result<Option<Pixels>, DecodeError> {
         [level, level, level, 255]
     };
     Pixels::new(width, height, values.iter().flat_map(pixel).collect()).map(Some)
+}
+
+/// The inks of a picture of 8 bits with a profile; `None` when it is another one.
+pub(super) fn inks(input: &mut Input<'_>) -> Result<Option<Inked>, DecodeError> {
+    let Some(colours) = colours(input)?.filter(|colours| colours.kind == SEPARATED) else { return Ok(None) };
+    let mut file = opened(input, &colours, SEPARATED)?;
+    let (width, height) = file.dimensions().map_err(fault)?;
+    let profile = file.get_tag_u8_vec(Tag::IccProfile).ok();
+    let (Ok(ColorType::CMYK(8)), Some(profile)) = (file.colortype(), profile) else { return Ok(None) };
+    let orientation = file.get_tag_u32(Tag::Orientation).ok().and_then(|turn| u8::try_from(turn).ok());
+    let DecodingResult::U8(levels) = file.read_image().map_err(fault)? else { return Ok(None) };
+    Ok(Some(Inked { width, height, levels, profile, orientation: orientation.unwrap_or(1) }))
 }
 
 /// The values of a grey picture in floating point, row by row, with its size; `None` when it is another one.

@@ -74,7 +74,8 @@ enum Reads {
 pub(super) fn read(bytes: &[u8]) -> Rich {
     let mut reader = Reader { bytes, at: 0, code: encoding_rs::WINDOWS_1252, skip: 0, rich: Rich::default() };
     let mut groups = vec![Group { reads: Reads::Text, instead: 1 }];
-    while let Some(byte) = reader.next() {
+    // What it says of itself stands before its words.
+    while let Some(byte) = reader.next().filter(|_| reader.rich.text.len() < TEXT_MAX) {
         let group = groups.last().copied().unwrap_or(Group { reads: Reads::Text, instead: 1 });
         match byte {
             b'{' if groups.len() < DEPTH_MAX => groups.push(group),

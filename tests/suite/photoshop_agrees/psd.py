@@ -158,7 +158,8 @@ def has_effects(layer):
 def layer_told(psd, layer, depth):
     """What is compared of a layer, and what of it asks for more than pixels."""
     more = []
-    if layer.kind in ADJUSTMENTS:
+    # One of them it takes for a layer of pixels without any.
+    if layer.kind in ADJUSTMENTS or Tag.BRIGHTNESS_AND_CONTRAST in layer.tagged_blocks:
         more.append('adjustment')
     if any(key in layer.tagged_blocks for key in FILLS):
         more.append('fill')

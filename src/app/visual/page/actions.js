@@ -5,7 +5,7 @@ import { state, change, asset, opened, film, foundNow, isLight, MODES, CHANNELS 
 import { stepMoment, nextSpan, playOrStop } from './timeline.js'
 import { zoomBy, panBy, actualPixels, showArea, look, flip, stage, pointAtMiddle } from './viewer.js'
 
-export const MODE_NAMES = { side: 'Side by side', swipe: 'Swipe', onion: 'Onion skin', blink: 'Blink', difference: 'Difference', lens: 'Lens' };
+export const MODE_NAMES = { side: 'Side by side', swipe: 'Swipe', onion: 'Onion skin', blink: 'Blink', difference: 'Difference', lens: 'Lens', all: 'All at once' };
 export const CHANNEL_NAMES = { colour: 'Colour', red: 'Red', green: 'Green', blue: 'Blue', alpha: 'Opacity', luminance: 'Brightness' };
 const PAN = 64;
 

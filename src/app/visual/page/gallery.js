@@ -70,7 +70,7 @@ function open(number, from) {
 
 function frames() {
   const there = asset();
-  strip.hidden = !there || there.states.length < 3;
+  strip.hidden = !there || there.states.length < 3 || state.mode === 'all';
   if (strip.hidden) {
     fill(strip);
     return;

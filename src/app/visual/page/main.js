@@ -1,7 +1,7 @@
 // Puts the page together.
 import { el, fill, data, app, voice } from './dom.js'
 import { verdict } from './words.js'
-import { state, change, asset, heard, begin, isLight, MODES, CHANNELS } from './state.js'
+import { state, change, asset, heard, begin, areMany, isLight, MODES, CHANNELS } from './state.js'
 import { stage, readoutOf, scale, setUpViewer } from './viewer.js'
 import { timeline, setUpTimeline } from './timeline.js'
 import { gallery, strip, setUpGallery } from './gallery.js'
@@ -70,7 +70,10 @@ function refresh() {
   rows.hidden = Boolean(there);
   modes.hidden = !pair;
   foot.dataset.mode = pair ? state.mode : '';
-  [...modes.children].forEach((it) => it.setAttribute('aria-pressed', String(it.dataset.mode === state.mode)));
+  [...modes.children].forEach((it) => {
+    it.hidden = it.dataset.mode === 'all' && !areMany();
+    it.setAttribute('aria-pressed', String(it.dataset.mode === state.mode));
+  });
   wipe.hidden = !pair || state.mode !== 'swipe';
   blend.hidden = !pair || state.mode !== 'onion';
   threshold.hidden = amplify.hidden = counted.hidden = !pair || state.mode !== 'difference';

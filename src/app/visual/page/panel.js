@@ -185,7 +185,8 @@ function refreshPanel() {
     whole && found.picture && areas(found.picture),
     whole && table('Facts', found.facts),
     whole && table('Metadata', found.fields),
-    state.a === state.b ? caption(other, '') : [caption(one, 'A'), caption(other, 'B')],
+    state.mode === 'all' ? there.states.map((it, number) => caption(it, String(number + 1)))
+      : state.a === state.b ? caption(other, '') : [caption(one, 'A'), caption(other, 'B')],
     whole && found.notes.length > 0 && section('Notes', found.notes.map((note) => el('p', {}, note))),
     whole && found.scale < 1 && section(null, el('p', { class: 'quiet' }, `Compared at ${percent(found.scale * 100)} of its size.`)));
 }
@@ -193,7 +194,7 @@ function refreshPanel() {
 export function setUpPanel() {
   let before = '';
   heard(() => {
-    const now = [state.asset, state.a, state.b, state.layer].join('/');
+    const now = [state.asset, state.a, state.b, state.layer, state.mode === 'all'].join('/');
     if (now === before) return;
     before = now;
     refreshPanel();

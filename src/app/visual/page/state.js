@@ -1,7 +1,9 @@
 // What is looked at, and how. It stands in the address after the #, so that a view can be sent on.
 import { data } from './dom.js'
 
-export const MODES = ['side', 'swipe', 'onion', 'blink', 'difference', 'lens'];
+export const MODES = ['side', 'swipe', 'onion', 'blink', 'difference', 'lens', 'all'];
+// Most pictures that stand beside each other.
+const ALL_MAX = 12;
 export const CHANNELS = ['colour', 'red', 'green', 'blue', 'alpha', 'luminance'];
 
 export const state = {
@@ -40,10 +42,17 @@ export function film() {
   return found && state.a === 0 && state.b === there.states.length - 1 ? found : null;
 }
 
+// Whether there are more than two pictures, and few enough to be seen at once.
+export function areMany() {
+  const there = asset();
+  return Boolean(there) && !there.change && there.states.length > 2 && there.states.length <= ALL_MAX;
+}
+
 // Whether what is shown has values beyond white, so that there is an exposure to choose.
 export function isLight() {
   const there = asset();
-  return Boolean(there) && state.layer < 0 && [state.a, state.b].some((number) => there.states[number].light);
+  const shown = there && (state.mode === 'all' ? there.states : [there.states[state.a], there.states[state.b]]);
+  return Boolean(there) && state.layer < 0 && shown.some((it) => it.light);
 }
 
 // What was found on the pair of pictures that is shown: of a film, on the pair of frames.
@@ -89,7 +98,7 @@ function normalise() {
   state.zoom = state.zoom <= 0 ? 0 : clamp(state.zoom, 0.02, 64);
   state.x = clamp(state.x, -0.2, 1.2);
   state.y = clamp(state.y, -0.2, 1.2);
-  if (!MODES.includes(state.mode)) state.mode = 'side';
+  if (!MODES.includes(state.mode) || (state.mode === 'all' && !areMany())) state.mode = 'side';
   if (!CHANNELS.includes(state.channel)) state.channel = 'colour';
   if (!['', 'dark', 'light'].includes(state.theme)) state.theme = '';
 }
@@ -128,6 +137,7 @@ export function read() {
 export function begin() {
   Object.assign(state, opened(data.assets.length === 1 ? 0 : -1));
   if (asset() && asset().states.length === 1) state.mode = 'swipe';
+  if (data.kind === 'together' && areMany()) state.mode = 'all';
   // The screen is known before the page is laid out.
   if (Math.min(innerWidth, screen.width) < 600) Object.assign(state, { mode: 'swipe', panels: false, size: 150 });
   normalise();

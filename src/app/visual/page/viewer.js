@@ -16,13 +16,14 @@ const PRESS_MS = 350;
 const surface = el('canvas', { class: 'surface', 'aria-hidden': 'true' });
 const labelA = el('div', { class: 'label' });
 const labelB = el('div', { class: 'label' });
+const tags = el('div', {});
 const missing = el('p', { class: 'missing' });
 const readout = el('div', { class: 'readout' });
-export const stage = el('div', { class: 'stage', tabindex: '0', role: 'img' }, surface, labelA, labelB, missing);
+export const stage = el('div', { class: 'stage', tabindex: '0', role: 'img' }, surface, labelA, labelB, tags, missing);
 const context = surface.getContext('2d');
 
 // The pictures at hand: a and b as they are, and in the chosen channel.
-let held = { key: '', a: null, b: null, shownA: null, shownB: null, width: 1, height: 1, stretched: false };
+let held = { key: '', a: null, b: null, all: [], shownA: null, shownB: null, shownAll: [], width: 1, height: 1, stretched: false };
 let difference = { key: '', canvas: null, changed: 0, total: 1 };
 let pointer = null;
 let through = false;
@@ -40,6 +41,11 @@ function statesOf() {
   return there ? [there.states[state.a], there.states[state.b]] : [null, null];
 }
 
+// All pictures at once, where that is the way of comparing.
+function isAll() {
+  return state.mode === 'all';
+}
+
 function proportional(one, other) {
   const [small, large] = one.width < other.width ? [one, other] : [other, one];
   return small.width < large.width && small.height < large.height
@@ -52,23 +58,26 @@ async function fetchPictures() {
   if (!there) return;
   const played = Boolean(film());
   const stops = isLight() ? state.exposure : 0;
-  const key = [state.asset, state.a, state.b, state.layer, played ? state.moment : '', stops].join('/');
+  const key = [state.asset, state.a, state.b, state.layer, played ? state.moment : '', stops, isAll()].join('/');
   const [one, other] = statesOf();
   if (held.key !== key) {
     wish += 1;
     const mine = wish;
+    const numbers = isAll() ? there.states.map((_, number) => number) : [state.a, state.b];
     const wanted = played ? [0, 1].map((which) => frameOf(state.asset, which, state.moment))
-      : [state.a, state.b].map(async (number) => (stops && await exposed(state.asset, number, stops)) || picture(state.asset, number, state.layer));
-    const [a, b] = await Promise.all(wanted.map((promise) => promise.catch(() => null)));
+      : numbers.map(async (number) => (stops && await exposed(state.asset, number, stops)) || picture(state.asset, number, state.layer));
+    const found = await Promise.all(wanted.map((promise) => promise.catch(() => null)));
     if (mine !== wish) return;
-    const stretched = proportional(one, other);
-    const size = (part) => Math.max(one[part], other[part], 1);
-    held = { key, a, b, width: size('width'), height: size('height'), stretched };
+    const [a, b] = isAll() ? [found[state.a], found[state.b]] : found;
+    const stretched = !isAll() && proportional(one, other);
+    const size = (part) => Math.max(...(isAll() ? there.states : [one, other]).map((it) => it[part]), 1);
+    held = { key, a, b, all: isAll() ? found : [], width: size('width'), height: size('height'), stretched };
   }
   stage.dataset.exposure = String(stops);
   stage.dataset.moment = played ? String(state.moment) : '';
   held.shownA = channel(held.a, state.channel);
   held.shownB = held.b === held.a ? held.shownA : channel(held.b, state.channel);
+  held.shownAll = held.all.map((bitmap) => channel(bitmap, state.channel));
   difference.key = '';
   label();
   draw();
@@ -76,13 +85,26 @@ async function fetchPictures() {
 
 function sizeOf(which) {
   if (held.stretched) return [held.width, held.height];
-  const there = statesOf()[which];
+  const there = (isAll() ? asset().states : statesOf())[which];
   return [there.width || 1, there.height || 1];
+}
+
+// Panes in rows, as many beside each other as makes the pictures largest.
+function grid(count, width, height) {
+  const sizes = Array.from({ length: count }, (_, at) => {
+    const [columns, rows] = [at + 1, Math.ceil(count / (at + 1))];
+    return { columns, width: (width - (columns - 1) * GUTTER) / columns, height: (height - (rows - 1) * GUTTER) / rows };
+  });
+  const best = sizes.reduce((one, other) => (fit(other.width, other.height) > fit(one.width, one.height) ? other : one));
+  return Array.from({ length: count }, (_, at) => ({
+    x: (at % best.columns) * (best.width + GUTTER), y: Math.floor(at / best.columns) * (best.height + GUTTER), width: best.width, height: best.height,
+  }));
 }
 
 // The panes of the stage in CSS pixels.
 function panes() {
   const [width, height] = [stage.clientWidth, stage.clientHeight];
+  if (isAll()) return grid(asset().states.length, width, height);
   if (state.mode !== 'side' || state.a === state.b) return [{ x: 0, y: 0, width, height }];
   const across = [(width - GUTTER) / 2, height];
   const down = [width, (height - GUTTER) / 2];
@@ -274,8 +296,10 @@ function drawNow() {
   const all = panes();
   const [first, last] = [all[0], all[all.length - 1]];
   const { shownA, shownB } = held;
-  const only = state.a === state.b || !shownA || !shownB;
-  if (only) {
+  const only = isAll() || state.a === state.b || !shownA || !shownB;
+  if (isAll()) {
+    all.forEach((pane, number) => paint(pane, held.shownAll[number], number));
+  } else if (only) {
     paint(first, shownB || shownA, shownB ? 1 : 0);
   } else if (state.mode === 'side') {
     paint(first, shownA, 0);
@@ -331,17 +355,26 @@ function label() {
   const [one, other] = statesOf();
   fill(labelA, captionOf(one, 'A'));
   fill(labelB, captionOf(other, 'B'));
-  const none = [held.a ? null : version(one), held.b || one === other ? null : version(other)].filter(Boolean);
+  fill(tags, isAll() ? there.states.map((it, number) => el('div', { class: 'label' }, captionOf(it, String(number + 1)))) : []);
+  const none = isAll() ? held.all.map((bitmap, number) => (bitmap ? null : version(there.states[number]))).filter(Boolean) : [held.a ? null : version(one), held.b || one === other ? null : version(other)].filter(Boolean);
   const absent = held.key !== '' && none.length > 0;
   missing.hidden = !absent;
   missing.textContent = absent ? `${none.join(' and ')}: ${state.layer >= 0 ? 'no pixels of this layer' : film() ? 'this frame is not there' : 'no picture'}` : '';
   const found = foundNow();
-  const words = [there.name, `A: ${version(one)}, ${byline(one)}`, `B: ${version(other)}, ${byline(other)}`];
-  if (found) words.push(`${percent(found.changed_percent)} of it changed`);
+  const words = isAll() ? there.states.map(version) : [there.name, `A: ${version(one)}, ${byline(one)}`, `B: ${version(other)}, ${byline(other)}`];
+  if (found && !isAll()) words.push(`${percent(found.changed_percent)} of it changed`);
   stage.setAttribute('aria-label', words.join('. '));
 }
 
 function labels(all) {
+  [...tags.children].forEach((tag, number) => {
+    const pane = all[number] || all[0];
+    [tag.style.left, tag.style.top, tag.style.maxWidth] = [`${pane.x + 12}px`, `${pane.y + 12}px`, `${pane.width - 24}px`];
+  });
+  if (isAll()) {
+    labelA.hidden = labelB.hidden = true;
+    return;
+  }
   const split = all.length > 1;
   const only = state.a === state.b;
   labelA.hidden = only || (state.mode === 'blink' && second);
@@ -431,15 +464,20 @@ function tell(at) {
     const [width, height] = sizeOf(which);
     return colour(bitmap, where.x * bitmap.width / width, where.y * bitmap.height / height);
   };
-  const [one, other] = [pick(held.a, 0), pick(held.b, 1)];
   const chip = (value, mark) => {
     if (!value) return null;
     const dot = el('span', { class: 'chip', 'aria-hidden': 'true' });
     dot.style.background = `rgb(${value.slice(0, 3).join(' ')} / ${value[3] / 255})`;
     return el('span', { class: 'pick' }, mark, dot, el('span', { class: 'code' }, hex(value)));
   };
+  const code = el('span', { class: 'code' }, `${Math.floor(where.x)}, ${Math.floor(where.y)}`);
+  if (isAll()) {
+    fill(readout, code, held.all.slice(0, 4).map((bitmap, number) => chip(pick(bitmap, number), String(number + 1))));
+    return;
+  }
+  const [one, other] = [pick(held.a, 0), pick(held.b, 1)];
   const far = one && other ? distance(one, other) : 0;
-  fill(readout, el('span', { class: 'code' }, `${Math.floor(where.x)}, ${Math.floor(where.y)}`),
+  fill(readout, code,
     state.a === state.b ? chip(other, '') : [chip(one, 'A'), chip(other, 'B'), one && other && el('span', {}, `ΔE ${far.toFixed(1)}`)]);
 }
 
@@ -517,7 +555,7 @@ export function setUpViewer() {
   new ResizeObserver(draw).observe(stage);
   calm.addEventListener('change', blink);
   heard(() => {
-    const now = PICTURED.map((key) => state[key]).join('/');
+    const now = [...PICTURED.map((key) => state[key]), isAll()].join('/');
     if (now !== before) {
       before = now;
       fetchPictures();

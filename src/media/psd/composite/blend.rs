@@ -117,12 +117,17 @@ impl Blend {
             Self::Overlay => hard(front, back),
             Self::HardLight => hard(back, front),
             Self::SoftLight => soft(back, front),
-            Self::VividLight if front <= 0.5 => burn(back, 2.0 * front),
-            Self::VividLight => dodge(back, 2.0 * front - 1.0),
+            // Here the ends of what lies above decide, and in burning and dodging alone those of what lies below.
+            Self::VividLight if front <= 0.0 => 0.0,
+            Self::VividLight if front >= 1.0 => 1.0,
+            Self::VividLight if front <= 0.5 => 1.0 - ((1.0 - back) / (2.0 * front)).min(1.0),
+            Self::VividLight => (back / (2.0 * (1.0 - front))).min(1.0),
             Self::LinearLight => (back + 2.0 * front - 1.0).clamp(0.0, 1.0),
             Self::PinLight if front <= 0.5 => back.min(2.0 * front),
             Self::PinLight => back.max(2.0 * front - 1.0),
-            Self::HardMix => f32::from(u8::from(back + front >= 1.0)),
+            // Where both are one white together, the lighter one of them is below or it is black.
+            Self::HardMix if (back + front - 1.0).abs() < 1e-4 => f32::from(u8::from(back > 0.5)),
+            Self::HardMix => f32::from(u8::from(back + front > 1.0)),
             Self::Difference => (back - front).abs(),
             Self::Exclusion => back + front - 2.0 * back * front,
             Self::Subtract => (back - front).max(0.0),
@@ -243,6 +248,9 @@ mod tests {
         assert!((mixed(*b"scrn", 0.5, 0.5) - 0.75).abs() < 1e-6);
         assert!((mixed(*b"over", 0.25, 0.5) - 0.25).abs() < 1e-6);
         assert!((mixed(*b"lddg", 0.75, 0.5) - 1.0).abs() < 1e-6);
+        assert!((mixed(*b"vLit", 0.25, 0.75) - 0.5).abs() < 1e-6);
+        assert_eq!((mixed(*b"vLit", 1.0, 0.0), mixed(*b"vLit", 0.0, 1.0)), (0.0, 1.0));
+        assert_eq!((mixed(*b"hMix", 0.4, 0.6), mixed(*b"hMix", 0.6, 0.4)), (0.0, 1.0));
         assert_eq!(Blend::of(*b"????"), Blend::Normal);
         assert_eq!(name(*b"mul "), "multiply");
     }
