@@ -104,7 +104,7 @@ class Edits:
         lines = self.lines(server.port, delays, [servers.free_port() for _ in delays])
         repo, bare = world.place("peer"), world.place("there")
         git = ["git", "-c", "user.name=Bench", "-c", "user.email=bench@example.com", "-c", "gc.auto=0"]
-        world.run(["git", "init", "-q", "--bare", bare])
+        world.run(["git", "init", "-q", "--bare", "-b", "main", bare])
         for argv in (["init", "-q", "-b", "main"], ["lfs", "install", "--local"], ["lfs", "track", "*.bin"],
                      ["config", "remote.origin.url", bare], ["config", "lfs.locksverify", "false"]):
             world.run([*git, *argv], repo)

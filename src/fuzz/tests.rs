@@ -180,7 +180,7 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("sync/sorted.rs", "takes back what it wrote itself, from a file that has no name"),
     ("sync/allowance.rs", "takes back what it wrote itself, from a file that has no name"),
     ("sync/push/candidates.rs", "takes back what it wrote itself, from a file that has no name"),
-    ("store/bucket/cloud/parts.rs", "a random number"),
+    ("store/bucket/cloud/uploads.rs", "a random number"),
     ("app/diff/access.rs", "decodes nothing itself: manifest nodes"),
     ("app/common/seekable.rs", "a random number"),
     ("media/worker/audible.rs", "takes any four bytes for a sample"),

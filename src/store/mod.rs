@@ -15,6 +15,7 @@ mod chunk_reader;
 mod chunk_writer;
 mod compress;
 mod database;
+mod direct;
 pub mod disk;
 mod error;
 pub mod fault;

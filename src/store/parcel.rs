@@ -95,11 +95,20 @@ impl PackBuilder {
 
     /// Seals the pack. Its id follows from what is in it and from `salt`: built again with the same one
     /// it is the same pack, and with another one it never is.
+    ///
+    /// The footer has the hashes of all chunks, so what is stored as it is need not be hashed once more.
     pub fn finish(mut self, salt: &[u8; 16]) -> BuiltPack {
         self.close_group();
         let mut bytes = self.bytes;
-        bytes.extend_from_slice(&footer::encode(&self.blocks));
-        let id = salted_id("pentimento pack name v1", &bytes[HEADER_BYTES..], salt);
+        let mut hasher = blake3::Hasher::new_derive_key("pentimento pack name v2");
+        for block in self.blocks.iter().filter(|block| block.header.codec != Codec::Raw) {
+            let start = block.offset as usize;
+            let length = block.header.block_length() as usize;
+            hasher.update(&bytes[start..start + length]);
+        }
+        let footer = footer::encode(&self.blocks);
+        let id = named(hasher.update(&footer).update(salt));
+        bytes.extend_from_slice(&footer);
         bytes[..HEADER_BYTES].copy_from_slice(&header::encode(id));
         BuiltPack { id, bytes, blocks: self.blocks }
     }
@@ -108,8 +117,10 @@ impl PackBuilder {
 /// The id of a parcel of these bytes: of them and of `salt`, so that what was removed once never comes
 /// back under its name.
 pub fn salted_id(context: &'static str, bytes: &[u8], salt: &[u8; 16]) -> PackId {
-    let mut hasher = blake3::Hasher::new_derive_key(context);
-    hasher.update(bytes).update(salt);
+    named(blake3::Hasher::new_derive_key(context).update(bytes).update(salt))
+}
+
+fn named(hasher: &blake3::Hasher) -> PackId {
     let mut id = [0u8; PackId::SIZE];
     id.copy_from_slice(&hasher.finalize().as_bytes()[..PackId::SIZE]);
     PackId::from_bytes(id)
@@ -173,6 +184,12 @@ pub fn block_length(bytes: &[u8]) -> Result<Option<usize>, Damage> {
         return Ok(None);
     }
     Prefix::decode(bytes).map(|prefix| Some(prefix.block_length() as usize))
+}
+
+/// The chunks that a block says it has; none of one that says nothing sensible.
+pub fn block_chunks(block: &[u8]) -> impl Iterator<Item = ChunkId> {
+    let records = checked_records(block).ok().map(|(_, records)| records);
+    records.into_iter().flatten().map(|record| record.id)
 }
 
 /// The blocks of a whole sealed pack. Its header, its footer and their agreement are checked; what

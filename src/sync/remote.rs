@@ -411,6 +411,17 @@ pub trait Remote: Send + Sync {
     /// Takes a parcel and makes it durable; nobody sees it before it is published.
     fn put(&self, parcel: &Parcel) -> SyncResult<()>;
 
+    /// Whether a program at the other end compares every chunk of a pack with its id before it keeps any of it.
+    fn compares_chunks(&self) -> bool {
+        false
+    }
+
+    /// Whether a pack of so many bytes that was cut off on its way there is gone on with when it is put again.
+    fn goes_on(&self, length: u64) -> bool {
+        let _ = length;
+        false
+    }
+
     /// Which of these parcels it still has from earlier attempts, in their order.
     fn holds(&self, parcels: &[(PackId, ParcelKind)]) -> SyncResult<Vec<bool>>;
 

@@ -26,7 +26,7 @@ use crate::sync::listed::Listed;
 use crate::sync::logs::{Inbox, LogFound, Nowhere, find_log, take_later, take_sets};
 use crate::sync::possession::insist_on_possession;
 use crate::sync::push::candidates::{Candidates, Step};
-use crate::sync::push::gather_blocks;
+use crate::sync::push::{Care, Gathering};
 use crate::sync::readable::Readable;
 use crate::sync::receive::Receiver;
 use crate::sync::remote::{
@@ -42,7 +42,7 @@ use std::sync::Arc;
 
 /// How much is asked for at a time. Parcels are taken apart: four that are under way come to one pack.
 const LIMITS: Limits =
-    Limits { keys_max: 1 << 16, chunks_max: 1 << 14, parcel_bytes_max: 8 << 20, connections: 4 };
+    Limits { keys_max: 1 << 16, chunks_max: 1 << 16, parcel_bytes_max: 8 << 20, connections: 4 };
 /// Longest parcel that is taken all the same, in bytes.
 const PARCEL_BYTES_MAX: u64 = 32 << 20;
 /// Raw length at which an answer is sent on, in bytes.
@@ -370,12 +370,14 @@ impl Remote for ServedRemote<'_> {
             }
         }
         let wanted: HashSet<ChunkId> = known.iter().copied().collect();
-        let mut done = HashSet::new();
+        // Whoever asked compares every chunk that comes.
+        let mut gathering =
+            Gathering { reader: &reader, care: Care::Header, wanted: &wanted, done: HashSet::new() };
         let mut rest = known.as_slice();
         let mut memory = Vec::new();
         while !rest.is_empty() {
             let mut builder = PackBuilder::reusing(memory);
-            let taken = gather_blocks(&reader, rest, &wanted, &mut done, &mut builder, ANSWER_BYTES)?;
+            let taken = gathering.gather(rest, &mut builder, ANSWER_BYTES)?;
             rest = &rest[taken..];
             let (bytes, blocks) = builder.into_blocks();
             for block in &blocks {

@@ -2,11 +2,12 @@
 //!
 //! That crate is asynchronous; here, and nowhere else below the server, it is waited for. Requests of
 //! several threads go on at once. `settings` says where credentials and endpoints come from, `client` how it is
-//! spoken to, `parts` how long objects travel.
+//! spoken to, `parts` how long objects travel, `uploads` what becomes of those that were cut off.
 
 mod client;
 mod parts;
 mod settings;
+mod uploads;
 
 pub use settings::Surroundings;
 
@@ -31,7 +32,8 @@ use tokio::runtime::Runtime;
 use super::memory::too_long;
 use super::{Bucket, BucketError, BucketResult, Listed, Version, Write, check_key};
 use client::{LedElsewhere, Straight};
-use parts::{Uploads, send_parts};
+use parts::{Way, send_parts};
+use uploads::{Upload, Uploads};
 
 /// Threads that drive requests: they only move bytes.
 const DRIVERS: usize = 2;
@@ -39,8 +41,8 @@ const DRIVERS: usize = 2;
 const PATIENCE_S: u64 = 60;
 /// The slowest line on which bytes still count as moving, in bytes a second.
 const SLOWEST_BYTES: u64 = 32 << 10;
-/// Length from which on an object is sent in parts. A push has one pack on its way at a time, and its parts use
-/// the line as several packs would; what is shorter costs one request.
+/// Length from which on an object is sent in parts, so that what of it has arrived when somebody is killed need not
+/// be sent again; what is shorter costs one request.
 const PARTS_FROM_BYTES: usize = 16 << 20;
 
 /// Which object store.
@@ -59,6 +61,7 @@ pub struct CloudBucket {
     in_parts: Arc<dyn MultipartStore>,
     prefix: String,
     uploads: Uploads,
+    way: Way,
     runtime: Runtime,
 }
 
@@ -96,10 +99,17 @@ impl CloudBucket {
             .map_err(|error| BucketError::io("opening", prefix, error))?;
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         let store = Arc::new(store);
-        Ok(Self { in_parts: store.clone(), store, prefix, uploads: Uploads::default(), runtime })
+        Ok(Self {
+            in_parts: store.clone(),
+            store,
+            prefix,
+            uploads: Uploads::default(),
+            way: Way::new(),
+            runtime,
+        })
     }
 
-    /// The same, which notes in a folder what it has begun to send in parts: after a kill the next one gives that up.
+    /// The same, which notes in a folder what it has begun to send in parts: after a kill the next one goes on with it.
     #[must_use]
     pub fn noting(self, folder: std::path::PathBuf) -> Self {
         Self { uploads: Uploads::in_folder(folder), ..self }
@@ -113,13 +123,7 @@ impl CloudBucket {
 
     /// Waits for an answer that comes with, or to, so many bytes.
     fn wait<T>(&self, bytes: u64, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let patience = Duration::from_secs(PATIENCE_S + bytes / SLOWEST_BYTES);
-        self.runtime.block_on(async {
-            match tokio::time::timeout(patience, request).await {
-                Ok(answer) => answer,
-                Err(elapsed) => Err(Error::Generic { store: "remote", source: Box::new(elapsed) }),
-            }
-        })
+        self.runtime.block_on(in_time(bytes, request))
     }
 
     /// Reads a whole object of at most `limit` bytes, with its version.
@@ -137,41 +141,68 @@ impl CloudBucket {
         Ok(Some((bytes.to_vec(), version)))
     }
 
-    /// Sends a long object in parts; what fails leaves none of them behind.
-    fn put_in_parts(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        let upload = self.wait(0, self.in_parts.create_multipart(path))?;
-        let noted = self.uploads.note(path, &upload);
-        let length = bytes.len() as u64;
-        let sent = self.wait(length, async {
-            let parts = send_parts(&*self.in_parts, path, &upload, bytes).await?;
-            self.in_parts.complete_multipart(path, &upload, parts).await
-        });
-        let sent = match sent {
-            Ok(_) => Ok(()),
-            // The answer may have been lost on its way back. Whoever writes this key writes these bytes.
-            Err(_) if self.is_there(path, length) => Ok(()),
-            Err(error) => {
-                let _ = self.wait(0, self.in_parts.abort_multipart(path, &upload));
-                Err(error)
-            }
+    fn put_whole(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        let put = async {
+            let payload = PutPayload::from(bytes.to_vec());
+            in_time(bytes.len() as u64, self.store.put(path, payload)).await
         };
-        noted.into_iter().for_each(parts::Noted::done);
-        sent
+        self.runtime.block_on(self.way.send(bytes.len(), put)).map(drop)
+    }
+
+    /// Sends a long object in parts, and goes on with what an earlier attempt left of it.
+    fn put_in_parts(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        if let Some(left) = self.uploads.take(path) {
+            match self.finish(left, bytes, true) {
+                // The store has given it up, or lost parts of it.
+                Err(Broken::Upload(_)) => {}
+                outcome => return outcome.map_err(Broken::into_error),
+            }
+        }
+        let id = self.wait(0, self.in_parts.create_multipart(path))?;
+        self.finish(self.uploads.begin(path, id), bytes, false).map_err(Broken::into_error)
+    }
+
+    /// Sends what is missing of an upload and has the store put it together. What fails is left to the next
+    /// attempt where it is noted, and given up where it is not.
+    fn finish(&self, upload: Upload, bytes: &[u8], is_left: bool) -> Result<(), Broken> {
+        // What the store itself turns down of an upload that was left, it does not have any more.
+        let broken = |error: Error| match error {
+            Error::NotFound { .. } => Broken::Upload(error),
+            error if is_left && was_answered(&error) => Broken::Upload(error),
+            error => Broken::Way(error),
+        };
+        let sent = self.runtime.block_on(send_parts(&*self.in_parts, &self.way, &upload, bytes));
+        let put_together = sent.and_then(|parts| {
+            let completed = self.in_parts.complete_multipart(&upload.path, &upload.id, parts);
+            self.wait(bytes.len() as u64, completed).map(drop)
+        });
+        let put_together = put_together.map_err(broken);
+        match put_together {
+            Ok(()) => upload.forget(),
+            // The answer may have been lost on its way back. Whoever writes this key writes these bytes.
+            Err(_) if self.is_there(&upload.path, bytes.len() as u64) => upload.forget(),
+            Err(Broken::Upload(error)) => {
+                self.give_up(upload);
+                return Err(Broken::Upload(error));
+            }
+            Err(error) => {
+                self.uploads.leave(upload).into_iter().for_each(|upload| self.give_up(upload));
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     fn is_there(&self, path: &Path, length: u64) -> bool {
         self.wait(0, self.store.head(path)).is_ok_and(|meta| meta.size == length)
     }
 
-    /// Gives up what earlier processes began to send in parts and did not finish.
-    fn give_up_what_was_left(&self) {
-        for left in self.uploads.left() {
-            match self.wait(0, self.in_parts.abort_multipart(&left.path, &left.upload)) {
-                // It may have been finished, or given up, before its note was removed.
-                Ok(()) | Err(Error::NotFound { .. }) => left.given_up(),
-                // The next process tries again.
-                Err(_) => {}
-            }
+    /// Gives up an upload; it stays noted when that fails, and the next process tries again.
+    fn give_up(&self, upload: Upload) {
+        match self.wait(0, self.in_parts.abort_multipart(&upload.path, &upload.id)) {
+            // It may have been finished, or given up, before its note was removed.
+            Ok(()) | Err(Error::NotFound { .. }) => upload.forget(),
+            Err(_) => {}
         }
     }
 
@@ -184,6 +215,31 @@ impl CloudBucket {
             Ok(self.store.head(&path).await?.last_modified)
         });
         now.map_err(|error| told("asking for the time of", key, error))
+    }
+}
+
+/// What failed of an upload.
+enum Broken {
+    /// The way there: the next attempt goes on.
+    Way(Error),
+    /// The upload itself: it begins anew.
+    Upload(Error),
+}
+
+impl Broken {
+    fn into_error(self) -> Error {
+        match self {
+            Self::Way(error) | Self::Upload(error) => error,
+        }
+    }
+}
+
+/// Ends a request that takes longer than so many bytes may.
+async fn in_time<T>(bytes: u64, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let patience = Duration::from_secs(PATIENCE_S + bytes / SLOWEST_BYTES);
+    match tokio::time::timeout(patience, request).await {
+        Ok(answer) => answer,
+        Err(elapsed) => Err(Error::Generic { store: "remote", source: Box::new(elapsed) }),
     }
 }
 
@@ -240,6 +296,11 @@ fn is_unreached(error: &Error) -> bool {
     cause::<HttpError>(error).is_some_and(|cause| cause.kind() == HttpErrorKind::Connect)
 }
 
+/// Whether the store answered, and it was not the line that broke.
+fn was_answered(error: &Error) -> bool {
+    cause::<HttpError>(error).is_none() && cause::<tokio::time::error::Elapsed>(error).is_none()
+}
+
 /// Whether nothing of what was asked can have happened.
 fn is_in_vain(error: &Error) -> bool {
     is_unreached(error) || cause::<LedElsewhere>(error).is_some()
@@ -267,14 +328,17 @@ fn told(action: &'static str, key: &str, error: Error) -> BucketError {
 impl Bucket for CloudBucket {
     fn put(&self, key: &str, bytes: &[u8]) -> BucketResult<()> {
         let path = self.path(key)?;
-        self.give_up_what_was_left();
-        let put = if bytes.len() >= PARTS_FROM_BYTES {
-            self.put_in_parts(&path, bytes)
-        } else {
-            let length = bytes.len() as u64;
-            self.wait(length, self.store.put(&path, PutPayload::from(bytes.to_vec()))).map(drop)
-        };
+        let is_long = bytes.len() >= PARTS_FROM_BYTES;
+        let put = if is_long { self.put_in_parts(&path, bytes) } else { self.put_whole(&path, bytes) };
         put.map_err(|error| told("writing", key, error))
+    }
+
+    fn goes_on(&self, length: u64) -> bool {
+        length >= PARTS_FROM_BYTES as u64 && self.uploads.are_noted()
+    }
+
+    fn give_up_what_was_left(&self) {
+        self.uploads.take_all().into_iter().for_each(|upload| self.give_up(upload));
     }
 
     fn get(&self, key: &str, limit: u64) -> BucketResult<Option<Vec<u8>>> {

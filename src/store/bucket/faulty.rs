@@ -74,6 +74,14 @@ impl<B: Bucket> Bucket for FaultyBucket<B> {
         self.faulty("put", key, |inner| inner.put(key, bytes))
     }
 
+    fn goes_on(&self, length: u64) -> bool {
+        self.inner.goes_on(length)
+    }
+
+    fn give_up_what_was_left(&self) {
+        self.inner.give_up_what_was_left();
+    }
+
     fn get(&self, key: &str, limit: u64) -> BucketResult<Option<Vec<u8>>> {
         self.faulty("get", key, |inner| inner.get(key, limit))
     }

@@ -1,6 +1,7 @@
 //! A bucket in a folder, which may lie on a shared disk.
 //!
-//! Blobs are files. They are written under a name of their own in `tmp`, synced, and renamed.
+//! Blobs are files. They are written under a name of their own in `tmp`, synced, and renamed. Long ones have a
+//! name there that follows from their own: whoever is killed meanwhile goes on with what is written.
 //!
 //! A cell is a row of files `<key>.<number>`, one for each version; the highest number holds the
 //! present bytes. A new version comes about by a hard link to the next number, which a file system
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use super::memory::too_long;
 use super::{Bucket, BucketError, BucketResult, Listed, Version, Write, check_key};
+use crate::store::direct::write_direct;
 use crate::store::disk::start_writeback;
 
 /// Versions of a cell that are never removed.
@@ -28,6 +30,10 @@ const VERSIONS_KEPT: u64 = 32;
 const TEMPORARY: &str = "tmp";
 /// Bytes after which the disk begins to write while the rest of a file is still on its way there.
 const WRITEBACK_BYTES: usize = 4 << 20;
+/// Bytes of a file that was cut off which are compared at a time with what it is to have.
+const COMPARED_BYTES: usize = 1 << 20;
+/// Length from which on a file counts as long, in bytes: it goes past the cache, and is gone on with when it was cut off.
+const GO_ON_BYTES: u64 = 1 << 20;
 /// Digits of a version's number.
 const DIGITS: usize = 20;
 
@@ -71,7 +77,7 @@ impl FolderBucket {
         let path = folder.join(crate::base::id::PackId::from_bytes(name).to_string());
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         share_file(&self.root, &file);
-        let written = write_synced(&mut file, bytes);
+        let written = write_synced(&mut file, 0, bytes);
         if written.is_err() {
             // The first error is the one to tell.
             let _ = fs::remove_file(&path);
@@ -80,14 +86,41 @@ impl FolderBucket {
     }
 
     fn put_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let temporary = self.write_temporary(bytes)?;
+        let temporary = match self.go_on(path, bytes)? {
+            Some(temporary) => temporary,
+            None => self.write_temporary(bytes)?,
+        };
         let folder = path.parent().unwrap_or(&self.root);
         let named = make_folder(&self.root, folder).and_then(|()| fs::rename(&temporary, path));
-        if named.is_err() {
-            let _ = fs::remove_file(&temporary);
+        match named {
+            // Somebody who writes the same was quicker.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && has_length(path, bytes.len()) => {}
+            Err(error) => {
+                let _ = fs::remove_file(&temporary);
+                return Err(error);
+            }
+            Ok(()) => {}
         }
-        named?;
         sync_dir(folder)
+    }
+
+    /// Writes what is missing of a long file under a name that follows from its own, so that whoever was killed
+    /// while it was written need not write it all again. `None` where that cannot be.
+    fn go_on(&self, path: &Path, bytes: &[u8]) -> io::Result<Option<PathBuf>> {
+        let Some(name) = path.file_name().filter(|_| self.goes_on(bytes.len() as u64)) else {
+            return Ok(None);
+        };
+        let folder = self.root.join(TEMPORARY);
+        make_folder(&self.root, &folder)?;
+        let temporary = folder.join(name);
+        let Some(mut file) = open_own(&temporary) else { return Ok(None) };
+        share_file(&self.root, &file);
+        let mut write = || {
+            let there = common_bytes(&mut file, bytes)?;
+            write_synced(&mut file, there, bytes)
+        };
+        write().inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+        Ok(Some(temporary))
     }
 
     fn link_version(&self, path: &Path, bytes: &[u8], seen: u64) -> io::Result<Write> {
@@ -254,10 +287,53 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Writes and syncs; what is long reaches the disk while the rest is still being written.
-fn write_synced(file: &mut File, bytes: &[u8]) -> io::Result<()> {
-    let mut offset = 0;
-    for piece in bytes.chunks(WRITEBACK_BYTES) {
+/// Opens, or makes, a file for going on with it: one that has no other name. Others may write in the folder of
+/// temporary files, and a link of theirs could lead anywhere.
+#[cfg(unix)]
+fn open_own(path: &Path) -> Option<File> {
+    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).custom_flags(libc::O_NOFOLLOW);
+    let file = options.open(path).ok()?;
+    let meta = file.metadata().ok()?;
+    (meta.is_file() && meta.nlink() <= 1).then_some(file)
+}
+
+#[cfg(not(unix))]
+fn open_own(_: &Path) -> Option<File> {
+    None
+}
+
+/// How many bytes of a file are those that it is to have: its beginning, in whole pieces. What is longer than it
+/// is to be is cut.
+fn common_bytes(file: &mut File, bytes: &[u8]) -> io::Result<usize> {
+    if file.metadata()?.len() > bytes.len() as u64 {
+        file.set_len(bytes.len() as u64)?;
+    }
+    let (mut there, mut piece) = (0, Vec::new());
+    for wanted in bytes.chunks(COMPARED_BYTES) {
+        piece.clear();
+        std::io::Read::by_ref(file).take(wanted.len() as u64).read_to_end(&mut piece)?;
+        if piece != wanted {
+            break;
+        }
+        there += wanted.len();
+    }
+    Ok(there)
+}
+
+fn has_length(path: &Path, length: usize) -> bool {
+    fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() == length as u64)
+}
+
+/// Writes what stands from `start` on, and syncs; what is long reaches the disk while the rest is still being
+/// written.
+fn write_synced(file: &mut File, start: usize, bytes: &[u8]) -> io::Result<()> {
+    let is_long = bytes.len() as u64 >= GO_ON_BYTES;
+    let past_cache = if is_long { write_direct(file, start as u64, &bytes[start..])? } else { 0 };
+    let mut offset = (start + past_cache) as u64;
+    file.seek(SeekFrom::Start(offset))?;
+    for piece in bytes[start + past_cache..].chunks(WRITEBACK_BYTES) {
         file.write_all(piece)?;
         start_writeback(file, offset, piece.len() as u64);
         offset += piece.len() as u64;
@@ -282,6 +358,10 @@ impl Bucket for FolderBucket {
         self.put_file(&path, bytes).map_err(|error| BucketError::io("writing", key, error))
     }
 
+    fn goes_on(&self, length: u64) -> bool {
+        cfg!(unix) && length >= GO_ON_BYTES
+    }
+
     fn get(&self, key: &str, limit: u64) -> BucketResult<Option<Vec<u8>>> {
         let failed = |error| BucketError::io("reading", key, error);
         let Some(file) = found(File::open(self.path(key)?)).map_err(failed)? else { return Ok(None) };
@@ -297,9 +377,14 @@ impl Bucket for FolderBucket {
             return Err(BucketError::CutShort { key: key.to_owned() });
         }
         file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
-        let mut bytes = vec![0; (range.end - range.start) as usize];
-        file.read_exact(&mut bytes).map_err(failed)?;
-        Ok(Some(bytes))
+        let length = range.end - range.start;
+        let mut bytes = Vec::with_capacity(length as usize);
+        file.take(length).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 == length {
+            Ok(Some(bytes))
+        } else {
+            Err(BucketError::CutShort { key: key.to_owned() })
+        }
     }
 
     fn length(&self, key: &str) -> BucketResult<Option<u64>> {
@@ -380,6 +465,58 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).expect("something there").permissions().mode() & 0o7777
+    }
+
+    /// A bucket with a half-written file where one of these bytes would be written first.
+    fn half_written(begun: &[u8]) -> (tempfile::TempDir, FolderBucket, PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let bucket = FolderBucket::open(folder.path());
+        let temporary = folder.path().join("tmp/0a.pack");
+        fs::create_dir(folder.path().join("tmp")).expect("a folder");
+        fs::write(&temporary, begun).expect("a file that was cut off");
+        (folder, bucket, temporary)
+    }
+
+    #[test]
+    fn a_file_that_was_cut_off_is_gone_on_with_and_another_one_is_written_anew() {
+        use std::os::unix::fs::MetadataExt as _;
+        let whole: Vec<u8> = (0..5_000_000u32).map(|at| (at.wrapping_mul(at) >> 7) as u8).collect();
+        let mut other = whole.clone();
+        other[1_500_000] ^= 1;
+        let longer = [&whole[..], b"more"].concat();
+        for begun in [&whole[..0], &whole[..3_333_333], &whole, &other, &longer] {
+            let (folder, bucket, temporary) = half_written(begun);
+            let inode = fs::metadata(&temporary).expect("a file").ino();
+            bucket.put("packs/0a/0a.pack", &whole).expect("a blob");
+            let path = folder.path().join("packs/0a/0a.pack");
+            assert!(fs::read(&path).expect("a blob") == whole, "after {} bytes", begun.len());
+            assert_eq!(fs::metadata(&path).expect("a blob").ino(), inode, "it is the file that was begun");
+            assert!(!temporary.exists());
+        }
+        let (_folder, _, temporary) = half_written(&other);
+        let mut file = File::options().read(true).write(true).open(temporary).expect("a file");
+        let there = common_bytes(&mut file, &whole).expect("readable");
+        assert_eq!(there, COMPARED_BYTES, "what is the same stays");
+    }
+
+    #[test]
+    fn a_link_in_place_of_a_file_that_was_cut_off_leads_nowhere() {
+        let whole = vec![7u8; 2_000_000];
+        for hard in [false, true] {
+            let (folder, bucket, temporary) = half_written(b"");
+            let precious = folder.path().join("precious");
+            fs::write(&precious, b"precious").expect("a file");
+            fs::remove_file(&temporary).expect("removed");
+            let linked = if hard {
+                fs::hard_link(&precious, &temporary)
+            } else {
+                std::os::unix::fs::symlink(&precious, &temporary)
+            };
+            linked.expect("a link");
+            bucket.put("packs/0a/0a.pack", &whole).expect("a blob");
+            assert_eq!(fs::read(&precious).expect("a file"), b"precious");
+            assert!(fs::read(folder.path().join("packs/0a/0a.pack")).expect("a blob") == whole);
+        }
     }
 
     #[test]

@@ -128,6 +128,17 @@ pub trait Bucket: Send + Sync + fmt::Debug {
     /// vouches that whoever writes this key writes these bytes.
     fn put(&self, key: &str, bytes: &[u8]) -> BucketResult<()>;
 
+    /// Whether a blob of so many bytes whose writing was cut off is gone on with by whoever writes it again: little
+    /// of it has to travel twice.
+    fn goes_on(&self, length: u64) -> bool {
+        let _ = length;
+        false
+    }
+
+    /// Gives up what was begun by processes that are gone and what nobody goes on with. What fails is left to the
+    /// next one.
+    fn give_up_what_was_left(&self) {}
+
     /// The bytes of a blob; `None` when there is none. At most `limit` bytes are taken: more is an
     /// error.
     fn get(&self, key: &str, limit: u64) -> BucketResult<Option<Vec<u8>>>;

@@ -236,6 +236,10 @@ impl Remote for BucketRemote {
         Ok(patiently(|| self.bucket.put(&key, &parcel.bytes))?)
     }
 
+    fn goes_on(&self, length: u64) -> bool {
+        self.bucket.goes_on(length)
+    }
+
     fn holds(&self, parcels: &[(PackId, ParcelKind)]) -> SyncResult<Vec<bool>> {
         let mut held = vec![false; parcels.len()];
         let ask = |(position, (id, kind)): (usize, &(PackId, ParcelKind))| {

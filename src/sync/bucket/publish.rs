@@ -30,6 +30,8 @@ impl BucketRemote {
             None => self.read_head()?,
         };
         let indexes = self.write_indexes(&proposal.parcels)?;
+        // Everything that is needed is there: nobody goes on with what else was begun.
+        self.bucket.give_up_what_was_left();
         for attempt in 0..ATTEMPTS {
             if seen.head.tokens.contains(&proposal.token) {
                 return Ok(Published { mark: seen.head.generation, follows: None });

@@ -12,9 +12,10 @@ use crate::sync::walk::NewFile;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Content and files that are brought at a time.
+/// Content and files that are brought at a time: what is asked for together comes in fewer pieces, and of blocks that
+/// files share each comes once. The bound on files is one on memory.
 const GROUP_BYTES: u64 = 8 << 30;
-const GROUP_FILES: usize = 1 << 14;
+const GROUP_FILES: usize = 1 << 17;
 /// Files that are named along with a question for chunks.
 const FILES_NAMED_MAX: usize = 1024;
 

@@ -4,7 +4,9 @@
 //! Every parcel that the remote has taken is noted in a file beside the repository. Whoever is
 //! stopped goes on from there: only what was under way is sent twice, and that is one pack at most (`under_way`).
 
+mod begun;
 pub(in crate::sync) mod candidates;
+mod gather;
 mod records;
 mod send;
 mod survey;
@@ -18,12 +20,13 @@ use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::remote::{Description, LogChange, ObjectKey, Proposal, Published, RefChange, Remote};
 use crate::sync::walk::{Found, find_new};
 use candidates::Candidates;
+pub(in crate::sync) use gather::{Care, Gathering};
 use records::SentParcels;
 pub(in crate::sync) use records::noted_entries;
 #[cfg(any(test, fuzzing))]
 pub use records::{fuzz_run, fuzz_seeds};
 use send::Sender;
-pub(in crate::sync) use send::{build_bundle, build_pack, gather_blocks, parcel_of};
+pub(in crate::sync) use send::{build_bundle, build_pack, parcel_of};
 use serde::Serialize;
 use std::path::PathBuf;
 use survey::Answers;

@@ -5,15 +5,18 @@ use crate::base::codec::{DecodeError, DecodeErrorKind, Decoder, Encoder};
 use crate::base::id::PackId;
 use crate::sync::entries::{Entries, Entry};
 use crate::sync::error::{SyncError, SyncResult};
+use crate::sync::push::begun::{BegunPack, begun_packs, forget_begun};
 use crate::sync::remote::{Kind, ObjectKey, ParcelKind, ParcelRecord, Remote};
 use crate::sync::sorted::{ShortKey, Sorted, Sorter};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const VERSION: u8 = 1;
+/// End of the names of notes.
+const NOTE_END: &str = "parcel";
 /// Most objects of one parcel.
 const ENTRIES_MAX: usize = 1 << 24;
 /// Age after which a parcel is taken for lost: half of the least grace of a bucket's gc.
@@ -37,25 +40,68 @@ pub(super) struct SentParcels {
     parcels: Vec<ParcelRecord>,
     places: Sorted,
     used: HashSet<usize>,
+    begun: Begun,
+}
+
+/// Packs that had set out and were not taken: no more than travel at a time.
+#[derive(Debug, Default)]
+struct Begun {
+    packs: Vec<BegunPack>,
+    places: HashMap<ObjectKey, usize>,
+    used: HashSet<usize>,
+    needed: VecDeque<usize>,
+}
+
+impl Begun {
+    fn new(packs: Vec<BegunPack>) -> SyncResult<Self> {
+        let mut places = HashMap::new();
+        for (position, pack) in packs.iter().enumerate() {
+            places.extend(pack.record.entries.load()?.iter().map(|(key, _, _)| (*key, position)));
+        }
+        Ok(Self { packs, places, ..Self::default() })
+    }
+
+    /// Whether an object is in one of them, which then has to be sent.
+    fn has(&mut self, key: &ObjectKey) -> bool {
+        let Some(position) = self.places.get(key) else { return false };
+        self.needed.extend(self.used.insert(*position).then_some(*position));
+        true
+    }
+
+    fn next_needed(&mut self) -> Option<&BegunPack> {
+        let position = self.needed.pop_front()?;
+        self.packs.get(position)
+    }
+
+    fn begin_again(&mut self) {
+        self.used.clear();
+        self.needed.clear();
+    }
 }
 
 impl SentParcels {
     /// Reads the notes, and asks the remote which of the parcels it still has.
     pub(super) fn open(folder: &Path, remote: &dyn Remote) -> SyncResult<Self> {
         let mut parcels: Vec<ParcelRecord> = Vec::new();
-        for path in note_files(folder) {
+        for path in note_files(folder, NOTE_END) {
             match read_note(&path) {
                 Some(record) => parcels.push(ParcelRecord { entries: Entries::Noted(path), ..record }),
                 // A note that was cut short, or is too old, notes nothing.
                 None => drop(fs::remove_file(&path)),
             }
         }
-        if !parcels.is_empty() {
-            let asked: Vec<(PackId, ParcelKind)> =
-                parcels.iter().map(|parcel| (parcel.id, parcel.kind)).collect();
-            let held = remote.holds(&asked)?;
-            let mut held = held.into_iter();
+        // What had set out may have arrived without anybody hearing of it.
+        let mut begun = begun_packs(folder);
+        let asked: Vec<(PackId, ParcelKind)> = parcels
+            .iter()
+            .chain(begun.iter().map(|pack| &pack.record))
+            .map(|record| (record.id, record.kind))
+            .collect();
+        if !asked.is_empty() {
+            let mut held = remote.holds(&asked)?.into_iter();
             parcels.retain(|_| held.next().unwrap_or(false));
+            let arrived = begun.extract_if(.., |_| held.next().unwrap_or(false));
+            parcels.extend(arrived.map(|pack| pack.record));
         }
         let mut places = Sorter::new(folder);
         for (position, parcel) in (0..).zip(&parcels) {
@@ -63,24 +109,33 @@ impl SentParcels {
             let Ok(entries) = parcel.entries.load() else { continue };
             entries.iter().for_each(|(key, _, _)| places.push(short(key), position));
         }
-        Ok(Self { folder: folder.to_owned(), parcels, places: places.finish()?, used: HashSet::new() })
+        let begun = Begun::new(begun)?;
+        Ok(Self { folder: folder.to_owned(), parcels, places: places.finish()?, used: HashSet::new(), begun })
     }
 
     /// Whether an object is in one of them, which then has to be published. Gives the parcel's length
     /// when it is the first object that needs it.
     pub(super) fn use_object(&mut self, key: &ObjectKey) -> SyncResult<Option<u64>> {
-        let Some(position) = self.places.find(&short(key))? else { return Ok(None) };
+        let Some(position) = self.places.find(&short(key))? else {
+            return Ok(self.begun.has(key).then_some(0));
+        };
         let position = position as usize;
         let is_first = self.used.insert(position);
         Ok(Some(if is_first { self.parcels[position].length } else { 0 }))
     }
 
+    /// The next pack that had set out and is needed: it is to be sent once more.
+    pub(super) fn next_begun(&mut self) -> Option<&BegunPack> {
+        self.begun.next_needed()
+    }
+
     /// Forgets which of them are needed.
     pub(super) fn begin_again(&mut self) {
         self.used.clear();
+        self.begun.begin_again();
     }
 
-    /// The parcels that are needed.
+    /// The parcels that are needed and that it has.
     pub(super) fn used(&self) -> Vec<ParcelRecord> {
         let mut used: Vec<usize> = self.used.iter().copied().collect();
         used.sort_unstable();
@@ -92,21 +147,29 @@ impl SentParcels {
         for parcel in published {
             // A note too many costs a question the next time.
             let _ = fs::remove_file(note_path(&self.folder, parcel.id));
+            forget_begun(&self.folder, parcel.id);
         }
+        self.begun.packs.iter().for_each(|pack| forget_begun(&self.folder, pack.record.id));
     }
 }
 
 fn note_path(folder: &Path, id: PackId) -> PathBuf {
-    folder.join(format!("{id}.parcel"))
+    folder.join(format!("{id}.{NOTE_END}"))
 }
 
-fn note_files(folder: &Path) -> Vec<PathBuf> {
+/// The notes whose names end so.
+pub(super) fn note_files(folder: &Path, name_end: &str) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.flatten().map(|entry| entry.path());
-    paths.filter(|path| path.extension().is_some_and(|end| end == "parcel")).collect()
+    paths.filter(|path| path.extension().is_some_and(|end| end == name_end)).collect()
 }
 
 fn read_note(path: &Path) -> Option<ParcelRecord> {
+    decode(&read_recent(path)?).ok()
+}
+
+/// The bytes of a note that is not too old.
+pub(super) fn read_recent(path: &Path) -> Option<Vec<u8>> {
     let age = match fs::metadata(path).ok()?.modified().ok()?.elapsed() {
         Ok(age) => age,
         // Written a moment ago, by a clock that ticks a little differently.
@@ -114,10 +177,7 @@ fn read_note(path: &Path) -> Option<ParcelRecord> {
         // The clock was wrong then or is now: nobody knows how old it is.
         Err(_) => return None,
     };
-    if age > AGE_MAX {
-        return None;
-    }
-    decode(&fs::read(path).ok()?).ok()
+    if age > AGE_MAX { None } else { fs::read(path).ok() }
 }
 
 /// What a note says that is in its parcel.
@@ -138,25 +198,28 @@ pub(in crate::sync) fn noted_entries(path: &Path) -> SyncResult<Vec<Entry>> {
 
 /// Notes that a remote has taken a parcel; gives where.
 pub(super) fn write_note(folder: &Path, record: &ParcelRecord) -> SyncResult<PathBuf> {
-    let bytes = encode(record)?;
     let path = note_path(folder, record.id);
-    let temporary = folder.join(format!("{}.{}.new", record.id, std::process::id()));
+    write_file(folder, &path, &encode(record)?)?;
+    Ok(path)
+}
+
+/// Writes a note whole or not at all.
+pub(super) fn write_file(folder: &Path, path: &Path, bytes: &[u8]) -> SyncResult<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.new", std::process::id()));
     let write = || -> std::io::Result<()> {
         fs::create_dir_all(folder)?;
         let mut file = fs::File::create(&temporary)?;
-        file.write_all(&bytes)?;
-        fs::rename(&temporary, &path)
+        file.write_all(bytes)?;
+        fs::rename(&temporary, path)
     };
-    match write() {
-        Ok(()) => Ok(path),
-        Err(source) => {
-            let _ = fs::remove_file(&temporary);
-            Err(SyncError::Io { action: "writing", path, source })
-        }
-    }
+    write().map_err(|source| {
+        let _ = fs::remove_file(&temporary);
+        SyncError::Io { action: "writing", path: path.to_owned(), source }
+    })
 }
 
-fn encode(record: &ParcelRecord) -> SyncResult<Vec<u8>> {
+pub(super) fn encode(record: &ParcelRecord) -> SyncResult<Vec<u8>> {
     let entries = record.entries.load()?;
     Ok(encode_with(record, &entries))
 }
@@ -173,7 +236,7 @@ fn encode_with(record: &ParcelRecord, entries: &[Entry]) -> Vec<u8> {
     out.finish()
 }
 
-fn decode(bytes: &[u8]) -> Result<ParcelRecord, DecodeError> {
+pub(super) fn decode(bytes: &[u8]) -> Result<ParcelRecord, DecodeError> {
     let (body, sum) = bytes.split_at(bytes.len().saturating_sub(8));
     let mut input = Decoder::new("parcel note", body);
     let wrong = || DecodeError { object: "parcel note", offset: 0, kind: DecodeErrorKind::Value };
@@ -231,7 +294,7 @@ mod tests {
             entries: vec![(ObjectKey::new(Kind::Tree, [1; 32]), 16, 200)].into(),
         };
         write_note(folder.path(), &record).expect("a note");
-        let path = note_files(folder.path()).pop().expect("one note");
+        let path = note_files(folder.path(), NOTE_END).pop().expect("one note");
         assert_eq!(read_note(&path), Some(record));
         let ahead = std::time::SystemTime::now() + Duration::from_secs(3600);
         let set = |moment| {

@@ -1,7 +1,9 @@
 //! Asks what the remote has, groups the rest into parcels and sends several of them at a time.
 
 use super::Push;
+use super::begun::{forget_begun, note_begun};
 use super::candidates::{Candidate, Candidates, Step, object_bytes, object_length};
+use super::gather::{Care, Gathering};
 use super::records::{SentParcels, write_note};
 use crate::base::id::ChunkId;
 use crate::base::monitor::{Advance, Monitor};
@@ -40,6 +42,8 @@ const QUESTION_KEYS: usize = 1 << 16;
 pub(super) enum Job {
     /// Bytes are those of the content, and as they are stored.
     Pack { chunks: Vec<ChunkId>, raw_bytes: u64, stored_bytes: u64 },
+    /// A pack that had set out and was cut off: made with the same salt it is the same.
+    Again { chunks: Vec<ChunkId>, salt: Token, stored_bytes: u64 },
     /// Bytes are those of the objects.
     Bundle { keys: Vec<ObjectKey>, raw_bytes: usize },
 }
@@ -132,37 +136,68 @@ impl<'a> Sender<'a> {
         Ok(self.build(job)?.0.record.length)
     }
 
-    fn build(&self, job: Job) -> SyncResult<(Parcel, u64)> {
+    /// Makes a parcel; gives what of its content nobody counted yet, and what its id was made with.
+    fn build(&self, job: Job) -> SyncResult<(Parcel, u64, Token)> {
         Ok(match job {
             Job::Pack { chunks, raw_bytes, .. } => {
-                let spare = self.spare().pop();
-                let builder =
-                    spare.map_or_else(|| PackBuilder::new(PACK_BYTES_EXPECTED), PackBuilder::reusing);
-                (fill_pack(builder, &self.reader, &chunks, &self.salt)?, raw_bytes)
+                (self.build_pack(&chunks, &self.salt, self.care())?, raw_bytes, self.salt)
             }
-            Job::Bundle { keys, .. } => (build_bundle(self.view, &keys, &self.salt)?, 0),
+            Job::Again { chunks, salt, .. } => (self.build_pack(&chunks, &salt, self.care())?, 0, salt),
+            Job::Bundle { keys, .. } => (build_bundle(self.view, &keys, &self.salt)?, 0, self.salt),
         })
+    }
+
+    fn care(&self) -> Care {
+        if self.remote.compares_chunks() { Care::Header } else { Care::Chunks }
+    }
+
+    fn build_pack(&self, chunks: &[ChunkId], salt: &Token, care: Care) -> SyncResult<Parcel> {
+        let spare = self.spare().pop();
+        let builder = spare.map_or_else(|| PackBuilder::new(PACK_BYTES_EXPECTED), PackBuilder::reusing);
+        fill_pack(builder, &self.reader, chunks, (salt, care))
     }
 
     fn work(&self, job: Job) -> SyncResult<JobDone> {
         if self.monitor.is_cancelled() {
             return Err(SyncError::Cancelled);
         }
-        let (mut parcel, raw_bytes) = self.build(job)?;
+        let (mut parcel, raw_bytes, salt) = self.build(job)?;
         if let Some(notes) = self.notes {
-            // Others are made meanwhile.
-            let travelling = self.under_way.set_out(parcel.record.length);
-            self.remote.put(&parcel)?;
-            // Where there is no room for a note, what it would have told is kept in mind, and a kill costs more.
-            if let Ok(path) = write_note(notes, &parcel.record) {
-                parcel.record.entries = Entries::Noted(path);
-            }
-            drop(travelling);
+            self.send(&mut parcel, &salt, notes)?;
         }
         if parcel.record.kind == ParcelKind::Pack {
             self.spare().push(parcel.bytes);
         }
         Ok(JobDone { record: parcel.record, raw_bytes })
+    }
+
+    fn send(&self, parcel: &mut Parcel, salt: &Token, notes: &Path) -> SyncResult<()> {
+        let (id, length) = (parcel.record.id, parcel.record.length);
+        let goes_on = parcel.record.kind == ParcelKind::Pack && self.remote.goes_on(length);
+        // Where there is no room for a note, what it would have told is kept in mind, and a kill costs more.
+        let is_noted = goes_on && note_begun(notes, &parcel.record, salt).is_ok();
+        // Others are made meanwhile.
+        let travelling = self.under_way.set_out(if is_noted { 0 } else { length });
+        self.remote.put(parcel).map_err(|error| self.blame(parcel, salt, error))?;
+        if let Ok(path) = write_note(notes, &parcel.record) {
+            parcel.record.entries = Entries::Noted(path);
+        }
+        drop(travelling);
+        if is_noted {
+            forget_begun(notes, id);
+        }
+        Ok(())
+    }
+
+    /// Why a pack was not taken that nobody looked at here: perhaps it is damaged where it lies.
+    fn blame(&self, parcel: &Parcel, salt: &Token, error: SyncError) -> SyncError {
+        let passes = matches!(error, SyncError::Unreachable { .. } | SyncError::Cancelled);
+        if passes || parcel.record.kind != ParcelKind::Pack || self.care() == Care::Chunks {
+            return error;
+        }
+        let Ok(entries) = parcel.record.entries.load() else { return error };
+        let chunks: Vec<ChunkId> = entries.iter().map(|(key, _, _)| ChunkId::from_bytes(key.id)).collect();
+        self.build_pack(&chunks, salt, Care::Chunks).err().unwrap_or(error)
     }
 
     fn spare(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
@@ -185,17 +220,18 @@ pub(in crate::sync) fn build_pack(
     chunks: &[ChunkId],
     salt: &Token,
 ) -> SyncResult<Parcel> {
-    fill_pack(PackBuilder::new(PACK_BYTES_EXPECTED), reader, chunks, salt)
+    fill_pack(PackBuilder::new(PACK_BYTES_EXPECTED), reader, chunks, (salt, Care::Chunks))
 }
 
 fn fill_pack(
     mut builder: PackBuilder,
     reader: &ChunkReader,
     chunks: &[ChunkId],
-    salt: &Token,
+    (salt, care): (&Token, Care),
 ) -> SyncResult<Parcel> {
     let wanted: HashSet<ChunkId> = chunks.iter().copied().collect();
-    gather_blocks(reader, chunks, &wanted, &mut HashSet::new(), &mut builder, usize::MAX)?;
+    let mut gathering = Gathering { reader, care, wanted: &wanted, done: HashSet::new() };
+    gathering.gather(chunks, &mut builder, usize::MAX)?;
     Ok(parcel_of(builder.finish(salt)))
 }
 
@@ -210,37 +246,6 @@ pub(in crate::sync) fn parcel_of(pack: BuiltPack) -> Parcel {
     let length = pack.bytes.len() as u64;
     let record = ParcelRecord { id: pack.id, kind: ParcelKind::Pack, length, entries: entries.into() };
     Parcel { record, bytes: pack.bytes }
-}
-
-/// Puts the blocks of chunks into a pack as they are stored, until it is `bytes_max` long; gives how
-/// many of the chunks were looked at. Of a block whose other chunks are not wanted, those that are get
-/// blocks of their own. `done` has the chunks that are in already.
-pub(in crate::sync) fn gather_blocks(
-    reader: &ChunkReader,
-    chunks: &[ChunkId],
-    wanted: &HashSet<ChunkId>,
-    done: &mut HashSet<ChunkId>,
-    builder: &mut PackBuilder,
-    bytes_max: usize,
-) -> SyncResult<usize> {
-    for (position, id) in chunks.iter().enumerate() {
-        if builder.len() >= bytes_max {
-            return Ok(position);
-        }
-        if done.contains(id) {
-            continue;
-        }
-        reader.with_block(*id, |block| {
-            if block.is_wholly(wanted) {
-                builder.push_block(block.header.clone(), block.payload);
-                done.extend(block.header.records.iter().map(|record| record.id));
-            } else if let Some((id, raw)) = block.chunks().find(|(found, _)| found == id) {
-                builder.push_chunk(id, raw);
-                done.insert(id);
-            }
-        })?;
-    }
-    Ok(chunks.len())
 }
 
 /// Makes jobs out of candidates.
@@ -307,6 +312,10 @@ impl<'s, 'a> Jobs<'s, 'a> {
         }
         self.ask(&asked)?;
         self.check_not_here(&not_here)?;
+        while let Some(pack) = self.sent.next_begun() {
+            let job = pack.job()?;
+            self.ready.push_back(job);
+        }
         if self.is_over {
             self.close_pack();
             self.close_bundle();

@@ -45,6 +45,8 @@ impl Answers {
 pub(super) struct Estimate {
     packs: OfKind,
     bundles: OfKind,
+    /// Of packs that had set out.
+    again: u64,
 }
 
 /// Bytes of parcels of one kind.
@@ -79,18 +81,21 @@ impl Estimate {
         match &job {
             Job::Pack { stored_bytes, .. } => {
                 let guess = *stored_bytes;
-                self.packs.add(guess, || sender.length_of(job))
+                self.packs.add(guess, || sender.length_of(job))?;
             }
+            // It is as long as it was.
+            Job::Again { stored_bytes, .. } => self.again += stored_bytes,
             Job::Bundle { raw_bytes, .. } => {
                 let guess = *raw_bytes as u64;
-                self.bundles.add(guess, || sender.length_of(job))
+                self.bundles.add(guess, || sender.length_of(job))?;
             }
         }
+        Ok(())
     }
 
     /// Bytes of all of them.
     pub(super) fn bytes(&self) -> u64 {
-        self.packs.bytes().saturating_add(self.bundles.bytes())
+        self.packs.bytes().saturating_add(self.bundles.bytes()).saturating_add(self.again)
     }
 }
 

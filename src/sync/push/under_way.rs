@@ -3,7 +3,8 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Bytes of parcels that are on their way at most: one pack. A longer parcel travels alone.
+/// Bytes of parcels that are on their way at most: one pack. A longer parcel travels alone. Of those that are gone on
+/// with after they were cut off, the place itself knows how much may be on its way.
 const BYTES_MAX: u64 = 32 << 20;
 
 /// Lets parcels set out in the order in which they come, as long as there is room on the way.

@@ -2,6 +2,7 @@
 
 use crate::base::id::{ChunkId, CommitId, FileId, PackId, RepositoryId};
 use crate::object::chunker::ChunkerParameters;
+use crate::store::parcel::block_chunks;
 use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::keep::CloneId;
 use crate::sync::parallel::{for_each, pause};
@@ -15,10 +16,12 @@ use crate::sync::wire::frame::{self, Frame, FrameError, FrameKind};
 use crate::sync::wire::request::{
     PARCELS_MAX, Request, Verb, WireKey, encode_chunks, encode_keep, encode_publish, encode_put,
 };
+use std::collections::HashSet;
 use std::io::Read;
 
-/// Chunks of one request, so that a break costs no more than some tens of MB.
-const CHUNKS_AT_A_TIME: usize = 512;
+/// Chunks of one request. Blocks with chunks of several requests are taken apart there, which costs more than any other
+/// block; after a break, only what has not come is asked for again.
+const CHUNKS_AT_A_TIME: usize = 4096;
 /// Requests for chunks that run side by side.
 const CONNECTIONS: usize = 4;
 
@@ -133,6 +136,35 @@ impl<C: Carrier> WireRemote<C> {
         })
     }
 
+    /// Asks for the blocks of chunks; after a break, for those that have not come.
+    fn chunks(&self, files: &[FileId], ids: &[ChunkId], sink: &BlockSink<'_>) -> SyncResult<()> {
+        let (mut open, mut attempt) = (ids.to_vec(), 0);
+        loop {
+            let mut came = HashSet::new();
+            let asked = self.carrier.ask(Verb::Chunks, &encode_chunks(files, &open), &mut |frame| {
+                if frame.kind != FrameKind::Block {
+                    return Err(other_answer());
+                }
+                sink(&frame.payload)?;
+                came.extend(block_chunks(&frame.payload));
+                Ok(())
+            });
+            match asked {
+                Err(SyncError::Unreachable { .. }) if attempt + 1 < self.carrier.attempts() => {
+                    let before = open.len();
+                    open.retain(|id| !came.contains(id));
+                    // A line over which something comes is one to go on with.
+                    attempt = if open.len() < before { 0 } else { attempt + 1 };
+                    if open.is_empty() {
+                        return Ok(());
+                    }
+                    pause(attempt + 1);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
     fn flags(&self, verb: Verb, request: &Request, count: usize) -> SyncResult<Vec<bool>> {
         match self.value(verb, &request.encode())? {
             Answer::Flags(flags) if flags.len() == count => Ok(flags),
@@ -180,11 +212,12 @@ impl<C: Carrier> Remote for WireRemote<C> {
     }
 
     fn fetch_chunks_of(&self, files: &[FileId], chunks: &[ChunkId], sink: &BlockSink<'_>) -> SyncResult<()> {
-        let fetch = |ids: &[ChunkId]| {
-            let request = encode_chunks(files, ids);
-            self.frames(Verb::Chunks, &request, FrameKind::Block, &mut |block| sink(block))
-        };
+        let fetch = |ids: &[ChunkId]| self.chunks(files, ids, sink);
         for_each(chunks.chunks(CHUNKS_AT_A_TIME), CONNECTIONS, fetch, |()| Ok(()))
+    }
+
+    fn compares_chunks(&self) -> bool {
+        true
     }
 
     fn put(&self, parcel: &Parcel) -> SyncResult<()> {
@@ -244,7 +277,7 @@ mod tests {
             id: PackId::from_bytes([255; 16]),
             kind: ParcelKind::Pack,
             length: 33 << 20,
-            entries: Default::default(),
+            entries: Vec::new().into(),
         };
         let parcels = vec![parcel; PARCELS_MAX];
         let proposal = Proposal { epoch: 1, token: [0; 16], parcels, changes: Vec::new(), logs: Vec::new() };

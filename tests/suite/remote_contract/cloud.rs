@@ -21,7 +21,7 @@ use std::fs;
 use std::sync::Arc;
 
 /// The bucket or container of all tests.
-const BUCKET: &str = "pent-test";
+pub(super) const BUCKET: &str = "pent-test";
 /// The account that every azurite has; its key is no secret.
 const AZURE_ACCOUNT: &str = "devstoreaccount1";
 const AZURE_KEY: &str =
@@ -35,7 +35,7 @@ fn s3_variables(server: &Server, key: &str, secret: &str) -> Variables {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
 
-fn open(cloud: Cloud, prefix: &str, variables: &Variables) -> CloudBucket {
+pub(super) fn open(cloud: Cloud, prefix: &str, variables: &Variables) -> CloudBucket {
     let around = Surroundings { variables, home: None };
     CloudBucket::open(cloud, BUCKET, prefix, around).expect("a bucket")
 }
