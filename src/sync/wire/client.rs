@@ -236,6 +236,7 @@ fn insist_on_few(parcels: usize) -> SyncResult<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::entries::Entries;
     use crate::sync::remote::ParcelRecord;
 
     #[test]
@@ -244,7 +245,7 @@ mod tests {
             id: PackId::from_bytes([255; 16]),
             kind: ParcelKind::Pack,
             length: 33 << 20,
-            entries: Default::default(),
+            entries: Entries::default(),
         };
         let parcels = vec![parcel; PARCELS_MAX];
         let proposal = Proposal { epoch: 1, token: [0; 16], parcels, changes: Vec::new(), logs: Vec::new() };
