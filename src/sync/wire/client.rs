@@ -269,6 +269,7 @@ fn insist_on_few(parcels: usize) -> SyncResult<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::entries::Entries;
     use crate::sync::remote::ParcelRecord;
 
     #[test]
@@ -277,7 +278,7 @@ mod tests {
             id: PackId::from_bytes([255; 16]),
             kind: ParcelKind::Pack,
             length: 33 << 20,
-            entries: Vec::new().into(),
+            entries: Entries::default(),
         };
         let parcels = vec![parcel; PARCELS_MAX];
         let proposal = Proposal { epoch: 1, token: [0; 16], parcels, changes: Vec::new(), logs: Vec::new() };
