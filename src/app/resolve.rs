@@ -9,6 +9,7 @@ mod decide;
 use crate::app::common::drawn::DrawnTrees;
 use crate::app::common::files_change::{FilesLine, prepare, targets_between};
 use crate::app::common::known_files::KnownFiles;
+use crate::app::common::removed::removed_below;
 use crate::app::common::session::Session;
 use crate::app::common::shelved::pending_between;
 use crate::app::common::underway::{announce, finish_interrupted, perform};
@@ -18,6 +19,7 @@ use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
 use crate::object::metadata::Metadata;
+use crate::object::tree::Content;
 use crate::object::tree_edit::{EntryValue, TreeEdit};
 use crate::object::tree_walk::{entry_at, tree_order};
 use crate::repo::edit::JournalNote;
@@ -162,7 +164,11 @@ impl Work {
         let mut gone = BTreeMap::new();
         let certain: BTreeSet<&AssetPath> = self.certain.iter().collect();
         for path in self.edits.keys().chain(certain.iter().copied()) {
+            // A file may take the place of a folder of which everything was removed.
             let entry = entry_at(&session.view, stands, path).map_err(RepoError::from)?;
+            if let Some(Content::Directory { id }) = entry.as_ref().map(|entry| &entry.content) {
+                gone.extend(removed_below(session, *id, path)?.into_iter().map(|edit| (edit.path, edit.value)));
+            }
             let found = session.worktree.look(path).ok().flatten();
             let record = session.index.as_ref().map(|index| index.find(path)).transpose()?.flatten();
             let is_as_made = found.zip(record).is_some_and(|(node, record)| record.is_unchanged(&node));

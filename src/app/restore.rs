@@ -7,6 +7,7 @@ use crate::app::common::files_change::{FilesLine, prepare, told, written_by};
 use crate::app::common::known_files::KnownFiles;
 use crate::app::common::locate::{Located, locate};
 use crate::app::common::on_demand::have_content;
+use crate::app::common::removed::removed_below;
 use crate::app::common::session::Session;
 use crate::app::common::target::refuse_repository;
 use crate::app::common::underway::{announce, finish_interrupted, perform};
@@ -459,8 +460,10 @@ fn before_edits(
     edits.extend(in_the_way);
     // What stands there as a folder is no file of that name; folders of the base stay.
     for path in gone {
-        if session.base_entry(&path)?.is_some_and(|entry| !entry.content.is_directory()) {
-            edits.push(TreeEdit { path, value: None });
+        match session.base_entry(&path)?.map(|entry| entry.content) {
+            Some(Content::Directory { id }) => edits.extend(removed_below(session, id, &path)?),
+            Some(_) => edits.push(TreeEdit { path, value: None }),
+            None => {}
         }
     }
     let mut edits = sorted(edits);

@@ -883,6 +883,31 @@ fn what_was_moved_by_command_is_the_asset_also_when_a_copy_takes_its_old_place()
 }
 
 #[test]
+fn undo_of_a_restore_over_an_emptied_folder_leaves_its_files_removed() {
+    let lab = Lab::new();
+    lab.write("set", "a file");
+    lab.commit("One");
+    fs::remove_file(lab.at("set")).expect("removed");
+    lab.write("set/a.txt", "1");
+    lab.write("set/b.txt", "2");
+    lab.write("set/c/d.txt", "3");
+    lab.commit("Two");
+    fs::remove_file(lab.at("set/a.txt")).expect("removed");
+    fs::remove_dir_all(lab.at("set/c")).expect("removed");
+    let options = restore::Options {
+        revision: Some("@~1".into()),
+        paths: vec![AssetPath::root()],
+        exact: true,
+        ..restore::Options::default()
+    };
+    restore::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a restore");
+    assert_eq!(lab.text("set").as_deref(), Some("a file"));
+    lab.undo();
+    assert_eq!(lab.changes(), ["removed set/a.txt", "removed set/c/d.txt"]);
+    assert_eq!(lab.text("set/b.txt").as_deref(), Some("2"));
+}
+
+#[test]
 fn what_was_moved_by_command_may_be_moved_on_by_hand() {
     let lab = Lab::new();
     lab.write("logo.psd", noise(1, 5_000));

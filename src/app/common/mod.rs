@@ -33,6 +33,7 @@ pub mod problem;
 pub mod proof;
 pub mod read_only;
 pub mod remotes;
+pub mod removed;
 pub mod renaming;
 pub mod rules;
 pub mod schema;

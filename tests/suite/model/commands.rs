@@ -178,7 +178,9 @@ impl Story {
                 moment.labels.insert(format!("{to}{}", &path[from.len()..]), labels.clone());
             }
         }
-        Ok(Expected { touched: BTreeSet::from([from, to]), ..Expected::of(moment) })
+        // What a merge brought has labels that the branch does not know of.
+        let any_labels = self.now.undecided.is_some();
+        Ok(Expected { touched: BTreeSet::from([from, to]), any_labels, ..Expected::of(moment) })
     }
 
     fn draft_new(&mut self, name: u8, go_there: bool) -> Outcome {
@@ -375,7 +377,9 @@ impl Story {
             moment.labels.extend(labels.get(path).map(|labels| (path.clone(), labels.clone())));
         }
         let touched = wanted.into_keys().chain(gone).collect();
-        Ok(Expected { touched, ..Expected::of(moment) })
+        // What a merge brought has labels that the branch does not know of.
+        let any_labels = self.now.undecided.is_some();
+        Ok(Expected { touched, any_labels, ..Expected::of(moment) })
     }
 }
 
