@@ -151,7 +151,7 @@ pub fn run_as(
     check_merge(merge.as_ref(), &options.paths)?;
     let parents: Vec<CommitId> =
         session.head.into_iter().chain(merge.as_ref().and_then(|merge| merge.theirs)).collect();
-    let mut snapshot = snapshot::take(&session, &options.paths, &parents, monitor)?;
+    let mut snapshot = snapshot::take(&mut session, &options.paths, &parents, monitor)?;
     if snapshot.assignment.edits.is_empty() && merge.is_none() {
         let fresh = snapshot::fresh_files(std::mem::take(&mut snapshot.refreshed), &snapshot.changes);
         if !fresh.is_empty() {

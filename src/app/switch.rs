@@ -120,7 +120,7 @@ fn go(
 ) -> Result<Report, AppError> {
     monitor.phase(Phase { name: "Keeping uncommitted work", files_total: None, bytes_total: None });
     let parents: Vec<CommitId> = session.head.into_iter().collect();
-    let mut snapshot = snapshot::take(&session, &[], &parents, monitor)?;
+    let mut snapshot = snapshot::take(&mut session, &[], &parents, monitor)?;
     let not_kept = not_kept(&session, &snapshot.changes)?;
     let lost_packs = snapshot.staged.lost_packs();
     let mut seen = snapshot::fresh_files(std::mem::take(&mut snapshot.refreshed), &snapshot.changes);

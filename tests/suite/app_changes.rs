@@ -908,6 +908,34 @@ fn undo_of_a_restore_over_an_emptied_folder_leaves_its_files_removed() {
 }
 
 #[test]
+fn labels_of_a_file_that_was_moved_by_hand_join_those_of_its_new_place() {
+    let lab = Lab::new();
+    let label = |name: &str, word: &str| {
+        let change = meta::Change::Labels { add: vec![word.to_owned()], remove: vec![] };
+        meta::change(&lab.repository, &[path(name)], &[change], &|_| true, &lab.clock, &SilentMonitor)
+            .expect("a label");
+    };
+    let rename = |from: &str, to: &str| fs::rename(lab.at(from), lab.at(to)).expect("moved by hand");
+    let labels = |name: &str| -> Vec<String> {
+        let report = meta::get(&lab.repository, &[path(name)]).expect("metadata");
+        report.assets.iter().flat_map(|line| line.fields.values()).map(|field| field.text.clone()).collect()
+    };
+    lab.write("a.psd", noise(1, 5_000));
+    lab.commit("One");
+    label("a.psd", "approved");
+    lab.commit("Approved");
+    rename("a.psd", "b.psd");
+    label("b.psd", "spring");
+    lab.commit("What is committed of it");
+    assert_eq!(labels("b.psd"), ["approved, spring"]);
+    label("b.psd", "web");
+    rename("b.psd", "c.psd");
+    label("c.psd", "print");
+    lab.commit("What waits to be committed of it");
+    assert_eq!(labels("c.psd"), ["approved, print, spring, web"]);
+}
+
+#[test]
 fn what_was_moved_by_command_may_be_moved_on_by_hand() {
     let lab = Lab::new();
     lab.write("logo.psd", noise(1, 5_000));

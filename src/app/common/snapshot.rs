@@ -6,10 +6,13 @@ use crate::app::common::origins;
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
-use crate::base::id::{AssetId, CommitId, FileId};
+use crate::base::id::{AssetId, CommitId, FileId, MetadataId};
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
+use crate::diff::merge::merge_metadata;
+use crate::object::metadata::Metadata;
 use crate::object::path_set::PathSet;
+use crate::object::source::ObjectSource as _;
 use crate::object::tree::Content;
 use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::entry_at;
@@ -49,7 +52,7 @@ pub struct Snapshot {
 ///
 /// `parents` are the commits that the result will stand on: ids of new assets follow from them.
 pub fn take(
-    session: &Session<'_>,
+    session: &mut Session<'_>,
     within: &[AssetPath],
     parents: &[CommitId],
     monitor: &dyn Monitor,
@@ -92,7 +95,8 @@ pub fn take(
         still_pending.moves.remove(&change.path);
     }
     keep_waiting(session, &changes, &mut pending, &mut still_pending)?;
-    let (differences, mut pending) = differences(session, &changes, pending)?;
+    let Sorted { differences, mut pending, joined } = differences(session, &changes, pending)?;
+    keep_joined(session, &joined)?;
     settle_claims(session.index.as_ref(), &differences, &mut pending.assets)?;
     let sources = copy_sources(session, &differences)?;
     let assignment = assign(parents, differences, &pending, &sources);
@@ -211,14 +215,51 @@ fn value_of(tracked: &Tracked) -> EntryValue {
     EntryValue { asset: tracked.asset, metadata: tracked.metadata, content: tracked.content.clone() }
 }
 
+/// What changes mean for the tree.
+struct Sorted {
+    differences: Differences,
+    /// What waits to be said, at the places where its assets are now.
+    pending: PendingEdits,
+    /// Metadata among it that is not stored yet.
+    joined: Vec<Metadata>,
+}
+
+/// Stores metadata, and looks at the repository anew: what is planned reads it.
+fn keep_joined(session: &mut Session<'_>, joined: &[Metadata]) -> Result<(), AppError> {
+    if joined.is_empty() {
+        return Ok(());
+    }
+    let mut edit = session.repository.edit()?;
+    for metadata in joined {
+        edit.put_metadata(metadata)?;
+    }
+    edit.commit()?;
+    session.view = session.repository.view()?;
+    Ok(())
+}
+
+/// What was said of a new place, joined with what is said of the asset that turns out to stand there: nobody who
+/// labels a file that was moved by hand means to take its labels away. What was said of the new place holds where
+/// both differ. `None` when there are not two.
+fn joined(
+    session: &Session<'_>,
+    said_here: Option<MetadataId>,
+    said_before: Option<MetadataId>,
+) -> Result<Option<Metadata>, AppError> {
+    let (Some(here), Some(before)) = (said_here, said_before) else { return Ok(None) };
+    let (here, before) = (session.view.metadata(here)?, session.view.metadata(before)?);
+    Ok(Some(merge_metadata(&Metadata::default(), &here, &before).metadata))
+}
+
 /// Sorts changes by what they mean for the tree. What status took for a move is told to the
 /// assignment as the user's own word, so that both always agree.
 fn differences(
     session: &Session<'_>,
     changes: &[Change],
     mut pending: PendingEdits,
-) -> Result<(Differences, PendingEdits), AppError> {
+) -> Result<Sorted, AppError> {
     let mut differences = Differences::default();
+    let mut newly_joined = Vec::new();
     let any_described = !pending.metadata.is_empty() || !pending.assets.is_empty();
     let mut touched: HashSet<&AssetPath> = HashSet::new();
     let taken = taken_old_places(changes);
@@ -232,13 +273,18 @@ fn differences(
             (What::Removed, Some(base), _) => differences.removed.push((change.path.clone(), base)),
             (What::Moved { from, .. }, Some(base), Some(content)) => {
                 touched.insert(from);
-                if let Some(between) = moved_on.get(from) {
-                    follow_move(&mut pending, between, &change.path);
+                // What waits to be said of the old place is said of what stands there now, if anything.
+                let at_from = Some(from).filter(|from| !taken.contains(from));
+                let places = moved_on.get(from).into_iter().chain(at_from);
+                if session.state.pending.moves.get(&change.path) != Some(from) {
+                    let waiting = places.clone().find_map(|place| pending.metadata.get(place).copied());
+                    let here = pending.metadata.get(&change.path).copied().flatten();
+                    if let Some(metadata) = joined(session, here, waiting.unwrap_or(base.metadata))? {
+                        pending.metadata.insert(change.path.clone(), Some(metadata.id()));
+                        newly_joined.push(metadata);
+                    }
                 }
-                // What waits to be said of the old place is said of what stands there now.
-                if !taken.contains(from) {
-                    follow_move(&mut pending, from, &change.path);
-                }
+                places.for_each(|place| follow_move(&mut pending, place, &change.path));
                 if let Some(asset) = base.asset {
                     pending.assets.entry(change.path.clone()).or_insert(asset);
                 }
@@ -254,7 +300,7 @@ fn differences(
         }
     }
     if !any_described {
-        return Ok((differences, pending));
+        return Ok(Sorted { differences, pending, joined: newly_joined });
     }
     let described = pending.metadata.keys().chain(pending.assets.keys()).cloned();
     let mut described: Vec<AssetPath> = described.filter(|path| !touched.contains(path)).collect();
@@ -266,7 +312,7 @@ fn differences(
             differences.described.push((path, entry.into()));
         }
     }
-    Ok((differences, pending))
+    Ok(Sorted { differences, pending, joined: newly_joined })
 }
 
 /// The old places of moved assets in which something else stands.

@@ -1,5 +1,6 @@
 //! What a person asks of the program, and what the model says should come of it.
 
+use super::notes::joined;
 use super::steps::{DRAFTS, PATHS, Step, WORDS};
 use super::story::{Expected, Outcome, Story};
 use super::things::{Files, carry_over, differing, is_below, is_within, overlay};
@@ -122,7 +123,7 @@ impl Story {
             let on = pending.moves.iter().find(|(to, origin)| text(origin) == *from && !seen.contains_key(&text(to)));
             let place = on.map_or_else(|| from.clone(), |(to, _)| text(to));
             if let (false, Some(labels)) = (is_commanded, self.now.labels.get(&place)) {
-                moment.labels.insert(to.clone(), labels.clone());
+                moment.labels.insert(to.clone(), joined(self.now.labels.get(to), labels));
             }
             if !files.contains_key(from) {
                 moment.labels.remove(from);

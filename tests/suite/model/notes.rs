@@ -22,6 +22,23 @@ fn fields_of(line: Option<&String>) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// What is said of a new place and of the asset that turns out to stand there: labels of both, else what is said of
+/// the place.
+pub fn joined(here: Option<&String>, before: &String) -> String {
+    let mut fields = fields_of(Some(before));
+    for (name, value) in fields_of(here) {
+        let value = match fields.get(&name).filter(|_| name.contains("labels")) {
+            Some(old) => {
+                let words: BTreeSet<&str> = old.split(", ").chain(value.split(", ")).collect();
+                words.into_iter().collect::<Vec<_>>().join(", ")
+            }
+            None => value,
+        };
+        fields.insert(name, value);
+    }
+    fields.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(BETWEEN)
+}
+
 impl Story {
     pub fn label(&mut self, nth: u8, word: &str, remove: bool) -> Outcome {
         let words = |on: bool| if on { vec![word.to_owned()] } else { vec![] };
