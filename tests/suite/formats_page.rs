@@ -69,6 +69,7 @@ fn page() -> String {
     }
     page.push_str(PICTURES);
     page.push_str(&crate::photoshop_agrees::page());
+    page.push_str(&crate::public_facts::page());
     page
 }
 
