@@ -162,11 +162,13 @@ fn png_text(kind: [u8; 4], data: &[u8], found: &mut Packets) -> io::Result<()> {
     let may_be_packet = keyword == "XML:com.adobe.xmp" || keyword.starts_with("Raw profile type");
     let (room, most) = if may_be_packet {
         found.unpacked += 1;
-        (PACKETS_MAX.saturating_sub(found.unpacked - 1), xmp::PACKET_MAX)
+        // All of them together are no longer than one may be.
+        let held: usize = found.xmp.iter().map(Vec::len).sum();
+        (PACKETS_MAX.saturating_sub(found.unpacked - 1), xmp::PACKET_MAX.saturating_sub(held))
     } else {
         (OWN_MAX.saturating_sub(found.own.len()), OWN_BYTES_MAX)
     };
-    if room == 0 {
+    if room == 0 || most == 0 {
         return Ok(());
     }
     let text = match &kind {
