@@ -316,6 +316,31 @@ fn scenes_in_text_and_their_packages() {
     }
 }
 
+/// Texts of a picture that unpack to much, each for itself and all together.
+#[test]
+fn texts_of_pictures_that_unpack_to_much() {
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(&vec![b'x'; 16 << 20]).expect("packed");
+    let packed = packer.finish().expect("packed");
+    let chunk = |kind: &[u8; 4], content: &[u8]| {
+        let mut sum = flate2::Crc::new();
+        sum.update(&[&kind[..], content].concat());
+        [&(content.len() as u32).to_be_bytes()[..], kind, content, &sum.sum().to_be_bytes()].concat()
+    };
+    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+    bytes.extend(chunk(b"IHDR", b"\0\0\0\x01\0\0\0\x01\x08\0\0\0\0"));
+    for keyword in [&b"XML:com.adobe.xmp"[..], b"Raw profile type xmp", b"Comment"] {
+        let text = [keyword, b"\0\0", &packed].concat();
+        let international = [keyword, b"\0\x01\0\0\0", &packed].concat();
+        bytes.extend([chunk(b"zTXt", &text), chunk(b"iTXt", &international)].concat().repeat(40));
+    }
+    bytes.extend(chunk(b"IDAT", b"\x78\x9c\x63\x60\0\0\0\x02\0\x01"));
+    bytes.extend(chunk(b"IEND", b""));
+    let told = facts("texts", &bytes, &format::PNG);
+    assert!(told.embedded.iter().all(|field| field.value.len() <= 4 * 4096 + 16));
+    assert!(!told.embedded.is_empty());
+}
+
 /// Two pages that say where everything is, and objects behind them, none of which is where it says.
 #[test]
 fn pages_of_indesign_that_lie() {

@@ -153,6 +153,10 @@ impl Decoder for Blender {
         &[&format::BLEND]
     }
 
+    fn compares(&self, _: &'static Format) -> Option<&'static str> {
+        Some("contents")
+    }
+
     fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
         let head = plain(input, Head::read)?;
         facts.add_field("blender", "Version", &head.version);

@@ -31,6 +31,8 @@ pub struct Packets {
     pub resolution: Option<(f64, f64)>,
     /// Whether there are content credentials (C2PA).
     pub credentials: bool,
+    /// Texts that may be packets and were unpacked.
+    pub unpacked: usize,
 }
 
 impl Packets {
@@ -56,7 +58,7 @@ pub fn find(input: &mut Input<'_>, format: &Format) -> io::Result<Packets> {
 
 /// Reads packets and adds their fields to what is known of the file.
 pub fn add(packets: Packets, facts: &mut Facts) {
-    let Packets { exif, iptc, xmp, own, mut resolution, credentials } = packets;
+    let Packets { exif, iptc, xmp, own, mut resolution, credentials, .. } = packets;
     facts.content_credentials |= credentials;
     if let Some(structure) = exif {
         match exif::read(structure) {

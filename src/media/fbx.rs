@@ -31,6 +31,10 @@ impl Decoder for Fbx {
         false
     }
 
+    fn compares(&self, _: &'static Format) -> Option<&'static str> {
+        Some("contents")
+    }
+
     fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
         let head = input.read_at(0, 27)?;
         if !head.starts_with(b"Kaydara FBX Binary  \0") || head.len() < 27 {

@@ -124,6 +124,7 @@ impl Decoder for Packages {
         match format.family {
             _ if [&format::KRA, &format::ORA].contains(&format) => Some("layers"),
             Family::Document => Some("text"),
+            Family::Mesh => Some("contents"),
             _ => None,
         }
     }

@@ -23,6 +23,10 @@ impl Decoder for Usd {
         false
     }
 
+    fn compares(&self, _: &'static Format) -> Option<&'static str> {
+        Some("contents")
+    }
+
     fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
         let bytes = input.read_at(0, READ_MAX)?;
         tell(&bytes, facts);

@@ -56,8 +56,8 @@ fn facts_and_pictures_come_out_of_a_closed_process() {
 
 #[test]
 fn a_size_that_lies_costs_one_picture_and_says_so() {
-    // A PNG file of 100,000 by 100,000 pixels that holds none.
-    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\x01\x86\xa0\0\x01\x86\xa0\x08\x06\0\0\0".to_vec();
+    // A PNG file of 400,000 by 250,000 pixels - a hundred thousand millions of them - that holds none.
+    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\x06\x1a\x80\0\x03\xd0\x90\x08\x06\0\0\0".to_vec();
     png.extend(crc32(&png[12..]).to_be_bytes());
     let path = std::env::temp_dir().join(format!("pent-bomb-{}.png", std::process::id()));
     std::fs::write(&path, png).expect("written");

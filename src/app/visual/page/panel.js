@@ -182,7 +182,7 @@ function refreshPanel() {
     whole && found.sound && sound(found.sound),
     whole && !drawnGlyphs && layers(found),
     whole && !found.lines && text(found.text),
-    whole && found.picture && areas(found.picture),
+    whole && found.picture && !drawnGlyphs && areas(found.picture),
     whole && table('Facts', found.facts),
     whole && table('Metadata', found.fields),
     state.mode === 'all' ? there.states.map((it, number) => caption(it, String(number + 1)))

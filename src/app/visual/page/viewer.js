@@ -1,6 +1,6 @@
 // The stage: two pictures by one transform, in all the ways of comparing.
 import { el, fill, say, calm, data } from './dom.js'
-import { version, byline, percent } from './words.js'
+import { version, byline, percent, hasGlyphs } from './words.js'
 import { state, change, asset, heard, film, foundNow, isLight } from './state.js'
 import { picture, frameOf, exposed, channel, canvas, colour, hex, distance } from './pictures.js'
 import { differ } from './difference.js'
@@ -177,7 +177,8 @@ function accent() {
 function outline(pane) {
   const there = asset();
   const found = foundNow();
-  if (!there || !state.areas || !found || state.layer >= 0 || state.channel !== 'colour') return;
+  // In a specimen all letters behind a wider one stand elsewhere; which glyphs changed is told beside it.
+  if (!there || (there.change && hasGlyphs(there.change)) || !state.areas || !found || state.layer >= 0 || state.channel !== 'colour') return;
   const { s, left, top } = place(pane);
   const factor = held.width / found.width * s;
   context.save();
