@@ -47,7 +47,13 @@ pub(super) fn join<S: ObjectSource<Error = RepoError>>(
             names.1.insert(theirs);
         }
     }
-    keep_smallest(standing, &removed, differences, pending, &mut notes);
+    if !standing.is_empty() && differences.added.is_empty() {
+        // Only now it matters where else ours has assets.
+        for other in others {
+            elsewhere.extend(compare_sides(source, *first, *other, true, &removed)?.only_ours);
+        }
+    }
+    keep_smallest(standing, &mut elsewhere, &removed, differences, pending, &mut notes);
     for (path, _) in &differences.added {
         if let Some(asset) = brought(source, others, path, &elsewhere, &mut notes)? {
             // An asset stands at one path only.
@@ -61,9 +67,11 @@ pub(super) fn join<S: ObjectSource<Error = RepoError>>(
 /// What the first parent has at a path, and all assets that the path is.
 type Standing = (EntryValue, BTreeSet<AssetId>);
 
-/// Lets the smallest asset stay at each path, with the others on record.
+/// Lets the smallest asset stay at each path, with the others on record. One that stands `elsewhere` stays there: an asset
+/// stands at one path only.
 fn keep_smallest(
     standing: BTreeMap<AssetPath, Standing>,
+    elsewhere: &mut HashSet<AssetId>,
     removed: &HashSet<AssetPath>,
     differences: &mut Differences,
     pending: &mut PendingEdits,
@@ -73,11 +81,13 @@ fn keep_smallest(
         return;
     }
     let changed: HashSet<AssetPath> = differences.changed.iter().map(|(path, ..)| path.clone()).collect();
-    for (path, (ours, assets)) in standing {
+    for (path, (ours, mut assets)) in standing {
+        assets.retain(|asset| ours.asset == Some(*asset) || !elsewhere.contains(asset));
         let Some(asset) = note_aliases(&assets, notes).filter(|_| !removed.contains(&path)) else { continue };
         if ours.asset == Some(asset) {
             continue;
         }
+        elsewhere.insert(asset);
         if !changed.contains(&path) {
             differences.described.push((path.clone(), ours));
         }

@@ -40,7 +40,7 @@ pub const TARGETS: &[Target] = &[
         .with_memory(MEMORY),
     Target::new(
         "media: OpenEXR picture",
-        &["media/raster.rs", "media/raster/light.rs"],
+        &["media/raster.rs", "media/raster/scaled.rs", "media/raster/light.rs"],
         || lights(ImageFormat::OpenExr),
         |bytes| draw(bytes, &format::EXR),
     )
