@@ -167,7 +167,9 @@ impl Work {
             // A file may take the place of a folder of which everything was removed.
             let entry = entry_at(&session.view, stands, path).map_err(RepoError::from)?;
             if let Some(Content::Directory { id }) = entry.as_ref().map(|entry| &entry.content) {
-                gone.extend(removed_below(session, *id, path)?.into_iter().map(|edit| (edit.path, edit.value)));
+                gone.extend(
+                    removed_below(session, *id, path)?.into_iter().map(|edit| (edit.path, edit.value)),
+                );
             }
             let found = session.worktree.look(path).ok().flatten();
             let record = session.index.as_ref().map(|index| index.find(path)).transpose()?.flatten();

@@ -24,8 +24,8 @@ use crate::object::tree_walk::tree_order;
 use crate::rules::ignore::IgnoreStack;
 use crate::rules::portable::NameHazard;
 use rayon::prelude::*;
-use std::io;
 use std::collections::HashSet;
+use std::io;
 use std::sync::Mutex;
 
 /// What to compare.
@@ -138,7 +138,8 @@ pub fn scan(input: &ScanInput<'_>, monitor: &dyn Monitor) -> Result<Scan> {
     let moved = PathSet::new(input.moves.iter().map(|(_, to)| to.clone()));
     let moved = (!input.moves.is_empty()).then_some(moved);
     let left = input.moves.iter().map(|(from, _)| from.as_bytes()).collect();
-    let walk = Walk { input, monitor, wanted, moved, left, gathered: Mutex::default(), failure: Mutex::default() };
+    let walk =
+        Walk { input, monitor, wanted, moved, left, gathered: Mutex::default(), failure: Mutex::default() };
     let base = input.index.map(Index::root).transpose()?;
     let top = Visit { path: Vec::new(), base, ignore: input.ignore.clone(), depth: 0 };
     rayon::scope(|scope| walk.visit(top, scope));

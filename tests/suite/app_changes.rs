@@ -864,7 +864,8 @@ fn what_was_moved_by_command_is_the_asset_also_when_a_copy_takes_its_old_place()
     };
     moved("logo.psd", "old/logo.psd");
     // The same file under both names: nothing about it has changed since the commit.
-    std::fs::hard_link(lab.folder.path().join("old/logo.psd"), lab.folder.path().join("logo.psd")).expect("a link");
+    std::fs::hard_link(lab.folder.path().join("old/logo.psd"), lab.folder.path().join("logo.psd"))
+        .expect("a link");
     let told = ["new logo.psd", "moved logo.psd -> old/logo.psd"];
     assert_eq!(lab.changes(), told);
     std::fs::remove_file(lab.folder.path().join("logo.psd")).expect("removed");
@@ -943,8 +944,15 @@ fn what_was_moved_by_command_may_be_moved_on_by_hand() {
     mv::run(&lab.repository, &path("logo.psd"), &path("brand/logo.psd"), &lab.clock, &SilentMonitor)
         .expect("a move");
     let change = meta::Change::Labels { add: vec!["approved".to_owned()], remove: vec![] };
-    meta::change(&lab.repository, &[path("brand/logo.psd")], &[change], &|_| true, &lab.clock, &SilentMonitor)
-        .expect("a label");
+    meta::change(
+        &lab.repository,
+        &[path("brand/logo.psd")],
+        &[change],
+        &|_| true,
+        &lab.clock,
+        &SilentMonitor,
+    )
+    .expect("a label");
     let at = |name: &str| lab.folder.path().join(name);
     std::fs::rename(at("brand/logo.psd"), at("brand/mark.psd")).expect("moved by hand");
     assert_eq!(lab.changes(), ["moved logo.psd -> brand/mark.psd"]);

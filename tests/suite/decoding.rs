@@ -89,7 +89,10 @@ fn large_jpeg_pictures_are_made_small_while_they_are_decoded() {
     let open = || File::open(&path).expect("the picture");
     let small = poor.picture(open(), &format::JPEG, 256).expect("an answer").expect("a picture");
     assert_eq!((small.width, small.height), (256, 171));
-    assert!(poor.picture(open(), &format::JPEG, 6000).is_err(), "the bound is not what it takes to have all of it");
+    assert!(
+        poor.picture(open(), &format::JPEG, 6000).is_err(),
+        "the bound is not what it takes to have all of it"
+    );
 }
 
 /// The checksum of PNG chunks (ISO 3309).

@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn a_large_picture_is_made_small_while_it_is_decoded() {
-        let large = image::RgbImage::from_fn(1600, 1200, |x, y| image::Rgb([(x / 8) as u8, (y / 8) as u8, 90]));
+        let large =
+            image::RgbImage::from_fn(1600, 1200, |x, y| image::Rgb([(x / 8) as u8, (y / 8) as u8, 90]));
         let mut bytes = Vec::new();
         large.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Jpeg).expect("a picture");
         let mut source = Cursor::new(bytes);

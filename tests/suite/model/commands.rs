@@ -120,7 +120,10 @@ impl Story {
             // What `mv` moved has its labels already; what was moved by hand brings them now.
             let is_commanded = pending.moves.get(&path(to)) == Some(&path(from));
             // It may have been moved by command first, and by hand from there.
-            let on = pending.moves.iter().find(|(to, origin)| text(origin) == *from && !seen.contains_key(&text(to)));
+            let on = pending
+                .moves
+                .iter()
+                .find(|(to, origin)| text(origin) == *from && !seen.contains_key(&text(to)));
             let place = on.map_or_else(|| from.clone(), |(to, _)| text(to));
             if let (false, Some(labels)) = (is_commanded, self.now.labels.get(&place)) {
                 moment.labels.insert(to.clone(), joined(self.now.labels.get(to), labels));
