@@ -242,14 +242,14 @@ pub fn finish_interrupted(
     }
     monitor.phase(Phase { name: "Finishing what was cut off", files_total: None, bytes_total: None });
     let back = set_to_bring_back(session, underway.brings_back.as_deref());
-    let mut folders = BTreeSet::new();
     let (targets, beneath) = targets(session, (underway.files, session.base), back.as_ref(), monitor)?;
+    let written = targets.iter().chain(&beneath);
+    let folders: BTreeSet<AssetPath> = written.filter_map(|target| target.path.parent()).collect();
     let task = if underway.is_cleared {
         // The folders that come back may have done so already: then what is below them is like the rest.
         let rest = targets.into_iter().filter(|target| target.content.is_some());
         Task { plan: CheckoutPlan::default(), back, beneath: beneath.into_iter().chain(rest).collect() }
     } else {
-        folders.extend(targets.iter().filter_map(|target| target.path.parent()));
         // What was written before the stop is there already.
         let there: Vec<bool> = targets.par_iter().map(|target| is_there(&session.worktree, target)).collect();
         let open = targets.into_iter().zip(there).filter(|(_, is_there)| !is_there);
