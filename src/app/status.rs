@@ -308,7 +308,7 @@ pub fn run(repository: &Repository, options: &Options, monitor: &dyn Monitor) ->
     let problems = problems_of(&session.view, &status.changes)?;
     let special = special_of(&status.changes);
     let mut changes = lines(&session, &options.paths, status.changes, monitor)?;
-    add_pending(&session, &options.paths, &mut changes)?;
+    changes.sort_unstable_by(|left, right| left.path.cmp(&right.path));
     let is_file = |line: &&ChangeLine| !matches!(line.what, "removed" | "metadata" | "mode");
     let bytes = changes.iter().filter(is_file).map(|line| line.size).sum();
     let at_most = |line: &ChangeLine| match line.what {
@@ -372,8 +372,11 @@ fn lines(
 ) -> Result<Vec<ChangeLine>, AppError> {
     let head = session.head_tree()?;
     if head == session.base {
-        return Ok(changes.into_iter().filter(Change::is_committable).map(ChangeLine::from).collect());
+        let mut lines = changes.into_iter().filter(Change::is_committable).map(ChangeLine::from).collect();
+        add_pending(session, within, &mut lines)?;
+        return Ok(lines);
     }
+    // What waits to be said of an asset is looked at like all else: it may be what the branch says already.
     let (view, pending) = (&session.view, &session.state.pending);
     let overlay = overlay(view, (head, session.base), &changes, pending, monitor)?;
     let measured: HashMap<&AssetPath, Option<u64>> =
@@ -418,6 +421,5 @@ fn add_pending(
             changes.push(ChangeLine::metadata(path, Some(&value)));
         }
     }
-    changes.sort_unstable_by(|left, right| left.path.cmp(&right.path));
     Ok(())
 }

@@ -242,4 +242,41 @@ fn stories_that_went_wrong_once_go_well() {
         Step::Mv { nth: 220, at: 231 },
         Step::Rename { nth: 32, at: 148 },
     ]);
+    // A merge brings a title, and the version without it is restored before anything is decided.
+    tell(&[
+        Step::DraftCreate { name: 2 },
+        Step::Write { at: 232, content: 0 },
+        Step::Write { at: 225, content: 241 },
+        Step::Title { nth: 149, value: Some(1) },
+        Step::CommitPath { at: 145 },
+        Step::Commit,
+        Step::Switch { nth: 18 },
+        Step::Write { at: 215, content: 198 },
+        Step::Commit,
+        Step::Write { at: 216, content: 218 },
+        Step::CommitPath { at: 149 },
+        Step::Write { at: 41, content: 62 },
+        Step::Commit,
+        Step::Write { at: 42, content: 120 },
+        Step::Commit,
+        Step::Merge { nth: 61 },
+        Step::Restore { commit: 110, at: None, exact: false },
+    ]);
+    // Work that waited with a draft collides with what came there, and everything is decided.
+    tell(&[
+        Step::DraftBegin { name: 88 },
+        Step::Write { at: 52, content: 204 },
+        Step::DraftBegin { name: 111 },
+        Step::Commit,
+        Step::Write { at: 159, content: 36 },
+        Step::Undo,
+        Step::Rename { nth: 252, at: 10 },
+        Step::Edit { nth: 210, seed: 158 },
+        Step::Switch { nth: 232 },
+        Step::Restore { commit: 1, at: None, exact: false },
+        Step::Commit,
+        Step::Advance { nth: 207 },
+        Step::Switch { nth: 255 },
+        Step::Resolve { nth: None, decision: Decision::Theirs },
+    ]);
 }

@@ -305,3 +305,28 @@ fn what_a_merge_could_not_write_is_in_its_commit_and_is_told_until_it_is_brought
     finish(&lab);
     assert_eq!(lab.committed("nowhere.bin").and_then(|content| content.file_id()), Some(id));
 }
+
+#[test]
+fn a_label_that_a_merge_brought_and_a_restore_took_away_is_no_change_of_the_branch() {
+    let lab = Lab::new();
+    lab.write("base.txt", "1");
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.switch("x");
+    lab.write("logo.psd", noise(1, 9000));
+    lab.label("logo.psd", "approved");
+    lab.commit("Theirs");
+    lab.switch("main");
+    lab.write("logo.psd", noise(2, 9000));
+    lab.commit("Ours");
+    assert_eq!(lab.merge("x").conflicts.len(), 1);
+    assert_eq!(
+        (lab.labels("logo.psd"), lab.changes()),
+        ("approved".into(), vec!["metadata logo.psd".into()])
+    );
+    lab.restore(Some("main"), &["logo.psd"]);
+    assert_eq!((lab.labels("logo.psd"), lab.changes()), (String::new(), vec![]));
+    lab.resolve(&["logo.psd"], Decision::AsIs);
+    lab.commit("As main had it");
+    assert_eq!((lab.labels("logo.psd"), lab.changes()), (String::new(), vec![]));
+}

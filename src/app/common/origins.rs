@@ -28,7 +28,8 @@ pub fn new_places(
     let Some(index) = session.index.as_ref().filter(|_| !within.is_empty()) else { return Ok(Vec::new()) };
     let mut is_any_gone = false;
     for path in within {
-        is_any_gone = is_any_gone || is_gone_below(session, index, path)?;
+        is_any_gone =
+            is_any_gone || is_gone_below(session, index, path)? || is_gone_above(session, index, path)?;
     }
     // Only then is it worth looking at everything.
     if !is_any_gone {
@@ -40,7 +41,7 @@ pub fn new_places(
     let status = session.status(&[], &probe, Measure::Needed, monitor)?;
     let asked = PathSet::new(within.iter().cloned());
     let went = status.changes.into_iter().filter_map(|change| match &change.what {
-        What::Moved { from, .. } if asked.includes(from) && !asked.includes(&change.path) => {
+        What::Moved { from, .. } if asked.leads_to(from) && !asked.includes(&change.path) => {
             Some(change.path)
         }
         _ => None,
@@ -54,6 +55,18 @@ fn is_gone_below(session: &Session<'_>, index: &Index, path: &AssetPath) -> Resu
         Some(folder) => is_gone_in(session, folder, path),
         None => Ok(index.find(path)?.is_some() && is_gone(session, path)),
     }
+}
+
+/// Whether a path is in a folder that took the place of a committed file.
+fn is_gone_above(session: &Session<'_>, index: &Index, path: &AssetPath) -> Result<bool, AppError> {
+    let mut above = path.parent();
+    while let Some(folder) = above {
+        if index.find(&folder)?.is_some_and(|record| !record.is_directory()) {
+            return Ok(is_gone(session, &folder));
+        }
+        above = folder.parent();
+    }
+    Ok(false)
 }
 
 fn is_gone_in(session: &Session<'_>, folder: Folder<'_>, path: &AssetPath) -> Result<bool, AppError> {

@@ -129,7 +129,8 @@ fn check_space(
 }
 
 /// Adds the other ends of moves of which one end was asked for: one end alone would leave the asset
-/// at both places or at none.
+/// at both places or at none. Who asks for something in a folder asks for the end of the file that
+/// stood in the folder's place, too.
 fn with_other_ends(pending: &PendingEdits, within: &[AssetPath]) -> Vec<AssetPath> {
     let mut all = within.to_vec();
     if within.is_empty() {
@@ -137,7 +138,7 @@ fn with_other_ends(pending: &PendingEdits, within: &[AssetPath]) -> Vec<AssetPat
     }
     let wanted = PathSet::new(within.iter().cloned());
     for (to, from) in &pending.moves {
-        match (wanted.includes(to), wanted.includes(from)) {
+        match (wanted.includes(to), wanted.leads_to(from)) {
             (true, false) => all.push(from.clone()),
             (false, true) => all.push(to.clone()),
             _ => {}

@@ -111,6 +111,8 @@ impl Story {
 
     pub fn resolve(&mut self, nth: Option<u8>, decision: Decision) -> Outcome {
         let state = self.world.view().state().expect("a state");
+        // Work that was carried along is no merge that is to be committed: with its last decision it is over.
+        let is_carried = state.merge.as_ref().is_some_and(|merge| merge.theirs.is_none());
         let waiting = state.merge.map(|merge| merge.conflicts).unwrap_or_default();
         let chosen = nth.and_then(|nth| waiting.get(usize::from(nth) % waiting.len().max(1)));
         let paths: Vec<_> = chosen.iter().map(|conflict| conflict.path.clone()).collect();
@@ -129,9 +131,9 @@ impl Story {
         };
         let mut expected = Expected::of(self.now.clone());
         expected.any_labels = true;
-        expected.moment.undecided = Some(
-            waiting.iter().filter(|other| !decided.contains(other)).map(|other| text(&other.path)).collect(),
-        );
+        let open: Vec<String> =
+            waiting.iter().filter(|other| !decided.contains(other)).map(|other| text(&other.path)).collect();
+        expected.moment.undecided = (!is_carried || !open.is_empty()).then_some(open);
         let seen = self.world.observe().files;
         let at_hand = ids(&seen);
         for conflict in &decided {

@@ -1,0 +1,384 @@
+//! Moves by command and by hand, and labels, which stay with the asset wherever it goes.
+
+use crate::app_flow::{Lab, lines, noise, path};
+use pentimento::app::{merge, meta, mv};
+use pentimento::base::monitor::SilentMonitor;
+use pentimento::base::path::AssetPath;
+use pentimento::object::source::ObjectSource as _;
+use pentimento::object::tree_walk::entry_at;
+use std::fs;
+
+impl Lab {
+    pub fn mv(&self, from: &str, to: &str) -> mv::Report {
+        mv::run(&self.repository, &path(from), &path(to), &self.clock, &SilentMonitor).expect("a move")
+    }
+}
+
+#[test]
+fn a_rename_and_an_edit_at_once_stay_one_asset_when_pent_moves_it() {
+    let lab = Lab::new();
+    lab.write("logo.svg", "one");
+    lab.commit("One");
+    lab.mv("logo.svg", "brand/mark.svg");
+    lab.write("brand/mark.svg", "quite another content");
+    assert_eq!(lab.changes(), ["moved-and-changed logo.svg -> brand/mark.svg"]);
+    lab.commit("Moved and edited");
+    let options = pentimento::app::log::Options { path: Some(path("brand/mark.svg")), ..Default::default() };
+    let log =
+        pentimento::app::log::run(&lab.repository, &options, &lab.clock, &SilentMonitor).expect("a log");
+    let versions: Vec<_> = log.commits.iter().filter_map(|entry| entry.change.as_ref()?.version).collect();
+    assert_eq!(versions, [2, 1]);
+}
+
+#[test]
+fn moving_a_folder_moves_everything_in_it_and_undo_moves_it_back() {
+    let lab = Lab::new();
+    lab.write("a/one.txt", "1");
+    lab.write("a/deep/two.txt", "2");
+    lab.commit("Base");
+    lab.write("a/one.txt", "edited and not committed");
+    let report = lab.mv("a", "b");
+    assert_eq!(report.assets, 2);
+    assert_eq!(
+        lab.changes(),
+        ["moved a/deep/two.txt -> b/deep/two.txt", "moved-and-changed a/one.txt -> b/one.txt"]
+    );
+    lab.undo();
+    assert_eq!(lab.text("a/one.txt").as_deref(), Some("edited and not committed"));
+    assert_eq!(lab.changes(), ["changed a/one.txt"]);
+}
+
+#[test]
+fn labels_cost_bytes_survive_moves_and_are_merged_as_sets() {
+    let lab = Lab::new();
+    lab.write("big.mov", noise(1, 500_000));
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.switch("x");
+    lab.label("big.mov", "approved");
+    assert_eq!(lab.changes(), ["metadata big.mov"]);
+    let report = lab.commit("Label in the draft");
+    assert_eq!((report.bytes, report.counts.described), (0, 1));
+    lab.switch("main");
+    lab.label("big.mov", "spring");
+    lab.commit("Label on main");
+    assert_eq!(lab.merge("x").outcome, merge::Outcome::Merged);
+    assert_eq!(lab.labels("big.mov"), "approved, spring");
+}
+
+#[test]
+fn labels_of_a_moved_asset_are_seen_and_added_to_at_its_new_place() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.commit("Base");
+    lab.label("a.psd", "approved");
+    lab.commit("Approved");
+    lab.mv("a.psd", "b.psd");
+    lab.label("b.psd", "spring");
+    assert_eq!(lab.labels("b.psd"), "approved, spring");
+    lab.commit("Moved");
+    assert_eq!(lab.labels("b.psd"), "approved, spring");
+}
+
+#[test]
+fn a_moved_asset_that_is_restored_to_its_old_place_is_at_home_there_with_its_labels() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.commit("Base");
+    lab.label("a.psd", "approved");
+    lab.commit("Approved");
+    let asset_at = |at: &str| {
+        let view = lab.repository.view().expect("a view");
+        let tree = view.commit(view.head().expect("a head").expect("a commit")).expect("a commit").tree;
+        entry_at(&view, tree, &path(at)).expect("an entry").expect("an entry").asset.expect("an asset")
+    };
+    let asset = asset_at("a.psd");
+    lab.mv("a.psd", "b.psd");
+    lab.restore(Some("@"), &["a.psd"]);
+    let labels = |at: &str| {
+        let line = meta::get(&lab.repository, &[path(at)]).expect("metadata");
+        line.assets[0].fields.values().next().map(|labels| labels.text.clone())
+    };
+    for at in ["a.psd", "b.psd"] {
+        assert_eq!(labels(at).as_deref(), Some("approved"), "{at} as it waits");
+    }
+    assert_eq!(lab.changes(), ["new b.psd"]);
+    lab.commit("Both");
+    for at in ["a.psd", "b.psd"] {
+        assert_eq!(labels(at).as_deref(), Some("approved"), "{at} as it is committed");
+    }
+    assert_eq!(asset_at("a.psd"), asset, "the asset is where it was brought back to");
+    assert_ne!(asset_at("b.psd"), asset);
+}
+
+#[test]
+fn a_label_that_waits_goes_with_an_asset_that_is_moved_by_hand() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.commit("Base");
+    lab.label("a.psd", "approved");
+    fs::rename(lab.at("a.psd"), lab.at("b.psd")).expect("a moved file");
+    lab.commit("Moved");
+    assert_eq!(lab.labels("b.psd"), "approved");
+    assert!(lab.changes().is_empty(), "{:?}", lab.changes());
+}
+
+/// Which assets stand at which paths of the newest commit.
+fn assets(lab: &Lab, paths: &[&str]) -> Vec<Option<pentimento::base::id::AssetId>> {
+    let paths: Vec<AssetPath> = paths.iter().map(|text| path(text)).collect();
+    let report = meta::get(&lab.repository, &paths).expect("metadata");
+    report.assets.into_iter().map(|line| line.asset).collect()
+}
+
+#[test]
+fn a_restored_file_whose_asset_lives_on_elsewhere_begins_an_asset_of_its_own() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.commit("Base");
+    lab.mv("a.psd", "b.psd");
+    lab.commit("Moved");
+    lab.restore(Some("@~1"), &["a.psd"]);
+    lab.commit("Both");
+    let assets = assets(&lab, &["a.psd", "b.psd"]);
+    assert!(assets[0].is_some() && assets[1].is_some() && assets[0] != assets[1], "{assets:?}");
+}
+
+#[test]
+fn a_move_of_which_one_end_is_named_is_committed_whole() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.write("other.txt", "1");
+    lab.commit("Base");
+    let before = assets(&lab, &["a.psd"]);
+    lab.mv("a.psd", "b.psd");
+    lab.write("other.txt", "2");
+    lab.commit_paths("Moved", &["b.psd"]);
+    assert_eq!(lab.changes(), ["changed other.txt"]);
+    assert_eq!(assets(&lab, &["b.psd"]), before);
+}
+
+#[test]
+fn a_move_by_hand_of_which_only_the_old_place_is_named_is_committed_whole() {
+    let lab = Lab::new();
+    lab.write("shots/a.psd", "the first picture");
+    lab.write("shots/b.psd", "the second picture");
+    lab.write("gone.txt", "it goes for good");
+    lab.write("other.txt", "1");
+    lab.commit("Base");
+    let before = assets(&lab, &["shots/a.psd", "shots/b.psd"]);
+    fs::create_dir(lab.at("final")).expect("a folder");
+    fs::rename(lab.at("shots/a.psd"), lab.at("final/cover.psd")).expect("a moved file");
+    lab.write("other.txt", "2");
+    // Just as status shows it.
+    assert_eq!(lab.changes(), ["moved shots/a.psd -> final/cover.psd", "changed other.txt"]);
+    let report = lab.commit_paths("By its old name", &["shots/a.psd"]);
+    assert_eq!(lines(&report.changes), ["moved shots/a.psd -> final/cover.psd"]);
+    assert_eq!(lab.changes(), ["changed other.txt"]);
+    assert_eq!(assets(&lab, &["final/cover.psd"]), before[..1]);
+    // A folder that was named has one that went elsewhere, and one that is gone is only gone.
+    fs::rename(lab.at("shots/b.psd"), lab.at("final/back.psd")).expect("a moved file");
+    let report = lab.commit_paths("By its old folder", &["shots"]);
+    assert_eq!(lines(&report.changes), ["moved shots/b.psd -> final/back.psd"]);
+    assert_eq!(assets(&lab, &["final/back.psd"]), before[1..]);
+    fs::remove_file(lab.at("gone.txt")).expect("a removed file");
+    let report = lab.commit_paths("Gone", &["gone.txt"]);
+    assert_eq!(lines(&report.changes), ["removed gone.txt"]);
+    assert_eq!(lab.changes(), ["changed other.txt"]);
+}
+
+#[test]
+fn a_file_that_made_room_for_a_folder_is_committed_whole_with_what_is_in_the_folder() {
+    let lab = Lab::new();
+    lab.write("logo", "the mark");
+    lab.write("other.txt", "1");
+    lab.commit("Base");
+    lab.label("logo", "approved");
+    lab.commit("Approved");
+    let before = assets(&lab, &["logo"]);
+    // By command, then by hand: it is one asset either way, and what else is in the folder was not asked for.
+    for (to, by_command) in [("mark.svg", true), ("brand.svg", false)] {
+        if by_command {
+            lab.mv("logo", to);
+        } else {
+            fs::rename(lab.at("logo"), lab.at(to)).expect("moved by hand");
+        }
+        lab.write("logo/wide.svg", format!("wide, beside {to}"));
+        lab.write("logo/small.svg", format!("small, beside {to}"));
+        let report = lab.commit_paths("The folder", &["logo/wide.svg"]);
+        let mut told = lines(&report.changes);
+        told.sort();
+        assert_eq!(told, [format!("moved logo -> {to}"), "new logo/wide.svg".to_owned()]);
+        assert_eq!(lab.changes(), ["new logo/small.svg"]);
+        assert_eq!((assets(&lab, &[to]), lab.labels(to)), (before.clone(), "approved".to_owned()));
+        fs::remove_dir_all(lab.at("logo")).expect("a removed folder");
+        lab.mv(to, "logo");
+        lab.commit("Back");
+    }
+}
+
+#[test]
+fn only_what_stands_there_moves() {
+    let lab = Lab::new();
+    lab.write("a/x.txt", "1");
+    lab.commit("A folder");
+    fs::remove_dir_all(lab.at("a")).expect("a removed folder");
+    lab.write("a", "a file in its place");
+    lab.mv("a", "b");
+    lab.commit_paths("The file", &["b"]);
+    assert_eq!(lab.changes(), ["removed a/x.txt"]);
+}
+
+#[test]
+fn an_asset_moved_over_a_removed_one_brings_its_own_metadata() {
+    let lab = Lab::new();
+    lab.write("a.psd", "1");
+    lab.write("b.psd", "2");
+    lab.commit("Base");
+    lab.label("b.psd", "old");
+    lab.commit("Labelled");
+    let asset = |at: &str| meta::get(&lab.repository, &[path(at)]).expect("metadata").assets[0].asset;
+    let moved = asset("a.psd");
+    fs::remove_file(lab.at("b.psd")).expect("a removed file");
+    lab.mv("a.psd", "b.psd");
+    lab.commit("Moved over");
+    let line = meta::get(&lab.repository, &[path("b.psd")]).expect("metadata");
+    assert_eq!(asset("b.psd"), moved);
+    assert!(line.assets[0].fields.is_empty(), "{:?}", line.assets[0].fields);
+}
+
+#[test]
+fn the_repository_itself_is_never_moved_and_a_name_may_change_its_case() {
+    let lab = Lab::new();
+    lab.write("a.txt", "1");
+    lab.commit("Base");
+    let mv = |from: &str, to: &str| {
+        mv::run(&lab.repository, &path(from), &path(to), &lab.clock, &SilentMonitor).map(|report| report.to)
+    };
+    for from in [".pent", ".pent/config.toml", ".PENT"] {
+        mv(from, "elsewhere").expect_err("a refusal");
+    }
+    assert!(lab.at(".pent").is_dir() && !lab.at("elsewhere").exists());
+    assert_eq!(mv("a.txt", "A.txt").expect("a move"), path("A.txt"));
+    assert_eq!(lab.text("A.txt").as_deref(), Some("1"));
+    assert_eq!(lab.changes(), ["moved a.txt -> A.txt"]);
+    // Where case counts, the other name is another file, and is not replaced.
+    lab.write("a.txt", "another");
+    if lab.text("A.txt").as_deref() == Some("1") {
+        mv("A.txt", "a.txt").expect_err("a refusal");
+        assert_eq!(lab.text("A.txt").as_deref(), Some("1"));
+        assert_eq!(lab.text("a.txt").as_deref(), Some("another"));
+    }
+}
+
+#[test]
+fn what_was_moved_by_command_is_the_asset_whatever_takes_its_old_place() {
+    let lab = Lab::new();
+    lab.write("logo.psd", noise(1, 5_000));
+    lab.commit("One");
+    lab.label("logo.psd", "approved");
+    lab.commit("Labelled");
+    lab.mv("logo.psd", "old/logo.psd");
+    lab.write("logo.psd", noise(2, 5_000));
+    assert_eq!(lab.changes(), ["new logo.psd", "moved logo.psd -> old/logo.psd"]);
+    lab.label("logo.psd", "draft");
+    lab.commit("A new one in its place");
+    assert!(lab.changes().is_empty());
+    let report = meta::get(&lab.repository, &[path("logo.psd"), path("old/logo.psd")]).expect("metadata");
+    let fields = report.assets.iter().flat_map(|line| line.fields.values());
+    let labels: Vec<&str> = fields.map(|field| field.text.as_str()).collect();
+    assert_eq!(labels, ["draft", "approved"]);
+    lab.undo();
+    assert_eq!(lab.changes(), ["new logo.psd", "moved logo.psd -> old/logo.psd"]);
+}
+
+#[test]
+fn what_was_moved_by_command_is_the_asset_also_when_a_copy_takes_its_old_place() {
+    let lab = Lab::new();
+    let bytes = noise(1, 5_000);
+    lab.write("logo.psd", &bytes);
+    lab.commit("One");
+    lab.label("logo.psd", "approved");
+    lab.commit("Labelled");
+    let moved = |from: &str, to: &str| {
+        mv::run(&lab.repository, &path(from), &path(to), &lab.clock, &SilentMonitor).expect("a move");
+    };
+    moved("logo.psd", "old/logo.psd");
+    // The same file under both names: nothing about it has changed since the commit.
+    std::fs::hard_link(lab.folder.path().join("old/logo.psd"), lab.folder.path().join("logo.psd"))
+        .expect("a link");
+    let told = ["new logo.psd", "moved logo.psd -> old/logo.psd"];
+    assert_eq!(lab.changes(), told);
+    std::fs::remove_file(lab.folder.path().join("logo.psd")).expect("removed");
+    lab.write("logo.psd", &bytes);
+    assert_eq!(lab.changes(), told);
+    lab.commit("A copy in its place");
+    assert!(lab.changes().is_empty());
+    let report = meta::get(&lab.repository, &[path("logo.psd"), path("old/logo.psd")]).expect("metadata");
+    let labels: Vec<usize> = report.assets.iter().map(|line| line.fields.len()).collect();
+    assert_eq!(labels, [0, 1], "the copy is an asset of its own");
+    lab.undo();
+    assert_eq!(lab.changes(), told);
+    // Without the moved file, what stands in its old place is the asset that it was.
+    std::fs::remove_file(lab.folder.path().join("old/logo.psd")).expect("removed");
+    assert!(lab.changes().is_empty());
+}
+
+#[test]
+fn labels_of_a_file_that_was_moved_by_hand_join_those_of_its_new_place() {
+    let lab = Lab::new();
+    let rename = |from: &str, to: &str| fs::rename(lab.at(from), lab.at(to)).expect("moved by hand");
+    let labels = |name: &str| -> Vec<String> {
+        let report = meta::get(&lab.repository, &[path(name)]).expect("metadata");
+        report.assets.iter().flat_map(|line| line.fields.values()).map(|field| field.text.clone()).collect()
+    };
+    lab.write("a.psd", noise(1, 5_000));
+    lab.commit("One");
+    lab.label("a.psd", "approved");
+    lab.commit("Approved");
+    rename("a.psd", "b.psd");
+    lab.label("b.psd", "spring");
+    lab.commit("What is committed of it");
+    assert_eq!(labels("b.psd"), ["approved, spring"]);
+    lab.label("b.psd", "web");
+    rename("b.psd", "c.psd");
+    lab.label("c.psd", "print");
+    lab.commit("What waits to be committed of it");
+    assert_eq!(labels("c.psd"), ["approved, print, spring, web"]);
+}
+
+#[test]
+fn what_was_moved_by_command_may_be_moved_on_by_hand() {
+    let lab = Lab::new();
+    lab.write("logo.psd", noise(1, 5_000));
+    lab.commit("One");
+    lab.mv("logo.psd", "brand/logo.psd");
+    lab.label("brand/logo.psd", "approved");
+    let at = |name: &str| lab.folder.path().join(name);
+    std::fs::rename(at("brand/logo.psd"), at("brand/mark.psd")).expect("moved by hand");
+    assert_eq!(lab.changes(), ["moved logo.psd -> brand/mark.psd"]);
+    lab.commit("Where it is now");
+    assert!(lab.changes().is_empty());
+    let report = meta::get(&lab.repository, &[path("brand/mark.psd")]).expect("metadata");
+    let labels: Vec<&str> =
+        report.assets.iter().flat_map(|line| line.fields.values()).map(|field| field.text.as_str()).collect();
+    assert_eq!(labels, ["approved"], "what was said of it on the way is said of it still");
+}
+
+#[test]
+fn what_was_moved_by_command_is_kept_whatever_rules_say_of_its_new_name() {
+    let lab = Lab::new();
+    lab.write(".pentignore", "*.tmp\ncache/\n");
+    lab.write("a.psd", "one");
+    lab.write("b.psd", "two");
+    lab.write("cache/other", "never asked for");
+    lab.commit("One");
+    for (from, to) in [("a.psd", "a.tmp"), ("b.psd", "cache/b.psd")] {
+        mv::run(&lab.repository, &path(from), &path(to), &lab.clock, &SilentMonitor).expect("a move");
+    }
+    let moved = ["moved a.psd -> a.tmp", "moved b.psd -> cache/b.psd"];
+    assert_eq!(lab.changes(), moved);
+    lab.commit("Two");
+    assert!(lab.changes().is_empty());
+    lab.undo();
+    assert_eq!(lab.changes(), moved);
+}
