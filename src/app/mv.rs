@@ -5,6 +5,7 @@ use crate::app::common::renaming::{announce_renaming, is_recased, is_same_file, 
 use crate::app::common::session::Session;
 use crate::app::common::underway::finish_interrupted;
 use crate::app::error::AppError;
+use crate::base::id::MetadataId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::base::time::Clock;
@@ -126,6 +127,7 @@ fn follow(
             }
         }
     }
+    keep_said(session, before, after, &moved)?;
     let mut tracked = Vec::new();
     if let Some(index) = &session.index {
         collect(index, from, &mut tracked)?;
@@ -150,6 +152,28 @@ fn follow(
         after.assets.remove(&path);
     }
     Ok(count)
+}
+
+/// Says outright what is said of restored assets that were moved to where the commit has another one: its labels are
+/// not theirs.
+fn keep_said(
+    session: &Session<'_>,
+    before: &PendingEdits,
+    after: &mut PendingEdits,
+    moved: &dyn Fn(&AssetPath) -> Option<AssetPath>,
+) -> Result<(), AppError> {
+    for path in before.assets.keys().filter(|path| !before.metadata.contains_key(*path)) {
+        let Some(target) = moved(path).filter(|target| !after.moves.contains_key(target)) else { continue };
+        let said_at = |path: &AssetPath| -> Result<Option<MetadataId>, AppError> {
+            let is_away = before.moves.values().any(|left| left == path);
+            Ok(session.base_entry(path)?.filter(|_| !is_away).and_then(|entry| entry.metadata))
+        };
+        let said = said_at(path)?;
+        if !before.metadata.contains_key(&target) && said != said_at(&target)? {
+            after.metadata.insert(target, said);
+        }
+    }
+    Ok(())
 }
 
 fn rebase(folder: &AssetPath, below: &AssetPath) -> Option<AssetPath> {

@@ -404,6 +404,9 @@ fn add_pending(
     let asked = PathSet::new(within.iter().cloned());
     let mut lines = HashMap::new();
     if !pending.metadata.is_empty() {
+        // What waits to be said of the old place of a moved asset goes with it, unless something else stands there.
+        let left = |(at, line): (usize, &ChangeLine)| Some((line.from.clone()?, at));
+        lines.extend(changes.iter().enumerate().filter_map(left));
         lines.extend(changes.iter().enumerate().rev().map(|(at, line)| (line.path.clone(), at)));
     }
     for path in pending.metadata.keys().filter(|path| asked.includes(path)) {

@@ -18,13 +18,14 @@ use super::root::Worktree;
 use super::scan::{Found, Scan, ScanInput, ScanItem, scan};
 use super::seen::{Seen, SeenFile, write_seen};
 use super::stat::Node;
+use crate::base::id::AssetId;
 use crate::base::monitor::Monitor;
 use crate::base::path::AssetPath;
 use crate::object::tree::TreeNode;
 use crate::object::tree_walk::tree_order;
 use crate::rules::ignore::IgnoreStack;
 use read::{Answer, Reader, Reading};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// How much is read.
@@ -55,6 +56,8 @@ pub struct StatusInput<'a, P> {
     pub within: &'a [AssetPath],
     /// Moves that the user made by command, from and to; they hold whatever the content.
     pub moves: &'a [(AssetPath, AssetPath)],
+    /// Which assets new files were said to be; no other asset is taken to have moved there.
+    pub claims: &'a BTreeMap<AssetPath, AssetId>,
     /// Whether what stands at a path, or that nothing does, is only what a command left there that could
     /// not bring the path to its state.
     pub is_unwritten: &'a dyn Fn(&AssetPath, Option<&Node>) -> bool,
@@ -112,7 +115,7 @@ pub fn status<P: ContentProbe>(input: &StatusInput<'_, P>, monitor: &dyn Monitor
         // Where nothing can be written, the next status reads again what this one read.
         let _ = write_seen(&seen_path, base, remembered);
     }
-    let unmoved = moves::find_moves(&mut status.changes, input.moves, &standing);
+    let unmoved = moves::find_moves(&mut status.changes, input.moves, input.claims, &standing);
     status.take_unchanged(unmoved);
     status.measured = everything;
     Ok(status)

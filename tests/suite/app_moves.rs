@@ -382,3 +382,88 @@ fn what_was_moved_by_command_is_kept_whatever_rules_say_of_its_new_name() {
     lab.undo();
     assert_eq!(lab.changes(), moved);
 }
+
+#[test]
+fn what_is_said_of_a_file_in_the_old_place_of_a_moved_asset_is_not_said_of_that_asset() {
+    let lab = Lab::new();
+    lab.write("logo.psd", noise(1, 5_000));
+    lab.commit("One");
+    lab.mv("logo.psd", "mark.psd");
+    lab.write("logo.psd", noise(2, 5_000));
+    lab.label("logo.psd", "sketch");
+    fs::rename(lab.at("logo.psd"), lab.at("sketch.psd")).expect("moved by hand");
+    lab.commit("Moved");
+    assert_eq!(lab.labels("mark.psd"), "");
+}
+
+#[test]
+fn a_moved_asset_is_where_it_was_moved_also_when_an_older_place_of_it_is_restored() {
+    let lab = Lab::new();
+    lab.write("first.psd", noise(1, 5_000));
+    lab.commit("One");
+    lab.mv("first.psd", "second.psd");
+    lab.label("second.psd", "approved");
+    lab.commit("Two");
+    let before = assets(&lab, &["second.psd"]);
+    lab.mv("second.psd", "third.psd");
+    lab.restore(Some("@~1"), &["first.psd"]);
+    assert_eq!((lab.labels("first.psd"), lab.labels("third.psd")), (String::new(), "approved".to_owned()));
+    lab.commit("Both");
+    assert_eq!((lab.labels("first.psd"), lab.labels("third.psd")), (String::new(), "approved".to_owned()));
+    let after = assets(&lab, &["third.psd", "first.psd"]);
+    assert_eq!(after[..1], before);
+    assert_ne!(after[1], before[0]);
+}
+
+#[test]
+fn a_restored_asset_takes_neither_the_labels_of_its_place_nor_the_name_of_another() {
+    let lab = Lab::new();
+    lab.write("poster.psd", noise(1, 5_000));
+    lab.commit("One");
+    fs::remove_file(lab.at("poster.psd")).expect("removed");
+    lab.write("logo.psd", noise(2, 5_000));
+    lab.label("logo.psd", "approved");
+    lab.commit("Two");
+    let before = assets(&lab, &["logo.psd"]);
+    // The logo is elsewhere, and the poster takes its place.
+    fs::rename(lab.at("logo.psd"), lab.at("mark.psd")).expect("moved by hand");
+    lab.restore(Some("@~1"), &["poster.psd"]);
+    lab.mv("poster.psd", "logo.psd");
+    assert_eq!(lab.labels("logo.psd"), "");
+    // And is gone again: the logo is still the logo.
+    fs::remove_file(lab.at("logo.psd")).expect("removed");
+    assert_eq!(lab.changes(), ["moved logo.psd -> mark.psd"]);
+    lab.commit("Three");
+    assert_eq!((assets(&lab, &["mark.psd"]), lab.labels("mark.psd")), (before, "approved".to_owned()));
+}
+
+#[test]
+fn a_restored_file_is_itself_and_not_one_of_the_same_bytes_that_is_gone() {
+    let lab = Lab::new();
+    lab.write("final/a.psd", noise(1, 5_000));
+    lab.commit("One");
+    fs::remove_dir_all(lab.at("final")).expect("removed");
+    lab.commit("Two");
+    lab.write("copy.psd", noise(1, 5_000));
+    lab.label("copy.psd", "approved");
+    lab.commit("Three");
+    fs::remove_file(lab.at("copy.psd")).expect("removed");
+    lab.restore(Some("@~2"), &["final/a.psd"]);
+    assert_eq!(lab.changes(), ["removed copy.psd", "new final/a.psd"]);
+    lab.commit("Four");
+    assert_eq!(lab.labels("final/a.psd"), "");
+}
+
+#[test]
+fn what_was_said_of_a_new_file_is_forgotten_with_it_when_a_folder_takes_its_place() {
+    let lab = Lab::new();
+    lab.write("base.txt", "1");
+    lab.commit("Base");
+    lab.write("logo", "not committed yet");
+    lab.label("logo", "sketch");
+    fs::rename(lab.at("logo"), lab.at("sketch")).expect("moved by hand");
+    lab.write("logo/wide.svg", "wide");
+    lab.commit_paths("The folder", &["logo/wide.svg"]);
+    let pending = lab.repository.view().expect("a view").state().expect("a state").pending;
+    assert!(pending.is_empty(), "{pending:?}");
+}

@@ -7,6 +7,7 @@ use pentimento::rules::ignore::IgnoreStack;
 use pentimento::worktree::checkout::Failure;
 use pentimento::worktree::probe::{ContentProbe, HashProbe, ProbeError, Probed};
 use pentimento::worktree::status::{Measure, StatusInput, What, status};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
@@ -243,6 +244,7 @@ fn a_file_that_grows_whenever_it_is_read_is_told_as_busy_and_not_remembered() {
         ignore: &IgnoreStack::none(),
         within: &[],
         moves: &[],
+        claims: &BTreeMap::new(),
         is_unwritten: &|_, _| false,
         probe: &Meddler(&studio),
         measure: Measure::All,

@@ -175,6 +175,7 @@ impl Studio {
             ignore: &IgnoreStack::new(b""),
             within: &[],
             moves: &self.moves,
+            claims: &BTreeMap::new(),
             is_unwritten: &|_, _| false,
             probe: &HashProbe,
             measure,

@@ -2,7 +2,8 @@
 //!
 //! A pending edit may say that a path continues an asset which by now stands elsewhere: a restored
 //! file whose asset lives on under another name, or both ends of a move that were kept. Then the
-//! path that has the asset in the commit keeps it, and the other begins an asset of its own.
+//! path that has the asset in the commit keeps it, else the one to which it was moved by command, and the other
+//! begins an asset of its own.
 
 use crate::app::error::AppError;
 use crate::base::id::AssetId;
@@ -12,11 +13,13 @@ use crate::worktree::index::{Folder, Index};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Drops the claims that cannot hold: of paths that do not change, of assets that stand elsewhere and
-/// stay there, and all but the first of several claims to one asset.
+/// stay there, and all but the first of several claims to one asset: of one that was moved by command, by `moves`,
+/// the first is where it was moved.
 pub fn settle_claims(
     index: Option<&Index>,
     differences: &Differences,
     claims: &mut BTreeMap<AssetPath, AssetId>,
+    moves: &BTreeMap<AssetPath, AssetPath>,
 ) -> Result<(), AppError> {
     if claims.is_empty() {
         return Ok(());
@@ -29,7 +32,7 @@ pub fn settle_claims(
     claims.retain(|path, _| concerned.contains(path));
     let removed: HashSet<&AssetPath> = differences.removed.iter().map(|(path, _)| path).collect();
     // A claim that falls gives its path the old asset back, which may be what another one claims.
-    while let Some(path) = untenable(claims, &standing, &removed) {
+    while let Some(path) = untenable(claims, moves, &standing, &removed) {
         claims.remove(&path);
     }
     Ok(())
@@ -37,11 +40,13 @@ pub fn settle_claims(
 
 fn untenable(
     claims: &BTreeMap<AssetPath, AssetId>,
+    moves: &BTreeMap<AssetPath, AssetPath>,
     standing: &HashMap<AssetId, AssetPath>,
     removed: &HashSet<&AssetPath>,
 ) -> Option<AssetPath> {
     let mut taken = HashSet::new();
-    for (path, asset) in claims {
+    let (moved, others): (Vec<_>, Vec<_>) = claims.iter().partition(|(path, _)| moves.contains_key(*path));
+    for (path, asset) in moved.into_iter().chain(others) {
         let stays_elsewhere = standing.get(asset).is_some_and(|at| {
             at != path && !removed.contains(at) && claims.get(at).is_none_or(|other| other == asset)
         });

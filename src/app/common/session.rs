@@ -220,6 +220,7 @@ impl<'a> Session<'a> {
             ignore: &self.ignore,
             within,
             moves: &moves,
+            claims: &self.state.pending.assets,
             is_unwritten: &|path, node| {
                 let left = self.state.unwritten.get(path);
                 left.is_some_and(|left| unwritten::still_is(*left, node))

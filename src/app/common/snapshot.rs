@@ -88,16 +88,11 @@ pub fn take(
     let bytes_stored = staged.totals().stored_bytes;
     let (mut pending, mut still_pending) = split_pending(&session.state.pending, within);
     let Status { changes, refreshed, .. } = status;
-    // A file that made room for a folder that was asked for: nothing waits to be said of it any more.
-    for change in changes.iter().filter(|change| change.what == What::Removed) {
-        still_pending.metadata.remove(&change.path);
-        still_pending.assets.remove(&change.path);
-        still_pending.moves.remove(&change.path);
-    }
+    forget_replaced(session, within, &changes, &mut still_pending);
     keep_waiting(session, &changes, &mut pending, &mut still_pending)?;
     let Sorted { differences, mut pending, joined } = differences(session, &changes, pending)?;
     keep_joined(session, &joined)?;
-    settle_claims(session.index.as_ref(), &differences, &mut pending.assets)?;
+    settle_claims(session.index.as_ref(), &differences, &mut pending.assets, &pending.moves)?;
     let sources = copy_sources(session, &differences)?;
     let assignment = assign(parents, differences, &pending, &sources);
     Ok(Snapshot { assignment, staged, refreshed, changes, bytes_stored, still_pending })
@@ -145,6 +140,34 @@ fn with_other_ends(pending: &PendingEdits, within: &[AssetPath]) -> Vec<AssetPat
         }
     }
     all
+}
+
+/// Forgets what waits to be said of files that made room for a folder in which something was asked for.
+fn forget_replaced(
+    session: &Session<'_>,
+    within: &[AssetPath],
+    changes: &[Change],
+    still_pending: &mut PendingEdits,
+) {
+    let mut replaced: Vec<AssetPath> = changes
+        .iter()
+        .filter(|change| change.what == What::Removed)
+        .map(|change| change.path.clone())
+        .collect();
+    // No commit ever had these; what was moved there by command and is elsewhere by now takes along what was said.
+    let asked = PathSet::new(within.iter().cloned());
+    let above = still_pending.metadata.keys().filter(|path| !asked.is_everything() && asked.leads_to(path));
+    let is_folder = |path: &&AssetPath| {
+        let stands = session.worktree.look(path).ok().flatten();
+        stands.is_some_and(|node| node.kind == NodeKind::Directory)
+    };
+    let above = above.filter(|path| !still_pending.moves.contains_key(*path));
+    replaced.extend(above.filter(is_folder).cloned());
+    for path in replaced {
+        still_pending.metadata.remove(&path);
+        still_pending.assets.remove(&path);
+        still_pending.moves.remove(&path);
+    }
 }
 
 /// The entries of a map whose path is to be kept.
@@ -265,6 +288,7 @@ fn differences(
     let mut touched: HashSet<&AssetPath> = HashSet::new();
     let taken = taken_old_places(changes);
     let moved_on = moved_on(session, changes, &pending)?;
+    let moved_away: HashSet<&AssetPath> = session.state.pending.moves.values().collect();
     for change in changes.iter().filter(|change| change.is_committable()) {
         if any_described {
             touched.insert(&change.path);
@@ -275,7 +299,12 @@ fn differences(
             (What::Moved { from, .. }, Some(base), Some(content)) => {
                 touched.insert(from);
                 // What waits to be said of the old place is said of what stands there now, if anything.
-                let at_from = Some(from).filter(|from| !taken.contains(from));
+                let at_from = Some(from).filter(|from| {
+                    // Nor where it was said of what came there after the asset was moved away by command.
+                    let is_of_another = moved_away.contains(*from)
+                        || pending.assets.get(*from).is_some_and(|said| Some(*said) != base.asset);
+                    !taken.contains(from) && !is_of_another
+                });
                 let places = moved_on.get(from).into_iter().chain(at_from);
                 if session.state.pending.moves.get(&change.path) != Some(from) {
                     let waiting = places.clone().find_map(|place| pending.metadata.get(place).copied());

@@ -2,26 +2,28 @@
 
 use super::model::{Change, What, size_of};
 use crate::base::candidates::{Candidates, Likeness};
-use crate::base::id::FileId;
+use crate::base::id::{AssetId, FileId};
 use crate::base::path::AssetPath;
 use crate::object::tree::Content;
 use crate::worktree::stat::NodeKind;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Turns pairs of removed and new into moved: first those that the user made by command, then those
 /// with the same content. Where something else stands by now in the old place of a move by command, that is
 /// new: the asset is where it was moved. Among several candidates the one with the same name wins, then the one in
-/// the same folder, then the first. Empty files are too alike to tell.
+/// the same folder, then the first. Empty files are too alike to tell. A file that was said to be some asset, by `claims`,
+/// is no other one.
 ///
 /// What is at the positions `standing` looks as committed. It is new, too, where an asset was moved away from there; the
 /// others are taken out and returned.
 pub fn find_moves(
     changes: &mut Vec<Change>,
     commanded: &[(AssetPath, AssetPath)],
+    claims: &BTreeMap<AssetPath, AssetId>,
     standing: &HashSet<usize>,
 ) -> Vec<Change> {
     let mut pairs = by_command(changes, commanded);
-    let moved = same_content(changes, &pairs);
+    let moved = same_content(changes, &pairs, claims);
     pairs.extend(moved);
     let unmoved: HashSet<usize> = {
         let left: HashSet<usize> = pairs.iter().map(|(from, _)| *from).collect();
@@ -84,7 +86,11 @@ fn is_in_place_of(change: &Change) -> bool {
 }
 
 /// Pairs of removed and new with the same content.
-fn same_content(changes: &[Change], taken: &[(usize, usize)]) -> Vec<(usize, usize)> {
+fn same_content(
+    changes: &[Change],
+    taken: &[(usize, usize)],
+    claims: &BTreeMap<AssetPath, AssetId>,
+) -> Vec<(usize, usize)> {
     let mut removed: Candidates<(FileId, bool)> = Candidates::default();
     let gone: HashSet<usize> = taken.iter().map(|(from, _)| *from).collect();
     let mut found: HashSet<usize> = taken.iter().map(|(_, to)| *to).collect();
@@ -101,13 +107,17 @@ fn same_content(changes: &[Change], taken: &[(usize, usize)]) -> Vec<(usize, usi
         return Vec::new();
     }
     let mut pairs = Vec::new();
-    let path_of = |at: usize| Some(&changes[at].path);
     for likeness in [Likeness::Name, Likeness::Folder, Likeness::Any] {
         for (at, change) in changes.iter().enumerate() {
             let (What::New, false, Some(id)) = (&change.what, found.contains(&at), change.file_id) else {
                 continue;
             };
             let is_link = change.node.is_some_and(|node| node.kind == NodeKind::Symlink);
+            let claimed = claims.get(&change.path);
+            let path_of = |at: usize| {
+                let asset = changes[at].base.as_ref().and_then(|base| base.asset);
+                claimed.is_none_or(|claimed| asset == Some(*claimed)).then_some(&changes[at].path)
+            };
             if let Some(from) = removed.take(&(id, is_link), &change.path, likeness, &path_of) {
                 pairs.push((from, at));
                 found.insert(at);

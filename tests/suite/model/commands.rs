@@ -149,6 +149,7 @@ impl Story {
 
     fn mv(&mut self, from: Option<String>, to: &str) -> Outcome {
         let Some(from) = from else { return Ok(Expected::of(self.now.clone())) };
+        let waits = self.world.view().state().expect("a state").pending.metadata;
         let lab = &self.world.lab;
         let report = match mv::run(&lab.repository, &path(&from), &path(to), &lab.clock, &SilentMonitor) {
             Err(error @ AppError::PathTaken { .. }) => return Err(error),
@@ -174,6 +175,14 @@ impl Story {
                     Some(old) => moment.labels.insert(path.clone(), old.clone()),
                     None => moment.labels.remove(path),
                 };
+            }
+        }
+        // What comes there has its own labels, if any, and what waits to be said of its new place, not what the commit
+        // has there.
+        for path_before in self.now.files.keys().filter(|path| is_within(path, &from)) {
+            let target = format!("{to}{}", &path_before[from.len()..]);
+            if !waits.contains_key(&path(&target)) {
+                moment.labels.remove(&target);
             }
         }
         for (path, labels) in &self.now.labels {
@@ -359,6 +368,7 @@ impl Story {
             exact,
             ..restore::Options::default()
         };
+        let moves = self.world.view().state().expect("a state").pending.moves;
         let lab = &self.world.lab;
         let report = match restore::run(&lab.repository, &options, &lab.clock, &SilentMonitor) {
             Err(error @ AppError::NotInRevision { .. }) => return refused_if(wanted.is_empty(), error),
@@ -379,6 +389,14 @@ impl Story {
         for path in wanted.keys() {
             moment.labels.remove(path);
             moment.labels.extend(labels.get(path).map(|labels| (path.clone(), labels.clone())));
+        }
+        // A move that this has ended leaves nothing in its old place but what is committed there.
+        let still = self.world.view().state().expect("a state").pending.moves;
+        let committed = self.now.head().map(|id| self.world.labels_of(id)).unwrap_or_default();
+        for from in moves.iter().filter(|(to, _)| !still.contains_key(*to)).map(|(_, from)| text(from)) {
+            if let (false, Some(labels)) = (moment.files.contains_key(&from), committed.get(&from)) {
+                moment.labels.insert(from, labels.clone());
+            }
         }
         let touched = wanted.into_keys().chain(gone).collect();
         // What a merge brought has labels that the branch does not know of.

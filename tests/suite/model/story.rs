@@ -122,7 +122,8 @@ impl Story {
         }
         let seen = self.world.observe();
         let wrong = self.now.differences(&seen);
-        assert!(wrong.is_empty(), "after {step:?}: {wrong:#?}");
+        let waits = self.world.view().state().expect("a state").pending;
+        assert!(wrong.is_empty(), "after {step:?}: {wrong:#?} while {waits:?} waits");
         self.world.check_status(&self.now);
         self
     }
