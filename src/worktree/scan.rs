@@ -24,8 +24,9 @@ use crate::object::tree_walk::tree_order;
 use crate::rules::ignore::IgnoreStack;
 use crate::rules::portable::NameHazard;
 use rayon::prelude::*;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
+use std::ops::Bound;
 use std::sync::Mutex;
 
 /// What to compare.
@@ -135,8 +136,7 @@ pub struct Scan {
 /// build it anew), or when the user asked to stop.
 pub fn scan(input: &ScanInput<'_>, monitor: &dyn Monitor) -> Result<Scan> {
     let wanted = PathSet::new(input.within.iter().cloned());
-    let moved = PathSet::new(input.moves.iter().map(|(_, to)| to.clone()));
-    let moved = (!input.moves.is_empty()).then_some(moved);
+    let moved = input.moves.iter().map(|(_, to)| to.as_bytes()).collect();
     let left = input.moves.iter().map(|(from, _)| from.as_bytes()).collect();
     let walk =
         Walk { input, monitor, wanted, moved, left, gathered: Mutex::default(), failure: Mutex::default() };
@@ -165,8 +165,8 @@ struct Walk<'a, 'm> {
     monitor: &'m dyn Monitor,
     /// What was asked for.
     wanted: PathSet,
-    /// Where moved files and folders stand that are not committed there, when there are any.
-    moved: Option<PathSet>,
+    /// Where moved files stand that are not committed there.
+    moved: BTreeSet<&'a [u8]>,
     /// Where moved files stood.
     left: HashSet<&'a [u8]>,
     gathered: Mutex<Gathered>,
@@ -259,9 +259,15 @@ impl Walk<'_, '_> {
 
     /// Whether a path, or for a folder anything below it, was moved there and is not committed yet.
     fn is_moved(&self, path: &[u8], is_dir: bool) -> bool {
-        self.moved
-            .as_ref()
-            .is_some_and(|moved| if is_dir { moved.leads_to_bytes(path) } else { moved.includes_bytes(path) })
+        if self.moved.is_empty() {
+            return false;
+        }
+        if !is_dir {
+            return self.moved.contains(path);
+        }
+        let below = [path, b"/"].concat();
+        let from = (Bound::Included(below.as_slice()), Bound::Unbounded);
+        self.moved.range::<[u8], _>(from).next().is_some_and(|moved| moved.starts_with(&below))
     }
 
     /// Whether a path, or for a folder anything below it, was asked for.

@@ -381,6 +381,10 @@ fn what_was_moved_by_command_is_kept_whatever_rules_say_of_its_new_name() {
     assert!(lab.changes().is_empty());
     lab.undo();
     assert_eq!(lab.changes(), moved);
+    // A folder in the place of the moved file is not what was moved.
+    fs::remove_file(lab.at("a.tmp")).expect("removed");
+    lab.write("a.tmp/scratch", "never asked for");
+    assert_eq!(lab.changes(), ["removed a.psd", moved[1]]);
 }
 
 #[test]

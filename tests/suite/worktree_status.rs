@@ -168,6 +168,23 @@ fn files_folders_and_links_that_take_each_others_place() {
 }
 
 #[test]
+fn a_file_that_rules_leave_out_is_left_out_also_in_the_place_of_a_tracked_folder() {
+    let mut studio = studio();
+    studio.write("shot.tmp/frame.png", "tracked");
+    studio.commit();
+    studio.write(".pentignore", "*.tmp\n");
+    fs::remove_dir_all(studio.at("shot.tmp")).expect("a removed folder");
+    studio.write("shot.tmp", "left out");
+    let status = studio.status();
+    let told: Vec<_> = status.changes.iter().map(|change| (change.path.to_string(), &change.what)).collect();
+    assert_eq!(
+        told,
+        [(".pentignore".to_owned(), &What::New), ("shot.tmp/frame.png".to_owned(), &What::Removed)]
+    );
+    assert_eq!(status.tallies.ignored, 1);
+}
+
+#[test]
 fn ignored_files_are_counted_and_tracked_ones_are_never_ignored() {
     let mut studio = studio();
     studio.write("render/tracked.png", "tracked");

@@ -291,7 +291,10 @@ impl<'a> Task<'_, 'a, '_> {
         match tracked {
             Some(record) if record.is_directory() => {
                 self.missing_folder(&record)?;
-                self.untracked_file(name, node);
+                // That a folder of this name is tracked says nothing of a file.
+                if !self.is_left_out(name) {
+                    self.untracked_file(name, node);
+                }
                 Ok(())
             }
             Some(record) => self.tracked_file(node, &record),
