@@ -3,10 +3,11 @@
 
 use crate::app_flow::{Lab, lines, noise, path};
 use pentimento::app::meta::{self, Change};
-use pentimento::app::resolve::Decision;
+use pentimento::app::resolve::{self, Decision};
 use pentimento::app::{merge, mv, switch};
 use pentimento::base::id::CommitId;
 use pentimento::base::monitor::SilentMonitor;
+use pentimento::base::path::AssetPath;
 use pentimento::object::source::ObjectSource as _;
 use pentimento::repo::refs::{RefName, RefTarget};
 use std::fs;
@@ -194,4 +195,27 @@ fn a_merge_that_waited_on_a_branch_that_moved_on_still_has_both_sides() {
     assert!(lab.changes().is_empty(), "{:?}", lab.changes());
     assert_eq!(lab.read("a.psd"), Some(noise(12, 20_000)));
     assert_eq!(lab.read("b.psd"), Some(noise(32, 20_000)));
+}
+
+#[test]
+fn both_are_kept_also_where_a_file_has_landed_in_the_place_of_the_folder() {
+    let lab = Lab::new();
+    lab.write("shots/day/a.psd", noise(1, 20_000));
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.write("shots/day/a.psd", noise(2, 20_000));
+    lab.switch("x");
+    fs::remove_dir_all(lab.at("shots")).expect("a removed folder");
+    lab.write("shots", noise(3, 900));
+    lab.commit("One file");
+    lab.advance("main", "draft/x");
+    assert!(!lab.switch("main").conflicts.is_empty());
+    let report = resolve::run(&lab.repository, &[], Decision::Both, &lab.clock, &SilentMonitor);
+    let report = report.expect("a decision");
+    let beside: Vec<&AssetPath> = report.decided.iter().filter_map(|line| line.beside.as_ref()).collect();
+    assert_eq!(beside.len(), 1, "{beside:?}");
+    let kept = beside[0].to_string();
+    assert!(kept.starts_with("shots (") && kept.ends_with(")/day/a.psd"), "{kept}");
+    assert_eq!(lab.read(&kept), Some(noise(2, 20_000)));
+    assert_eq!(lab.read("shots"), Some(noise(3, 900)));
 }

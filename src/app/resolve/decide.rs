@@ -4,7 +4,7 @@ use super::{Decision, Work};
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
 use crate::base::id::{AssetId, CommitId, MetadataId, TreeId};
-use crate::base::path::AssetPath;
+use crate::base::path::{AssetPath, PathError};
 use crate::object::asset::derive_asset_id;
 use crate::object::metadata::Metadata;
 use crate::object::source::ObjectSource;
@@ -108,7 +108,9 @@ impl<'a> Deciding<'a> {
 
     fn keep_both(&mut self, conflict: &PendingConflict) -> Result<Option<AssetPath>, AppError> {
         if About::of(conflict) == About::TakenPath {
-            return Ok(Some(self.place_of(conflict)?));
+            let place = self.place_of(conflict)?;
+            // What else was decided of it may have taken it away.
+            return Ok(self.entry(&place)?.map(|_| place));
         }
         self.keep_ours(conflict)?;
         let Some(theirs) = conflict.theirs.as_ref().filter(|_| conflict.fields.is_empty()) else {
@@ -315,8 +317,31 @@ impl<'a> Deciding<'a> {
         Ok(true)
     }
 
-    /// `logo (draft-x).psd`, with a number when that is taken too.
+    /// The file that stands where a path needs a folder.
+    fn file_above(&self, path: &AssetPath) -> Result<Option<AssetPath>, AppError> {
+        let mut above = path.parent();
+        while let Some(folder) = above.filter(|folder| !folder.is_root()) {
+            if self.entry(&folder)?.is_some_and(|value| !value.content.is_directory()) {
+                return Ok(Some(folder));
+            }
+            above = folder.parent();
+        }
+        Ok(None)
+    }
+
+    /// `logo (draft-x).psd`, with a number when that is taken too. Where a file has the place of its folder, the folder
+    /// gets such a name: `brand (draft-x)/logo.psd`.
     fn free_name(&self, taken: &AssetPath) -> Result<AssetPath, AppError> {
+        let Some(file) = self.file_above(taken)? else { return self.free_name_beside(taken) };
+        let folder = self.free_name_beside(&file)?;
+        let below = taken.below(&file).unwrap_or_default();
+        below
+            .names()
+            .try_fold(folder, |path, name| path.join(name))
+            .map_err(|error| path_error(taken, &error))
+    }
+
+    fn free_name_beside(&self, taken: &AssetPath) -> Result<AssetPath, AppError> {
         let folder = taken.parent().unwrap_or_default();
         let name = taken.name();
         let dot = name.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0).unwrap_or(name.len());
@@ -324,9 +349,7 @@ impl<'a> Deciding<'a> {
         for number in 1u32.. {
             let mark = if number == 1 { format!(" ({label})") } else { format!(" ({label} {number})") };
             let candidate = [&name[..dot], mark.as_bytes(), &name[dot..]].concat();
-            let path = folder
-                .join(&candidate)
-                .map_err(|error| AppError::Path { text: taken.to_string(), reason: error.to_string() })?;
+            let path = folder.join(&candidate).map_err(|error| path_error(taken, &error))?;
             let is_free = self.session.worktree.look(&path).is_ok_and(|found| found.is_none());
             if is_free && self.entry(&path)?.is_none() {
                 return Ok(path);
@@ -334,4 +357,8 @@ impl<'a> Deciding<'a> {
         }
         Err(AppError::PathTaken { path: taken.clone() })
     }
+}
+
+fn path_error(taken: &AssetPath, error: &PathError) -> AppError {
+    AppError::Path { text: taken.to_string(), reason: error.to_string() }
 }

@@ -94,15 +94,25 @@ impl Story {
         let whole = within.is_none();
         // A file that made room for a folder goes with whatever is committed in that folder.
         let root = self.world.lab.folder.path().to_owned();
-        let is_folder = |path: &String| root.join(path).is_dir();
+        let is_folder = |path: &String| root.join(path).symlink_metadata().is_ok_and(|found| found.is_dir());
         let is_asked = |path: &String| {
             within.is_none_or(|asked| is_within(path, asked) || (is_below(asked, path) && is_folder(path)))
         };
-        wanted.retain(|path| {
-            // A move is committed whole: one end of it alone would leave one asset at two places.
-            let mut ends = all_moves.iter().filter(|(from, to)| from == path || to == path);
-            is_asked(path) || ends.any(|(from, to)| is_asked(from) || is_asked(to))
-        });
+        // A move is committed whole: one end of it alone would leave one asset at two places. What was moved by command
+        // may have been moved on by hand, so an end may be that of another move.
+        let mut ends: BTreeSet<&String> = BTreeSet::new();
+        loop {
+            let before = ends.len();
+            for (from, to) in &all_moves {
+                if [from, to].into_iter().any(|end| is_asked(end) || ends.contains(end)) {
+                    ends.extend([from, to]);
+                }
+            }
+            if ends.len() == before {
+                break;
+            }
+        }
+        wanted.retain(|path| is_asked(path) || ends.contains(path));
         let mut moment = self.now.clone();
         let Some(line) = report.commit else {
             assert!(wanted.is_empty(), "{wanted:?} should have been committed");
@@ -177,11 +187,13 @@ impl Story {
                 };
             }
         }
-        // What comes there has its own labels, if any, and what waits to be said of its new place, not what the commit
-        // has there.
+        // An asset that comes there has its own labels, if any, and what waits to be said of its new place, not what the
+        // commit has there.
+        let after = self.world.view().state().expect("a state").pending;
         for path_before in self.now.files.keys().filter(|path| is_within(path, &from)) {
             let target = format!("{to}{}", &path_before[from.len()..]);
-            if !waits.contains_key(&path(&target)) {
+            let is_asset = after.assets.contains_key(&path(&target));
+            if is_asset && !waits.contains_key(&path(&target)) {
                 moment.labels.remove(&target);
             }
         }
