@@ -26,6 +26,7 @@ use crate::repo::edit::JournalNote;
 use crate::repo::journal::{FilesChange, StateChange};
 use crate::repo::state::{MergeState, PendingConflict, PendingEdits, WorktreeState};
 use crate::repo::{RepoError, Repository};
+use crate::worktree::stat::NodeKind;
 use decide::Deciding;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,7 +175,9 @@ impl Work {
             let found = session.worktree.look(path).ok().flatten();
             let record = session.index.as_ref().map(|index| index.find(path)).transpose()?.flatten();
             let is_as_made = found.zip(record).is_some_and(|(node, record)| record.is_unchanged(&node));
-            let is_by_hand = found.is_none() || (certain.contains(path) && !is_as_made);
+            // Nor does a file stand where a folder does.
+            let is_gone = found.is_none_or(|node| node.kind == NodeKind::Directory);
+            let is_by_hand = is_gone || (certain.contains(path) && !is_as_made);
             if entry.is_some_and(|entry| !entry.content.is_directory()) && is_by_hand {
                 gone.insert(path.clone(), None);
             }

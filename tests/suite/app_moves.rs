@@ -459,6 +459,24 @@ fn a_restored_file_is_itself_and_not_one_of_the_same_bytes_that_is_gone() {
 }
 
 #[test]
+fn what_waits_to_be_said_goes_with_a_file_of_which_only_the_new_place_is_committed() {
+    let lab = Lab::new();
+    lab.write("logo.psd", "the mark");
+    lab.commit("Base");
+    lab.label("logo.psd", "approved");
+    fs::rename(lab.at("logo.psd"), lab.at("mark.psd")).expect("moved by hand");
+    lab.commit_paths("By its new name", &["mark.psd"]);
+    assert_eq!((lab.labels("mark.psd"), lab.changes()), ("approved".to_owned(), vec![]));
+    // Who asks for what is not there, in a folder that is none, asks for nothing of the file in its place.
+    fs::rename(lab.at("mark.psd"), lab.at("logo.psd")).expect("moved by hand");
+    let report = lab.commit_paths("Nothing", &["mark.psd/wide.svg"]);
+    assert_eq!(
+        (lines(&report.changes), lab.changes()),
+        (vec![], vec!["moved mark.psd -> logo.psd".to_owned()])
+    );
+}
+
+#[test]
 fn what_was_said_of_a_new_file_is_forgotten_with_it_when_a_folder_takes_its_place() {
     let lab = Lab::new();
     lab.write("base.txt", "1");

@@ -307,6 +307,28 @@ fn what_a_merge_could_not_write_is_in_its_commit_and_is_told_until_it_is_brought
 }
 
 #[test]
+fn undo_of_a_decision_brings_no_file_back_in_whose_place_somebody_had_put_a_folder() {
+    let lab = Lab::new();
+    lab.write("base.txt", "1");
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.switch("x");
+    lab.write("shots/a.psd", noise(1, 9000));
+    lab.commit("Theirs");
+    lab.switch("main");
+    lab.write("shots", noise(2, 9000));
+    lab.commit("Ours");
+    assert_eq!(lab.merge("x").conflicts.len(), 1);
+    fs::remove_file(lab.at("shots")).expect("removed");
+    lab.write("shots/a.psd", noise(3, 9000));
+    lab.resolve(&[], Decision::Theirs);
+    assert_eq!(lab.read("shots/a.psd"), Some(noise(1, 9000)));
+    let undone = lab.undo();
+    assert!(undone.files.problems.is_empty(), "{:?}", undone.files.problems);
+    assert_eq!(lab.read("shots/a.psd"), Some(noise(3, 9000)));
+}
+
+#[test]
 fn a_label_that_a_merge_brought_and_a_restore_took_away_is_no_change_of_the_branch() {
     let lab = Lab::new();
     lab.write("base.txt", "1");

@@ -41,12 +41,23 @@ pub fn new_places(
     let status = session.status(&[], &probe, Measure::Needed, monitor)?;
     let asked = PathSet::new(within.iter().cloned());
     let went = status.changes.into_iter().filter_map(|change| match &change.what {
-        What::Moved { from, .. } if asked.leads_to(from) && !asked.includes(&change.path) => {
+        What::Moved { from, .. } if is_asked(session, &asked, from) && !asked.includes(&change.path) => {
             Some(change.path)
         }
         _ => None,
     });
     Ok(went.collect())
+}
+
+/// Whether the old place of a moved file was asked for: itself, or something in a folder that took its place.
+pub fn is_asked(session: &Session<'_>, asked: &PathSet, from: &AssetPath) -> bool {
+    asked.includes(from) || (asked.leads_to(from) && is_folder(session, from))
+}
+
+/// Whether a folder stands at a path.
+pub fn is_folder(session: &Session<'_>, path: &AssetPath) -> bool {
+    let stands = session.worktree.look(path).ok().flatten();
+    stands.is_some_and(|node| node.kind == NodeKind::Directory)
 }
 
 /// Whether nothing stands where a committed file at or below a path should.
@@ -62,7 +73,7 @@ fn is_gone_above(session: &Session<'_>, index: &Index, path: &AssetPath) -> Resu
     let mut above = path.parent();
     while let Some(folder) = above {
         if index.find(&folder)?.is_some_and(|record| !record.is_directory()) {
-            return Ok(is_gone(session, &folder));
+            return Ok(is_folder(session, &folder));
         }
         above = folder.parent();
     }

@@ -57,9 +57,9 @@ pub fn take(
     parents: &[CommitId],
     monitor: &dyn Monitor,
 ) -> Result<Snapshot, AppError> {
-    let mut asked = with_other_ends(&session.state.pending, within);
+    let mut asked = with_other_ends(session, within);
     asked.extend(origins::new_places(session, &asked, monitor)?);
-    let asked = with_other_ends(&session.state.pending, &asked);
+    let asked = with_other_ends(session, &asked);
     let within = &asked;
     let writer = session.repository.store().chunk_writer(monitor)?;
     let parameters = session.repository.store().settings().chunker;
@@ -88,6 +88,13 @@ pub fn take(
     let bytes_stored = staged.totals().stored_bytes;
     let (mut pending, mut still_pending) = split_pending(&session.state.pending, within);
     let Status { changes, refreshed, .. } = status;
+    // What was said of the old place of something that was moved by hand goes with it.
+    for change in &changes {
+        if let What::Moved { from, .. } = &change.what {
+            pending.metadata.extend(still_pending.metadata.remove_entry(from));
+            pending.assets.extend(still_pending.assets.remove_entry(from));
+        }
+    }
     forget_replaced(session, within, &changes, &mut still_pending);
     keep_waiting(session, &changes, &mut pending, &mut still_pending)?;
     let Sorted { differences, mut pending, joined } = differences(session, &changes, pending)?;
@@ -126,14 +133,14 @@ fn check_space(
 /// Adds the other ends of moves of which one end was asked for: one end alone would leave the asset
 /// at both places or at none. Who asks for something in a folder asks for the end of the file that
 /// stood in the folder's place, too.
-fn with_other_ends(pending: &PendingEdits, within: &[AssetPath]) -> Vec<AssetPath> {
+fn with_other_ends(session: &Session<'_>, within: &[AssetPath]) -> Vec<AssetPath> {
     let mut all = within.to_vec();
     if within.is_empty() {
         return all;
     }
     let wanted = PathSet::new(within.iter().cloned());
-    for (to, from) in &pending.moves {
-        match (wanted.includes(to), wanted.leads_to(from)) {
+    for (to, from) in &session.state.pending.moves {
+        match (wanted.includes(to), origins::is_asked(session, &wanted, from)) {
             (true, false) => all.push(from.clone()),
             (false, true) => all.push(to.clone()),
             _ => {}
@@ -157,10 +164,7 @@ fn forget_replaced(
     // No commit ever had these; what was moved there by command and is elsewhere by now takes along what was said.
     let asked = PathSet::new(within.iter().cloned());
     let above = still_pending.metadata.keys().filter(|path| !asked.is_everything() && asked.leads_to(path));
-    let is_folder = |path: &&AssetPath| {
-        let stands = session.worktree.look(path).ok().flatten();
-        stands.is_some_and(|node| node.kind == NodeKind::Directory)
-    };
+    let is_folder = |path: &&AssetPath| origins::is_folder(session, path);
     let above = above.filter(|path| !still_pending.moves.contains_key(*path));
     replaced.extend(above.filter(is_folder).cloned());
     for path in replaced {
