@@ -2,6 +2,7 @@
 //!
 //! What it replaces and nobody has committed is set aside; `undo` brings that back.
 
+use crate::app::common::claims::standing;
 use crate::app::common::content::{CheckoutContent, StoredContent};
 use crate::app::common::files_change::{FilesLine, prepare, told, written_by};
 use crate::app::common::known_files::KnownFiles;
@@ -34,7 +35,7 @@ use crate::worktree::displaced::Displacer;
 use crate::worktree::root::Worktree;
 use crate::worktree::stat::NodeKind;
 use serde::Serialize;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
 /// What to bring back.
@@ -315,6 +316,7 @@ fn pending_after(session: &Session<'_>, wanted: &[Wanted]) -> Result<WorktreeSta
     let mut state = session.state.clone();
     let moves = session.state.pending.moves.iter();
     let away: HashMap<&AssetPath, &AssetPath> = moves.map(|(to, from)| (from, to)).collect();
+    let mut continued = BTreeMap::new();
     for Wanted { path, value } in wanted {
         let Some(value) = value else { continue };
         let committed = settle_moves(session, &mut state.pending, &away, path, value)?;
@@ -326,6 +328,18 @@ fn pending_after(session: &Session<'_>, wanted: &[Wanted]) -> Result<WorktreeSta
         }
         if let (None, Some(asset)) = (&committed, value.asset) {
             state.pending.assets.insert(path.clone(), asset);
+            continued.insert(path.clone(), asset);
+        }
+    }
+    // An asset that goes on from where it is by now would else bring what is said of it there.
+    if !continued.is_empty() {
+        let standing = standing(session.index.as_ref(), &continued)?;
+        for Wanted { path, value } in wanted {
+            let Some(at) = continued.get(path).and_then(|asset| standing.get(asset)) else { continue };
+            let said = value.as_ref().and_then(|value| value.metadata);
+            if session.base_entry(at)?.is_some_and(|entry| entry.metadata != said) {
+                state.pending.metadata.insert(path.clone(), said);
+            }
         }
     }
     Ok(state)

@@ -459,6 +459,22 @@ fn a_restored_file_is_itself_and_not_one_of_the_same_bytes_that_is_gone() {
 }
 
 #[test]
+fn a_restored_version_has_the_labels_that_it_had_also_when_its_asset_has_others_elsewhere() {
+    let lab = Lab::new();
+    lab.write("logo.psd", noise(1, 5_000));
+    lab.commit("One");
+    lab.mv("logo.psd", "mark.psd");
+    lab.label("mark.psd", "approved");
+    lab.commit("Two");
+    let before = assets(&lab, &["mark.psd"]);
+    fs::remove_file(lab.at("mark.psd")).expect("removed");
+    lab.restore(Some("@~1"), &["logo.psd"]);
+    assert_eq!(lab.labels("logo.psd"), "");
+    lab.commit("Three");
+    assert_eq!((assets(&lab, &["logo.psd"]), lab.labels("logo.psd")), (before, String::new()));
+}
+
+#[test]
 fn what_waits_to_be_said_goes_with_a_file_of_which_only_the_new_place_is_committed() {
     let lab = Lab::new();
     lab.write("logo.psd", "the mark");

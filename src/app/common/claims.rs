@@ -58,7 +58,7 @@ fn untenable(
 }
 
 /// Where the commit has the claimed assets.
-fn standing(
+pub fn standing(
     index: Option<&Index>,
     claims: &BTreeMap<AssetPath, AssetId>,
 ) -> Result<HashMap<AssetId, AssetPath>, AppError> {

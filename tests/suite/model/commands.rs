@@ -138,8 +138,10 @@ impl Story {
             if let (false, Some(labels)) = (is_commanded, self.now.labels.get(&place)) {
                 moment.labels.insert(to.clone(), joined(self.now.labels.get(to), labels));
             }
-            if !files.contains_key(from) {
-                moment.labels.remove(from);
+            for left in [from, &place] {
+                if !files.contains_key(left) {
+                    moment.labels.remove(left);
+                }
             }
         }
         if !whole {
@@ -278,11 +280,11 @@ impl Story {
         if let Some(work) = moment.shelves.remove(&full) {
             moment.shelves.insert(to.clone(), work);
         }
-        if let Some(labels) = self.shelved_labels.get(&full).cloned() {
-            self.shelved_labels.insert(to.clone(), labels);
+        if let Some(labels) = self.now.shelved_labels.get(&full).cloned() {
+            moment.shelved_labels.insert(to.clone(), labels);
         }
-        if let Some(base) = self.shelf_bases.get(&full).copied() {
-            self.shelf_bases.insert(to.clone(), base);
+        if let Some(base) = self.now.shelf_bases.get(&full).copied() {
+            moment.shelf_bases.insert(to.clone(), base);
         }
         if moment.branch == full {
             moment.branch = to;
@@ -301,7 +303,7 @@ impl Story {
         assert!(report.files.problems.is_empty(), "{:?}", report.files.problems);
         let head = self.now.refs[&full];
         let waiting = self.now.shelves.get(&full).cloned();
-        let stood_on = self.shelf_bases.get(&full).copied().flatten();
+        let stood_on = self.now.shelf_bases.get(&full).copied().flatten();
         let is_carried = waiting.is_some() && stood_on != Some(head);
         let target = if is_carried {
             // What was left is carried over to what the branch has become.
@@ -323,11 +325,11 @@ impl Story {
         let shelved = self.world.observe().shelves;
         if had_work || shelved.contains_key(&self.now.branch) {
             moment.shelves.insert(self.now.branch.clone(), seen.clone());
-            self.shelved_labels.insert(self.now.branch.clone(), self.now.labels.clone());
-            self.shelf_bases.insert(self.now.branch.clone(), self.now.head());
+            moment.shelved_labels.insert(self.now.branch.clone(), self.now.labels.clone());
+            moment.shelf_bases.insert(self.now.branch.clone(), self.now.head());
         }
         let labels = match moment.shelves.remove(&full) {
-            Some(_) => self.shelved_labels.get(&full).cloned().unwrap_or_default(),
+            Some(_) => self.now.shelved_labels.get(&full).cloned().unwrap_or_default(),
             None => self.world.labels_of(head),
         };
         moment.labels = labels;

@@ -162,16 +162,25 @@ impl Story {
         assert_eq!(super::things::differing(&wanted, &hidden.files), BTreeSet::new(), "{folder} is hidden");
         let outside = |line: &&String| !line.contains(&format!("{folder}/"));
         let seen: Vec<String> = lab.changes();
-        // What moved out of the folder is new while the place that it came from is not shown.
-        let moved_out = |line: &&String| {
-            let from = format!(" {folder}/");
-            let mut moves =
-                changes.iter().filter(|change| change.starts_with("moved") && change.contains(&from));
-            let place = line.strip_prefix("new ").map(|path| format!(" -> {path}"));
-            place.is_some_and(|place| moves.any(|change| change.ends_with(&place)))
+        // What moved out of the folder is new while the place that it came from is not shown, or it is what else was
+        // removed and has the same bytes.
+        let places: Vec<&str> = changes
+            .iter()
+            .filter(|change| change.starts_with("moved") && change.contains(&format!(" {folder}/")))
+            .filter_map(|change| change.split(" -> ").nth(1))
+            .collect();
+        let is_moved_out = |line: &&String| {
+            let to = line.strip_prefix("new ").or_else(|| line.split(" -> ").nth(1));
+            to.is_some_and(|to| places.contains(&to))
         };
-        let was: Vec<_> = changes.iter().filter(outside).collect();
-        let is: Vec<_> = seen.iter().filter(outside).filter(|line| !moved_out(line)).collect();
+        let taken: Vec<String> = seen
+            .iter()
+            .filter(is_moved_out)
+            .filter_map(|line| line.strip_prefix("moved ")?.split(" -> ").next())
+            .map(|from| format!("removed {from}"))
+            .collect();
+        let was: Vec<_> = changes.iter().filter(outside).filter(|line| !taken.contains(*line)).collect();
+        let is: Vec<_> = seen.iter().filter(outside).filter(|line| !is_moved_out(line)).collect();
         assert_eq!(was, is, "to hide {folder} changes nothing outside: {changes:?}, then {seen:?}");
         let gone =
             seen.iter().find(|line| line.starts_with("removed") && !outside(line) && !changes.contains(line));

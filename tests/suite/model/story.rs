@@ -3,13 +3,13 @@
 use super::steps::Step;
 use super::things::{Files, collide, differing, is_within};
 use super::user::Hand;
-use super::world::{Labels, Moment, World, ids, visible};
+use super::world::{Moment, World, ids, visible};
 use pentimento::app::error::AppError;
 use pentimento::app::undo::{self, Direction};
 use pentimento::base::id::CommitId;
 use pentimento::base::monitor::SilentMonitor;
 use pentimento::worktree::WorktreeError;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// A command that `undo` can take back.
 #[derive(Debug, Clone)]
@@ -30,10 +30,6 @@ pub struct Story {
     pub now: Moment,
     pub done: Vec<Deed>,
     pub undone: Vec<Deed>,
-    /// Labels that wait with a branch together with its files.
-    pub shelved_labels: BTreeMap<String, Labels>,
-    /// The commits that waiting work was done on.
-    pub shelf_bases: BTreeMap<String, Option<CommitId>>,
 }
 
 /// What a command should have made of the world, as far as the model says.
@@ -73,14 +69,7 @@ impl Story {
             touched,
             doubtful: BTreeSet::new(),
         }];
-        Self {
-            world,
-            now,
-            done,
-            undone: Vec::new(),
-            shelved_labels: BTreeMap::new(),
-            shelf_bases: BTreeMap::new(),
-        }
+        Self { world, now, done, undone: Vec::new() }
     }
 
     /// The files of the newest commit.
@@ -220,7 +209,9 @@ impl Story {
             doubtful.retain(|path| !before.files.contains_key(path));
             doubtful.extend(deed.doubtful.iter().cloned());
             let seen = self.world.observe();
-            self.done.push(Deed { before, after: seen, doubtful, ..deed });
+            let Moment { shelved_labels, shelf_bases, .. } = deed.after.clone();
+            let after = Moment { shelved_labels, shelf_bases, ..seen };
+            self.done.push(Deed { before, after, doubtful, ..deed });
         }
         Ok(expected)
     }
@@ -233,13 +224,15 @@ impl Story {
         let seen = self.world.observe();
         for path in differing(&self.now.files, &deed.after.files) {
             let (here, left) = (self.now.files.get(&path), seen.files.get(&path));
+            if here.is_none() {
+                // Somebody removed it: what comes is what the command had made of it, if there is room.
+                deed.doubtful.insert(path);
+                continue;
+            }
             if left == here || left != deed.before.files.get(&path) {
                 continue;
             }
-            match here {
-                Some(here) => drop(deed.after.files.insert(path, here.clone())),
-                None => drop(deed.doubtful.insert(path)),
-            }
+            deed.after.files.extend(here.map(|here| (path, here.clone())));
         }
         deed
     }

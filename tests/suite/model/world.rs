@@ -39,6 +39,10 @@ pub struct Moment {
     pub labels: Labels,
     /// Paths that wait for a decision; `None` when no merge is under way.
     pub undecided: Option<Vec<String>>,
+    /// What was said of the files of shelved work; the model's own note, which nobody sees.
+    pub shelved_labels: BTreeMap<String, Labels>,
+    /// The commit that shelved work stands on; the model's own note, too.
+    pub shelf_bases: BTreeMap<String, Option<CommitId>>,
 }
 
 impl Moment {
@@ -131,6 +135,8 @@ impl World {
                 .map(|(name, shelf)| (name.as_str().to_owned(), self.tree_files(&view, shelf.tree)))
                 .collect(),
             labels: self.labels(&view),
+            shelved_labels: BTreeMap::new(),
+            shelf_bases: BTreeMap::new(),
             undecided: state
                 .merge
                 .map(|merge| merge.conflicts.iter().map(|conflict| text(&conflict.path)).collect()),
