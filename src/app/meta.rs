@@ -136,7 +136,9 @@ pub fn change(
             apply(&mut metadata, change, schema.as_ref())?;
         }
         let id = if metadata.is_empty() { None } else { Some(edit.put_metadata(&metadata)?) };
-        if id == committed_id {
+        // What is said of a file that goes on as an asset of another place holds against what is said there.
+        let is_elsewhere = !after.pending.moves.contains_key(path) && after.pending.assets.contains_key(path);
+        if id == committed_id && !is_elsewhere {
             after.pending.metadata.remove(path);
         } else {
             after.pending.metadata.insert(path.clone(), id);

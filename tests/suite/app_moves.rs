@@ -470,6 +470,10 @@ fn a_restored_version_has_the_labels_that_it_had_also_when_its_asset_has_others_
     fs::remove_file(lab.at("mark.psd")).expect("removed");
     lab.restore(Some("@~1"), &["logo.psd"]);
     assert_eq!(lab.labels("logo.psd"), "");
+    lab.label("logo.psd", "draft");
+    let remove = meta::Change::Labels { add: vec![], remove: vec!["draft".to_owned()] };
+    meta::change(&lab.repository, &[path("logo.psd")], &[remove], &|_| true, &lab.clock, &SilentMonitor)
+        .expect("no label");
     lab.commit("Three");
     assert_eq!((assets(&lab, &["logo.psd"]), lab.labels("logo.psd")), (before, String::new()));
 }
