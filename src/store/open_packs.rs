@@ -15,7 +15,7 @@ use crate::store::pack_writer::{OpenPack, PackUpdate};
 /// Unsealed packs that are tried before a new one is begun.
 const ADOPT_TRIES: usize = 4;
 
-/// The packs of one writer, in the order of [`PendingRow::pack`](crate::store::pack_writer::PendingRow).
+/// The packs of one writer.
 #[derive(Debug)]
 pub(crate) struct OpenPacks {
     store: Store,
@@ -27,22 +27,35 @@ pub(crate) struct OpenPacks {
 /// The first failure of the background thread.
 type Failure = Arc<Mutex<Option<StoreError>>>;
 
+/// A pack of the writer, with its number among all that the writer has had.
+#[derive(Debug, Clone)]
+struct Numbered {
+    number: usize,
+    pack: Arc<OpenPack>,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    open: Vec<Arc<OpenPack>>,
+    /// In the order of their numbers.
+    open: Vec<Numbered>,
+    /// How many packs the writer has had.
+    had: usize,
     /// Whether the folder has names that are not durable yet.
     created: bool,
     /// Whether an unsealed pack was looked for already.
     adopted: bool,
-    syncer: Option<(Sender<Arc<OpenPack>>, JoinHandle<()>)>,
+    syncer: Option<Syncer>,
 }
+
+/// The thread that makes sealed packs durable, and the way to it.
+type Syncer = (Sender<Arc<OpenPack>>, JoinHandle<()>);
 
 /// Where a block is to be written.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub pack: Arc<OpenPack>,
-    /// Position of the pack among those of the writer.
-    pub position: usize,
+    /// Number of the pack among those of the writer.
+    pub number: usize,
     /// Offset in the pack in bytes.
     pub offset: u64,
 }
@@ -62,15 +75,15 @@ impl OpenPacks {
     pub(crate) fn reserve(&self, length: u64) -> Result<Place> {
         let limit = self.store.options().pack_seal_bytes.min(PACK_BYTES_MAX);
         let mut state = self.state();
-        if let Some(pack) = state.open.last()
-            && !pack.fits(length, limit)
+        if let Some(last) = state.open.last()
+            && !last.pack.fits(length, limit)
         {
-            let pack = pack.clone();
+            let pack = last.pack.clone();
             if pack.close()? {
                 state.sync_in_background(&pack, &self.failed);
             }
         }
-        if state.open.last().is_none_or(|pack| !pack.fits(length, limit)) {
+        if state.open.last().is_none_or(|last| !last.pack.fits(length, limit)) {
             let adopted = if state.adopted { None } else { self.adopt(length, limit)? };
             state.adopted = true;
             let pack = match adopted {
@@ -80,12 +93,13 @@ impl OpenPacks {
                     self.begin()?
                 }
             };
-            state.open.push(Arc::new(pack));
+            let number = state.had;
+            state.had += 1;
+            state.open.push(Numbered { number, pack: Arc::new(pack) });
         }
-        let position = state.open.len() - 1;
-        let pack = state.open[position].clone();
+        let Numbered { number, pack } = state.open[state.open.len() - 1].clone();
         let offset = pack.reserve(length);
-        Ok(Place { pack, position, offset })
+        Ok(Place { pack, number, offset })
     }
 
     /// Writes a block to its place; the pack is sealed by whoever writes its last block.
@@ -151,13 +165,24 @@ impl OpenPacks {
 
     /// Seals every pack. Nobody is writing meanwhile.
     pub(crate) fn close_all(&self) -> Result<()> {
-        self.state().open.iter().try_for_each(|pack| pack.close().map(|_| ()))
+        self.state().open.iter().try_for_each(|open| open.pack.close().map(|_| ()))
     }
 
-    /// Makes all packs and their names durable. Nobody is writing meanwhile.
-    pub(crate) fn settle(&self) -> Result<()> {
+    /// Notes what has been written up to now, when nobody is writing. Others may go on writing while it is made
+    /// durable: what they add is not part of it.
+    pub(crate) fn cut(&self) -> Cut {
         let mut state = self.state();
-        if let Some((sender, thread)) = state.syncer.take() {
+        Cut {
+            packs: state.open.clone(),
+            updates: state.open.iter().map(|open| open.pack.state().update).collect(),
+            created: std::mem::take(&mut state.created),
+            syncer: state.syncer.take(),
+        }
+    }
+
+    /// Makes what a cut has, and the names of its packs, durable.
+    pub(crate) fn settle(&self, cut: &mut Cut) -> Result<()> {
+        if let Some((sender, thread)) = cut.syncer.take() {
             drop(sender);
             let joined = thread.join().map_err(|_| StoreError::WriterFailed);
             match self.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -165,33 +190,49 @@ impl OpenPacks {
                 None => joined?,
             }
         }
-        for pack in &state.open {
-            pack.sync()?;
+        for open in &cut.packs {
+            open.pack.sync()?;
         }
-        if std::mem::take(&mut state.created) {
+        if std::mem::take(&mut cut.created) {
             let dir = self.store.packs_dir();
             self.store.disk().sync_dir(&dir).during("syncing", &dir)?;
         }
         Ok(())
     }
 
-    /// What is to be recorded of the packs.
-    pub(crate) fn updates(&self) -> Vec<PackUpdate> {
-        self.state().open.iter().map(|pack| pack.state().update).collect()
-    }
-
-    /// Notes what was recorded, and lets go of the packs that are done.
-    pub(crate) fn published(&self, updates: &[PackUpdate]) {
+    /// Notes what was recorded of the packs of a cut, in their order, and lets go of those that are done.
+    pub(crate) fn published(&self, cut: &Cut, updates: &[PackUpdate]) {
         let mut state = self.state();
-        for (pack, update) in state.open.iter().zip(updates) {
-            pack.state().update.number = update.number;
+        let mut done = Vec::new();
+        for (open, update) in cut.packs.iter().zip(updates) {
+            open.pack.state().update.number = update.number;
+            // One that was sealed since then has to be recorded once more.
+            done.extend(update.record.sealed.then_some(open.number));
         }
-        state.open.retain(|pack| !pack.state().update.record.sealed);
+        state.open.retain(|open| done.binary_search(&open.number).is_err());
     }
 
     /// Hands over the packs, which stay locked as long as the caller keeps them.
     pub(crate) fn into_held(self) -> Vec<Arc<OpenPack>> {
-        std::mem::take(&mut self.state().open)
+        std::mem::take(&mut self.state().open).into_iter().map(|open| open.pack).collect()
+    }
+}
+
+/// What a writer had written to its packs at some moment.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    packs: Vec<Numbered>,
+    /// What is to be recorded of them.
+    pub updates: Vec<PackUpdate>,
+    /// Whether some of their names are not durable yet.
+    created: bool,
+    syncer: Option<Syncer>,
+}
+
+impl Cut {
+    /// Position among the updates of the pack that has a number among those of the writer.
+    pub(crate) fn position(&self, number: usize) -> Option<usize> {
+        self.packs.binary_search_by_key(&number, |open| open.number).ok()
     }
 }
 

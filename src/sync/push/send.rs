@@ -37,6 +37,8 @@ const PACK_BYTES_EXPECTED: usize = 32 << 20;
 const SENT_MAX: usize = 4 << 20;
 /// Candidates that are asked about at a time: what 10 GB of content have.
 const QUESTION_KEYS: usize = 1 << 16;
+/// Candidates that are gone through at a time where nothing is, and nothing is asked: the first pack sets out early.
+const UNASKED_KEYS: usize = 1 << 10;
 
 /// A parcel that is to be made and sent.
 pub(super) enum Job {
@@ -292,7 +294,9 @@ impl<'s, 'a> Jobs<'s, 'a> {
 
     /// Takes candidates up to the size of a question and makes jobs of those that the remote lacks.
     fn fill(&mut self) -> SyncResult<()> {
-        let keys_max = self.sender.description.limits.keys().min(QUESTION_KEYS);
+        let description = self.sender.description;
+        let keys_max =
+            if description.is_empty() { UNASKED_KEYS } else { description.limits.keys().min(QUESTION_KEYS) };
         let mut asked: Vec<Candidate> = Vec::new();
         let mut not_here = Vec::new();
         while asked.len() < keys_max {
