@@ -10,6 +10,7 @@ mod inks;
 mod light;
 mod scaled;
 mod tiff;
+mod webp;
 
 use crate::media::colour::Profile;
 use crate::media::decoder::{DecodeError, Decoder, Wanted};
@@ -107,14 +108,26 @@ impl Decoder for Raster {
         }
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let profile = decoder.icc_profile().ok().flatten();
-        let image = DynamicImage::from_decoder(decoder).map_err(fault)?;
-        if let Some(pixels) = light::developed(&image, format) {
-            return pixels?.within(wanted.edge)?.turned(orientation.to_exif()).map(Some);
-        }
-        let pixels = image.into_rgba8();
+        let faster = if *format == format::WEBP {
+            drop(decoder);
+            let pixels = webp::picture(input, (width, height), wanted.edge)?;
+            decoder = open(input.rewound()?, format)?;
+            pixels
+        } else {
+            None
+        };
+        let pixels = match faster {
+            Some(pixels) => pixels,
+            None => {
+                let image = DynamicImage::from_decoder(decoder).map_err(fault)?;
+                if let Some(pixels) = light::developed(&image, format) {
+                    return pixels?.within(wanted.edge)?.turned(orientation.to_exif()).map(Some);
+                }
+                Pixels::new(image.width(), image.height(), image.into_rgba8().into_raw())?
+            }
+        };
         // Turning fewer pixels is cheaper, and a turn changes no pixel's value.
-        let mut pixels =
-            Pixels::new(pixels.width(), pixels.height(), pixels.into_raw())?.within(wanted.edge)?;
+        let mut pixels = pixels.within(wanted.edge)?;
         if let Some(profile) = profile.as_deref().and_then(Profile::read) {
             profile.apply(&mut pixels.bytes);
         }

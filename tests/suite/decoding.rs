@@ -95,6 +95,28 @@ fn large_jpeg_pictures_are_made_small_while_they_are_decoded() {
     );
 }
 
+#[test]
+fn large_webp_pictures_are_made_small_while_they_are_decoded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("large.webp");
+    let made = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=s=6000x4000", "-frames:v", "1"])
+        .args(["-c:v", "libwebp", "-quality", "60"])
+        .arg(&path)
+        .status()
+        .expect("ffmpeg");
+    assert!(made.success());
+    // All its pixels take 36 MB as they are coded, and 96 as they are shown.
+    let poor = workers(Limits { memory: 128 << 20, ..Limits::default() });
+    let open = || File::open(&path).expect("the picture");
+    let small = poor.picture(open(), &format::WEBP, 256).expect("an answer").expect("a picture");
+    assert_eq!((small.width, small.height), (256, 171));
+    assert!(
+        poor.picture(open(), &format::WEBP, 6000).is_err(),
+        "the bound is not what it takes to have all of it"
+    );
+}
+
 /// The checksum of PNG chunks (ISO 3309).
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {
