@@ -152,7 +152,10 @@ impl Story {
         assert!(report.files.problems.is_empty(), "{:?}", report.files.problems);
         let hidden = self.world.observe();
         let still: BTreeSet<String> = report.still_here.iter().map(text).collect();
-        let is_gone = |path: &String| is_below(path, &folder) && head.get(path) == before.files.get(path);
+        // So does what a merge under way has brought.
+        let mut kept = head.clone();
+        kept.extend(self.world.merged_files());
+        let is_gone = |path: &String| is_below(path, &folder) && kept.get(path) == before.files.get(path);
         let wanted: Files = before
             .files
             .iter()

@@ -112,7 +112,8 @@ impl Story {
         let seen = self.world.observe();
         let wrong = self.now.differences(&seen);
         let waits = self.world.view().state().expect("a state").pending;
-        assert!(wrong.is_empty(), "after {step:?}: {wrong:#?} while {waits:?} waits");
+        let there: Vec<&String> = seen.files.keys().collect();
+        assert!(wrong.is_empty(), "after {step:?}: {wrong:#?} while {waits:?} waits beside {there:?}");
         self.world.check_status(&self.now);
         self
     }
