@@ -257,6 +257,53 @@ fn a_move_on_a_full_disk_is_made_and_recorded_or_neither() {
     });
 }
 
+#[test]
+fn labels_that_are_joined_on_a_full_disk_are_joined_or_wait_on() {
+    let name = "small_disk::labels_that_are_joined_on_a_full_disk_are_joined_or_wait_on";
+    on_small_disk(name, "24m", |world, disk| {
+        studio(world);
+        let at = |number: usize| (format!("day/{number}.txt"), format!("night/{number}.txt"));
+        fs::create_dir(world.studio().join("day")).expect("a folder");
+        (0..40).for_each(|number| {
+            fs::write(world.studio().join(at(number).0), at(number).0).expect("a written file");
+        });
+        world.ok(&["commit", "-m", "One"]);
+        let by_day: Vec<String> = (0..40).map(|number| at(number).0).collect();
+        let label = ["label", "--add", "day"].into_iter().chain(by_day.iter().map(String::as_str));
+        world.ok(&label.collect::<Vec<_>>());
+        world.ok(&["commit", "-m", "Day"]);
+        // Moved by hand and labelled there: the commit joins both, which is to be stored before what is committed.
+        fs::rename(world.studio().join("day"), world.studio().join("night")).expect("moved by hand");
+        let names: Vec<String> = (0..40).map(|number| at(number).1).collect();
+        for (number, name) in names.iter().enumerate() {
+            world.ok(&["label", "--add", &format!("night {number}"), name]);
+        }
+        let mut was_refused = false;
+        for left in [0, 4096, 16_384, 65_536, 262_144, 4 << 20] {
+            disk.fill(left);
+            let run = world.pent(&["commit", "-m", "Night"]);
+            disk.empty();
+            assert!(run.code == 0 || run.code == 6, "{left}: {}{}", run.stdout, run.stderr);
+            was_refused = was_refused || run.code != 0;
+            world.ok(&["fsck"]);
+            let told = world.json(&["status"])["changes"].as_array().expect("changes").len();
+            assert_eq!(told, if run.code == 0 { 0 } else { 40 }, "{left}");
+            if run.code == 0 {
+                break;
+            }
+        }
+        assert!(was_refused, "the disk was full");
+        let told = world.json(&["status"])["changes"].as_array().expect("changes").len();
+        if told > 0 {
+            world.ok(&["commit", "-m", "Night"]);
+        }
+        for (number, name) in names.iter().enumerate() {
+            let told = world.ok(&["meta", "get", name]);
+            assert!(told.contains(&format!("day, night {number}")), "{told}");
+        }
+    });
+}
+
 /// A limit that the system keeps on the length of every file, the packs and the database among them.
 #[test]
 fn a_limit_on_the_length_of_files_is_told_and_loses_nothing() {

@@ -156,7 +156,9 @@ impl Story {
                 moment.labels.insert(from, old.clone());
             }
         }
-        Ok(Expected::of(moment))
+        // What a merge brought has labels that the branch does not know of, and they move with it.
+        let any_labels = self.now.undecided.is_some();
+        Ok(Expected { any_labels, ..Expected::of(moment) })
     }
 
     fn mv(&mut self, from: Option<String>, to: &str) -> Outcome {

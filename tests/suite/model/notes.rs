@@ -163,13 +163,15 @@ impl Story {
             .map(|(path, thing)| (path.clone(), thing.clone()))
             .collect();
         assert_eq!(super::things::differing(&wanted, &hidden.files), BTreeSet::new(), "{folder} is hidden");
-        let outside = |line: &&String| !line.contains(&format!("{folder}/"));
+        // Lines tell names as they are shown to people.
+        let shown = path(&folder).to_string();
+        let outside = |line: &&String| !line.contains(&format!("{shown}/"));
         let seen: Vec<String> = lab.changes();
         // What moved out of the folder is new while the place that it came from is not shown, or it is what else was
         // removed and has the same bytes.
         let places: Vec<&str> = changes
             .iter()
-            .filter(|change| change.starts_with("moved") && change.contains(&format!(" {folder}/")))
+            .filter(|change| change.starts_with("moved") && change.contains(&format!(" {shown}/")))
             .filter_map(|change| change.split(" -> ").nth(1))
             .collect();
         let is_moved_out = |line: &&String| {
