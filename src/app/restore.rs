@@ -320,6 +320,9 @@ fn pending_after(session: &Session<'_>, wanted: &[Wanted]) -> Result<WorktreeSta
     for Wanted { path, value } in wanted {
         let Some(value) = value else { continue };
         let committed = settle_moves(session, &mut state.pending, &away, path, value)?;
+        // A file in the place of a folder is not what was said to be there.
+        let is_folder = value.content.is_directory();
+        let committed = committed.filter(|entry| entry.content.is_directory() == is_folder);
         let committed_metadata = committed.as_ref().and_then(|entry| entry.metadata);
         if value.metadata == committed_metadata {
             state.pending.metadata.remove(path);

@@ -479,6 +479,35 @@ fn a_restored_version_has_the_labels_that_it_had_also_when_its_asset_has_others_
 }
 
 #[test]
+fn what_was_said_of_a_file_in_the_place_of_a_folder_is_not_said_of_the_folder() {
+    let lab = Lab::new();
+    lab.write("logo/wide.svg", "wide");
+    lab.write("mark.svg", "the mark");
+    lab.commit("One");
+    let before = assets(&lab, &["mark.svg"]);
+    fs::remove_dir_all(lab.at("logo")).expect("removed");
+    lab.mv("mark.svg", "logo");
+    lab.label("logo", "approved");
+    fs::remove_file(lab.at("logo")).expect("removed");
+    lab.commit("Neither");
+    let view = lab.repository.view().expect("a view");
+    let tree = view.commit(lab.head()).expect("a commit").tree;
+    assert!(
+        entry_at(&view, tree, &path("logo")).expect("a tree").is_none(),
+        "a folder without files has no labels"
+    );
+    lab.restore(Some("@~1"), &["logo"]);
+    lab.label("logo/wide.svg", "spring");
+    // A file that comes back in the place of a committed folder goes on as what it was.
+    lab.commit("The folder");
+    lab.restore(Some("@~2"), &["mark.svg"]);
+    fs::remove_dir_all(lab.at("logo")).expect("removed");
+    lab.mv("mark.svg", "logo");
+    lab.commit("The file");
+    assert_eq!((assets(&lab, &["logo"]), lab.labels("logo")), (before, String::new()));
+}
+
+#[test]
 fn what_waits_to_be_said_goes_with_a_file_of_which_only_the_new_place_is_committed() {
     let lab = Lab::new();
     lab.write("logo.psd", "the mark");

@@ -342,11 +342,21 @@ fn differences(
     described.dedup();
     for path in described {
         let entry = entry_at(&session.view, session.base, &path).map_err(RepoError::from)?;
-        if let Some(entry) = entry {
+        if let Some(entry) = entry.filter(|entry| is_meant(session, &path, &entry.content, entry.asset)) {
             differences.described.push((path, entry.into()));
         }
     }
     Ok(Sorted { differences, pending, joined: newly_joined })
+}
+
+/// Whether what waits to be said of a path is said of what the commit has there. Of a folder it is not when it was said
+/// of a file that had come to the place of the folder and is gone.
+fn is_meant(session: &Session<'_>, path: &AssetPath, content: &Content, asset: Option<AssetId>) -> bool {
+    let pending = &session.state.pending;
+    let is_of_file = pending.moves.contains_key(path)
+        || pending.assets.get(path).is_some_and(|claimed| Some(*claimed) != asset);
+    let is_hidden = !session.state.shows(path);
+    !content.is_directory() || (!is_of_file && (is_hidden || origins::is_folder(session, path)))
 }
 
 /// The old places of moved assets in which something else stands.
