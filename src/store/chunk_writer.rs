@@ -132,7 +132,9 @@ pub struct ChunkWriter<'m> {
     /// and not durable is twice what is published at a time at most.
     publishing: Mutex<()>,
     /// The store as it was after the last publication. Looked at after `seen`: what has left there is here.
-    snapshot: RwLock<Arc<Snapshot>>,
+    ///
+    /// `None` while very much is published: a snapshot that is kept keeps the database from reusing pages.
+    snapshot: RwLock<Option<Arc<Snapshot>>>,
     seen: [Mutex<Seen>; SHARDS],
     groups: Mutex<HashMap<GroupHint, Group>>,
     outlook: Outlook<GroupHint>,
@@ -201,7 +203,7 @@ impl<'m> ChunkWriter<'m> {
         monitor: &'m dyn Monitor,
         adopt: bool,
     ) -> Result<Self> {
-        let snapshot = Arc::new(store.snapshot()?);
+        let snapshot = Some(Arc::new(store.snapshot()?));
         let packs = OpenPacks::new(store.clone(), adopt);
         let stored = PackCheck::of(&store);
         Ok(Self {
@@ -304,7 +306,7 @@ impl<'m> ChunkWriter<'m> {
                 self.unclaim(&records[..position]);
                 return Ok(false);
             }
-            if self.has_bytes(&self.snapshot(), record.id)? {
+            if self.has_bytes(record.id)? {
                 self.unclaim(&records[..=position]);
                 return Ok(false);
             }
@@ -322,8 +324,13 @@ impl<'m> ChunkWriter<'m> {
         self.gate.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        let snapshot = self.snapshot.read().unwrap_or_else(PoisonError::into_inner);
+        snapshot.clone().ok_or(StoreError::WriterFailed)
+    }
+
+    fn set_snapshot(&self, snapshot: Option<Snapshot>) {
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot.map(Arc::new);
     }
 
     /// Makes everything put so far durable and part of the store, so that it stays when the process
@@ -334,16 +341,18 @@ impl<'m> ChunkWriter<'m> {
 
     /// Whether a chunk is in the store, in a pack that has its bytes, or was put before.
     pub fn has(&self, id: ChunkId) -> Result<bool> {
+        let _gate = self.enter();
         if locked(self.shard(id)).has(&id) {
             return Ok(true);
         }
-        self.has_bytes(&self.snapshot(), id)
+        self.has_bytes(id)
     }
 
     /// Whether a chunk is recorded in a pack whose file is there and long enough.
-    fn has_bytes(&self, snapshot: &Snapshot, id: ChunkId) -> Result<bool> {
+    fn has_bytes(&self, id: ChunkId) -> Result<bool> {
+        let snapshot = self.snapshot()?;
         match snapshot.chunk_location(id)? {
-            Some(place) => self.stored.is_whole(snapshot, place.pack),
+            Some(place) => self.stored.is_whole(&snapshot, place.pack),
             None => Ok(false),
         }
     }
@@ -364,7 +373,8 @@ impl<'m> ChunkWriter<'m> {
 
     /// The value of a key in the store as of the writer's last look at it.
     pub fn stored_object(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.snapshot().get(space, key)
+        let _gate = self.enter();
+        self.snapshot()?.get(space, key)
     }
 
     fn shard(&self, id: ChunkId) -> &Mutex<Seen> {
@@ -383,7 +393,7 @@ impl<'m> ChunkWriter<'m> {
         if !locked(self.shard(id)).insert(id) {
             return Ok(Put::Known);
         }
-        if self.has_bytes(&self.snapshot(), id)? {
+        if self.has_bytes(id)? {
             locked(self.shard(id)).now.remove(&id);
             return Ok(Put::Known);
         }
@@ -489,7 +499,8 @@ impl<'m> ChunkWriter<'m> {
     /// Publishes what was gathered, so that memory stays bounded and a break costs little. Chunks
     /// and manifests that nothing refers to yet do no harm.
     ///
-    /// Other threads go on putting while it is made durable.
+    /// Other threads go on putting while it is made durable, unless it is so much that they could double what is in
+    /// memory.
     fn publish_pending(&self, always: bool) -> Result<()> {
         let gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         let enough = always
@@ -508,7 +519,10 @@ impl<'m> ChunkWriter<'m> {
                 let mut seen = locked(shard);
                 seen.leaving = std::mem::take(&mut seen.now);
             }
-            drop(gate);
+            let gate = (batch.rows.len() >= MANY).then_some(gate);
+            if gate.is_some() {
+                self.set_snapshot(None);
+            }
             self.publish_cut(cut, batch)
         });
         let published = published.inspect_err(|_| self.failed.store(true, Ordering::Relaxed));
@@ -526,8 +540,7 @@ impl<'m> ChunkWriter<'m> {
         drop(rows);
         transaction.commit()?;
         self.packs.published(&cut, &packs);
-        let snapshot = Arc::new(self.store.snapshot()?);
-        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        self.set_snapshot(Some(self.store.snapshot()?));
         for shard in &self.seen {
             locked(shard).leaving = IdSet::default();
         }
