@@ -91,14 +91,26 @@ class Firsts:
         world.add(part="wire", path=path, step="clone", unique=self.unique, **line.take())
         remove(copy)
 
+    def in_turn(self, number, plain, ours):
+        """The plain copy first in one round and last in the next: whoever comes second meets what the first left."""
+        for step in (plain, ours) if number % 2 else (ours, plain):
+            step()
+
     def by_folder(self, number):
         world = self.world
         there, plain, back = (os.path.join(world.work, "rounds", name) for name in ("there", "plain", "back"))
-        warm(self.packs)
-        self.time("folder", "push", "plain copy", number, self.unique, [["cp", "-r", self.packs, plain], ["sync", "-f", plain]])
-        self.time("folder", "clone", "plain copy", number, self.unique, [["cp", "-r", plain, back], ["sync", "-f", back]])
-        remove(plain), remove(back)
-        self.pent("folder", number, there)
+
+        def copy():
+            warm(self.packs)
+            self.time("folder", "push", "plain copy", number, self.unique, [["cp", "-r", self.packs, plain], ["sync", "-f", plain]])
+            self.time("folder", "clone", "plain copy", number, self.unique, [["cp", "-r", plain, back], ["sync", "-f", back]])
+            remove(plain), remove(back)
+
+        def ours():
+            self.pent("folder", number, there)
+            remove(there)
+
+        self.in_turn(number, copy, ours)
         if "rsync" in self.peers:
             warm(self.folder)
             self.time("folder", "push", "rsync of the files", number, self.content,
@@ -111,43 +123,59 @@ class Firsts:
         ssh = ["ssh", *options, "-p", str(server.port)]
         shell = ["rsync", "-a", "--whole-file", "-e", " ".join(ssh)]
         there, plain, back = (os.path.join(world.work, "rounds", name) for name in ("there", "plain", "back"))
-        warm(self.packs)
-        self.time("ssh", "push", "plain copy", number, self.unique, [*shell, self.packs + "/", f"127.0.0.1:{plain}"])
-        self.time("ssh", "push", "rsync --fsync", number, self.unique, [*shell, "--fsync", self.packs + "/", f"127.0.0.1:{plain}-2"])
-        self.time("ssh", "clone", "plain copy", number, self.unique, [*shell, f"127.0.0.1:{plain}/", back])
-        remove(plain), remove(back), remove(plain + "-2")
+
+        def copy():
+            warm(self.packs)
+            self.time("ssh", "push", "plain copy", number, self.unique, [*shell, self.packs + "/", f"127.0.0.1:{plain}"])
+            self.time("ssh", "clone", "plain copy", number, self.unique, [*shell, f"127.0.0.1:{plain}/", back])
+            remove(plain), remove(back)
+            self.time("ssh", "push", "rsync --fsync", number, self.unique, [*shell, "--fsync", self.packs + "/", f"127.0.0.1:{plain}"])
+            remove(plain)
+
+        def ours():
+            bin_folder = os.path.dirname(world.pent)
+            with open(os.path.join(server.folder, "wrapped"), "w", encoding="ascii") as file:
+                # The shell at the other end has to find this pent, and no other.
+                file.write(f'#!/bin/sh\nfor line; do :; done\nexec {" ".join(ssh)} 127.0.0.1 "PATH={bin_folder}:$PATH; $line"\n')
+            os.chmod(file.name, 0o755)
+            os.makedirs(there)
+            self.pent("ssh", number, f"ssh://127.0.0.1:{server.port}{there}/brand", {"PENT_SSH": file.name})
+            remove(there)
+
+        self.in_turn(number, copy, ours)
         if "rsync" in self.peers:
             warm(self.folder)
             self.time("ssh", "push", "rsync of the files", number, self.content, [*shell, self.folder + "/", f"127.0.0.1:{plain}"])
             remove(plain)
-        bin_folder = os.path.dirname(world.pent)
-        with open(os.path.join(server.folder, "wrapped"), "w", encoding="ascii") as file:
-            # The shell at the other end has to find this pent, and no other.
-            file.write(f'#!/bin/sh\nfor line; do :; done\nexec {" ".join(ssh)} 127.0.0.1 "PATH={bin_folder}:$PATH; $line"\n')
-        os.chmod(file.name, 0o755)
-        os.makedirs(there)
-        self.pent("ssh", number, f"ssh://127.0.0.1:{server.port}{there}/brand", {"PENT_SSH": file.name})
 
     def by_http(self, number):
         world = self.world
-        copying = world.serve(servers.webdav(world.work))
-        plain = [f"--webdav-url=http://127.0.0.1:{copying.port}", "--transfers", "4"]
         back = os.path.join(world.work, "rounds", "back")
-        warm(self.packs)
-        self.time("http", "push", "plain copy", number, self.unique, ["rclone", "copy", self.packs, ":webdav:plain", *plain])
-        self.time("http", "clone", "plain copy", number, self.unique, ["rclone", "copy", ":webdav:plain", back, *plain])
-        world.close()
-        remove(back)
-        port = servers.free_port()
-        server, token = servers.pent_http(world.pent, world.work, [port], world.env)
-        world.serve(server)
-        env = {"PENT_TOKEN": f"{token}@127.0.0.1:{server.port} {token}@127.0.0.1:{port}"}
-        self.pent("http", number, f"http://127.0.0.1:{server.port}/brand-{number}", env)
-        if number == 1:
-            line = Line(server.port, 0, port)
-            self.wire("http", f"http://127.0.0.1:{port}/counted", line, env)
-            line.close()
-        world.close()
+
+        def copy():
+            copying = world.serve(servers.webdav(world.work))
+            plain = [f"--webdav-url=http://127.0.0.1:{copying.port}", "--transfers", "4"]
+            warm(self.packs)
+            self.time("http", "push", "plain copy", number, self.unique, ["rclone", "copy", self.packs, ":webdav:plain", *plain])
+            self.time("http", "clone", "plain copy", number, self.unique, ["rclone", "copy", ":webdav:plain", back, *plain])
+            world.close()
+            remove(back), remove(copying.folder)
+
+        def ours():
+            port = servers.free_port()
+            server, token = servers.pent_http(world.pent, world.work, [port], world.env)
+            world.serve(server)
+            env = {"PENT_TOKEN": f"{token}@127.0.0.1:{server.port} {token}@127.0.0.1:{port}"}
+            self.pent("http", number, f"http://127.0.0.1:{server.port}/brand-{number}", env)
+            remove(os.path.join(server.folder, "repos", f"brand-{number}"))
+            if number == 1:
+                line = Line(server.port, 0, port)
+                self.wire("http", f"http://127.0.0.1:{port}/counted", line, env)
+                line.close()
+            world.close()
+            remove(server.folder)
+
+        self.in_turn(number, copy, ours)
         if "git-lfs" in self.peers:
             self.by_lfs(number)
 
@@ -182,16 +210,23 @@ class Firsts:
         at = f"http://127.0.0.1:{server.port}"
         s3 = ["--s3-provider", "Other", "--s3-endpoint", at, "--s3-env-auth", "--transfers", "4", "--s3-no-check-bucket"]
         back, bucket = os.path.join(world.work, "rounds", "back"), servers.BUCKET
-        warm(self.packs)
-        self.time("s3", "push", "plain copy", number, self.unique, ["rclone", "copy", self.packs, f":s3:{bucket}/plain", *s3])
-        self.time("s3", "clone", "plain copy", number, self.unique, ["rclone", "copy", f":s3:{bucket}/plain", back, *s3])
-        remove(back)
-        env = {"AWS_ENDPOINT_URL": at}
-        self.pent("s3", number, f"s3://{bucket}/brand-{number}", env)
-        if number == 1:
-            line = Line(server.port, 0, port)
-            self.wire("s3", f"s3://{bucket}/counted", line, {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"})
-            line.close()
+        served = os.path.join(server.folder, "served", bucket)
+
+        def copy():
+            warm(self.packs)
+            self.time("s3", "push", "plain copy", number, self.unique, ["rclone", "copy", self.packs, f":s3:{bucket}/plain", *s3])
+            self.time("s3", "clone", "plain copy", number, self.unique, ["rclone", "copy", f":s3:{bucket}/plain", back, *s3])
+            remove(back), remove(os.path.join(served, "plain"))
+
+        def ours():
+            self.pent("s3", number, f"s3://{bucket}/brand-{number}", {"AWS_ENDPOINT_URL": at})
+            remove(os.path.join(served, f"brand-{number}"))
+            if number == 1:
+                line = Line(server.port, 0, port)
+                self.wire("s3", f"s3://{bucket}/counted", line, {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"})
+                line.close()
+
+        self.in_turn(number, copy, ours)
         if "rclone" in self.peers:
             warm(self.folder)
             self.time("s3", "push", "rclone of the files", number, self.content,

@@ -29,6 +29,8 @@ use tokio::time::timeout;
 /// How long nothing of a body may come, and how slow all of it may be, in bytes a second.
 const BODY_SILENCE_MAX: Duration = Duration::from_secs(20);
 const BODY_RATE_MIN: u64 = 16 << 10;
+/// Bytes of a body from which on it is believed to be as long as it says.
+const TRUSTED_BYTES: usize = 1 << 20;
 /// How long a request waits for room before it is asked to come back.
 const ROOM_TIME_MAX: Duration = Duration::from_secs(20);
 /// How long a request waits for a thread; its client is told meanwhile that it waits.
@@ -147,7 +149,7 @@ async fn go_on(
         tokio::task::spawn_blocking(move || {
             let _held = (memory, thread);
             let job = Job { state, place, verb, who, sender, runtime, pace: Mutex::default() };
-            job.run(admitted, &bytes);
+            job.run(admitted, bytes);
         });
     });
     // An answer that is there soon has its status; one that takes long begins with a sign of life.
@@ -229,13 +231,16 @@ async fn read(mut body: Incoming, length: usize) -> Result<Vec<u8>, Rejection> {
     let slow = || Rejection::bad(StatusCode::REQUEST_TIMEOUT, "the request", "it came too slowly");
     let broken = || Rejection::bad(StatusCode::BAD_REQUEST, "the request", "it was cut short");
     let until = Instant::now() + BODY_SILENCE_MAX + Duration::from_secs(length as u64 / BODY_RATE_MIN);
-    let mut bytes = Vec::with_capacity(length.min(1 << 20));
+    let mut bytes = Vec::with_capacity(length.min(TRUSTED_BYTES));
     while bytes.len() < length {
         let left = until.saturating_duration_since(Instant::now()).min(BODY_SILENCE_MAX);
         match timeout(left, body.frame()).await {
             Err(_) => return Err(slow()),
             Ok(Some(Ok(frame))) => {
                 if let Ok(data) = frame.into_data() {
+                    if bytes.len() >= TRUSTED_BYTES {
+                        bytes.reserve_exact(length - bytes.len());
+                    }
                     bytes.extend_from_slice(&data);
                 }
             }
@@ -303,7 +308,7 @@ struct Job {
 }
 
 impl Job {
-    fn run(&self, admitted: Admitted, bytes: &[u8]) {
+    fn run(&self, admitted: Admitted, bytes: Vec<u8>) {
         let last = match self.answer(admitted, bytes) {
             Ok(()) => Part::frame(FrameKind::End, &[]),
             // Nobody is there any more.
@@ -323,7 +328,7 @@ impl Job {
         if matches!(sent, Ok(Ok(()))) { Ok(()) } else { Err(SyncError::Cancelled) }
     }
 
-    fn answer(&self, admitted: Admitted, bytes: &[u8]) -> SyncResult<()> {
+    fn answer(&self, admitted: Admitted, bytes: Vec<u8>) -> SyncResult<()> {
         let request = self.decode(bytes)?;
         let state = &self.state;
         let (mut opened, rights) = admitted.now(state, &self.who, &self.place, self.verb)?;
@@ -344,19 +349,17 @@ impl Job {
         })
     }
 
-    fn decode(&self, bytes: &[u8]) -> SyncResult<Asked> {
+    fn decode(&self, bytes: Vec<u8>) -> SyncResult<Asked> {
         let wrong = |detail: String| SyncError::Invalid { what: "a request", detail };
-        let mut input = bytes;
-        let request = match frame::read(&mut input) {
-            Ok(Some(frame)) if frame.kind == FrameKind::Request && input.is_empty() => frame.payload,
-            Ok(_) => return Err(wrong("it is not one frame".to_owned())),
-            Err(error) => return Err(wrong(error.to_string())),
-        };
+        let (kind, request) = frame::only(&bytes).map_err(|error| wrong(error.to_string()))?;
+        if kind != FrameKind::Request {
+            return Err(wrong("it is not one frame".to_owned()));
+        }
         // The permission is that of the path; what comes on it must be the same.
-        if verb_of(&request) != Some(self.verb) {
+        if verb_of(request) != Some(self.verb) {
             return Err(wrong("it is about something else than its path".to_owned()));
         }
-        Asked::decode(&request).map_err(|error| wrong(error.to_string()))
+        Asked::take(bytes, frame::HEADER_BYTES).map_err(|error| wrong(error.to_string()))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::base::id::ChunkId;
 use crate::base::memory::{MANY, give_back};
@@ -14,7 +14,7 @@ use crate::store::Store;
 use crate::store::compress::{self, Effort, Outlook};
 use crate::store::error::{Result, StoreError};
 use crate::store::lock::{self, SweepLock, WritersLock};
-use crate::store::open_packs::{Cut, OpenPacks};
+use crate::store::open_packs::OpenPacks;
 use crate::store::pack::CHUNK_BYTES_MAX;
 use crate::store::pack::block::{BlockHeader, Codec, Record};
 use crate::store::pack_check::PackCheck;
@@ -93,25 +93,6 @@ impl Hasher for IdHasher {
 
 type IdSet = HashSet<ChunkId, BuildHasherDefault<IdHasher>>;
 
-/// Chunks that were put and that no snapshot knows yet.
-#[derive(Debug, Default)]
-struct Seen {
-    now: IdSet,
-    /// Those that are being published.
-    leaving: IdSet,
-}
-
-impl Seen {
-    fn has(&self, id: &ChunkId) -> bool {
-        self.now.contains(id) || self.leaving.contains(id)
-    }
-
-    /// Whether a chunk was not among them; it is from then on.
-    fn insert(&mut self, id: ChunkId) -> bool {
-        !self.leaving.contains(&id) && self.now.insert(id)
-    }
-}
-
 /// Small chunks of one kind on their way into a block.
 #[derive(Debug, Default)]
 struct Group {
@@ -126,14 +107,11 @@ pub struct ChunkWriter<'m> {
     monitor: &'m dyn Monitor,
     /// `None` for a rewrite, which runs under the sweep lock.
     lock: Option<WritersLock>,
-    /// Held shared by every put, and exclusively by whoever publishes, until what is to be published stands apart.
-    gate: RwLock<()>,
-    /// Held by whoever publishes, until it is durable. Who comes next waits for it with the gate closed: what is put
-    /// and not durable is twice what is published at a time at most.
-    publishing: Mutex<()>,
-    /// The store as it was after the last publication. Looked at after `seen`: what has left there is here.
-    snapshot: RwLock<Arc<Snapshot>>,
-    seen: [Mutex<Seen>; SHARDS],
+    /// Held shared by every put, exclusively while publishing.
+    ///
+    /// `None` while publishing: a snapshot that is kept keeps the database from reusing pages.
+    gate: RwLock<Option<Snapshot>>,
+    seen: [Mutex<IdSet>; SHARDS],
     groups: Mutex<HashMap<GroupHint, Group>>,
     outlook: Outlook<GroupHint>,
     packs: OpenPacks,
@@ -201,16 +179,14 @@ impl<'m> ChunkWriter<'m> {
         monitor: &'m dyn Monitor,
         adopt: bool,
     ) -> Result<Self> {
-        let snapshot = Arc::new(store.snapshot()?);
+        let snapshot = store.snapshot()?;
         let packs = OpenPacks::new(store.clone(), adopt);
         let stored = PackCheck::of(&store);
         Ok(Self {
             store,
             monitor,
             lock,
-            gate: RwLock::default(),
-            publishing: Mutex::default(),
-            snapshot: RwLock::new(snapshot),
+            gate: RwLock::new(Some(snapshot)),
             seen: Default::default(),
             groups: Mutex::default(),
             outlook: Outlook::default(),
@@ -277,7 +253,7 @@ impl<'m> ChunkWriter<'m> {
         }
         let raw_bytes = block.header.raw_length();
         let outcome = {
-            let _gate = self.enter();
+            let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
             self.chunks.fetch_add(records.len() as u64, Ordering::Relaxed);
             self.raw_bytes.fetch_add(raw_bytes, Ordering::Relaxed);
             let written = self.write_stored(block.header.clone(), block.payload);
@@ -292,7 +268,8 @@ impl<'m> ChunkWriter<'m> {
 
     /// Takes all chunks of a block as this writer's own when none of them is known; else none.
     fn claim_all(&self, records: &[Record]) -> Result<bool> {
-        let _gate = self.enter();
+        let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = gate.as_ref().ok_or(StoreError::WriterFailed)?;
         if self.failed.load(Ordering::Relaxed) {
             return Err(StoreError::WriterFailed);
         }
@@ -304,7 +281,7 @@ impl<'m> ChunkWriter<'m> {
                 self.unclaim(&records[..position]);
                 return Ok(false);
             }
-            if self.has_bytes(&self.snapshot(), record.id)? {
+            if self.has_bytes(snapshot, record.id)? {
                 self.unclaim(&records[..=position]);
                 return Ok(false);
             }
@@ -314,16 +291,8 @@ impl<'m> ChunkWriter<'m> {
 
     fn unclaim(&self, records: &[Record]) {
         for record in records {
-            locked(self.shard(record.id)).now.remove(&record.id);
+            locked(self.shard(record.id)).remove(&record.id);
         }
-    }
-
-    fn enter(&self) -> RwLockReadGuard<'_, ()> {
-        self.gate.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Makes everything put so far durable and part of the store, so that it stays when the process
@@ -334,10 +303,11 @@ impl<'m> ChunkWriter<'m> {
 
     /// Whether a chunk is in the store, in a pack that has its bytes, or was put before.
     pub fn has(&self, id: ChunkId) -> Result<bool> {
-        if locked(self.shard(id)).has(&id) {
+        let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        if locked(self.shard(id)).contains(&id) {
             return Ok(true);
         }
-        self.has_bytes(&self.snapshot(), id)
+        self.has_bytes(gate.as_ref().ok_or(StoreError::WriterFailed)?, id)
     }
 
     /// Whether a chunk is recorded in a pack whose file is there and long enough.
@@ -352,7 +322,7 @@ impl<'m> ChunkWriter<'m> {
     /// with them or after them, never before.
     pub fn put_object(&self, space: Space, key: &[u8], value: &[u8]) -> Result<()> {
         {
-            let _gate = self.enter();
+            let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
             locked(&self.objects).push((space, key.into(), value.into()));
         }
         let added = key.len() + value.len() + 64;
@@ -364,16 +334,18 @@ impl<'m> ChunkWriter<'m> {
 
     /// The value of a key in the store as of the writer's last look at it.
     pub fn stored_object(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.snapshot().get(space, key)
+        let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        gate.as_ref().ok_or(StoreError::WriterFailed)?.get(space, key)
     }
 
-    fn shard(&self, id: ChunkId) -> &Mutex<Seen> {
+    fn shard(&self, id: ChunkId) -> &Mutex<IdSet> {
         // The first bytes choose the bucket within a set, so the last one chooses the set.
         &self.seen[usize::from(id.as_bytes()[31]) % SHARDS]
     }
 
     fn put_gated(&self, id: ChunkId, bytes: &[u8], hint: GroupHint) -> Result<Put> {
-        let _gate = self.enter();
+        let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = gate.as_ref().ok_or(StoreError::WriterFailed)?;
         if self.failed.load(Ordering::Relaxed) {
             return Err(StoreError::WriterFailed);
         }
@@ -383,8 +355,8 @@ impl<'m> ChunkWriter<'m> {
         if !locked(self.shard(id)).insert(id) {
             return Ok(Put::Known);
         }
-        if self.has_bytes(&self.snapshot(), id)? {
-            locked(self.shard(id)).now.remove(&id);
+        if self.has_bytes(snapshot, id)? {
+            locked(self.shard(id)).remove(&id);
             return Ok(Put::Known);
         }
         // Noted while the gate is held: nobody publishes a pack with a hole in it.
@@ -455,7 +427,7 @@ impl<'m> ChunkWriter<'m> {
     fn write_stored(&self, header: BlockHeader, payload: &[u8]) -> Result<u64> {
         let block_length = header.block_length();
         let place = self.packs.reserve(block_length)?;
-        let rows = rows_of(&header.records, place.number, place.offset, block_length);
+        let rows = rows_of(&header.records, place.position, place.offset, block_length);
         self.packs.write(&place, header, payload)?;
         self.stored_bytes.fetch_add(block_length, Ordering::Relaxed);
         locked(&self.rows).extend(rows);
@@ -471,27 +443,25 @@ impl<'m> ChunkWriter<'m> {
         Ok(())
     }
 
-    /// Writes what is still gathered, and sets all that was put apart from what comes. Nobody is putting.
-    fn cut(&self) -> Result<(Cut, Batch)> {
+    /// Writes what is still gathered, and makes all packs durable.
+    fn settle(&self) -> Result<()> {
         self.flush_groups()?;
-        let cut = self.packs.cut();
-        let mut rows = std::mem::take(&mut *locked(&self.rows));
-        for row in &mut rows {
-            row.pack = cut.position(row.pack).ok_or(StoreError::WriterFailed)?;
+        self.packs.settle()
+    }
+
+    fn take_batch(&self) -> Batch {
+        Batch {
+            rows: std::mem::take(&mut *locked(&self.rows)),
+            packs: self.packs.updates(),
+            objects: std::mem::take(&mut *locked(&self.objects)),
+            lost: self.stored.lost(),
         }
-        let objects = std::mem::take(&mut *locked(&self.objects));
-        self.object_bytes.store(0, Ordering::Relaxed);
-        self.raw_published.store(self.raw_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
-        let batch = Batch { rows, packs: cut.updates.clone(), objects, lost: self.stored.lost() };
-        Ok((cut, batch))
     }
 
     /// Publishes what was gathered, so that memory stays bounded and a break costs little. Chunks
     /// and manifests that nothing refers to yet do no harm.
-    ///
-    /// Other threads go on putting while it is made durable.
     fn publish_pending(&self, always: bool) -> Result<()> {
-        let gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let mut gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         let enough = always
             || self.has_enough_pending()
             || self.object_bytes.load(Ordering::Relaxed) >= OBJECT_BYTES_MAX;
@@ -499,25 +469,22 @@ impl<'m> ChunkWriter<'m> {
             // Another thread was quicker.
             return Ok(());
         }
-        let turn = locked(&self.publishing);
         if self.failed.load(Ordering::Relaxed) {
             return Err(StoreError::WriterFailed);
         }
-        let published = self.cut().and_then(|(cut, batch)| {
-            for shard in &self.seen {
-                let mut seen = locked(shard);
-                seen.leaving = std::mem::take(&mut seen.now);
-            }
-            drop(gate);
-            self.publish_cut(cut, batch)
-        });
-        let published = published.inspect_err(|_| self.failed.store(true, Ordering::Relaxed));
-        drop(turn);
-        published
+        *gate = None;
+        let published = self.publish_gated();
+        if published.is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+            return published;
+        }
+        *gate = Some(self.store.snapshot()?);
+        Ok(())
     }
 
-    fn publish_cut(&self, mut cut: Cut, mut batch: Batch) -> Result<()> {
-        self.packs.settle(&mut cut)?;
+    fn publish_gated(&self) -> Result<()> {
+        self.settle()?;
+        let mut batch = self.take_batch();
         let mut transaction = self.store.begin_watched(self.monitor)?;
         transaction.apply(&mut batch)?;
         let Batch { rows, packs, .. } = std::mem::take(&mut batch);
@@ -525,12 +492,12 @@ impl<'m> ChunkWriter<'m> {
         // The commit needs room of its own.
         drop(rows);
         transaction.commit()?;
-        self.packs.published(&cut, &packs);
-        let snapshot = Arc::new(self.store.snapshot()?);
-        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        self.object_bytes.store(0, Ordering::Relaxed);
+        self.raw_published.store(self.raw_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
         for shard in &self.seen {
-            locked(shard).leaving = IdSet::default();
+            locked(shard).clear();
         }
+        self.packs.published(&packs);
         if is_large {
             // Any of the threads may be the one that publishes, and the allocator keeps for each what
             // its turn took: without this a file grows the process by its length.
@@ -551,8 +518,8 @@ impl<'m> ChunkWriter<'m> {
         if self.failed.load(Ordering::Relaxed) {
             return Err(StoreError::WriterFailed);
         }
-        let settled = self.cut().and_then(|(mut cut, batch)| self.packs.settle(&mut cut).map(|()| batch));
-        let batch = self.store.explain(settled, GROUP_BYTES as u64)?;
+        self.store.explain(self.settle(), GROUP_BYTES as u64)?;
+        let batch = self.take_batch();
         let totals = self.totals();
         Ok(Staged { batch, totals, _packs: self.packs.into_held(), _lock: self.lock })
     }

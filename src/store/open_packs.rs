@@ -15,7 +15,7 @@ use crate::store::pack_writer::{OpenPack, PackUpdate};
 /// Unsealed packs that are tried before a new one is begun.
 const ADOPT_TRIES: usize = 4;
 
-/// The packs of one writer.
+/// The packs of one writer, in the order of [`PendingRow::pack`](crate::store::pack_writer::PendingRow).
 #[derive(Debug)]
 pub(crate) struct OpenPacks {
     store: Store,
@@ -27,35 +27,22 @@ pub(crate) struct OpenPacks {
 /// The first failure of the background thread.
 type Failure = Arc<Mutex<Option<StoreError>>>;
 
-/// A pack of the writer, with its number among all that the writer has had.
-#[derive(Debug, Clone)]
-struct Numbered {
-    number: usize,
-    pack: Arc<OpenPack>,
-}
-
 #[derive(Debug, Default)]
 struct State {
-    /// In the order of their numbers.
-    open: Vec<Numbered>,
-    /// How many packs the writer has had.
-    had: usize,
+    open: Vec<Arc<OpenPack>>,
     /// Whether the folder has names that are not durable yet.
     created: bool,
     /// Whether an unsealed pack was looked for already.
     adopted: bool,
-    syncer: Option<Syncer>,
+    syncer: Option<(Sender<Arc<OpenPack>>, JoinHandle<()>)>,
 }
-
-/// The thread that makes sealed packs durable, and the way to it.
-type Syncer = (Sender<Arc<OpenPack>>, JoinHandle<()>);
 
 /// Where a block is to be written.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub pack: Arc<OpenPack>,
-    /// Number of the pack among those of the writer.
-    pub number: usize,
+    /// Position of the pack among those of the writer.
+    pub position: usize,
     /// Offset in the pack in bytes.
     pub offset: u64,
 }
@@ -75,15 +62,15 @@ impl OpenPacks {
     pub(crate) fn reserve(&self, length: u64) -> Result<Place> {
         let limit = self.store.options().pack_seal_bytes.min(PACK_BYTES_MAX);
         let mut state = self.state();
-        if let Some(last) = state.open.last()
-            && !last.pack.fits(length, limit)
+        if let Some(pack) = state.open.last()
+            && !pack.fits(length, limit)
         {
-            let pack = last.pack.clone();
+            let pack = pack.clone();
             if pack.close()? {
                 state.sync_in_background(&pack, &self.failed);
             }
         }
-        if state.open.last().is_none_or(|last| !last.pack.fits(length, limit)) {
+        if state.open.last().is_none_or(|pack| !pack.fits(length, limit)) {
             let adopted = if state.adopted { None } else { self.adopt(length, limit)? };
             state.adopted = true;
             let pack = match adopted {
@@ -93,13 +80,12 @@ impl OpenPacks {
                     self.begin()?
                 }
             };
-            let number = state.had;
-            state.had += 1;
-            state.open.push(Numbered { number, pack: Arc::new(pack) });
+            state.open.push(Arc::new(pack));
         }
-        let Numbered { number, pack } = state.open[state.open.len() - 1].clone();
+        let position = state.open.len() - 1;
+        let pack = state.open[position].clone();
         let offset = pack.reserve(length);
-        Ok(Place { pack, number, offset })
+        Ok(Place { pack, position, offset })
     }
 
     /// Writes a block to its place; the pack is sealed by whoever writes its last block.
@@ -165,24 +151,13 @@ impl OpenPacks {
 
     /// Seals every pack. Nobody is writing meanwhile.
     pub(crate) fn close_all(&self) -> Result<()> {
-        self.state().open.iter().try_for_each(|open| open.pack.close().map(|_| ()))
+        self.state().open.iter().try_for_each(|pack| pack.close().map(|_| ()))
     }
 
-    /// Notes what has been written up to now, when nobody is writing. Others may go on writing while it is made
-    /// durable: what they add is not part of it.
-    pub(crate) fn cut(&self) -> Cut {
+    /// Makes all packs and their names durable. Nobody is writing meanwhile.
+    pub(crate) fn settle(&self) -> Result<()> {
         let mut state = self.state();
-        Cut {
-            packs: state.open.clone(),
-            updates: state.open.iter().map(|open| open.pack.state().update).collect(),
-            created: std::mem::take(&mut state.created),
-            syncer: state.syncer.take(),
-        }
-    }
-
-    /// Makes what a cut has, and the names of its packs, durable.
-    pub(crate) fn settle(&self, cut: &mut Cut) -> Result<()> {
-        if let Some((sender, thread)) = cut.syncer.take() {
+        if let Some((sender, thread)) = state.syncer.take() {
             drop(sender);
             let joined = thread.join().map_err(|_| StoreError::WriterFailed);
             match self.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -190,49 +165,33 @@ impl OpenPacks {
                 None => joined?,
             }
         }
-        for open in &cut.packs {
-            open.pack.sync()?;
+        for pack in &state.open {
+            pack.sync()?;
         }
-        if std::mem::take(&mut cut.created) {
+        if std::mem::take(&mut state.created) {
             let dir = self.store.packs_dir();
             self.store.disk().sync_dir(&dir).during("syncing", &dir)?;
         }
         Ok(())
     }
 
-    /// Notes what was recorded of the packs of a cut, in their order, and lets go of those that are done.
-    pub(crate) fn published(&self, cut: &Cut, updates: &[PackUpdate]) {
+    /// What is to be recorded of the packs.
+    pub(crate) fn updates(&self) -> Vec<PackUpdate> {
+        self.state().open.iter().map(|pack| pack.state().update).collect()
+    }
+
+    /// Notes what was recorded, and lets go of the packs that are done.
+    pub(crate) fn published(&self, updates: &[PackUpdate]) {
         let mut state = self.state();
-        let mut done = Vec::new();
-        for (open, update) in cut.packs.iter().zip(updates) {
-            open.pack.state().update.number = update.number;
-            // One that was sealed since then has to be recorded once more.
-            done.extend(update.record.sealed.then_some(open.number));
+        for (pack, update) in state.open.iter().zip(updates) {
+            pack.state().update.number = update.number;
         }
-        state.open.retain(|open| done.binary_search(&open.number).is_err());
+        state.open.retain(|pack| !pack.state().update.record.sealed);
     }
 
     /// Hands over the packs, which stay locked as long as the caller keeps them.
     pub(crate) fn into_held(self) -> Vec<Arc<OpenPack>> {
-        std::mem::take(&mut self.state().open).into_iter().map(|open| open.pack).collect()
-    }
-}
-
-/// What a writer had written to its packs at some moment.
-#[derive(Debug)]
-pub(crate) struct Cut {
-    packs: Vec<Numbered>,
-    /// What is to be recorded of them.
-    pub updates: Vec<PackUpdate>,
-    /// Whether some of their names are not durable yet.
-    created: bool,
-    syncer: Option<Syncer>,
-}
-
-impl Cut {
-    /// Position among the updates of the pack that has a number among those of the writer.
-    pub(crate) fn position(&self, number: usize) -> Option<usize> {
-        self.packs.binary_search_by_key(&number, |open| open.number).ok()
+        std::mem::take(&mut self.state().open)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Writes blocks into packs: places are reserved under a lock, bytes are written outside it.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +24,7 @@ const PACK_CHUNKS_MAX: usize = 64 * 1024;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PendingRow {
     pub id: ChunkId,
-    /// Number of the pack among those of the writer; in a [`Batch`], position in its packs.
+    /// Position of the pack in [`Batch::packs`].
     pub pack: usize,
     pub place: ChunkLocation,
 }
@@ -65,8 +64,6 @@ pub(crate) struct OpenPack {
     pub path: PathBuf,
     pub file: Arc<dyn DiskFile>,
     pub state: Mutex<PackState>,
-    /// Held by whoever syncs; tells whether that failed once: then a second sync could call clean what was lost.
-    syncing: Mutex<bool>,
 }
 
 #[derive(Debug)]
@@ -108,7 +105,7 @@ impl OpenPack {
             blocks: Vec::new(),
             blocks_chunks: 0,
         };
-        Self { path, file, state: Mutex::new(state), syncing: Mutex::new(false) }
+        Self { path, file, state: Mutex::new(state) }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, PackState> {
@@ -185,22 +182,16 @@ impl OpenPack {
         Ok(true)
     }
 
-    /// Makes what was written before this call durable. Others may be writing.
-    ///
-    /// # Errors
-    /// When this or an earlier sync of the file failed.
+    /// Makes what was written durable.
     pub(crate) fn sync(&self) -> Result<()> {
-        // Whoever comes second waits: what the first has taken up is not durable before the first is done.
-        let mut has_failed = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
-        if *has_failed {
-            return Err(io::Error::other("an earlier sync of it failed")).during("syncing", &self.path);
-        }
         // Cleared first: a block written meanwhile makes it dirty again.
         if !std::mem::take(&mut self.state().dirty) {
             return Ok(());
         }
         let synced = self.file.sync().during("syncing", &self.path);
-        *has_failed = synced.is_err();
+        if synced.is_err() {
+            self.state().dirty = true;
+        }
         synced
     }
 }

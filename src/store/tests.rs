@@ -1,7 +1,6 @@
 //! Tests of the store as a whole.
 
 mod care;
-mod publishing;
 
 use super::*;
 use crate::base::id::{ChunkId, RepositoryId};

@@ -8,7 +8,7 @@ use crate::sync::error::{SyncError, SyncResult};
 use crate::sync::sign_in::{
     ChallengeAnswer, ChallengeRequest, Secret, SignIn, SignInAnswer, SignInRequest, read_message,
 };
-use crate::sync::wire::client::{Carrier, Taker, read_answer};
+use crate::sync::wire::client::{Asked, Carrier, Taker, read_answer};
 use crate::sync::wire::frame::{Frame, FrameKind};
 use crate::sync::wire::request::Verb;
 use serde::Serialize;
@@ -184,13 +184,13 @@ impl HttpCarrier {
     fn ask_once(
         &self,
         verb: Verb,
-        request: &[u8],
+        request: Asked<'_>,
         credential: Option<&Secret>,
         take: &mut Taker<'_>,
     ) -> SyncResult<Option<SyncError>> {
-        let header = Frame::header(FrameKind::Request, request.len());
+        let head = [&Frame::header(FrameKind::Request, request.length()), request.head].concat();
         let rest = format!("v1/{}", verb.word());
-        let response = self.post(&rest, CONTENT_TYPE, credential, (&header, request))?;
+        let response = self.post(&rest, CONTENT_TYPE, credential, (&head, request.rest))?;
         if is_frames(&response) {
             self.read_frames(response, take)
         } else {
@@ -231,7 +231,7 @@ impl Carrier for HttpCarrier {
         ATTEMPTS
     }
 
-    fn ask(&self, verb: Verb, request: &[u8], take: &mut Taker<'_>) -> SyncResult<()> {
+    fn ask(&self, verb: Verb, request: Asked<'_>, take: &mut Taker<'_>) -> SyncResult<()> {
         let session = || self.session.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let used = self.reach.token.clone().or_else(session);
         match self.ask_once(verb, request, used.as_ref(), take)? {

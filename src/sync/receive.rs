@@ -43,9 +43,9 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes of content after which what has come is made durable, while as much may come again. With what is on its way
-/// in at a time, a break costs no more than one pack.
-const PUBLISH_BYTES: u64 = 8 << 20;
+/// Bytes of content after which what has come is made durable. With what is on its way in at a time, a break costs
+/// no more than one pack.
+const PUBLISH_BYTES: u64 = 16 << 20;
 
 /// The space in which objects of a kind are kept; chunks, manifests and people have ways of their own.
 pub fn space_of(kind: Kind) -> Option<Space> {

@@ -7,7 +7,7 @@
 
 use crate::base::escape::terminal;
 use crate::sync::error::{SyncError, SyncResult};
-use crate::sync::wire::pipe::{Dial, Keeper, Pipes};
+use crate::sync::wire::pipe::{Dial, Keeper, Pipes, widen};
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -95,6 +95,8 @@ impl Dial for SshDial {
         let (Some(input), Some(output)) = (child.stdout.take(), child.stdin.take()) else {
             return Err(failed(std::io::Error::other("it has no pipes")));
         };
+        widen(&input);
+        widen(&output);
         let last = Arc::new(Mutex::new(String::new()));
         let listener = child.stderr.take().map(|stderr| {
             let (notice, last) = (self.notice.clone(), last.clone());

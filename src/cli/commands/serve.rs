@@ -14,11 +14,17 @@ use crate::cli::verb::{Describe, Example, Group, Verb};
 use crate::rules::access::Permission;
 use crate::rules::policy::Handle;
 use crate::server::{self, Surroundings};
+use crate::sync::wire::pipe::widen;
 use serde::Serialize;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter};
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Bytes of answers that are gathered before they go out.
+const OUTPUT_BYTES: usize = 64 << 10;
 
 /// Let others push to and fetch from this machine
 ///
@@ -140,6 +146,11 @@ impl Describe for Arguments {
     ];
 }
 
+/// An output for this alone, with nothing between it and the system.
+fn own_output(output: &impl AsFd) -> io::Result<File> {
+    Ok(File::from(output.as_fd().try_clone_to_owned()?))
+}
+
 impl Verb for Arguments {
     fn run(self, context: &mut Context) -> Result<ExitStatus, Failure> {
         match self.action {
@@ -147,7 +158,11 @@ impl Verb for Arguments {
             None if self.stdio => {
                 let person = self.person.as_deref().map(handle).transpose()?;
                 let path = context.folder().join(self.path.unwrap_or_default());
-                let (input, mut output) = (io::stdin(), context.raw_output());
+                // Standard output as it is by itself looks for the ends of lines in everything.
+                let (input, output) = (io::stdin(), own_output(&context.raw_output())?);
+                widen(&input);
+                widen(&output);
+                let mut output = BufWriter::with_capacity(OUTPUT_BYTES, output);
                 let options = stdio::Options { path, person };
                 stdio::run(&options, &mut input.lock(), &mut output, context.clock())?;
                 return Ok(ExitStatus::Done);

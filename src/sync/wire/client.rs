@@ -14,7 +14,7 @@ use crate::sync::wire::answer::Answer;
 use crate::sync::wire::fault::Fault;
 use crate::sync::wire::frame::{self, Frame, FrameError, FrameKind};
 use crate::sync::wire::request::{
-    PARCELS_MAX, Request, Verb, WireKey, encode_chunks, encode_keep, encode_publish, encode_put,
+    PARCELS_MAX, Request, Verb, WireKey, encode_chunks, encode_keep, encode_publish, encode_put_head,
 };
 use std::collections::HashSet;
 use std::io::Read;
@@ -28,6 +28,27 @@ const CONNECTIONS: usize = 4;
 /// Takes the frames of an answer, those that end it left out.
 pub type Taker<'a> = dyn FnMut(Frame) -> SyncResult<()> + 'a;
 
+/// The bytes of a request, in two pieces: what is long need not be copied to stand behind what is said of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The beginning.
+    pub head: &'a [u8],
+    /// The rest.
+    pub rest: &'a [u8],
+}
+
+impl<'a> Asked<'a> {
+    /// All of it in one piece.
+    pub const fn whole(head: &'a [u8]) -> Self {
+        Self { head, rest: &[] }
+    }
+
+    /// Length in bytes.
+    pub const fn length(&self) -> usize {
+        self.head.len() + self.rest.len()
+    }
+}
+
 /// Brings requests over and answers back. Callable from several threads.
 pub trait Carrier: Send + Sync {
     /// What is at the other end, as a person would write it.
@@ -38,7 +59,7 @@ pub trait Carrier: Send + Sync {
 
     /// Makes one request. Gives [`SyncError::Unreachable`] for what may pass, and the error that the
     /// other end told for what will not.
-    fn ask(&self, verb: Verb, request: &[u8], take: &mut Taker<'_>) -> SyncResult<()>;
+    fn ask(&self, verb: Verb, request: Asked<'_>, take: &mut Taker<'_>) -> SyncResult<()>;
 }
 
 /// Reads the frames of one answer to its end; gives the error that the other end told, if it did. After
@@ -96,7 +117,7 @@ impl<C: Carrier> WireRemote<C> {
     }
 
     /// Asks again, with pauses, while what fails may pass: every request may be made again.
-    fn ask(&self, verb: Verb, request: &[u8], take: &mut Taker<'_>) -> SyncResult<()> {
+    fn ask(&self, verb: Verb, request: Asked<'_>, take: &mut Taker<'_>) -> SyncResult<()> {
         let mut attempt = 0;
         loop {
             match self.carrier.ask(verb, request, take) {
@@ -112,7 +133,7 @@ impl<C: Carrier> WireRemote<C> {
     /// Asks for what has a value as its answer.
     fn value(&self, verb: Verb, request: &[u8]) -> SyncResult<Answer> {
         let mut value = None;
-        self.ask(verb, request, &mut |frame| {
+        self.ask(verb, Asked::whole(request), &mut |frame| {
             if frame.kind != FrameKind::Value {
                 return Err(other_answer());
             }
@@ -131,7 +152,7 @@ impl<C: Carrier> WireRemote<C> {
         kind: FrameKind,
         take: &mut dyn FnMut(&[u8]) -> SyncResult<()>,
     ) -> SyncResult<()> {
-        self.ask(verb, request, &mut |frame| {
+        self.ask(verb, Asked::whole(request), &mut |frame| {
             if frame.kind == kind { take(&frame.payload) } else { Err(other_answer()) }
         })
     }
@@ -141,7 +162,8 @@ impl<C: Carrier> WireRemote<C> {
         let (mut open, mut attempt) = (ids.to_vec(), 0);
         loop {
             let mut came = HashSet::new();
-            let asked = self.carrier.ask(Verb::Chunks, &encode_chunks(files, &open), &mut |frame| {
+            let request = encode_chunks(files, &open);
+            let asked = self.carrier.ask(Verb::Chunks, Asked::whole(&request), &mut |frame| {
                 if frame.kind != FrameKind::Block {
                     return Err(other_answer());
                 }
@@ -221,8 +243,9 @@ impl<C: Carrier> Remote for WireRemote<C> {
     }
 
     fn put(&self, parcel: &Parcel) -> SyncResult<()> {
-        let request = encode_put(parcel.record.kind, parcel.record.id, &parcel.bytes);
-        self.ask(Verb::Put, &request, &mut |_| Err(other_answer()))
+        let head = encode_put_head(parcel.record.kind, parcel.record.id, parcel.bytes.len());
+        let request = Asked { head: &head, rest: &parcel.bytes };
+        self.ask(Verb::Put, request, &mut |_| Err(other_answer()))
     }
 
     fn holds(&self, parcels: &[(PackId, ParcelKind)]) -> SyncResult<Vec<bool>> {
@@ -250,7 +273,7 @@ impl<C: Carrier> Remote for WireRemote<C> {
     }
 
     fn keep(&self, clone: &CloneId, commits: &[CommitId]) -> SyncResult<()> {
-        self.ask(Verb::Keep, &encode_keep(clone, commits), &mut |_| Err(other_answer()))
+        self.ask(Verb::Keep, Asked::whole(&encode_keep(clone, commits)), &mut |_| Err(other_answer()))
     }
 }
 

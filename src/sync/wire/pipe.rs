@@ -2,7 +2,7 @@
 
 use crate::base::escape::terminal;
 use crate::sync::error::{SyncError, SyncResult};
-use crate::sync::wire::client::{Carrier, Taker, read_answer};
+use crate::sync::wire::client::{Asked, Carrier, Taker, read_answer};
 use crate::sync::wire::fault::Fault;
 use crate::sync::wire::frame::{self, FrameError, FrameKind};
 use crate::sync::wire::greeting::{GREETING_BYTES, Greeting, MAGIC};
@@ -15,6 +15,24 @@ use std::sync::{Mutex, PoisonError};
 const NOISE_BYTES_MAX: usize = 160;
 /// How often a request is made: the first connection may have gone to sleep.
 const ATTEMPTS: u32 = 3;
+
+/// Room in a pipe that is asked for, in bytes: what anybody may have. The less fits in, the more often both ends take
+/// turns.
+#[cfg(target_os = "linux")]
+const PIPE_BYTES: libc::c_int = 1 << 20;
+
+/// Asks for more room in a pipe. What is no pipe, or has no more, stays as it is.
+#[cfg(target_os = "linux")]
+pub fn widen(pipe: &impl std::os::fd::AsRawFd) {
+    // SAFETY: the call takes no pointer, and the descriptor is open as long as `pipe` is borrowed.
+    unsafe {
+        libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, PIPE_BYTES);
+    }
+}
+
+/// Elsewhere pipes have the room that they have.
+#[cfg(not(target_os = "linux"))]
+pub fn widen<P>(_: &P) {}
 
 /// Two pipes and whatever keeps them open.
 pub struct Pipes {
@@ -124,10 +142,10 @@ impl<D: Dial> PipeCarrier<D> {
     fn run(
         &self,
         connection: &mut Connection,
-        request: &[u8],
+        request: Asked<'_>,
         take: &mut Taker<'_>,
     ) -> SyncResult<Option<SyncError>> {
-        let sent = frame::write(&mut connection.output, FrameKind::Request, request);
+        let sent = frame::write_parts(&mut connection.output, FrameKind::Request, request.head, request.rest);
         sent.and_then(|()| connection.output.flush()).map_err(|error| self.unreachable(&error))?;
         read_answer(&mut connection.input, self.dial.address(), take)
     }
@@ -142,7 +160,7 @@ impl<D: Dial> Carrier for PipeCarrier<D> {
         ATTEMPTS
     }
 
-    fn ask(&self, _: Verb, request: &[u8], take: &mut Taker<'_>) -> SyncResult<()> {
+    fn ask(&self, _: Verb, request: Asked<'_>, take: &mut Taker<'_>) -> SyncResult<()> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = match idle {
             Some(connection) => connection,
@@ -187,7 +205,7 @@ pub fn serve(
             Err(error @ FrameError::Header { .. }) => return refuse(output, &error.to_string()),
             Err(error) => return Err(error),
         };
-        let outcome = match Request::decode(&request) {
+        let outcome = match Request::take(request, 0) {
             Ok(request) => host.answer(request, &mut |kind, payload| write_part(output, kind, payload)),
             Err(error) => Err(SyncError::Invalid { what: "a request", detail: error.to_string() }),
         };

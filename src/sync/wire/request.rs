@@ -226,6 +226,23 @@ impl Request {
         }
     }
 
+    /// Reads a request that begins at `start`. A parcel stays in the memory in which it came: copying it costs as
+    /// much as hashing it.
+    pub fn take(mut bytes: Vec<u8>, start: usize) -> Result<Self, DecodeError> {
+        let request = bytes.get(start..).unwrap_or_default();
+        if verb_of(request) != Some(Verb::Put) {
+            return Self::decode(request);
+        }
+        let mut input = Decoder::new("request", request);
+        input.version(VERSION)?;
+        input.u8()?;
+        let (kind, id, parcel) = decode_put(&mut input)?;
+        let length = parcel.len();
+        input.finish()?;
+        bytes.drain(..bytes.len() - length);
+        Ok(Self::Put { kind, id, bytes })
+    }
+
     /// Reads exactly what [`Request::encode`] writes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Decoder::new("request", bytes);
@@ -244,9 +261,8 @@ impl Request {
                 Self::Chunks { files: files.collect(), ids: ids.collect() }
             }
             Verb::Put => {
-                let kind = parcel_kind(&mut input)?;
-                let id = PackId::from_bytes(input.array()?);
-                Self::Put { kind, id, bytes: input.bytes(PARCEL_BYTES_MAX)?.to_vec() }
+                let (kind, id, bytes) = decode_put(&mut input)?;
+                Self::Put { kind, id, bytes: bytes.to_vec() }
             }
             Verb::Holds => {
                 let mut parcels = Vec::new();
@@ -402,9 +418,20 @@ pub fn encode_chunks(files: &[FileId], ids: &[ChunkId]) -> Vec<u8> {
 
 /// The bytes of a request that takes a parcel.
 pub fn encode_put(kind: ParcelKind, id: PackId, bytes: &[u8]) -> Vec<u8> {
+    [&encode_put_head(kind, id, bytes.len()), bytes].concat()
+}
+
+/// The bytes of a request that takes a parcel of so many bytes, up to these.
+pub fn encode_put_head(kind: ParcelKind, id: PackId, length: usize) -> Vec<u8> {
     let mut out = begin(Verb::Put);
-    out.u8(kind.number()).raw(id.as_bytes()).bytes(bytes);
+    out.u8(kind.number()).raw(id.as_bytes()).uint(length as u64);
     out.finish()
+}
+
+fn decode_put<'a>(input: &mut Decoder<'a>) -> Result<(ParcelKind, PackId, &'a [u8]), DecodeError> {
+    let kind = parcel_kind(input)?;
+    let id = PackId::from_bytes(input.array()?);
+    Ok((kind, id, input.bytes(PARCEL_BYTES_MAX)?))
 }
 
 /// The bytes of a publication: what is in the parcels the remote has seen itself.
@@ -544,6 +571,35 @@ mod tests {
         assert_eq!(publish, [&expected[..], &[1, 6], b"shared", &[0, 2, 7, 8]].concat());
         let keep = Request::Keep { clone: [6; 16], commits: vec![CommitId::from_bytes([1; 32])] };
         assert_eq!(keep.encode(), [&[1, 10][..], &[6; 16], &[1], &[1; 32]].concat());
+    }
+
+    #[test]
+    fn a_parcel_keeps_its_memory_and_is_refused_when_it_is_cut_short_or_something_follows() {
+        let (kind, id) = (ParcelKind::Pack, PackId::from_bytes([3; 16]));
+        let parcel: Vec<u8> = (0..70_000u32).map(|at| at as u8).collect();
+        let request = Request::Put { kind, id, bytes: parcel.clone() };
+        let encoded = request.encode();
+        assert_eq!(encoded, [encode_put_head(kind, id, parcel.len()), parcel].concat());
+        for before in [0, 5] {
+            let came = [vec![9; before], encoded.clone()].concat();
+            let place = came.as_ptr();
+            let taken = Request::take(came.clone(), before).expect("a request");
+            assert_eq!(taken.encode(), encoded);
+            let Ok(Request::Put { bytes, .. }) = Request::take(came, before) else {
+                panic!("another request")
+            };
+            assert_eq!(bytes.as_ptr(), place, "nothing was copied elsewhere");
+            let longer = [vec![9; before], encoded.clone(), vec![1]].concat();
+            assert!(Request::take(longer, before).is_err());
+            for length in [0, 1, 2, 18, 19, 20, encoded.len() - 1] {
+                let cut = [vec![9; before], encoded[..length].to_vec()].concat();
+                assert!(Request::take(cut, before).is_err(), "{length}");
+            }
+        }
+        let other = Request::Have { keys: vec![WireKey { kind: 1, id: [1; 32] }] };
+        let taken = Request::take([vec![0; 5], other.encode()].concat(), 5).expect("a request");
+        assert_eq!(taken.encode(), other.encode());
+        assert!(Request::take(Vec::new(), 5).is_err());
     }
 
     #[test]
