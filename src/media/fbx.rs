@@ -8,7 +8,7 @@ mod text;
 use flate2::read::ZlibDecoder;
 use std::io::Read;
 
-use crate::media::decoder::{DecodeError, Decoder};
+use crate::media::decoder::{DecodeError, Decoder, Done};
 use crate::media::facts::{Contained, Facts, LIST_MAX, Scene, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
@@ -39,7 +39,7 @@ impl Decoder for Fbx {
         Some("contents")
     }
 
-    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let head = input.read_at(0, 27)?;
         if !head.starts_with(b"Kaydara FBX Binary  \0") || head.len() < 27 {
             let bytes = input.read_at(0, READ_MAX as usize)?;

@@ -15,7 +15,7 @@ use std::io::{self, Read as _};
 use std::ops::Range;
 use zip::{CompressionMethod, ZipArchive};
 
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted};
 use crate::media::facts::{Contained, Facts, LIST_MAX, Picture, cut};
 use crate::media::format::{self, Family, Format};
 use crate::media::input::{Input, Source};
@@ -56,12 +56,7 @@ impl Decoder for Packages {
         ![&format::ZIP, &format::USDZ].contains(&format)
     }
 
-    fn facts(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Done {
         if *format == format::FIG && !is_zip(input)? {
             facts.note("this form of the document is not read");
             return Ok(());
@@ -81,12 +76,7 @@ impl Decoder for Packages {
         }
     }
 
-    fn picture(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, input: &mut Input<'_>, format: &'static Format, wanted: Wanted) -> Shown {
         if !self.draws(format) || (*format == format::FIG && !is_zip(input)?) {
             return Ok(None);
         }
@@ -132,12 +122,7 @@ impl Decoder for Packages {
         }
     }
 
-    fn prints(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn prints(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Done {
         match format.id {
             "kra" => krita::prints(&mut Package::open(input)?, facts),
             "ora" => openraster::prints(&mut Package::open(input)?, facts),
@@ -145,13 +130,7 @@ impl Decoder for Packages {
         }
     }
 
-    fn layer(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        layer: usize,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn layer(&self, input: &mut Input<'_>, format: &'static Format, layer: usize, wanted: Wanted) -> Shown {
         let drawn = match format.id {
             "kra" => krita::layer(&mut Package::open(input)?, layer)?,
             "ora" => openraster::layer(&mut Package::open(input)?, layer)?,

@@ -10,7 +10,7 @@ mod unpack;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
-use crate::media::decoder::{DecodeError, Decoder};
+use crate::media::decoder::{DecodeError, Decoder, Done};
 use crate::media::facts::{Facts, LIST_MAX, Scene, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
@@ -45,7 +45,7 @@ impl Decoder for Usd {
         Some("contents")
     }
 
-    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let whole = 0..input.len();
         tell(input, whole, facts)
     }
