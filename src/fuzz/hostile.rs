@@ -10,7 +10,8 @@ use crate::media::decoder::{self, DecodeError, Wanted};
 use crate::media::facts::Facts;
 use crate::media::format::{self, Format};
 use crate::media::fuzz::offices::{compound, letter_file, properties, slides_file, table_file};
-use crate::media::fuzz::others::{FBX_HEAD, packet, record};
+use crate::media::fuzz::others::packet;
+use crate::media::fuzz::scenes::{FBX_HEAD, PackedScene, record};
 use crate::media::input::Input;
 use crate::media::pixels::Pixels;
 use std::io::{Cursor, Write as _};
@@ -287,7 +288,6 @@ fn scenes_in_text_and_their_packages() {
     let line = format!("#usda 1.0\npoint3f[] points = [{}", "(".repeat(8 << 20));
     let _ = look("one line", line.as_bytes(), &format::USD);
     let _ = look("open names", format!("#usda 1.0\n{}", "= @x".repeat(1 << 20)).as_bytes(), &format::USD);
-    let _ = look("a packed scene", b"PXR-USDC\0\xff\xff\xff\xff\xff\xff\xff\xff", &format::USD);
 
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let packed = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
@@ -314,6 +314,93 @@ fn scenes_in_text_and_their_packages() {
         put(&mut bytes, place, u32::MAX);
         let _ = look("an end", &bytes, &format::USDZ);
     }
+}
+
+#[test]
+fn scenes_in_words_without_end() {
+    let told = |what: &str, body: &str| {
+        facts(what, format!("; FBX 7.4.0\nObjects: {{\n{body}").as_bytes(), &format::FBX)
+    };
+    let scene = |facts: Facts| facts.scene.expect("a scene");
+    let meshes = "Geometry: 1, \"\" { Vertices: *3 { a: 1,2,3 } }\n".repeat(100_000);
+    assert_eq!(scene(told("meshes", &meshes)).vertices, 100_000);
+    assert_eq!(scene(told("depth", &"Model: {".repeat(1 << 20))).nodes, 1);
+    assert_eq!(scene(told("ends", &"}".repeat(1 << 20))).nodes, 0);
+    let _ = told("an open text", &format!("Video: 1 {{ RelativeFilename: \"{}", "x".repeat(8 << 20)));
+    let videos = "Video: 1 { RelativeFilename: \"a\"\nContent: \"AAAA\" }\n".repeat(50_000);
+    assert_eq!(told("videos", &videos).contains.len(), 10_000);
+    let _ = told("colons", &":".repeat(4 << 20));
+    let list = format!("Geometry: 1 {{ PolygonVertexIndex: *9999999999 {{ a: {}", "-1,".repeat(1 << 20));
+    assert_eq!(scene(told("a list", &list)).faces, 1 << 20);
+}
+
+#[test]
+fn packed_scenes_whose_tables_lie() {
+    let small = PackedScene::small();
+    let told = facts("a packed scene", &small.bytes(), &format::USD);
+    let scene = told.scene.expect("a scene");
+    assert_eq!((scene.nodes, scene.meshes, scene.vertices, scene.faces), (1, 1, 5, 2));
+    assert_eq!(
+        (told.needs, scene.textures),
+        (vec!["b.usd".to_owned(), "a.png".to_owned()], vec!["a.png".to_owned()])
+    );
+    // Every thing has the same fields, and these have no end.
+    let mut same = small.clone();
+    same.sets = (0..5000).map(|_| 5).collect();
+    same.specs = (0..200_000).map(|_| (3, 0, 1)).collect();
+    let told = facts("fields without end", &same.bytes(), &format::USD);
+    assert!(told.notes[0].contains("more than is read"), "{:?}", told.notes);
+    // Words of a dictionary that lead back to themselves, and lists that are as long as can be said.
+    for (at, number) in [
+        (16 + 1 + 8 + 8 + 16 + 8 + 4, (-4i64).to_le_bytes()),
+        (17, [0xff; 8]),
+        (49, [0x7f; 8]),
+        (0, [0xff; 8]),
+    ] {
+        let mut lies = small.clone();
+        lies.values[at..at + 8].copy_from_slice(&number);
+        lies.specs = lies.specs.repeat(3000);
+        let told = facts("values that lie", &lies.bytes(), &format::USD);
+        assert_eq!(told.scene.map(|scene| scene.meshes), Some(3000), "{at}");
+    }
+    // Numbers of texts, fields, sets and paths that are none.
+    let mut nowhere = small.clone();
+    nowhere.fields.iter_mut().for_each(|field| field.0 = u32::MAX);
+    nowhere.paths.iter_mut().for_each(|path| *path = (u32::MAX, i32::MIN));
+    nowhere.strings = vec![u32::MAX; 9];
+    assert_eq!(facts("nowhere", &nowhere.bytes(), &format::USD).scene.map(|scene| scene.nodes), Some(0));
+    let mut nowhere = small.clone();
+    nowhere.specs = vec![(u32::MAX, u32::MAX, u32::MAX), (0, u32::MAX - 1, 6)];
+    let _ = look("nothing", &nowhere.bytes(), &format::USD);
+    // Tables that unpack to much, and counts of what is not there.
+    let bytes = small.bytes();
+    let at = u64::from_le_bytes(bytes[16..24].try_into().expect("eight bytes")) as usize;
+    for section in 0..6 {
+        let row = at + 8 + section * 32;
+        let start = u64::from_le_bytes(bytes[row + 16..row + 24].try_into().expect("eight bytes")) as usize;
+        for count in [u64::MAX, 1 << 32, 20 << 20, 1 << 16] {
+            for place in [start, start + 8, row + 16, row + 24, at] {
+                let mut lies = bytes.clone();
+                lies[place..place + 8].copy_from_slice(&count.to_le_bytes());
+                let _ = look("a count", &lies, &format::USD);
+            }
+        }
+    }
+    let mut bomb = b"\0\x1fa\x01\0".to_vec();
+    bomb.extend(vec![u8::MAX; 400_000]);
+    bomb.extend([0, 0]);
+    let start = u64::from_le_bytes(bytes[at + 24..at + 32].try_into().expect("eight bytes")) as usize;
+    let mut lies = bytes[..start].to_vec();
+    lies.extend([20u64, 100 << 20, bomb.len() as u64].map(u64::to_le_bytes).concat());
+    lies.extend(&bomb);
+    let moved = lies.len() as u64;
+    lies.extend(&bytes[at..]);
+    lies[16..24].copy_from_slice(&moved.to_le_bytes());
+    let length = (lies.len() - start) as u64;
+    lies[moved as usize + 32..moved as usize + 40].copy_from_slice(&length.to_le_bytes());
+    let _ = look("a bomb", &lies, &format::USD);
+    let old = look("an old one", &[&b"PXR-USDC\0\x03"[..], &[0; 80]].concat(), &format::USD).0;
+    assert!(old.is_err_and(|error| error.to_string().contains("0.3")));
 }
 
 /// Texts of a picture that unpack to much, each for itself and all together.

@@ -40,6 +40,7 @@ const FAMILIES: &[&[Target]] = &[
     crate::media::fuzz::offices::TARGETS,
     crate::media::fuzz::others::TARGETS,
     crate::media::fuzz::pictures::TARGETS,
+    crate::media::fuzz::scenes::TARGETS,
     crate::care::fuzz::TARGETS,
     crate::app::fuzz::TARGETS,
     crate::app::serve::fuzz::TARGETS,

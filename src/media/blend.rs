@@ -7,7 +7,7 @@ mod contents;
 
 use std::io::{Cursor, Read, SeekFrom};
 
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted};
 use crate::media::facts::Facts;
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
@@ -157,19 +157,14 @@ impl Decoder for Blender {
         Some("contents")
     }
 
-    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let head = plain(input, Head::read)?;
         facts.add_field("blender", "Version", &head.version);
         contents::tell(&head, &mut stream(input, head.length)?, facts);
         Ok(())
     }
 
-    fn picture(
-        &self,
-        input: &mut Input<'_>,
-        _: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, input: &mut Input<'_>, _: &'static Format, wanted: Wanted) -> Shown {
         plain(input, kept)?.within(wanted.edge).map(Some)
     }
 }

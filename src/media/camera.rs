@@ -7,13 +7,12 @@
 use std::io::{self, Cursor};
 
 use crate::media::boxes::{Part, body, parts};
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted};
 use crate::media::embedded::{self, Packets};
 use crate::media::facts::{Facts, Picture};
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
 use crate::media::jpeg_inside;
-use crate::media::pixels::Pixels;
 
 /// The box in which Canon keeps its structures (CR3).
 const CANON: [u8; 16] = *b"\x85\xc0\xb6\x87\x82\x0f\x11\xe0\x81\x11\xf4\xce\x46\x2b\x6a\x48";
@@ -31,12 +30,7 @@ impl Decoder for Camera {
         &[&format::RAW]
     }
 
-    fn facts(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Done {
         let inside = jpeg_inside::largest(input)?;
         let mut size = sizes(input)?;
         let packets = embedded::find(input, format)?;
@@ -71,12 +65,7 @@ impl Decoder for Camera {
         Ok(())
     }
 
-    fn picture(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, input: &mut Input<'_>, format: &'static Format, wanted: Wanted) -> Shown {
         let Some(inside) = jpeg_inside::largest(input)? else {
             return Err(DecodeError::Unsupported(
                 "the camera put no picture in it to be looked at".to_owned(),

@@ -30,6 +30,12 @@ impl DecodeError {
     }
 }
 
+/// That all was told, or why it could not be.
+pub type Done = Result<(), DecodeError>;
+
+/// A picture, `None` where there is none to give, or why it cannot be shown.
+pub type Shown = Result<Option<Pixels>, DecodeError>;
+
 /// A picture that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
@@ -60,20 +66,10 @@ pub trait Decoder: Sync {
 
     /// Adds what it finds. What it cannot read of a file that is otherwise sound goes into
     /// `facts.notes`.
-    fn facts(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError>;
+    fn facts(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Done;
 
     /// A picture of the file; `None` when the family has none to give.
-    fn picture(
-        &self,
-        _input: &mut Input<'_>,
-        _format: &'static Format,
-        _wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, _input: &mut Input<'_>, _format: &'static Format, _wanted: Wanted) -> Shown {
         Ok(None)
     }
 
@@ -93,12 +89,7 @@ pub trait Decoder: Sync {
     }
 
     /// Adds to each of `facts.layers` what its pixels are. Families without layers do nothing.
-    fn prints(
-        &self,
-        _input: &mut Input<'_>,
-        _format: &'static Format,
-        _facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn prints(&self, _input: &mut Input<'_>, _format: &'static Format, _facts: &mut Facts) -> Done {
         Ok(())
     }
 
@@ -110,7 +101,7 @@ pub trait Decoder: Sync {
         _format: &'static Format,
         _layer: usize,
         _wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    ) -> Shown {
         Ok(None)
     }
 }

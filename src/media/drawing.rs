@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io::Read as _;
 use std::sync::Arc;
 
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted};
 use crate::media::embedded;
 use crate::media::facts::{Facts, FontUse, LIST_MAX, Layer, LayerKind, Picture, Print, cut};
 use crate::media::format::{self, Format};
@@ -34,7 +34,7 @@ impl Decoder for Drawing {
         &[&format::SVG]
     }
 
-    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let text = text_of(input)?;
         let document = parse(&text)?;
         let size = tree_of(&document)?.size();
@@ -48,12 +48,7 @@ impl Decoder for Drawing {
         Ok(())
     }
 
-    fn picture(
-        &self,
-        input: &mut Input<'_>,
-        _: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, input: &mut Input<'_>, _: &'static Format, wanted: Wanted) -> Shown {
         let text = text_of(input)?;
         let document = parse(&text)?;
         draw(&document, wanted.edge).map(Some)
@@ -63,13 +58,7 @@ impl Decoder for Drawing {
         Some("elements")
     }
 
-    fn layer(
-        &self,
-        input: &mut Input<'_>,
-        _: &'static Format,
-        layer: usize,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn layer(&self, input: &mut Input<'_>, _: &'static Format, layer: usize, wanted: Wanted) -> Shown {
         let text = text_of(input)?;
         let document = parse(&text)?;
         let Some(alone) = alone(&document, &text, layer) else { return Ok(None) };

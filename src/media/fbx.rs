@@ -1,12 +1,14 @@
-//! FBX scenes in their binary form: what they contain. They are not drawn.
+//! FBX scenes, in their binary form and as text: what they contain. They are not drawn.
 //!
-//! Source: "FBX binary file format specification" (A. Gessler, Blender, 2013): records that say where they end, with
+//! Source of the binary form: "FBX binary file format specification" (A. Gessler, Blender, 2013): records that say where they end, with
 //! values and records within.
+
+mod text;
 
 use flate2::read::ZlibDecoder;
 use std::io::Read;
 
-use crate::media::decoder::{DecodeError, Decoder};
+use crate::media::decoder::{DecodeError, Decoder, Done};
 use crate::media::facts::{Contained, Facts, LIST_MAX, Scene, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
@@ -18,6 +20,8 @@ const ARRAY_MAX: u64 = 256 << 20;
 const UNPACKED_MAX: u64 = 512 << 20;
 /// Longest text that is read, in bytes.
 const TEXT_MAX: u64 = 64 << 10;
+/// How much of a scene that is text is read, in bytes.
+const READ_MAX: u64 = 256 << 20;
 
 /// FBX scenes.
 pub struct Fbx;
@@ -35,16 +39,21 @@ impl Decoder for Fbx {
         Some("contents")
     }
 
-    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let head = input.read_at(0, 27)?;
         if !head.starts_with(b"Kaydara FBX Binary  \0") || head.len() < 27 {
-            facts.note("this form of the scene (ASCII) is not read");
+            let bytes = input.read_at(0, READ_MAX as usize)?;
+            let scene = text::read(&bytes, facts);
+            if input.len() > READ_MAX {
+                facts.note("it is longer than what is read of a scene: what follows is not counted");
+            }
+            facts.scene = Some(scene);
             return Ok(());
         }
-        let version = u32::from_le_bytes([head[23], head[24], head[25], head[26]]);
-        facts.add_field("fbx", "Version", &format!("{}.{}", version / 1000, version / 100 % 10));
+        let number = u32::from_le_bytes([head[23], head[24], head[25], head[26]]);
+        facts.add_field("fbx", "Version", &version(number));
         let mut reading =
-            Reading { input, wide: version >= 7500, left: RECORDS_MAX, unpacked: 0, uncounted: false };
+            Reading { input, wide: number >= 7500, left: RECORDS_MAX, unpacked: 0, uncounted: false };
         let mut scene = Scene::default();
         let end = reading.input.len();
         let mut creator = None;
@@ -66,6 +75,29 @@ impl Decoder for Fbx {
         }
         facts.scene = Some(scene);
         Ok(())
+    }
+}
+
+/// A version as people write it: 7400 is 7.4.
+fn version(number: u32) -> String {
+    format!("{}.{}", number / 1000, number / 100 % 10)
+}
+
+/// Adds the name of an object.
+fn named(names: &mut Vec<String>, name: &str) {
+    if names.len() < LIST_MAX && !name.is_empty() {
+        names.push(cut(name));
+    }
+}
+
+/// Adds a picture or film that a scene uses: one that is in it, or one that lies beside it and has no size.
+fn beside(name: String, size: u64, facts: &mut Facts) {
+    if name.is_empty() || facts.needs.len() + facts.contains.len() >= LIST_MAX {
+        return;
+    }
+    match size {
+        0 => facts.needs.push(name),
+        size => facts.contains.push(Contained { name, size }),
     }
 }
 
@@ -184,9 +216,8 @@ impl Reading<'_, '_> {
 
     /// Adds the name of an object, which is its second value.
     fn name(&mut self, record: &Record, names: &mut Vec<String>) -> Result<(), DecodeError> {
-        if names.len() < LIST_MAX {
-            names.extend(Some(self.text(record, 1)?).filter(|name| !name.is_empty()));
-        }
+        let name = if names.len() < LIST_MAX { self.text(record, 1)? } else { String::new() };
+        named(names, &name);
         Ok(())
     }
 
@@ -234,13 +265,7 @@ impl Reading<'_, '_> {
                 _ => size = (record.values.end - record.values.start).saturating_sub(5),
             }
         }
-        if name.is_empty() || facts.needs.len() + facts.contains.len() >= LIST_MAX {
-            return Ok(());
-        }
-        match size {
-            0 => facts.needs.push(name),
-            size => facts.contains.push(Contained { name, size }),
-        }
+        beside(name, size, facts);
         Ok(())
     }
 }

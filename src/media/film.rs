@@ -9,11 +9,10 @@ mod timecode;
 use std::io;
 
 use crate::media::boxes::{Numbers, Part, body, parts};
-use crate::media::decoder::{DecodeError, Decoder, Wanted, Way};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted, Way};
 use crate::media::facts::{Facts, Field, Picture, Timing, Track, cut};
 use crate::media::format::{self, Family, Format};
 use crate::media::input::Input;
-use crate::media::pixels::Pixels;
 
 /// Most tracks that are told.
 const TRACKS_MAX: usize = 200;
@@ -45,7 +44,7 @@ impl Decoder for Film {
         Some("frames and sound")
     }
 
-    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let end = input.len();
         let movie = parts(input, 0..end)?.into_iter().find(|part| part.kind == *b"moov");
         let Some(movie) = movie else {
@@ -64,12 +63,7 @@ impl Decoder for Film {
         Ok(())
     }
 
-    fn picture(
-        &self,
-        _: &mut Input<'_>,
-        _: &'static Format,
-        _: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, _: &mut Input<'_>, _: &'static Format, _: Wanted) -> Shown {
         Ok(None)
     }
 }
@@ -94,16 +88,11 @@ impl Decoder for Played {
         Some("frames and sound")
     }
 
-    fn facts(&self, _: &mut Input<'_>, format: &'static Format, _: &mut Facts) -> Result<(), DecodeError> {
+    fn facts(&self, _: &mut Input<'_>, format: &'static Format, _: &mut Facts) -> Done {
         Err(DecodeError::Unsupported(format!("{} is read with ffprobe", format.name)))
     }
 
-    fn picture(
-        &self,
-        _: &mut Input<'_>,
-        _: &'static Format,
-        _: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, _: &mut Input<'_>, _: &'static Format, _: Wanted) -> Shown {
         Ok(None)
     }
 }

@@ -5,6 +5,7 @@ pub mod families;
 pub mod offices;
 pub mod others;
 pub mod pictures;
+pub mod scenes;
 
 use crate::base::fuzz::{Target, Verdict};
 use crate::media::colour::Profile;

@@ -4,11 +4,10 @@ mod gltf;
 mod plain;
 mod view;
 
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted};
 use crate::media::facts::{Facts, Layer, LayerKind, Print, Scene};
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
-use crate::media::pixels::Pixels;
 
 /// Longest file that is read, in bytes.
 const BYTES_MAX: u64 = 1 << 30;
@@ -50,12 +49,7 @@ impl Decoder for Meshes {
         &[&format::GLB, &format::GLTF, &format::OBJ, &format::STL]
     }
 
-    fn facts(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Done {
         let model = read(input, format)?;
         let mut scene = model.scene;
         scene.bounds = bounds(&model.pieces).map(|(least, most)| (least.map(f64::from), most.map(f64::from)));
@@ -68,12 +62,7 @@ impl Decoder for Meshes {
         Ok(())
     }
 
-    fn picture(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, input: &mut Input<'_>, format: &'static Format, wanted: Wanted) -> Shown {
         let model = read(input, format)?.upright();
         let Some(bounds) = bounds(&model.pieces) else {
             return Err(DecodeError::Unsupported("there is nothing in it that can be drawn".to_owned()));
@@ -86,24 +75,13 @@ impl Decoder for Meshes {
         Some("meshes")
     }
 
-    fn prints(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn prints(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Done {
         let model = read(input, format)?;
         facts.layers = model.pieces.iter().map(layer).collect();
         Ok(())
     }
 
-    fn layer(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        layer: usize,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn layer(&self, input: &mut Input<'_>, format: &'static Format, layer: usize, wanted: Wanted) -> Shown {
         let model = read(input, format)?.upright();
         let (Some(piece), Some(bounds)) = (model.pieces.get(layer), bounds(&model.pieces)) else {
             return Ok(None);

@@ -10,11 +10,10 @@ mod properties;
 mod slides;
 mod table;
 
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted};
 use crate::media::facts::Facts;
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
-use crate::media::pixels::Pixels;
 use crate::media::writing::{Hand, first_page};
 use compound::Compound;
 
@@ -29,7 +28,7 @@ impl Decoder for OldOffice {
         &[&format::OLE]
     }
 
-    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let mut compound = Compound::open(input)?;
         for (name, named) in [
             ("\u{5}SummaryInformation", properties::SUMMARY),
@@ -51,12 +50,7 @@ impl Decoder for OldOffice {
         Ok(())
     }
 
-    fn picture(
-        &self,
-        input: &mut Input<'_>,
-        _: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, input: &mut Input<'_>, _: &'static Format, wanted: Wanted) -> Shown {
         let told = words(&mut Compound::open(input)?)?;
         match first_page(&told.text, Hand::Even, wanted.edge)? {
             Some(page) => Ok(Some(page)),

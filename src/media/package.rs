@@ -11,10 +11,11 @@ mod openraster;
 use image::ImageFormat;
 use roxmltree::{Document, ParsingOptions};
 use std::collections::HashSet;
-use std::io::Read as _;
-use zip::ZipArchive;
+use std::io::{self, Read as _};
+use std::ops::Range;
+use zip::{CompressionMethod, ZipArchive};
 
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted};
 use crate::media::facts::{Contained, Facts, LIST_MAX, Picture, cut};
 use crate::media::format::{self, Family, Format};
 use crate::media::input::{Input, Source};
@@ -55,15 +56,13 @@ impl Decoder for Packages {
         ![&format::ZIP, &format::USDZ].contains(&format)
     }
 
-    fn facts(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Done {
         if *format == format::FIG && !is_zip(input)? {
             facts.note("this form of the document is not read");
             return Ok(());
+        }
+        if *format == format::USDZ {
+            return scene(input, facts);
         }
         let mut package = Package::open(input)?;
         match format.id {
@@ -73,17 +72,11 @@ impl Decoder for Packages {
                 facts.contains = package.contents();
                 Ok(())
             }
-            "usdz" => scene(&mut package, facts),
             _ => office::facts(&mut package, format, facts),
         }
     }
 
-    fn picture(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, input: &mut Input<'_>, format: &'static Format, wanted: Wanted) -> Shown {
         if !self.draws(format) || (*format == format::FIG && !is_zip(input)?) {
             return Ok(None);
         }
@@ -129,12 +122,7 @@ impl Decoder for Packages {
         }
     }
 
-    fn prints(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn prints(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Done {
         match format.id {
             "kra" => krita::prints(&mut Package::open(input)?, facts),
             "ora" => openraster::prints(&mut Package::open(input)?, facts),
@@ -142,13 +130,7 @@ impl Decoder for Packages {
         }
     }
 
-    fn layer(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        layer: usize,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn layer(&self, input: &mut Input<'_>, format: &'static Format, layer: usize, wanted: Wanted) -> Shown {
         let drawn = match format.id {
             "kra" => krita::layer(&mut Package::open(input)?, layer)?,
             "ora" => openraster::layer(&mut Package::open(input)?, layer)?,
@@ -159,12 +141,24 @@ impl Decoder for Packages {
 }
 
 /// What a scene that is packed for delivery holds: its first member is its root.
-fn scene(package: &mut Package<'_>, facts: &mut Facts) -> Result<(), DecodeError> {
+fn scene(input: &mut Input<'_>, facts: &mut Facts) -> Result<(), DecodeError> {
+    let mut package = Package::open(input)?;
     facts.contains = package.contents();
     let root = facts.contains.first().map(|root| root.name.clone()).unwrap_or_default();
-    match package.member(&root, MARKUP_MAX) {
-        Ok(Some(bytes)) => usd::tell(&bytes, facts),
-        Ok(None) => facts.note("there is no scene in it"),
+    let told = match package.place(&root)? {
+        Some(Place::Here(part)) => usd::tell(input, part, facts),
+        Some(Place::Packed) => package.member(&root, MARKUP_MAX).and_then(|bytes| {
+            let bytes = bytes.unwrap_or_default();
+            let whole = 0..bytes.len() as u64;
+            usd::tell(&mut Input::new(&mut io::Cursor::new(bytes))?, whole, facts)
+        }),
+        None => {
+            facts.note("there is no scene in it");
+            Ok(())
+        }
+    };
+    match told {
+        Ok(()) => {}
         Err(DecodeError::Io(error)) => return Err(error.into()),
         // What it holds is known all the same.
         Err(error) => facts.note(format!("its scene cannot be read: {error}")),
@@ -177,6 +171,14 @@ fn scene(package: &mut Package<'_>, facts: &mut Facts) -> Result<(), DecodeError
 
 fn is_zip(input: &mut Input<'_>) -> Result<bool, DecodeError> {
     Ok(input.read_at(0, 4)? == b"PK\x03\x04")
+}
+
+/// Where a member of a ZIP file lies.
+enum Place {
+    /// As it is, in this part of the file.
+    Here(Range<u64>),
+    /// Packed.
+    Packed,
 }
 
 /// An open ZIP file.
@@ -206,6 +208,17 @@ impl<'i> Package<'i> {
             return Err(DecodeError::TooLarge(format!("{} in it is too long", cut(name))));
         }
         Ok(Some(bytes))
+    }
+
+    /// Where a member of that name lies; `None` when there is none.
+    fn place(&mut self, name: &str) -> Result<Option<Place>, DecodeError> {
+        let member = match self.archive.by_name(name) {
+            Ok(member) => member,
+            Err(zip::result::ZipError::FileNotFound) => return Ok(None),
+            Err(error) => return Err(damaged(error)),
+        };
+        let start = member.data_start().filter(|_| member.compression() == CompressionMethod::Stored);
+        Ok(Some(start.map_or(Place::Packed, |start| Place::Here(start..start.saturating_add(member.size())))))
     }
 
     /// The text of a member of markup.

@@ -15,7 +15,7 @@ use hayro::kurbo::{Affine, BezPath, Point, Rect};
 use hayro::{PixmapSettings, RenderCache, RenderSettings, render, vello_cpu};
 use std::collections::BTreeMap;
 
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted};
 use crate::media::embedded::{self, Packets};
 use crate::media::facts::{Facts, Field, FontUse, LIST_MAX, Layer, LayerKind, Picture, Print, cut};
 use crate::media::format::{self, Format};
@@ -39,7 +39,7 @@ impl Decoder for Document {
         &[&format::PDF]
     }
 
-    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let pdf = open(input)?;
         let pages = pdf.pages();
         facts.pages = Some(pages.len() as u64);
@@ -70,12 +70,7 @@ impl Decoder for Document {
         Ok(())
     }
 
-    fn picture(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, input: &mut Input<'_>, format: &'static Format, wanted: Wanted) -> Shown {
         self.layer(input, format, 0, wanted)
     }
 
@@ -83,12 +78,7 @@ impl Decoder for Document {
         Some("pages and text")
     }
 
-    fn prints(
-        &self,
-        input: &mut Input<'_>,
-        _: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn prints(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let pdf = open(input)?;
         for (layer, page) in facts.layers.iter_mut().zip(pdf.pages().iter()).take(PRINTED_PAGES_MAX) {
             let pixels = draw(page, PRINT_EDGE)?;
@@ -102,13 +92,7 @@ impl Decoder for Document {
         Ok(())
     }
 
-    fn layer(
-        &self,
-        input: &mut Input<'_>,
-        _: &'static Format,
-        layer: usize,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn layer(&self, input: &mut Input<'_>, _: &'static Format, layer: usize, wanted: Wanted) -> Shown {
         let pdf = open(input)?;
         pdf.pages().get(layer).map(|page| draw(page, wanted.edge)).transpose()
     }

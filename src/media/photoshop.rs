@@ -1,7 +1,7 @@
 //! Facts and pictures of Photoshop documents.
 
 use crate::media::colour::Profile;
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted};
 use crate::media::embedded::{self, Packets};
 use crate::media::facts::{Facts, LIST_MAX, Layer, LayerKind, Picture, Print, cut};
 use crate::media::format::{self, Format};
@@ -22,7 +22,7 @@ impl Decoder for Photoshop {
         &[&format::PSD]
     }
 
-    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let document = Document::read(input)?;
         let header = &document.header;
         if header.large {
@@ -50,12 +50,7 @@ impl Decoder for Photoshop {
         Ok(())
     }
 
-    fn picture(
-        &self,
-        input: &mut Input<'_>,
-        _: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, input: &mut Input<'_>, _: &'static Format, wanted: Wanted) -> Shown {
         let mut document = Document::read(input)?;
         document.manage_inks();
         let canvas = if document.is_unmerged() {
@@ -71,12 +66,7 @@ impl Decoder for Photoshop {
         Some("layers")
     }
 
-    fn prints(
-        &self,
-        input: &mut Input<'_>,
-        _: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn prints(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let document = Document::read(input)?;
         let Facts { layers, .. } = facts;
         for (layer, record) in layers.iter_mut().zip(shown(&document)) {
@@ -89,13 +79,7 @@ impl Decoder for Photoshop {
         Ok(())
     }
 
-    fn layer(
-        &self,
-        input: &mut Input<'_>,
-        _: &'static Format,
-        layer: usize,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn layer(&self, input: &mut Input<'_>, _: &'static Format, layer: usize, wanted: Wanted) -> Shown {
         let mut document = Document::read(input)?;
         document.manage_inks();
         let Some(record) = shown(&document).nth(layer).filter(|record| record.section == Section::Layer)

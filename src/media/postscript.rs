@@ -6,7 +6,7 @@
 
 use std::io::Cursor;
 
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted};
 use crate::media::embedded;
 use crate::media::facts::{Facts, FontUse, Picture, cut};
 use crate::media::format::{self, Format};
@@ -30,12 +30,7 @@ impl Decoder for PostScript {
         &[&format::EPS]
     }
 
-    fn facts(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Done {
         let place = Place::of(input)?;
         let comments = Comments::read(input, &place)?;
         if let Some([left, bottom, right, top]) = comments.corners() {
@@ -59,12 +54,7 @@ impl Decoder for PostScript {
         Ok(())
     }
 
-    fn picture(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, input: &mut Input<'_>, format: &'static Format, wanted: Wanted) -> Shown {
         let place = Place::of(input)?;
         if let Some((at, length)) = place.picture {
             let mut source = Cursor::new(input.read_at(at, length.min(PREVIEW_MAX) as usize)?);

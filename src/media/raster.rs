@@ -13,7 +13,7 @@ mod tiff;
 mod webp;
 
 use crate::media::colour::Profile;
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted};
 use crate::media::embedded;
 use crate::media::facts::{Facts, Picture, Timing, cut};
 use crate::media::format::{self, Format};
@@ -46,12 +46,7 @@ impl Decoder for Raster {
         ]
     }
 
-    fn facts(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Done {
         let own = container::read(input, format.id)?;
         let undecoded = match (pixels_say(input, format, facts), own.size) {
             (Ok(picture), _) => {
@@ -79,12 +74,7 @@ impl Decoder for Raster {
         Ok(())
     }
 
-    fn picture(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, input: &mut Input<'_>, format: &'static Format, wanted: Wanted) -> Shown {
         if *format == format::JPEG
             && let Some(pixels) = scaled_jpeg(input, wanted.edge)
         {

@@ -1,6 +1,6 @@
 //! XMP sidecars: fields about another file, in a file of their own.
 
-use crate::media::decoder::{DecodeError, Decoder};
+use crate::media::decoder::{DecodeError, Decoder, Done};
 use crate::media::embedded::xmp;
 use crate::media::facts::Facts;
 use crate::media::format::{self, Format};
@@ -18,7 +18,7 @@ impl Decoder for Sidecar {
         false
     }
 
-    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let bytes = input.read_at(0, xmp::PACKET_MAX + 1)?;
         if bytes.len() > xmp::PACKET_MAX {
             return Err(DecodeError::TooLarge("the sidecar is longer than a sidecar may be".to_owned()));

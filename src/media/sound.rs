@@ -14,12 +14,11 @@ use symphonia::core::formats::{FormatOptions, FormatReader, Track as Stream, Tra
 use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::{MetadataOptions, MetadataRevision};
 
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted};
 use crate::media::embedded;
 use crate::media::facts::{Facts, Field, Sound, Timing, Track, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::{Input, Source};
-use crate::media::pixels::Pixels;
 use listen::{Ear, Loudness, Prints, Shape};
 
 /// Longest sound that is measured for its loudness, in seconds.
@@ -41,12 +40,7 @@ impl Decoder for Hearing {
         &[&format::WAV, &format::AIFF, &format::FLAC, &format::MP3, &format::OGG, &format::M4A, &format::AAC]
     }
 
-    fn facts(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Done {
         let packets = embedded::find(input, format)?;
         let mut reader = open(input, format)?;
         tell(&mut *reader, facts);
@@ -71,12 +65,7 @@ impl Decoder for Hearing {
         Ok(())
     }
 
-    fn picture(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, input: &mut Input<'_>, format: &'static Format, wanted: Wanted) -> Shown {
         let mut reader = open(input, format)?;
         let mut shape = Shape::default();
         listen(&mut *reader, &mut shape).map_err(DecodeError::from)?;
@@ -87,12 +76,7 @@ impl Decoder for Hearing {
         Some("what is heard")
     }
 
-    fn prints(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn prints(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Done {
         let mut reader = open(input, format)?;
         let mut prints = Prints::default();
         if listen(&mut *reader, &mut prints).is_ok() {

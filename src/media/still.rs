@@ -9,12 +9,11 @@ use std::io;
 
 use crate::media::boxes::{Items, Numbers, Part, body, parts};
 use crate::media::colour::Profile;
-use crate::media::decoder::{DecodeError, Decoder, Wanted, Way};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted, Way};
 use crate::media::embedded::{self, Packets};
 use crate::media::facts::{Facts, Picture, Timing, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
-use crate::media::pixels::Pixels;
 
 /// The box in which content credentials stand (C2PA specification 2.1, A.5).
 const CREDENTIALS: [u8; 16] = *b"\xd8\xfe\xc3\xd6\x1b\x0e\x48\x3c\x92\x97\x58\x28\x87\x7e\xc4\x81";
@@ -31,12 +30,7 @@ impl Decoder for Still {
         Way::Player
     }
 
-    fn facts(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Done {
         let mut packets = Packets::default();
         let mut moving = None;
         let end = input.len();
@@ -74,12 +68,7 @@ impl Decoder for Still {
         Ok(())
     }
 
-    fn picture(
-        &self,
-        _: &mut Input<'_>,
-        _: &'static Format,
-        _: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, _: &mut Input<'_>, _: &'static Format, _: Wanted) -> Shown {
         Ok(None)
     }
 }

@@ -12,11 +12,10 @@ use skrifa::string::StringId;
 use skrifa::{FontRef, GlyphId, MetadataProvider as _};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted};
 use crate::media::facts::{Axis, Face, Facts, Field, LIST_MAX, Layer, LayerKind, Print, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
-use crate::media::pixels::Pixels;
 
 /// Longest file of typefaces, unpacked, in bytes: the largest collections for Chinese, Japanese and
 /// Korean are half as long.
@@ -49,7 +48,7 @@ impl Decoder for Typeface {
         &[&format::TTF, &format::OTF, &format::TTC, &format::WOFF, &format::WOFF2]
     }
 
-    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let bytes = read(input)?;
         let fonts = fonts(&bytes)?;
         facts.faces = fonts.iter().take(FACES_MAX).map(face).collect();
@@ -62,12 +61,7 @@ impl Decoder for Typeface {
         Ok(())
     }
 
-    fn picture(
-        &self,
-        input: &mut Input<'_>,
-        _: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, input: &mut Input<'_>, _: &'static Format, wanted: Wanted) -> Shown {
         let bytes = read(input)?;
         fonts(&bytes)?
             .first()
@@ -79,12 +73,7 @@ impl Decoder for Typeface {
         Some("glyphs and features")
     }
 
-    fn prints(
-        &self,
-        input: &mut Input<'_>,
-        _: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn prints(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let bytes = read(input)?;
         let fonts = fonts(&bytes)?;
         let Some(font) = fonts.first() else { return Ok(()) };
@@ -101,13 +90,7 @@ impl Decoder for Typeface {
         Ok(())
     }
 
-    fn layer(
-        &self,
-        input: &mut Input<'_>,
-        _: &'static Format,
-        layer: usize,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn layer(&self, input: &mut Input<'_>, _: &'static Format, layer: usize, wanted: Wanted) -> Shown {
         let bytes = read(input)?;
         let fonts = fonts(&bytes)?;
         let Some(font) = fonts.first() else { return Ok(None) };

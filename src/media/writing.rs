@@ -3,11 +3,10 @@
 mod page;
 mod rich;
 
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{Decoder, Done, Shown, Wanted};
 use crate::media::facts::{Facts, Field};
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
-use crate::media::pixels::Pixels;
 pub use page::{Hand, first_page};
 
 /// Longest text that is read, in bytes; of a longer one, so much of its beginning.
@@ -21,12 +20,7 @@ impl Decoder for Writing {
         &[&format::TEXT, &format::JSON, &format::XML, &format::RTF]
     }
 
-    fn facts(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Done {
         let bytes = input.read_at(0, BYTES_MAX)?;
         if input.len() > BYTES_MAX as u64 {
             facts.note(format!("of it the first {} MiB were read", BYTES_MAX >> 20));
@@ -46,12 +40,7 @@ impl Decoder for Writing {
         Ok(())
     }
 
-    fn picture(
-        &self,
-        input: &mut Input<'_>,
-        format: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, input: &mut Input<'_>, format: &'static Format, wanted: Wanted) -> Shown {
         // A page holds no more.
         let bytes = input.read_at(0, if *format == format::RTF { BYTES_MAX } else { 64 << 10 })?;
         if *format == format::RTF {

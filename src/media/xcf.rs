@@ -7,7 +7,7 @@
 mod read;
 mod tiles;
 
-use crate::media::decoder::{DecodeError, Decoder, Wanted};
+use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted};
 use crate::media::facts::{Facts, LIST_MAX, Layer, LayerKind, Picture, cut};
 use crate::media::format::{self, Format};
 use crate::media::input::Input;
@@ -24,7 +24,7 @@ impl Decoder for Gimp {
         &[&format::XCF]
     }
 
-    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Result<(), DecodeError> {
+    fn facts(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let image = Image::read(input)?;
         facts.picture = Some(Picture {
             width: u64::from(image.width),
@@ -43,12 +43,7 @@ impl Decoder for Gimp {
         Ok(())
     }
 
-    fn picture(
-        &self,
-        input: &mut Input<'_>,
-        _: &'static Format,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn picture(&self, input: &mut Input<'_>, _: &'static Format, wanted: Wanted) -> Shown {
         let image = Image::read(input)?;
         composed(input, &image)?.within(wanted.edge).map(Some)
     }
@@ -57,12 +52,7 @@ impl Decoder for Gimp {
         Some("layers")
     }
 
-    fn prints(
-        &self,
-        input: &mut Input<'_>,
-        _: &'static Format,
-        facts: &mut Facts,
-    ) -> Result<(), DecodeError> {
+    fn prints(&self, input: &mut Input<'_>, _: &'static Format, facts: &mut Facts) -> Done {
         let image = Image::read(input)?;
         for (layer, record) in facts.layers.iter_mut().zip(&image.layers) {
             if record.group {
@@ -76,13 +66,7 @@ impl Decoder for Gimp {
         Ok(())
     }
 
-    fn layer(
-        &self,
-        input: &mut Input<'_>,
-        _: &'static Format,
-        layer: usize,
-        wanted: Wanted,
-    ) -> Result<Option<Pixels>, DecodeError> {
+    fn layer(&self, input: &mut Input<'_>, _: &'static Format, layer: usize, wanted: Wanted) -> Shown {
         let image = Image::read(input)?;
         let Some(record) = image.layers.get(layer).filter(|record| !record.group) else { return Ok(None) };
         let drawn = pixels(input, &image, record)?;

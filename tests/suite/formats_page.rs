@@ -26,6 +26,8 @@ DirectDraw surfaces: without packing, in floating point, and in blocks of BC1 to
 - OpenEXR, Radiance HDR, TIFF and DirectDraw surfaces in floating point, and such in blocks of BC6H, are light: they are drawn by the curve of sRGB, and a page of `pent diff --visual` lets their exposure be chosen, with up to 1024 pixels on the longest side.
 - Pictures and documents in inks (CMYK): JPEG, TIFF of 8 bits and Photoshop documents by the profile that they have of their inks (relative colorimetric, without black point compensation); without one, and in other forms, as if each ink took away one colour of light.
 - Blender scenes: the small picture that they keep; told are objects, meshes with their vertices and faces as they are edited, names of materials, actions and pictures, and which files they hold or need.
+- Scenes of USD, as text and packed (since version 0.4), alone and in a USDZ file, and of FBX, binary and as text, are not drawn. Told are what the file itself defines - things, meshes with their points and faces, materials, textures, animations, \
+and of USD cameras, lights, axis, units, times and the first thing - and which files it holds or needs. Nothing that it refers to is opened; of values that change over time, and of words within words, files are not named.
 - Texts, rich text, and documents of offices that carry no picture of themselves have their first page set in a typeface of this machine: it is near and not true.
 - Office documents of the old form: words of Word (since 1997, and of before where they were not saved in pieces), texts of the cells of Excel and slides of PowerPoint, with what the document says of itself; numbers in cells, notes on slides, pictures and what is encrypted are not read.
 

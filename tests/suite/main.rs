@@ -80,6 +80,7 @@ mod review_told;
 mod saved_again;
 mod scale;
 mod scale_sharing;
+mod scenes;
 mod schemas;
 mod searching;
 mod searching_files;

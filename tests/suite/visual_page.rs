@@ -255,6 +255,7 @@ fn a_document_with_layers_and_a_gallery_of_changes() {
         "[...document.querySelectorAll('button.row')].find((it) => it.textContent.startsWith('Place'))";
     browser.value(&format!("{place}.click()"));
     browser.until("location.hash.includes('layer=0')");
+    assert_eq!(browser.value("document.querySelector('.heading .quiet').textContent"), json!("Place alone"));
     browser.screenshot("layer-alone");
     for (number, mode) in ["swipe", "onion", "blink", "difference", "lens"].into_iter().enumerate() {
         browser.open(&all, &format!("#asset=0&mode={mode}"), DESK);
@@ -269,6 +270,34 @@ fn a_document_with_layers_and_a_gallery_of_changes() {
         json!(0),
         "two versions need no strip"
     );
+    browser.assert_quiet();
+}
+
+/// However many lines a caption has, the pictures of a row begin and end at one height.
+#[test]
+fn pictures_of_a_row_stand_in_line_in_a_narrow_window() {
+    let world = world();
+    for version in ["v1", "v2"] {
+        for name in ["brand/palette.css", "social/card.kra", "photo/lantern.png"] {
+            write(&world, name, &studio(version, name));
+        }
+        world.ok(&["commit", "-m", version]);
+    }
+    let all = page(&world, &["diff", "--visual", "@~1", "@"]);
+    let mut browser = Browser::start();
+    browser.open(&all, "", View { width: 420, ..PHONE });
+    browser.until("document.querySelectorAll('.tile').length === 3");
+    let places = "[...document.querySelectorAll('.tile')].map((it) => [it, it.querySelector('.frame'), it.querySelector('.caption')]\
+        .map((part) => part.getBoundingClientRect()))";
+    let heights = format!("new Set({places}.map(([, , caption]) => caption.height)).size > 1");
+    assert_eq!(browser.value(&heights), json!(true), "captions of several heights");
+    let rows = format!("new Set({places}.map(([tile]) => tile.top)).size");
+    assert_eq!(browser.value(&rows), json!(1), "one row");
+    let even = format!(
+        "{places}.every(([, frame], at, all) => Math.abs(frame.top - all[0][1].top) < 1 && Math.abs(frame.bottom - all[0][1].bottom) < 1)"
+    );
+    assert_eq!(browser.value(&even), json!(true));
+    browser.screenshot("gallery-narrow");
     browser.assert_quiet();
 }
 

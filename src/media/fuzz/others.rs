@@ -23,10 +23,6 @@ pub const TARGETS: &[Target] = &[
         |bytes| look(bytes, &format::INDD),
     )
     .with_memory(64 << 20),
-    Target::new("media: FBX scene", &["media/fbx.rs"], fbx_seeds, |bytes| look(bytes, &format::FBX))
-        .with_memory(64 << 20),
-    Target::new("media: USD scene", &["media/usd.rs"], usd_seeds, |bytes| look(bytes, &format::USD))
-        .with_memory(16 << 20),
     Target::new("media: answer of ffprobe", &["media/film/probe.rs"], probe_seeds, |bytes| {
         probe::facts(bytes, &format::MKV).map_or(Verdict::Refused, |_| Verdict::Understood)
     })
@@ -78,41 +74,6 @@ pub fn packet(picture: &str) -> String {
          <xmp:Rating>3</xmp:Rating><xmp:Thumbnails><rdf:Alt><rdf:li rdf:parseType=\"Resource\">\
          <xmpGImg:image>{picture}</xmpGImg:image></rdf:li></rdf:Alt></xmp:Thumbnails></rdf:Description></rdf:RDF></x:xmpmeta>"
     )
-}
-
-/// What an FBX scene of version 7.4 begins with.
-pub const FBX_HEAD: &[u8] = b"Kaydara FBX Binary  \0\x1a\0\xe8\x1c\0\0";
-
-/// A record of an FBX scene that begins at a place.
-pub fn record(at: usize, name: &str, values: &[u8], count: u32, within: &[u8]) -> Vec<u8> {
-    let end = at + 13 + name.len() + values.len() + within.len();
-    let numbers = [end as u32, count, values.len() as u32].map(u32::to_le_bytes).concat();
-    [&numbers[..], &[name.len() as u8], name.as_bytes(), values, within].concat()
-}
-
-/// A scene with one mesh of a triangle and one material.
-fn fbx_seeds() -> Vec<Vec<u8>> {
-    let mut bytes = FBX_HEAD.to_vec();
-    let text = |text: &[u8]| [&b"S"[..], &(text.len() as u32).to_le_bytes(), text].concat();
-    let material = [&b"L\0\0\0\0\0\0\0\0"[..], &text(b"Brass\0\x01Material")].concat();
-    let objects = bytes.len() + 13 + "Objects".len();
-    let first = record(objects, "Material", &material, 2, b"");
-    let corners: Vec<u8> = [0i32, 1, -3].into_iter().flat_map(i32::to_le_bytes).collect();
-    let array =
-        [&b"i"[..], &3u32.to_le_bytes(), &0u32.to_le_bytes(), &12u32.to_le_bytes(), &corners].concat();
-    let geometry = objects + first.len();
-    let inner = record(geometry + 13 + "Geometry".len(), "PolygonVertexIndex", &array, 1, b"");
-    let second = record(geometry, "Geometry", b"", 0, &inner);
-    let all = record(bytes.len(), "Objects", b"", 0, &[first, second].concat());
-    bytes.extend(all);
-    vec![bytes]
-}
-
-fn usd_seeds() -> Vec<Vec<u8>> {
-    vec![
-        b"#usda 1.0\ndef Mesh \"A\" {\nint[] faceVertexCounts = [3]\npoint3f[] points = [(0, 0, 0)]\n"
-            .to_vec(),
-    ]
 }
 
 fn probe_seeds() -> Vec<Vec<u8>> {

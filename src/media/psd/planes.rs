@@ -29,6 +29,7 @@ pub(super) struct Planes<'p> {
     mode: Mode,
     depth: u16,
     palette: Option<&'p [u8]>,
+    mixed: Mixed,
     inks: Option<&'p Inks>,
     /// All colours, then opacity where there is one; empty where bytes go to the canvas at once.
     words: Vec<Vec<u16>>,
@@ -37,46 +38,28 @@ pub(super) struct Planes<'p> {
 }
 
 impl<'p> Planes<'p> {
-    /// For a layer, whose colours are as they are. `opacity` says whether there is such a channel.
-    pub fn of_layer(
-        canvas: Canvas,
-        mode: Mode,
-        depth: u16,
-        palette: Option<&'p [u8]>,
-        opacity: bool,
-    ) -> Self {
-        let deep = matches!(mode, Mode::Cmyk | Mode::Lab);
-        Self::new(canvas, mode, depth, palette, (deep, opacity))
-    }
-
-    /// For the merged picture, whose colours were mixed with white where it is not opaque.
-    pub fn of_merged(
-        canvas: Canvas,
-        mode: Mode,
-        depth: u16,
-        palette: Option<&'p [u8]>,
-        opacity: bool,
-    ) -> Self {
-        let several = matches!(mode, Mode::Cmyk | Mode::Lab);
-        let deep = several || (opacity && !matches!(mode, Mode::Indexed | Mode::Bitmap));
-        Self::new(canvas, mode, depth, palette, (deep, opacity))
-    }
-
-    fn new(
+    /// For what stands in a document in a mode, of so many bits. `opacity` says whether there is such a channel, and
+    /// `mixed` whether colours were mixed with white where it is not full.
+    pub fn new(
         mut canvas: Canvas,
-        mode: Mode,
-        depth: u16,
+        (mode, depth): (Mode, u16),
         palette: Option<&'p [u8]>,
-        (deep, opacity): (bool, bool),
+        opacity: bool,
+        mixed: Mixed,
     ) -> Self {
         if !opacity {
             canvas.pixels.chunks_exact_mut(4).for_each(|pixel| pixel[3] = 255);
         }
+        let unmixes = mixed == Mixed::WithWhite && opacity && !matches!(mode, Mode::Indexed | Mode::Bitmap);
+        let planes = if unmixes || matches!(mode, Mode::Cmyk | Mode::Lab) {
+            mode.colours() + usize::from(opacity)
+        } else {
+            0
+        };
         let count = canvas.pixels.len() / 4;
-        let planes = if deep { mode.colours() + usize::from(opacity) } else { 0 };
         // Inks that are missing leave the paper white.
         let words = vec![vec![if mode == Mode::Cmyk { u16::MAX } else { 0 }; count]; planes];
-        Self { canvas, mode, depth, palette, inks: None, words, bytes: Vec::new(), line: Vec::new() }
+        Self { canvas, mode, depth, palette, mixed, inks: None, words, bytes: Vec::new(), line: Vec::new() }
     }
 
     /// The same with what a profile says of inks.
@@ -92,18 +75,17 @@ impl<'p> Planes<'p> {
     /// Takes a row as it stands in the file.
     pub fn put(&mut self, slot: Slot, row: u32, bytes: &[u8]) {
         let width = self.canvas.width as usize;
+        // The lines are lent out while rows are put, and kept for the next.
+        let (mut words, mut levels) = (std::mem::take(&mut self.line), std::mem::take(&mut self.bytes));
         if self.is_deep() {
-            let mut line = std::mem::take(&mut self.line);
-            to_words(bytes, self.depth, width, &mut line);
-            self.put_words(slot, row, &line);
-            self.line = line;
+            to_words(bytes, self.depth, width, &mut words);
+            self.put_words(slot, row, &words);
         } else {
             let meaning = if slot == Slot::Opacity { Meaning::Share } else { Meaning::Colour };
-            let mut line = std::mem::take(&mut self.bytes);
-            to_bytes(bytes, self.depth, width, meaning, &mut line);
-            self.put_bytes(slot, row, &line);
-            self.bytes = line;
+            to_bytes(bytes, self.depth, width, meaning, &mut levels);
+            self.put_bytes(slot, row, &levels);
         }
+        (self.line, self.bytes) = (words, levels);
     }
 
     /// Takes a row in 16 bits.
@@ -130,14 +112,14 @@ impl<'p> Planes<'p> {
     }
 
     /// The picture.
-    pub fn finish(mut self, mixed: Mixed) -> Result<Canvas, PsdError> {
+    pub fn finish(mut self) -> Result<Canvas, PsdError> {
         if self.is_deep() {
             let mut pixels = std::mem::take(&mut self.canvas.pixels);
             let mut inks = Vec::new();
             for (step, part) in pixels.chunks_mut(STEP * 4).enumerate() {
                 inks.clear();
                 for (at, pixel) in part.chunks_exact_mut(4).enumerate() {
-                    let (samples, share) = self.samples(step * STEP + at, mixed);
+                    let (samples, share) = self.samples(step * STEP + at);
                     pixel[..3].copy_from_slice(&colour(samples, self.mode, self.depth));
                     pixel[3] = to_byte(share);
                     if self.inks.is_some() {
@@ -156,14 +138,14 @@ impl<'p> Planes<'p> {
     }
 
     /// The samples of a pixel without white mixed in, and how opaque it is.
-    fn samples(&self, at: usize, mixed: Mixed) -> ([f32; 4], u16) {
+    fn samples(&self, at: usize) -> ([f32; 4], u16) {
         let colours = self.mode.colours().min(4);
         let share = self.words.get(self.mode.colours()).map_or(u16::MAX, |plane| plane[at]);
         let mut samples = [0u16; 4];
         for (sample, plane) in samples.iter_mut().zip(&self.words[..colours]) {
             *sample = plane[at];
         }
-        let samples = match mixed {
+        let samples = match self.mixed {
             Mixed::WithWhite if share != u16::MAX => unmixed(samples, share, white(self.mode, self.depth)),
             _ => samples.map(f32::from),
         };
@@ -244,12 +226,12 @@ mod tests {
     fn one(mode: Mode, depth: u16, samples: &[u16]) -> [u8; 4] {
         let canvas = Canvas::new(0, 0, 1, 1).expect("a canvas");
         let opacity = samples.len() > mode.colours();
-        let mut planes = Planes::of_merged(canvas, mode, depth, None, opacity);
+        let mut planes = Planes::new(canvas, (mode, depth), None, opacity, Mixed::WithWhite);
         for (number, sample) in samples.iter().enumerate() {
             let slot = if number == mode.colours() { Slot::Opacity } else { Slot::Colour(number) };
             planes.put_words(slot, 0, &[*sample]);
         }
-        let pixels = planes.finish(Mixed::WithWhite).expect("a picture").pixels;
+        let pixels = planes.finish().expect("a picture").pixels;
         [pixels[0], pixels[1], pixels[2], pixels[3]]
     }
 

@@ -98,7 +98,7 @@ pub fn render_layer(
     let canvas = Canvas::new(i64::from(left), i64::from(top), width, height)?;
     let Header { mode, depth, large, .. } = document.header;
     let has_opacity = layer.channels.iter().any(|channel| channel.id == -1);
-    let planes = Planes::of_layer(canvas, mode, depth, document.palette.as_deref(), has_opacity);
+    let planes = Planes::new(canvas, (mode, depth), document.palette.as_deref(), has_opacity, Mixed::No);
     let mut planes = planes.with_inks(document.inks.as_ref());
     let rows = Rows { width, height, depth, large };
     for channel in &layer.channels {
@@ -113,7 +113,7 @@ pub fn render_layer(
             Ok(())
         })?;
     }
-    planes.finish(Mixed::No)
+    planes.finish()
 }
 
 /// A layer's mask as opacity, on the mask's own bounds; `None` when it has none that counts.
@@ -149,7 +149,8 @@ pub fn merged(input: &mut Input<'_>, document: &Document, edge: u32) -> Result<C
     let canvas = Canvas::new(0, 0, width, height)?;
     let opacity =
         (document.merged_alpha && usize::from(channels) > mode.colours()).then_some(mode.colours() as u32);
-    let made = Planes::of_merged(canvas, mode, depth, document.palette.as_deref(), opacity.is_some());
+    let palette = document.palette.as_deref();
+    let made = Planes::new(canvas, (mode, depth), palette, opacity.is_some(), Mixed::WithWhite);
     let mut made = made.with_inks(document.inks.as_ref());
     let colours = mode.colours().min(usize::from(channels)) as u32;
     // An average of palette numbers means nothing: there the first pixel of each square is taken.
@@ -178,7 +179,7 @@ pub fn merged(input: &mut Input<'_>, document: &Document, edge: u32) -> Result<C
         }
         Ok(())
     })?;
-    made.finish(Mixed::WithWhite)
+    made.finish()
 }
 
 /// Reads the first `wanted` of `all` planes that stand one after the other.

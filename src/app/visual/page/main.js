@@ -54,7 +54,9 @@ function heading() {
   const kinds = { diff: 'What changed', log: 'History', together: 'Side by side' };
   const name = there && data.kind !== 'together' ? there.name : '';
   title.textContent = name || kinds[data.kind];
-  figure.textContent = there ? verdict(there) : data.title;
+  // The panel that says so may be closed.
+  const alone = there && there.change && there.change.layers[state.layer];
+  figure.textContent = alone ? `${alone.name} alone` : there ? verdict(there) : data.title;
   document.title = `${name || data.title || kinds[data.kind]} – Pentimento`;
 }
 
