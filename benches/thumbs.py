@@ -56,6 +56,9 @@ def corpus(folder):
         "PNG, 6 megapixels": photographs(folder, "p.png", "3000:2000", []),
         "TIFF, 6 megapixels": photographs(folder, "t.tif", "3000:2000", ["-compression_algo", "deflate", "-pix_fmt", "rgb24"]),
         "WebP, 6 megapixels": photographs(folder, "w.webp", "3000:2000", ["-q:v", "85"]),
+        "GIF, 2 megapixels": photographs(folder, "g.gif", "1732:1155", []),
+        "OpenEXR, 6 megapixels": photographs(folder, "e.exr", "3000:2000", ["-pix_fmt", "gbrpf32le", "-format", "half", "-compression", "zip16"]),
+        "AVIF, 6 megapixels": photographs(folder, "a.avif", "3000:2000", ["-c:v", "libaom-av1", "-still-picture", "1", "-cpu-used", "8", "-crf", "23", "-pix_fmt", "yuv420p"]),
         "SVG": copies(folder, STUDIO / "v1/brand/logo.svg", "svg"),
         "PDF": copies(folder, STUDIO / "v1/brand/logo.pdf", "pdf"),
     }

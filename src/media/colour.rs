@@ -4,7 +4,7 @@
 //! process. A profile that cannot be used leaves the pixels as they are, and a note says so.
 
 use moxcms::{ColorProfile, DataColorSpace, Layout, ProfileText, TransformExecutor, TransformOptions};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Longest profile that is read, in bytes; those of printing presses have some MiB.
 pub const PROFILE_BYTES_MAX: usize = 16 << 20;
@@ -185,14 +185,73 @@ pub fn lab_of([lightness, green_red, blue_yellow]: [f32; 3]) -> [u8; 3] {
 
 /// Light from 0 to 1 as a level of sRGB (IEC 61966-2-1); what is darker or brighter is black or white.
 pub fn curved(light: f32) -> u8 {
-    let value = light.clamp(0.0, 1.0);
+    LEVELS.of(light.clamp(0.0, 1.0))
+}
+
+/// What [`curved`] says of light from 0 to 1, computed.
+fn computed(value: f32) -> u8 {
     let curved = if value <= 0.003_130_8 { value * 12.92 } else { 1.055 * value.powf(1.0 / 2.4) - 0.055 };
     (curved * 255.0).round() as u8
+}
+
+static LEVELS: LazyLock<Levels> = LazyLock::new(Levels::new);
+
+/// Levels of sRGB by light: a picture has millions of values, and a power for each would be most of the work.
+struct Levels {
+    /// The least light of each level, and one that nothing reaches.
+    from: Vec<f32>,
+    /// The level of the least light that begins with so many bits, by the upper half of its bits.
+    near: Vec<u8>,
+}
+
+impl Levels {
+    fn new() -> Self {
+        let white = 1f32.to_bits();
+        // Of numbers that are not negative the order is that of their bits.
+        let least = |level: u8| {
+            let (mut low, mut high) = (0, white);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if computed(f32::from_bits(middle)) < level { low = middle + 1 } else { high = middle }
+            }
+            f32::from_bits(low)
+        };
+        let from: Vec<f32> = (0..=u8::MAX).map(least).chain([f32::INFINITY]).collect();
+        let near = (0..=white >> 16).map(|upper| {
+            let value = f32::from_bits(upper << 16);
+            from.partition_point(|least| *least <= value).saturating_sub(1).min(255) as u8
+        });
+        let near = near.collect();
+        Self { from, near }
+    }
+
+    /// The level of light from 0 to 1; what is not a number is black.
+    fn of(&self, value: f32) -> u8 {
+        let mut level = self.near.get((value.to_bits() >> 16) as usize).copied().unwrap_or(0);
+        while self.from.get(usize::from(level) + 1).is_some_and(|next| value >= *next) {
+            level += 1;
+        }
+        level
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn levels_are_those_that_are_computed() {
+        let thirds = (0..=1f32.to_bits()).step_by(997).map(f32::from_bits);
+        // Also right beside where each level begins.
+        let edges = LEVELS.from.iter().filter(|from| from.is_finite()).flat_map(|from| {
+            let bits = from.to_bits();
+            [bits.saturating_sub(1), bits, bits + 1].map(f32::from_bits)
+        });
+        for value in thirds.chain(edges).filter(|value| *value <= 1.0) {
+            assert_eq!(curved(value), computed(value), "{value:e}");
+        }
+        assert_eq!([-1.0, -0.0, 0.0, 2.0, f32::NAN].map(curved), [0, 0, 0, 255, 0]);
+    }
 
     #[test]
     fn pixels_of_a_wider_space_are_turned_and_those_of_srgb_stay() {

@@ -110,10 +110,12 @@ impl Decoder for Raster {
             Some(pixels) => pixels,
             None => {
                 let image = DynamicImage::from_decoder(decoder).map_err(fault)?;
-                if let Some(pixels) = light::developed(&image, format) {
-                    return pixels?.within(wanted.edge)?.turned(orientation.to_exif()).map(Some);
+                match light::developed(image, format) {
+                    Ok(pixels) => {
+                        return pixels?.within(wanted.edge)?.turned(orientation.to_exif()).map(Some);
+                    }
+                    Err(image) => Pixels::new(image.width(), image.height(), image.into_rgba8().into_raw())?,
                 }
-                Pixels::new(image.width(), image.height(), image.into_rgba8().into_raw())?
             }
         };
         // Turning fewer pixels is cheaper, and a turn changes no pixel's value.

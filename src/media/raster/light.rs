@@ -18,25 +18,35 @@ pub(super) fn level(value: f32) -> u8 {
     curved(sane(value))
 }
 
-/// A picture of light as it is shown without a choice of exposure; `None` when it is another kind of picture.
-pub(super) fn developed(image: &DynamicImage, format: &Format) -> Option<Result<Pixels, DecodeError>> {
+/// A picture of light as it is shown without a choice of exposure; the picture itself when it is of another kind.
+pub(super) fn developed(
+    image: DynamicImage,
+    format: &Format,
+) -> Result<Result<Pixels, DecodeError>, DynamicImage> {
     let (width, height) = (image.width(), image.height());
     let values = values(image, format)?;
-    let pixel = |pixel: &[f32]| {
-        let opacity = (sane(pixel[3]).clamp(0.0, 1.0) * 255.0).round() as u8;
-        [level(pixel[0]), level(pixel[1]), level(pixel[2]), opacity]
-    };
-    Some(Pixels::new(width, height, values.chunks_exact(4).flat_map(pixel).collect()))
+    let mut bytes = vec![0; values.len()];
+    for (shown, light) in bytes.chunks_exact_mut(4).zip(values.chunks_exact(4)) {
+        shown[0] = level(light[0]);
+        shown[1] = level(light[1]);
+        shown[2] = level(light[2]);
+        shown[3] = (sane(light[3]).clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
+    }
+    Ok(Pixels::new(width, height, bytes))
 }
 
-/// Red, green, blue and opacity, not multiplied.
-fn values(image: &DynamicImage, format: &Format) -> Option<Vec<f32>> {
+/// Red, green, blue and opacity, not multiplied; the picture itself when it is none of light.
+fn values(image: DynamicImage, format: &Format) -> Result<Vec<f32>, DynamicImage> {
     let mut values: Vec<f32> = match image {
         DynamicImage::ImageRgb32F(light) => {
-            light.pixels().flat_map(|pixel| [pixel.0[0], pixel.0[1], pixel.0[2], 1.0]).collect()
+            let mut values = vec![1.0; light.as_raw().len() / 3 * 4];
+            for (value, pixel) in values.chunks_exact_mut(4).zip(light.as_raw().chunks_exact(3)) {
+                value[..3].copy_from_slice(pixel);
+            }
+            values
         }
-        DynamicImage::ImageRgba32F(light) => light.as_raw().clone(),
-        _ => return None,
+        DynamicImage::ImageRgba32F(light) => light.into_raw(),
+        other => return Err(other),
     };
     // OpenEXR keeps colours that are multiplied with their opacity.
     if *format == format::EXR {
@@ -45,7 +55,7 @@ fn values(image: &DynamicImage, format: &Format) -> Option<Vec<f32>> {
             pixel[..3].iter_mut().for_each(|value| *value /= opacity);
         }
     }
-    Some(values)
+    Ok(values)
 }
 
 /// A picture of light as numbers; `None` when it is another kind of picture.
@@ -76,6 +86,6 @@ pub(super) fn light(
         return Ok(None);
     }
     let image = DynamicImage::from_decoder(decoder).map_err(fault)?;
-    let Some(values) = values(&image, format) else { return Ok(None) };
+    let Ok(values) = values(image, format) else { return Ok(None) };
     Light::of(width, height, &values, edge).map(Some)
 }
