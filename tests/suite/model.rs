@@ -279,4 +279,17 @@ fn stories_that_went_wrong_once_go_well() {
         Step::Switch { nth: 255 },
         Step::Resolve { nth: None, decision: Decision::Theirs },
     ]);
+    // Both sides want a path, and something new is put there before ours gets it.
+    tell(&[
+        Step::Write { at: 13, content: 94 },
+        Step::DraftBegin { name: 83 },
+        Step::Write { at: 6, content: 204 },
+        Step::Commit,
+        Step::Switch { nth: 129 },
+        Step::Copy { nth: 18, at: 167 },
+        Step::Commit,
+        Step::Merge { nth: 34 },
+        Step::Write { at: 198, content: 211 },
+        Step::Resolve { nth: None, decision: Decision::Ours },
+    ]);
 }

@@ -163,7 +163,13 @@ impl Story {
                 continue;
             }
             if decision == Decision::Ours && conflict.ours.is_none() {
-                assert!(!seen.contains_key(&text(&conflict.path)), "ours had removed {}", conflict.path);
+                // Of a path that two want, theirs goes from beside it, and what was put there since stays.
+                let gone = match conflict.kind.as_str() {
+                    "path-taken" => conflict.placed.as_ref().filter(|_| conflict.base.is_none()),
+                    _ => Some(&conflict.path),
+                };
+                let left = gone.filter(|path| seen.contains_key(&text(path)));
+                assert!(left.is_none(), "ours had removed {left:?}");
             }
             if decision == Decision::Theirs && conflict.theirs.is_none() {
                 assert!(!seen.contains_key(&text(&conflict.path)), "theirs had removed {}", conflict.path);
