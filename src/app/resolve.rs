@@ -12,7 +12,7 @@ use crate::app::common::known_files::KnownFiles;
 use crate::app::common::removed::removed_below;
 use crate::app::common::session::Session;
 use crate::app::common::shelved::pending_between;
-use crate::app::common::underway::{announce, finish_interrupted, perform};
+use crate::app::common::underway::{announce, finish_interrupted, is_content, perform};
 use crate::app::error::AppError;
 use crate::base::id::TreeId;
 use crate::base::monitor::Monitor;
@@ -174,11 +174,17 @@ impl Work {
             }
             let found = session.worktree.look(path).ok().flatten();
             let record = session.index.as_ref().map(|index| index.find(path)).transpose()?.flatten();
-            let is_as_made = found.zip(record).is_some_and(|(node, record)| record.is_unchanged(&node));
+            let is_as_made = || {
+                let is_known = found.zip(record).is_some_and(|(node, record)| record.is_unchanged(&node));
+                // Of what was written a moment ago, or touched since, only the bytes tell.
+                let content = entry.as_ref().map(|entry| &entry.content);
+                let is_same = |(node, content)| is_content(&session.worktree, path, content, &node);
+                is_known || found.zip(content).is_some_and(is_same)
+            };
             // Nor does a file stand where a folder does.
             let is_gone = found.is_none_or(|node| node.kind == NodeKind::Directory);
-            let is_by_hand = is_gone || (certain.contains(path) && !is_as_made);
-            if entry.is_some_and(|entry| !entry.content.is_directory()) && is_by_hand {
+            let is_by_hand = is_gone || (certain.contains(path) && !is_as_made());
+            if entry.as_ref().is_some_and(|entry| !entry.content.is_directory()) && is_by_hand {
                 gone.insert(path.clone(), None);
             }
         }

@@ -459,6 +459,19 @@ fn a_restored_file_is_itself_and_not_one_of_the_same_bytes_that_is_gone() {
 }
 
 #[test]
+fn a_restored_file_takes_no_move_from_another_file_of_the_same_bytes() {
+    let lab = Lab::new();
+    lab.write("one.psd", noise(1, 9000));
+    lab.write("two.psd", noise(1, 9000));
+    lab.commit("First");
+    fs::rename(lab.at("one.psd"), lab.at("three.psd")).expect("moved");
+    lab.commit("Moved");
+    lab.restore(Some("@~1"), &["one.psd"]);
+    fs::rename(lab.at("two.psd"), lab.at("zwei.psd")).expect("moved");
+    assert_eq!(lab.changes(), ["new one.psd", "moved two.psd -> zwei.psd"]);
+}
+
+#[test]
 fn a_restored_version_has_the_labels_that_it_had_also_when_its_asset_has_others_elsewhere() {
     let lab = Lab::new();
     lab.write("logo.psd", noise(1, 5_000));

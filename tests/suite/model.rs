@@ -292,4 +292,38 @@ fn stories_that_went_wrong_once_go_well() {
         Step::Write { at: 198, content: 211 },
         Step::Resolve { nth: None, decision: Decision::Ours },
     ]);
+    // A decision is taken back that changed nothing in the files.
+    tell(&[
+        Step::Write { at: 87, content: 5 },
+        Step::Commit,
+        Step::DraftCreate { name: 12 },
+        Step::Rename { nth: 216, at: 2 },
+        Step::DraftBegin { name: 107 },
+        Step::Commit,
+        Step::Switch { nth: 131 },
+        Step::RemoveFolder { nth: 182 },
+        Step::Commit,
+        Step::Merge { nth: 247 },
+        Step::Resolve { nth: None, decision: Decision::Theirs },
+        Step::Undo,
+    ]);
+    // What was moved by command and removed is committed by its old place.
+    tell(&[
+        Step::Link { at: 183, target: 83 },
+        Step::Label { nth: 91, word: 100, remove: false },
+        Step::Commit,
+        Step::Mv { nth: 5, at: 75 },
+        Step::RemoveFolder { nth: 161 },
+        Step::CommitPath { at: 69 },
+    ]);
+    // A version without labels comes back of an asset that has some elsewhere.
+    tell(&[
+        Step::Write { at: 228, content: 104 },
+        Step::Commit,
+        Step::Rename { nth: 72, at: 203 },
+        Step::Title { nth: 31, value: Some(1) },
+        Step::Commit,
+        Step::Restore { commit: 37, at: None, exact: true },
+        Step::Commit,
+    ]);
 }

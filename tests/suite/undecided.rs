@@ -329,6 +329,29 @@ fn undo_of_a_decision_brings_no_file_back_in_whose_place_somebody_had_put_a_fold
 }
 
 #[test]
+fn undo_of_a_decision_leaves_what_the_merge_had_brought_also_when_it_was_touched() {
+    let lab = Lab::new();
+    lab.write("logo.psd", noise(1, 9000));
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.switch("x");
+    lab.write("logo.psd", noise(2, 9000));
+    lab.commit("Theirs");
+    lab.switch("main");
+    fs::remove_file(lab.at("logo.psd")).expect("removed");
+    lab.commit("Ours");
+    assert_eq!(lab.merge("x").conflicts.len(), 1);
+    // Touched as a copy of a folder touches files: other times and the same bytes.
+    let touched = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    fs::File::open(lab.at("logo.psd")).and_then(|file| file.set_modified(touched)).expect("touched");
+    lab.resolve(&[], Decision::Theirs);
+    assert_eq!(lab.read("logo.psd"), Some(noise(2, 9000)));
+    lab.undo();
+    assert_eq!(lab.read("logo.psd"), Some(noise(2, 9000)));
+    assert_eq!(lab.status().merge.map(|merge| merge.undecided.len()), Some(1));
+}
+
+#[test]
 fn a_label_that_a_merge_brought_and_a_restore_took_away_is_no_change_of_the_branch() {
     let lab = Lab::new();
     lab.write("base.txt", "1");

@@ -114,11 +114,13 @@ fn same_content(
             };
             let is_link = change.node.is_some_and(|node| node.kind == NodeKind::Symlink);
             let claimed = claims.get(&change.path);
-            let path_of = |at: usize| {
+            let path_of = |at: usize| Some(&changes[at].path);
+            // What it may not be is left for others of these bytes.
+            let may = |at: usize| {
                 let asset = changes[at].base.as_ref().and_then(|base| base.asset);
-                claimed.is_none_or(|claimed| asset == Some(*claimed)).then_some(&changes[at].path)
+                claimed.is_none_or(|claimed| asset == Some(*claimed))
             };
-            if let Some(from) = removed.take(&(id, is_link), &change.path, likeness, &path_of) {
+            if let Some(from) = removed.take_if(&(id, is_link), &change.path, likeness, &path_of, &may) {
                 pairs.push((from, at));
                 found.insert(at);
             }

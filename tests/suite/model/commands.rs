@@ -129,13 +129,15 @@ impl Story {
         for (from, to) in moves.iter().filter(|(_, to)| wanted.contains(to)) {
             // What `mv` moved has its labels already; what was moved by hand brings them now.
             let is_commanded = pending.moves.get(&path(to)) == Some(&path(from));
+            // Of a restored version that had no labels, that is said.
+            let is_bare = pending.metadata.get(&path(to)) == Some(&None);
             // It may have been moved by command first, and by hand from there.
             let on = pending
                 .moves
                 .iter()
                 .find(|(to, origin)| text(origin) == *from && !seen.contains_key(&text(to)));
             let place = on.map_or_else(|| from.clone(), |(to, _)| text(to));
-            if let (false, Some(labels)) = (is_commanded, self.now.labels.get(&place)) {
+            if let (false, Some(labels)) = (is_commanded || is_bare, self.now.labels.get(&place)) {
                 moment.labels.insert(to.clone(), joined(self.now.labels.get(to), labels));
             }
             for left in [from, &place] {
@@ -145,7 +147,8 @@ impl Story {
             }
         }
         if !whole {
-            moment.labels.retain(|path, _| files.contains_key(path) || !is_asked(path));
+            let is_meant = |path: &String| is_asked(path) || ends.contains(path);
+            moment.labels.retain(|path, _| files.contains_key(path) || !is_meant(path));
         }
         // What was moved and is nowhere any more: a file in its old place is still that asset.
         for (to, from) in pending.moves.iter().map(|(to, from)| (text(to), text(from))) {
