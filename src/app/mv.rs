@@ -136,7 +136,8 @@ fn follow(
     tracked.retain(|(path, _)| stands(session, path));
     let count = tracked.len() as u64;
     for (path, asset) in tracked {
-        let spoken_for = before.moves.values().any(|origin| *origin == path);
+        let is_other = before.assets.get(&path).is_some_and(|claimed| *claimed != asset);
+        let spoken_for = is_other || before.moves.values().any(|origin| *origin == path);
         if let (Some(target), false) = (moved(&path), spoken_for)
             && after.moves.get(&target) != Some(&path)
         {

@@ -472,6 +472,38 @@ fn a_restored_file_takes_no_move_from_another_file_of_the_same_bytes() {
 }
 
 #[test]
+fn what_came_to_the_place_of_another_file_is_itself_also_when_its_folder_moves() {
+    let lab = Lab::new();
+    lab.write("logo.psd", noise(1, 9000));
+    lab.write("old/logo.psd", noise(2, 9000));
+    lab.commit("Both");
+    let before = assets(&lab, &["logo.psd"]);
+    fs::remove_file(lab.at("old/logo.psd")).expect("removed");
+    lab.mv("logo.psd", "old/logo.psd");
+    lab.mv("old", "older");
+    assert_eq!(lab.changes(), ["removed old/logo.psd", "moved logo.psd -> older/logo.psd"]);
+    lab.commit("Moved");
+    assert_eq!(assets(&lab, &["older/logo.psd"]), before);
+}
+
+#[test]
+fn what_stands_in_the_old_place_of_a_moved_file_is_not_committed_with_the_move() {
+    let lab = Lab::new();
+    lab.write("shots", noise(1, 9000));
+    lab.commit("A file");
+    lab.mv("shots", "shot.psd");
+    lab.write("shots/new.psd", noise(2, 9000));
+    lab.label("shots/new.psd", "draft");
+    lab.commit_paths("Moved", &["shot.psd"]);
+    assert_eq!(
+        (lab.changes(), lab.labels("shots/new.psd")),
+        (vec!["new shots/new.psd".into()], "draft".into())
+    );
+    lab.commit("New");
+    assert_eq!(lab.labels("shots/new.psd"), "draft");
+}
+
+#[test]
 fn a_restored_version_has_the_labels_that_it_had_also_when_its_asset_has_others_elsewhere() {
     let lab = Lab::new();
     lab.write("logo.psd", noise(1, 5_000));

@@ -326,4 +326,14 @@ fn stories_that_went_wrong_once_go_well() {
         Step::Restore { commit: 37, at: None, exact: true },
         Step::Commit,
     ]);
+    // Something new lies in a folder that took the old place of a file, of which the new place is committed.
+    tell(&[
+        Step::Write { at: 53, content: 93 },
+        Step::Commit,
+        Step::Mv { nth: 35, at: 153 },
+        Step::Mv { nth: 55, at: 162 },
+        Step::Undo,
+        Step::Write { at: 104, content: 132 },
+        Step::CommitPath { at: 249 },
+    ]);
 }

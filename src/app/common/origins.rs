@@ -19,8 +19,65 @@ use crate::worktree::stat::NodeKind;
 use crate::worktree::status::{Change, Measure, What};
 use std::collections::HashSet;
 
+/// What was asked for, with the other ends of moves of which one end was asked for: one end alone would leave the
+/// asset at both places or at none. Everything when nothing was named.
+pub struct Asked {
+    paths: Vec<AssetPath>,
+    /// Old places that folders have taken since. Of what lies there only the end of the asset was asked for.
+    taken: Vec<AssetPath>,
+    /// The others.
+    whole: PathSet,
+}
+
+impl Asked {
+    /// Finds the other ends of moves by command and by hand.
+    pub fn of(session: &Session<'_>, within: &[AssetPath], monitor: &dyn Monitor) -> Result<Self, AppError> {
+        let mut paths = with_other_ends(session, within);
+        paths.extend(new_places(session, &paths, monitor)?);
+        let paths = with_other_ends(session, &paths);
+        let (named, ends) = paths.split_at(within.len());
+        let (taken, free): (Vec<_>, Vec<_>) = ends.iter().cloned().partition(|end| is_folder(session, end));
+        let whole = PathSet::new(named.iter().cloned().chain(free));
+        Ok(Self { paths, taken, whole })
+    }
+
+    /// All that was asked for, each with what lies below it.
+    pub fn paths(&self) -> &[AssetPath] {
+        &self.paths
+    }
+
+    /// Whether a path was asked for.
+    pub fn includes(&self, path: &AssetPath) -> bool {
+        self.whole.includes(path) || self.taken.contains(path)
+    }
+
+    /// Whether a path lies in the folder that took an old place, and was not asked for.
+    pub fn is_beneath_end(&self, path: &AssetPath) -> bool {
+        let is_below = |end: &AssetPath| path != end && path.is_within(end);
+        self.taken.iter().any(is_below) && !self.whole.includes(path)
+    }
+}
+
+/// Adds the other ends of moves. Who asks for something in a folder asks for the end of the file that stood in the
+/// folder's place, too.
+fn with_other_ends(session: &Session<'_>, within: &[AssetPath]) -> Vec<AssetPath> {
+    let mut all = within.to_vec();
+    if within.is_empty() {
+        return all;
+    }
+    let wanted = PathSet::new(within.iter().cloned());
+    for (to, from) in &session.state.pending.moves {
+        match (wanted.includes(to), is_asked(session, &wanted, from)) {
+            (true, false) => all.push(from.clone()),
+            (false, true) => all.push(to.clone()),
+            _ => {}
+        }
+    }
+    all
+}
+
 /// Where files went that stood within the paths that were asked for, as status finds it.
-pub fn new_places(
+fn new_places(
     session: &Session<'_>,
     within: &[AssetPath],
     monitor: &dyn Monitor,
@@ -50,7 +107,7 @@ pub fn new_places(
 }
 
 /// Whether the old place of a moved file was asked for: itself, or something in a folder that took its place.
-pub fn is_asked(session: &Session<'_>, asked: &PathSet, from: &AssetPath) -> bool {
+fn is_asked(session: &Session<'_>, asked: &PathSet, from: &AssetPath) -> bool {
     asked.includes(from) || (asked.leads_to(from) && is_folder(session, from))
 }
 

@@ -2,7 +2,7 @@
 //! that a commit and a switch have in common.
 
 use crate::app::common::claims::settle_claims;
-use crate::app::common::origins;
+use crate::app::common::origins::{self, Asked};
 use crate::app::common::probe::IngestProbe;
 use crate::app::common::session::Session;
 use crate::app::error::AppError;
@@ -57,10 +57,8 @@ pub fn take(
     parents: &[CommitId],
     monitor: &dyn Monitor,
 ) -> Result<Snapshot, AppError> {
-    let mut asked = with_other_ends(session, within);
-    asked.extend(origins::new_places(session, &asked, monitor)?);
-    let asked = with_other_ends(session, &asked);
-    let within = &asked;
+    let asked = Asked::of(session, within, monitor)?;
+    let within = asked.paths();
     let writer = session.repository.store().chunk_writer(monitor)?;
     let parameters = session.repository.store().settings().chunker;
     let store = |room: Option<u64>| -> Result<Status, AppError> {
@@ -80,13 +78,14 @@ pub fn take(
     let mut status = taken?;
     if !within.is_empty() {
         origins::adopt(session, &mut status.changes)?;
+        status.changes.retain(|change| !asked.is_beneath_end(&change.path));
     }
     if monitor.is_cancelled() {
         return Err(AppError::Cancelled);
     }
     let staged = writer.finish()?;
     let bytes_stored = staged.totals().stored_bytes;
-    let (mut pending, mut still_pending) = split_pending(&session.state.pending, within);
+    let (mut pending, mut still_pending) = split_pending(&session.state.pending, &asked);
     let Status { changes, refreshed, .. } = status;
     // What was said of the old place of something that was moved by hand goes with it.
     for change in &changes {
@@ -130,25 +129,6 @@ fn check_space(
     if needed > available { Err(WorktreeError::DiskFull { needed, available }.into()) } else { Ok(()) }
 }
 
-/// Adds the other ends of moves of which one end was asked for: one end alone would leave the asset
-/// at both places or at none. Who asks for something in a folder asks for the end of the file that
-/// stood in the folder's place, too.
-fn with_other_ends(session: &Session<'_>, within: &[AssetPath]) -> Vec<AssetPath> {
-    let mut all = within.to_vec();
-    if within.is_empty() {
-        return all;
-    }
-    let wanted = PathSet::new(within.iter().cloned());
-    for (to, from) in &session.state.pending.moves {
-        match (wanted.includes(to), origins::is_asked(session, &wanted, from)) {
-            (true, false) => all.push(from.clone()),
-            (false, true) => all.push(to.clone()),
-            _ => {}
-        }
-    }
-    all
-}
-
 /// Forgets what waits to be said of files that made room for a folder in which something was asked for.
 fn forget_replaced(
     session: &Session<'_>,
@@ -179,9 +159,8 @@ fn part<V: Clone>(map: &BTreeMap<AssetPath, V>, keep: impl Fn(&AssetPath) -> boo
     map.iter().filter(|(path, _)| keep(path)).map(|(path, value)| (path.clone(), value.clone())).collect()
 }
 
-/// Pending edits inside and outside of the wanted paths.
-fn split_pending(pending: &PendingEdits, within: &[AssetPath]) -> (PendingEdits, PendingEdits) {
-    let wanted = PathSet::new(within.iter().cloned());
+/// Pending edits of paths that were asked for, and of others.
+fn split_pending(pending: &PendingEdits, wanted: &Asked) -> (PendingEdits, PendingEdits) {
     let split = |inside: bool| PendingEdits {
         metadata: part(&pending.metadata, |path| wanted.includes(path) == inside),
         assets: part(&pending.assets, |path| wanted.includes(path) == inside),
