@@ -71,18 +71,6 @@ impl<K: Hash + Eq> Candidates<K> {
         likeness: Likeness,
         path_of: &dyn Fn(usize) -> Option<&'p AssetPath>,
     ) -> Option<usize> {
-        self.take_if(key, path, likeness, path_of, &|_| true)
-    }
-
-    /// As [`Self::take`], of those that `may` be the partner of this path; the others stay for other paths.
-    pub fn take_if<'p>(
-        &mut self,
-        key: &K,
-        path: &AssetPath,
-        likeness: Likeness,
-        path_of: &dyn Fn(usize) -> Option<&'p AssetPath>,
-        may: &dyn Fn(usize) -> bool,
-    ) -> Option<usize> {
         let group = self.groups.get_mut(key)?;
         let taken = &mut self.taken;
         let free = |number: &usize| path_of(*number).filter(|_| !taken.contains(number));
@@ -98,10 +86,8 @@ impl<K: Hash + Eq> Candidates<K> {
         while queue.front().is_some_and(|number| free(number).is_none()) {
             queue.pop_front();
         }
-        let is_partner = |number: &usize| {
-            free(number).is_some_and(|other| is_alike(other, path, likeness)) && may(*number)
-        };
-        let at = queue.iter().position(is_partner)?;
+        let alike = |number: &usize| free(number).is_some_and(|other| is_alike(other, path, likeness));
+        let at = queue.iter().position(alike)?;
         let number = queue.remove(at)?;
         taken.insert(number);
         Some(number)
@@ -187,19 +173,6 @@ mod tests {
             [take(Likeness::Name), take(Likeness::Any), take(Likeness::Any)],
             [Some(1), Some(2), None]
         );
-    }
-
-    #[test]
-    fn what_may_not_be_given_to_one_is_given_to_another() {
-        let from = [path("a/x"), path("b/x")];
-        let mut candidates = Candidates::default();
-        (0..2).for_each(|number| candidates.add((), number));
-        let path_of = |number: usize| Some(&from[number]);
-        let wanted = path("c/x");
-        let only_second = candidates.take_if(&(), &wanted, Likeness::Name, &path_of, &|number| number == 1);
-        let none = candidates.take_if(&(), &wanted, Likeness::Name, &path_of, &|_| false);
-        let left = candidates.take(&(), &wanted, Likeness::Name, &path_of);
-        assert_eq!([only_second, none, left], [Some(1), None, Some(0)]);
     }
 
     #[test]

@@ -494,7 +494,8 @@ fn what_stands_in_the_old_place_of_a_moved_file_is_not_committed_with_the_move()
     lab.mv("shots", "shot.psd");
     lab.write("shots/new.psd", noise(2, 9000));
     lab.label("shots/new.psd", "draft");
-    lab.commit_paths("Moved", &["shot.psd"]);
+    let report = lab.commit_paths("Moved", &["shot.psd"]);
+    assert_eq!(report.bytes_stored, 0, "nothing of it is stored either");
     assert_eq!(
         (lab.changes(), lab.labels("shots/new.psd")),
         (vec!["new shots/new.psd".into()], "draft".into())

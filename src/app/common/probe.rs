@@ -20,6 +20,8 @@ pub struct IngestProbe<'a> {
     erased: Option<(ErasedFiles<'a>, Ingester<'a>)>,
     /// How many bytes may be read; `None` for any number.
     room: Option<u64>,
+    /// What is only to be identified, though everything else is stored.
+    spared: Option<&'a (dyn Fn(&AssetPath) -> bool + Sync)>,
 }
 
 impl<'a> IngestProbe<'a> {
@@ -30,12 +32,22 @@ impl<'a> IngestProbe<'a> {
         erased: (ErasedFiles<'a>, Ingester<'a>),
         room: Option<u64>,
     ) -> Self {
-        Self { full, hashing: None, erased: Some(erased), room }
+        Self { full, hashing: None, erased: Some(erased), room, spared: None }
+    }
+
+    /// Stores nothing of the paths that `is_spared` names: they were seen and not asked for.
+    pub const fn sparing(mut self, is_spared: &'a (dyn Fn(&AssetPath) -> bool + Sync)) -> Self {
+        self.spared = Some(is_spared);
+        self
+    }
+
+    fn is_spared(&self, path: &AssetPath) -> bool {
+        self.spared.is_some_and(|is_spared| is_spared(path))
     }
 
     /// What is to be measured goes to `measuring`, what is only to be identified to `hashing`.
     pub const fn looking(measuring: Ingester<'a>, hashing: Ingester<'a>) -> Self {
-        Self { full: measuring, hashing: Some(hashing), erased: None, room: None }
+        Self { full: measuring, hashing: Some(hashing), erased: None, room: None, spared: None }
     }
 
     /// What the content of a file is, if it was erased. The file stands at its start afterwards.
@@ -53,6 +65,9 @@ impl<'a> IngestProbe<'a> {
 impl ContentProbe for IngestProbe<'_> {
     fn probe(&self, mut file: &File, path: &AssetPath, measure: bool) -> Result<Probed, ProbeError> {
         let hint = GroupHint::of_name(path.name());
+        if let (Some((_, hashing)), true) = (&self.erased, self.is_spared(path)) {
+            return Ok(nothing_stored(&hashing.ingest_file(&mut file, hint).map_err(problem)?));
+        }
         if let Some(erased) = self.erased(file)? {
             return Ok(erased);
         }
@@ -71,9 +86,12 @@ impl ContentProbe for IngestProbe<'_> {
         }
     }
 
-    fn probe_link(&self, mut target: &[u8], _: &AssetPath) -> Result<Probed, ProbeError> {
+    fn probe_link(&self, mut target: &[u8], path: &AssetPath) -> Result<Probed, ProbeError> {
         let id = FileId::from_bytes(*blake3::hash(target).as_bytes());
         let size = target.len() as u64;
+        if self.is_spared(path) {
+            return Ok(Probed { id, size, new_bytes: Some(0) });
+        }
         if let Some((erased, _)) = &self.erased
             && erased.has(id, size).map_err(unanswered)?
         {
@@ -84,7 +102,7 @@ impl ContentProbe for IngestProbe<'_> {
     }
 }
 
-/// Of erased content nothing is new, since nothing is stored.
+/// Nothing is new of what is not stored.
 const fn nothing_stored(found: &Ingested) -> Probed {
     Probed { id: found.file, size: found.size, new_bytes: Some(0) }
 }

@@ -64,7 +64,8 @@ pub fn take(
     let store = |room: Option<u64>| -> Result<Status, AppError> {
         let full = Ingester::storing(&writer, &parameters, monitor);
         let erased = (ErasedFiles::of(&session.view), Ingester::hashing(monitor));
-        let probe = IngestProbe::storing(full, erased, room);
+        let is_spared = |path: &AssetPath| asked.is_beneath_end(path);
+        let probe = IngestProbe::storing(full, erased, room).sparing(&is_spared);
         session.status(within, &probe, Measure::Store, monitor)
     };
     let available = bytes_available(session)?;

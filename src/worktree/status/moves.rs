@@ -91,42 +91,72 @@ fn same_content(
     taken: &[(usize, usize)],
     claims: &BTreeMap<AssetPath, AssetId>,
 ) -> Vec<(usize, usize)> {
-    let mut removed: Candidates<(FileId, bool)> = Candidates::default();
-    let gone: HashSet<usize> = taken.iter().map(|(from, _)| *from).collect();
+    let mut gone: HashSet<usize> = taken.iter().map(|(from, _)| *from).collect();
     let mut found: HashSet<usize> = taken.iter().map(|(_, to)| *to).collect();
+    let mut pairs = claimed(changes, &gone, &found, claims);
+    gone.extend(pairs.iter().map(|(from, _)| *from));
+    found.extend(pairs.iter().map(|(_, to)| *to));
+    let mut removed: Candidates<(FileId, bool)> = Candidates::default();
     for (at, change) in changes.iter().enumerate() {
-        if let (What::Removed, false, Some(base)) = (&change.what, gone.contains(&at), &change.base)
-            && size_of(&base.content).is_some_and(|size| size > 0)
-            && let Some(id) = content_id(&base.content)
-        {
-            let is_link = matches!(base.content, Content::Symlink { .. });
-            removed.add((id, is_link), at);
+        if let (Some(bytes), false) = (removed_bytes(change), gone.contains(&at)) {
+            removed.add(bytes, at);
         }
     }
     if removed.is_empty() {
-        return Vec::new();
+        return pairs;
     }
-    let mut pairs = Vec::new();
+    let path_of = |at: usize| Some(&changes[at].path);
     for likeness in [Likeness::Name, Likeness::Folder, Likeness::Any] {
         for (at, change) in changes.iter().enumerate() {
-            let (What::New, false, Some(id)) = (&change.what, found.contains(&at), change.file_id) else {
+            let Some(bytes) = new_bytes(change).filter(|_| !found.contains(&at)) else { continue };
+            if claims.contains_key(&change.path) {
                 continue;
-            };
-            let is_link = change.node.is_some_and(|node| node.kind == NodeKind::Symlink);
-            let claimed = claims.get(&change.path);
-            let path_of = |at: usize| Some(&changes[at].path);
-            // What it may not be is left for others of these bytes.
-            let may = |at: usize| {
-                let asset = changes[at].base.as_ref().and_then(|base| base.asset);
-                claimed.is_none_or(|claimed| asset == Some(*claimed))
-            };
-            if let Some(from) = removed.take_if(&(id, is_link), &change.path, likeness, &path_of, &may) {
+            }
+            if let Some(from) = removed.take(&bytes, &change.path, likeness, &path_of) {
                 pairs.push((from, at));
                 found.insert(at);
             }
         }
     }
     pairs
+}
+
+/// New files that were said to be an asset which was removed with the same content.
+fn claimed(
+    changes: &[Change],
+    gone: &HashSet<usize>,
+    found: &HashSet<usize>,
+    claims: &BTreeMap<AssetPath, AssetId>,
+) -> Vec<(usize, usize)> {
+    if claims.is_empty() {
+        return Vec::new();
+    }
+    let mut removed = HashMap::new();
+    for (at, change) in changes.iter().enumerate().filter(|(at, _)| !gone.contains(at)) {
+        let asset = change.base.as_ref().and_then(|base| base.asset);
+        removed.extend(asset.zip(removed_bytes(change)).map(|key| (key, at)));
+    }
+    let mut pairs = Vec::new();
+    for (at, change) in changes.iter().enumerate().filter(|(at, _)| !found.contains(at)) {
+        let asset = claims.get(&change.path).copied();
+        let from = asset.zip(new_bytes(change)).and_then(|key| removed.remove(&key));
+        pairs.extend(from.map(|from| (from, at)));
+    }
+    pairs
+}
+
+/// The bytes of a removed file that can tell it from others, and whether they are the target of a link.
+fn removed_bytes(change: &Change) -> Option<(FileId, bool)> {
+    let base = change.base.as_ref().filter(|_| change.what == What::Removed)?;
+    let is_link = matches!(base.content, Content::Symlink { .. });
+    let id = content_id(&base.content).filter(|_| size_of(&base.content).is_some_and(|size| size > 0))?;
+    Some((id, is_link))
+}
+
+/// Those of a new file.
+fn new_bytes(change: &Change) -> Option<(FileId, bool)> {
+    let id = change.file_id.filter(|_| change.what == What::New)?;
+    Some((id, change.node.is_some_and(|node| node.kind == NodeKind::Symlink)))
 }
 
 fn content_id(content: &Content) -> Option<FileId> {
