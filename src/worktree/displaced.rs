@@ -8,7 +8,7 @@
 mod manifest;
 
 use super::error::{During, Result, WorktreeError};
-use super::moving::move_new;
+use super::moving::{move_new, remove_bare_folder};
 use super::root::Worktree;
 use super::stat::{Node, NodeKind};
 use crate::base::path::AssetPath;
@@ -331,7 +331,8 @@ pub struct BroughtBack {
     pub failed: Vec<(AssetPath, WorktreeError)>,
 }
 
-/// Brings back everything in a set whose place is known, each thing to its own, which must be free.
+/// Brings back everything in a set whose place is known, each thing to its own, which must be free or a folder without
+/// any file.
 /// One that cannot be brought back stays in the set and does not stop the rest.
 pub fn restore_all(pent_dir: &Path, set: &DisplacedSet, worktree: &Worktree) -> Result<BroughtBack> {
     let mut back = BroughtBack::default();
@@ -368,10 +369,17 @@ impl OpenedSet {
         let refused = |hazard| WorktreeError::Refused { path: to.clone(), hazard };
         super::checkout::check_path(to).map_err(refused)?;
         let parent = worktree.make_dir(&to.parent().unwrap_or_default())?;
-        match move_new(&self.folder, number.to_string().as_bytes(), &parent, to.name()) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(WorktreeError::Occupied { path: to.clone() })
+        let place = || move_new(&self.folder, number.to_string().as_bytes(), &parent, to.name());
+        let is_taken = |error: &io::Error| error.kind() == io::ErrorKind::AlreadyExists;
+        let outcome = match place() {
+            // Nobody loses anything with a folder in which there is no file.
+            Err(error) if is_taken(&error) && remove_bare_folder(&parent, to.name()).unwrap_or(false) => {
+                place()
             }
+            outcome => outcome,
+        };
+        match outcome {
+            Err(error) if is_taken(&error) => Err(WorktreeError::Occupied { path: to.clone() }),
             outcome => outcome.during("bringing back", &worktree.full_path(to)),
         }
     }

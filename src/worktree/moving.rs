@@ -189,6 +189,39 @@ fn copy_file(from: &OwnedFd, name: &[u8], to: &OwnedFd, new_name: &[u8]) -> io::
     Err(io::Error::new(io::ErrorKind::ResourceBusy, "it is being written to"))
 }
 
+/// Removes a folder in which there are only folders; `false` when there is anything else in it, or it is none.
+pub fn remove_bare_folder(at: &OwnedFd, name: &[u8]) -> io::Result<bool> {
+    if !is_bare_folder(at, name)? {
+        return Ok(false);
+    }
+    remove_folders(at, name)?;
+    Ok(true)
+}
+
+fn is_bare_folder(at: &OwnedFd, name: &[u8]) -> io::Result<bool> {
+    if Node::at(at, name)?.kind != NodeKind::Directory {
+        return Ok(false);
+    }
+    let folder = open_folder(at, name)?;
+    let listing = Listing::read(&folder)?;
+    for (entry, _) in listing.names() {
+        if !is_bare_folder(&folder, entry)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Removes folders only: what came there in the meantime makes it fail.
+fn remove_folders(at: &OwnedFd, name: &[u8]) -> io::Result<()> {
+    let folder = open_folder(at, name)?;
+    let listing = Listing::read(&folder)?;
+    for (entry, _) in listing.names() {
+        remove_folders(&folder, entry)?;
+    }
+    Ok(rustix::fs::unlinkat(at, name, AtFlags::REMOVEDIR)?)
+}
+
 /// Removes a file, or a folder with all that is in it.
 fn remove_tree(at: &OwnedFd, name: &[u8]) -> io::Result<()> {
     if Node::at(at, name)?.kind != NodeKind::Directory {

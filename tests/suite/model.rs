@@ -336,4 +336,35 @@ fn stories_that_went_wrong_once_go_well() {
         Step::Write { at: 104, content: 132 },
         Step::CommitPath { at: 249 },
     ]);
+    // A file comes back to where somebody had made a folder and emptied it.
+    tell(&[
+        Step::Write { at: 38, content: 166 },
+        Step::Commit,
+        Step::Mode { nth: 180 },
+        Step::Restore { commit: 216, at: None, exact: true },
+        Step::Link { at: 56, target: 249 },
+        Step::Copy { nth: 196, at: 64 },
+        Step::Remove { nth: 131 },
+        Step::Undo,
+    ]);
+    // A label is put on what a merge has brought with a label of its own.
+    tell(&[
+        Step::Write { at: 3, content: 100 },
+        Step::Write { at: 173, content: 166 },
+        Step::Commit,
+        Step::Write { at: 191, content: 186 },
+        Step::Label { nth: 49, word: 85, remove: false },
+        Step::Write { at: 235, content: 243 },
+        Step::DraftCreate { name: 24 },
+        Step::Remove { nth: 124 },
+        Step::Commit,
+        Step::Switch { nth: 92 },
+        Step::Remove { nth: 141 },
+        Step::Write { at: 151, content: 235 },
+        Step::Commit,
+        Step::Merge { nth: 123 },
+        Step::Copy { nth: 0, at: 160 },
+        Step::Link { at: 196, target: 6 },
+        Step::Label { nth: 186, word: 30, remove: false },
+    ]);
 }

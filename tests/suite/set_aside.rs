@@ -56,6 +56,26 @@ fn redo_brings_back_what_undo_set_aside() {
 }
 
 #[test]
+fn undo_brings_back_over_a_folder_without_files_and_not_over_one_with_files() {
+    for has_file in [false, true] {
+        let world = studio();
+        write(&world, "a", "1");
+        commit(&world, "One");
+        write(&world, "a", "my work");
+        world.ok(&["restore", "a"]);
+        fs::remove_file(world.studio().join("a")).expect("removed");
+        fs::create_dir_all(world.studio().join("a/old/older")).expect("folders");
+        if has_file {
+            write(&world, "a/old/new.txt", "new");
+        }
+        let run = world.pent(&["undo"]);
+        assert_eq!(run.code, i32::from(has_file), "{}{}", run.stdout, run.stderr);
+        let expected = if has_file { ["", "new"] } else { ["my work", ""] };
+        assert_eq!([read(&world, "a"), read(&world, "a/old/new.txt")], expected);
+    }
+}
+
+#[test]
 fn whatever_is_set_aside_is_listed_and_comes_back() {
     let world = two_branches();
     world.ok(&["switch", "main"]);

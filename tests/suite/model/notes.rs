@@ -74,7 +74,10 @@ impl Story {
     ) -> Outcome {
         let seen = self.seen();
         let Some(name) = nth_of(&seen, nth) else { return Ok(Expected::of(self.now.clone())) };
-        let old = fields_of(self.now.labels.get(&name));
+        // What a merge has brought has labels that the branch does not know of.
+        let is_said = self.world.view().state().expect("a state").pending.metadata.contains_key(&path(&name));
+        let brought = if is_said { BTreeMap::new() } else { self.world.merged_labels() };
+        let old = fields_of(self.now.labels.get(&name).or_else(|| brought.get(&name)));
         let is_field = |key: &&String| key.contains(field);
         let before = old.iter().find(|(key, _)| is_field(key)).map_or("", |(_, value)| value);
         let wanted = after(before);

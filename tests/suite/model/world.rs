@@ -164,9 +164,19 @@ impl World {
     /// The labels that a commit's tree has.
     pub fn labels_of(&self, commit: CommitId) -> Labels {
         let view = self.view();
-        let tree = view.commit(commit).expect("a commit").tree;
+        self.labels_in(&view, view.commit(commit).expect("a commit").tree)
+    }
+
+    /// The labels of what a merge under way has brought.
+    pub fn merged_labels(&self) -> Labels {
+        let view = self.view();
+        let tree = view.state().expect("a state").ground();
+        tree.map(|tree| self.labels_in(&view, tree)).unwrap_or_default()
+    }
+
+    fn labels_in(&self, view: &View, tree: TreeId) -> Labels {
         let mut labels = Labels::new();
-        for (name, (_, metadata)) in self.entries(&view, tree) {
+        for (name, (_, metadata)) in self.entries(view, tree) {
             if let Some(id) = metadata {
                 let fields = view.metadata(id).expect("metadata").fields.into_iter();
                 let fields = fields.map(|(name, value)| {
