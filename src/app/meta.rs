@@ -22,6 +22,7 @@ use crate::repo::versions::find_asset;
 use crate::repo::{RepoError, Repository, View};
 use crate::rules::schema::Schema;
 use crate::worktree::root::Worktree;
+use crate::worktree::stat::NodeKind;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,7 +76,9 @@ pub fn get(repository: &Repository, paths: &[AssetPath]) -> Result<Report, AppEr
     let base = view.ground(&state)?;
     let schema = schema::in_worktree(repository).ok().flatten();
     refuse_unknown(repository, &view, &state, base, paths)?;
-    let line = |path| line(&view, &state, base, path, schema.as_ref());
+    let worktree = Worktree::open(repository.root())?;
+    let commits = Committed { view: &view, state: &state, base, worktree: &worktree };
+    let line = |path| line(&commits, path, schema.as_ref());
     let assets = paths.iter().map(line).collect::<Result<_, _>>()?;
     Ok(Report { assets })
 }
@@ -122,10 +125,12 @@ pub fn change(
     let before = edit.state()?;
     let base = view.ground(&before)?;
     let mut after = before.clone();
+    let worktree = Worktree::open(repository.root())?;
+    let commits = Committed { view: &view, state: &before, base, worktree: &worktree };
     // A schema that cannot be read says nothing about values; `pent schema check` tells what is wrong.
     let schema = schema::in_worktree(repository).ok().flatten();
     for path in paths {
-        let committed = committed_entry(&view, &after, base, path)?;
+        let committed = commits.entry(path)?;
         if committed.is_none() && !exists(path) {
             return Err(AppError::NotInRevision { path: path.clone() });
         }
@@ -212,20 +217,32 @@ fn field_name(text: &str) -> Result<FieldName, AppError> {
     })
 }
 
-/// What the commit has of the asset at a path: a moved asset is found where it was.
-fn committed_entry(
-    view: &View,
-    state: &WorktreeState,
+/// The commit that the worktree stands on, seen from the paths where its assets are by now.
+struct Committed<'a> {
+    view: &'a View,
+    state: &'a WorktreeState,
     base: TreeId,
-    path: &AssetPath,
-) -> Result<Option<TreeEntry>, AppError> {
-    let origin = match state.pending.moves.get(path) {
-        Some(origin) => origin,
-        // It is elsewhere now: nothing that is said there is about what stands here.
-        None if state.pending.moves.values().any(|left| left == path) => return Ok(None),
-        None => path,
-    };
-    Ok(entry_at(view, base, origin).map_err(RepoError::from)?)
+    worktree: &'a Worktree,
+}
+
+impl Committed<'_> {
+    /// What the commit has of the asset at a path: a moved asset is found where it was.
+    fn entry(&self, path: &AssetPath) -> Result<Option<TreeEntry>, AppError> {
+        let moves = &self.state.pending.moves;
+        let origin = match moves.get(path) {
+            Some(origin) => origin,
+            // It is elsewhere now: nothing that is said there is about what stands here.
+            None if moves.iter().any(|(to, left)| left == path && self.stands(to)) => return Ok(None),
+            // It is still here, or was put back by hand.
+            None => path,
+        };
+        Ok(entry_at(self.view, self.base, origin).map_err(RepoError::from)?)
+    }
+
+    fn stands(&self, path: &AssetPath) -> bool {
+        let found = self.worktree.look(path).ok().flatten();
+        found.is_some_and(|node| node.kind != NodeKind::Directory)
+    }
 }
 
 /// The metadata that a path has in the worktree.
@@ -238,14 +255,9 @@ pub fn current_metadata(
     state.pending.metadata.get(path).copied().unwrap_or(committed)
 }
 
-fn line(
-    view: &View,
-    state: &WorktreeState,
-    base: TreeId,
-    path: &AssetPath,
-    schema: Option<&Schema>,
-) -> Result<AssetLine, AppError> {
-    let committed = committed_entry(view, state, base, path)?;
+fn line(commits: &Committed<'_>, path: &AssetPath, schema: Option<&Schema>) -> Result<AssetLine, AppError> {
+    let Committed { view, state, .. } = commits;
+    let committed = commits.entry(path)?;
     let pending = state.pending.metadata.contains_key(path);
     let metadata = current_metadata(state, path, committed.as_ref());
     let metadata = metadata.map(|id| view.metadata(id)).transpose()?.unwrap_or_default();

@@ -505,6 +505,20 @@ fn what_stands_in_the_old_place_of_a_moved_file_is_not_committed_with_the_move()
 }
 
 #[test]
+fn what_was_moved_by_command_and_back_by_hand_has_its_labels() {
+    let lab = Lab::new();
+    lab.write("logo.psd", noise(1, 9000));
+    lab.label("logo.psd", "approved");
+    lab.commit("Labelled");
+    lab.mv("logo.psd", "sign.psd");
+    fs::rename(lab.at("sign.psd"), lab.at("logo.psd")).expect("moved back");
+    assert_eq!(lab.labels("logo.psd"), "approved");
+    lab.label("logo.psd", "final");
+    lab.commit("Labelled again");
+    assert_eq!(lab.labels("logo.psd"), "approved, final");
+}
+
+#[test]
 fn a_restored_version_has_the_labels_that_it_had_also_when_its_asset_has_others_elsewhere() {
     let lab = Lab::new();
     lab.write("logo.psd", noise(1, 5_000));

@@ -367,4 +367,27 @@ fn stories_that_went_wrong_once_go_well() {
         Step::Link { at: 196, target: 6 },
         Step::Label { nth: 186, word: 30, remove: false },
     ]);
+    // What was moved by command is put back by hand.
+    tell(&[
+        Step::Write { at: 41, content: 199 },
+        Step::Label { nth: 233, word: 111, remove: false },
+        Step::Link { at: 101, target: 123 },
+        Step::Commit,
+        Step::Link { at: 0, target: 226 },
+        Step::Mv { nth: 52, at: 148 },
+        Step::Rename { nth: 247, at: 201 },
+    ]);
+    // A folder takes the place of a labelled file, and something else of it is committed.
+    tell(&[
+        Step::Write { at: 116, content: 118 },
+        Step::Write { at: 243, content: 190 },
+        Step::Rename { nth: 95, at: 110 },
+        Step::Title { nth: 155, value: Some(1) },
+        Step::Copy { nth: 107, at: 81 },
+        Step::Copy { nth: 4, at: 8 },
+        Step::Remove { nth: 22 },
+        Step::Commit,
+        Step::RenameFolder { nth: 150, at: 115 },
+        Step::CommitPath { at: 177 },
+    ]);
 }

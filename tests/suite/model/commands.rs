@@ -150,6 +150,8 @@ impl Story {
             let is_meant = |path: &String| is_asked(path) || ends.contains(path);
             moment.labels.retain(|path, _| files.contains_key(path) || !is_meant(path));
         }
+        // What had another file's place and goes is gone with its labels, asked for or not.
+        moment.labels.retain(|path, _| files.contains_key(path) || !head.contains_key(path));
         // What was moved and is nowhere any more: a file in its old place is still that asset.
         for (to, from) in pending.moves.iter().map(|(to, from)| (text(to), text(from))) {
             let is_meant = whole || is_asked(&from) || is_asked(&to);

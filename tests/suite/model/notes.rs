@@ -75,8 +75,13 @@ impl Story {
         let seen = self.seen();
         let Some(name) = nth_of(&seen, nth) else { return Ok(Expected::of(self.now.clone())) };
         // What a merge has brought has labels that the branch does not know of.
-        let is_said = self.world.view().state().expect("a state").pending.metadata.contains_key(&path(&name));
-        let brought = if is_said { BTreeMap::new() } else { self.world.merged_labels() };
+        let view = self.world.view();
+        let is_said = view.state().expect("a state").pending.metadata.contains_key(&path(&name));
+        let brought = match self.now.head().filter(|_| self.world.put_back(&view).contains(&name)) {
+            Some(head) => self.world.labels_of(head),
+            None if is_said => BTreeMap::new(),
+            None => self.world.merged_labels(),
+        };
         let old = fields_of(self.now.labels.get(&name).or_else(|| brought.get(&name)));
         let is_field = |key: &&String| key.contains(field);
         let before = old.iter().find(|(key, _)| is_field(key)).map_or("", |(_, value)| value);

@@ -158,7 +158,24 @@ impl World {
             let fields = line.fields.into_iter().map(|(name, field)| format!("{name:?}={}", field.text));
             (text(&line.path), fields.collect::<Vec<_>>().join(BETWEEN))
         });
-        lines.filter(|(_, labels)| !labels.is_empty()).collect()
+        // What was put back by hand from where it had been moved has what is committed, which is told elsewhere.
+        let home = self.put_back(view);
+        lines.filter(|(name, labels)| !labels.is_empty() && !home.contains(name)).collect()
+    }
+
+    /// Old places of moves by command whose new places nothing has, of which nothing else is said.
+    pub fn put_back(&self, view: &View) -> BTreeSet<String> {
+        let pending = view.state().expect("a state").pending;
+        let root = self.lab.folder.path();
+        let stands =
+            |to: &AssetPath| root.join(text(to)).symlink_metadata().is_ok_and(|found| !found.is_dir());
+        let is_said = |from: &&AssetPath| {
+            pending.metadata.contains_key(*from)
+                || pending.moves.contains_key(*from)
+                || pending.moves.iter().any(|(to, left)| left == *from && stands(to))
+        };
+        let ended = pending.moves.iter().filter(|(to, _)| !stands(to)).map(|(_, from)| from);
+        ended.filter(|from| !is_said(from)).map(text).collect()
     }
 
     /// The labels that a commit's tree has.
@@ -283,7 +300,8 @@ impl World {
         let committed = moment.head().map(|id| self.labels_of(id)).unwrap_or_default();
         // Another asset may have been moved to where one with the same bytes was: that is told as metadata.
         let moves = self.view().state().expect("a state").pending.moves;
-        let is_replaced = |name: &String| moves.contains_key(&path(name));
+        let home = self.put_back(&self.view());
+        let is_replaced = |name: &String| moves.contains_key(&path(name)) || home.contains(name);
         for name in head.keys().filter(|name| !told.contains(*name) && !is_replaced(name)) {
             let differs = committed.get(name) != moment.labels.get(name);
             assert_eq!(described.contains(name), differs, "metadata of {name}");
