@@ -112,6 +112,7 @@ fn follow(
         let below = path.below(from)?;
         if below.is_root() { Some(to.clone()) } else { rebase(to, &below) }
     };
+    leave(after, to);
     for (path, metadata) in &before.metadata {
         if let Some(target) = moved(path) {
             after.metadata.remove(path);
@@ -153,6 +154,12 @@ fn follow(
         after.assets.remove(&path);
     }
     Ok(count)
+}
+
+/// Forgets which assets had come to a place that nothing stands at any more: what is moved there is none of them.
+fn leave(after: &mut PendingEdits, to: &AssetPath) {
+    after.moves.retain(|path, _| !path.is_within(to));
+    after.assets.retain(|path, _| !path.is_within(to));
 }
 
 /// Says outright what is said of restored assets that were moved to where the commit has another one: its labels are

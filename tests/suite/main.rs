@@ -8,6 +8,7 @@
 
 mod app_changes;
 mod app_flow;
+mod app_labels;
 mod app_moves;
 mod authenticator;
 mod cameras;

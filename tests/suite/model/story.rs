@@ -109,6 +109,7 @@ impl Story {
                 self.command(step);
             }
         }
+        super::shortest::show_step(step, &self.world);
         let seen = self.world.observe();
         let wrong = self.now.differences(&seen);
         let waits = self.world.view().state().expect("a state").pending;
