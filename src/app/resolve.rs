@@ -184,11 +184,27 @@ impl Work {
             // Nor does a file stand where a folder does.
             let is_gone = found.is_none_or(|node| node.kind == NodeKind::Directory);
             let is_by_hand = is_gone || (certain.contains(path) && !is_as_made());
-            if entry.as_ref().is_some_and(|entry| !entry.content.is_directory()) && is_by_hand {
-                gone.insert(path.clone(), None);
-            }
+            let Some(entry) = entry.filter(|entry| is_by_hand && !entry.content.is_directory()) else {
+                continue;
+            };
+            // Of a file of which only the mode was changed nothing is set aside: its mode comes back from a tree.
+            let other_mode = found
+                .zip(with_other_mode(&entry.content))
+                .filter(|(node, content)| is_content(&session.worktree, path, content, node));
+            let value = other_mode.map(|(_, content)| EntryValue { content, ..entry.into() });
+            gone.insert(path.clone(), value);
         }
         Ok(in_order(gone))
+    }
+}
+
+/// The same file, to be run when it was not, and not to be run when it was.
+fn with_other_mode(content: &Content) -> Option<Content> {
+    match content {
+        Content::File { id, size, executable } => {
+            Some(Content::File { id: *id, size: *size, executable: !executable })
+        }
+        _ => None,
     }
 }
 

@@ -59,8 +59,8 @@ fn tell_stories(seed: u32) {
         .run(&stories, |steps| failure(&steps).map_or(Ok(()), |reason| Err(TestCaseError::fail(reason))));
     match outcome {
         Ok(()) => {}
-        Err(TestError::Fail(_, steps)) => {
-            let steps = shortest(steps, setting("PENT_MODEL_SHRINK", 300));
+        Err(TestError::Fail(reason, steps)) => {
+            let steps = shortest(steps, reason.message(), setting("PENT_MODEL_SHRINK", 300));
             shortest::show(setting("PENT_MODEL_SHOW", 0) > 0);
             let reason = failure(&steps).unwrap_or_default();
             let lines: Vec<String> = steps.iter().map(|step| format!("Step::{step:?},")).collect();

@@ -15,6 +15,7 @@ use pentimento::object::tree_walk::entry_at;
 use pentimento::repo::Repository;
 use pentimento::repo::refs::{RefName, RefTarget};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 impl Lab {
     /// What the newest commit has at a path.
@@ -349,6 +350,28 @@ fn undo_of_a_decision_leaves_what_the_merge_had_brought_also_when_it_was_touched
     lab.undo();
     assert_eq!(lab.read("logo.psd"), Some(noise(2, 9000)));
     assert_eq!(lab.status().merge.map(|merge| merge.undecided.len()), Some(1));
+}
+
+#[test]
+fn undo_of_a_decision_leaves_a_file_of_which_only_the_mode_was_changed() {
+    let lab = Lab::new();
+    lab.write("render.sh", "one");
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.switch("x");
+    lab.write("render.sh", "two");
+    lab.commit("Theirs");
+    lab.switch("main");
+    fs::remove_file(lab.at("render.sh")).expect("removed");
+    lab.commit("Ours");
+    assert_eq!(lab.merge("x").conflicts.len(), 1);
+    let mode = || lab.at("render.sh").metadata().expect("a file").permissions().mode() & 0o777;
+    fs::set_permissions(lab.at("render.sh"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    for decision in [Decision::Ours, Decision::Theirs, Decision::Ours] {
+        lab.resolve(&[], decision);
+        lab.undo();
+        assert_eq!((lab.text("render.sh").as_deref(), mode()), (Some("two"), 0o755), "{decision:?}");
+    }
 }
 
 #[test]
