@@ -219,3 +219,35 @@ fn both_are_kept_also_where_a_file_has_landed_in_the_place_of_the_folder() {
     assert_eq!(lab.read(&kept), Some(noise(2, 20_000)));
     assert_eq!(lab.read("shots"), Some(noise(3, 900)));
 }
+
+#[test]
+fn theirs_comes_also_when_a_file_has_come_to_the_place_of_its_folder_since() {
+    let lab = Lab::new();
+    lab.write("shots/a.psd", noise(1, 9000));
+    lab.commit("Base");
+    lab.new_draft("x");
+    lab.switch("x");
+    lab.write("shots/a.psd", noise(2, 9000));
+    lab.switch("main");
+    fs::remove_dir_all(lab.at("shots")).expect("removed");
+    lab.commit("Removed");
+    lab.advance("draft/x", "main");
+    assert_eq!(lab.switch("x").conflicts.len(), 1, "it was edited here and removed there");
+    // While that waits a file comes to the place of the folder, and the work is carried over once more.
+    fs::remove_dir_all(lab.at("shots")).expect("removed");
+    lab.write("shots", noise(3, 9000));
+    lab.switch("main");
+    lab.write("more.txt", "2");
+    lab.commit("More");
+    lab.advance("draft/x", "main");
+    lab.switch("x");
+    let report = lab.resolve(&[], Decision::Theirs);
+    let beside = report.decided[0].beside.as_ref().expect("a place beside").to_string();
+    assert_eq!(
+        (lab.read("shots"), lab.read(&beside)),
+        (Some(noise(3, 9000)), Some(noise(2, 9000))),
+        "{beside}"
+    );
+    lab.commit("Both");
+    assert!(lab.changes().is_empty());
+}

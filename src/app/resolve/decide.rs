@@ -13,6 +13,7 @@ use crate::object::tree_edit::EntryValue;
 use crate::object::tree_walk::entry_at;
 use crate::repo::RepoError;
 use crate::repo::state::{ConflictSide, MergeState, PendingConflict, PendingEdits};
+use crate::repo::versions::find_asset;
 use std::collections::BTreeMap;
 
 /// Which attribute a conflict is about: it is the one that a decision changes.
@@ -83,7 +84,7 @@ impl<'a> Deciding<'a> {
     /// Ours is in the files already, except where ours removed it or had it elsewhere.
     fn keep_ours(&mut self, conflict: &PendingConflict) -> Result<(), AppError> {
         match About::of(conflict) {
-            About::Existence if conflict.ours.is_none() => self.remove(self.place_of(conflict)?),
+            About::Existence if conflict.ours.is_none() => self.remove_what_stands(conflict)?,
             About::TakenPath => return self.send_home(conflict),
             _ => {}
         }
@@ -91,19 +92,39 @@ impl<'a> Deciding<'a> {
     }
 
     fn take_theirs(&mut self, conflict: &PendingConflict) -> Result<Option<AssetPath>, AppError> {
+        let about = About::of(conflict);
+        if let (About::Existence | About::Content, Some(theirs)) = (about, &conflict.theirs) {
+            return self.bring_theirs(conflict, theirs, about);
+        }
         let place = self.place_of(conflict)?;
-        match About::of(conflict) {
+        match about {
             About::Fields => self.take_their_fields(conflict, &place)?,
-            About::Existence if conflict.theirs.is_none() => self.remove(place),
-            About::Existence => self.work.certain.push(place),
+            About::Existence | About::Content => self.remove_what_stands(conflict)?,
             About::Place => return self.move_to_theirs(conflict, &place),
             About::TakenPath => self.give_the_path(conflict, &place)?,
-            About::Content => match &conflict.theirs {
-                None => self.remove(place),
-                Some(theirs) => self.take_their_content(conflict, theirs, place)?,
-            },
         }
         Ok(None)
+    }
+
+    /// Theirs stands in the files: where the asset stands by now, else where they have it, or beside that when something
+    /// else has come there since.
+    fn bring_theirs(
+        &mut self,
+        conflict: &PendingConflict,
+        theirs: &ConflictSide,
+        about: About,
+    ) -> Result<Option<AssetPath>, AppError> {
+        if let Some(place) = self.standing(conflict)? {
+            match about {
+                About::Existence => self.work.certain.push(place),
+                _ => self.take_their_content(conflict, theirs, place)?,
+            }
+            return Ok(None);
+        }
+        let to =
+            if self.is_free(&theirs.path)? { theirs.path.clone() } else { self.free_name(&theirs.path)? };
+        self.take_their_content(conflict, theirs, to.clone())?;
+        Ok((to != theirs.path).then_some(to))
     }
 
     fn keep_both(&mut self, conflict: &PendingConflict) -> Result<Option<AssetPath>, AppError> {
@@ -133,9 +154,15 @@ impl<'a> Deciding<'a> {
         Ok(entry.map(EntryValue::from))
     }
 
-    /// Where the asset stands that a conflict is about: another conflict may have put it beside its
-    /// place, or an earlier decision somewhere else.
+    /// Where the asset stands that a conflict is about, or where it would.
     fn place_of(&self, conflict: &PendingConflict) -> Result<AssetPath, AppError> {
+        let standing = self.standing(conflict)?;
+        Ok(standing.unwrap_or_else(|| conflict.placed.as_ref().unwrap_or(&conflict.path).clone()))
+    }
+
+    /// Where the asset stands that a conflict is about: another conflict may have put it beside its
+    /// place, an earlier decision somewhere else, and who works on while it waits anywhere.
+    fn standing(&self, conflict: &PendingConflict) -> Result<Option<AssetPath>, AppError> {
         let ours = conflict.ours.as_ref().filter(|_| About::of(conflict) != About::TakenPath);
         let sides = [conflict.theirs.as_ref(), ours, conflict.base.as_ref()];
         let assets: Vec<AssetId> = sides.iter().flatten().filter_map(|side| side.asset).collect();
@@ -145,10 +172,28 @@ impl<'a> Deciding<'a> {
         for path in places.chain(sides.iter().flatten().map(|side| &side.path)) {
             let entry = self.entry(path)?;
             if entry.is_some_and(|entry| entry.asset.is_some_and(|asset| assets.contains(&asset))) {
-                return Ok(path.clone());
+                return Ok(Some(path.clone()));
             }
         }
-        Ok(conflict.placed.as_ref().unwrap_or(&conflict.path).clone())
+        for asset in assets {
+            let found = find_asset(&self.session.view, self.stands, None, asset, &AssetPath::root())
+                .map_err(RepoError::from)?;
+            // What was decided a moment ago may have moved or removed it.
+            if let Some(found) = found
+                && self.entry(&found.path)?.is_some_and(|entry| entry.asset == Some(asset))
+            {
+                return Ok(Some(found.path));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Removes the asset that a conflict is about, if it is anywhere, and nothing that has come to its place.
+    fn remove_what_stands(&mut self, conflict: &PendingConflict) -> Result<(), AppError> {
+        if let Some(place) = self.standing(conflict)? {
+            self.remove(place);
+        }
+        Ok(())
     }
 
     fn remove(&mut self, path: AssetPath) {

@@ -92,11 +92,12 @@ impl Story {
         let commanded = pending.moves.iter().map(|(to, from)| (text(from), text(to)));
         let all_moves: Vec<(String, String)> = moves.iter().cloned().chain(commanded).collect();
         let whole = within.is_none();
-        // A file that made room for a folder goes with whatever is committed in that folder.
+        // A committed file that made room for a folder goes with whatever is committed in that folder.
         let root = self.world.lab.folder.path().to_owned();
         let is_folder = |path: &String| root.join(path).symlink_metadata().is_ok_and(|found| found.is_dir());
+        let made_room = |path: &String| head.contains_key(path) && is_folder(path);
         let is_asked = |path: &String| {
-            within.is_none_or(|asked| is_within(path, asked) || (is_below(asked, path) && is_folder(path)))
+            within.is_none_or(|asked| is_within(path, asked) || (is_below(asked, path) && made_room(path)))
         };
         // A move is committed whole: one end of it alone would leave one asset at two places. What was moved by command
         // may have been moved on by hand, so an end may be that of another move.
