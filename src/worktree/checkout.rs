@@ -120,6 +120,9 @@ pub struct CheckoutPlan {
     pub hazards: Vec<(AssetPath, Hazard)>,
     /// Paths that could not be looked at.
     pub unreadable: Vec<(AssetPath, io::ErrorKind)>,
+    /// Folders that make way for what is put in their places after all steps: what is left in them when the removals
+    /// are done is put aside.
+    pub ways: Vec<AssetPath>,
     /// Bytes that will be written.
     pub bytes_to_write: u64,
 }

@@ -56,6 +56,24 @@ fn redo_brings_back_what_undo_set_aside() {
 }
 
 #[test]
+fn redo_sets_the_folder_aside_again_that_undo_brought_back() {
+    let world = studio();
+    write(&world, "a", "1");
+    commit(&world, "A file");
+    fs::remove_file(world.studio().join("a")).expect("removed");
+    commit(&world, "None");
+    write(&world, "a/new.txt", "new");
+    world.ok(&["restore", "a", "-r", "@~1"]);
+    write(&world, "a", "edited since");
+    for _ in 0..2 {
+        world.ok(&["undo"]);
+        assert_eq!([read(&world, "a"), read(&world, "a/new.txt")], ["", "new"]);
+        world.ok(&["redo"]);
+        assert_eq!([read(&world, "a"), read(&world, "a/new.txt")], ["edited since", ""]);
+    }
+}
+
+#[test]
 fn undo_brings_back_over_a_folder_without_files_and_not_over_one_with_files() {
     for has_file in [false, true] {
         let world = studio();

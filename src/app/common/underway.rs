@@ -242,19 +242,20 @@ pub fn finish_interrupted(
     }
     monitor.phase(Phase { name: "Finishing what was cut off", files_total: None, bytes_total: None });
     let back = set_to_bring_back(session, underway.brings_back.as_deref());
-    let (targets, beneath) = targets(session, (underway.files, session.base), back.as_ref(), monitor)?;
-    let written = targets.iter().chain(&beneath);
+    let Targets { wanted, beneath, ways } =
+        targets(session, (underway.files, session.base), back.as_ref(), monitor)?;
+    let written = wanted.iter().chain(&beneath);
     let folders: BTreeSet<AssetPath> = written.filter_map(|target| target.path.parent()).collect();
     let task = if underway.is_cleared {
         // The folders that come back may have done so already: then what is below them is like the rest.
-        let rest = targets.into_iter().filter(|target| target.content.is_some());
+        let rest = wanted.into_iter().filter(|target| target.content.is_some());
         Task { plan: CheckoutPlan::default(), back, beneath: beneath.into_iter().chain(rest).collect() }
     } else {
         // What was written before the stop is there already.
-        let there: Vec<bool> = targets.par_iter().map(|target| is_there(&session.worktree, target)).collect();
-        let open = targets.into_iter().zip(there).filter(|(_, is_there)| !is_there);
-        let open = open.map(|(target, _)| target).collect();
-        task(session, underway.files, (open, beneath), back, monitor)
+        let there: Vec<bool> = wanted.par_iter().map(|target| is_there(&session.worktree, target)).collect();
+        let open = wanted.into_iter().zip(there).filter(|(_, is_there)| !is_there);
+        let wanted = open.map(|(target, _)| target).collect();
+        task(session, underway.files, Targets { wanted, beneath, ways }, back, monitor)
             .map_err(|error| no_room(session, &underway, error))?
     };
     let done = perform(session, underway, &task, "recovery", clock, monitor)?;
@@ -299,39 +300,56 @@ pub fn plan_return(
     task(session, files, targets, back, monitor)
 }
 
-/// What is to be made true, and apart from it the files below folders that come back.
+/// What is to be made true.
+#[derive(Default)]
+pub struct Targets {
+    pub wanted: Vec<Wanted>,
+    /// Files below folders that come back.
+    beneath: Vec<Wanted>,
+    /// Where something comes back to the place of a file: a folder that stands there makes way.
+    ways: Vec<AssetPath>,
+}
+
+impl From<Vec<Wanted>> for Targets {
+    fn from(wanted: Vec<Wanted>) -> Self {
+        Self { wanted, ..Self::default() }
+    }
+}
+
 fn targets(
     session: &Session<'_>,
     (files, ground): (FilesChange, TreeId),
     back: Option<&DisplacedSet>,
     monitor: &dyn Monitor,
-) -> Result<(Vec<Wanted>, Vec<Wanted>), AppError> {
+) -> Result<Targets, AppError> {
     let coming = ComingBack::of(back);
     let all = targets_between(session, &session.view, files, ground, monitor)?;
-    let (settled, mut targets): (Vec<Wanted>, Vec<Wanted>) =
+    let (mut beneath, mut wanted): (Vec<Wanted>, Vec<Wanted>) =
         all.into_iter().partition(|target| coming.settles(target));
-    let beneath =
-        settled.into_iter().filter(|target| target.content.is_some() && coming.is_in_folder(target));
+    beneath.retain(|target| target.content.is_some());
+    let ways = beneath.iter().filter(|target| coming.is_file(&target.path));
+    let ways = ways.map(|target| target.path.clone()).collect();
+    beneath.retain(|target| coming.is_in_folder(target));
     // The place of what comes back is cleared like any other: what stands there may be new.
-    targets.extend(coming.places.keys().map(|path| Wanted { path: (*path).clone(), content: None }));
-    Ok((targets, beneath.collect()))
+    wanted.extend(coming.places.keys().map(|path| Wanted { path: (*path).clone(), content: None }));
+    Ok(Targets { wanted, beneath, ways })
 }
 
 /// Plans to make targets true, knowing what a command had put at their places before.
 pub fn task(
     session: &Session<'_>,
     files: FilesChange,
-    (targets, beneath): (Vec<Wanted>, Vec<Wanted>),
+    Targets { wanted, beneath, ways }: Targets,
     back: Option<DisplacedSet>,
     monitor: &dyn Monitor,
 ) -> Result<Task, AppError> {
     // Files that still are what the command had put there that is taken back or gone on with, or that
     // are as they shall be: replacing them loses nothing.
     let put = |path: &AssetPath| entry_at(&session.view, files.before, path).ok().flatten();
-    let known = KnownFiles::by_reading(session, &targets, &|target| {
+    let known = KnownFiles::by_reading(session, &wanted, &|target| {
         vec![put(&target.path).map(|entry| entry.content), target.content.clone()]
     });
-    let plan = prepare(session, &targets, &known, monitor)?;
+    let plan = CheckoutPlan { ways, ..prepare(session, &wanted, &known, monitor)? };
     Ok(Task { plan, back, beneath })
 }
 
@@ -375,6 +393,11 @@ impl<'a> ComingBack<'a> {
     fn of(set: Option<&'a DisplacedSet>) -> Self {
         let items = set.into_iter().flat_map(|set| &set.items);
         Self { places: items.filter_map(|item| Some((item.path.as_ref()?, item.is_folder))).collect() }
+    }
+
+    /// Whether a file or link comes back to a path.
+    fn is_file(&self, path: &AssetPath) -> bool {
+        self.places.get(path) == Some(&false)
     }
 
     /// Whether what comes back settles what becomes of a target: it is that path, or a folder that

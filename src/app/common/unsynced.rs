@@ -101,7 +101,7 @@ fn mend(
     if open.is_empty() {
         return Ok(());
     }
-    let task = task(session, files, (open, Vec::new()), None, monitor)?;
+    let task = task(session, files, open.into(), None, monitor)?;
     let Carried { fresh, .. } = carry_out(session, None, &task.plan, "recovery", clock, monitor)?;
     session.remember(fresh, monitor)
 }

@@ -18,6 +18,7 @@ use crate::worktree::stat::{FileStat, Node, NodeKind};
 use rayon::prelude::*;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::fs::File;
@@ -188,17 +189,18 @@ impl<S: ContentSource> Run<'_, S> {
 
     /// Puts aside folders that stand where files must be, with what is still in them.
     fn clear_folders(&self, plan: &CheckoutPlan, report: &mut CheckoutReport) {
-        for step in plan.steps.iter().filter(|step| step.replaces == Replaces::Folder) {
-            let cleared = self.worktree.open_parent(&step.path).and_then(|parent| match parent {
-                Some(parent)
-                    if rustix::fs::unlinkat(&parent, step.path.name(), AtFlags::REMOVEDIR).is_err() =>
-                {
-                    self.placer.keep(&parent, step.path.name(), &step.path)
+        let replaced = plan.steps.iter().filter(|step| step.replaces == Replaces::Folder);
+        for path in replaced.map(|step| &step.path).chain(&plan.ways) {
+            let cleared = self.worktree.open_parent(path).and_then(|parent| {
+                let Some(parent) = parent else { return Ok(()) };
+                match rustix::fs::unlinkat(&parent, path.name(), AtFlags::REMOVEDIR) {
+                    // It is gone, or whoever puts something there deals with what came instead.
+                    Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+                    Err(_) => self.placer.keep(&parent, path.name(), path),
                 }
-                _ => Ok(()),
             });
             if let Err(error) = cleared {
-                report.failed.push(Failed { path: step.path.clone(), failure: Failure::Io(error) });
+                report.failed.push(Failed { path: path.clone(), failure: Failure::Io(error) });
             }
         }
     }
