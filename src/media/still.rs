@@ -81,7 +81,12 @@ impl Decoder for Still {
         let items = Items::read(input, &meta)?;
         let Some(item) = items.item(items.primary) else { return Ok(None) };
         let (turns, mirror) = turn(input, &items, item)?;
-        Ok(coded::coded(input, &items, orientation(turns, mirror).unwrap_or(1))?)
+        let coded = coded::coded(input, &items, orientation(turns, mirror).unwrap_or(1))?;
+        // One tile alone would be another picture.
+        if coded.is_none() && item.kind == *b"grid" {
+            return Err(DecodeError::Damaged("its tiles do not fit together".to_owned()));
+        }
+        Ok(coded)
     }
 }
 

@@ -23,7 +23,7 @@ and are what `exiftool` 12.57 tells of PNG, JPEG, GIF, WebP, TIFF, BMP, icons, R
 
 - TIFF: also palettes, L*a*b* (as of D50) and grey in floating point; where grey goes far beyond white its values are taken for measures, and the greatest is white. \
 DirectDraw surfaces: without packing, in floating point, and in blocks of BC1 to BC7.
-- HEIC and AVIF, of one piece or of tiles, turned and mirrored, in up to 12 bits: the picture that the container names, by FFmpeg since version 4.1, whatever that version knows of such containers; without \
+- HEIC and AVIF, of one piece or of tiles, turned and mirrored, in up to 12 bits: the picture that the container names, by FFmpeg, also by versions that do not know such containers (tried: 5.1); without \
 its opacity, and by what is said of its colours in numbers, not by a profile. JPEG XL: the first picture, with opacity, by what it says of its colours.
 - OpenEXR, Radiance HDR, TIFF and DirectDraw surfaces in floating point, and such in blocks of BC6H, are light: they are drawn by the curve of sRGB, and a page of `pent diff --visual` lets their exposure be chosen, with up to 1024 pixels on the longest side.
 - Pictures and documents in inks (CMYK): JPEG, TIFF of 8 bits and Photoshop documents by the profile that they have of their inks (relative colorimetric, without black point compensation); without one, and in other forms, as if each ink took away one colour of light.

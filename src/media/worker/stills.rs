@@ -33,12 +33,15 @@ impl Workers {
         self.film_programs()?;
         let again = file.try_clone().map_err(WorkerError::Start)?;
         match self.run(Job::Coded, again, format)? {
-            Answer::Coded(coded) => match self.shown(&coded, edge)? {
-                Some(pixels) => Ok(pixels),
-                // A version of the program that does not know how it is asked may know the container.
-                None if coded.grid == (1, 1) => self.poster(file, format, edge),
-                None => Err(WorkerError::File { reason: "its tiles cannot be decoded".to_owned() }),
-            },
+            Answer::Coded(coded) => {
+                // A version of the program that is too old for that is asked in the slower way.
+                let shown = match self.shown(&coded, edge, &["-nofind_stream_info"])? {
+                    None => self.shown(&coded, edge, &[])?,
+                    shown => shown,
+                };
+                let fault = || WorkerError::File { reason: "its picture cannot be decoded".to_owned() };
+                shown.ok_or_else(fault)
+            }
             // Of a form that only moves, or of one that is not taken apart here.
             Answer::NoPicture => self.poster(file, format, edge),
             Answer::Fault(reason) => Err(WorkerError::File { reason }),
@@ -47,7 +50,7 @@ impl Workers {
     }
 
     /// `None` when nothing comes of it.
-    fn shown(&self, coded: &Coded, edge: u32) -> Result<Option<Pixels>, WorkerError> {
+    fn shown(&self, coded: &Coded, edge: u32, hurry: &[&str]) -> Result<Option<Pixels>, WorkerError> {
         let program = &self.film_programs()?.ffmpeg;
         let fault = |reason: String| WorkerError::File { reason };
         let Some((filters, size)) = plan(coded, edge) else {
@@ -57,7 +60,7 @@ impl Workers {
         let mut child = self.started(program, Stdio::piped(), seconds, |command| {
             command.args(["-nostdin", "-v", "quiet", "-threads", "2", "-protocol_whitelist", "pipe"]);
             command.args(["-f", if coded.codec == Codec::Av1 { "ivf" } else { "hevc" }]);
-            command.args(["-nofind_stream_info", "-i", "pipe:0", "-map", "0:v:0", "-vf", &filters]);
+            command.args(hurry).args(["-i", "pipe:0", "-map", "0:v:0", "-vf", &filters]);
             command.args(["-frames:v", "1", "-f", "rawvideo", "pipe:1"]);
         })?;
         let pipe = child.stdin.take();
