@@ -5,6 +5,7 @@ use crate::media::format::Format;
 use crate::media::input::Input;
 use crate::media::light::Light;
 use crate::media::pixels::Pixels;
+use crate::media::still::coded::Coded;
 
 /// Why a file could not be decoded.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +71,11 @@ pub trait Decoder: Sync {
 
     /// A picture of the file; `None` when the family has none to give.
     fn picture(&self, _input: &mut Input<'_>, _format: &'static Format, _wanted: Wanted) -> Shown {
+        Ok(None)
+    }
+
+    /// The picture as it is coded in the file, where FFmpeg makes pixels of it.
+    fn coded(&self, _input: &mut Input<'_>, _format: &'static Format) -> Result<Option<Coded>, DecodeError> {
         Ok(None)
     }
 

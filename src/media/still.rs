@@ -1,13 +1,16 @@
-//! Facts of still pictures in ISO base media files: HEIC and AVIF, and of JPEG XL in its container and without.
+//! Still pictures in ISO base media files: HEIC and AVIF, and JPEG XL in its container and without.
 //!
-//! Their pixels are coded as film is; no decoder of that is part of the program, so pictures of them are
-//! made by `ffmpeg` as far as the one that is installed can.
+//! Pixels of HEIC and AVIF are coded as film is; no decoder of that is part of the program, so pictures of them are
+//! made by `ffmpeg`, out of a stream that is made of what the container says (`coded`). JPEG XL is decoded here.
 
+pub mod coded;
 mod jxl;
 
 use std::io;
 
-use crate::media::boxes::{Items, Numbers, Part, body, parts};
+use coded::Coded;
+
+use crate::media::boxes::{Item, Items, Numbers, Part, body, parts};
 use crate::media::colour::Profile;
 use crate::media::decoder::{DecodeError, Decoder, Done, Shown, Wanted, Way};
 use crate::media::embedded::{self, Packets};
@@ -26,8 +29,8 @@ impl Decoder for Still {
         &[&format::HEIC, &format::AVIF, &format::JXL]
     }
 
-    fn way_of_pictures(&self, _: &'static Format) -> Way {
-        Way::Player
+    fn way_of_pictures(&self, format: &'static Format) -> Way {
+        if *format == format::JXL { Way::Decoder } else { Way::Player }
     }
 
     fn facts(&self, input: &mut Input<'_>, format: &'static Format, facts: &mut Facts) -> Done {
@@ -35,9 +38,7 @@ impl Decoder for Still {
         let mut moving = None;
         let end = input.len();
         if *format == format::JXL {
-            facts.picture = codestream(input)?
-                .and_then(|bytes| jxl::size(&bytes))
-                .map(|(width, height)| Picture { width, height, ..Picture::default() });
+            jxl::facts(input, facts)?;
         }
         for part in parts(input, 0..end)? {
             match &part.kind {
@@ -68,27 +69,25 @@ impl Decoder for Still {
         Ok(())
     }
 
-    fn picture(&self, _: &mut Input<'_>, _: &'static Format, _: Wanted) -> Shown {
-        Ok(None)
+    fn picture(&self, input: &mut Input<'_>, format: &'static Format, wanted: Wanted) -> Shown {
+        if *format == format::JXL { jxl::picture(input, wanted.edge).map(Some) } else { Ok(None) }
     }
-}
 
-/// The beginning of the codestream of a JPEG XL picture: of the file, or of the box that has it.
-fn codestream(input: &mut Input<'_>) -> io::Result<Option<Vec<u8>>> {
-    let head = input.read_at(0, 64)?;
-    if head.starts_with(b"\xff\x0a") {
-        return Ok(Some(head));
-    }
-    let end = input.len();
-    for part in parts(input, 0..end)? {
-        match &part.kind {
-            b"jxlc" => return input.read_at(part.body.start, 64).map(Some),
-            // The number of the piece comes first.
-            b"jxlp" => return input.read_at(part.body.start + 4, 64).map(Some),
-            _ => {}
+    fn coded(&self, input: &mut Input<'_>, _: &'static Format) -> Result<Option<Coded>, DecodeError> {
+        let end = input.len();
+        let Some(meta) = parts(input, 0..end)?.into_iter().find(|part| part.kind == *b"meta") else {
+            return Ok(None);
+        };
+        let items = Items::read(input, &meta)?;
+        let Some(item) = items.item(items.primary) else { return Ok(None) };
+        let (turns, mirror) = turn(input, &items, item)?;
+        let coded = coded::coded(input, &items, orientation(turns, mirror).unwrap_or(1))?;
+        // One tile alone would be another picture.
+        if coded.is_none() && item.kind == *b"grid" {
+            return Err(DecodeError::Damaged("its tiles do not fit together".to_owned()));
         }
+        Ok(coded)
     }
-    Ok(None)
 }
 
 /// What the properties of the picture that is shown say.
@@ -99,10 +98,9 @@ fn picture(input: &mut Input<'_>, items: &Items, facts: &mut Facts) -> io::Resul
         part.map(|part| body(input, &part)).transpose()
     };
     let Some((width, height)) = first(b"ispe")?.as_deref().and_then(size) else { return Ok(None) };
-    let turns = first(b"irot")?.and_then(|body| body.first().copied()).unwrap_or(0) & 3;
-    let mirror = first(b"imir")?.and_then(|body| body.first().copied()).map(|axis| axis & 1);
     let depth = first(b"pixi")?.and_then(|body| body.get(5).copied()).map(u32::from);
     let channels = first(b"pixi")?.and_then(|body| body.get(4).copied());
+    let (turns, mirror) = turn(input, items, item)?;
     let mut picture = Picture {
         width,
         height,
@@ -144,6 +142,15 @@ fn picture(input: &mut Input<'_>, items: &Items, facts: &mut Facts) -> io::Resul
     }
     picture.alpha = Some(alpha);
     Ok(Some(picture))
+}
+
+/// Quarter turns to the left, and the axis of a mirror, that a picture is shown with.
+fn turn(input: &mut Input<'_>, items: &Items, item: &Item) -> io::Result<(u8, Option<u8>)> {
+    let mut first = |kind: &[u8; 4]| -> io::Result<Option<u8>> {
+        let Some(part) = items.properties(item, kind).next() else { return Ok(None) };
+        Ok(input.read_at(part.body.start, 1)?.first().copied())
+    };
+    Ok((first(b"irot")?.unwrap_or(0) & 3, first(b"imir")?.map(|axis| axis & 1)))
 }
 
 /// Frames and length of pictures that move (`avis`, `hevc`): those of the first track of pictures that has

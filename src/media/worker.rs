@@ -13,6 +13,7 @@ mod films;
 mod jail;
 mod moments;
 mod player;
+mod stills;
 
 use std::fs::File;
 use std::io::Read;
@@ -39,6 +40,8 @@ pub enum Job {
     Facts,
     /// Facts, and what the pixels of each layer are.
     Layers,
+    /// The picture as it is coded in the file.
+    Coded,
     /// A picture with this longest side, in pixels.
     Picture { edge: u32 },
     /// The picture as numbers of light, with this longest side, in pixels.
@@ -157,10 +160,8 @@ impl Workers {
     fn told(&self, job: Job, file: File, format: &'static Format) -> Result<Facts, WorkerError> {
         match self.run(job, file, format)? {
             Answer::Facts(facts) => Ok(*facts),
-            Answer::Picture(_) | Answer::Light(_) | Answer::Edits(_) | Answer::NoPicture => {
-                Err(AnswerError::Kind.into())
-            }
             Answer::Fault(reason) => Err(WorkerError::File { reason }),
+            _ => Err(AnswerError::Kind.into()),
         }
     }
 
@@ -172,7 +173,8 @@ impl Workers {
         edge: u32,
     ) -> Result<Option<Pixels>, WorkerError> {
         match decoder::way_of_pictures(format) {
-            Way::Player => self.poster(file, format, edge).map(Some),
+            Way::Player if film::is_film(format) => self.poster(file, format, edge).map(Some),
+            Way::Player => self.still(file, format, edge).map(Some),
             Way::Decoder => self.drawn(Job::Picture { edge }, file, format),
         }
     }
@@ -193,8 +195,8 @@ impl Workers {
         match self.run(job, file, format)? {
             Answer::Picture(pixels) => Ok(Some(pixels)),
             Answer::NoPicture => Ok(None),
-            Answer::Facts(_) | Answer::Light(_) | Answer::Edits(_) => Err(AnswerError::Kind.into()),
             Answer::Fault(reason) => Err(WorkerError::File { reason }),
+            _ => Err(AnswerError::Kind.into()),
         }
     }
 
@@ -208,8 +210,8 @@ impl Workers {
         match self.run(Job::Light { edge }, file, format)? {
             Answer::Light(light) => Ok(Some(light)),
             Answer::NoPicture => Ok(None),
-            Answer::Facts(_) | Answer::Picture(_) | Answer::Edits(_) => Err(AnswerError::Kind.into()),
             Answer::Fault(reason) => Err(WorkerError::File { reason }),
+            _ => Err(AnswerError::Kind.into()),
         }
     }
 
@@ -236,6 +238,7 @@ impl Workers {
         match job {
             Job::Facts => command.arg("facts"),
             Job::Layers => command.arg("layers"),
+            Job::Coded => command.arg("coded"),
             Job::Picture { edge } => command.arg("picture").arg(edge.to_string()),
             Job::Embed { packet } => command.arg("embed").arg(packet.to_string()),
             Job::Light { edge } => command.arg("light").arg(edge.to_string()),

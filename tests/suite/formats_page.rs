@@ -23,6 +23,8 @@ and are what `exiftool` 12.57 tells of PNG, JPEG, GIF, WebP, TIFF, BMP, icons, R
 
 - TIFF: also palettes, L*a*b* (as of D50) and grey in floating point; where grey goes far beyond white its values are taken for measures, and the greatest is white. \
 DirectDraw surfaces: without packing, in floating point, and in blocks of BC1 to BC7.
+- HEIC and AVIF, of one piece or of tiles, turned and mirrored, in up to 12 bits: the picture that the container names, by FFmpeg, also by versions that do not know such containers (tried: 5.1); without \
+its opacity, and by what is said of its colours in numbers, not by a profile. JPEG XL: the first picture, with opacity, by what it says of its colours.
 - OpenEXR, Radiance HDR, TIFF and DirectDraw surfaces in floating point, and such in blocks of BC6H, are light: they are drawn by the curve of sRGB, and a page of `pent diff --visual` lets their exposure be chosen, with up to 1024 pixels on the longest side.
 - Pictures and documents in inks (CMYK): JPEG, TIFF of 8 bits and Photoshop documents by the profile that they have of their inks (relative colorimetric, without black point compensation); without one, and in other forms, as if each ink took away one colour of light.
 - Blender scenes: the small picture that they keep; told are objects, meshes with their vertices and faces as they are edited, names of materials, actions and pictures, and which files they hold or need.
@@ -42,7 +44,7 @@ fn page() -> String {
         "# Formats\n\nWhat is known by its content, and for which of these facts are told and pictures made: of sound a waveform, of a \
          typeface a specimen, of a document and a text its first page, of a film a frame and a sheet of frames. *Compared* says what `pent diff --visual` looks at beyond the picture. Files of every \
          other kind are versioned as bytes like all the rest. *With FFmpeg* means that the programs `ffmpeg` and `ffprobe` are \
-         asked, where they are installed (decision 1106); which still pictures they can draw depends on their version.\n\nA format is one row of `src/media/format.rs`, its signature one of \
+         asked, where they are installed (decisions 1106 and 1108).\n\nA format is one row of `src/media/format.rs`, its signature one of \
          `src/media/sniff/`; what reads it is one file that implements `Decoder`, with a line in the registry of \
          `src/media/decoder.rs`.\n\n| format | short name | family | usual names | facts | picture | compared |\n|---|---|---|---|---|---|---|\n",
     );

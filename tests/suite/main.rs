@@ -101,6 +101,7 @@ mod signing;
 mod small_disk;
 mod small_disk_sharing;
 mod sounds;
+mod stills;
 mod support;
 mod terminal;
 mod together;

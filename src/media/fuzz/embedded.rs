@@ -8,6 +8,7 @@ use crate::media::format;
 use crate::media::input::Input;
 use crate::media::raster::container;
 use crate::media::sniff::sniff;
+use crate::media::worker::Answer;
 use std::io::Cursor;
 
 /// All of them.
@@ -56,11 +57,17 @@ pub const TARGETS: &[Target] = &[
     .with_memory(4 << 20),
     Target::new(
         "media: boxes of a still picture",
-        &["media/boxes.rs", "media/still.rs"],
+        &["media/boxes.rs", "media/still.rs", "media/still/coded.rs"],
         still_seeds,
         |bytes| {
             let mut source = Cursor::new(bytes);
             let Ok(mut input) = Input::new(&mut source) else { return Verdict::Refused };
+            let coded = decoder::decoder(&format::HEIC).map(|it| it.coded(&mut input, &format::HEIC));
+            if let Some(Ok(Some(coded))) = coded
+                && Answer::decode(&Answer::Coded(coded.clone()).encode()) != Ok(Answer::Coded(coded))
+            {
+                return Verdict::Wrong("what is coded does not come through".to_owned());
+            }
             decoder::facts(&mut input, &format::HEIC).map_or(Verdict::Refused, |_| Verdict::Understood)
         },
     )
@@ -142,7 +149,12 @@ fn still_seeds() -> Vec<Vec<u8>> {
         &part(b"idat", &[exif, PACKET.to_vec()].concat()),
     ]
     .concat();
-    vec![[part(b"ftyp", b"heic\0\0\0\0heic"), part(b"meta", &meta)].concat()]
+    let mut seeds = vec![[part(b"ftyp", b"heic\0\0\0\0heic"), part(b"meta", &meta)].concat()];
+    // Of one piece, and of tiles.
+    seeds.push(include_bytes!("../../../fixtures/stills/fields.heic").to_vec());
+    seeds.push(include_bytes!("../../../fixtures/stills/tiles.heic").to_vec());
+    seeds.push(include_bytes!("../../../fixtures/pictures/still.avif").to_vec());
+    seeds
 }
 
 /// Small pictures that move, have pages or a palette, each in a container of its own.

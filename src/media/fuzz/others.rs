@@ -27,14 +27,24 @@ pub const TARGETS: &[Target] = &[
         probe::facts(bytes, &format::MKV).map_or(Verdict::Refused, |_| Verdict::Understood)
     })
     .with_memory(4 << 20),
-    Target::new(
-        "media: JPEG XL picture",
-        &["media/still/jxl.rs"],
-        || vec![b"\xff\x0a\x45\x00".to_vec()],
-        |bytes| look(bytes, &format::JXL),
-    )
-    .with_memory(4 << 20),
+    Target::new("media: JPEG XL picture", &["media/still/jxl.rs"], jxl_seeds, |bytes| {
+        look(bytes, &format::JXL)
+    })
+    .with_memory(64 << 20),
 ];
+
+/// Pictures of 64 x 48 pixels, coded in both ways, with opacity, in greys, made of a JPEG file, in wide colours.
+fn jxl_seeds() -> Vec<Vec<u8>> {
+    let seeds: [&[u8]; 6] = [
+        b"\xff\x0a\x45\x00",
+        include_bytes!("../../../fixtures/stills/fields.jxl"),
+        include_bytes!("../../../fixtures/stills/clear.jxl"),
+        include_bytes!("../../../fixtures/stills/gray.jxl"),
+        include_bytes!("../../../fixtures/stills/turned.jxl"),
+        include_bytes!("../../../fixtures/stills/wide.jxl"),
+    ];
+    seeds.map(<[u8]>::to_vec).to_vec()
+}
 
 fn jpeg() -> Vec<u8> {
     let pixels = Pixels::new(4, 2, [90, 20, 20, 255].repeat(8));

@@ -5,6 +5,7 @@ use crate::media::facts::Facts;
 use crate::media::format;
 use crate::media::light::Light;
 use crate::media::pixels::Pixels;
+use crate::media::still::coded::{Codec, Coded, Colours};
 
 /// Longest reason of a fault, in bytes.
 const REASON_MAX: usize = 1000;
@@ -18,6 +19,8 @@ pub enum Answer {
     Picture(Pixels),
     /// A picture as numbers of light.
     Light(Light),
+    /// A picture as it is coded in the file.
+    Coded(Coded),
     /// How to put a packet into the file.
     Edits(Vec<Edit>),
     /// The format has no picture to give.
@@ -62,6 +65,7 @@ impl Answer {
                 }
                 bytes
             }
+            Self::Coded(coded) => coded_bytes(coded),
             Self::NoPicture => vec![3],
             Self::Fault(reason) => {
                 let mut bytes = vec![4];
@@ -92,6 +96,7 @@ impl Answer {
                 Pixels::new(width, height, rest.to_vec()).map(Self::Picture).map_err(|_| AnswerError::Form)
             }
             6 => edits(rest).map(Self::Edits).ok_or(AnswerError::Form),
+            7 => coded(rest).filter(Coded::is_sound).map(Self::Coded).ok_or(AnswerError::Form),
             3 if rest.is_empty() => Ok(Self::NoPicture),
             4 if rest.len() <= REASON_MAX => {
                 Ok(Self::Fault(std::str::from_utf8(rest).map_err(|_| AnswerError::Form)?.to_owned()))
@@ -109,6 +114,37 @@ fn sized(tag: u8, (width, height): (u32, u32), content: &[u8]) -> Vec<u8> {
     bytes.extend(height.to_le_bytes());
     bytes.extend(content);
     bytes
+}
+
+fn coded_bytes(coded: &Coded) -> Vec<u8> {
+    let Coded { codec, tile, grid, size, orientation, colours, stream } = coded;
+    let mut bytes = Vec::with_capacity(40 + stream.len());
+    let colours = colours.map_or([0; 3], |it| [1, it.matrix, u8::from(it.is_full)]);
+    bytes.extend([7, u8::from(*codec == Codec::Av1), *orientation]);
+    bytes.extend(colours);
+    for number in [tile.0, tile.1, grid.0, grid.1, size.0, size.1] {
+        bytes.extend(number.to_le_bytes());
+    }
+    bytes.extend(stream);
+    bytes
+}
+
+fn coded(bytes: &[u8]) -> Option<Coded> {
+    let ([codec, orientation, is_told, matrix, is_full], rest) = bytes.split_first_chunk::<5>()?;
+    let (numbers, stream) = rest.split_first_chunk::<24>()?;
+    let pair = |at: usize| {
+        let number =
+            |at: usize| numbers[at..at + 4].iter().rev().fold(0, |sum, byte| (sum << 8) | u32::from(*byte));
+        (number(at), number(at + 4))
+    };
+    let codec = [Codec::H265, Codec::Av1].get(usize::from(*codec)).copied()?;
+    let colours = match (is_told, is_full) {
+        (0, 0) if *matrix == 0 => None,
+        (1, 0 | 1) => Some(Colours { matrix: *matrix, is_full: *is_full == 1 }),
+        _ => return None,
+    };
+    let (tile, grid, size) = (pair(0), pair(8), pair(16));
+    Some(Coded { codec, tile, grid, size, orientation: *orientation, colours, stream: stream.to_vec() })
 }
 
 /// Edits one after the other, as many as a file may have.
@@ -146,11 +182,22 @@ mod tests {
     fn answers_come_back_and_nonsense_does_not() {
         let facts = Facts { format: "png".into(), ..Facts::default() };
         let pixels = Pixels::new(1, 2, vec![7; 8]).expect("pixels");
+        let coded = Coded {
+            codec: Codec::Av1,
+            tile: (64, 32),
+            grid: (2, 3),
+            size: (100, 96),
+            orientation: 6,
+            colours: Some(Colours { matrix: 9, is_full: true }),
+            stream: vec![1, 2, 3],
+        };
         for answer in [
             Answer::Facts(Box::new(facts)),
             Answer::Picture(pixels),
             Answer::Light(Light::new(2, 1, vec![5; 16]).expect("light")),
             Answer::Edits(vec![Edit { at: 7, removed: 1, inserted: vec![1, 2] }; 2]),
+            Answer::Coded(coded.clone()),
+            Answer::Coded(Coded { colours: None, codec: Codec::H265, ..coded }),
             Answer::NoPicture,
             Answer::Fault("it is cut".into()),
         ] {
@@ -165,6 +212,12 @@ mod tests {
             b"\x04\xff",
             b"\x05\xff\xff\xff\xff\x01\0\0\0",
             b"\x06\x01",
+            b"\x07",
+            // A turn that there is not, no tiles, a picture larger than its tiles, and no stream.
+            b"\x07\0\x09\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0s",
+            b"\x07\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0s",
+            b"\x07\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x02\0\0\0\x01\0\0\0s",
+            b"\x07\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0",
             b"\x09",
         ] {
             assert!(Answer::decode(bytes).is_err(), "{bytes:?}");

@@ -62,6 +62,7 @@ impl Request {
         let job = match job {
             [job] if job == "facts" => Job::Facts,
             [job] if job == "layers" => Job::Layers,
+            [job] if job == "coded" => Job::Coded,
             [job, edge] if job == "picture" => Job::Picture { edge: edge.parse().ok()? },
             [job, packet] if job == "embed" => Job::Embed { packet: packet.parse().ok()? },
             [job, edge] if job == "light" => Job::Light { edge: edge.parse().ok()? },
@@ -86,6 +87,7 @@ fn answer(request: &Request, walls: Walls, source: &mut dyn Source) -> Answer {
     };
     let result = match request.job {
         Job::Facts | Job::Layers => facts(&mut input, request, walls),
+        Job::Coded => coded(&mut input, request.format),
         Job::Picture { edge } => picture(&mut input, request.format, None, edge),
         Job::Embed { packet } => embed(input, request.format, packet),
         Job::Light { edge } => light(&mut input, request.format, edge),
@@ -117,6 +119,11 @@ fn embed(mut input: Input<'_>, format: &'static Format, packet: u64) -> Result<A
 fn light(input: &mut Input<'_>, format: &'static Format, edge: u32) -> Result<Answer, DecodeError> {
     let Some(decoder) = decoder::decoder(format) else { return Ok(Answer::NoPicture) };
     Ok(decoder.light(input, format, Wanted { edge })?.map_or(Answer::NoPicture, Answer::Light))
+}
+
+fn coded(input: &mut Input<'_>, format: &'static Format) -> Result<Answer, DecodeError> {
+    let Some(decoder) = decoder::decoder(format) else { return Ok(Answer::NoPicture) };
+    Ok(decoder.coded(input, format)?.map_or(Answer::NoPicture, Answer::Coded))
 }
 
 fn picture(

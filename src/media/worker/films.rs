@@ -21,7 +21,9 @@ const PROBED_MAX: u64 = 8 << 20;
 /// Frames that are read ahead of who looks at them.
 const AHEAD: usize = 3;
 /// Most bytes of one frame.
-const FRAME_BYTES_MAX: u64 = 1 << 30;
+pub(super) const FRAME_BYTES_MAX: u64 = 1 << 30;
+/// How frames are made small.
+pub(super) const SCALED: &str = "area+accurate_rnd+full_chroma_int";
 /// The part of a film that lies before the frame that stands for it, and how long that may be, in seconds.
 const POSTER_AT: (f64, f64) = (0.1, 30.0);
 
@@ -212,10 +214,21 @@ impl Workers {
     ) -> Result<Child, WorkerError> {
         use std::io::Seek as _;
         (&file).rewind().map_err(WorkerError::Start)?;
+        self.started(program, file.into(), seconds, arguments)
+    }
+
+    /// The same of what is given as its standard input.
+    pub(super) fn started(
+        &self,
+        program: &Path,
+        input: Stdio,
+        seconds: u64,
+        arguments: impl FnOnce(&mut Command),
+    ) -> Result<Child, WorkerError> {
         let mut command = Command::new(&self.program);
         command.arg(VERB).arg(self.limits.memory.to_string()).arg(seconds.to_string()).arg(program);
         arguments(&mut command);
-        command.env_clear().stdin(file).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.env_clear().stdin(input).stdout(Stdio::piped()).stderr(Stdio::null());
         command.spawn().map_err(WorkerError::Start)
     }
 }
@@ -248,7 +261,7 @@ fn filters(plan: &FramePlan) -> String {
             filters.push(format!("setpts=N/({rate}*TB)"));
         }
     }
-    filters.push(format!("scale={}:{}:flags=area+accurate_rnd+full_chroma_int", plan.size.0, plan.size.1));
+    filters.push(format!("scale={}:{}:flags={SCALED}", plan.size.0, plan.size.1));
     filters.push("format=rgb24".to_owned());
     filters.join(",")
 }

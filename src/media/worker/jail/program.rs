@@ -46,7 +46,11 @@ fn with_rules(ruleset: RulesetCreated, program: &Path) -> Result<RulesetCreated,
     // A program that was installed elsewhere brings its libraries along.
     let real = program.canonicalize().unwrap_or_else(|_| program.to_owned());
     folders.extend(real.parent().and_then(Path::parent).map(|above| above.join("lib")));
-    let mut ruleset = ruleset.add_rule(PathBeneath::new(std::io::stdin(), read))?;
+    // A pipe is no file that could be opened anew, and takes no rule.
+    let mut ruleset = ruleset;
+    if !is_pipe() {
+        ruleset = ruleset.add_rule(PathBeneath::new(std::io::stdin(), read))?;
+    }
     for folder in folders.iter().filter_map(|folder| PathFd::new(folder).ok()) {
         ruleset = ruleset.add_rule(PathBeneath::new(folder, run | AccessFs::ReadDir))?;
     }
@@ -57,6 +61,11 @@ fn with_rules(ruleset: RulesetCreated, program: &Path) -> Result<RulesetCreated,
         Ok(file) => ruleset.add_rule(PathBeneath::new(file, run)),
         Err(_) => Ok(ruleset),
     }
+}
+
+fn is_pipe() -> bool {
+    use rustix::fs::{FileType, fstat};
+    fstat(std::io::stdin()).is_ok_and(|told| FileType::from_raw_mode(told.st_mode) == FileType::Fifo)
 }
 
 /// Ways out of the process and into others, and ways to change files that Landlock does not know.
